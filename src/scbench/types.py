@@ -1,0 +1,244 @@
+"""The nouns of scbench (docs/map.md follows them from context to report). Standard library only; every other room may import this one.
+
+All of them are frozen values. Lengths are in tokens, times in seconds, memory in bytes, and their names say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How the turns of a session share its context."""
+
+    MULTI_TURN = "multi-turn"  # a turn sees the turns before it
+    MULTI_REQUEST = "multi-request"  # every turn starts from the bare context
+
+
+class Role(StrEnum):
+    """What a span of the context is to a turn."""
+
+    ANSWER = "answer"  # the answer's own characters
+    SUPPORT = "support"  # a statement needed for the answer; holds the ANSWER span where there is one
+    DISTRACTOR = "distractor"  # a near miss
+    GLOBAL = "global"  # everything in it counts
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of CHARACTERS of `Session.context`, and its role for the turn that carries it."""
+
+    start: int
+    stop: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the scorers of a turn need to know. A scorer reads the fields of its task and ignores the rest.
+
+    `golds` are the accepted answers as text (MultiHop: the names, all wanted). `generated` says whether the strict scorer may use the
+    closed vocabulary of a generated turn, or must fall back to the rule for published rows.
+    """
+
+    golds: tuple[str, ...]
+    generated: bool = False
+    question: str = ""  # the bare question, for scorers that drop what it already names
+    shape: str | None = None  # kv: "uuid", "digits", or None for published gold of no known shape
+    asked_key: str | None = None  # kv: the key asked for, which is no candidate
+    options: tuple[str, ...] = ()  # choice tasks: option texts in letter order
+    vocabulary: tuple[str, ...] = ()  # QA: all entities of the answer's type
+    numeric: bool = False  # QA: the answer is a number, the vocabulary is "all numbers"
+    is_chinese: bool = False  # QA: substring instead of whole-word matching
+    name: str | None = None  # repoqa: the function asked for
+    lang: str | None = None  # repoqa: python, java, typescript, rust, cpp, go
+    repo: str | None = None  # repoqa, published: rows of one repo share their needles
+    candidates: Mapping[str, str] = field(default_factory=dict)  # repoqa: function name -> source, for the strict vote
+    facts: tuple[str, ...] = ()  # summary: key-fact values of the asked report
+    rival_facts: tuple[str, ...] = ()  # summary: key-fact values of the other reports (leak)
+    rival_golds: tuple[str, ...] = ()  # summary: the other reports' references (floor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One query put to a session."""
+
+    task: str  # the scorer's task: equals the session's task except in the two Mix tasks (kv, repoqa, summary, passkey)
+    ask: str  # the query's own text, without template
+    gold: str  # what an ideal model would write; shown as history
+    wanted: Wanted
+    max_new_tokens: int
+    evidence: tuple[Span, ...] = ()
+    depth: float | None = None  # centre of the first answer (else support) span over the context's length; None if only global
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One shared context and its turns; the same arguments make the same session for ever."""
+
+    task: str  # short name: kv, prefix_suffix, vt, repoqa, qa_eng, qa_chn, choice_eng, mf, many_shot, summary, ...
+    context: str
+    turns: tuple[Turn, ...]
+    counted: int  # tokens of `context` under `counter`
+    counter: str
+    recipe: Mapping[str, object]  # name, version, seed and every knob after defaults; for published rows: file, sha256, row
+    digest: str  # SHA-256 of the canonical JSON of all the above
+
+
+class PromptSet(StrEnum):
+    STRICT = "strict"
+    OFFICIAL = "official"  # the published strings, defects included, for comparison with published numbers
+
+
+class History(StrEnum):
+    """What stands in the place of earlier answers in multi-turn mode."""
+
+    GOLD = "gold"
+    MODEL = "model"
+    NONE = "none"  # every turn sees only context and question
+
+
+class CompressAfter(StrEnum):
+    """When a compression acts: how much of the prompt it has seen."""
+
+    CONTEXT = "context"
+    FIRST_QUERY = "first-query"  # context + first query; in multi-request: context + each request's own query
+
+
+class Truncate(StrEnum):
+    """What happens to a prompt that does not fit the window."""
+
+    REFUSE = "refuse"
+    MIDDLE = "middle"  # the published policy: first and last halves of the ids are kept
+    HEAD = "head"  # the first ids are kept
+    DROP_ROW = "drop-row"  # the session becomes a named gap
+    TASK_AWARE = "task-aware"  # whole units leave: pairs, functions, documents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """The settings of a run that change what the model is shown. `None` for `compress_after` means the paper's choice per mode."""
+
+    prompts: PromptSet = PromptSet.STRICT
+    history: History = History.GOLD
+    compress_after: CompressAfter | None = None
+    truncate: Truncate = Truncate.REFUSE
+    chat_template: bool | None = None  # None: the tokenizer's own if it has one, else the plain template
+
+    def compresses_after(self, mode: Mode) -> CompressAfter:
+        """The paper compresses after context + first query in multi-turn mode, and after the bare context in multi-request mode."""
+        if self.compress_after is not None:
+            return self.compress_after
+        return CompressAfter.FIRST_QUERY if mode is Mode.MULTI_TURN else CompressAfter.CONTEXT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """task x length x seed x mode x model x method x protocol for one session: the unit of planning and of resuming.
+
+    `key` is a digest over everything that can change a number (also data, template, code and weight hashes); see `run.cells`.
+    """
+
+    task: str
+    length_tokens: int
+    seed: str  # "<suite seed>:<session index>"
+    mode: Mode
+    model: str
+    method: str  # canonical spelling
+    protocol: Protocol
+    turns: int
+    session_digest: str
+    key: str
+
+
+class Finish(StrEnum):
+    END = "end"  # an end token
+    STOP = "stop"  # the stop text of a rendering without chat template (a blank line)
+    LENGTH = "length"  # the limit of new tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one turn, or one method in the cost pass, was measured to use. None means not measured, never zero.
+
+    Seconds come only from the cost pass, where a method runs alone and warm.
+    """
+
+    held_bytes: int | None = None  # shared store + private tail, after the last token
+    shared_bytes: int | None = None  # of these, in stores that other streams use too
+    peak_bytes: int | None = None
+    loaded_bytes: int | None = None  # KV bytes read per decode step, mean over the answer
+    moved_bytes: int | None = None  # bytes fetched from a slower tier per decode step
+    logical_tokens: int | None = None  # tokens seen
+    stored_tokens: float | None = None  # slots held, mean over layers and KV heads
+    hit_tokens: int | None = None  # prompt tokens served from a stored cache
+    read_tokens: int | None = None  # prompt tokens computed for this turn
+    prefill_s: float | None = None
+    compress_s: float | None = None
+    ttft_cold_s: float | None = None
+    ttft_warm_s: float | None = None
+    tpot_s: float | None = None
+    extra_passes: int = 0
+    estimated: tuple[str, ...] = ()  # names of fields above that are computed, not measured
+    simulated: bool = False  # masked instead of freed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    ids: tuple[int, ...]
+    text: str
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no answer. `kind` is a short stable word (out-of-memory, refused, too-long, crashed)."""
+
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A value in 0..1, or a gap. A crash is never a zero."""
+
+    value: float | None
+    rule: str  # "strict/1" or "official/1"
+    read: str = ""  # what was taken from the text
+    why: str = ""
+    side: Mapping[str, float] = field(default_factory=dict)  # side values: exact, em, fact_recall, leak, floor, ...
+
+    @property
+    def is_gap(self) -> bool:
+        return self.value is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One journal line: one turn of one cell, answered or failed. Appended, never edited."""
+
+    key: str  # of the cell
+    task: str
+    length_tokens: int
+    seed: str
+    mode: Mode
+    model: str
+    method: str
+    protocol: Protocol
+    session_digest: str
+    turn: int  # 0-based
+    turns: int
+    subtask: str
+    prompt_tokens: int
+    answer: Answer | None
+    failure: Failure | None
+    strict: Score
+    official: Score
+    cost: Cost
+    depth: float | None = None
+    truncated_tokens: int = 0
+    evidence_survives: bool | None = None  # after truncation; None where it cannot be told
+    evidence_kept: float | None = None  # share of the evidence's tokens still held by the method's store, mean over layers and heads
+    notes: tuple[str, ...] = ()  # for instance budget_not_binding

@@ -1,0 +1,61 @@
+"""The arrows between rooms (docs/map.md draws them); a new arrow fails here first."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[2] / "src" / "scbench"
+MAY_IMPORT: dict[str, set[str]] = {
+    "scoring": set(),
+    "prompts": set(),
+    "stats": set(),
+    "report": {"stats"},
+    "kernels": set(),
+    "tasks": {"scoring"},
+    "kv": {"kernels"},
+    "methods": {"kv", "kernels"},
+    "engines": {"kv", "kernels", "prompts"},
+    "run": {"tasks", "prompts", "kv", "methods", "engines", "scoring"},
+    "lab": {"tasks", "prompts", "engines"},
+}
+EVERYONE = {"types", "errors"}
+NO_TORCH = ["scoring", "prompts", "stats", "report", "tasks"]
+
+
+def rooms() -> list[str]:
+    return sorted(p.name for p in SRC.iterdir() if p.is_dir() and (p / "__init__.py").exists())
+
+
+def imported_rooms(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [node.module] if node.module != "scbench" else [f"scbench.{alias.name}" for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("scbench.")}
+    return found
+
+
+def test_every_room_is_on_the_map() -> None:
+    assert set(rooms()) <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_reaches_only_where_it_may(room: str) -> None:
+    reached = set[str]().union(*(imported_rooms(path) for path in (SRC / room).rglob("*.py")))
+    assert reached - {room} - EVERYONE <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("module", ["scbench", *(f"scbench.{room}" for room in NO_TORCH)])
+def test_torch_is_not_imported_by(module: str) -> None:
+    if module != "scbench" and not (SRC / module.split(".")[1]).exists():
+        pytest.fail(f"{module} is on the map but not in the house")
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
