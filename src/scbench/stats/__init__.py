@@ -1,0 +1,39 @@
+"""From records to the paper's tables: means, intervals clustered by session, paired differences, averages, curves.
+
+Knows neither tasks nor models nor how records came to be, and never imports torch. `summarise` is the door.
+"""
+
+from __future__ import annotations
+
+from scbench.stats.averages import Average
+from scbench.stats.cells import NOT_RUN, Cell, Setting
+from scbench.stats.costs import CostRow, Spread, cost_row
+from scbench.stats.curves import CurvePoint, Trend
+from scbench.stats.frame import frame
+from scbench.stats.intervals import Estimate
+from scbench.stats.paired import Difference
+from scbench.stats.paper import ABILITIES, OVERALL, tasks_of, title_of
+from scbench.stats.summary import MethodInfo, Share, Summary, summarise
+
+__all__ = [
+    "ABILITIES",
+    "NOT_RUN",
+    "OVERALL",
+    "Average",
+    "Cell",
+    "CostRow",
+    "CurvePoint",
+    "Difference",
+    "Estimate",
+    "MethodInfo",
+    "Setting",
+    "Share",
+    "Spread",
+    "Summary",
+    "Trend",
+    "cost_row",
+    "frame",
+    "summarise",
+    "tasks_of",
+    "title_of",
+]

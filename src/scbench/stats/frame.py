@@ -1,0 +1,139 @@
+"""Records as a flat table, one row a turn: the one place where a Record's nesting is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from scbench.errors import BadRecord
+from scbench.types import Cost, Protocol, Record, Score
+
+COST_FIELDS = tuple(name for name in Cost.__dataclass_fields__ if name not in ("estimated", "simulated"))
+WHOLE = {
+    "extra_passes",
+    "held_bytes",
+    "shared_bytes",
+    "peak_bytes",
+    "loaded_bytes",
+    "moved_bytes",
+    "logical_tokens",
+    "hit_tokens",
+    "read_tokens",
+}
+COLUMNS: dict[str, type[pl.DataType]] = {
+    "model": pl.String,
+    "length_tokens": pl.Int64,
+    "protocol": pl.String,
+    "task": pl.String,
+    "subtask": pl.String,
+    "mode": pl.String,
+    "method": pl.String,
+    "session": pl.String,
+    "seed": pl.String,
+    "turn": pl.Int64,
+    "turns": pl.Int64,
+    "key": pl.String,
+    "strict": pl.Float64,
+    "strict_rule": pl.String,
+    "official": pl.Float64,
+    "official_rule": pl.String,
+    "gap": pl.String,  # why `strict` has no value
+    "official_gap": pl.String,
+    "failure": pl.String,  # its kind
+    "finish": pl.String,
+    "prompt_tokens": pl.Int64,
+    "truncated_tokens": pl.Int64,
+    "evidence_survives": pl.Boolean,
+    "evidence_kept": pl.Float64,
+    "depth": pl.Float64,
+    "notes": pl.String,
+    "simulated": pl.Boolean,
+    "estimated": pl.String,
+    **{name: pl.Int64 if name in WHOLE else pl.Float64 for name in COST_FIELDS},
+}
+SETTING = ("model", "length_tokens", "protocol")
+TURN = ("mode", "task", "method", "session", "turn")
+
+
+def protocol_label(protocol: Protocol) -> str:
+    """Short words for a protocol; defaults that change nothing are left out."""
+    words = [f"{protocol.prompts} prompts", f"{protocol.history} history"]
+    if protocol.compress_after is not None:
+        words.append(f"compress after {protocol.compress_after}")
+    if protocol.truncate != "refuse":
+        words.append(f"truncate {protocol.truncate}")
+    if protocol.chat_template is not None:
+        words.append("chat template" if protocol.chat_template else "no chat template")
+    return ", ".join(words)
+
+
+def gap_reason(score: Score, record: Record) -> str | None:
+    """Why a turn has no score, in a few stable words; None if it has one."""
+    if record.failure is not None:
+        return f"failed: {record.failure.kind}"
+    if score.value is not None:
+        return None
+    return score.why or "no score"
+
+
+def frame(records: Sequence[Record]) -> pl.DataFrame:
+    """One row a turn, later lines of the same cell and turn replacing earlier ones; side values become columns `side_<name>`.
+
+    Raises BadRecord where two different cells claim the same turn of the same method: their numbers must not be mixed.
+    """
+    latest: dict[tuple[str, int], Record] = {}
+    for record in records:
+        latest[record.key, record.turn] = record
+    rows = [_row(record) for record in latest.values()]
+    sides = sorted({name for row in rows for name in row if name.startswith("side_")})
+    table = pl.DataFrame(rows, schema={**COLUMNS, **dict.fromkeys(sides, pl.Float64)})
+    _refuse_doubles(table)
+    return table.sort([*SETTING, *TURN])
+
+
+def _row(record: Record) -> dict[str, object]:
+    failed = record.failure is not None
+    return {
+        "model": record.model,
+        "length_tokens": record.length_tokens,
+        "protocol": protocol_label(record.protocol),
+        "task": record.task,
+        "subtask": record.subtask,
+        "mode": str(record.mode),
+        "method": record.method,
+        "session": record.session_digest,
+        "seed": record.seed,
+        "turn": record.turn,
+        "turns": record.turns,
+        "key": record.key,
+        "strict": None if failed else record.strict.value,
+        "strict_rule": record.strict.rule,
+        "official": None if failed else record.official.value,
+        "official_rule": record.official.rule,
+        "gap": gap_reason(record.strict, record),
+        "official_gap": gap_reason(record.official, record),
+        "failure": record.failure.kind if record.failure is not None else None,
+        "finish": str(record.answer.finish) if record.answer is not None else None,
+        "prompt_tokens": record.prompt_tokens,
+        "truncated_tokens": record.truncated_tokens,
+        "evidence_survives": record.evidence_survives,
+        "evidence_kept": record.evidence_kept,
+        "depth": record.depth,
+        "notes": "; ".join(record.notes),
+        "simulated": record.cost.simulated,
+        "estimated": "; ".join(record.cost.estimated),
+        **{name: getattr(record.cost, name) for name in COST_FIELDS},
+        **{f"side_{name}": float(value) for name, value in record.strict.side.items()},
+    }
+
+
+def _refuse_doubles(table: pl.DataFrame) -> None:
+    doubles = table.filter(pl.struct(*SETTING, *TURN).is_duplicated())
+    if doubles.height:
+        first = doubles.row(0, named=True)
+        raise BadRecord(
+            f"{doubles.height:,} records share their turn with a record of another cell, first {first['method']} on {first['task']} turn "
+            f"{first['turn']} of {first['model']}, cell {first['key'][:12]}; one report holds one version of each cell: "
+            "give it the journal of one run, or remove the older cells"
+        )

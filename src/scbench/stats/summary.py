@@ -1,0 +1,166 @@
+"""Everything a report shows, computed once: a pure function of records and cost rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from scbench.errors import BadConfig
+from scbench.stats.averages import Average, averages
+from scbench.stats.cells import Cell, Setting, cells
+from scbench.stats.costs import CostRow, cost_row
+from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, trends
+from scbench.stats.frame import frame
+from scbench.stats.paper import in_paper_order
+from scbench.types import Record
+
+STAGES = ("reference", "generation", "compression", "retrieval", "loading", "several stages", "")
+MODES = ("multi-turn", "multi-request")
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """A method's place in the report: life-cycle stage and category of the paper; empty where nobody said."""
+
+    name: str
+    stage: str = ""
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Bytes a method holds, over those of the reference named in `basis`."""
+
+    setting: Setting
+    method: str
+    ratio: float
+    basis: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """`methods` has the baseline first, then by stage; `settings`, `modes` and `tasks` are in the order to print."""
+
+    baseline: str
+    gate: float | None
+    settings: tuple[Setting, ...]
+    modes: tuple[str, ...]
+    tasks: tuple[str, ...]
+    methods: tuple[MethodInfo, ...]
+    cells: tuple[Cell, ...]
+    averages: tuple[Average, ...]
+    curves: tuple[CurvePoint, ...]
+    ability_curves: tuple[CurvePoint, ...]
+    trends: tuple[Trend, ...]
+    costs: tuple[CostRow, ...]
+    shares: tuple[Share, ...]
+    turns: pl.DataFrame  # see `frame`
+
+    @cached_property
+    def _cells(self) -> dict[tuple[Setting, str, str, str, str], Cell]:
+        return {(cell.setting, cell.mode, cell.method, cell.task, cell.part): cell for cell in self.cells}
+
+    @cached_property
+    def _averages(self) -> dict[tuple[Setting, str, str, str], Average]:
+        return {(one.setting, one.mode, one.method, one.name): one for one in self.averages}
+
+    def cell(self, setting: Setting, mode: str, method: str, task: str, part: str = "") -> Cell | None:
+        return self._cells.get((setting, mode, method, task, part))
+
+    def average(self, setting: Setting, mode: str, method: str, name: str) -> Average | None:
+        return self._averages.get((setting, mode, method, name))
+
+    def methods_in(self, setting: Setting) -> tuple[MethodInfo, ...]:
+        ran = {cell.method for cell in self.cells if cell.setting == setting}
+        return tuple(method for method in self.methods if method.name in ran)
+
+    def tasks_in(self, setting: Setting) -> tuple[str, ...]:
+        return in_paper_order({cell.task for cell in self.cells if cell.setting == setting})
+
+    def modes_in(self, setting: Setting) -> tuple[str, ...]:
+        ran = {cell.mode for cell in self.cells if cell.setting == setting}
+        return tuple(mode for mode in self.modes if mode in ran)
+
+
+def summarise(
+    records: Sequence[Record],
+    cost_rows: Iterable[CostRow | Mapping[str, object]] = (),
+    *,
+    stages: Mapping[str, tuple[str, str]] | None = None,
+    baseline: str = "dense",
+    gate: float | None = None,
+    resamples: int = RESAMPLES,
+) -> Summary:
+    """All numbers of a report.
+
+    `stages` maps a method to its (life-cycle stage, category). `gate` is the least baseline score at which a task can tell
+    something about a method (0.90 for tiny models); None shows every task as measurable. The same records give the same summary.
+    """
+    if gate is not None and not 0.0 <= gate <= 1.0:
+        raise BadConfig(f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate")
+    table, rows = frame(records), tuple(cost_row(row) for row in cost_rows)
+    found, points = cells(table, baseline=baseline, gate=gate, resamples=resamples), curves(table)
+    settings = tuple(sorted({cell.setting for cell in found}))
+    names = {cell.method for cell in found} | {row.method for row in rows}
+    return Summary(
+        baseline=baseline,
+        gate=gate,
+        settings=settings,
+        modes=tuple(
+            sorted(
+                {cell.mode for cell in found},
+                key=lambda mode: (mode not in MODES, MODES.index(mode) if mode in MODES else 0, mode),
+            )
+        ),
+        tasks=in_paper_order({cell.task for cell in found}),
+        methods=order_methods(names, stages or {}, baseline),
+        cells=tuple(found),
+        averages=tuple(averages(found, baseline=baseline)),
+        curves=tuple(points),
+        ability_curves=tuple(ability_curves(points)),
+        trends=tuple(trends(table)),
+        costs=rows,
+        shares=tuple(shares(table, rows, settings, baseline)),
+        turns=table,
+    )
+
+
+def order_methods(names: set[str], stages: Mapping[str, tuple[str, str]], baseline: str) -> tuple[MethodInfo, ...]:
+    """The baseline, then the methods by life-cycle stage, category and name."""
+    infos = [MethodInfo(name, *stages.get(name, ("reference", "") if name == baseline else ("", ""))) for name in names]
+
+    def place(info: MethodInfo) -> tuple[bool, int, str, str, str]:
+        known = STAGES.index(info.stage) if info.stage in STAGES else len(STAGES) - 1
+        return info.name != baseline, known, info.stage, info.category, info.name
+
+    return tuple(sorted(infos, key=place))
+
+
+def shares(table: pl.DataFrame, rows: Sequence[CostRow], settings: Sequence[Setting], baseline: str) -> list[Share]:
+    """Held bytes as a share of dense: from the cost pass where it measured the method at that length, else from the scored turns."""
+    found: list[Share] = []
+    for setting in settings:
+        measured = {
+            row.method: row.held_share for row in rows if (row.model, row.length_tokens) == (setting.model, setting.length_tokens)
+        }
+        here = table.filter(
+            (pl.col("model") == setting.model)
+            & (pl.col("length_tokens") == setting.length_tokens)
+            & (pl.col("protocol") == setting.protocol)
+            & pl.col("held_bytes").is_not_null()
+        )
+        keys = ["mode", "task", "session", "turn"]
+        base = here.filter(pl.col("method") == baseline).select(*keys, "held_bytes")
+        for method in sorted(set(here["method"].to_list()) | {name for name, share in measured.items() if share is not None}):
+            share = measured.get(method)
+            if share is not None:
+                found.append(Share(setting, method, share, "16-bit dense cache, cost pass"))
+                continue
+            both = here.filter(pl.col("method") == method).join(base, on=keys, suffix="_base")
+            if both.height and (reference := int(both["held_bytes_base"].sum())) > 0:
+                found.append(Share(setting, method, int(both["held_bytes"].sum()) / reference, f"{baseline}, same turns"))
+    return found
