@@ -1,0 +1,71 @@
+"""Files of answers: our own lines, and the released runner's prediction files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scbench.errors import BadConfig, BadRow
+from scbench.scoring.lines import MIXES, Row, row_of, scored
+from scbench.types import Mode
+
+_RUNNER_NAME = re.compile(r"prediction_(?P<task>\w+?)_(?P<mode>multi_turn|scdq)(?:_lingua)?\.jsonl")
+_RUNNER_MODES = {"multi_turn": Mode.MULTI_TURN, "scdq": Mode.MULTI_REQUEST}
+
+
+def score_file(path: Path) -> list[dict[str, Any]]:
+    """Read a file of either form and score every line by both rules (see `lines.score_lines`).
+
+    Lines of the released runner (`ground_truth` instead of `gold`) take task and mode from the file's name and come back with `task` =
+    the published config, `subtask`, and `mode` set. Raises BadRow naming file, line and field, BadConfig where the file cannot be read.
+    """
+    rows: list[tuple[dict[str, Any], Row]] = []
+    for number, raw in _objects(path):
+        try:
+            line = _as_ours(raw, path) if _is_runner(raw) else raw
+            rows.append((line, row_of(line)))
+        except BadRow as err:
+            raise BadRow(f"{path}:{number}: {err}") from None
+    return scored(rows)
+
+
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        file = path.open("rb")
+    except OSError as err:
+        raise BadConfig(f"cannot read {path}: {err.strerror}") from err
+    with file:
+        for number, raw in enumerate(file, start=1):
+            text = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+            if not text.strip():
+                continue
+            try:
+                line = json.loads(text.decode("utf-8"))
+            except (UnicodeDecodeError, ValueError, RecursionError) as err:
+                raise BadRow(f"{path}:{number}: not a JSON object in UTF-8: {err}") from None
+            if not isinstance(line, dict):
+                raise BadRow(f"{path}:{number}: a line holds one JSON object, not {type(line).__name__}")
+            yield number, line
+
+
+def _is_runner(line: dict[str, Any]) -> bool:
+    """A runner's line has no gold, and was not yet brought into our form (which has a mode)."""
+    return "gold" not in line and "mode" not in line and ("ground_truth" in line or "label" in line)
+
+
+def _as_ours(line: dict[str, Any], path: Path) -> dict[str, Any]:
+    name = _RUNNER_NAME.fullmatch(path.name)
+    if not name:
+        raise BadRow(
+            "the line is in the published runner's form (field 'ground_truth'), whose task and mode stand in the file's name; "
+            f"{path.name!r} is not prediction_<task>_<multi_turn|scdq>[_lingua].jsonl: rename it, or add the fields task, subtask and mode"
+        )
+    task = name["task"]
+    is_mix = task.removeprefix("scbench_") in MIXES
+    ours = {**line, "task": task, "subtask": line.get("task") if is_mix else None, "mode": str(_RUNNER_MODES[name["mode"]])}
+    if "prediction" not in ours and "pred" in ours:
+        ours["prediction"] = ours["pred"]
+    return ours

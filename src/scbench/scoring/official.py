@@ -1,0 +1,79 @@
+"""The door to the released rules: from a turn to the label they expect, and from their crashes to gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scbench.scoring import published
+from scbench.scoring.choice import gold_letter
+from scbench.types import Score, Wanted
+
+RULE = "official/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineWanted(Wanted):
+    """What a line of a file wants; `label` is its gold as the released scorer would be handed it, type and all.
+
+    `label_gap` says why there is no such label (the released runner stops before it scores).
+    """
+
+    label: Any = None
+    label_gap: str = ""
+
+
+def choice_label(golds: Sequence[str], options: Sequence[str]) -> list[str]:
+    """[option text, letter] of the first option that is the gold. Raises ValueError where there is none, or it is past D."""
+    letter = gold_letter(golds, options)
+    if not options or letter is None:
+        raise ValueError("the option texts are missing" if not options else f"{golds[0][:80]!r} is not in the list of options")
+    if letter not in "ABCD":
+        raise ValueError(f"option {letter} is past D")
+    return [options["ABCD".index(letter)], letter]
+
+
+def label_of(task: str, wanted: Wanted) -> Any:
+    """The label the released runner makes of a turn's published row, which would hold the first gold."""
+    if isinstance(wanted, LineWanted):
+        if wanted.label_gap:
+            raise ValueError(wanted.label_gap)
+        return wanted.label
+    gold = wanted.golds[0]
+    if task == "vt":
+        return list(wanted.golds)
+    if task == "mf":
+        return int(gold) if "." not in gold else float(gold)
+    if task == "choice_eng":
+        return choice_label(wanted.golds, wanted.options)
+    return [gold] if task == "qa_eng" else gold
+
+
+def graded(rule: Callable[[], float], read: str = "") -> Score:
+    """The rule's value; a gap that names the exception where the released scorer would have stopped."""
+    try:
+        return Score(value=rule(), rule=RULE, read=read)
+    except published.RAISES as err:
+        return Score(value=None, rule=RULE, why=f"the published scorer stops here: {type(err).__name__}: {err}")
+
+
+def official(task: str, prediction: str, wanted: Wanted, needles: Sequence[tuple[str, str]]) -> Score:
+    """Official score of one turn; `needles` matter to RepoQA only and default to the turn's own gold."""
+    if task == "repoqa":
+        from scbench.scoring import repoqa
+
+        if not wanted.name or not wanted.lang:
+            return Score(value=None, rule=RULE, why="the name of the wanted function or the language is missing")
+        return repoqa.official(prediction, wanted.name, wanted.lang, needles or [(wanted.golds[0], wanted.name)])
+    if task == "summary":
+        return graded(lambda: _summary(prediction, label_of(task, wanted)), prediction[:200])
+    return graded(lambda: published.RULES[task](prediction, label_of(task, wanted)), prediction.strip()[:200])
+
+
+def _summary(prediction: str, label: Any) -> float:
+    """ROUGE-Lsum; of several references the best, and a number is read as its digits, as the metric's loader does."""
+    from scbench.scoring.rouge import rouge_lsum
+
+    golds = label if isinstance(label, list) else [label]
+    return max(rouge_lsum(prediction, gold if isinstance(gold, str) else str(gold)) for gold in golds)

@@ -1,0 +1,63 @@
+"""Strict rules of En.QA and Zh.QA: F1 for published rows, a closed vocabulary for generated ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from scbench.scoring.number import numbers
+from scbench.scoring.published import normal_chinese
+from scbench.scoring.text import answer_tokens, named, nfkc, norm
+from scbench.types import Score, Wanted
+
+RULE = "strict/1"
+
+
+def f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
+    """Harmonic mean of precision and recall over multisets of tokens; 0 where nothing is shared."""
+    common = (Counter(prediction) & Counter(gold)).total()
+    return 2 * common / (len(prediction) + len(gold)) if common else 0.0
+
+
+def english(prediction: str, wanted: Wanted) -> Score:
+    """Published rows: token F1, side values `em` and `contains` (whole words). Generated rows: see `closed`."""
+    if wanted.generated and (wanted.vocabulary or wanted.numeric):
+        return closed(prediction, wanted)
+    words = answer_tokens(prediction)
+    golds = [answer_tokens(gold) for gold in wanted.golds]
+    inside = any(gold and f" {' '.join(gold)} " in f" {' '.join(words)} " for gold in golds)
+    side = {"em": float(words in golds), "contains": float(inside)}
+    return Score(value=max(f1(words, gold) for gold in golds), rule=RULE, read=" ".join(words)[:200], side=side)
+
+
+def chinese(prediction: str, wanted: Wanted) -> Score:
+    """Published rows: character F1 against the full gold, after NFKC. Generated rows: see `closed`."""
+    if wanted.generated and (wanted.vocabulary or wanted.numeric):
+        return closed(prediction, wanted, is_chinese=True)
+    read = normal_chinese(nfkc(prediction))
+    golds = [normal_chinese(nfkc(gold)) for gold in wanted.golds]
+    side = {"em": float(read in golds), "contains": float(any(gold and gold in read for gold in golds))}
+    return Score(value=max(f1(read, gold) for gold in golds), rule=RULE, read=read[:200], side=side)
+
+
+def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Score:
+    """1 iff the answer names, besides what the question names, at least one thing of the vocabulary and only accepted ones."""
+    left: set[str]
+    if wanted.numeric:
+        left = {str(n) for n in numbers(prediction) - numbers(wanted.question)}
+        accepted = {str(n) for gold in wanted.golds for n in numbers(gold)}
+    else:
+        accepted = _normal(wanted.golds, is_chinese)
+        phrases = _normal(wanted.vocabulary, is_chinese) | accepted
+        told = named(phrases, _one(wanted.question, is_chinese), whole_words=not is_chinese)
+        left = named(phrases, _one(prediction, is_chinese), whole_words=not is_chinese) - told
+    why = "" if left and left <= accepted else "nothing of the vocabulary" if not left else "names another"
+    return Score(value=float(not why), rule=RULE, read=", ".join(sorted(left))[:200], why=why)
+
+
+def _normal(phrases: Iterable[str], is_chinese: bool) -> set[str]:
+    return {_one(phrase, is_chinese) for phrase in phrases}
+
+
+def _one(text: str, is_chinese: bool) -> str:
+    return normal_chinese(nfkc(text)) if is_chinese else norm(text)

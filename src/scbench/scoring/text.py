@@ -1,0 +1,56 @@
+"""Readings of a text that several strict rules share: normal form, first line, and which of some phrases it names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ＇`´"))
+_ARTICLES = frozenset({"a", "an", "the"})
+
+
+def nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def norm(text: str) -> str:
+    """NFKC and casefold; every character of class P, S, Z or C becomes a space; spaces collapsed, none at the ends."""
+    folded = nfkc(text).casefold()
+    return " ".join("".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded).split())
+
+
+def answer_tokens(text: str) -> list[str]:
+    """The words that count in a short English answer: apostrophes removed, other marks to spaces, articles dropped.
+
+    A text of articles only keeps them, so that the gold "The" is not an empty answer.
+    """
+    words = norm(nfkc(text).translate(_APOSTROPHES)).split()
+    return [word for word in words if word not in _ARTICLES] or words
+
+
+def head(text: str) -> str:
+    """The first non-empty line, stripped; lines that end in a colon are skipped while another non-empty line follows."""
+    lines = [line for line in (raw.strip() for raw in text.splitlines()) if line]
+    for line in lines[:-1]:
+        if not line.endswith((":", "：")):
+            return line
+    return lines[-1] if lines else ""
+
+
+def named(phrases: Iterable[str], text: str, *, whole_words: bool = True) -> set[str]:
+    """Which of the normalised phrases occur in the normalised text; the longest is looked for first and its matches are masked.
+
+    So "new york" in the text names "new york" and not also "york". Empty phrases name nothing.
+    """
+    found: set[str] = set()
+    left, right = (r"(?<!\S)", r"(?!\S)") if whole_words else ("", "")
+    for phrase in sorted(set(phrases) - {""}, key=lambda p: (-len(p), p)):
+        if phrase not in text:
+            continue
+        masked, hits = re.subn(left + re.escape(phrase) + right, "\x00", text)
+        if hits:
+            # A mask is no space, or the words beside it could be read as one phrase across it.
+            text = masked
+            found.add(phrase)
+    return found
