@@ -1,0 +1,1 @@
+"""Plays sessions under methods and keeps what happened: plan, decode, journal, resume, cost pass."""

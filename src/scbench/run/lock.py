@@ -1,0 +1,122 @@
+"""Who may write in a run folder: one process at a time.
+
+The lock is the kernel's (`flock`), so it ends with the process that holds it, however that process ends; nothing stale can stay behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from scbench.errors import BadConfig, Busy
+from scbench.run.store import PART, cannot_write
+
+NAME = ".lock"
+_BUSY = {errno.EAGAIN, errno.EACCES, errno.EDEADLK, errno.EWOULDBLOCK}  # EDEADLK: what Windows says after its own retries
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _seize(fd: int) -> None:
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _seize(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def open_folder(folder: str | Path) -> Path:
+    """The folder, made if need be. Raises BadConfig if the path is a file or may not be written."""
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as err:
+        raise BadConfig(
+            f"the run folder {str(path)!r} cannot be used: it, or a part of its path, is a file; name another folder"
+        ) from err
+    except OSError as err:
+        raise cannot_write(err, path) from err
+    return path
+
+
+class Lock:
+    """The right to write in `folder`, from construction to `release`. Raises Busy, naming the process that has it."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = open_folder(folder)
+        self.path = self.folder / NAME
+        self._fd: int | None = self._acquire()
+        self._sign(self._fd)
+        self._sweep()
+
+    def _acquire(self) -> int:
+        while True:
+            try:
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            except OSError as err:
+                raise cannot_write(err, self.path) from err
+            try:
+                _seize(fd)
+                if _is_still(fd, self.path):
+                    return fd
+            except OSError as err:
+                holder = _holder(fd)
+                os.close(fd)
+                if err.errno in _BUSY:
+                    raise Busy(
+                        f"the run folder {str(self.folder)!r} is in use by {holder}; wait until it ends, stop it, or name another folder"
+                    ) from err
+                raise BadConfig(
+                    f"the run folder {str(self.folder)!r} cannot be locked ({err.strerror}), so two runs could mix their lines in it; "
+                    "name a folder on a local disk"
+                ) from err
+            os.close(fd)  # its last holder removed the file between our open and our lock: take the new one
+
+    def _sign(self, fd: int) -> None:
+        with contextlib.suppress(
+            OSError
+        ):  # the signature only serves the message of the next one; a full disk is told by whoever writes data
+            os.ftruncate(fd, 0)
+            os.write(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+
+    def _sweep(self) -> None:
+        """Remove half-written files of killed runs; while we hold the lock nobody else is writing one."""
+        for stale in (*self.folder.glob(f"*{PART}"), *self.folder.glob(f"*/*{PART}")):
+            with contextlib.suppress(OSError):
+                stale.unlink()
+
+    def release(self) -> None:
+        """Give the folder back; a second call does nothing."""
+        if self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        with contextlib.suppress(OSError):
+            self.path.unlink()  # before closing, so that nobody locks a file that is about to vanish
+        os.close(fd)
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+
+def _is_still(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(fd: int) -> str:
+    try:
+        said = os.read(fd, 200).decode(errors="replace").strip()
+    except OSError:
+        said = ""
+    return said or "another process"

@@ -1,0 +1,160 @@
+"""Files that are whole or absent, and the sessions of a run, each kept once under its digest."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import os
+import re
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scbench.errors import BadConfig, BadRecord, ScbenchError
+from scbench.types import Session
+
+FOLDER = "sessions"
+PART = ".part"  # the ending of a file that is not whole yet
+_LEVEL = 3  # UUIDs and random words gain little from higher levels
+_DIGEST = re.compile(r"[0-9A-Za-z_-]{1,128}")
+
+
+class CannotWrite(ScbenchError):
+    """The disk is full, or refuses; the text says where, why, and what is kept. Going on would lose every later answer too."""
+
+
+def cannot_write(err: OSError, path: Path, kept: str = "") -> CannotWrite:
+    """The error to raise for a failed write to `path`; `kept` is a sentence about what is safe."""
+    todo = {
+        errno.ENOSPC: "the disk is full; free some space and give the same command again",
+        errno.EDQUOT: "the disk quota is used up; free some space and give the same command again",
+        errno.EROFS: "the file system is read-only; name another folder",
+        errno.EACCES: "permission denied; name another folder, or change its owner or mode",
+        errno.EPERM: "operation not permitted; name another folder, or change its owner or mode",
+    }.get(err.errno or 0, f"{err.strerror or err}; mend this and give the same command again")
+    return CannotWrite(f"{str(path)!r} cannot be written: {todo}{'. ' + kept if kept else ''}")
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that a reader, or a power cut, finds the old file or the new one, never a part. Raises CannotWrite."""
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
+    try:
+        with open(part, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except BaseException as err:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        if isinstance(err, OSError):
+            raise cannot_write(err, path, "What stood there before is unchanged.") from err
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` survive a power cut. Not every file system can; then it does nothing."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def as_dict(value: object) -> dict[object, object]:
+    """`enc_hook` for msgspec: any Mapping is written as an object; everything else is refused with a TypeError."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} has no place in a file of records")
+
+
+class SessionStore:
+    """The sessions of one run folder, as gzipped JSON under `<folder>/sessions/<digest>.json.gz`.
+
+    Sequences inside `Session.recipe` come back as tuples; all else comes back equal.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder) / FOLDER
+
+    def path(self, digest: str) -> Path:
+        """Where the session is, or would be. Raises BadConfig for a digest that cannot be a file name."""
+        if not _DIGEST.fullmatch(digest):
+            raise BadConfig(f"a session digest is 1 to 128 letters, digits, '_' or '-', not {digest!r}")
+        return self.folder / f"{digest}.json.gz"
+
+    def __contains__(self, digest: str) -> bool:
+        """Whether the session can be read back; a damaged file counts as missing, so that `put` writes it again."""
+        try:
+            self.get(digest)
+        except (BadRecord, KeyError):
+            return False
+        return True
+
+    def put(self, session: Session) -> Path:
+        """Keep `session`; does nothing if it is already there and whole. Raises CannotWrite, or BadConfig if it cannot be read back equal."""
+        path = self.path(session.digest)
+        if session.digest in self:
+            return path
+        data = _encode(session)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise cannot_write(err, self.folder) from err
+        write_atomically(path, gzip.compress(data, _LEVEL, mtime=0))  # mtime=0: the same session gives the same bytes
+        return path
+
+    def get(self, digest: str) -> Session:
+        """The session. Raises KeyError if it was never stored, BadRecord if its file is damaged or holds another session."""
+        path = self.path(digest)
+        try:
+            data = gzip.decompress(path.read_bytes())
+        except FileNotFoundError:
+            raise KeyError(digest) from None
+        except (OSError, EOFError, zlib.error) as err:
+            raise BadRecord(f"{str(path)!r} is damaged or not readable ({err}); remove it, the next run writes it again") from err
+        session = _decode(data, path)
+        if session.digest != digest:
+            raise BadRecord(f"{str(path)!r} holds session {session.digest!r}, not the one it is named for; remove it")
+        return session
+
+    def digests(self) -> list[str]:
+        """The digests of all stored sessions, sorted; their files may be damaged."""
+        return sorted(path.name.removesuffix(".json.gz") for path in self.folder.glob("*.json.gz"))
+
+
+def _encode(session: Session) -> bytes:
+    try:
+        data = msgspec.json.encode(session, enc_hook=as_dict)
+        if _decode(data, Path(session.digest)) == replace(session, recipe=_frozen(dict(session.recipe))):
+            return data
+        why = "it comes back different"
+    except (BadRecord, TypeError, ValueError, OverflowError, NotImplementedError) as err:
+        why = str(err)
+    raise BadConfig(
+        f"session {session.digest!r} ({session.task}) does not survive being written and read ({why}); "
+        "its recipe may hold only finite numbers, text, booleans, None, and sequences and mappings of these"
+    )
+
+
+def _decode(data: bytes, path: Path) -> Session:
+    try:
+        session = msgspec.json.decode(data, type=Session)
+    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+        raise BadRecord(f"{str(path)!r} does not hold a session ({err}); remove it, the next run writes it again") from err
+    return replace(session, recipe=_frozen(dict(session.recipe)))
+
+
+def _frozen(value: Any) -> Any:
+    """JSON knows no tuples, our frozen values no lists: every sequence inside becomes a tuple, every mapping a dict."""
+    if isinstance(value, Mapping):
+        return {key: _frozen(item) for key, item in value.items()}
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
