@@ -368,6 +368,34 @@ def test_a_second_process_is_refused_and_told_who_is_there(tmp_path: Path) -> No
         process.communicate()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_worker_does_not_keep_the_folder_of_a_killed_run(tmp_path: Path) -> None:
+    code = f"""
+import os, time
+from scbench.run.lock import Lock
+lock = Lock({str(tmp_path)!r})
+worker = os.fork()
+if worker == 0:
+    lock.release()
+    print(os.getpid(), os.path.exists(lock.path), flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    worker, held = process.stdout.readline().split()
+    try:
+        assert held == "True"  # the worker's release is not the owner's
+        with pytest.raises(Busy):
+            Lock(tmp_path)
+        process.kill()
+        process.wait()
+        Lock(tmp_path).release()
+    finally:
+        os.kill(int(worker), signal.SIGKILL)
+        process.kill()
+        process.communicate()
+
+
 def test_a_second_journal_in_the_same_process_is_refused(tmp_path: Path) -> None:
     with Journal(tmp_path), pytest.raises(Busy, match=str(os.getpid())):
         Journal(tmp_path)

@@ -10,6 +10,8 @@ import errno
 import os
 import socket
 import sys
+import weakref
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -54,6 +56,8 @@ class Lock:
         self._fd: int | None = self._acquire()
         self._sign(self._fd)
         self._sweep()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_let_go, weakref.ref(self)))
 
     def _acquire(self) -> int:
         while True:
@@ -105,6 +109,14 @@ class Lock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+def _let_go(held: weakref.ref[Lock]) -> None:
+    """In a forked worker: it writes nothing here, and must not keep the folder locked when its parent is killed."""
+    lock = held()
+    if lock is not None and lock._fd is not None:
+        os.close(lock._fd)
+        lock._fd = None
 
 
 def _is_still(fd: int, path: Path) -> bool:
