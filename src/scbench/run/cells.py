@@ -14,12 +14,13 @@ from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 
-from scbench import __version__
+import scbench
 from scbench.errors import BadConfig, BadRecord
 from scbench.run.store import write_atomically
 from scbench.types import Cell, Mode, Protocol
 
 PLAN = "plan.json"
+VERSION = scbench.__version__
 # Raise a room's number in the change that lets the same cell come out with another number. Tasks and scoring rules have versions of their own.
 CODE_VERSIONS: Mapping[str, int] = MappingProxyType(
     {"prompts": 1, "kv": 1, "kernels": 1, "methods": 1, "engines": 1, "scoring": 1, "run": 1},
@@ -54,7 +55,7 @@ class CodeFacts:
 
     task_version: int
     rules: tuple[str, ...] = ()  # the scoring rules that apply, such as "strict/1"
-    scbench: str = __version__
+    scbench: str = VERSION
     rooms: Mapping[str, int] = field(default_factory=lambda: CODE_VERSIONS)
 
 
