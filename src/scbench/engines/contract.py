@@ -1,0 +1,71 @@
+"""What the runner asks of an engine that runs a model in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from scbench.kv import CacheShape, Snapshot, Stream
+from scbench.prompts import Tokenizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What a record must know of a model. `weights_digest` covers configuration and weights; `params` counts all of them."""
+
+    name: str
+    family: str  # transformer, recurrent, hybrid, toy
+    architecture: str
+    shape: CacheShape
+    window_tokens: int
+    params: int
+    hidden: int
+    dtype: str
+    device: str
+    weights_digest: str
+    choices: dict[str, str] = field(default_factory=dict)  # automatic choices and why, e.g. attention: "cpu flash: fp32 on CPU"
+
+
+class Pattern(Protocol):
+    """How the rows of a prefix attend while it is read (a generation stage)."""
+
+    name: str
+    one_shot: bool
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Tokens to append to a stream."""
+
+    stream: Stream
+    ids: Sequence[int]
+
+
+class Engine(Protocol):
+    """One loaded model. `read` makes snapshots, `advance` moves streams; nothing else runs the model."""
+
+    facts: ModelFacts
+    tokenizer: Tokenizer
+
+    def read(
+        self,
+        ids: Sequence[int],
+        *,
+        pattern: Pattern | None = None,
+        needs: Iterable[str] = (),
+        base: Snapshot | None = None,
+        on_tokens: Callable[[int], None] | None = None,
+    ) -> Snapshot:
+        """Read a prefix once, in chunks of bounded memory, and seal it. `pattern` None is dense. With `base`, `ids` continue it (densely) and
+        share its stores. `needs` names what to observe. `on_tokens` is told tokens as they are read. Raises OutOfDevice."""
+        ...
+
+    def advance(self, feeds: Sequence[Feed]) -> Tensor:
+        """Append each feed's ids to its stream in one packed forward; logits after each feed's last token, (feeds, V) fp32, in the order given.
+        Rows do not depend on what else is packed (to floating point). Raises OutOfDevice."""
+        ...

@@ -1,0 +1,188 @@
+"""Any causal LM of `transformers` that dispatches through its attention interface, run over streams.
+
+Nothing is patched: one attention function is registered under our name, the batch is handed through as an extra keyword argument, positions
+are explicit. A model that bends these points is refused by name, and every model is checked on a few tokens against its own attention when
+it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+
+from scbench.engines.contract import Feed, ModelFacts, Pattern
+from scbench.engines.packed import Lane, ReadPass, StepPass
+from scbench.engines.recurrent import States
+from scbench.errors import Mismatch, OutOfDevice
+from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
+from scbench.prompts import Tokenizer
+
+OURS = "scbench"
+READ_CHUNK_TOKENS = 2048
+STEP_TOKENS = 4096  # most tokens of one packed forward; more feeds are split into several
+OBSERVABLE = frozenset({"window"})
+
+
+def packed_attention(
+    module: Any, q: Tensor, k: Tensor, v: Tensor, attention_mask: Tensor | None, *, scaling: float, scbench_pass: Any = None, **kwargs: Any
+) -> tuple[Tensor, None]:
+    """The attention function registered with `transformers`: q (1, Hq, N, D), k and v (1, Hk, N, D) to (1, N, Hq, D)."""
+    if scbench_pass is None:
+        raise Mismatch("this model did not hand our batch to its attention; it cannot be run by the local engine")
+    for word in ("s_aux", "softcap", "position_bias"):
+        if kwargs.get(word) is not None:
+            raise Mismatch(f"{type(module).__name__} uses {word} in its attention, which the local engine does not compute")
+    heads, tokens, dim = k.shape[1], q.shape[2], q.shape[3]
+    if v.shape[-1] != dim:
+        raise Mismatch(f"{type(module).__name__} has values of {v.shape[-1]} and keys of {dim} channels (MLA?); the local engine needs them equal")
+    out = scbench_pass.attend(module.layer_idx, q[0].view(heads, -1, tokens, dim), k[0], v[0], scaling)
+    return out.reshape(-1, tokens, dim).transpose(0, 1).unsqueeze(0), None
+
+
+AttentionInterface.register(OURS, packed_attention)
+
+
+class LocalEngine:
+    """A loaded model. Make one with `engines.load.load`; `facts` and `tokenizer` are what the runner needs to know."""
+
+    def __init__(self, model: Any, tokenizer: Tokenizer, facts: ModelFacts) -> None:
+        self.model, self.tokenizer, self.facts = model, tokenizer, facts
+        self.device = next(model.parameters()).device
+        self.config = model.config.get_text_config(decoder=True)
+        self._cache_word = "cache_params" if "cache_params" in model.forward.__code__.co_varnames else "past_key_values"
+        self.sliding_tokens: int | None = None
+        self.read_chunk_tokens, self.step_tokens = READ_CHUNK_TOKENS, STEP_TOKENS
+        model.set_attn_implementation(OURS)
+
+    def empty(self, *, capacity_tokens: int = 64) -> Stream:
+        """A stream that has seen nothing."""
+        layers = {layer: LayerCache((), DenseTail(capacity_tokens=capacity_tokens)) for layer in self.facts.shape.attention_layers}
+        recurrent = None if self.facts.family == "transformer" else States.empty(self.config)
+        return Stream(layers=layers, ids=[], recurrent=recurrent)
+
+    @torch.inference_mode()
+    def read(
+        self,
+        ids: Sequence[int],
+        *,
+        pattern: Pattern | None = None,
+        needs: Iterable[str] = (),
+        base: Snapshot | None = None,
+        on_tokens: Callable[[int], None] | None = None,
+    ) -> Snapshot:
+        wanted = frozenset(needs)
+        if wanted - OBSERVABLE:
+            raise Mismatch(f"the local engine cannot observe {', '.join(sorted(wanted - OBSERVABLE))}; it observes {', '.join(sorted(OBSERVABLE))}")
+        if not ids:
+            raise Mismatch("a read needs at least one token")
+        self._check_window((base.logical_tokens if base else 0) + len(ids))
+        stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
+        observed = {} if base is None else {layer: Observed(window_HGWD=seen.window_HGWD) for layer, seen in base.observed.items()}
+        batch = ReadPass(stream, pattern=pattern, needs=wanted, observed=observed, total_tokens=len(ids))
+        chunk = len(ids) if pattern is not None and pattern.one_shot else self.read_chunk_tokens
+        logits = torch.empty(0)
+        for start in range(0, len(ids), chunk):
+            piece = list(ids[start : start + chunk])
+            logits = self._forward(batch, piece, range(stream.logical_tokens, stream.logical_tokens + len(piece)), [len(piece) - 1], stream)
+            stream.ids.extend(piece)
+            if on_tokens is not None:
+                on_tokens(len(piece))
+        return self._sealed(stream, base, logits[0], batch, pattern)
+
+    @torch.inference_mode()
+    def advance(self, feeds: Sequence[Feed]) -> Tensor:
+        out: list[Tensor | None] = [None] * len(feeds)
+        for group in self._groups(feeds):
+            logits = self._step([feeds[at] for at in group])
+            for row, at in enumerate(group):
+                out[at] = logits[row]
+        return torch.stack([row for row in out if row is not None])
+
+    def _groups(self, feeds: Sequence[Feed]) -> list[list[int]]:
+        """Feeds that run in one forward: those that share stores side by side; recurrent models one stream at a time."""
+        if self.facts.family != "transformer":
+            return [[at] for at in range(len(feeds))]
+
+        def shared(at: int) -> tuple[int, ...]:
+            stream = feeds[at].stream
+            first = next(iter(stream.layers.values()))
+            return tuple(id(store) for store in first.stores)
+
+        groups: list[list[int]] = []
+        tokens = self.step_tokens + 1
+        for at in sorted(range(len(feeds)), key=shared):
+            if tokens + len(feeds[at].ids) > self.step_tokens:
+                groups.append([])
+                tokens = 0
+            groups[-1].append(at)
+            tokens += len(feeds[at].ids)
+        return groups
+
+    def _step(self, feeds: Sequence[Feed]) -> Tensor:
+        lanes, ids, positions, last = [], list[int](), list[int](), list[int]()
+        for feed in feeds:
+            assert feed.ids, "a feed without tokens has no logits"
+            start, seen = len(ids), feed.stream.logical_tokens
+            self._check_window(seen + len(feed.ids))
+            ids.extend(feed.ids)
+            positions.extend(range(seen, seen + len(feed.ids)))
+            lanes.append(Lane(feed.stream, start, len(ids)))
+            last.append(len(ids) - 1)
+        logits = self._forward(StepPass(lanes), ids, positions, last, feeds[0].stream)
+        for feed in feeds:
+            feed.stream.ids.extend(int(token) for token in feed.ids)
+            feed.stream.steps += len(feed.ids) == 1
+        return logits
+
+    def _forward(self, batch: StepPass | ReadPass, ids: Sequence[int], positions: Sequence[int], rows: list[int], stream: Stream) -> Tensor:
+        """One forward of the model; fp32 logits of `rows`."""
+        words: dict[str, Any] = {"use_cache": False, "scbench_pass": batch}
+        if isinstance(stream.recurrent, States):
+            stream.recurrent.seen(stream.logical_tokens)
+            words |= {self._cache_word: stream.recurrent.cache, "use_cache": True}
+        if self.facts.family != "recurrent":
+            words["position_ids"] = torch.tensor([list(positions)], device=self.device)
+        else:
+            del words["scbench_pass"]
+        words["logits_to_keep"] = torch.tensor(rows, device=self.device)
+        try:
+            out = self.model(input_ids=torch.tensor([list(ids)], device=self.device), **words)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
+            if isinstance(err, RuntimeError) and "allocate memory" not in str(err):
+                raise
+            raise OutOfDevice(f"{self.facts.name}: no memory left for a forward of {len(ids):,} tokens over {stream.logical_tokens:,}") from err
+        logits: Tensor = out.logits[0].float()
+        return logits
+
+    def _sealed(self, stream: Stream, base: Snapshot | None, logits_V: Tensor, batch: ReadPass, pattern: Pattern | None) -> Snapshot:
+        layers: dict[int, tuple[DenseStore, ...]] = {}
+        for layer, cache in stream.layers.items():
+            tail = cache.tail
+            assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
+            first = 0 if base is None else base.logical_tokens
+            earlier = () if base is None else base.layers[layer]
+            layers[layer] = (*earlier, DenseStore(tail.k_HSD, tail.v_HSD, first_position=first))
+        read_by = pattern.name if pattern is not None else (base.read_by if base is not None else "dense")
+        return Snapshot(
+            shape=self.facts.shape,
+            layers=layers,
+            ids=tuple(stream.ids),
+            logits_V=logits_V,
+            observed=batch.observed,
+            scales=batch.scales,
+            recurrent=stream.recurrent,
+            read_by=read_by,
+        )
+
+    def _check_window(self, tokens: int) -> None:
+        if tokens > self.facts.window_tokens:
+            raise OutOfDevice(f"{self.facts.name} holds {self.facts.window_tokens:,} tokens, and a stream would reach {tokens:,}")
+        if self.sliding_tokens is not None and tokens > self.sliding_tokens:
+            raise Mismatch(
+                f"{self.facts.name} has sliding-window layers of {self.sliding_tokens:,} tokens, which the local engine does not compute; "
+                f"keep context and answers below that (a stream would reach {tokens:,})"
+            )

@@ -1,0 +1,115 @@
+"""Attention over a packed batch of ragged streams: what the one registered attention function does.
+
+Linear layers see one [1, N, hidden] matrix of all streams' new tokens. Attention is per stream, but streams that share a store attend to it
+together (one pass over the shared K and V for all their queries), then to their own tails; the parts are merged by log-sum-exp, once for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scbench.engines.contract import Pattern
+from scbench.kernels import Partial, merge
+from scbench.kv import Observed, Store, Stream
+from scbench.kv.tail import DenseTail, nothing
+
+WINDOW_ROWS = 64
+
+
+@dataclass(slots=True)
+class Lane:
+    """One stream's rows [start, stop) of the packed forward."""
+
+    stream: Stream
+    start: int
+    stop: int
+
+
+class StepPass:
+    """All lanes attend densely to their stores and tails."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = lanes
+
+    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+        for lane in self.lanes:
+            lane.stream.layers[layer].tail.append(k_HND[:, lane.start : lane.stop], v_HND[:, lane.start : lane.stop])
+        parts = [self._tails(layer, q_HGND, scale)]
+        depth = max(len(lane.stream.layers[layer].stores) for lane in self.lanes)
+        parts += [self._stores(layer, rank, q_HGND, scale) for rank in range(depth)]
+        return merge(parts).out
+
+    def _tails(self, layer: int, q_HGND: Tensor, scale: float) -> Partial:
+        outs, lses = [], []
+        for lane in self.lanes:
+            tail = lane.stream.layers[layer].tail
+            read = tail.attend(q_HGND[:, :, lane.start : lane.stop], scale=scale)
+            self._count(lane, read.loaded_bytes, 0)
+            tail.settle()
+            outs.append(read.partial.out)
+            lses.append(read.partial.lse)
+        return Partial(torch.cat(outs, dim=2), torch.cat(lses, dim=2))
+
+    def _stores(self, layer: int, rank: int, q_HGND: Tensor, scale: float) -> Partial:
+        """The rank-th store of every stream, each distinct store read once."""
+        groups: dict[int, tuple[Store, list[Lane]]] = {}
+        for lane in self.lanes:
+            stores = lane.stream.layers[layer].stores
+            if rank < len(stores):
+                groups.setdefault(id(stores[rank]), (stores[rank], []))[1].append(lane)
+        whole = nothing(q_HGND)
+        for store, lanes in groups.values():
+            rows = torch.cat([torch.arange(lane.start, lane.stop, device=q_HGND.device) for lane in lanes])
+            packed = len(rows) == q_HGND.shape[2]
+            read = store.attend(q_HGND if packed else q_HGND[:, :, rows], scale=scale)
+            at = 0
+            for lane in lanes:
+                self._count(lane, read.loaded_bytes, at)
+                at += lane.stop - lane.start
+            if packed:
+                return read.partial
+            whole.out[:, :, rows], whole.lse[:, :, rows] = read.partial
+        return whole
+
+    @staticmethod
+    def _count(lane: Lane, loaded_bytes: int | list[int], at: int) -> None:
+        """KV bytes of decode steps; longer appends are prefill and counted by their tokens."""
+        if lane.stop - lane.start == 1:
+            lane.stream.loaded_bytes += loaded_bytes if isinstance(loaded_bytes, int) else loaded_bytes[at]
+
+
+class ReadPass:
+    """One prefix under construction: its rows attend by a pattern, and its queries are observed."""
+
+    def __init__(self, stream: Stream, *, pattern: Pattern | None, needs: frozenset[str], observed: dict[int, Observed], total_tokens: int) -> None:
+        self.stream, self.pattern, self.needs, self.observed, self.total_tokens = stream, pattern, needs, observed, total_tokens
+        self.order = {layer: at for at, layer in enumerate(stream.layers)}
+        self.scales: dict[int, float] = {}
+
+    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+        cache = self.stream.layers[layer]
+        cache.tail.append(k_HND, v_HND)
+        self.scales[layer] = scale
+        self._observe(layer, q_HGND)
+        if self.pattern is None:
+            parts = [cache.tail.attend(q_HGND, scale=scale).partial]
+            parts += [store.attend(q_HGND, scale=scale).partial for store in cache.stores]
+            return merge(parts).out
+        tail = cache.tail
+        assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
+        assert not cache.stores, "a pattern reads a prefix from its first token"
+        return self.pattern.attend(
+            q_HGND, tail.k_HSD, tail.v_HSD, layer=self.order[layer], scale=scale, total_tokens=self.total_tokens
+        )
+
+    def _observe(self, layer: int, q_HGND: Tensor) -> None:
+        if "window" in self.needs:
+            seen = self.observed.setdefault(layer, Observed())
+            rows = q_HGND[:, :, -WINDOW_ROWS:]
+            if seen.window_HGWD is not None and rows.shape[2] < WINDOW_ROWS:
+                rows = torch.cat([seen.window_HGWD, rows], dim=2)[:, :, -WINDOW_ROWS:]
+            seen.window_HGWD = rows.clone()

@@ -1,0 +1,65 @@
+"""Tiny random models with real architectures, for laws, tests and `scbench doctor`: seeded weights, nothing to download, milliseconds a read."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+
+from scbench.engines.load import from_model
+from scbench.engines.local import LocalEngine
+from scbench.errors import Unknown
+from scbench.prompts import ByteTokenizer
+
+HEADS = {"mha": (4, 4), "gqa": (4, 2), "mqa": (4, 1)}  # query heads, KV heads
+SIZES = {"hidden_size": 128, "num_hidden_layers": 3, "intermediate_size": 96, "max_position_embeddings": 1 << 16}
+
+
+def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine:
+    """A random model: `mha`, `gqa`, `mqa` (Llama), or an architecture: llama, qwen2, qwen3, mistral, phi3, glm, glm4, olmo2, mamba2, jamba, bamba.
+
+    Weights are drawn large enough that attention is not flat: with flat attention, dropping half the cache changes nothing and no law bites.
+    """
+    import transformers
+
+    tokenizer = ByteTokenizer()
+    vocabulary = 512
+    query_heads, kv_heads = HEADS.get(kind, (4, 2))
+    sizes: dict[str, Any] = {**SIZES, "vocab_size": vocabulary, "num_attention_heads": query_heads, "num_key_value_heads": kv_heads}
+    token_ids = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
+    mamba = {"n_groups": 1, "chunk_size": 32}
+    configs: dict[str, tuple[str, dict[str, Any]]] = {
+        **dict.fromkeys((*HEADS, "llama"), ("LlamaConfig", {})),
+        "qwen2": ("Qwen2Config", {}),
+        "qwen3": ("Qwen3Config", {"head_dim": 32}),
+        "mistral": ("MistralConfig", {"sliding_window": None}),
+        "phi3": ("Phi3Config", {}),
+        "glm": ("GlmConfig", {"head_dim": 32}),
+        "glm4": ("Glm4Config", {"head_dim": 32}),
+        "olmo2": ("Olmo2Config", {}),
+        "mamba2": ("Mamba2Config", {"head_dim": 16, "num_heads": 16, "state_size": 16, "expand": 2, **mamba}),
+        "jamba": (
+            "JambaConfig",
+            {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2, "use_mamba_kernels": False, "mamba_d_state": 8},
+        ),
+        "bamba": (
+            "BambaConfig",
+            {"attn_layer_indices": [1], "mamba_n_heads": 16, "mamba_d_head": 16, "mamba_d_state": 16, "mamba_chunk_size": 32},
+        ),
+    }
+    if kind not in configs:
+        raise Unknown(f"there is no tiny model {kind!r}; there are {', '.join(configs)}")
+    name, more = configs[kind]
+    if kind == "mamba2":
+        sizes = {"hidden_size": 128, "num_hidden_layers": 3, "vocab_size": vocabulary}
+    transformers.logging.set_verbosity_error()
+    with warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(seed)
+        config = getattr(transformers, name)(**sizes, **token_ids, **more)
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        for word, x in model.named_parameters():
+            if x.dim() >= 2 and ("q_proj" in word or "k_proj" in word or "qkv_proj" in word):
+                x.data.mul_(8.0)
+        return from_model(model, tokenizer, name=f"tiny-{kind}", check=check)

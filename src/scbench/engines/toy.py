@@ -1,0 +1,134 @@
+"""A model that understands one thing: it answers `Key: "k"` with the value of the pair `"k": "v"`, if its cache still holds that pair.
+
+It has no weights; K and V are stand-ins of the right shapes, so every method runs on it, and evicting a needle loses the answer. Tests of the
+runner use it, and whoever writes a method can watch the whole way in a second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from scbench.engines.contract import Feed, ModelFacts, Pattern
+from scbench.errors import OutOfDevice
+from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
+from scbench.prompts import ByteTokenizer
+
+HOLE = "\x00"  # stands in the text where a token is no longer held
+HEAD_DIM = 32
+
+
+class ToyEngine:
+    """One layer, one KV head, bytes as tokens. `fails_at` makes the n-th call of `advance` raise OutOfDevice, for tests of the runner."""
+
+    def __init__(self, *, window_tokens: int = 1 << 20, fails_at: int | None = None) -> None:
+        self.tokenizer = ByteTokenizer()
+        shape = CacheShape(layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=HEAD_DIM, dtype_bytes=4)
+        self.facts = ModelFacts(
+            name="toy",
+            family="toy",
+            architecture="ToyEngine",
+            shape=shape,
+            window_tokens=window_tokens,
+            params=0,
+            hidden=HEAD_DIM,
+            dtype="float32",
+            device="cpu",
+            weights_digest="toy/1",
+        )
+        self.fails_at, self.calls, self.reads = fails_at, 0, 0
+
+    def read(
+        self,
+        ids: Sequence[int],
+        *,
+        pattern: Pattern | None = None,
+        needs: Iterable[str] = (),
+        base: Snapshot | None = None,
+        on_tokens: Callable[[int], None] | None = None,
+    ) -> Snapshot:
+        self.reads += 1
+        stream = base.fork() if base is not None else Stream(layers={0: LayerCache((), DenseTail())}, ids=[])
+        first = stream.logical_tokens
+        self._append(stream, ids)
+        tail = stream.layers[0].tail
+        assert isinstance(tail, DenseTail)
+        if on_tokens is not None:
+            on_tokens(len(ids))
+        earlier = base.layers[0] if base is not None else ()
+        return Snapshot(
+            shape=self.facts.shape,
+            layers={0: (*earlier, DenseStore(tail.k_HSD, tail.v_HSD, first_position=first))},
+            ids=tuple(stream.ids),
+            logits_V=self._next(stream, is_prompt=True),
+            observed={0: Observed(window_HGWD=_vectors(stream.ids[-64:]).unsqueeze(1))},
+            scales={0: 1.0},
+            read_by=pattern.name if pattern is not None else "dense",
+        )
+
+    def advance(self, feeds: Sequence[Feed]) -> Tensor:
+        self.calls += 1
+        if self.fails_at is not None and self.calls == self.fails_at:
+            raise OutOfDevice(f"the toy was told to fail at call {self.fails_at}")
+        for feed in feeds:
+            self._append(feed.stream, feed.ids)
+        return torch.stack([self._next(feed.stream, is_prompt=len(feed.ids) > 1) for feed in feeds])
+
+    def _append(self, stream: Stream, ids: Sequence[int]) -> None:
+        if stream.logical_tokens + len(ids) > self.facts.window_tokens:
+            raise OutOfDevice(f"the toy holds {self.facts.window_tokens:,} tokens")
+        cache, vectors = stream.layers[0], _vectors(ids)
+        queries = vectors.unsqueeze(1)
+        cache.tail.append(vectors, vectors)
+        loaded = [cache.tail.attend(queries, scale=1.0), *(store.attend(queries, scale=1.0) for store in cache.stores)]
+        cache.tail.settle()
+        if len(ids) == 1:
+            stream.loaded_bytes += sum(x.loaded_bytes if isinstance(x.loaded_bytes, int) else x.loaded_bytes[0] for x in loaded)
+            stream.steps += 1
+        stream.ids.extend(int(token) for token in ids)
+
+    def _next(self, stream: Stream, *, is_prompt: bool) -> Tensor:
+        text = self._held_text(stream)
+        value = _lookup(text)
+        said = 0 if is_prompt else max(n for n in range(len(value) + 1) if text.endswith(value[:n]))
+        token = self.tokenizer.encode(value[said]).ids[0] if said < len(value) else min(self.tokenizer.end_ids)
+        logits = torch.zeros(max(512, token + 1))
+        logits[token] = 1.0
+        return logits
+
+    def _held_text(self, stream: Stream) -> str:
+        """The text of the tokens whose K and V are still there, a hole for each run of lost ones."""
+        held = sorted(set(stream.positions(0, 0).tolist()))
+        pieces, last = list[str](), -1
+        for start, stop in _runs(held):
+            pieces += [HOLE] * (start > last + 1) + [self.tokenizer.decode(stream.ids[start:stop])]
+            last = stop - 1
+        return "".join(pieces)
+
+
+def _lookup(text: str) -> str:
+    asked = re.findall(r'Key: "([^"\x00]+)"', text)
+    if not asked:
+        return ""
+    found = re.search(rf'"{re.escape(asked[-1])}": "([^"\x00]+)"', text)
+    return found[1] if found else ""
+
+
+def _runs(positions: Sequence[int]) -> list[tuple[int, int]]:
+    """Maximal runs [start, stop) of consecutive numbers in ascending `positions`."""
+    runs: list[tuple[int, int]] = []
+    for at in positions:
+        if runs and runs[-1][1] == at:
+            runs[-1] = (runs[-1][0], at + 1)
+        else:
+            runs.append((at, at + 1))
+    return runs
+
+
+def _vectors(ids: Sequence[int]) -> Tensor:
+    """A fixed vector per token id, (1, T, D)."""
+    at = torch.tensor([int(token) for token in ids], dtype=torch.float32).unsqueeze(1)
+    return torch.sin(at * torch.arange(1, HEAD_DIM + 1)).unsqueeze(0)

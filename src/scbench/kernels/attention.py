@@ -1,0 +1,86 @@
+"""Fast attention over a part of the keys, with its log-sum-exp.
+
+Both backends are PyTorch's own flash kernels, called at the level that returns the log-sum-exp: one pass over K and V, no T x S matrix. GQA
+needs no copy of K or V when every query sees every key: the G query heads of a KV head are laid out as more rows of one head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scbench.kernels import reference
+
+
+class Partial(NamedTuple):
+    """Attention of some queries over some keys: out (H, G, T, D), lse (H, G, T) in fp32 (natural log of the sum of exp scores)."""
+
+    out: Tensor
+    lse: Tensor
+
+
+def full(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Partial:
+    """Every query sees every key. S must be at least 1."""
+    heads, group, tokens, dim = q_HGTD.shape
+    out, lse = _flash(q_HGTD.reshape(1, heads, group * tokens, dim), k_HSD.unsqueeze(0), v_HSD.unsqueeze(0), scale, is_causal=False)
+    return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
+
+
+def causal(q_HGTD: Tensor, k_HTD: Tensor, v_HTD: Tensor, *, scale: float) -> Partial:
+    """Query t sees keys 0..t of the same T tokens."""
+    heads, group, tokens, dim = q_HGTD.shape
+    if tokens == 1:
+        lse = torch.einsum("hgtd,htd->hgt", q_HGTD.float(), k_HTD.float()) * scale
+        return Partial(v_HTD.unsqueeze(1).expand(heads, group, 1, dim), lse)
+    q, k, v = (x.reshape(1, heads * group, tokens, dim) for x in (q_HGTD, _per_query_head(k_HTD, group), _per_query_head(v_HTD, group)))
+    out, lse = _flash(q, k, v, scale, is_causal=True)
+    return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
+
+
+def masked(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, mask_TS: Tensor, *, scale: float) -> Partial:
+    """Query t sees the keys its row of `mask_TS` marks True; every row must see at least one."""
+    heads, group, tokens, dim = q_HGTD.shape
+    if q_HGTD.device.type != "cpu":
+        return Partial(*reference.attend(q_HGTD, k_HSD, v_HSD, scale=scale, mask_TS=mask_TS))
+    bias = torch.zeros(mask_TS.shape, dtype=q_HGTD.dtype).masked_fill_(~mask_TS, float("-inf"))
+    bias = bias.expand(group, *mask_TS.shape).reshape(1, 1, group * tokens, -1)
+    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q_HGTD.reshape(1, heads, group * tokens, dim), k_HSD.unsqueeze(0), v_HSD.unsqueeze(0), attn_mask=bias, scale=scale
+    )
+    return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
+
+
+def merge(parts: Sequence[Partial]) -> Partial:
+    """Attention over the union of disjoint parts: out = sum_i e^(lse_i - lse) out_i with the largest lse taken out first.
+
+    A part whose lse is -inf for a row (it saw nothing) adds nothing to that row.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    lses = torch.stack([part.lse for part in parts])
+    top = lses.amax(dim=0)
+    weights = torch.exp(lses - top.masked_fill(top == float("-inf"), 0.0))
+    total = weights.sum(dim=0)
+    shares = (weights / total.masked_fill(total == 0, 1.0)).to(parts[0].out.dtype).unsqueeze(-1)
+    out = torch.stack([part.out for part in parts]).mul_(shares).sum(dim=0)
+    return Partial(out, torch.log(total) + top)
+
+
+def _per_query_head(x_HSD: Tensor, group: int) -> Tensor:
+    heads, slots, dim = x_HSD.shape
+    return x_HSD if group == 1 else x_HSD.unsqueeze(1).expand(heads, group, slots, dim)
+
+
+def _flash(q: Tensor, k: Tensor, v: Tensor, scale: float, *, is_causal: bool) -> tuple[Tensor, Tensor]:
+    """(1, heads, T, D) attention with log-sum-exp on the best kernel this device and dtype have."""
+    if q.device.type == "cpu":
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, is_causal=is_causal, scale=scale)
+        return out, lse
+    if q.dtype in (torch.bfloat16, torch.float16) and q.shape[-1] % 8 == 0:
+        out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, is_causal=is_causal, scale=scale)
+        return out, lse[..., : q.shape[2]]
+    out, lse, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, True, is_causal=is_causal, scale=scale)
+    return out, lse[..., : q.shape[2]]

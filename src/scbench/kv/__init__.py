@@ -1,0 +1,28 @@
+"""What is stored: snapshots, stores, tails, streams, the pool, and their bytes. Torch begins here; methods and models do not.
+
+    read a prefix ──▶ Snapshot (sealed) ──fork──▶ Stream = per layer: shared read-only Stores + one private Tail that grows
+
+K and V are kept at KV-head granularity, always. `logical_tokens` (tokens seen, sets the next position) and stored slots are two numbers and
+never share a variable.
+"""
+
+from scbench.kv.shape import CacheShape
+from scbench.kv.snapshot import LayerView, Observed, Snapshot
+from scbench.kv.store import DenseStore, RaggedStore, Read, Store
+from scbench.kv.stream import LayerCache, Stream
+from scbench.kv.tail import DenseTail, Tail
+
+__all__ = [
+    "CacheShape",
+    "DenseStore",
+    "DenseTail",
+    "LayerCache",
+    "LayerView",
+    "Observed",
+    "RaggedStore",
+    "Read",
+    "Snapshot",
+    "Store",
+    "Stream",
+    "Tail",
+]

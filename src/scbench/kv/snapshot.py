@@ -1,0 +1,121 @@
+"""A Snapshot: the sealed result of reading a prefix, from which every method forks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from scbench.errors import Mismatch, Released
+from scbench.kv import store as stores_of
+from scbench.kv.shape import CacheShape
+from scbench.kv.store import DenseStore
+from scbench.kv.stream import LayerCache, Recurrent, Stream
+from scbench.kv.tail import DenseTail
+
+
+@dataclass(slots=True)
+class Observed:
+    """What was seen of the queries of one layer during a read; fields are None unless some method asked.
+
+    `window_HGWD`: the last W queries after RoPE (all of them if fewer were read), unscaled.
+    `column_sums_HS`: attention every key received, summed over all rows, mean over the group (fp32).
+    `query_sum_HGD`, `query_outer_HGDD`, `query_rows`: moments of the queries BEFORE RoPE (fp32).
+    """
+
+    window_HGWD: Tensor | None = None
+    column_sums_HS: Tensor | None = None
+    query_sum_HGD: Tensor | None = None
+    query_outer_HGDD: Tensor | None = None
+    query_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """One layer of a snapshot as a compression sees it. `k_HSD`, `v_HSD` hold all tokens read so far, slot i at logical position i."""
+
+    index: int  # among the attention layers, 0-based
+    layers: int  # attention layers
+    k_HSD: Tensor
+    v_HSD: Tensor
+    observed: Observed
+    scale: float
+
+    @property
+    def tokens(self) -> int:
+        return self.k_HSD.shape[1]
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Sealed K and V (and recurrent states) of a prefix, what was observed, and the logits after its last token.
+
+    `layers` is keyed by the model's layer index; each has one or more dense stores in order of position (a snapshot that extends another
+    shares the other's stores). `logits_V` is fp32. Nothing writes to it after it is made; `release` drops the tensors.
+    """
+
+    shape: CacheShape
+    layers: dict[int, tuple[DenseStore, ...]]
+    ids: tuple[int, ...]
+    logits_V: Tensor
+    observed: dict[int, Observed] = field(default_factory=dict)
+    scales: dict[int, float] = field(default_factory=dict)
+    recurrent: Recurrent | None = None
+    read_by: str = "dense"  # the generation stage that read it
+    released: bool = False
+
+    @property
+    def logical_tokens(self) -> int:
+        return len(self.ids)
+
+    def fork(self) -> Stream:
+        """The dense stream over this prefix: shares every store, owns empty tails."""
+        self.check()
+        layers = {index: LayerCache(tuple(stores), DenseTail()) for index, stores in self.layers.items()}
+        return Stream(layers=layers, ids=list(self.ids), recurrent=None if self.recurrent is None else self.recurrent.copy())
+
+    def view(self, layer: int) -> LayerView:
+        """K and V of one layer over the whole prefix. Copies only if the prefix was read in several pieces."""
+        self.check()
+        pieces = self.layers[layer]
+        k_HSD = pieces[0].k_HSD if len(pieces) == 1 else torch.cat([piece.k_HSD for piece in pieces], dim=1)
+        v_HSD = pieces[0].v_HSD if len(pieces) == 1 else torch.cat([piece.v_HSD for piece in pieces], dim=1)
+        index = list(self.layers).index(layer)
+        return LayerView(index, len(self.layers), k_HSD, v_HSD, self.observed.get(layer, Observed()), self.scales[layer])
+
+    def prefix(self, tokens: int) -> Snapshot:
+        """The first `tokens` tokens as a snapshot that shares these tensors. It has no logits of its own (NaN) and observed nothing. Raises
+        Mismatch for recurrent states, which cannot be cropped."""
+        self.check()
+        if self.recurrent is not None:
+            raise Mismatch("a recurrent state covers all tokens it has seen; it cannot serve a shorter prefix")
+        layers: dict[int, tuple[DenseStore, ...]] = {}
+        for layer, pieces in self.layers.items():
+            cut, left = [], tokens
+            for piece in pieces:
+                if left > 0:
+                    cut.append(DenseStore(piece.k_HSD[:, :left], piece.v_HSD[:, :left], first_position=piece.first_position))
+                    left -= cut[-1].k_HSD.shape[1]
+            layers[layer] = tuple(cut)
+        none = torch.full_like(self.logits_V, float("nan"))
+        return Snapshot(shape=self.shape, layers=layers, ids=self.ids[:tokens], logits_V=none, scales=self.scales, read_by=self.read_by)
+
+    def digest(self) -> str:
+        """Seal over all tensors: a fork or a method that changed the snapshot changes it."""
+        self.check()
+        states = {} if self.recurrent is None else self.recurrent.tensors()
+        return stores_of.digest([*(piece for pieces in self.layers.values() for piece in pieces), stores_of.Named(states)])
+
+    def held_bytes(self) -> int:
+        self.check()
+        return stores_of.nbytes(x for pieces in self.layers.values() for piece in pieces for x in piece.tensors().values())
+
+    def release(self) -> None:
+        """Give the tensors back; any later use raises Released."""
+        self.layers, self.observed, self.recurrent, self.released = {}, {}, None, True
+
+    def check(self) -> None:
+        if self.released:
+            raise Released("this snapshot was given back; read its prefix again before you fork from it")
+

@@ -1,0 +1,103 @@
+"""A Stream: one method's cache while it is in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from scbench.kv.store import Store, nbytes
+from scbench.kv.tail import Tail
+
+
+class Recurrent(Protocol):
+    """The states of a model's recurrent layers; opaque to everyone but the engine that made them."""
+
+    def copy(self) -> Recurrent: ...
+    def tensors(self) -> dict[str, Tensor]: ...
+
+
+@dataclass(slots=True)
+class LayerCache:
+    """One layer of a stream: shared stores in order of position, then the private tail."""
+
+    stores: tuple[Store, ...]
+    tail: Tail
+
+    def fork(self) -> LayerCache:
+        return LayerCache(self.stores, self.tail.fork())
+
+
+@dataclass(slots=True)
+class Stream:
+    """A writable fork of a snapshot under one method. Only `engine.advance` writes to it.
+
+    `layers` is keyed by the model's layer index and has attention layers only. `ids` are all tokens seen, so `logical_tokens` = their number
+    sets the next position, however few slots a compression left. `loaded_bytes` counts KV bytes read by the forwards so far.
+    """
+
+    layers: dict[int, LayerCache]
+    ids: list[int]
+    recurrent: Recurrent | None = None
+    loaded_bytes: int = 0
+    steps: int = 0  # decode steps (forwards of one token) that `loaded_bytes` covers
+    notes: tuple[str, ...] = field(default=())
+    simulated: bool = False
+
+    @property
+    def logical_tokens(self) -> int:
+        return len(self.ids)
+
+    def fork(self) -> Stream:
+        """A child that begins as this stream and cannot change it. Stores are shared, tails and states copied, counters begin at zero."""
+        return Stream(
+            layers={index: layer.fork() for index, layer in self.layers.items()},
+            ids=list(self.ids),
+            recurrent=None if self.recurrent is None else self.recurrent.copy(),
+            notes=self.notes,
+            simulated=self.simulated,
+        )
+
+    def stores(self) -> list[Store]:
+        return [store for layer in self.layers.values() for store in layer.stores]
+
+    def shared_bytes(self) -> int:
+        return sum(nbytes(store.tensors().values()) for store in self.stores())
+
+    def private_bytes(self) -> int:
+        tails = sum(nbytes(layer.tail.tensors().values()) for layer in self.layers.values())
+        return tails + (0 if self.recurrent is None else nbytes(self.recurrent.tensors().values()))
+
+    def held_bytes(self) -> int:
+        """Bytes of everything this stream reads from, as if it were alone."""
+        return self.shared_bytes() + self.private_bytes()
+
+    def held_by_name(self) -> dict[str, int]:
+        """`held_bytes` broken down by tensor name, summed over layers."""
+        total: dict[str, int] = {}
+        for layer in self.layers.values():
+            for holder in (*layer.stores, layer.tail):
+                for name, x in holder.tensors().items():
+                    total[name] = total.get(name, 0) + nbytes([x])
+        return total
+
+    def positions(self, layer: int, head: int) -> Tensor:
+        """Logical positions whose K and V this layer's KV head still holds, ascending (int64)."""
+        cache = self.layers[layer]
+        tail = torch.arange(self.logical_tokens - cache.tail.slots, self.logical_tokens)
+        return torch.cat([*(store.positions(head) for store in cache.stores), tail])
+
+    def stored_tokens(self, kv_heads: int) -> float:
+        """Slots held, mean over attention layers and KV heads."""
+        counts = [len(self.positions(layer, head)) for layer in self.layers for head in range(kv_heads)]
+        return sum(counts) / len(counts) if counts else 0.0
+
+
+def share(positions: Sequence[int], held: Tensor) -> float:
+    """Part of `positions` that is in `held`."""
+    if not positions:
+        return 1.0
+    return float(torch.isin(torch.as_tensor(list(positions)), held).float().mean())

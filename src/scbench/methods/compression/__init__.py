@@ -1,0 +1,1 @@
+"""Methods of the compression stage, one file each."""

@@ -1,0 +1,60 @@
+"""StreamingLLM as a cache: keep the first and the last tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kv import LayerView
+from scbench.methods.contract import Eviction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamingLLM(Eviction):
+    """Keep `sink_tokens` first and `recent_tokens` last slots of every layer, once, at their original positions.
+
+    Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended later stays, nothing slides. Unlike the
+    published code ours does not also read the context through the window (compose with a-shape for that).
+    With `tau` or `budget_tokens` K: sink = max(4, K/32), recent = K - sink.
+    """
+
+    sink_tokens: int = 128
+    recent_tokens: int = 4096
+
+    name: ClassVar[str] = "streaming-llm"
+    category: ClassVar[str] = "KV dropping"
+    paper: ClassVar[str] = "StreamingLLM, arXiv 2309.17453"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"sink_tokens": 128, "recent_tokens": 4096},
+        "code": {"sink_tokens": 128, "recent_tokens": 3968},
+    }
+    minimum_tokens: ClassVar[int] = 8
+
+    def __post_init__(self) -> None:
+        super(StreamingLLM, self).__post_init__()
+        if self.sink_tokens < 0 or self.recent_tokens < 0 or self.sink_tokens + self.recent_tokens < 1:
+            raise Mismatch(f"{self}: sink_tokens and recent_tokens are counts, and at least one slot must stay")
+
+    def own_tokens(self) -> int:
+        return self.sink_tokens + self.recent_tokens
+
+    def sizes(self, tokens: int) -> tuple[int, int]:
+        """(sink, recent) out of `tokens`."""
+        if self.tau is None and self.budget_tokens is None:
+            return self.sink_tokens, self.recent_tokens
+        budget = self.budget(tokens)
+        sink = max(4, int(Fraction(budget, 32) + Fraction(1, 2)))
+        return sink, budget - sink
+
+    def keep(self, view: LayerView) -> list[Tensor]:
+        sink, recent = self.sizes(view.tokens)
+        if sink + recent >= view.tokens:
+            kept = torch.arange(view.tokens)
+        else:
+            kept = torch.cat([torch.arange(sink), torch.arange(view.tokens - recent, view.tokens)])
+        return [kept] * view.k_HSD.shape[0]

@@ -1,0 +1,299 @@
+"""The contract of a method: four stages, each a frozen value with one verb.
+
+    Generation.attend   how the queries of the context attend while it is read        (or .rewrite: another prompt)
+    Eviction.keep       which slots of a layer stay                                    } the compression stage
+    Codec.encode        how what stays is written down                                 }
+    Retrieval.lookup    which stored cache serves a new request
+    Loading.index       wraps a layer's stores so that a step reads only part of them
+
+A stage declares what it needs (`needs`), and the runner reads that; nobody asks for a type. Adding a method is one file with one class, one
+line in `registry.py`, one test case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kv import CacheShape, LayerCache, LayerView, Store
+from scbench.methods import spelling
+
+if TYPE_CHECKING:
+    from scbench.kv.pool import Hit, Pool
+
+WINDOW = "window"  # the last 64 queries after RoPE
+COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
+QUERY_MOMENTS = "query-moments"  # sum of q and of q q^T before RoPE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What every stage has. Subclasses are frozen keyword-only dataclasses; their fields are the method's parameters."""
+
+    name: ClassVar[str] = ""  # on the command line
+    stage: ClassVar[str] = ""
+    category: ClassVar[str] = ""  # one of the paper's eight, or "reference"
+    paper: ClassVar[str] = ""  # where it was published, and where ours differs
+    presets: ClassVar[dict[str, dict[str, object]]] = {}
+    needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
+    simulated: ClassVar[bool] = False  # True if it masks where it should free
+    extra_passes: ClassVar[int] = 0  # forwards over the context beyond the read
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
+
+    def lossless(self, tokens: int) -> Self:
+        """This stage with a budget, or bits, that lose nothing of `tokens` tokens: it must then equal dense (law 1)."""
+        return self
+
+    def __str__(self) -> str:
+        return spelling.spell(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation(Stage):
+    """How the context is read. Tokens after the context attend densely to everything.
+
+    `prefix_stable`: reading C and then Q densely equals reading C + Q in one go with this pattern on the rows of C. If not, the runner reads
+    C + Q at once where the protocol compresses after the first query.
+    `one_shot`: the pattern needs all queries of a layer at once, so the read is not chunked.
+    """
+
+    stage: ClassVar[str] = "generation"
+    prefix_stable: ClassVar[bool] = True
+    one_shot: ClassVar[bool] = False
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+        """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far (the newest included). Returns (H, G, T, D)."""
+        raise NotImplementedError
+
+    def rewrite(self, context: str) -> str:
+        """Another text in place of the context (prompt compression)."""
+        return context
+
+    def computed_share(self, tokens: int) -> float:
+        """Query-key pairs computed, over those of dense causal attention."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dense(Generation):
+    """Full causal attention: the reference."""
+
+    name: ClassVar[str] = "dense"
+    category: ClassVar[str] = "reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compression(Stage):
+    """What is kept of a cache, or how it is written down, once, after the prefix was read."""
+
+    stage: ClassVar[str] = "compression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgeted(Compression):
+    """A compression with a token budget per KV head, given as a share `tau` of the tokens it compresses or as `budget_tokens`, not both."""
+
+    tau: Fraction | None = None
+    budget_tokens: int | None = None
+    minimum_tokens: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.tau is not None and self.budget_tokens is not None:
+            raise Mismatch(f"{self.name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
+        if self.tau is not None and not 0 < self.tau <= 1:
+            raise Mismatch(f"{self.name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
+        if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
+            raise Mismatch(f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed")
+
+    def own_tokens(self) -> int:
+        """The budget where neither tau nor budget_tokens is given: the method's own parameters."""
+        raise NotImplementedError
+
+    def budget(self, tokens: int) -> int:
+        """K, slots to keep per KV head out of `tokens`: floor(tau T + 1/2), as an exact rational."""
+        if self.tau is not None:
+            return int(self.tau * tokens + Fraction(1, 2))
+        return self.budget_tokens if self.budget_tokens is not None else self.own_tokens()
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=None, budget_tokens=max(tokens, self.minimum_tokens))
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        budget = self.budget(tokens)
+        if budget < min(self.minimum_tokens, tokens):
+            least = Fraction(self.minimum_tokens, tokens)
+            raise Mismatch(
+                f"{self} keeps {budget} of {tokens:,} tokens, below its minimum of {self.minimum_tokens}; "
+                f"the smallest share for this length is tau={least} (about {float(least):.4f})"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eviction(Budgeted):
+    """Keeps some slots of every layer and frees the rest."""
+
+    def keep(self, view: LayerView) -> list[Tensor]:
+        """Slots to keep per KV head, ascending int64 indices into `view.k_HSD`; heads may keep different numbers. Ties go to the lower index."""
+        raise NotImplementedError
+
+    def keep_all(self, views: Sequence[LayerView]) -> list[list[Tensor]]:
+        """`keep` for every layer; override where layers share one budget."""
+        return [self.keep(view) for view in views]
+
+    def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:
+        """Closed form: slots per KV head (mean over heads) kept of `tokens` in this layer."""
+        return min(self.budget(tokens), tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec(Compression):
+    """Writes all slots down in fewer bits, with its own attention over the codes."""
+
+    def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
+        """Codes in a shared store, and a tail that goes on quantising what is appended."""
+        raise NotImplementedError
+
+    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+        """Closed form: bytes of one layer that holds `slots` slots per KV head, full-precision residual included."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval(Stage):
+    """Which stored cache serves a new request."""
+
+    stage: ClassVar[str] = "retrieval"
+    pooled: ClassVar[bool] = False  # True: requests go through a pool; False: they fork from their own session's snapshot
+
+    def lookup(self, pool: Pool, ids: Sequence[int]) -> Hit | None:
+        """The stored cache with the longest usable prefix of `ids`, or None."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSession(Retrieval):
+    """Fork from the snapshot of the same session: what the paper calls a shared context."""
+
+    name: ClassVar[str] = "own-session"
+    category: ClassVar[str] = "reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading(Stage):
+    """Which part of the stored cache a decode step reads, and from where."""
+
+    stage: ClassVar[str] = "loading"
+
+    def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
+        """Stores that read selectively; they share the tensors of the given ones. `layer` counts attention layers from 0."""
+        return stores
+
+    def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
+        """Closed form: bytes added to one layer that holds `slots` slots per KV head."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadAll(Loading):
+    """Every step reads the whole store."""
+
+    name: ClassVar[str] = "load-all"
+    category: ClassVar[str] = "reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """What happens to a KV cache from birth to use. Its `str` is its identity: non-default stages joined by `+`, or `dense`."""
+
+    generation: Generation = Dense()
+    compression: tuple[Compression, ...] = ()
+    retrieval: Retrieval = OwnSession()
+    loading: Loading = LoadAll()
+    eviction: Eviction | None = field(init=False, default=None, repr=False)
+    codec: Codec | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        evictions = [stage for stage in self.compression if isinstance(stage, Eviction)]
+        codecs = [stage for stage in self.compression if isinstance(stage, Codec)]
+        for kind, found in (("eviction", evictions), ("codec", codecs)):
+            if len(found) > 1:
+                raise Mismatch(f"{' and '.join(map(str, found))} are two {kind}s; a method has at most one")
+        if codecs and not isinstance(self.loading, LoadAll):
+            raise Mismatch(f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them")
+        if self.compression and self.retrieval.pooled:
+            raise Mismatch(f"{self.retrieval} stores whole caches and would compress each one it serves anew; leave {self.compression[0]} out")
+        object.__setattr__(self, "eviction", evictions[0] if evictions else None)
+        object.__setattr__(self, "codec", codecs[0] if codecs else None)
+
+    def lossless(self, tokens: int) -> Method:
+        """Every stage at its lossless setting for `tokens` tokens."""
+        return Method(
+            generation=self.generation.lossless(tokens),
+            compression=tuple(stage.lossless(tokens) for stage in self.compression),
+            retrieval=self.retrieval.lossless(tokens),
+            loading=self.loading.lossless(tokens),
+        )
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (self.generation, *self.compression, self.retrieval, self.loading)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset().union(*(stage.needs for stage in self.stages))
+
+    @property
+    def simulated(self) -> bool:
+        return any(stage.simulated for stage in self.stages)
+
+    @property
+    def extra_passes(self) -> int:
+        return sum(stage.extra_passes for stage in self.stages)
+
+    def __str__(self) -> str:
+        return "+".join(str(stage) for stage in self.stages if stage.category != "reference") or "dense"
+
+    @property
+    def source_digest(self) -> str:
+        """SHA-256 over the source of its stages' modules: edited code never meets old answers."""
+        seal = hashlib.sha256()
+        for stage in self.stages:
+            seal.update(inspect.getsource(sys.modules[type(stage).__module__]).encode())
+        return seal.hexdigest()
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
+        if not shape.attention_layers and str(self) != "dense":
+            raise Mismatch(f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense")
+        for stage in self.stages:
+            stage.check(shape=shape, tokens=tokens)
+
+    def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
+        """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
+        layers, total = len(shape.attention_layers), shape.recurrent_bytes
+        dense_slot_bytes = 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
+        for layer in range(layers):
+            slots = self.eviction.kept_slots(layer=layer, layers=layers, tokens=tokens) if self.eviction else tokens
+            if self.codec:
+                total += self.codec.coded_bytes(shape=shape, slots=slots + appended)
+            else:
+                total += dense_slot_bytes * (slots + appended)
+            total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
+        return total
+
+
+def top_slots(scores_HS: Tensor, budget: int) -> Tensor:
+    """The `budget` best slots per head, ascending; ties go to the lower index (a stable sort, unlike topk)."""
+    order = torch.sort(scores_HS, dim=-1, descending=True, stable=True).indices[..., :budget]
+    return order.sort(dim=-1).values

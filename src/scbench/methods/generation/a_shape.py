@@ -1,0 +1,92 @@
+"""A-shape: while the context is read, a token sees the first tokens and a local band."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kernels import masked
+from scbench.kv import CacheShape
+from scbench.methods.contract import Generation
+
+BLOCK_ROWS = 256  # query rows that share one gathered set of keys; a row's own mask is exact whatever this is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AShape(Generation):
+    """Row i sees key j <= i if j < init_tokens or i - j < local_tokens; the same for all heads and layers.
+
+    Source: the static pattern of SCBench (arXiv 2412.10319), after StreamingLLM (arXiv 2309.17453) as a mask. The full K and V stay.
+    With `tau` or `budget_tokens` K: init = max(4, K/32), local = K - init. Decoding and follow-ups are dense.
+    """
+
+    init_tokens: int = 128
+    local_tokens: int = 4096
+    tau: Fraction | None = None
+    budget_tokens: int | None = None
+
+    name: ClassVar[str] = "a-shape"
+    category: ClassVar[str] = "sparse attention"
+    paper: ClassVar[str] = "SCBench, arXiv 2412.10319; pattern of StreamingLLM, arXiv 2309.17453"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"init_tokens": 128, "local_tokens": 4096},
+        "code": {"init_tokens": 128, "local_tokens": 3968},
+    }
+
+    def __post_init__(self) -> None:
+        if self.tau is not None and self.budget_tokens is not None:
+            raise Mismatch(f"a-shape was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
+        if self.tau is not None and not 0 < self.tau <= 1:
+            raise Mismatch(f"a-shape[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
+        if self.init_tokens < 0 or self.local_tokens < 1:
+            raise Mismatch(f"{self}: local_tokens must be at least 1 (a token sees itself) and init_tokens at least 0")
+
+    def sizes(self, tokens: int) -> tuple[int, int]:
+        """(init, local) for a context of `tokens` tokens."""
+        if self.tau is None and self.budget_tokens is None:
+            return self.init_tokens, self.local_tokens
+        budget = int(self.tau * tokens + Fraction(1, 2)) if self.tau is not None else self.budget_tokens or 0
+        init = max(4, int(Fraction(budget, 32) + Fraction(1, 2)))
+        return init, budget - init
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=None, budget_tokens=2 * tokens + 16)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        init, local = self.sizes(tokens)
+        if (self.tau is not None or self.budget_tokens is not None) and init + local < 8:
+            least = Fraction(8, tokens)
+            raise Mismatch(f"{self} computes {init + local} keys a row of {tokens:,} tokens; at least 8 are needed, that is tau={least}")
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+        init, local = self.sizes(total_tokens)
+        tokens, seen = q_HGTD.shape[2], k_HSD.shape[1]
+        first_row = seen - tokens
+        outs = []
+        for start in range(0, tokens, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, tokens)
+            outs.append(self._block(q_HGTD[:, :, start:stop], k_HSD, v_HSD, first_row + start, init, local, scale))
+        return torch.cat(outs, dim=2)
+
+    def _block(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, row: int, init: int, local: int, scale: float) -> Tensor:
+        """Rows row .. row + T - 1, over the sinks and the union of their bands; no key is gathered twice."""
+        end = row + q_HGTD.shape[2]
+        band_start = max(0, row - local + 1)
+        sinks = min(init, band_start)
+        keys = torch.cat([torch.arange(sinks), torch.arange(band_start, end)]).to(k_HSD.device)
+        rows = torch.arange(row, end, device=k_HSD.device).unsqueeze(1)
+        visible = (keys <= rows) & ((keys < init) | (rows - keys < local))
+        if sinks == band_start:  # nothing is skipped: the keys are one slice, no copy needed
+            return masked(q_HGTD, k_HSD[:, :end], v_HSD[:, :end], visible, scale=scale).out
+        return masked(q_HGTD, k_HSD[:, keys], v_HSD[:, keys], visible, scale=scale).out
+
+    def computed_share(self, tokens: int) -> float:
+        init, local = self.sizes(tokens)
+        width = min(init + local, tokens)
+        pairs = width * (width + 1) / 2 + (tokens - width) * width
+        return pairs / (tokens * (tokens + 1) / 2)

@@ -1,0 +1,1 @@
+"""Methods of the loading stage, one file each."""

@@ -1,0 +1,160 @@
+"""Quest: bounds on q.k per page choose the pages a token reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kernels import Partial
+from scbench.kv import CacheShape, DenseStore, Read, Store
+from scbench.kv.store import nbytes
+from scbench.methods.contract import Loading
+
+GATHER_BYTES = 64 << 20  # of gathered K at a time: bounds the transient memory of a block of queries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quest(Loading):
+    """Each query token reads, per KV head, the pages whose bound is largest; the last page and everything appended later are always read.
+
+    Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >= q.k for each of its keys. Ours takes the
+    largest U over the group, so it holds for every query head that shares the page, and selects per query token (the published code adds up
+    the signs of several tokens, which bounds nothing). `exempt_layers` first layers read everything (2 in Quest's own paper).
+    With `tau` or `budget_tokens` K: the largest page of 16, 8, 4 with K >= 4 pages.
+    """
+
+    page_tokens: int = 16
+    read_tokens: int = 4096
+    exempt_layers: int = 0
+    tau: Fraction | None = None
+    budget_tokens: int | None = None
+
+    name: ClassVar[str] = "quest"
+    category: ClassVar[str] = "KV loading"
+    paper: ClassVar[str] = "Quest, arXiv 2406.10774"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"page_tokens": 16, "read_tokens": 4096},
+        "code": {"page_tokens": 16, "read_tokens": 1024},
+        "quest": {"page_tokens": 16, "read_tokens": 1024, "exempt_layers": 2},
+    }
+
+    def __post_init__(self) -> None:
+        if self.tau is not None and self.budget_tokens is not None:
+            raise Mismatch(f"quest was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
+        if self.tau is not None and not 0 < self.tau <= 1:
+            raise Mismatch(f"quest[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
+        if self.page_tokens < 1 or self.exempt_layers < 0:
+            raise Mismatch(f"{self}: page_tokens is at least 1 and exempt_layers at least 0")
+
+    def sizes(self, tokens: int) -> tuple[int, int]:
+        """(page size, pages read) for a store of `tokens` slots."""
+        if self.tau is None and self.budget_tokens is None:
+            return self.page_tokens, max(3, self.read_tokens // self.page_tokens)
+        budget = int(self.tau * tokens + Fraction(1, 2)) if self.tau is not None else self.budget_tokens or 0
+        page = next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
+        return page, budget // page
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=None, budget_tokens=2 * tokens + 16)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
+            raise Mismatch(f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer")
+        page, pages = self.sizes(tokens)
+        if (self.tau is not None or self.budget_tokens is not None) and page * pages < 16:
+            least = Fraction(16, tokens)
+            raise Mismatch(f"{self} reads {page * pages} of {tokens:,} tokens; at least 16 are needed, that is tau={least}")
+
+    def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
+        if layer < self.exempt_layers or not stores:
+            return stores
+        first = stores[0]
+        if not isinstance(first, DenseStore):
+            raise Mismatch(f"{self} needs as many slots in every KV head, and {type(first).__name__} holds ragged heads or codes")
+        page, pages = self.sizes(first.k_HSD.shape[1])
+        return (PagedStore(first, page_tokens=page, pages=pages), *stores[1:])
+
+    def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
+        if layer < self.exempt_layers:
+            return 0
+        page, _ = self.sizes(slots)
+        return 2 * shape.kv_heads * shape.head_dim * -(-slots // page) * shape.dtype_bytes
+
+
+class PagedStore:
+    """A dense store read by pages. Holds the elementwise extremes of each page's keys: 2 H P D e bytes more.
+
+    A query token loads the extremes, and K and V of the pages it chose.
+    """
+
+    def __init__(self, base: DenseStore, *, page_tokens: int, pages: int) -> None:
+        self.base, self.page_tokens = base, page_tokens
+        self.low_HPD, self.high_HPD = page_extremes(base.k_HSD, page_tokens)
+        self.pages = min(pages, self.low_HPD.shape[1])
+        heads, slots, dim = base.k_HSD.shape
+        in_last_page = slots - (self.low_HPD.shape[1] - 1) * page_tokens
+        read_slots = (self.pages - 1) * page_tokens + in_last_page
+        self._read_bytes = nbytes((self.low_HPD, self.high_HPD)) + read_slots * 2 * heads * dim * base.k_HSD.element_size()
+
+    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+        if self.pages == self.low_HPD.shape[1]:
+            return Read(self.base.attend(q_HGTD, scale=scale).partial, self._read_bytes)
+        heads, group, tokens, dim = q_HGTD.shape
+        row_bytes = heads * self.pages * self.page_tokens * dim * q_HGTD.element_size()
+        rows = max(1, GATHER_BYTES // row_bytes)
+        parts = [self._rows(q_HGTD[:, :, at : at + rows], scale) for at in range(0, tokens, rows)]
+        return Read(Partial(*(torch.cat(piece, dim=2) for piece in zip(*parts, strict=True))), self._read_bytes)
+
+    def _rows(self, q_HGTD: Tensor, scale: float) -> Partial:
+        slots_HTR, inside_HTR = self.chosen_slots(q_HGTD)
+        head = torch.arange(q_HGTD.shape[0], device=q_HGTD.device)[:, None, None]
+        k_HTRD, v_HTRD = self.base.k_HSD[head, slots_HTR], self.base.v_HSD[head, slots_HTR]
+        scores = torch.einsum("hgtd,htrd->hgtr", q_HGTD, k_HTRD).float() * scale
+        scores = scores.masked_fill(~inside_HTR.unsqueeze(1), float("-inf"))
+        lse = torch.logsumexp(scores, dim=-1)
+        weights = torch.exp(scores - lse.unsqueeze(-1)).to(v_HTRD.dtype)
+        return Partial(torch.einsum("hgtr,htrd->hgtd", weights, v_HTRD), lse)
+
+    def chosen_slots(self, q_HGTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly filled)."""
+        bounds_HTP = page_bounds(q_HGTD, self.low_HPD, self.high_HPD)
+        bounds_HTP[..., -1] = float("inf")  # the newest page is always read
+        pages_HTP = torch.sort(bounds_HTP, dim=-1, descending=True, stable=True).indices[..., : self.pages]
+        within = torch.arange(self.page_tokens, device=q_HGTD.device)
+        slots = (pages_HTP.unsqueeze(-1) * self.page_tokens + within).flatten(2)
+        inside = slots < self.base.k_HSD.shape[1]
+        return slots.clamp_(max=self.base.k_HSD.shape[1] - 1), inside
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**self.base.tensors(), "page_low": self.low_HPD, "page_high": self.high_HPD}
+
+    def positions(self, head: int) -> Tensor:
+        return self.base.positions(head)
+
+
+def page_extremes(k_HSD: Tensor, page_tokens: int) -> tuple[Tensor, Tensor]:
+    """Elementwise smallest and largest key of each page, (H, P, D); the last page may hold fewer keys."""
+    heads, slots, dim = k_HSD.shape
+    whole = slots // page_tokens * page_tokens
+    pages = k_HSD[:, :whole].reshape(heads, -1, page_tokens, dim)
+    low, high = pages.amin(dim=2), pages.amax(dim=2)
+    if whole < slots:
+        rest = k_HSD[:, whole:]
+        low = torch.cat([low, rest.amin(dim=1, keepdim=True)], dim=1)
+        high = torch.cat([high, rest.amax(dim=1, keepdim=True)], dim=1)
+    return low, high
+
+
+def page_bounds(q_HGTD: Tensor, low_HPD: Tensor, high_HPD: Tensor) -> Tensor:
+    """The most any key of a page could score against each token, largest over the group: (H, T, P).
+
+    sum_c max(q_c high_c, q_c low_c) splits into the positive part of q times high plus the negative part times low: two matrix products.
+    """
+    up, down = q_HGTD.clamp(min=0), q_HGTD.clamp(max=0)
+    bounds = torch.einsum("hgtd,hpd->hgtp", up, high_HPD) + torch.einsum("hgtd,hpd->hgtp", down, low_HPD)
+    return bounds.amax(dim=1)

@@ -1,0 +1,97 @@
+"""Names to stages. Names import nothing; a miss helps. Packages join by the entry point group `scbench.methods`, files by `path.py:Class`."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scbench.errors import BadConfig, Mismatch, Unknown
+from scbench.methods import spelling
+
+if TYPE_CHECKING:
+    from scbench.methods.contract import Method, Stage
+
+PLACES = {  # name -> module:class; one line per method
+    "dense": "scbench.methods.contract:Dense",
+    "a-shape": "scbench.methods.generation.a_shape:AShape",
+    "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",
+    "snapkv": "scbench.methods.compression.snapkv:SnapKV",
+    "kivi": "scbench.methods.compression.kivi:Kivi",
+    "prefix": "scbench.methods.retrieval.prefix:PrefixReuse",
+    "quest": "scbench.methods.loading.quest:Quest",
+}
+GROUP = "scbench.methods"
+
+
+def names() -> list[str]:
+    """All registered names, ours first, then those of installed packages."""
+    return [*PLACES, *sorted(point.name for point in entry_points(group=GROUP) if point.name not in PLACES)]
+
+
+def stage_class(name: str) -> type[Stage]:
+    """The class behind a name, or behind `path/to/file.py:ClassName`."""
+    if ".py:" in name:
+        return _from_file(name)
+    if name in PLACES:
+        found: Any = pkgutil.resolve_name(PLACES[name])
+        return found  # type: ignore[no-any-return]
+    for point in entry_points(group=GROUP, name=name):
+        found = point.load()
+        return _checked(found, name)
+    near = get_close_matches(name, names()) or names()
+    raise Unknown(f"no method is called {name!r}; did you mean {', '.join(near)}? `scbench list methods` shows them all")
+
+
+def parse(text: str) -> Method:
+    """'a-shape+snapkv[tau=1/16]+quest' to a Method. Raises Unknown, BadConfig, or Mismatch for a composition that makes no sense."""
+    from scbench.methods.contract import Method
+
+    chosen: dict[str, list[Stage]] = {}
+    for part in spelling.split(text):
+        name, params = spelling.read_part(part)
+        stage = spelling.build(stage_class(name), params, written=part)
+        chosen.setdefault(stage.stage, []).append(stage)
+    for kind in ("generation", "retrieval", "loading"):
+        if len(chosen.get(kind, [])) > 1:
+            raise Mismatch(f"{text!r} has two {kind} stages ({', '.join(map(str, chosen[kind]))}); a method has one of each")
+    single = {kind: chosen[kind][0] for kind in ("generation", "retrieval", "loading") if kind in chosen}
+    return Method(compression=tuple(chosen.get("compression", ())), **single)  # type: ignore[arg-type]
+
+
+def entries() -> Iterator[tuple[str, type[Stage]]]:
+    """(name, class) of every registered method."""
+    for name in names():
+        yield name, stage_class(name)
+
+
+def _from_file(place: str) -> type[Stage]:
+    path_text, _, class_name = place.rpartition(":")
+    path = Path(path_text).expanduser()
+    if not path.is_file():
+        raise Unknown(f"there is no file {path_text!r} (from the method {place!r})")
+    spec = importlib.util.spec_from_file_location(f"scbench_user_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module  # dataclasses look their module up while they are made
+    spec.loader.exec_module(module)
+    if not hasattr(module, class_name):
+        classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == spec.name]
+        raise Unknown(f"{path} has no class {class_name!r}; it has {', '.join(classes) or 'none'}")
+    return _checked(getattr(module, class_name), place)
+
+
+def _checked(found: Any, place: str) -> type[Stage]:
+    from scbench.methods.contract import Stage
+
+    if not (inspect.isclass(found) and issubclass(found, Stage) and found.stage):
+        raise BadConfig(f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval or Loading of scbench.methods.contract")
+    return found

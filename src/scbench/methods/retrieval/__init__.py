@@ -1,0 +1,1 @@
+"""Methods of the retrieval stage, one file each."""

@@ -1,0 +1,100 @@
+"""How a stage is spelled: `name[field=value,...]` with non-default fields only. One spelling in Python, file and flag."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
+from fractions import Fraction
+from typing import Any
+
+from scbench.errors import BadConfig
+
+PART = re.compile(r"^(?P<name>[^\[\]]+?)(?:\[(?P<params>.*)\])?$", re.DOTALL)
+
+
+def spell(stage: Any) -> str:
+    """The canonical spelling of a stage."""
+    said = [f"{f.name}={_written(getattr(stage, f.name))}" for f in fields(stage) if getattr(stage, f.name) != _default(f)]
+    return f"{stage.name}[{','.join(said)}]" if said else stage.name
+
+
+def split(text: str) -> list[str]:
+    """'a+b[x=1]+c' at the plus signs that stand outside brackets."""
+    parts, depth, start = [], 0, 0
+    for at, sign in enumerate(text):
+        depth += (sign == "[") - (sign == "]")
+        if sign == "+" and depth == 0:
+            parts.append(text[start:at])
+            start = at + 1
+    parts.append(text[start:])
+    if depth != 0 or not all(part.strip() for part in parts):
+        raise BadConfig(f"the method {text!r} is not well formed; write stages joined by +, for instance a-shape+snapkv[tau=1/16]")
+    return [part.strip() for part in parts]
+
+
+def read_part(text: str) -> tuple[str, dict[str, str]]:
+    """'kivi[bits=2]' to ('kivi', {'bits': '2'})."""
+    found = PART.match(text)
+    if not found:
+        raise BadConfig(f"{text!r} is not a method; write NAME or NAME[parameter=value,...]")
+    params: dict[str, str] = {}
+    for item in filter(None, (found["params"] or "").split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise BadConfig(f"{text!r}: {item!r} is not parameter=value")
+        params[key.strip().replace("-", "_")] = value.strip()
+    return found["name"].strip(), params
+
+
+def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
+    """A stage from its parameters as text; a stray or malformed one is an error that names what is allowed."""
+    chosen = dict(params)
+    given: dict[str, object] = {}
+    preset = chosen.pop("preset", None)
+    if preset is not None:
+        if preset not in cls.presets:
+            raise BadConfig(f"{written!r}: {cls.name} has no preset {preset!r}; it has {', '.join(sorted(cls.presets)) or 'none'}")
+        given |= cls.presets[preset]
+    hints = typing.get_type_hints(cls)
+    known = [f.name for f in fields(cls) if f.init]
+    for key, value in chosen.items():
+        if key not in known:
+            raise BadConfig(f"{written!r}: {cls.name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}")
+        given[key] = _value(hints[key], value, f"{written!r}: {key}")
+    return cls(**given)
+
+
+def parameters(cls: type[Any]) -> dict[str, str]:
+    """Parameter names and their defaults as written, for `scbench list methods`."""
+    return {f.name: _written(_default(f)) for f in fields(cls) if f.init}
+
+
+def _default(f: Field[Any]) -> object:
+    return f.default if f.default is not MISSING else (f.default_factory() if f.default_factory is not MISSING else None)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def _value(hint: Any, text: str, where: str) -> object:
+    kinds = [kind for kind in (typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) if kind is not type(None)]
+    if text == "none" and type(None) in typing.get_args(hint):
+        return None
+    kind = kinds[0]
+    try:
+        if kind is bool:
+            return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
+        if typing.get_origin(kind) is typing.Literal:
+            allowed = typing.get_args(kind)
+            return next(word for word in allowed if str(word) == text)
+        return kind(text)
+    except (ValueError, KeyError, StopIteration, ZeroDivisionError):
+        wanted = {int: "a whole number", float: "a number", Fraction: "a share such as 1/16 or 0.25", bool: "yes or no"}
+        allowed = wanted.get(kind) or "one of " + ", ".join(map(str, typing.get_args(kind)))
+        raise BadConfig(f"{where} is {text!r}; it takes {allowed}") from None

@@ -1,0 +1,94 @@
+"""The one decode loop of the project, and the scheduler that drives many of them through one packed forward.
+
+A play is a generator: it yields what it wants fed (a `Feed`) and is sent the logits after it. Methods act only through their stores, so two
+methods can never stop, sample or position differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from torch import Tensor
+
+from scbench.engines.contract import Engine, Feed
+from scbench.kv import Stream
+from scbench.prompts import Tokenizer
+from scbench.types import Answer, Finish
+
+Play: TypeAlias = Generator[Feed, Tensor, None]
+
+
+def decode(
+    stream: Stream, logits_V: Tensor, *, tokenizer: Tokenizer, limit_tokens: int, stop_text: str | None
+) -> Generator[Feed, Tensor, Answer]:
+    """Greedy answer; nothing else in scbench appends generated tokens. The end token is never part of the answer.
+
+    `stop_text` (renderings without chat template): the answer ends where it appears after some text, and is cut there.
+    """
+    ids: list[int] = []
+    while True:
+        token = int(logits_V.argmax())
+        if token in tokenizer.end_ids:
+            return Answer(ids=tuple(ids), text=tokenizer.decode(ids), finish=Finish.END)
+        ids.append(token)
+        if stop_text is not None:
+            text = tokenizer.decode(ids)
+            cut = text.find(stop_text, len(text) - len(text.lstrip()))
+            if cut >= 0:
+                return Answer(ids=tuple(ids), text=text[:cut], finish=Finish.STOP)
+        if len(ids) >= limit_tokens:
+            return Answer(ids=tuple(ids), text=tokenizer.decode(ids), finish=Finish.LENGTH)
+        logits_V = yield Feed(stream, [token])
+
+
+@dataclass(slots=True)
+class Lost:
+    """A play that ended with an exception. `is_own`: raised by the play itself, not by a forward it shared with others."""
+
+    at: int
+    error: Exception
+    is_own: bool
+
+
+def drive(engine: Engine, plays: Sequence[Play], *, lanes: int) -> list[Lost]:
+    """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next.
+
+    A forward that fails takes all plays in it down with it (their streams may be half written); they come back as `Lost` and the caller may
+    start them again one by one.
+    """
+    lost: list[Lost] = []
+    waiting = list(enumerate(plays))[::-1]
+    running: list[tuple[int, Play, Feed]] = []
+    while waiting or running:
+        while waiting and len(running) < lanes:
+            at, play = waiting.pop()
+            _resume(at, play, None, running, lost)
+        if not running:
+            continue
+        try:
+            logits = engine.advance([feed for _, _, feed in running])
+        except Exception as error:
+            for at, play, _ in running:
+                play.close()
+                lost.append(Lost(at, error, len(running) == 1))
+            running = []
+            continue
+        stepped, running = running, []
+        for (at, play, _), row in zip(stepped, logits, strict=True):
+            _resume(at, play, row, running, lost)
+    return lost
+
+
+def _resume(at: int, play: Play, row: Tensor | None, running: list[tuple[int, Play, Feed]], lost: list[Lost]) -> None:
+    try:
+        feed = next(play) if row is None else play.send(row)
+    except StopIteration:
+        return
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except Exception as error:
+        lost.append(Lost(at, error, True))
+        return
+    running.append((at, play, feed))

@@ -1,0 +1,220 @@
+"""The laws every method must keep, as functions of an engine and a method: `scbench doctor` and tests/laws run the same ones.
+
+A law raises `Broken` with the numbers that show it; a law that does not apply to a method says why by `Idle`. Engines are tiny random models,
+so a law takes milliseconds and nobody needs weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from scbench.engines.contract import Feed
+from scbench.engines.local import LocalEngine
+from scbench.errors import ScbenchError
+from scbench.kernels import reference
+from scbench.kv import Snapshot, Stream
+from scbench.kv.store import nbytes
+from scbench.methods.contract import Dense, Method
+from scbench.methods.fork import fork
+
+CONTEXT_TOKENS = 230
+QUERY = tuple(range(40, 57))
+OTHER = tuple(range(90, 101))
+
+
+class Broken(ScbenchError):
+    """A law does not hold for a method; the text has the numbers."""
+
+
+class Idle(Exception):
+    """The law says nothing about this method; the text says why."""
+
+
+Law = Callable[[LocalEngine, Method], None]
+LAWS: dict[str, Law] = {}
+
+
+def law(statement: str) -> Callable[[Law], Law]:
+    def keep(check: Law) -> Law:
+        LAWS[statement] = check
+        return check
+
+    return keep
+
+
+def context(tokens: int = CONTEXT_TOKENS) -> list[int]:
+    """A fixed pseudo-random context of byte tokens with some structure (repeats), so that attention has something to find."""
+    return [(at * at * 31 + at * 7) % 96 + 32 if at % 5 else 65 + at % 7 for at in range(tokens)]
+
+
+def read(engine: LocalEngine, method: Method, ids: list[int]) -> Snapshot:
+    """The snapshot the method forks from."""
+    method.check(shape=engine.facts.shape, tokens=len(ids))
+    pattern = None if isinstance(method.generation, Dense) else method.generation
+    return engine.read(ids, pattern=pattern, needs=method.needs)
+
+
+def opened(engine: LocalEngine, method: Method, ids: list[int] | None = None) -> Stream:
+    return fork(read(engine, method, ids or context()), method)
+
+
+def logits(engine: LocalEngine, stream: Stream, *pieces: tuple[int, ...]) -> Tensor:
+    """Logits after each piece was appended in turn, (pieces, V)."""
+    return torch.stack([engine.advance([Feed(stream, piece)])[0] for piece in pieces])
+
+
+def far(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max())
+
+
+def need(holds: bool, text: str) -> None:
+    if not holds:
+        raise Broken(text)
+
+
+@law("a full budget equals dense")
+def full_budget_is_dense(engine: LocalEngine, method: Method) -> None:
+    lossless = method.lossless(CONTEXT_TOKENS)
+    ours = logits(engine, opened(engine, lossless), QUERY, (7,), (8,))
+    dense = logits(engine, opened(engine, Method()), QUERY, (7,), (8,))
+    need(far(ours, dense) < 1e-3, f"{lossless} differs from dense by {far(ours, dense):.3g} in its logits (tolerance 1e-3)")
+
+
+@law("bytes held are those of the formula, and of the storages")
+def bytes_are_the_formula(engine: LocalEngine, method: Method) -> None:
+    shape = engine.facts.shape
+    stream = opened(engine, method)
+    for appended in (0, len(QUERY), len(QUERY) + 1):
+        if appended:
+            logits(engine, stream, QUERY if appended == len(QUERY) else (7,))
+        formula = method.held_bytes(shape=shape, tokens=CONTEXT_TOKENS, appended=appended)
+        need(stream.held_bytes() == formula, f"{method} holds {stream.held_bytes():,} bytes after {appended} more tokens, its formula says {formula:,}")
+    for store in stream.stores():
+        for name, x in store.tensors().items():
+            storage = x.untyped_storage().nbytes()
+            need(storage == nbytes([x]), f"{method}: tensor {name} shows {nbytes([x]):,} bytes of a storage of {storage:,}; copy what is kept")
+
+
+@law("a fork never changes its base")
+def forks_are_isolated(engine: LocalEngine, method: Method) -> None:
+    snapshot = read(engine, method, context())
+    seal, base = snapshot.digest(), fork(snapshot, method)
+    alone = logits(engine, base.fork(), QUERY, (9,))
+    child = base.fork()
+    logits(engine, child, OTHER, (5,), (6,))
+    grandchild = child.fork()
+    logits(engine, grandchild, QUERY)
+    again = logits(engine, base.fork(), QUERY, (9,))
+    need(far(alone, again) < 1e-5, f"{method}: using one fork moved another's logits by {far(alone, again):.3g}")
+    need(snapshot.digest() == seal, f"{method}: the snapshot's bytes changed while its forks were used")
+
+
+@law("requests do not depend on their order")
+def requests_are_order_free(engine: LocalEngine, method: Method) -> None:
+    base = opened(engine, method)
+    first = [logits(engine, base.fork(), ids) for ids in (QUERY, OTHER)]
+    second = [logits(engine, base.fork(), ids) for ids in (OTHER, QUERY)][::-1]
+    worst = max(far(a, b) for a, b in zip(first, second, strict=True))
+    need(worst < 1e-5, f"{method}: the order of two requests moved logits by {worst:.3g}")
+
+
+@law("a later token never changes an earlier one")
+def the_future_stays_out(engine: LocalEngine, method: Method) -> None:
+    base = opened(engine, method)
+    one, two = base.fork(), base.fork()
+    cut = 6
+    logits(engine, one, QUERY)
+    logits(engine, two, (*QUERY[:cut], *OTHER))
+    for layer in base.layers:
+        k_one, k_two = (_newest(stream, layer, len(ids)) for stream, ids in ((one, QUERY), (two, (*QUERY[:cut], *OTHER))))
+        if k_one is None or k_two is None:
+            raise Idle("its tail does not keep the newest keys as they came")
+        worst = far(k_one[:, :cut], k_two[:, :cut])
+        need(worst < 1e-5, f"{method}: tokens after the {cut}th moved its key in layer {layer} by {worst:.3g}")
+
+
+def _newest(stream: Stream, layer: int, tokens: int) -> Tensor | None:
+    keys = stream.layers[layer].tail.tensors().get("k")
+    return None if keys is None or keys.shape[1] < tokens else keys[:, -tokens:]
+
+
+@law("chunks equal one piece")
+def chunks_are_one_piece(engine: LocalEngine, method: Method) -> None:
+    if method.generation.one_shot:
+        raise Idle(f"{method.generation} needs all queries of a layer at once and is never read in chunks")
+    whole = read(engine, method, context())
+    before, engine.read_chunk_tokens = engine.read_chunk_tokens, 37
+    try:
+        pieces = read(engine, method, context())
+    finally:
+        engine.read_chunk_tokens = before
+    need(far(whole.logits_V, pieces.logits_V) < 1e-3, f"{method}: reading in chunks moved logits by {far(whole.logits_V, pieces.logits_V):.3g}")
+    for layer in whole.layers:
+        worst = far(whole.view(layer).k_HSD, pieces.view(layer).k_HSD)
+        need(worst < 1e-3, f"{method}: reading in chunks moved keys of layer {layer} by {worst:.3g}")
+
+
+@law("packing streams equals running each alone")
+def packing_changes_nothing(engine: LocalEngine, method: Method) -> None:
+    base, dense = opened(engine, method), opened(engine, Method())
+    alone = [logits(engine, stream.fork(), QUERY, (3,)) for stream in (base, dense)]
+    streams = [base.fork(), dense.fork(), base.fork()]
+    queries = [QUERY, QUERY, OTHER]
+    packed = [engine.advance([Feed(s, ids) for s, ids in zip(streams, queries, strict=True)]), engine.advance([Feed(s, (3,)) for s in streams])]
+    for at, name in ((0, str(method)), (1, "dense")):
+        worst = max(far(alone[at][step], packed[step][at]) for step in (0, 1))
+        need(worst < 1e-3, f"{method}: packed with others, {name} moved by {worst:.3g}")
+
+
+@law("held positions are distinct, in order and before the next token")
+def positions_are_sane(engine: LocalEngine, method: Method) -> None:
+    stream = opened(engine, method)
+    logits(engine, stream, QUERY)
+    for layer in stream.layers:
+        for head in range(engine.facts.shape.kv_heads):
+            held = stream.positions(layer, head)
+            need(bool((held[1:] > held[:-1]).all()), f"{method}: positions of layer {layer}, head {head} are not strictly ascending")
+            need(int(held[-1]) < stream.logical_tokens, f"{method}: position {int(held[-1])} is held, {stream.logical_tokens} tokens were seen")
+            need(int(held[0]) >= 0, f"{method}: a negative position is held")
+
+
+@law("evicted entries have no influence, kept ones have")
+def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
+    if method.eviction is None:
+        raise Idle("nothing is evicted")
+    if method.codec is not None or method.loading.category != "reference":
+        raise Idle("another stage stands between what is kept and what is read; the eviction is checked alone")
+    snapshot = read(engine, method, context())
+    stream = fork(snapshot, method)
+    shape = engine.facts.shape
+    q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.head_dim, generator=torch.Generator().manual_seed(1))
+    for layer, cache in stream.layers.items():
+        view = snapshot.view(layer)
+        out = cache.stores[0].attend(q_HGTD, scale=view.scale).partial.out
+        for head in range(shape.kv_heads):
+            kept = cache.stores[0].positions(head)
+            want, _ = reference.attend(q_HGTD[head : head + 1], view.k_HSD[head : head + 1, kept], view.v_HSD[head : head + 1, kept], scale=view.scale)
+            worst = far(out[head : head + 1], want)
+            need(worst < 1e-4, f"{method}: layer {layer}, head {head} attends to something else than the {len(kept)} entries it keeps ({worst:.3g})")
+    dense = logits(engine, snapshot.fork(), QUERY)
+    if len(stream.positions(next(iter(stream.layers)), 0)) < CONTEXT_TOKENS:
+        need(far(logits(engine, stream, QUERY), dense) > 1e-6, f"{method} freed entries and its logits are still exactly dense")
+
+
+def examine(engine: LocalEngine, method: Method) -> dict[str, str]:
+    """Every law on one engine: "holds", "idle: why" or "broken: numbers"."""
+    found: dict[str, str] = {}
+    for statement, check in LAWS.items():
+        try:
+            check(engine, method)
+            found[statement] = "holds"
+        except Idle as why:
+            found[statement] = f"idle: {why}"
+        except ScbenchError as error:
+            found[statement] = f"broken: {error}"
+        except Exception as error:  # a user's method may raise anything; the doctor reports it as what it is
+            found[statement] = f"broken: {type(error).__name__}: {error}"
+    return found

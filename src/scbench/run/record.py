@@ -1,0 +1,87 @@
+"""A played turn to its journal line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from scbench.prompts import Conversation
+from scbench.scoring import grade
+from scbench.types import Answer, Cell, Cost, Failure, Record, Score, Session
+
+Needles = Mapping[str, Sequence[tuple[str, str]]]  # repo -> (gold source, function name) of every turn of the run, for official RepoQA
+
+
+def needles_of(sessions: Sequence[Session]) -> dict[str, list[tuple[str, str]]]:
+    """The functions that the published scorer compares with, by repo, in the order of sessions and turns."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for session in sessions:
+        for turn in session.turns:
+            if turn.task == "repoqa" and turn.wanted.name is not None:
+                found.setdefault(turn.wanted.repo or "", []).append((turn.wanted.golds[0], turn.wanted.name))
+    return found
+
+
+def answered(
+    cell: Cell,
+    session: Session,
+    turn: int,
+    answer: Answer,
+    cost: Cost,
+    *,
+    prompt_tokens: int,
+    talk: Conversation,
+    kept: float | None,
+    notes: tuple[str, ...],
+    needles: Needles,
+) -> Record:
+    """The record of an answered turn, scored by both rules."""
+    asked = session.turns[turn]
+    near = needles.get(asked.wanted.repo or "", ())
+    strict = grade(asked.task, answer.text, asked.wanted, rule="strict")
+    official = grade(asked.task, answer.text, asked.wanted, rule="official", needles=near, within=session.task, mode=cell.mode)
+    return Record(
+        **_of_cell(cell, session, turn),
+        prompt_tokens=prompt_tokens,
+        answer=answer,
+        failure=None,
+        strict=strict,
+        official=official,
+        cost=cost,
+        truncated_tokens=talk.truncated_tokens,
+        evidence_survives=talk.evidence_survives(turn),
+        evidence_kept=kept,
+        notes=notes,
+    )
+
+
+def failed(cell: Cell, session: Session, turn: int, failure: Failure) -> Record:
+    """The record of a turn that has no answer: a gap under both rules, never a zero."""
+    gap = {"value": None, "why": failure.kind}
+    return Record(
+        **_of_cell(cell, session, turn),
+        prompt_tokens=0,
+        answer=None,
+        failure=failure,
+        strict=Score(rule="strict/1", **gap),  # type: ignore[arg-type]
+        official=Score(rule="official/1", **gap),  # type: ignore[arg-type]
+        cost=Cost(),
+    )
+
+
+def _of_cell(cell: Cell, session: Session, turn: int) -> dict[str, object] | dict[str, object]:
+    asked = session.turns[turn]
+    return {
+        "key": cell.key,
+        "task": cell.task,
+        "length_tokens": cell.length_tokens,
+        "seed": cell.seed,
+        "mode": cell.mode,
+        "model": cell.model,
+        "method": cell.method,
+        "protocol": cell.protocol,
+        "session_digest": cell.session_digest,
+        "turn": turn,
+        "turns": cell.turns,
+        "subtask": asked.task,
+        "depth": asked.depth,
+    }

@@ -1,0 +1,258 @@
+"""One session under many methods and both modes: read each distinct prefix once, fork, decode everything together, write records.
+
+    context ──read──▶ snapshot ──fork per method──▶ stream ──┬─ multi-request: a child per turn; what it adds is thrown away
+       └── + first query (read densely, shared) ──▶ snapshot └─ multi-turn: questions and history stay, each answer is decoded in a child
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from scbench.engines.contract import Engine, Feed
+from scbench.errors import Mismatch, OutOfDevice, ScbenchError, TooLong, UsageError
+from scbench.kv import Snapshot, Stream
+from scbench.kv.stream import share
+from scbench.methods.contract import Dense, Generation, Method
+from scbench.methods.fork import fork
+from scbench.prompts import Conversation
+from scbench.run.decode import Play, decode, drive
+from scbench.run.record import Needles, answered, failed
+from scbench.types import Cell, CompressAfter, Cost, Failure, History, Mode, Protocol, Record, Role, Session
+
+LANES = 48  # plays advanced together; more wait
+
+
+@dataclass(slots=True)
+class Job:
+    """A cell to play: the turns that have no record yet, and the answers of those that have (for the model's own history)."""
+
+    cell: Cell
+    method: Method
+    todo: set[int]
+    answers: dict[int, str] = field(default_factory=dict)
+
+
+class SessionRun:
+    """Plays the jobs of one session. `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for progress."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        session: Session,
+        protocol: Protocol,
+        *,
+        emit: Callable[[Record], None],
+        needles: Needles,
+        on_tokens: Callable[[int], None] | None = None,
+        lanes: int = LANES,
+    ) -> None:
+        self.engine, self.session, self.protocol = engine, session, protocol
+        self.emit, self.needles, self.on_tokens, self.lanes = emit, needles, on_tokens, lanes
+        self._conversations: dict[Mode, Conversation | ScbenchError] = {}
+        self._snapshots: dict[tuple[str, tuple[int, ...]], Snapshot] = {}
+
+    def play(self, jobs: Sequence[Job]) -> None:
+        """Play all jobs, those that read the context in the same way together. A cell that fails becomes records of failure; others go on."""
+        by_generation: dict[Generation, list[Job]] = {}
+        for job in jobs:
+            by_generation.setdefault(job.method.generation, []).append(job)
+        for together in by_generation.values():
+            self._play_together(together)
+            for snapshot in self._snapshots.values():
+                snapshot.release()
+            self._snapshots.clear()
+
+    def _play_together(self, jobs: Sequence[Job]) -> None:
+        self._needs = frozenset().union(*(job.method.needs for job in jobs))
+        plays: list[tuple[Job, Callable[[], Play]]] = []
+        for job in jobs:
+            try:
+                plays += [(job, make) for make in self._plays(job)]
+            except Exception as error:
+                self._fail(job, error)
+        lost = drive(self.engine, [make() for _, make in plays], lanes=self.lanes)
+        for one in lost:
+            job, make = plays[one.at]
+            if one.is_own:
+                self._fail(job, one.error)
+        for one in lost:  # a shared forward failed: alone, each either works or fails for a reason of its own
+            job, make = plays[one.at]
+            if not one.is_own:
+                for again in drive(self.engine, [make()], lanes=1):
+                    self._fail(job, again.error)
+
+    def conversation(self, mode: Mode) -> Conversation:
+        """The session's rendering under one mode, made once; raises the same error each time if it cannot be."""
+        if mode not in self._conversations:
+            try:
+                made: Conversation | ScbenchError = Conversation(
+                    self.session, self.engine.tokenizer, self.protocol, mode, self.engine.facts.window_tokens
+                )
+            except ScbenchError as error:
+                made = error
+            self._conversations[mode] = made
+        found = self._conversations[mode]
+        if isinstance(found, ScbenchError):
+            raise found
+        return found
+
+    def _plays(self, job: Job) -> list[Callable[[], Play]]:
+        """The plays of a cell: one for a conversation, one per request where requests are independent."""
+        talk = self.conversation(job.cell.mode)
+        after = self.protocol.compresses_after(job.cell.mode)
+        tokens = len(talk.context.ids) if after is CompressAfter.CONTEXT else len(talk.prompt(0).ids)
+        job.method.check(shape=self.engine.facts.shape, tokens=tokens)
+        if job.method.retrieval.pooled:
+            return [lambda: self._pooled(job, talk)]
+        if job.cell.mode is Mode.MULTI_TURN and self.protocol.history is not History.NONE:
+            return [lambda: self._multi_turn(job, talk, after)]
+        if after is CompressAfter.FIRST_QUERY:
+            return [lambda turn=turn: self._aware_request(job, talk, turn) for turn in sorted(job.todo)]  # type: ignore[misc]
+        shared: list[Stream] = []
+        return [lambda turn=turn: self._request(job, talk, turn, shared) for turn in sorted(job.todo)]  # type: ignore[misc]
+
+    # -- reading -----------------------------------------------------------------------------------------------------------------------
+
+    def _read(self, ids: Sequence[int], generation: Generation, base: Snapshot | None = None) -> Snapshot:
+        """A prefix, read once however many methods ask for it."""
+        whole = (*(base.ids if base else ()), *ids)
+        key = (str(generation) if base is None else f"{base.read_by} then dense", whole)
+        if key not in self._snapshots:
+            pattern = None if isinstance(generation, Dense) or base is not None else generation
+            self._snapshots[key] = self.engine.read(ids, pattern=pattern, needs=self._needs, base=base, on_tokens=self.on_tokens)
+        return self._snapshots[key]
+
+    def _context(self, job: Job, talk: Conversation) -> Snapshot:
+        return self._read(talk.context.ids, job.method.generation)
+
+    def _with_query(self, job: Job, talk: Conversation, turn: int) -> Snapshot:
+        """Context + one query: the query read densely on top, or with the context where the pattern's last rows matter."""
+        prompt = talk.prompt(turn)
+        if not job.method.generation.prefix_stable:
+            return self._read(prompt.ids, job.method.generation)
+        base = self._context(job, talk)
+        return self._read(talk.delta(base.ids, prompt), job.method.generation, base)
+
+    # -- plays ---------------------------------------------------------------------------------------------------------------------------
+
+    def _request(self, job: Job, talk: Conversation, turn: int, shared: list[Stream]) -> Play:
+        """One request from the bare context: all requests of the method look at the same store."""
+        if turn not in job.todo:
+            return
+        if not shared:
+            shared.append(fork(self._context(job, talk), job.method))
+        base, prompt = shared[0], talk.prompt(turn)
+        stream = base.fork()
+        logits = yield Feed(stream, talk.delta(stream.ids, prompt))
+        yield from self._answer(job, talk, turn, stream, logits, hit_tokens=base.logical_tokens)
+
+    def _aware_request(self, job: Job, talk: Conversation, turn: int) -> Play:
+        """One request whose own query was seen by the compression."""
+        if turn not in job.todo:
+            return
+        hit_tokens = len(talk.context.ids)
+        snapshot = self._with_query(job, talk, turn)
+        yield from self._answer(job, talk, turn, fork(snapshot, job.method), snapshot.logits_V, hit_tokens=hit_tokens)
+
+    def _multi_turn(self, job: Job, talk: Conversation, after: CompressAfter) -> Play:
+        """A conversation: the stream keeps questions and history; answers are decoded in children that are thrown away."""
+        stream: Stream | None = None
+        answers: list[str] = []
+        for turn in range(job.cell.turns):
+            if not job.todo:
+                return
+            prompt = talk.prompt(turn, answers)
+            hit_tokens = 0 if stream is None else stream.logical_tokens
+            if stream is None and after is CompressAfter.FIRST_QUERY:
+                snapshot = self._with_query(job, talk, turn)
+                stream, logits = fork(snapshot, job.method), snapshot.logits_V
+            else:
+                stream = stream or fork(self._context(job, talk), job.method)
+                logits = yield Feed(stream, talk.delta(stream.ids, prompt))
+            if turn in job.todo:
+                yield from self._answer(job, talk, turn, stream.fork(), logits, hit_tokens=hit_tokens)
+            answers.append(job.answers.get(turn, "") if self.protocol.history is History.MODEL else self.session.turns[turn].gold)
+
+    def _pooled(self, job: Job, talk: Conversation) -> Play:
+        """Every prompt goes through a pool that begins with the context: what it holds is reused by whole blocks, the rest is read and kept."""
+        context = self._context(job, talk)
+        pool = job.method.retrieval.pool(salt=f"{self.engine.facts.weights_digest} {job.method}")
+        pool.put(context)
+        answers: list[str] = []
+        for turn in range(job.cell.turns):
+            prompt = talk.prompt(turn, answers)
+            hit = job.method.retrieval.lookup(pool, prompt.ids)
+            if hit is None:
+                snapshot = self.engine.read(prompt.ids, needs=self._needs)
+            else:
+                snapshot = self.engine.read(prompt.ids[hit.tokens :], needs=self._needs, base=hit.snapshot.prefix(hit.tokens))
+            pool.put(snapshot)
+            if turn in job.todo:
+                stream = fork(snapshot, job.method)
+                yield from self._answer(job, talk, turn, stream, snapshot.logits_V, hit_tokens=hit.tokens if hit else 0)
+            answers.append(job.answers.get(turn, "") if self.protocol.history is History.MODEL else self.session.turns[turn].gold)
+
+    def _answer(self, job: Job, talk: Conversation, turn: int, stream: Stream, logits_V: Tensor, *, hit_tokens: int) -> Play:
+        """Decode into a stream of its own, score, and write the record."""
+        prompt_tokens, kept = stream.logical_tokens, self._evidence_kept(job, talk, turn, stream)
+        answer = yield from decode(
+            stream,
+            logits_V,
+            tokenizer=self.engine.tokenizer,
+            limit_tokens=self.session.turns[turn].max_new_tokens,
+            stop_text=talk.stop_text(turn),
+        )
+        cost = Cost(
+            held_bytes=stream.held_bytes(),
+            shared_bytes=stream.shared_bytes(),
+            loaded_bytes=stream.loaded_bytes // stream.steps if stream.steps else None,
+            logical_tokens=stream.logical_tokens,
+            stored_tokens=stream.stored_tokens(self.engine.facts.shape.kv_heads) if stream.layers else None,
+            hit_tokens=hit_tokens,
+            read_tokens=prompt_tokens - hit_tokens,
+            extra_passes=job.method.extra_passes,
+            simulated=stream.simulated,
+        )
+        record = answered(
+            job.cell, self.session, turn, answer, cost, prompt_tokens=prompt_tokens, talk=talk, kept=kept, notes=stream.notes, needles=self.needles
+        )
+        job.answers[turn] = answer.text
+        job.todo.discard(turn)
+        self.emit(record)
+        if self.on_tokens is not None:
+            self.on_tokens(len(answer.ids))
+
+    def _evidence_kept(self, job: Job, talk: Conversation, turn: int, stream: Stream) -> float | None:
+        """Share of the turn's evidence tokens that the stream still holds, mean over layers and KV heads; None if there is none to look for."""
+        wanted = [at for start, stop, role in talk.context.evidence(turn) if role in (Role.SUPPORT, Role.ANSWER) for at in range(start, stop)]
+        if not wanted or not stream.layers:
+            return None
+        if job.method.eviction is None:
+            return 1.0
+        heads = range(self.engine.facts.shape.kv_heads)
+        shares = [share(wanted, stream.positions(layer, head)) for layer in stream.layers for head in heads]
+        return sum(shares) / len(shares)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        """Failure records for every turn of the cell that has none yet: a named gap, and the run goes on."""
+        failure = failure_of(error)
+        for turn in sorted(job.todo):
+            self.emit(failed(job.cell, self.session, turn, failure))
+        job.todo.clear()
+
+
+def failure_of(error: Exception) -> Failure:
+    """The failure an exception stands for; an unexpected one keeps the place it came from."""
+    kinds: Mapping[type[Exception], str] = {TooLong: "too-long", Mismatch: "refused", OutOfDevice: "out-of-memory", UsageError: "refused"}
+    for kind, word in kinds.items():
+        if isinstance(error, kind):
+            return Failure(kind=word, why=str(error))
+    if isinstance(error, ScbenchError):
+        return Failure(kind="failed", why=str(error))
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" at {last[0].filename.rsplit('/', 1)[-1]}:{last[0].lineno} in {last[0].name}" if last else ""
+    return Failure(kind="crashed", why=f"{type(error).__name__}: {error}{where}")
