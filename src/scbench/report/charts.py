@@ -1,0 +1,214 @@
+"""The plots of a report as Vega-Lite specifications: scores over turns, and quality against bytes. Data is inlined; nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import altair as alt
+
+from scbench.report.words import interval
+from scbench.stats import OVERALL, CurvePoint, Estimate, Setting, Summary, title_of
+
+# Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even weight; the baseline is always grey.
+GREY = "#8a8a8a"
+PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b61c9", "#a6761d", "#e7298a", "#66a61e",
+    "#1b9e77", "#b2182b", "#5e4fa2", "#b8a000", "#3288bd", "#f46d43",
+)  # fmt: skip
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
+INK = "#7a7a7a"  # readable on white and on near-black: static pictures do not know the theme
+BANDS_UP_TO = 3  # with more methods the bands hide the lines; hovering shows the limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    title: str
+    caption: str
+    spec: Mapping[str, Any]  # Vega-Lite, without a schema address
+
+
+def charts(summary: Summary, setting: Setting) -> list[Chart]:
+    """The plots of one setting that its records have data for."""
+    found = []
+    for mode in summary.modes_in(setting):
+        found.append(_curves(summary, setting, mode, summary.ability_curves, "Scores over turns, by category"))
+        found.append(_curves(summary, setting, mode, summary.curves, "Scores over turns, by task"))
+    found.append(_quality(summary, setting))
+    return [chart for chart in found if chart is not None]
+
+
+def svg(chart: Chart) -> str:
+    """A static picture of a chart, for readers without scripts and for print."""
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(dict(chart.spec))
+    return drawn
+
+
+@cache
+def bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script (about 0.9 MB); defines window.vegaEmbed."""
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub asks for a snippet that it does not need
+    return script
+
+
+def _colours(names: Sequence[str], baseline: str) -> tuple[alt.Color, alt.StrokeDash]:
+    others = [name for name in names if name != baseline]
+    colour = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(others)} | {baseline: GREY}
+    dash = {name: DASHES[place // len(PALETTE) % len(DASHES)] for place, name in enumerate(others)} | {baseline: DASHES[0]}
+    domain = list(names)
+    return (
+        alt.Color(
+            "method:N", sort=domain, scale=alt.Scale(domain=domain, range=[colour[name] for name in domain]), title="method"
+        ),
+        alt.StrokeDash("method:N", scale=alt.Scale(domain=domain, range=[dash[name] for name in domain]), legend=None),
+    )
+
+
+def _limits(estimate: Estimate) -> dict[str, float | None]:
+    return {
+        "low": None if estimate.low is None else 100.0 * estimate.low,
+        "high": None if estimate.high is None else 100.0 * estimate.high,
+    }
+
+
+def _points(points: Iterable[CurvePoint], setting: Setting, mode: str) -> list[dict[str, object]]:
+    return [
+        {
+            "panel": title_of(point.task, point.part),
+            "method": point.method,
+            "turn": point.turn + 1,
+            "score": 100.0 * point.estimate.value,
+            **_limits(point.estimate),
+            "reach": interval(point.estimate),
+            "n": point.estimate.n,
+            "gaps": point.gap_turns,
+        }
+        for point in points
+        if (point.setting, point.mode) == (setting, mode) and point.estimate.value is not None
+    ]
+
+
+def _curves(summary: Summary, setting: Setting, mode: str, points: Sequence[CurvePoint], title: str) -> Chart | None:
+    rows = _points(points, setting, mode)
+    if not rows or max(int(str(row["turn"])) for row in rows) < 2:
+        return None
+    names = [method.name for method in summary.methods_in(setting)]
+    colour, dash = _colours(names, summary.baseline)
+    chosen = alt.selection_point(fields=["method"], bind="legend", name="chosen")
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("turn:O", title="turn", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("score:Q", title="score, %", scale=alt.Scale(domain=[0, 100])),
+        color=colour,
+        opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.12)),
+        tooltip=["panel:N", "method:N", "turn:O", alt.Tooltip("score:Q", format=".1f"), "reach:N", "n:Q", "gaps:Q"],
+    )
+    layers = [base.mark_line().encode(strokeDash=dash), base.mark_point(filled=True, size=45)]
+    if len(names) <= BANDS_UP_TO:
+        band = base.mark_area(opacity=0.14).encode(
+            y=alt.Y("low:Q", title="score, %"), y2="high:Q", opacity=alt.condition(chosen, alt.value(0.14), alt.value(0.02))
+        )
+        layers.insert(0, band)
+    panels = list(dict.fromkeys(str(row["panel"]) for row in rows))
+    drawn = (
+        alt.layer(*layers)
+        .add_params(chosen)
+        .properties(width=190, height=130)
+        .facet(alt.Facet("panel:N", title=None, sort=_panel_order(panels, summary)), columns=4)
+    )
+    caption = (
+        "Mean of each turn over sessions; hover for the 95 % interval, n and gaps, click a method in the legend to single it out."
+    )
+    if mode == "multi-request":
+        caption += " In multi-request mode the order of turns means nothing."
+    return Chart(title=f"{title}, {mode}", caption=caption, spec=_spec(drawn))
+
+
+def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
+    titles = [title_of(task) for task in summary.tasks]
+
+    def place(panel: str) -> tuple[int, str]:
+        task = panel.split(" / ")[0]
+        return (titles.index(task) if task in titles else -1), panel
+
+    known = [panel for panel in panels if place(panel)[0] >= 0]
+    return sorted(known, key=place) if known else list(panels)
+
+
+def _quality(summary: Summary, setting: Setting) -> Chart | None:
+    """Held bytes as a share of dense against the overall average; methods without both are absent."""
+    shares = {share.method: share for share in summary.shares if share.setting == setting}
+    rows = []
+    for mode in summary.modes_in(setting):
+        for method in summary.methods_in(setting):
+            average = summary.average(setting, mode, method.name, OVERALL)
+            share = shares.get(method.name)
+            if share is None or average is None or average.strict.value is None or share.ratio <= 0:
+                continue
+            facts = {"mode": mode, "method": method.name, "share": 100.0 * share.ratio, "score": 100.0 * average.strict.value}
+            tasks = f"{len(average.tasks)} tasks" + (f", {len(average.missing)} missing" if average.missing else "")
+            rows.append(
+                {**facts, **_limits(average.strict), "reach": interval(average.strict), "basis": share.basis, "tasks": tasks}
+            )
+    if not rows:
+        return None
+    names = [method.name for method in summary.methods_in(setting)]
+    colour, _ = _colours(names, summary.baseline)
+    measured = [float(str(row["share"])) for row in rows]
+    scale = (
+        alt.Scale(type="log", base=2, nice=False, padding=24)
+        if max(measured) > 8 * min(measured)
+        else alt.Scale(zero=True, padding=24)
+    )
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("share:Q", title="bytes held, % of dense", scale=scale, axis=alt.Axis(format="~g")),
+        color=colour,
+        tooltip=[
+            "method:N",
+            "mode:N",
+            alt.Tooltip("score:Q", format=".1f"),
+            "reach:N",
+            alt.Tooltip("share:Q", format=".2f"),
+            "basis:N",
+            "tasks:N",
+        ],
+    )
+    y = alt.Y("score:Q", title="overall average, %", scale=alt.Scale(domain=[0, 100]))
+    bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title="overall average, %"), y2="high:Q")
+    dots = base.mark_point(filled=True, size=90).encode(y=y)
+    words = base.mark_text(align="left", dx=8, dy=-7, fontSize=10).encode(y=y, text="method:N")
+    drawn = alt.layer(bars, dots, words).properties(width=400, height=260).facet(alt.Facet("mode:N", title=None), columns=2)
+    basis = "; ".join(sorted({share.basis for share in shares.values()}))
+    return Chart(
+        title="Quality against bytes held",
+        caption=f"Upper left is better. Bars: 95 % intervals. Share of: {basis}.",
+        spec=_spec(drawn),
+    )
+
+
+def _spec(drawn: alt.TopLevelMixin) -> dict[str, Any]:
+    """A specification without the address of its schema, in colours for either theme."""
+    spec: dict[str, Any] = drawn.to_dict()
+    spec.pop("$schema", None)
+    axis = {
+        "labelColor": INK,
+        "titleColor": INK,
+        "gridColor": "#8a8a8a33",
+        "domainColor": "#8a8a8a88",
+        "tickColor": "#8a8a8a88",
+        "titleFontWeight": "normal",
+    }
+    spec["background"] = "transparent"
+    spec["config"] = {
+        "view": {"stroke": "#8a8a8a44"},
+        "axis": axis,
+        "legend": {"labelColor": INK, "titleColor": INK, "labelLimit": 260, "symbolStrokeWidth": 2},
+        "header": {"labelColor": INK, "labelFontSize": 11},
+        "font": "system-ui, sans-serif",
+    }
+    return spec

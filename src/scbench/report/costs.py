@@ -1,0 +1,116 @@
+"""The cost tables, the table of gaps, and the facts at the top of a report."""
+
+from __future__ import annotations
+
+from scbench.report.scores import stage_title
+from scbench.report.table import Column, Entry, Row, Table
+from scbench.report.words import GAP, percent, spread_text
+from scbench.stats import CostRow, MethodInfo, Summary, title_of
+
+ESTIMATED, SIMULATED = "~", "‡"
+MEASURES = {
+    "prefill_s": "prefill",
+    "compress_s": "compression",
+    "ttft_cold_s": "TTFT cold",
+    "ttft_warm_s": "TTFT warm",
+    "tpot_s": "TPOT",
+    "held_bytes": "held",
+    "peak_bytes": "peak",
+    "loaded_bytes": "loaded per step",
+    "moved_bytes": "moved per step",
+    "extra_passes": "extra passes",
+}
+
+
+def cost_tables(summary: Summary) -> list[Table]:
+    """One table for each model and length; measures that nobody measured have no column."""
+    tables: list[Table] = []
+    for model, length_tokens in sorted({(row.model, row.length_tokens) for row in summary.costs}):
+        mine = [row for row in summary.costs if (row.model, row.length_tokens) == (model, length_tokens)]
+        infos = {info.name: info for info in summary.methods}
+        mine.sort(key=lambda row: list(infos).index(row.method))
+        measures = [name for name in MEASURES if any(getattr(row, name) is not None for row in mine)]
+        rows = []
+        for row in mine:
+            entries = []
+            for name in measures:
+                main, reach = spread_text(name, getattr(row, name))
+                entries.append(Entry(main=main, interval=reach, aside=_beside(row, name), marks=_marks(row, name)))
+            rows.append(
+                Row(name=row.method, group=stage_title(infos.get(row.method, MethodInfo(row.method))), entries=tuple(entries))
+            )
+        contexts = {spread_text("context_tokens", row.context_tokens)[0] for row in mine if row.context_tokens}
+        sessions = {str(row.sessions) for row in mine if row.sessions}
+        notes = ["Each method ran alone and warm. Medians, with smallest … largest where repeats differ."]
+        notes += [f"Contexts of {', '.join(sorted(contexts))} tokens."] if contexts else []
+        notes += [f"{', '.join(sorted(sessions))} sessions."] if sessions else []
+        notes += ["Share: of a 16-bit dense cache of the same context; formula: the closed form for the bytes held."]
+        drawn = "".join(entry.marks for row in rows for entry in row.entries)
+        notes += [f"{ESTIMATED} computed, not measured."] if ESTIMATED in drawn else []
+        notes += [f"{SIMULATED} simulated: masked instead of freed."] if SIMULATED in drawn else []
+        tables.append(
+            Table(
+                title=f"Cost, {model}, {length_tokens:,} tokens" if length_tokens else f"Cost, {model}",
+                label=f"cost-{len(tables) + 1}",
+                corner="method",
+                columns=tuple(Column(title=MEASURES[name]) for name in measures),
+                rows=tuple(rows),
+                notes=tuple(notes),
+            )
+        )
+    return tables
+
+
+def _beside(row: CostRow, name: str) -> str:
+    if name != "held_bytes":
+        return ""
+    share, formula = row.held_share, row.formula_bytes
+    words = [f"share {percent(share)} %"] if share is not None else []
+    words += [f"formula {spread_text('formula_bytes', formula)[0]}"] if formula is not None else []
+    return ", ".join(words)
+
+
+def _marks(row: CostRow, name: str) -> str:
+    mark = ESTIMATED if name in row.estimated else ""
+    return mark + (SIMULATED if name in ("held_bytes", "peak_bytes") and row.simulated else "")
+
+
+def gap_table(summary: Summary) -> Table:
+    """Every reason for a missing score, wherever it occurred."""
+    rows = []
+    for cell in summary.cells:
+        if cell.part == "" and (cell.gaps or cell.strict.is_gap):
+            reasons = ", ".join(f"{reason}: {count}" for reason, count in cell.gaps.items()) or "a sub-task has no turns"
+            entries = [
+                cell.setting.label,
+                cell.mode,
+                title_of(cell.task),
+                reasons,
+                str(cell.strict.n),
+                percent(cell.strict.value),
+                percent(cell.failed_as_zero.value),
+            ]
+            rows.append(Row(name=cell.method, entries=tuple(Entry(main=text) for text in entries)))
+    titles = ("setting", "mode", "task", "turns without score, by reason", "scored turns", "mean", "mean, failures as 0")
+    return Table(
+        title="Gaps", label="gaps", corner="method", columns=tuple(Column(title=title) for title in titles), rows=tuple(rows)
+    )
+
+
+def facts(summary: Summary) -> list[tuple[str, str]]:
+    """What ran, in a few lines."""
+    turns = summary.turns
+    scored = turns["strict"].count()
+    rules = ", ".join(sorted({*turns["strict_rule"].unique(), *turns["official_rule"].unique()}))
+    lengths = ", ".join(f"{length:,}" for length in sorted({one.length_tokens for one in summary.settings})) or GAP
+    return [
+        ("Models", ", ".join(sorted({one.model for one in summary.settings})) or GAP),
+        ("Methods", ", ".join(method.name for method in summary.methods) or GAP),
+        ("Tasks", ", ".join(title_of(task) for task in summary.tasks) or GAP),
+        ("Modes", ", ".join(summary.modes) or GAP),
+        ("Context lengths", f"{lengths} tokens"),
+        ("Protocols", "; ".join(sorted({one.protocol for one in summary.settings})) or GAP),
+        ("Sessions", f"{turns['session'].n_unique():,}"),
+        ("Turns", f"{turns.height:,}, of these {scored:,} scored and {turns.height - scored:,} gaps"),
+        ("Scorers", rules or GAP),
+    ]

@@ -1,0 +1,86 @@
+"""Tables that paste into a paper; they need booktabs only. Limits of an interval stand as sub- and superscript."""
+
+from __future__ import annotations
+
+from scbench.report.costs import cost_tables
+from scbench.report.scores import AVERAGES, score_table
+from scbench.report.table import Entry, Table
+from scbench.stats import Summary
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "−": "$-$", "→": r"$\rightarrow$",
+    "Δ": r"$\Delta$", "…": r"\ldots{}", "·": r"$\cdot$", "µ": r"$\mu$", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"\S{}", "¶": r"\P{}",
+    "◦": r"$\circ$", "≥": r"$\geq$", '"': "''", "×": r"$\times$",
+}  # fmt: skip
+
+
+def latex(summary: Summary) -> str:
+    """For each setting and mode: averages, each group of tasks, and the differences to the baseline; then the costs."""
+    blocks = ["% Needs \\usepackage{booktabs}. Written by scbench report; scores in percent, 95% limits as sub- and superscript."]
+    for place, setting in enumerate(summary.settings, start=1):
+        for mode in summary.modes_in(setting):
+            table = score_table(summary, setting, mode)
+            for group in [AVERAGES, *(name for name, _ in table.column_groups() if name != AVERAGES)]:
+                blocks.append(draw(table.take(group), label=f"{place}", deltas=len(table.rows) > 1))
+    blocks += [draw(table, label="cost") for table in cost_tables(summary)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def draw(table: Table, *, label: str, deltas: bool = False) -> str:
+    """One table float; with `deltas` every score column is followed by its difference to the baseline."""
+    wide = [deltas and any(row.entries[place].delta for row in table.rows) for place in range(len(table.columns))]
+    layout = "l" + "".join("rr" if two else "r" for two in wide)
+    heads = [escape(table.corner)]
+    for column, two in zip(table.columns, wide, strict=True):
+        title = escape(f"{column.title} ({column.n})" if column.n else column.title)
+        heads += [title, r"$\Delta$"] if two else [title]
+    body: list[str] = []
+    group = ""
+    for row in table.rows:
+        if row.group != group and row.group:
+            body.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\textit{{{escape(row.group)}}}}} \\")
+            group = row.group
+        cells = [escape(row.name)]
+        for entry, two in zip(row.entries, wide, strict=True):
+            cells += [score(entry), delta(entry)] if two else [score(entry)]
+        body.append(" & ".join(cells) + r" \\")
+    return "\n".join(
+        [
+            r"\begin{table}[t]\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            rf"\caption{{{escape(table.title)}. {escape(' '.join(table.notes))}}}",
+            rf"\label{{tab:{label}-{table.label}}}",
+            rf"\begin{{tabular}}{{{layout}}}",
+            r"\toprule",
+            " & ".join(heads) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+def score(entry: Entry) -> str:
+    own = f" ({escape(entry.n)})" if entry.n else ""
+    beside = f" {{\\scriptsize {escape(entry.aside)}}}" if entry.aside else ""
+    return limits(entry.main, entry.interval) + escape(entry.marks) + own + beside
+
+
+def delta(entry: Entry) -> str:
+    return limits(entry.delta, entry.delta_interval) if entry.delta else ""
+
+
+def limits(value: str, interval: str) -> str:
+    """48.7 and [40.1, 57.2] as 48.7 with 40.1 below and 57.2 above; other words in small print behind it."""
+    if interval.startswith("["):
+        low, high = interval.strip("[]").split(", ")
+        star = "^{*}" if value.endswith("*") else ""
+        number = value.rstrip("*").replace("−", "-")
+        return f"${number}_{{{low.replace('−', '-')}}}^{{{high.replace('−', '-')}}}$" + (f"${star}$" if star else "")
+    return escape(value) + (rf" {{\scriptsize {escape(interval)}}}" if interval else "")
+
+
+def escape(text: str) -> str:
+    return "".join(SPECIAL.get(letter, letter) for letter in text)

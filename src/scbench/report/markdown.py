@@ -1,0 +1,72 @@
+"""The report as Markdown that reads well unrendered too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scbench.report.costs import cost_tables, facts, gap_table
+from scbench.report.scores import AVERAGES, score_table, trend_table
+from scbench.report.table import Table
+from scbench.report.words import flat
+from scbench.stats import Summary
+
+ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`"})
+
+
+def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> str:
+    lines = ["# scbench report", "", *(f"- {name}: {escape(text)}" for name, text in facts(summary)), ""]
+    for setting in summary.settings:
+        lines += [f"## {escape(setting.label)}", ""]
+        for mode in summary.modes_in(setting):
+            table = score_table(summary, setting, mode)
+            groups = [AVERAGES, *(name for name, _ in table.column_groups() if name != AVERAGES)]
+            for group in groups:
+                lines += [f"### {mode}: {group}", "", *draw(table.take(group)), ""]
+            lines += [*(f"- {escape(note)}" for note in table.notes), ""]
+        for mode in summary.modes_in(setting):
+            table = trend_table(summary, setting, mode)
+            lines += [
+                f"### {mode}: first turn and later turns",
+                "",
+                *draw(table),
+                "",
+                *(f"- {escape(note)}" for note in table.notes),
+                "",
+            ]
+    for table in cost_tables(summary):
+        lines += [f"## {escape(table.title)}", "", *draw(table), "", *(f"- {escape(note)}" for note in table.notes), ""]
+    gaps = gap_table(summary)
+    lines += ["## Gaps", "", *(draw(gaps) if gaps.rows else ["None: every planned turn has a score."]), ""]
+    if manifest:
+        lines += [
+            "## Manifest",
+            "",
+            "| name | value |",
+            "|---|---|",
+            *(f"| {escape(name)} | {escape(text)} |" for name, text in flat(manifest)),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def draw(table: Table) -> list[str]:
+    """A pipe table; a group of rows is named in a column of its own if there are groups."""
+    grouped = any(row.group for row in table.rows)
+    heads = [
+        table.corner,
+        *(["stage"] if grouped else []),
+        *(f"{column.title} {f'({column.n})' if column.n else ''}".strip() for column in table.columns),
+    ]
+    lines = [
+        f"| {' | '.join(map(escape, heads))} |",
+        f"|{'|'.join(['---'] * (2 if grouped else 1) + ['---:'] * len(table.columns))}|",
+    ]
+    for row in table.rows:
+        cells = [row.name, *([row.group] if grouped else []), *(entry.line for entry in row.entries)]
+        lines.append(f"| {' | '.join(map(escape, cells))} |")
+    return lines
+
+
+def escape(text: str) -> str:
+    """Text that no Markdown reader takes for markup or for the end of a cell."""
+    return text.translate(ESCAPED)

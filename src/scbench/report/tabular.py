@@ -1,0 +1,113 @@
+"""Numbers for other programs: plain CSV, scores in 0..1, seconds and bytes unrounded, one row for each cell."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from scbench.report.scores import stage_title
+from scbench.stats import Average, Cell, Estimate, Setting, Spread, Summary, title_of
+from scbench.stats.costs import MEASURED
+
+
+def csv(summary: Summary) -> str:
+    """Cells, sub-task cells (`kind` part) and averages; an average over fewer tasks names the missing ones."""
+    shares = {(share.setting, share.method): share for share in summary.shares}
+    stages = {method.name: stage_title(method) for method in summary.methods}
+    rows: list[dict[str, object]] = []
+    every: list[Cell | Average] = [*summary.cells, *summary.averages]
+    for one in every:
+        share = shares.get((one.setting, one.method))
+        head = _head(one.setting, one.mode, one.method, stages[one.method])
+        body = _cell(one) if isinstance(one, Cell) else _average(one)
+        rows.append(
+            {**head, **body, "held_share": share.ratio if share else None, "held_share_of": share.basis if share else None}
+        )
+    return pl.DataFrame(rows, infer_schema_length=None).write_csv()
+
+
+def cost_csv(summary: Summary) -> str:
+    rows = []
+    for row in summary.costs:
+        spreads: dict[str, object] = {}
+        for name in MEASURED:
+            spread: Spread | None = getattr(row, name)
+            spreads |= {
+                name: spread.median if spread else None,
+                f"{name}_min": spread.low if spread else None,
+                f"{name}_max": spread.high if spread else None,
+            }
+        head = {"model": row.model, "method": row.method, "length_tokens": row.length_tokens, "sessions": row.sessions}
+        rows.append(
+            {**head, **spreads, "held_share": row.held_share, "estimated": " ".join(row.estimated), "simulated": row.simulated}
+        )
+    return pl.DataFrame(rows, infer_schema_length=None).write_csv()
+
+
+def turns_csv(summary: Summary) -> str:
+    """One row a turn, as `stats.frame` makes them."""
+    return summary.turns.write_csv()
+
+
+def _head(setting: Setting, mode: str, method: str, stage: str) -> dict[str, object]:
+    return {
+        "model": setting.model,
+        "length_tokens": setting.length_tokens,
+        "protocol": setting.protocol,
+        "mode": mode,
+        "method": method,
+        "stage": stage,
+    }
+
+
+def _estimate(name: str, estimate: Estimate | None, *, full: bool = True) -> dict[str, object]:
+    """A mean with its limits; `full` adds how the interval was made and the bootstrap's."""
+    one = estimate or Estimate(value=None)
+    short: dict[str, object] = {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_n": one.n}
+    if not full:
+        return short
+    low, high = one.bootstrap or (None, None)
+    prefix = "" if name == "strict" else f"{name}_"
+    return {
+        **short,
+        f"{prefix}sessions": one.sessions,
+        f"{prefix}interval": one.how,
+        f"{prefix}bootstrap_low": low,
+        f"{prefix}bootstrap_high": high,
+    }
+
+
+def _cell(cell: Cell) -> dict[str, object]:
+    paired = cell.difference
+    return {
+        "kind": "part" if cell.part else "task",
+        "task": cell.task,
+        "part": cell.part,
+        "title": title_of(cell.task, cell.part),
+        **_estimate("strict", cell.strict),
+        **_estimate("official", cell.official, full=False),
+        **_estimate("difference", paired.estimate if paired else None),
+        "p": paired.p if paired else None,
+        "p_holm": paired.p_holm if paired else None,
+        **_estimate("failed_as_zero", cell.failed_as_zero, full=False),
+        **_estimate("survived", cell.survived, full=False),
+        "gap_turns": cell.gap_turns,
+        "gaps": "; ".join(f"{reason}: {count}" for reason, count in cell.gaps.items()),
+        "truncated_turns": cell.truncated_turns,
+        "measurable": cell.is_measurable,
+        "simulated": cell.simulated,
+        "evidence_kept": cell.evidence_kept,
+        "missing": "",
+    }
+
+
+def _average(average: Average) -> dict[str, object]:
+    return {
+        "kind": "average",
+        "task": average.name,
+        "part": "",
+        "title": average.name,
+        **_estimate("strict", average.strict),
+        **_estimate("official", average.official, full=False),
+        **_estimate("difference", average.difference),
+        "missing": "; ".join(f"{task}: {why}" for task, why in average.missing.items()),
+    }

@@ -1,0 +1,84 @@
+"""How numbers are written: scores as percent with one decimal, bytes in binary units, seconds in the unit that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scbench.stats import Estimate, Spread
+
+GAP = "–"
+MINUS = "−"
+
+
+def percent(value: float | None) -> str:
+    """0.487 as 48.7."""
+    return GAP if value is None else f"{100.0 * value:.1f}".replace("-", MINUS)
+
+
+def signed(value: float | None) -> str:
+    """A difference in points, with its sign; zero has none."""
+    if value is None:
+        return GAP
+    text = f"{100.0 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+
+
+def interval(estimate: Estimate) -> str:
+    """[40.1, 57.2]; words where one session cannot tell; empty for a gap."""
+    if estimate.is_gap:
+        return ""
+    if estimate.low is None or estimate.high is None:
+        return "n too small" if estimate.sessions < 2 else "no interval"
+    return f"[{percent(estimate.low)}, {percent(estimate.high)}]"
+
+
+def signed_interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return interval(estimate)
+    return f"[{signed(estimate.low)}, {signed(estimate.high)}]"
+
+
+def bytes_text(value: float) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if abs(value) >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:.0f} B"
+
+
+def seconds_text(value: float) -> str:
+    if abs(value) >= 1.0 or value == 0.0:
+        return f"{value:.2f} s"
+    return f"{1e3 * value:.1f} ms" if abs(value) >= 1e-3 else f"{1e6 * value:.0f} µs"
+
+
+def count_text(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def measure_text(name: str, value: float) -> str:
+    """A cost by the unit its name ends in."""
+    if name.endswith("_bytes"):
+        return bytes_text(value)
+    return seconds_text(value) if name.endswith("_s") else count_text(value)
+
+
+def spread_text(name: str, spread: Spread | None) -> tuple[str, str]:
+    """Median, and smallest to largest where repeats differ."""
+    if spread is None:
+        return GAP, ""
+    low, high = measure_text(name, spread.low), measure_text(name, spread.high)
+    return measure_text(name, spread.median), f"{low} … {high}" if low != high else ""
+
+
+def flat(mapping: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as (dotted name, text) pairs, for the manifest."""
+    rows: list[tuple[str, str]] = []
+    for name, value in mapping.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            rows += flat(value, f"{path}.") if value else [(path, "none")]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            rows.append((path, ", ".join(map(str, value)) or "none"))
+        else:
+            rows.append((path, "none" if value is None or value == "" else str(value)))
+    return rows
