@@ -1,0 +1,99 @@
+"""The cost pass: each method alone, warm, on a few sessions per length. A mixed batch says nothing about one method's latency.
+
+For a session and a method, on the first query of the session as a request from the bare context:
+
+    prefill_s    read the context by the method's generation stage
+    compress_s   fork: select, encode, build indices
+    ttft_warm_s  from handing the query to a stored cache until its first token is known
+    ttft_cold_s  prefill + compress + ttft_warm
+    tpot_s       one decode step, alone (batch 1)
+    held_bytes   shared store + tail after the context was compressed; formula_bytes is the closed form beside it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import mean
+from typing import Any
+
+from scbench.engines.contract import Engine, Feed
+from scbench.errors import ScbenchError
+from scbench.kv import Snapshot, Stream
+from scbench.methods.contract import Dense, Method
+from scbench.methods.fork import fork
+from scbench.prompts import Conversation
+from scbench.run.meter import Measured, measured
+from scbench.types import Mode, Protocol, Session
+
+STEPS = 8  # decode steps that are timed
+
+
+def cost_of(engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol, *, repeats: int) -> list[dict[str, Any]]:
+    """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation stage is timed once for all its methods.
+
+    A method that cannot run is a row with `failure`. Nothing of one method is alive while another is measured, but the snapshot they share.
+    """
+    talk = Conversation(session, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens)
+    ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
+    rows: list[dict[str, Any]] = []
+    for generation in dict.fromkeys(method.generation for method in methods):
+        together = [method for method in methods if method.generation == generation]
+        needs = frozenset().union(*(method.needs for method in together))
+        pattern = None if isinstance(generation, Dense) else generation
+        reads: list[Measured] = []
+        for _ in range(repeats + 1):  # the first warms up
+            reads = [*reads, measured(engine.facts.device, lambda: engine.read(ids, pattern=pattern, needs=needs))]
+            if len(reads) > 1:
+                _release(reads[-2])
+        snapshot = reads[-1].value
+        assert isinstance(snapshot, Snapshot)
+        for method in together:
+            try:
+                method.check(shape=engine.facts.shape, tokens=len(ids))
+                rows.append(_row(engine, snapshot, method, query, reads[1:], repeats))
+            except ScbenchError as error:
+                rows.append({"method": str(method), "failure": str(error)})
+        snapshot.release()
+    return rows
+
+
+def _row(engine: Engine, snapshot: Snapshot, method: Method, query: Sequence[int], reads: Sequence[Measured], repeats: int) -> dict[str, Any]:
+    device = engine.facts.device
+    forks = [measured(device, lambda: fork(snapshot, method)) for _ in range(repeats + 1)][1:]
+    stream = forks[-1].value
+    assert isinstance(stream, Stream)
+    held_bytes = stream.held_bytes()
+    first, steps, loaded = list[Measured](), list[float](), list[int]()
+    for repeat in range(repeats + 1):
+        child = stream.fork()
+        asked = measured(device, lambda child=child: int(engine.advance([Feed(child, query)])[0].argmax()))  # type: ignore[misc]
+        token = int(asked.value)  # type: ignore[call-overload]
+        timed = [measured(device, lambda child=child: engine.advance([Feed(child, [token])])) for _ in range(STEPS)]  # type: ignore[misc]
+        if repeat:
+            first.append(asked)
+            steps.append(mean(step.seconds for step in timed))
+            loaded.append(child.loaded_bytes // max(1, child.steps))
+    prefill, compress, warm = ([one.seconds for one in many] for many in (reads, forks, first))
+    peaks = [one.peak_bytes for one in (*reads, *forks, *first) if one.peak_bytes is not None]
+    tokens, shape = snapshot.logical_tokens, engine.facts.shape
+    return {
+        "method": str(method),
+        "context_tokens": tokens,
+        "prefill_s": prefill,
+        "compress_s": compress,
+        "ttft_warm_s": warm,
+        "ttft_cold_s": [a + b + c for a, b, c in zip(prefill, compress, warm, strict=True)],
+        "tpot_s": steps,
+        "held_bytes": held_bytes,
+        "formula_bytes": method.held_bytes(shape=shape, tokens=tokens),
+        "dense_bytes": 2 * shape.token_bytes // max(1, shape.dtype_bytes) * tokens + shape.recurrent_bytes,
+        "peak_bytes": max(peaks) if peaks else None,
+        "loaded_bytes": loaded,
+        "extra_passes": method.extra_passes,
+        "simulated": method.simulated,
+    }
+
+
+def _release(read: Measured) -> None:
+    if isinstance(read.value, Snapshot):
+        read.value.release()

@@ -1,0 +1,34 @@
+"""`scbench doctor METHOD`: the laws on tiny random models with MHA, GQA and MQA."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scbench.engines.tiny import tiny
+from scbench.methods import parse
+from scbench.methods.contract import Method
+from scbench.run.laws import examine
+
+KINDS = ("mha", "gqa", "mqa")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One law on one model. `verdict` is holds, idle or broken; `why` has the numbers or the reason."""
+
+    law: str
+    model: str
+    verdict: str
+    why: str
+
+
+def doctor(spelling: str, *, kinds: Sequence[str] = KINDS) -> tuple[Method, list[Finding]]:
+    """Examine a method; raises what `parse` raises if it cannot be built."""
+    method = parse(spelling)
+    findings = []
+    for kind in kinds:
+        for statement, found in examine(tiny(kind), method).items():
+            verdict, _, why = found.partition(": ")
+            findings.append(Finding(statement, kind, verdict, why))
+    return method, findings

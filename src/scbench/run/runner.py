@@ -1,0 +1,190 @@
+"""A run from settings to journal: session by session, resumable at any moment, failures as named gaps."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from scbench.engines.contract import Engine
+from scbench.errors import ScbenchError
+from scbench.methods import parse
+from scbench.methods.contract import Method
+from scbench.run import manifest
+from scbench.run.cells import CodeFacts, MethodFacts, ModelFacts, SessionFacts, canonical_json, cells, digest, keep_plan
+from scbench.run.costs import cost_of
+from scbench.run.journal import Costs, Journal
+from scbench.run.lock import Lock
+from scbench.run.plan import plan
+from scbench.run.progress import Progress
+from scbench.run.session import Job, SessionRun
+from scbench.run.settings import Settings
+from scbench.run.store import SessionStore
+from scbench.run.suite import Item, suite
+from scbench.types import Cell
+
+RULES = ("strict/1", "official/1")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run left behind: everything is in the folder; this says how it ended."""
+
+    settings: Settings
+    outcome: str  # complete, interrupted
+    turns_answered: int = 0
+    turns_failed: int = 0
+    gaps: list[str] = field(default_factory=list)  # sessions that could not be made, each with its reason
+
+
+def run(settings: Settings, engine: Engine, *, given: Sequence[str] = (), quiet: bool = False) -> Outcome:
+    """Play what the folder lacks of the grid; append every turn as it ends.
+
+    Ctrl-C ends cleanly with what is done (`outcome` "interrupted"). Raises UsageError for settings that cannot work at all, Busy if another
+    run holds the folder, CannotWrite if the disk is full: what was written stays, and the same command resumes.
+    """
+    methods = [parse(text) for text in settings.methods]
+    with Lock(settings.out) as lock, Journal(settings.out, lock) as journal, Costs(settings.out, lock) as costs:
+        facts = model_facts(engine)
+        entry = manifest.manifest(_plain(settings), asdict(engine.facts), given=given, hashes={"model": engine.facts.weights_digest})
+        index = manifest.begin(settings.out, entry)
+        state = _Run(settings, engine, methods, facts, journal, costs)
+        outcome = "failed"
+        try:
+            state.everything(quiet=quiet)
+            outcome = "complete"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+        finally:
+            keep_plan(settings.out, state.cells)
+            answered, failures = journal.count({cell.key for cell in state.cells})
+            manifest.end(settings.out, index, outcome, turns_answered=answered, turns_failed=failures, gaps=state.gaps)
+    return Outcome(settings=settings, outcome=outcome, turns_answered=answered, turns_failed=failures, gaps=state.gaps)
+
+
+def model_facts(engine: Engine) -> ModelFacts:
+    """What of the model and its engine can move a number, for cell keys."""
+    facts, tokenizer = engine.facts, engine.tokenizer
+    versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    return ModelFacts(
+        name=facts.name,
+        weights_digest=facts.weights_digest,
+        tokenizer_digest=digest({"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}),
+        template_digest=tokenizer.template_digest,
+        dtype=facts.dtype,
+        device=facts.device,
+        engine=f"{type(engine).__name__} {versions}",
+        settings={"window_tokens": facts.window_tokens},
+    )
+
+
+PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 VAR ABCDE = 48213'  # two tokenizers that agree on it and in name are one
+
+
+class _Run:
+    """One pass over the suite."""
+
+    def __init__(
+        self, settings: Settings, engine: Engine, methods: Sequence[Method], facts: ModelFacts, journal: Journal, costs: Costs
+    ) -> None:
+        self.settings, self.engine, self.methods, self.facts = settings, engine, methods, facts
+        self.journal, self.costs = journal, costs
+        self.by_spelling = {str(method): method for method in methods}
+        self.method_facts = [MethodFacts(spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}) for m in methods]
+        self.sessions = SessionStore(settings.out)
+        self.cells: list[Cell] = []
+        self.gaps: list[str] = []
+        self._costed: dict[int, int] = {}  # length -> sessions measured
+
+    def everything(self, *, quiet: bool) -> None:
+        rows = {(row.task, row.length_tokens): row for row in plan(self.settings, self.methods, self.engine.facts)}
+        total = sum(row.flops for row in rows.values())
+        with Progress(total, quiet=quiet) as progress:
+            for item in suite(self.settings, self.engine):
+                row = rows.get((item.task.name, item.length_tokens)) or next(iter(rows.values()))
+                progress.step(item.label)
+                self._item(item, row.flops / row.sessions, progress)
+
+    def _item(self, item: Item, units: float, progress: Progress) -> None:
+        if item.session is None:
+            self.gaps.append(f"{item.label}: {item.why}")
+            progress.say(f"no session: {item.label}: {item.why}")
+            progress.advance(units)
+            return
+        self.sessions.put(item.session)
+        mine = list(self._cells_of(item))
+        self.cells += mine
+        jobs = [job for cell in mine if (job := self._job(cell)) is not None]
+        spent = [0.0]
+        per_token = 2.0 * max(1, self.engine.facts.params)
+
+        def on_tokens(tokens: int) -> None:
+            step = min(tokens * per_token, units - spent[0])
+            spent[0] += step
+            progress.advance(step)
+
+        if jobs:
+            player = SessionRun(
+                self.engine,
+                item.session,
+                self.settings.protocol,
+                emit=self.journal.append,
+                needles=item.needles,
+                on_tokens=on_tokens,
+                lanes=self.settings.lanes,
+            )
+            player.play(jobs)
+        self._cost(item, progress)
+        progress.advance(units - spent[0])
+
+    def _cells_of(self, item: Item) -> list[Cell]:
+        assert item.session is not None
+        session = SessionFacts(
+            task=item.task.name,
+            length_tokens=item.length_tokens or item.session.counted,
+            seed=item.seed,
+            turns=len(item.session.turns),
+            digest=item.session.digest,
+            code=CodeFacts(task_version=item.task.version, rules=RULES),
+        )
+        return list(
+            cells([session], modes=self.settings.modes, methods=self.method_facts, model=self.facts, protocol=self.settings.protocol)
+        )
+
+    def _job(self, cell: Cell) -> Job | None:
+        """What is left to play of a cell, with the answers it already has."""
+        todo = set(self.journal.missing_turns(cell, retry_failed=self.settings.retry_failed))
+        if not todo:
+            return None
+        done = self.journal.done_turns(cell.key, retry_failed=self.settings.retry_failed)
+        answers = {turn: record.answer.text for turn, record in done.items() if record.answer is not None}
+        return Job(cell, self.by_spelling[cell.method], todo, answers)
+
+    def _cost(self, item: Item, progress: Progress) -> None:
+        """The cost pass on the first sessions of each length."""
+        assert item.session is not None
+        length = item.length_tokens
+        if self._costed.get(length, 0) >= self.settings.cost_sessions:
+            return
+        self._costed[length] = self._costed.get(length, 0) + 1
+        about = {"session": item.session.digest, "model": self.facts, "repeats": self.settings.cost_repeats, "protocol": self.settings.protocol}
+        keys = {facts.spelling: digest({**about, "method": facts}) for facts in self.method_facts}
+        wanted = [self.by_spelling[spelling] for spelling, key in keys.items() if key not in self.costs]
+        if not wanted:
+            return
+        progress.step(f"cost pass, {item.label}")
+        try:
+            rows = cost_of(self.engine, item.session, wanted, self.settings.protocol, repeats=self.settings.cost_repeats)
+        except ScbenchError as error:
+            self.gaps.append(f"cost pass, {item.label}: {error}")
+            return
+        for row in rows:
+            known: Mapping[str, Any] = {"key": keys[str(row["method"])], "model": self.facts.name, "length_tokens": length, "sessions": 1}
+            self.costs.append({**known, **row})
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(canonical_json({**asdict(settings), "out": str(settings.out)}))
+    return plain

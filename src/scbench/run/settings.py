@@ -1,0 +1,76 @@
+"""What a run is told, with every default in one place; the command line, Python and the manifest share these fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from scbench.errors import BadConfig
+from scbench.types import CompressAfter, History, Mode, PromptSet, Protocol, Truncate
+
+GENERATED = "generated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One run: the grid tasks x lengths x sessions x modes x methods on one model. Tuples keep the order the user gave."""
+
+    model: str
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    modes: tuple[Mode, ...] = (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
+    lengths_tokens: tuple[int, ...] = (4096,)
+    sessions: int = 8
+    seed: str = "0"
+    turns: int | None = None  # None: each task's own number
+    out: Path = Path("runs/last")
+    data: str = GENERATED  # or "official", or a folder of published files
+    prompts: PromptSet = PromptSet.STRICT
+    history: History = History.GOLD
+    compress_after: CompressAfter | None = None
+    truncate: Truncate = Truncate.REFUSE
+    chat_template: bool | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    window_tokens: int | None = None
+    trust_remote_code: bool = False
+    cost_sessions: int = 1  # sessions per length in the cost pass; 0 leaves it out
+    cost_repeats: int = 3
+    retry_failed: bool = False
+    lanes: int = 48
+
+    def __post_init__(self) -> None:
+        for name in ("tasks", "methods", "modes", "lengths_tokens"):
+            if not getattr(self, name):
+                raise BadConfig(f"{name} is empty; a run needs at least one (see `scbench run --help`)")
+        for name, least in (("sessions", 1), ("cost_sessions", 0), ("cost_repeats", 1), ("lanes", 1)):
+            if getattr(self, name) < least:
+                raise BadConfig(f"{name}={getattr(self, name)}: it is a whole number from {least}")
+        if self.turns is not None and self.turns < 1:
+            raise BadConfig(f"turns={self.turns}: a session has at least one turn")
+        if self.data == GENERATED and min(self.lengths_tokens) < 256:
+            raise BadConfig(f"length {min(self.lengths_tokens)}: sessions are generated from 256 tokens up")
+
+    @property
+    def protocol(self) -> Protocol:
+        return Protocol(
+            prompts=self.prompts,
+            history=self.history,
+            compress_after=self.compress_after,
+            truncate=self.truncate,
+            chat_template=self.chat_template,
+        )
+
+    @property
+    def is_generated(self) -> bool:
+        return self.data == GENERATED
+
+
+def read_settings(raw: Mapping[str, Any]) -> Settings:
+    """Settings from plain words; a stray key is an error that names what is allowed."""
+    known = {field.name for field in fields(Settings)}
+    if stray := sorted(raw.keys() - known):
+        raise BadConfig(f"a run has no setting {', '.join(stray)}; it takes {', '.join(sorted(known))}")
+    return Settings(**raw)

@@ -1,0 +1,71 @@
+"""The sessions of a run, one at a time: generated under the model's own token counter, or read from the published files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from scbench.engines.contract import Engine
+from scbench.errors import ScbenchError
+from scbench.prompts import Tokenizer
+from scbench.run.record import needles_of
+from scbench.run.settings import Settings
+from scbench.tasks import published, task
+from scbench.tasks.contract import Task
+from scbench.types import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A session in the suite, or why there is none. `needles` are what official RepoQA compares with."""
+
+    task: Task
+    length_tokens: int
+    seed: str
+    session: Session | None
+    needles: dict[str, list[tuple[str, str]]]
+    why: ScbenchError | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.task.name} {self.length_tokens:,} tokens, session {self.seed}"
+
+
+class TokenCount:
+    """Tokens of a text under a model's tokenizer, as the generators want to count."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer, self.name = tokenizer, tokenizer.name
+
+    def __call__(self, text: str) -> int:
+        return len(self.tokenizer.encode(text).ids)
+
+
+def suite(settings: Settings, engine: Engine) -> Iterator[Item]:
+    """Session 0 of every task and length first, then session 1, ...: an interrupted run has something of everything."""
+    if settings.is_generated:
+        yield from _generated(settings, TokenCount(engine.tokenizer))
+    else:
+        yield from _published(settings)
+
+
+def _generated(settings: Settings, count: TokenCount) -> Iterator[Item]:
+    for index in range(settings.sessions):
+        for length_tokens in settings.lengths_tokens:
+            for name in settings.tasks:
+                kind, seed = task(name), f"{settings.seed}:{index}"
+                try:
+                    session = kind.make(seed=seed, target=length_tokens, turns=settings.turns or kind.turns, count=count)
+                    yield Item(kind, length_tokens, seed, session, needles_of([session]))
+                except ScbenchError as why:
+                    yield Item(kind, length_tokens, seed, None, {}, why)
+
+
+def _published(settings: Settings) -> Iterator[Item]:
+    for name in settings.tasks:
+        kind = task(name)
+        sessions = list(published.read(kind.name, settings.data, limit=settings.sessions))
+        needles = needles_of(sessions)
+        for index, session in enumerate(sessions):
+            cut = session if settings.turns is None else replace(session, turns=session.turns[: settings.turns])
+            yield Item(kind, 0, f"row:{index}", cut, needles)
