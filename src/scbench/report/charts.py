@@ -66,7 +66,7 @@ def _colours(names: Sequence[str], baseline: str) -> tuple[alt.Color, alt.Stroke
         alt.Color(
             "method:N", sort=domain, scale=alt.Scale(domain=domain, range=[colour[name] for name in domain]), title="method"
         ),
-        alt.StrokeDash("method:N", scale=alt.Scale(domain=domain, range=[dash[name] for name in domain]), legend=None),
+        alt.StrokeDash("method:N", scale=alt.Scale(domain=domain, range=[dash[name] for name in domain]), title="method"),
     )
 
 
@@ -77,11 +77,11 @@ def _limits(estimate: Estimate) -> dict[str, float | None]:
     }
 
 
-def _points(points: Iterable[CurvePoint], setting: Setting, mode: str) -> list[dict[str, object]]:
+def _points(points: Iterable[CurvePoint], setting: Setting, mode: str, labels: Mapping[str, str]) -> list[dict[str, object]]:
     return [
         {
             "panel": title_of(point.task, point.part),
-            "method": point.method,
+            "method": labels[point.method],
             "turn": point.turn + 1,
             "score": 100.0 * point.estimate.value,
             **_limits(point.estimate),
@@ -95,11 +95,12 @@ def _points(points: Iterable[CurvePoint], setting: Setting, mode: str) -> list[d
 
 
 def _curves(summary: Summary, setting: Setting, mode: str, points: Sequence[CurvePoint], title: str) -> Chart | None:
-    rows = _points(points, setting, mode)
+    labels = {method.name: method.label for method in summary.methods_in(setting)}
+    rows = _points(points, setting, mode, labels)
     if not rows or max(int(str(row["turn"])) for row in rows) < 2:
         return None
-    names = [method.name for method in summary.methods_in(setting)]
-    colour, dash = _colours(names, summary.baseline)
+    names = list(labels.values())
+    colour, dash = _colours(names, labels.get(summary.baseline, ""))
     chosen = alt.selection_point(fields=["method"], bind="legend", name="chosen")
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("turn:O", title="turn", axis=alt.Axis(labelAngle=0)),
@@ -150,15 +151,15 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
             share = shares.get(method.name)
             if share is None or average is None or average.strict.value is None or share.ratio <= 0:
                 continue
-            facts = {"mode": mode, "method": method.name, "share": 100.0 * share.ratio, "score": 100.0 * average.strict.value}
+            facts = {"mode": mode, "method": method.label, "share": 100.0 * share.ratio, "score": 100.0 * average.strict.value}
             tasks = f"{len(average.tasks)} tasks" + (f", {len(average.missing)} missing" if average.missing else "")
             rows.append(
                 {**facts, **_limits(average.strict), "reach": interval(average.strict), "basis": share.basis, "tasks": tasks}
             )
     if not rows:
         return None
-    names = [method.name for method in summary.methods_in(setting)]
-    colour, _ = _colours(names, summary.baseline)
+    labels = {method.name: method.label for method in summary.methods_in(setting)}
+    colour, _ = _colours(list(labels.values()), labels.get(summary.baseline, ""))
     measured = [float(str(row["share"])) for row in rows]
     scale = (
         alt.Scale(type="log", base=2, nice=False, padding=24)
@@ -182,7 +183,11 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
     bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title="overall average, %"), y2="high:Q")
     dots = base.mark_point(filled=True, size=90).encode(y=y)
     words = base.mark_text(align="left", dx=8, dy=-7, fontSize=10).encode(y=y, text="method:N")
-    drawn = alt.layer(bars, dots, words).properties(width=400, height=260).facet(alt.Facet("mode:N", title=None), columns=2)
+    drawn = (
+        alt.layer(bars, dots, words)
+        .properties(width=400, height=260)
+        .facet(alt.Facet("mode:N", title=None, sort=list(summary.modes)), columns=2)
+    )
     basis = "; ".join(sorted({share.basis for share in shares.values()}))
     return Chart(
         title="Quality against bytes held",

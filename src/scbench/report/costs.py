@@ -5,9 +5,9 @@ from __future__ import annotations
 from scbench.report.scores import stage_title
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent, spread_text
-from scbench.stats import CostRow, MethodInfo, Summary, title_of
+from scbench.stats import SIMULATED, CostRow, MethodInfo, Summary, title_of
 
-ESTIMATED, SIMULATED = "~", "‡"
+ESTIMATED = "~"
 MEASURES = {
     "prefill_s": "prefill",
     "compress_s": "compression",
@@ -36,9 +36,8 @@ def cost_tables(summary: Summary) -> list[Table]:
             for name in measures:
                 main, reach = spread_text(name, getattr(row, name))
                 entries.append(Entry(main=main, interval=reach, aside=_beside(row, name), marks=_marks(row, name)))
-            rows.append(
-                Row(name=row.method, group=stage_title(infos.get(row.method, MethodInfo(row.method))), entries=tuple(entries))
-            )
+            info = infos.get(row.method, MethodInfo(row.method))
+            rows.append(Row(name=info.label, group=stage_title(info), entries=tuple(entries)))
         contexts = {spread_text("context_tokens", row.context_tokens)[0] for row in mine if row.context_tokens}
         sessions = {str(row.sessions) for row in mine if row.sessions}
         notes = ["Each method ran alone and warm. Medians, with smallest … largest where repeats differ."]
@@ -47,7 +46,7 @@ def cost_tables(summary: Summary) -> list[Table]:
         notes += ["Share: of a 16-bit dense cache of the same context; formula: the closed form for the bytes held."]
         drawn = "".join(entry.marks for row in rows for entry in row.entries)
         notes += [f"{ESTIMATED} computed, not measured."] if ESTIMATED in drawn else []
-        notes += [f"{SIMULATED} simulated: masked instead of freed."] if SIMULATED in drawn else []
+        notes += [f"{SIMULATED} simulated: masked instead of freed."] if any(SIMULATED in row.name for row in rows) else []
         tables.append(
             Table(
                 title=f"Cost, {model}, {length_tokens:,} tokens" if length_tokens else f"Cost, {model}",
@@ -71,8 +70,7 @@ def _beside(row: CostRow, name: str) -> str:
 
 
 def _marks(row: CostRow, name: str) -> str:
-    mark = ESTIMATED if name in row.estimated else ""
-    return mark + (SIMULATED if name in ("held_bytes", "peak_bytes") and row.simulated else "")
+    return ESTIMATED if name in row.estimated else ""
 
 
 def gap_table(summary: Summary) -> Table:

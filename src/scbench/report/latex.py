@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scbench.report.costs import cost_tables
-from scbench.report.scores import AVERAGES, score_table
+from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
 from scbench.stats import Summary
 
@@ -21,7 +21,7 @@ def latex(summary: Summary) -> str:
     for place, setting in enumerate(summary.settings, start=1):
         for mode in summary.modes_in(setting):
             table = score_table(summary, setting, mode)
-            for group in [AVERAGES, *(name for name, _ in table.column_groups() if name != AVERAGES)]:
+            for group in [name for name, _ in table.column_groups()]:
                 blocks.append(draw(table.take(group), label=f"{place}", deltas=len(table.rows) > 1))
     blocks += [draw(table, label="cost") for table in cost_tables(summary)]
     return "\n\n".join(blocks) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scbench.report.costs import cost_tables, facts, gap_table
-from scbench.report.scores import AVERAGES, score_table, trend_table
+from scbench.report.scores import score_table, trend_table
 from scbench.report.table import Table
 from scbench.report.words import flat
 from scbench.stats import Summary
@@ -19,7 +19,7 @@ def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> 
         lines += [f"## {escape(setting.label)}", ""]
         for mode in summary.modes_in(setting):
             table = score_table(summary, setting, mode)
-            groups = [AVERAGES, *(name for name, _ in table.column_groups() if name != AVERAGES)]
+            groups = [name for name, _ in table.column_groups()]
             for group in groups:
                 lines += [f"### {mode}: {group}", "", *draw(table.take(group)), ""]
             lines += [*(f"- {escape(note)}" for note in table.notes), ""]

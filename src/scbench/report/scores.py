@@ -7,9 +7,22 @@ from dataclasses import replace
 
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, interval, percent, signed, signed_interval
-from scbench.stats import ABILITIES, OVERALL, Average, Cell, Estimate, MethodInfo, Setting, Summary, tasks_of, title_of
+from scbench.stats import (
+    ABILITIES,
+    ALPHA,
+    OVERALL,
+    SIMULATED,
+    Average,
+    Cell,
+    Estimate,
+    MethodInfo,
+    Setting,
+    Summary,
+    tasks_of,
+    title_of,
+)
 
-SIMULATED, PARTIAL, SIGNIFICANT, FAILED, LOST, WEAK = "‡", "†", "*", "§", "¶", "◦"
+PARTIAL, SIGNIFICANT, FAILED, LOST, WEAK = "†", "*", "§", "¶", "◦"
 OTHER = "Other tasks"
 AVERAGES = "Averages"
 SIDES = {"floor": "floor", "fact_recall": "facts", "leak": "leak"}  # what a reader needs next to ROUGE
@@ -21,7 +34,7 @@ def stage_title(method: MethodInfo) -> str:
 
 
 def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
-    """Every task of a setting in one mode, category averages behind their tasks, the overall average last."""
+    """Every task of a setting in one mode; the averages stand first, the overall average at their end."""
     tasks = summary.tasks_in(setting)
     columns: list[tuple[str, str]] = []  # group, task or the average's own name
     for ability in ABILITIES:
@@ -29,11 +42,11 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
         columns.append((AVERAGES, ability))
     columns += [(OTHER, task) for task in tasks if not any(task in tasks_of(ability) for ability in ABILITIES)]
     columns.append((AVERAGES, OVERALL))
-    columns.sort(key=lambda column: (column[0] == AVERAGES, column[0] == OTHER))
+    columns.sort(key=lambda column: (column[0] != AVERAGES, column[0] == OTHER))
     methods = summary.methods_in(setting)
     rows = [
         Row(
-            name=method.name,
+            name=method.label,
             group=stage_title(method),
             entries=tuple(_entry(summary, setting, mode, method, *one) for one in columns),
         )
@@ -60,8 +73,11 @@ def _entry(summary: Summary, setting: Setting, mode: str, method: MethodInfo, gr
 
 def cell_entry(cell: Cell, *, is_baseline: bool = False) -> Entry:
     estimate, paired = cell.strict, cell.difference
-    marks = [SIMULATED if cell.simulated else "", FAILED if any(why.startswith("failed") for why in cell.gaps) else ""]
-    marks += [LOST if cell.truncated_turns else "", WEAK if not cell.is_measurable else ""]
+    marks = [
+        FAILED if any(why.startswith("failed") for why in cell.gaps) else "",
+        LOST if cell.truncated_turns else "",
+        WEAK if not cell.is_measurable else "",
+    ]
     tone = ""
     if paired and paired.is_significant and paired.estimate.value:
         tone = "better" if paired.estimate.value > 0 else "worse"
@@ -125,12 +141,12 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     notes = [f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n counts scored turns."]
     notes.append("Official: the same mean under the published scorer.")
     if any(entry.delta for entry in entries):
-        notes.append(f"Δ: paired difference to {summary.baseline} in points, on the same turns.")
+        notes.append(f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}")
     if SIGNIFICANT in used:
         notes.append(
             f"{SIGNIFICANT} p < 0.05, sign-flip permutation over sessions, Holm-corrected over the methods of the column."
         )
-    if SIMULATED in used:
+    if any(SIMULATED in row.name for row in rows):
         notes.append(f"{SIMULATED} simulated: the method masked entries instead of freeing them.")
     if WEAK in used:
         notes.append(
@@ -146,6 +162,15 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     if lines:
         notes.append(f"{GAP} no score. " + "; ".join(lines) + ".")
     return notes
+
+
+def _out_of_reach(cells: Sequence[Cell]) -> str:
+    """Says so where even a difference of one sign in every session could not be significant: 2 / 2^sessions, times the methods."""
+    methods = len({cell.method for cell in cells if cell.difference})
+    most = max((cell.difference.estimate.sessions for cell in cells if cell.difference), default=0)
+    if not methods or methods * 2.0 / 2.0**most < ALPHA:
+        return ""
+    return f" With {most} sessions and {methods} methods no difference can be significant after Holm's correction; run more sessions."
 
 
 def _reasons(cell: Cell) -> str:
@@ -192,7 +217,7 @@ def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
         for task in tasks:
             trend = mine.get((method.name, task))
             entries.append(_trend_entry(trend.first, trend.later, trend.slope) if trend else Entry(main=GAP))
-        rows.append(Row(name=method.name, group=stage_title(method), entries=tuple(entries)))
+        rows.append(Row(name=method.label, group=stage_title(method), entries=tuple(entries)))
     return Table(
         title=f"First turn and later turns, {mode}, {setting.label}",
         label=f"turns-{mode}",
@@ -200,7 +225,7 @@ def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
         columns=tuple(Column(title=title_of(task)) for task in tasks),
         rows=tuple(rows),
         notes=(
-            "First turn → mean of later turns, in percent. Δ: slope in points per turn, within sessions, with its 95 % interval. "
+            "First turn → mean of later turns, in percent. Δ: slope in points per turn, within sessions, with its 95 % interval (none where all sessions move alike). "
             "In the mixes both are taken within each sub-task. In multi-request mode the order of turns means nothing, so slopes there show noise.",
         ),
     )

@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from scbench.report.costs import cost_tables, gap_table
-from scbench.report.scores import AVERAGES, score_table
+from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
 from scbench.stats import Summary
 
@@ -23,7 +23,7 @@ def terminal(summary: Summary) -> Group:
     for setting in summary.settings:
         for mode in summary.modes_in(setting):
             table = score_table(summary, setting, mode)
-            groups = [AVERAGES, *(name for name, _ in table.column_groups() if name != AVERAGES)]
+            groups = [name for name, _ in table.column_groups()]
             drawn += [Drawn(table.take(group)) for group in groups]
             drawn += [Text(note, style="dim") for note in table.notes]
     for table in cost_tables(summary):
@@ -47,7 +47,7 @@ class Drawn:
 
 def draw(table: Table, *, joint: str = "\n") -> RichTable:
     drawn = RichTable(title=Text(table.title), title_justify="left", header_style="bold", pad_edge=False)
-    drawn.add_column(Text(table.corner), overflow="fold", vertical="bottom")
+    drawn.add_column(Text(table.corner), overflow="fold")
     for column in table.columns:
         drawn.add_column(Text(f"{column.title} {column.n}".strip()), justify="right")
     group = ""

@@ -11,14 +11,16 @@ from scbench.stats.costs import CostRow, Spread, cost_row
 from scbench.stats.curves import CurvePoint, Trend
 from scbench.stats.frame import frame
 from scbench.stats.intervals import Estimate
-from scbench.stats.paired import Difference
+from scbench.stats.paired import ALPHA, Difference
 from scbench.stats.paper import ABILITIES, OVERALL, tasks_of, title_of
-from scbench.stats.summary import MethodInfo, Share, Summary, summarise
+from scbench.stats.summary import SIMULATED, MethodInfo, Share, Summary, summarise
 
 __all__ = [
     "ABILITIES",
+    "ALPHA",
     "NOT_RUN",
     "OVERALL",
+    "SIMULATED",
     "Average",
     "Cell",
     "CostRow",

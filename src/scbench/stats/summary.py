@@ -20,6 +20,7 @@ from scbench.types import Record
 STAGES = ("reference", "generation", "compression", "retrieval", "loading", "several stages", "")
 MODES = ("multi-turn", "multi-request")
 RESAMPLES = 2000
+SIMULATED = "‡"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,12 @@ class MethodInfo:
     name: str
     stage: str = ""
     category: str = ""
+    is_simulated: bool = False  # it masked entries instead of freeing them, somewhere in these records
+
+    @property
+    def label(self) -> str:
+        """The name to print, marked where the method is simulated."""
+        return f"{self.name} {SIMULATED}" if self.is_simulated else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ def summarise(
     found, points = cells(table, baseline=baseline, gate=gate, resamples=resamples), curves(table)
     settings = tuple(sorted({cell.setting for cell in found}))
     names = {cell.method for cell in found} | {row.method for row in rows}
+    simulated = {cell.method for cell in found if cell.simulated} | {row.method for row in rows if row.simulated}
     return Summary(
         baseline=baseline,
         gate=gate,
@@ -117,7 +125,7 @@ def summarise(
             )
         ),
         tasks=in_paper_order({cell.task for cell in found}),
-        methods=order_methods(names, stages or {}, baseline),
+        methods=order_methods(names, stages or {}, baseline, simulated),
         cells=tuple(found),
         averages=tuple(averages(found, baseline=baseline)),
         curves=tuple(points),
@@ -129,9 +137,14 @@ def summarise(
     )
 
 
-def order_methods(names: set[str], stages: Mapping[str, tuple[str, str]], baseline: str) -> tuple[MethodInfo, ...]:
+def order_methods(
+    names: set[str], stages: Mapping[str, tuple[str, str]], baseline: str, simulated: set[str]
+) -> tuple[MethodInfo, ...]:
     """The baseline, then the methods by life-cycle stage, category and name."""
-    infos = [MethodInfo(name, *stages.get(name, ("reference", "") if name == baseline else ("", ""))) for name in names]
+    infos = [
+        MethodInfo(name, *stages.get(name, ("reference", "") if name == baseline else ("", "")), name in simulated)
+        for name in names
+    ]
 
     def place(info: MethodInfo) -> tuple[bool, int, str, str, str]:
         known = STAGES.index(info.stage) if info.stage in STAGES else len(STAGES) - 1
