@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from scbench.scoring.number import numbers
 from scbench.scoring.published import normal_chinese
-from scbench.scoring.text import answer_tokens, named, nfkc, norm
+from scbench.scoring.text import answer_tokens, bare_name, named, nfkc, norm
 from scbench.types import Score, Wanted
 
 RULE = "strict/1"
@@ -56,7 +56,9 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
 
 
 def _normal(phrases: Iterable[str], is_chinese: bool) -> set[str]:
-    return {_one(phrase, is_chinese) for phrase in phrases}
+    """Phrases to look for. A leading article is no part of a name: "old mill" names the old mill."""
+    plain = {_one(phrase, is_chinese) for phrase in phrases}
+    return plain if is_chinese else {bare_name(phrase) for phrase in plain}
 
 
 def _one(text: str, is_chinese: bool) -> str:

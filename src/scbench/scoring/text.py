@@ -38,6 +38,12 @@ def head(text: str) -> str:
     return lines[-1] if lines else ""
 
 
+def bare_name(normal: str) -> str:
+    """A normal form without its leading article, unless nothing else is left."""
+    first, _, rest = normal.partition(" ")
+    return rest if rest and first in _ARTICLES else normal
+
+
 def named(phrases: Iterable[str], text: str, *, whole_words: bool = True) -> set[str]:
     """Which of the normalised phrases occur in the normalised text; the longest is looked for first and its matches are masked.
 
