@@ -1,0 +1,28 @@
+"""En.MultiChoice: the questions of En.QA with four options of the answer's type, all of them told of in the story; the answer is a letter."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from scbench.tasks.contract import Task
+from scbench.tasks.story.english import ENGLISH
+from scbench.tasks.story.knobs import StoryKnobs
+from scbench.tasks.story.published import read_choice, write_row
+from scbench.tasks.story.session import StoryTask
+
+STORY = StoryTask("choice_eng", version=1, language=ENGLISH, has_options=True)
+
+TASK = Task(
+    name=STORY.name,
+    title="En.MultiChoice",
+    ability="semantic retrieval",
+    version=STORY.version,
+    turns=5,
+    subtasks=(STORY.name,),
+    chance=0.25,
+    make=STORY.make,
+    minimum=STORY.minimum,
+    read_turn=partial(read_choice, task=STORY.name),
+    write_row=write_row,
+    knobs=StoryKnobs,
+)
