@@ -1,0 +1,46 @@
+"""The twelve tasks: seeded generators of sessions, and readers of the published rows. No model and no torch here.
+
+A task is loaded when it is first asked for. Adding one: write its file, ending in `TASK = Task(...)`, and add a line to `TASKS` and `TITLES`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+
+from scbench.errors import Unknown
+from scbench.tasks.contract import Task
+
+TITLES: dict[str, str] = {
+    "kv": "Retr.KV",
+    "prefix_suffix": "Retr.Prefix-Suffix",
+    "vt": "Retr.MultiHop",
+    "repoqa": "Code.RepoQA",
+    "qa_eng": "En.QA",
+    "qa_chn": "Zh.QA",
+    "choice_eng": "En.MultiChoice",
+    "mf": "Math.Find",
+    "many_shot": "ICL.ManyShot",
+    "summary": "En.Sum",
+    "summary_with_needles": "Mix.Sum+NIAH",
+    "repoqa_and_kv": "Mix.RepoQA+KV",
+}
+TASKS: dict[str, str] = {name: f"scbench.tasks.{name}:TASK" for name in TITLES}
+_ALIASES = {"retr.ps": "prefix_suffix", "retr.mh": "vt", "en.mc": "choice_eng"}  # short titles used in the paper's tables
+
+
+def names() -> tuple[str, ...]:
+    """The short names, in the order of the paper's table."""
+    return tuple(TASKS)
+
+
+def task(name: str) -> Task:
+    """The task called `name`: "kv", "scbench_kv" or "Retr.KV", upper or lower case. Raises Unknown with the nearest names."""
+    known = {**_ALIASES, **{title.casefold(): short for short, title in TITLES.items()}, **{short: short for short in TASKS}}
+    asked = name.strip().casefold().removeprefix("scbench_")
+    if asked not in known:
+        near = dict.fromkeys(known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.5))
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(TASKS)}."
+        raise Unknown(f"no task is called {name!r}; {hint} `scbench list tasks` shows them all")
+    found: Task = pkgutil.resolve_name(TASKS[known[asked]])
+    return found
