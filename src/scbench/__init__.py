@@ -1,3 +1,32 @@
-"""scbench measures what happens to a long-context LLM when its KV cache is shared, compressed, fetched and reused."""
+"""scbench measures what happens to a long-context LLM when its KV cache is shared, compressed, fetched and reused.
+
+    import scbench
+    result = scbench.run(model="smollm2-135m", tasks=["kv"], methods=["dense", "snapkv[tau=1/4]"], length="1k", sessions=4)
+    result.frame()        # a polars table, one row a turn
+
+`import scbench` imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import scbench.run as _run_room
+
+if TYPE_CHECKING:
+    from scbench.api import Result
 
 __version__ = "0.1.0"
+
+
+class _CallableRoom(ModuleType):
+    """The room `scbench.run`, which is also the function `scbench.run(...)` (docs/decisions/0001)."""
+
+    def __call__(self, **settings: Any) -> Result:
+        from scbench.api import run
+
+        return run(**settings)
+
+
+_run_room.__class__ = _CallableRoom

@@ -3,6 +3,7 @@
     ScbenchError
       UsageError   BadConfig, Unknown, Mismatch, TooLong, TooSmall, TooLarge, MissingExtra   fixable before anything runs
       DataError    BadRow, BadRecord                                                         a file is not what it claims to be
+      CannotWrite                                                                            the disk; ends the run, never a Failure
       RunError     Busy, Released, OutOfDevice, ReuseBroken                                  becomes a Failure in the record
 
 The command line prints the message of a ScbenchError without a traceback. Callers match the type and read the attributes;
@@ -70,6 +71,10 @@ class BadRow(DataError):
 
 class BadRecord(DataError):
     """A journal line cannot be read; the text names file and line."""
+
+
+class CannotWrite(ScbenchError):
+    """A file cannot be written (full disk, no permission). What was written before stays; it ends the run and never becomes a Failure."""
 
 
 class RunError(ScbenchError):

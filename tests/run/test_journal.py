@@ -22,7 +22,7 @@ from scbench.errors import BadConfig, BadRecord, Busy, Released
 from scbench.run import lines
 from scbench.run.journal import COSTS, RECORDS, Costs, Journal, current, read_costs, read_records
 from scbench.run.lock import Lock
-from scbench.run.store import CannotWrite
+from scbench.errors import CannotWrite
 from scbench.types import Answer, Cell, Cost, Failure, Finish, Mode, Protocol, Record, Score
 
 GAP = Score(value=None, rule="strict/1", why="crashed")

@@ -14,7 +14,8 @@ import pytest
 
 from scbench.errors import BadConfig, BadRecord
 from scbench.run import store as room
-from scbench.run.store import PART, CannotWrite, SessionStore, write_atomically
+from scbench.errors import CannotWrite
+from scbench.run.store import PART, SessionStore, write_atomically
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 SESSION = Session(

@@ -32,8 +32,11 @@ class ModelFacts:
 class Pattern(Protocol):
     """How the rows of a prefix attend while it is read (a generation stage)."""
 
-    name: str
-    one_shot: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def one_shot(self) -> bool: ...
 
     def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor: ...
 

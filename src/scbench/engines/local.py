@@ -28,7 +28,15 @@ OBSERVABLE = frozenset({"window"})
 
 
 def packed_attention(
-    module: Any, q: Tensor, k: Tensor, v: Tensor, attention_mask: Tensor | None, *, scaling: float, scbench_pass: Any = None, **kwargs: Any
+    module: Any,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    scaling: float,
+    scbench_pass: Any = None,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """The attention function registered with `transformers`: q (1, Hq, N, D), k and v (1, Hk, N, D) to (1, N, Hq, D)."""
     if scbench_pass is None:
@@ -38,7 +46,9 @@ def packed_attention(
             raise Mismatch(f"{type(module).__name__} uses {word} in its attention, which the local engine does not compute")
     heads, tokens, dim = k.shape[1], q.shape[2], q.shape[3]
     if v.shape[-1] != dim:
-        raise Mismatch(f"{type(module).__name__} has values of {v.shape[-1]} and keys of {dim} channels (MLA?); the local engine needs them equal")
+        raise Mismatch(
+            f"{type(module).__name__} has values of {v.shape[-1]} and keys of {dim} channels (MLA?); the local engine needs them equal"
+        )
     out = scbench_pass.attend(module.layer_idx, q[0].view(heads, -1, tokens, dim), k[0], v[0], scaling)
     return out.reshape(-1, tokens, dim).transpose(0, 1).unsqueeze(0), None
 
@@ -60,7 +70,9 @@ class LocalEngine:
 
     def empty(self, *, capacity_tokens: int = 64) -> Stream:
         """A stream that has seen nothing."""
-        layers = {layer: LayerCache((), DenseTail(capacity_tokens=capacity_tokens)) for layer in self.facts.shape.attention_layers}
+        layers = {
+            layer: LayerCache((), DenseTail(capacity_tokens=capacity_tokens)) for layer in self.facts.shape.attention_layers
+        }
         recurrent = None if self.facts.family == "transformer" else States.empty(self.config)
         return Stream(layers=layers, ids=[], recurrent=recurrent)
 
@@ -76,18 +88,24 @@ class LocalEngine:
     ) -> Snapshot:
         wanted = frozenset(needs)
         if wanted - OBSERVABLE:
-            raise Mismatch(f"the local engine cannot observe {', '.join(sorted(wanted - OBSERVABLE))}; it observes {', '.join(sorted(OBSERVABLE))}")
+            raise Mismatch(
+                f"the local engine cannot observe {', '.join(sorted(wanted - OBSERVABLE))}; it observes {', '.join(sorted(OBSERVABLE))}"
+            )
         if not ids:
             raise Mismatch("a read needs at least one token")
         self._check_window((base.logical_tokens if base else 0) + len(ids))
         stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
-        observed = {} if base is None else {layer: Observed(window_HGWD=seen.window_HGWD) for layer, seen in base.observed.items()}
+        observed = (
+            {} if base is None else {layer: Observed(window_HGWD=seen.window_HGWD) for layer, seen in base.observed.items()}
+        )
         batch = ReadPass(stream, pattern=pattern, needs=wanted, observed=observed, total_tokens=len(ids))
         chunk = len(ids) if pattern is not None and pattern.one_shot else self.read_chunk_tokens
         logits = torch.empty(0)
         for start in range(0, len(ids), chunk):
             piece = list(ids[start : start + chunk])
-            logits = self._forward(batch, piece, range(stream.logical_tokens, stream.logical_tokens + len(piece)), [len(piece) - 1], stream)
+            logits = self._forward(
+                batch, piece, range(stream.logical_tokens, stream.logical_tokens + len(piece)), [len(piece) - 1], stream
+            )
             stream.ids.extend(piece)
             if on_tokens is not None:
                 on_tokens(len(piece))
@@ -138,7 +156,9 @@ class LocalEngine:
             feed.stream.steps += len(feed.ids) == 1
         return logits
 
-    def _forward(self, batch: StepPass | ReadPass, ids: Sequence[int], positions: Sequence[int], rows: list[int], stream: Stream) -> Tensor:
+    def _forward(
+        self, batch: StepPass | ReadPass, ids: Sequence[int], positions: Sequence[int], rows: list[int], stream: Stream
+    ) -> Tensor:
         """One forward of the model; fp32 logits of `rows`."""
         words: dict[str, Any] = {"use_cache": False, "scbench_pass": batch}
         if isinstance(stream.recurrent, States):
@@ -154,11 +174,15 @@ class LocalEngine:
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
             if isinstance(err, RuntimeError) and "allocate memory" not in str(err):
                 raise
-            raise OutOfDevice(f"{self.facts.name}: no memory left for a forward of {len(ids):,} tokens over {stream.logical_tokens:,}") from err
+            raise OutOfDevice(
+                f"{self.facts.name}: no memory left for a forward of {len(ids):,} tokens over {stream.logical_tokens:,}"
+            ) from err
         logits: Tensor = out.logits[0].float()
         return logits
 
-    def _sealed(self, stream: Stream, base: Snapshot | None, logits_V: Tensor, batch: ReadPass, pattern: Pattern | None) -> Snapshot:
+    def _sealed(
+        self, stream: Stream, base: Snapshot | None, logits_V: Tensor, batch: ReadPass, pattern: Pattern | None
+    ) -> Snapshot:
         layers: dict[int, tuple[DenseStore, ...]] = {}
         for layer, cache in stream.layers.items():
             tail = cache.tail

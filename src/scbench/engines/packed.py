@@ -85,7 +85,9 @@ class StepPass:
 class ReadPass:
     """One prefix under construction: its rows attend by a pattern, and its queries are observed."""
 
-    def __init__(self, stream: Stream, *, pattern: Pattern | None, needs: frozenset[str], observed: dict[int, Observed], total_tokens: int) -> None:
+    def __init__(
+        self, stream: Stream, *, pattern: Pattern | None, needs: frozenset[str], observed: dict[int, Observed], total_tokens: int
+    ) -> None:
         self.stream, self.pattern, self.needs, self.observed, self.total_tokens = stream, pattern, needs, observed, total_tokens
         self.order = {layer: at for at, layer in enumerate(stream.layers)}
         self.scales: dict[int, float] = {}

@@ -26,7 +26,12 @@ def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine
     tokenizer = ByteTokenizer()
     vocabulary = 512
     query_heads, kv_heads = HEADS.get(kind, (4, 2))
-    sizes: dict[str, Any] = {**SIZES, "vocab_size": vocabulary, "num_attention_heads": query_heads, "num_key_value_heads": kv_heads}
+    sizes: dict[str, Any] = {
+        **SIZES,
+        "vocab_size": vocabulary,
+        "num_attention_heads": query_heads,
+        "num_key_value_heads": kv_heads,
+    }
     token_ids = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
     mamba = {"n_groups": 1, "chunk_size": 32}
     configs: dict[str, tuple[str, dict[str, Any]]] = {

@@ -12,9 +12,9 @@ def pack(codes: Tensor, bits: int) -> Tensor:
     if bits == 8:
         return codes
     if 8 % bits == 0:
-        lanes = codes.unflatten(-1, (-1, 8 // bits)).to(torch.int32)
+        lanes = _runs(codes, 8 // bits).to(torch.int32)
         return (lanes << _shifts(8 // bits, bits, codes.device)).sum(dim=-1).to(torch.uint8)
-    words = (codes.unflatten(-1, (-1, 8)).to(torch.int64) << _shifts(8, bits, codes.device)).sum(dim=-1)
+    words = (_runs(codes, 8).to(torch.int64) << _shifts(8, bits, codes.device)).sum(dim=-1)
     return ((words.unsqueeze(-1) >> _shifts(bits, 8, codes.device)) & 255).to(torch.uint8).flatten(-2)
 
 
@@ -26,8 +26,13 @@ def unpack(packed: Tensor, bits: int) -> Tensor:
     if 8 % bits == 0:
         lanes = packed.unsqueeze(-1) >> _shifts(8 // bits, bits, packed.device).to(torch.uint8)
         return (lanes & mask).flatten(-2)
-    words = (packed.unflatten(-1, (-1, bits)).to(torch.int64) << _shifts(bits, 8, packed.device)).sum(dim=-1)
+    words = (_runs(packed, bits).to(torch.int64) << _shifts(bits, 8, packed.device)).sum(dim=-1)
     return ((words.unsqueeze(-1) >> _shifts(8, bits, packed.device)) & mask).to(torch.uint8).flatten(-2)
+
+
+def _runs(x: Tensor, length: int) -> Tensor:
+    """(..., n) to (..., n / length, length)."""
+    return x.reshape(*x.shape[:-1], -1, length)
 
 
 def _shifts(count: int, step: int, device: torch.device) -> Tensor:

@@ -99,7 +99,9 @@ class Snapshot:
                     left -= cut[-1].k_HSD.shape[1]
             layers[layer] = tuple(cut)
         none = torch.full_like(self.logits_V, float("nan"))
-        return Snapshot(shape=self.shape, layers=layers, ids=self.ids[:tokens], logits_V=none, scales=self.scales, read_by=self.read_by)
+        return Snapshot(
+            shape=self.shape, layers=layers, ids=self.ids[:tokens], logits_V=none, scales=self.scales, read_by=self.read_by
+        )
 
     def digest(self) -> str:
         """Seal over all tensors: a fork or a method that changed the snapshot changes it."""
@@ -118,4 +120,3 @@ class Snapshot:
     def check(self) -> None:
         if self.released:
             raise Released("this snapshot was given back; read its prefix again before you fork from it")
-

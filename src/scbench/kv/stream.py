@@ -79,8 +79,8 @@ class Stream:
         """`held_bytes` broken down by tensor name, summed over layers."""
         total: dict[str, int] = {}
         for layer in self.layers.values():
-            for holder in (*layer.stores, layer.tail):
-                for name, x in holder.tensors().items():
+            for held in (*(store.tensors() for store in layer.stores), layer.tail.tensors()):
+                for name, x in held.items():
                     total[name] = total.get(name, 0) + nbytes([x])
         return total
 

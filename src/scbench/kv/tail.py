@@ -95,7 +95,9 @@ class DenseTail:
         if tokens <= held:
             return
         grown = max(tokens, 2 * held, self._capacity_tokens)
-        new_k, new_v = (torch.empty((like.shape[0], grown, like.shape[2]), dtype=like.dtype, device=like.device) for _ in range(2))
+        new_k, new_v = (
+            torch.empty((like.shape[0], grown, like.shape[2]), dtype=like.dtype, device=like.device) for _ in range(2)
+        )
         if self.slots:
             new_k[:, : self.slots], new_v[:, : self.slots] = self.k_HSD, self.v_HSD
         self._k_HCD, self._v_HCD = new_k, new_v

@@ -176,6 +176,10 @@ class Retrieval(Stage):
     stage: ClassVar[str] = "retrieval"
     pooled: ClassVar[bool] = False  # True: requests go through a pool; False: they fork from their own session's snapshot
 
+    def pool(self, salt: str) -> Pool:
+        """An empty pool of this stage's kind; `salt` covers all that makes stored caches incompatible (model, method)."""
+        raise NotImplementedError
+
     def lookup(self, pool: Pool, ids: Sequence[int]) -> Hit | None:
         """The stored cache with the longest usable prefix of `ids`, or None."""
         raise NotImplementedError
@@ -232,7 +236,9 @@ class Method:
         if codecs and not isinstance(self.loading, LoadAll):
             raise Mismatch(f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them")
         if self.compression and self.retrieval.pooled:
-            raise Mismatch(f"{self.retrieval} stores whole caches and would compress each one it serves anew; leave {self.compression[0]} out")
+            raise Mismatch(
+                f"{self.retrieval} stores whole caches and would compress each one it serves anew; leave {self.compression[0]} out"
+            )
         object.__setattr__(self, "eviction", evictions[0] if evictions else None)
         object.__setattr__(self, "codec", codecs[0] if codecs else None)
 
@@ -275,7 +281,9 @@ class Method:
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
         if not shape.attention_layers and str(self) != "dense":
-            raise Mismatch(f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense")
+            raise Mismatch(
+                f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense"
+            )
         for stage in self.stages:
             stage.check(shape=shape, tokens=tokens)
 

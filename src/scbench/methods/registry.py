@@ -93,5 +93,7 @@ def _checked(found: Any, place: str) -> type[Stage]:
     from scbench.methods.contract import Stage
 
     if not (inspect.isclass(found) and issubclass(found, Stage) and found.stage):
-        raise BadConfig(f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval or Loading of scbench.methods.contract")
+        raise BadConfig(
+            f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval or Loading of scbench.methods.contract"
+        )
     return found

@@ -31,7 +31,9 @@ def split(text: str) -> list[str]:
             start = at + 1
     parts.append(text[start:])
     if depth != 0 or not all(part.strip() for part in parts):
-        raise BadConfig(f"the method {text!r} is not well formed; write stages joined by +, for instance a-shape+snapkv[tau=1/16]")
+        raise BadConfig(
+            f"the method {text!r} is not well formed; write stages joined by +, for instance a-shape+snapkv[tau=1/16]"
+        )
     return [part.strip() for part in parts]
 
 
@@ -56,7 +58,9 @@ def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
     preset = chosen.pop("preset", None)
     if preset is not None:
         if preset not in cls.presets:
-            raise BadConfig(f"{written!r}: {cls.name} has no preset {preset!r}; it has {', '.join(sorted(cls.presets)) or 'none'}")
+            raise BadConfig(
+                f"{written!r}: {cls.name} has no preset {preset!r}; it has {', '.join(sorted(cls.presets)) or 'none'}"
+            )
         given |= cls.presets[preset]
     hints = typing.get_type_hints(cls)
     known = [f.name for f in fields(cls) if f.init]
@@ -96,5 +100,5 @@ def _value(hint: Any, text: str, where: str) -> object:
         return kind(text)
     except (ValueError, KeyError, StopIteration, ZeroDivisionError):
         wanted = {int: "a whole number", float: "a number", Fraction: "a share such as 1/16 or 0.25", bool: "yes or no"}
-        allowed = wanted.get(kind) or "one of " + ", ".join(map(str, typing.get_args(kind)))
-        raise BadConfig(f"{where} is {text!r}; it takes {allowed}") from None
+        takes = wanted.get(kind) or "one of " + ", ".join(map(str, typing.get_args(kind)))
+        raise BadConfig(f"{where} is {text!r}; it takes {takes}") from None

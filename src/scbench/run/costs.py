@@ -16,9 +16,11 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
+from torch import Tensor
+
 from scbench.engines.contract import Engine, Feed
 from scbench.errors import ScbenchError
-from scbench.kv import Snapshot, Stream
+from scbench.kv import Snapshot
 from scbench.methods.contract import Dense, Method
 from scbench.methods.fork import fork
 from scbench.prompts import Conversation
@@ -28,7 +30,9 @@ from scbench.types import Mode, Protocol, Session
 STEPS = 8  # decode steps that are timed
 
 
-def cost_of(engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol, *, repeats: int) -> list[dict[str, Any]]:
+def cost_of(
+    engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol, *, repeats: int
+) -> list[dict[str, Any]]:
     """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation stage is timed once for all its methods.
 
     A method that cannot run is a row with `failure`. Nothing of one method is alive while another is measured, but the snapshot they share.
@@ -40,13 +44,12 @@ def cost_of(engine: Engine, session: Session, methods: Sequence[Method], protoco
         together = [method for method in methods if method.generation == generation]
         needs = frozenset().union(*(method.needs for method in together))
         pattern = None if isinstance(generation, Dense) else generation
-        reads: list[Measured] = []
+        reads: list[Measured[Snapshot]] = []
         for _ in range(repeats + 1):  # the first warms up
-            reads = [*reads, measured(engine.facts.device, lambda: engine.read(ids, pattern=pattern, needs=needs))]
-            if len(reads) > 1:
-                _release(reads[-2])
+            if reads:
+                reads[-1].value.release()
+            reads.append(measured(engine.facts.device, engine.read, ids, pattern=pattern, needs=needs))
         snapshot = reads[-1].value
-        assert isinstance(snapshot, Snapshot)
         for method in together:
             try:
                 method.check(shape=engine.facts.shape, tokens=len(ids))
@@ -57,23 +60,24 @@ def cost_of(engine: Engine, session: Session, methods: Sequence[Method], protoco
     return rows
 
 
-def _row(engine: Engine, snapshot: Snapshot, method: Method, query: Sequence[int], reads: Sequence[Measured], repeats: int) -> dict[str, Any]:
+def _row(
+    engine: Engine, snapshot: Snapshot, method: Method, query: Sequence[int], reads: Sequence[Measured[Snapshot]], repeats: int
+) -> dict[str, Any]:
     device = engine.facts.device
-    forks = [measured(device, lambda: fork(snapshot, method)) for _ in range(repeats + 1)][1:]
+    forks = [measured(device, fork, snapshot, method) for _ in range(repeats + 1)][1:]
     stream = forks[-1].value
-    assert isinstance(stream, Stream)
     held_bytes = stream.held_bytes()
-    first, steps, loaded = list[Measured](), list[float](), list[int]()
+    first, steps, loaded = list[Measured[Tensor]](), list[float](), list[int]()
     for repeat in range(repeats + 1):
         child = stream.fork()
-        asked = measured(device, lambda child=child: int(engine.advance([Feed(child, query)])[0].argmax()))  # type: ignore[misc]
-        token = int(asked.value)  # type: ignore[call-overload]
-        timed = [measured(device, lambda child=child: engine.advance([Feed(child, [token])])) for _ in range(STEPS)]  # type: ignore[misc]
+        asked = measured(device, engine.advance, [Feed(child, query)])
+        token = [int(asked.value[0].argmax())]
+        timed = [measured(device, engine.advance, [Feed(child, token)]) for _ in range(STEPS)]
         if repeat:
             first.append(asked)
             steps.append(mean(step.seconds for step in timed))
             loaded.append(child.loaded_bytes // max(1, child.steps))
-    prefill, compress, warm = ([one.seconds for one in many] for many in (reads, forks, first))
+    prefill, compress, warm = [one.seconds for one in reads], [one.seconds for one in forks], [one.seconds for one in first]
     peaks = [one.peak_bytes for one in (*reads, *forks, *first) if one.peak_bytes is not None]
     tokens, shape = snapshot.logical_tokens, engine.facts.shape
     return {
@@ -93,7 +97,3 @@ def _row(engine: Engine, snapshot: Snapshot, method: Method, query: Sequence[int
         "simulated": method.simulated,
     }
 
-
-def _release(read: Measured) -> None:
-    if isinstance(read.value, Snapshot):
-        read.value.release()

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
+from scbench.errors import CannotWrite
 from scbench.kv import Stream
 from scbench.prompts import Tokenizer
 from scbench.types import Answer, Finish
@@ -86,7 +87,7 @@ def _resume(at: int, play: Play, row: Tensor | None, running: list[tuple[int, Pl
         feed = next(play) if row is None else play.send(row)
     except StopIteration:
         return
-    except (KeyboardInterrupt, SystemExit):
+    except CannotWrite:  # the disk failed: no play can go on
         raise
     except Exception as error:
         lost.append(Lost(at, error, True))

@@ -91,11 +91,17 @@ def bytes_are_the_formula(engine: LocalEngine, method: Method) -> None:
         if appended:
             logits(engine, stream, QUERY if appended == len(QUERY) else (7,))
         formula = method.held_bytes(shape=shape, tokens=CONTEXT_TOKENS, appended=appended)
-        need(stream.held_bytes() == formula, f"{method} holds {stream.held_bytes():,} bytes after {appended} more tokens, its formula says {formula:,}")
+        need(
+            stream.held_bytes() == formula,
+            f"{method} holds {stream.held_bytes():,} bytes after {appended} more tokens, its formula says {formula:,}",
+        )
     for store in stream.stores():
         for name, x in store.tensors().items():
             storage = x.untyped_storage().nbytes()
-            need(storage == nbytes([x]), f"{method}: tensor {name} shows {nbytes([x]):,} bytes of a storage of {storage:,}; copy what is kept")
+            need(
+                storage == nbytes([x]),
+                f"{method}: tensor {name} shows {nbytes([x]):,} bytes of a storage of {storage:,}; copy what is kept",
+            )
 
 
 @law("a fork never changes its base")
@@ -151,7 +157,10 @@ def chunks_are_one_piece(engine: LocalEngine, method: Method) -> None:
         pieces = read(engine, method, context())
     finally:
         engine.read_chunk_tokens = before
-    need(far(whole.logits_V, pieces.logits_V) < 1e-3, f"{method}: reading in chunks moved logits by {far(whole.logits_V, pieces.logits_V):.3g}")
+    need(
+        far(whole.logits_V, pieces.logits_V) < 1e-3,
+        f"{method}: reading in chunks moved logits by {far(whole.logits_V, pieces.logits_V):.3g}",
+    )
     for layer in whole.layers:
         worst = far(whole.view(layer).k_HSD, pieces.view(layer).k_HSD)
         need(worst < 1e-3, f"{method}: reading in chunks moved keys of layer {layer} by {worst:.3g}")
@@ -163,7 +172,10 @@ def packing_changes_nothing(engine: LocalEngine, method: Method) -> None:
     alone = [logits(engine, stream.fork(), QUERY, (3,)) for stream in (base, dense)]
     streams = [base.fork(), dense.fork(), base.fork()]
     queries = [QUERY, QUERY, OTHER]
-    packed = [engine.advance([Feed(s, ids) for s, ids in zip(streams, queries, strict=True)]), engine.advance([Feed(s, (3,)) for s in streams])]
+    packed = [
+        engine.advance([Feed(s, ids) for s, ids in zip(streams, queries, strict=True)]),
+        engine.advance([Feed(s, (3,)) for s in streams]),
+    ]
     for at, name in ((0, str(method)), (1, "dense")):
         worst = max(far(alone[at][step], packed[step][at]) for step in (0, 1))
         need(worst < 1e-3, f"{method}: packed with others, {name} moved by {worst:.3g}")
@@ -176,8 +188,14 @@ def positions_are_sane(engine: LocalEngine, method: Method) -> None:
     for layer in stream.layers:
         for head in range(engine.facts.shape.kv_heads):
             held = stream.positions(layer, head)
-            need(bool((held[1:] > held[:-1]).all()), f"{method}: positions of layer {layer}, head {head} are not strictly ascending")
-            need(int(held[-1]) < stream.logical_tokens, f"{method}: position {int(held[-1])} is held, {stream.logical_tokens} tokens were seen")
+            need(
+                bool((held[1:] > held[:-1]).all()),
+                f"{method}: positions of layer {layer}, head {head} are not strictly ascending",
+            )
+            need(
+                int(held[-1]) < stream.logical_tokens,
+                f"{method}: position {int(held[-1])} is held, {stream.logical_tokens} tokens were seen",
+            )
             need(int(held[0]) >= 0, f"{method}: a negative position is held")
 
 
@@ -196,9 +214,14 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
         out = cache.stores[0].attend(q_HGTD, scale=view.scale).partial.out
         for head in range(shape.kv_heads):
             kept = cache.stores[0].positions(head)
-            want, _ = reference.attend(q_HGTD[head : head + 1], view.k_HSD[head : head + 1, kept], view.v_HSD[head : head + 1, kept], scale=view.scale)
+            want, _ = reference.attend(
+                q_HGTD[head : head + 1], view.k_HSD[head : head + 1, kept], view.v_HSD[head : head + 1, kept], scale=view.scale
+            )
             worst = far(out[head : head + 1], want)
-            need(worst < 1e-4, f"{method}: layer {layer}, head {head} attends to something else than the {len(kept)} entries it keeps ({worst:.3g})")
+            need(
+                worst < 1e-4,
+                f"{method}: layer {layer}, head {head} attends to something else than the {len(kept)} entries it keeps ({worst:.3g})",
+            )
     dense = logits(engine, snapshot.fork(), QUERY)
     if len(stream.positions(next(iter(stream.layers)), 0)) < CONTEXT_TOKENS:
         need(far(logits(engine, stream, QUERY), dense) > 1e-6, f"{method} freed entries and its logits are still exactly dense")

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from scbench.errors import BadConfig, BadRecord, Released
-from scbench.run.store import CannotWrite, as_dict, cannot_write, sync_folder
+from scbench.errors import BadConfig, BadRecord, CannotWrite, Released
+from scbench.run.store import as_dict, cannot_write, sync_folder
 
 T = TypeVar("T")
 _BLOCK_BYTES = 1 << 16

@@ -5,27 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, ParamSpec, TypeVar
 
 import torch
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
-class Measured(NamedTuple):
+class Measured(NamedTuple, Generic[T]):
     """What a call returned, its seconds, and the most memory it had beyond what was held before (None where the system cannot tell)."""
 
-    value: object
+    value: T
     seconds: float
     peak_bytes: int | None
 
 
-def measured(device: str, work: Callable[[], object]) -> Measured:
-    """Run `work` once between two device synchronisations."""
+def measured(device: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Measured[T]:
+    """`work(*args, **kwargs)`, run once between two device synchronisations."""
     peak = _Peak(device)
     _synchronise(device)
     start = time.perf_counter()
-    value = work()
+    value = work(*args, **kwargs)
     _synchronise(device)
     return Measured(value, time.perf_counter() - start, peak.read())
 

@@ -58,9 +58,13 @@ def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, name:
     limits = turn_limits(kind.name, kind.subtasks, turns)
     decode_tokens = len(fit) * len(settings.modes) * settings.sessions * sum(limits)
     extends = len(fit) * len(settings.modes) * settings.sessions * turns * QUERY_TOKENS
-    flops = settings.sessions * reads * read_flops(facts, length) + 2.0 * facts.params * (decode_tokens * ANSWERED_SHARE + extends)
+    flops = settings.sessions * reads * read_flops(facts, length) + 2.0 * facts.params * (
+        decode_tokens * ANSWERED_SHARE + extends
+    )
     held = sum(method.held_bytes(shape=facts.shape, tokens=length) for method in fit if method.compression)
-    tails = len(fit) * facts.shape.token_bytes * (QUERY_TOKENS + max(limits)) * (1 + turns * (Mode.MULTI_REQUEST in settings.modes))
+    tails = (
+        len(fit) * facts.shape.token_bytes * (QUERY_TOKENS + max(limits)) * (1 + turns * (Mode.MULTI_REQUEST in settings.modes))
+    )
     return PlanRow(
         task=kind.name,
         length_tokens=length,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from scbench.prompts import Conversation
 from scbench.scoring import grade
 from scbench.types import Answer, Cell, Cost, Failure, Record, Score, Session
 
-Needles = Mapping[str, Sequence[tuple[str, str]]]  # repo -> (gold source, function name) of every turn of the run, for official RepoQA
+Needles = Mapping[
+    str, Sequence[tuple[str, str]]
+]  # repo -> (gold source, function name) of every turn of the run, for official RepoQA
 
 
 def needles_of(sessions: Sequence[Session]) -> dict[str, list[tuple[str, str]]]:
@@ -37,15 +40,12 @@ def answered(
     """The record of an answered turn, scored by both rules."""
     asked = session.turns[turn]
     near = needles.get(asked.wanted.repo or "", ())
-    strict = grade(asked.task, answer.text, asked.wanted, rule="strict")
-    official = grade(asked.task, answer.text, asked.wanted, rule="official", needles=near, within=session.task, mode=cell.mode)
-    return Record(
-        **_of_cell(cell, session, turn),
+    return replace(
+        _blank(cell, session, turn),
         prompt_tokens=prompt_tokens,
         answer=answer,
-        failure=None,
-        strict=strict,
-        official=official,
+        strict=grade(asked.task, answer.text, asked.wanted, rule="strict"),
+        official=grade(asked.task, answer.text, asked.wanted, rule="official", needles=near, within=session.task, mode=cell.mode),
         cost=cost,
         truncated_tokens=talk.truncated_tokens,
         evidence_survives=talk.evidence_survives(turn),
@@ -56,32 +56,31 @@ def answered(
 
 def failed(cell: Cell, session: Session, turn: int, failure: Failure) -> Record:
     """The record of a turn that has no answer: a gap under both rules, never a zero."""
-    gap = {"value": None, "why": failure.kind}
+    blank = _blank(cell, session, turn)
+    strict, official = replace(blank.strict, why=failure.kind), replace(blank.official, why=failure.kind)
+    return replace(blank, failure=failure, strict=strict, official=official)
+
+
+def _blank(cell: Cell, session: Session, turn: int) -> Record:
+    asked = session.turns[turn]
     return Record(
-        **_of_cell(cell, session, turn),
+        key=cell.key,
+        task=cell.task,
+        length_tokens=cell.length_tokens,
+        seed=cell.seed,
+        mode=cell.mode,
+        model=cell.model,
+        method=cell.method,
+        protocol=cell.protocol,
+        session_digest=cell.session_digest,
+        turn=turn,
+        turns=cell.turns,
+        subtask=asked.task,
         prompt_tokens=0,
         answer=None,
-        failure=failure,
-        strict=Score(rule="strict/1", **gap),  # type: ignore[arg-type]
-        official=Score(rule="official/1", **gap),  # type: ignore[arg-type]
+        failure=None,
+        strict=Score(value=None, rule="strict/1"),
+        official=Score(value=None, rule="official/1"),
         cost=Cost(),
+        depth=asked.depth,
     )
-
-
-def _of_cell(cell: Cell, session: Session, turn: int) -> dict[str, object] | dict[str, object]:
-    asked = session.turns[turn]
-    return {
-        "key": cell.key,
-        "task": cell.task,
-        "length_tokens": cell.length_tokens,
-        "seed": cell.seed,
-        "mode": cell.mode,
-        "model": cell.model,
-        "method": cell.method,
-        "protocol": cell.protocol,
-        "session_digest": cell.session_digest,
-        "turn": turn,
-        "turns": cell.turns,
-        "subtask": asked.task,
-        "depth": asked.depth,
-    }

@@ -48,7 +48,9 @@ def run(settings: Settings, engine: Engine, *, given: Sequence[str] = (), quiet:
     methods = [parse(text) for text in settings.methods]
     with Lock(settings.out) as lock, Journal(settings.out, lock) as journal, Costs(settings.out, lock) as costs:
         facts = model_facts(engine)
-        entry = manifest.manifest(_plain(settings), asdict(engine.facts), given=given, hashes={"model": engine.facts.weights_digest})
+        entry = manifest.manifest(
+            _plain(settings), asdict(engine.facts), given=given, hashes={"model": engine.facts.weights_digest}
+        )
         index = manifest.begin(settings.out, entry)
         state = _Run(settings, engine, methods, facts, journal, costs)
         outcome = "failed"
@@ -92,7 +94,9 @@ class _Run:
         self.settings, self.engine, self.methods, self.facts = settings, engine, methods, facts
         self.journal, self.costs = journal, costs
         self.by_spelling = {str(method): method for method in methods}
-        self.method_facts = [MethodFacts(spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}) for m in methods]
+        self.method_facts = [
+            MethodFacts(spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}) for m in methods
+        ]
         self.sessions = SessionStore(settings.out)
         self.cells: list[Cell] = []
         self.gaps: list[str] = []
@@ -150,7 +154,9 @@ class _Run:
             code=CodeFacts(task_version=item.task.version, rules=RULES),
         )
         return list(
-            cells([session], modes=self.settings.modes, methods=self.method_facts, model=self.facts, protocol=self.settings.protocol)
+            cells(
+                [session], modes=self.settings.modes, methods=self.method_facts, model=self.facts, protocol=self.settings.protocol
+            )
         )
 
     def _job(self, cell: Cell) -> Job | None:
@@ -169,7 +175,12 @@ class _Run:
         if self._costed.get(length, 0) >= self.settings.cost_sessions:
             return
         self._costed[length] = self._costed.get(length, 0) + 1
-        about = {"session": item.session.digest, "model": self.facts, "repeats": self.settings.cost_repeats, "protocol": self.settings.protocol}
+        about = {
+            "session": item.session.digest,
+            "model": self.facts,
+            "repeats": self.settings.cost_repeats,
+            "protocol": self.settings.protocol,
+        }
         keys = {facts.spelling: digest({**about, "method": facts}) for facts in self.method_facts}
         wanted = [self.by_spelling[spelling] for spelling, key in keys.items() if key not in self.costs]
         if not wanted:
@@ -181,7 +192,12 @@ class _Run:
             self.gaps.append(f"cost pass, {item.label}: {error}")
             return
         for row in rows:
-            known: Mapping[str, Any] = {"key": keys[str(row["method"])], "model": self.facts.name, "length_tokens": length, "sessions": 1}
+            known: Mapping[str, Any] = {
+                "key": keys[str(row["method"])],
+                "model": self.facts.name,
+                "length_tokens": length,
+                "sessions": 1,
+            }
             self.costs.append({**known, **row})
 
 

@@ -1,7 +1,7 @@
 """One session under many methods and both modes: read each distinct prefix once, fork, decode everything together, write records.
 
-    context ──read──▶ snapshot ──fork per method──▶ stream ──┬─ multi-request: a child per turn; what it adds is thrown away
-       └── + first query (read densely, shared) ──▶ snapshot └─ multi-turn: questions and history stay, each answer is decoded in a child
+context ──read──▶ snapshot ──fork per method──▶ stream ──┬─ multi-request: a child per turn; what it adds is thrown away
+   └── + first query (read densely, shared) ──▶ snapshot └─ multi-turn: questions and history stay, each answer is decoded in a child
 """
 
 from __future__ import annotations
@@ -218,7 +218,16 @@ class SessionRun:
             simulated=stream.simulated,
         )
         record = answered(
-            job.cell, self.session, turn, answer, cost, prompt_tokens=prompt_tokens, talk=talk, kept=kept, notes=stream.notes, needles=self.needles
+            job.cell,
+            self.session,
+            turn,
+            answer,
+            cost,
+            prompt_tokens=prompt_tokens,
+            talk=talk,
+            kept=kept,
+            notes=stream.notes,
+            needles=self.needles,
         )
         job.answers[turn] = answer.text
         job.todo.discard(turn)
@@ -228,7 +237,12 @@ class SessionRun:
 
     def _evidence_kept(self, job: Job, talk: Conversation, turn: int, stream: Stream) -> float | None:
         """Share of the turn's evidence tokens that the stream still holds, mean over layers and KV heads; None if there is none to look for."""
-        wanted = [at for start, stop, role in talk.context.evidence(turn) if role in (Role.SUPPORT, Role.ANSWER) for at in range(start, stop)]
+        wanted = [
+            at
+            for start, stop, role in talk.context.evidence(turn)
+            if role in (Role.SUPPORT, Role.ANSWER)
+            for at in range(start, stop)
+        ]
         if not wanted or not stream.layers:
             return None
         if job.method.eviction is None:
@@ -247,7 +261,12 @@ class SessionRun:
 
 def failure_of(error: Exception) -> Failure:
     """The failure an exception stands for; an unexpected one keeps the place it came from."""
-    kinds: Mapping[type[Exception], str] = {TooLong: "too-long", Mismatch: "refused", OutOfDevice: "out-of-memory", UsageError: "refused"}
+    kinds: Mapping[type[Exception], str] = {
+        TooLong: "too-long",
+        Mismatch: "refused",
+        OutOfDevice: "out-of-memory",
+        UsageError: "refused",
+    }
     for kind, word in kinds.items():
         if isinstance(error, kind):
             return Failure(kind=word, why=str(error))

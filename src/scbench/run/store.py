@@ -16,17 +16,13 @@ from typing import Any
 
 import msgspec
 
-from scbench.errors import BadConfig, BadRecord, ScbenchError
+from scbench.errors import BadConfig, BadRecord, CannotWrite
 from scbench.types import Session
 
 FOLDER = "sessions"
 PART = ".part"  # the ending of a file that is not whole yet
 _LEVEL = 3  # UUIDs and random words gain little from higher levels
 _DIGEST = re.compile(r"[0-9A-Za-z_-]{1,128}")
-
-
-class CannotWrite(ScbenchError):
-    """The disk is full, or refuses; the text says where, why, and what is kept. Going on would lose every later answer too."""
 
 
 def cannot_write(err: OSError, path: Path, kept: str = "") -> CannotWrite:

@@ -75,14 +75,20 @@ class Kivi(Codec):
             if fitted.coded_bytes(shape=half, slots=tokens) <= Fraction(105, 100) * self.tau * reference:
                 return fitted
         least = Fraction(fitted.coded_bytes(shape=half, slots=tokens)) / reference / Fraction(105, 100)
-        raise Mismatch(f"{self} cannot be reached: 2 bits in groups of {group} hold {float(least):.4f} of {tokens:,} tokens at 16 bit; use tau={float(least):.3f} or more")
+        raise Mismatch(
+            f"{self} cannot be reached: 2 bits in groups of {group} hold {float(least):.4f} of {tokens:,} tokens at 16 bit; use tau={float(least):.3f} or more"
+        )
 
     def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
         heads, slots, dim = k_HSD.shape
-        shape = CacheShape(layers=1, attention_layers=(0,), query_heads=heads, kv_heads=heads, head_dim=dim, dtype_bytes=k_HSD.element_size())
+        shape = CacheShape(
+            layers=1, attention_layers=(0,), query_heads=heads, kv_heads=heads, head_dim=dim, dtype_bytes=k_HSD.element_size()
+        )
         fitted = self.at(shape=shape, tokens=slots)
         if not (torch.isfinite(k_HSD).all() and torch.isfinite(v_HSD).all()):
-            raise Mismatch(f"{self} was handed keys or values that are not finite; quantisation would spread them over their group")
+            raise Mismatch(
+                f"{self} was handed keys or values that are not finite; quantisation would spread them over their group"
+            )
         if fitted.bits == 16:
             from scbench.kv import DenseStore, DenseTail
 
@@ -141,12 +147,12 @@ def dequantise(codes: Codes, bits: int, dtype: torch.dtype) -> Tensor:
 
 def quantise_keys(k_HSD: Tensor, kivi: Kivi) -> Codes:
     """Groups of consecutive slots of one channel: packed (H, S/g, D, bytes)."""
-    return quantise(k_HSD.unflatten(1, (-1, kivi.group)).transpose(2, 3), kivi.bits)
+    return quantise(k_HSD.reshape(k_HSD.shape[0], -1, kivi.group, k_HSD.shape[2]).transpose(2, 3), kivi.bits)
 
 
 def quantise_values(v_HSD: Tensor, kivi: Kivi) -> Codes:
     """Groups of consecutive channels of one slot: packed (H, S, D/g, bytes)."""
-    return quantise(v_HSD.unflatten(2, (-1, kivi.group)), kivi.bits)
+    return quantise(v_HSD.reshape(*v_HSD.shape[:2], -1, kivi.group), kivi.bits)
 
 
 def keys_of(codes: Codes, kivi: Kivi, dtype: torch.dtype) -> Tensor:
@@ -175,7 +181,9 @@ class CodedStore:
         return Read(merge(parts), self._read_bytes)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {f"{side}_{name}": x for side, codes in (("k", self.keys), ("v", self.values)) for name, x in codes._asdict().items()}
+        return {
+            f"{side}_{name}": x for side, codes in (("k", self.keys), ("v", self.values)) for name, x in codes._asdict().items()
+        }
 
     def positions(self, head: int) -> Tensor:
         return self.positions_HS[head]

