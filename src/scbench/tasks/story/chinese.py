@@ -166,7 +166,7 @@ QUESTIONS: dict[str, str] = {
 
 def pad(words: int) -> str:
     """A harmless sentence that grows by a character at a time; empty for none."""
-    return f"风吹{'啊吹' * (words // 2)}{'啊' * (words % 2)}。" if words > 0 else ""
+    return "风" + ("吹啊" * words)[: words - 1] + "。" if words > 0 else ""
 
 
 CHINESE = Language(

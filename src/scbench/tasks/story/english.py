@@ -164,18 +164,15 @@ QUESTIONS: dict[str, str] = {
     "when": "On which day did {a} learn {x}?",
     "count": "How many times did {a} visit the {p}?",
 }
-PAD_NOUNS = (
-    "hay", "moss", "smoke", "rain", "clay", "wood", "tar", "dust", "mint", "malt", "soap", "grass", "apples", "bread", "leaves", "wool", "salt", "honey",
-    "straw", "thyme",
-)  # fmt: skip
 
 
 def pad(words: int) -> str:
-    """A harmless sentence that grows by a word at a time; empty for none."""
-    if words < 1:
-        return ""
-    nouns = " and ".join(PAD_NOUNS[i % len(PAD_NOUNS)] for i in range((words + 1) // 2))
-    return f"The air smelled of {nouns if words % 2 else 'fresh ' + nouns}."
+    """A harmless sentence that grows by a short word at a time; empty for none."""
+    if words < 3:
+        return ("", "Wind.", "Wind blew.")[max(words, 0)]
+    if words % 2 == 0:
+        return f"Cold w{pad(words - 1)[1:]}"
+    return f"Wind blew on{' and on' * (words // 2 - 1)}."
 
 
 ENGLISH = Language(

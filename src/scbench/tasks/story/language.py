@@ -44,7 +44,7 @@ class Words:
         return said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Language:
     """The tables of one language. `column` picks its word in the shared pairs; `compound` joins the two words of a place or an object."""
 
