@@ -11,44 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "stats"))
 
 from factory import run
+from report_sample import CHANCES, COSTS, STAGES, TASKS
 
 from scbench.stats import Summary, summarise
 from scbench.types import Failure, Record
-
-STAGES = {
-    "dense": ("reference", "full attention"),
-    "a-shape": ("generation", "sparse attention"),
-    "snapkv[tau=1/32]": ("compression", "KV dropping"),
-    "quest": ("loading", "KV loading"),
-}
-CHANCES = {
-    "dense": lambda t: 0.93,
-    "quest": lambda t: 0.85,
-    "a-shape": lambda t: 0.6,
-    "snapkv[tau=1/32]": lambda t: 0.8 - 0.2 * t,
-}
-TASKS = ("kv", "vt", "qa_chn", "summary", "summary_with_needles", "repoqa_and_kv")
-HELD = {"dense": 10_000_000, "snapkv[tau=1/32]": 320_000}
-COSTS = [
-    {
-        "model": "toy",
-        "method": method,
-        "length_tokens": 1024,
-        "prefill_s": [0.51, 0.5, 0.53],
-        "tpot_s": 0.021,
-        "held_bytes": HELD.get(method, 10_000_000),
-        "dense_bytes": 10_000_000,
-        "peak_bytes": 3 * 2**30,
-        "estimated": ["peak_bytes"],
-    }
-    for method in CHANCES
-]
-MANIFEST = {
-    "command": "scbench run --tasks kv",
-    "versions": {"scbench": "0.1.0"},
-    "weights": {"name": "</script><b>x"},
-    "gpu": None,
-}
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import COSTS, MANIFEST, STAGES
 from factory import run, session
+from report_sample import COSTS, MANIFEST, STAGES
 
 from scbench.report import page, write_all
 from scbench.report.charts import bundle, charts, svg

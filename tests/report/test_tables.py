@@ -5,11 +5,12 @@ import io
 import re
 
 import pytest
-from conftest import MANIFEST
 from factory import run, session
+from report_sample import MANIFEST
 from rich.console import Console
 
 from scbench.report import cost_csv, csv, latex, markdown, terminal, turns_csv
+from scbench.report.costs import gap_table
 from scbench.report.scores import score_table
 from scbench.report.words import bytes_text, interval, percent, seconds_text, signed
 from scbench.stats import Estimate, Summary, summarise
@@ -166,3 +167,27 @@ def test_no_records_make_a_report_that_says_so() -> None:
     assert markdown(empty).startswith("# scbench report")
     assert csv(empty) == cost_csv(empty)
     assert latex(empty).startswith("%")
+
+
+def test_change_and_slope_over_turns_are_in_the_files_and_in_the_table(summary: Summary) -> None:
+    row = next(row for row in rows_of(csv(summary)) if row["task"] == "kv" and row["method"] == "snapkv[tau=1/32]")
+    trend = next(one for one in summary.trends if (one.task, one.method, one.mode) == ("kv", row["method"], row["mode"]))
+    assert float(row["slope_per_turn"]) == pytest.approx(trend.slope.value)
+    assert float(row["later_minus_first"]) == pytest.approx(trend.change.estimate.value)
+    assert f"slope {signed(trend.slope.value)}" in markdown(summary)
+
+
+def test_latex_explains_the_marks_once_for_each_mode(summary: Summary) -> None:
+    assert latex(summary).count("Holm") <= 2
+    assert latex(summary).count("Marks as in the table of averages") > 4
+
+
+def test_a_task_without_any_record_of_a_method_is_listed_as_a_gap(summary: Summary) -> None:
+    gaps = [[row.name, *(entry.main for entry in row.entries)] for row in gap_table(summary).rows]
+    assert [row[0] for row in gaps if row[3] == "Zh.QA" and row[4] == "no record at all"] == ["quest", "quest"]
+
+
+def test_a_report_without_the_baseline_says_why_there_are_no_differences() -> None:
+    assert "No differences: dense" in markdown(
+        summarise([*session([1.0], method="snapkv"), *session([1.0], number=1, method="snapkv")])
+    )

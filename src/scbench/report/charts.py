@@ -141,10 +141,10 @@ def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
     return sorted(known, key=place) if known else list(panels)
 
 
-def _quality(summary: Summary, setting: Setting) -> Chart | None:
-    """Held bytes as a share of dense against the overall average; methods without both are absent."""
+def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]:
+    """A point for each mode and method; methods without an average or without a byte share have none."""
     shares = {share.method: share for share in summary.shares if share.setting == setting}
-    rows = []
+    rows: list[dict[str, object]] = []
     for mode in summary.modes_in(setting):
         for method in summary.methods_in(setting):
             average = summary.average(setting, mode, method.name, OVERALL)
@@ -156,6 +156,12 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
             rows.append(
                 {**facts, **_limits(average.strict), "reach": interval(average.strict), "basis": share.basis, "tasks": tasks}
             )
+    return rows
+
+
+def _quality(summary: Summary, setting: Setting) -> Chart | None:
+    """Held bytes as a share of dense against the overall average."""
+    rows = _quality_rows(summary, setting)
     if not rows:
         return None
     labels = {method.name: method.label for method in summary.methods_in(setting)}
@@ -188,7 +194,7 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
         .properties(width=400, height=260)
         .facet(alt.Facet("mode:N", title=None, sort=list(summary.modes)), columns=2)
     )
-    basis = "; ".join(sorted({share.basis for share in shares.values()}))
+    basis = "; ".join(sorted({str(row["basis"]) for row in rows}))
     return Chart(
         title="Quality against bytes held",
         caption=f"Upper left is better. Bars: 95 % intervals. Share of: {basis}.",

@@ -66,7 +66,7 @@ def _beside(row: CostRow, name: str) -> str:
     share, formula = row.held_share, row.formula_bytes
     words = [f"share {percent(share)} %"] if share is not None else []
     words += [f"formula {spread_text('formula_bytes', formula)[0]}"] if formula is not None else []
-    return ", ".join(words)
+    return "; ".join(words)
 
 
 def _marks(row: CostRow, name: str) -> str:
@@ -89,6 +89,14 @@ def gap_table(summary: Summary) -> Table:
                 percent(cell.failed_as_zero.value),
             ]
             rows.append(Row(name=cell.method, entries=tuple(Entry(main=text) for text in entries)))
+    for setting in summary.settings:
+        for mode in summary.modes_in(setting):
+            for method in summary.methods_in(setting):
+                absent = [
+                    title_of(task) for task in summary.tasks_in(setting) if summary.cell(setting, mode, method.name, task) is None
+                ]
+                entries = [setting.label, mode, ", ".join(absent), "no record at all", "0", GAP, GAP]
+                rows += [Row(name=method.name, entries=tuple(Entry(main=text) for text in entries))] if absent else []
     titles = ("setting", "mode", "task", "turns without score, by reason", "scored turns", "mean", "mean, failures as 0")
     return Table(
         title="Gaps", label="gaps", corner="method", columns=tuple(Column(title=title) for title in titles), rows=tuple(rows)

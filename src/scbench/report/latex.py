@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scbench.report.costs import cost_tables
 from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
@@ -11,7 +13,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "−": "$-$", "→": r"$\rightarrow$",
     "Δ": r"$\Delta$", "…": r"\ldots{}", "·": r"$\cdot$", "µ": r"$\mu$", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"\S{}", "¶": r"\P{}",
-    "◦": r"$\circ$", "≥": r"$\geq$", '"': "''", "×": r"$\times$",
+    "◦": r"$\circ$", "[": "{[}", "≥": r"$\geq$", '"': "''", "×": r"$\times$",
 }  # fmt: skip
 
 
@@ -21,8 +23,10 @@ def latex(summary: Summary) -> str:
     for place, setting in enumerate(summary.settings, start=1):
         for mode in summary.modes_in(setting):
             table = score_table(summary, setting, mode)
-            for group in [name for name, _ in table.column_groups()]:
-                blocks.append(draw(table.take(group), label=f"{place}", deltas=len(table.rows) > 1))
+            parts = [table.take(name) for name, _ in table.column_groups()]
+            for part in parts[1:]:  # the notes of all stand under the first
+                parts[parts.index(part)] = replace(part, notes=(f"Marks as in the table of averages, {mode}.",))
+            blocks += [draw(part, label=f"{place}", deltas=len(table.rows) > 1) for part in parts]
     blocks += [draw(table, label="cost") for table in cost_tables(summary)]
     return "\n\n".join(blocks) + "\n"
 

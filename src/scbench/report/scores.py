@@ -14,10 +14,10 @@ from scbench.stats import (
     SIMULATED,
     Average,
     Cell,
-    Estimate,
     MethodInfo,
     Setting,
     Summary,
+    Trend,
     tasks_of,
     title_of,
 )
@@ -88,7 +88,7 @@ def cell_entry(cell: Cell, *, is_baseline: bool = False) -> Entry:
         delta="" if is_baseline or paired is None else signed(paired.estimate.value) + (SIGNIFICANT if tone else ""),
         delta_interval="" if is_baseline or paired is None else signed_interval(paired.estimate),
         official=percent(cell.official.value),
-        aside=", ".join(_sides(cell)),
+        aside="; ".join(_sides(cell)),
         marks="".join(marks),
         tone=tone,
     )
@@ -142,6 +142,8 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     notes.append("Official: the same mean under the published scorer.")
     if any(entry.delta for entry in entries):
         notes.append(f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}")
+    if summary.baseline not in {cell.method for cell in mine}:
+        notes.append(f"No differences: {summary.baseline}, the baseline, has no records here.")
     if SIGNIFICANT in used:
         notes.append(
             f"{SIGNIFICANT} p < 0.05, sign-flip permutation over sessions, Holm-corrected over the methods of the column."
@@ -216,7 +218,7 @@ def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
         entries = []
         for task in tasks:
             trend = mine.get((method.name, task))
-            entries.append(_trend_entry(trend.first, trend.later, trend.slope) if trend else Entry(main=GAP))
+            entries.append(_trend_entry(trend) if trend else Entry(main=GAP))
         rows.append(Row(name=method.label, group=stage_title(method), entries=tuple(entries)))
     return Table(
         title=f"First turn and later turns, {mode}, {setting.label}",
@@ -225,16 +227,19 @@ def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
         columns=tuple(Column(title=title_of(task)) for task in tasks),
         rows=tuple(rows),
         notes=(
-            "First turn → mean of later turns, in percent. Δ: slope in points per turn, within sessions, with its 95 % interval (none where all sessions move alike). "
-            "In the mixes both are taken within each sub-task. In multi-request mode the order of turns means nothing, so slopes there show noise.",
+            "First turn → mean of later turns, in percent. Δ: later minus first, over sessions that have both. Slope: points per turn, within "
+            "sessions (no interval where all sessions move alike). In the mixes all are taken within each sub-task. In multi-request mode the "
+            "order of turns means nothing, so changes there show noise.",
         ),
     )
 
 
-def _trend_entry(first: Estimate, later: Estimate, slope: Estimate) -> Entry:
+def _trend_entry(trend: Trend) -> Entry:
+    change, slope = trend.change.estimate, trend.slope
     return Entry(
-        main=f"{percent(first.value)} → {percent(later.value)}",
-        n=f"n {first.n} + {later.n}",
-        delta="" if slope.is_gap else signed(slope.value),
-        delta_interval=signed_interval(slope),
+        main=f"{percent(trend.first.value)} → {percent(trend.later.value)}",
+        n=f"n {trend.first.n} + {trend.later.n}",
+        delta="" if change.is_gap else signed(change.value),
+        delta_interval=signed_interval(change),
+        aside="" if slope.is_gap else f"slope {signed(slope.value)} {signed_interval(slope)}",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from scbench.report.scores import stage_title
-from scbench.stats import Average, Cell, Estimate, Setting, Spread, Summary, title_of
+from scbench.stats import Average, Cell, Estimate, Setting, Spread, Summary, Trend, title_of
 from scbench.stats.costs import MEASURED
 
 
@@ -14,11 +14,14 @@ def csv(summary: Summary) -> str:
     shares = {(share.setting, share.method): share for share in summary.shares}
     stages = {method.name: stage_title(method) for method in summary.methods}
     rows: list[dict[str, object]] = []
+    trends = {(one.setting, one.mode, one.method, one.task): one for one in summary.trends}
     every: list[Cell | Average] = [*summary.cells, *summary.averages]
     for one in every:
         share = shares.get((one.setting, one.method))
         head = _head(one.setting, one.mode, one.method, stages[one.method])
         body = _cell(one) if isinstance(one, Cell) else _average(one)
+        if isinstance(one, Cell) and not one.part:
+            body |= _trend(trends[one.setting, one.mode, one.method, one.task])
         rows.append(
             {**head, **body, "held_share": share.ratio if share else None, "held_share_of": share.basis if share else None}
         )
@@ -97,6 +100,16 @@ def _cell(cell: Cell) -> dict[str, object]:
         "simulated": cell.simulated,
         "evidence_kept": cell.evidence_kept,
         "missing": "",
+    }
+
+
+def _trend(trend: Trend) -> dict[str, object]:
+    return {
+        **_estimate("first_turn", trend.first, full=False),
+        **_estimate("later_turns", trend.later, full=False),
+        **_estimate("later_minus_first", trend.change.estimate, full=False),
+        "later_minus_first_p": trend.change.p,
+        **_estimate("slope_per_turn", trend.slope, full=False),
     }
 
 

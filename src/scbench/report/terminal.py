@@ -66,7 +66,7 @@ def cell_text(entry: Entry, joint: str) -> Text:
         if line:
             text.append(f"{joint}{line}", style="dim")
     if entry.aside:
-        text.append(f"\n{entry.aside}", style="dim")
+        text.append("\n" + entry.aside.replace("; ", "\n"), style="dim")
     if entry.delta:
         text.append(f"\nΔ {entry.delta}", style=STYLES[entry.tone])
         text.append(f"{joint}{entry.delta_interval}", style="dim")

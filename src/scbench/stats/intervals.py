@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
 CONFIDENCE = 0.95
 TAIL = (1.0 - CONFIDENCE) / 2.0
+SEED = 20_241_213  # of every random draw in this room
 NOTHING = 1e-15  # a variance below this is rounding
 
 
@@ -133,16 +135,23 @@ def mean_of(clusters: Clusters, *, resamples: int = 0) -> Estimate:
     return Estimate(value=clusters.mean, low=low, high=high, n=clusters.n, sessions=clusters.sessions, how=how, bootstrap=boot)
 
 
-def bootstrap(clusters: Clusters, *, resamples: int = 2000, seed: int = 20_241_213) -> tuple[float, float] | None:
+def bootstrap(clusters: Clusters, *, resamples: int = 2000) -> tuple[float, float] | None:
     """Percentile limits from resampling sessions with their turns; the same records give the same limits. None if a part runs empty."""
-    sessions = clusters.sums_SP.shape[0]
-    draws = np.random.Generator(np.random.PCG64(seed)).multinomial(sessions, np.full(sessions, 1.0 / sessions), size=resamples)
+    draws = _resamples(clusters.sums_SP.shape[0], resamples)
     counts = draws @ clusters.counts_SP
     if (counts <= 0).any():
         return None
     means = ((draws @ clusters.sums_SP) / counts).mean(axis=1)
     low, high = np.quantile(means, [TAIL, 1.0 - TAIL])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=16)
+def _resamples(sessions: int, resamples: int) -> Floats:
+    """How often each resample (rows) holds each session; drawn once for a number of sessions, with a fixed seed."""
+    generator = np.random.Generator(np.random.PCG64(SEED))
+    drawn: Floats = generator.multinomial(sessions, np.full(sessions, 1.0 / sessions), size=resamples).astype(np.float64)
+    return drawn
 
 
 def combine(parts: Sequence[Estimate], weights: Sequence[float], *, floor: float, ceiling: float) -> Estimate:

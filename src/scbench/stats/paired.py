@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
 
-from scbench.stats.intervals import NOTHING, Clusters, Estimate, Floats, Indices, bootstrap, wilson
+from scbench.stats.intervals import NOTHING, SEED, Clusters, Estimate, Floats, Indices, bootstrap, wilson
 
 EXACT_SESSIONS = 14  # 2^14 sign patterns are enumerated; above, patterns are drawn
 DRAWN_PATTERNS = 20_000
@@ -92,7 +93,7 @@ def _correlation(left: Floats, right: Floats) -> float:
     return min(0.0, max(-1.0, float((left * right).sum()) / scale)) if scale > 1e-12 else 0.0
 
 
-def sign_flip(shares_S: Floats, *, seed: int = 20_241_213) -> float:
+def sign_flip(shares_S: Floats) -> float:
     """Two-sided p-value of sum(shares) when every session's difference may as well have had the other sign.
 
     Exact up to 14 sessions that differ, so it cannot be below 2 / 2^n; above, 20,000 drawn patterns and the observed one.
@@ -101,12 +102,22 @@ def sign_flip(shares_S: Floats, *, seed: int = 20_241_213) -> float:
     if shares.size == 0:
         return 1.0
     seen = abs(float(shares.sum())) - 1e-12
+    signs = _signs(shares.size)
+    hits = int((np.abs(signs @ shares) >= seen).sum())
     if shares.size <= EXACT_SESSIONS:
-        patterns = np.arange(2**shares.size)[:, None] >> np.arange(shares.size) & 1
-        return float((np.abs((1 - 2 * patterns) @ shares) >= seen).mean())
-    draws = np.random.Generator(np.random.PCG64(seed)).integers(0, 2, size=(DRAWN_PATTERNS, shares.size), dtype=np.int8)
-    hits = int((np.abs((1.0 - 2.0 * draws) @ shares) >= seen).sum())
-    return (hits + 1) / (DRAWN_PATTERNS + 1)
+        return hits / len(signs)
+    return (hits + 1) / (len(signs) + 1)
+
+
+@lru_cache(maxsize=16)
+def _signs(sessions: int) -> Floats:
+    """Patterns of +1 and -1 (rows): all of them for few sessions, drawn ones for many."""
+    if sessions <= EXACT_SESSIONS:
+        bits = np.arange(2**sessions)[:, None] >> np.arange(sessions) & 1
+    else:
+        bits = np.random.Generator(np.random.PCG64(SEED)).integers(0, 2, size=(DRAWN_PATTERNS, sessions))
+    signs: Floats = 1.0 - 2.0 * bits
+    return signs
 
 
 def holm(differences: Sequence[Difference]) -> list[Difference]:
