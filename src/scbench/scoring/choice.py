@@ -106,8 +106,9 @@ def _marked(text: str, letters: str, normal: Sequence[str]) -> tuple[str | None,
 def _after_phrases(line: str, letters: str, options: Sequence[str], normal: Sequence[str]) -> tuple[set[str], bool]:
     """The distinct options named right after phrases such as "the answer is", and whether one of them contradicts itself."""
     results: set[str] = set()
+    reach = 200 + 4 * max(map(len, options), default=0)  # more than any option: a longer rest is equal to none
     for phrase in _PHRASE.finditer(line):
-        rest = line[phrase.end() :]
+        rest = line[phrase.end() : phrase.end() + reach]
         letter, is_conflict = _marked(rest, letters, normal)
         if is_conflict:
             return set(), True

@@ -47,7 +47,7 @@ def row_of(line: Mapping[str, object]) -> Row:
     """Understand one line, or raise BadRow naming the field, what it holds, and what is allowed."""
     task, subtask = _tasks(line)
     mode = line.get("mode")
-    if mode not in set(Mode):
+    if not isinstance(mode, str) or mode not in set(Mode):
         raise BadRow(f"field 'mode' is {_shown(mode)}; allowed are {_listed(Mode)}")
     if "prediction" not in line:
         raise BadRow("field 'prediction' is missing; it holds the answer's text, or null for a turn that failed")

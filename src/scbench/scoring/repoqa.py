@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from scbench.scoring import bleu
 from scbench.scoring.functions import NoParser, check, first_published, outermost
@@ -42,22 +43,25 @@ def published_reading(prediction: str, lang: str) -> str:
 def strict(prediction: str, wanted: Wanted) -> Score:
     """1 iff the functions of the answer vote for the turn's function and no other (each for its nearest at 0.8 BLEU or more).
 
-    Candidates are the turn's; its gold is always among them. Side values: `similarity` of the nearest pair; `exact` = some chunk has the
-    gold's very tokens.
+    Candidates are the turn's; its gold is always among them. A candidate written with more than its function (a decorator, a template head)
+    is met by the bare function too. Side values: `similarity` of the nearest pair; `exact` = some chunk has the gold's very tokens.
     """
     gold = wanted.golds[0]
     sources = list({bleu.tokens(source): source for source in [*wanted.candidates.values(), gold]}.values())
     try:
+        bare = [(_bare(source, wanted.lang), source) for source in sources]
+        forms = [(source, source) for source in sources] + [(form, source) for form, source in bare if form != source]
         chunks = [chunk for block in blocks_of(prediction) for chunk in chunks_of(block, wanted.lang)]
     except NoParser as err:
         return Score(value=None, rule=STRICT, why=str(err))
     wanted_tokens, best, votes = bleu.tokens(gold), 0.0, set[tuple[str, ...]]()
     for chunk in chunks:
-        index, similarity = bleu.most_similar(chunk, sources)
+        index, similarity = bleu.most_similar(chunk, [form for form, _ in forms])
         best = max(best, similarity)
         if index is not None and similarity >= bleu.THRESHOLD:
-            votes.add(bleu.tokens(sources[index]))
-    exact = float(any(bleu.tokens(chunk) == wanted_tokens for chunk in chunks))
+            votes.add(bleu.tokens(forms[index][1]))
+    gold_forms = {bleu.tokens(form) for form, source in forms if bleu.tokens(source) == wanted_tokens}
+    exact = float(any(bleu.tokens(chunk) in gold_forms for chunk in chunks))
     value = float(votes == {wanted_tokens})
     why = (
         ""
@@ -71,6 +75,13 @@ def strict(prediction: str, wanted: Wanted) -> Score:
     return Score(
         value=value, rule=STRICT, read=(chunks[0] if chunks else "")[:200], why=why, side={"similarity": best, "exact": exact}
     )
+
+
+@lru_cache(maxsize=4096)
+def _bare(source: str, lang: str | None) -> str:
+    """The one function of a source, or the source itself where it has none or several."""
+    functions = outermost(source, lang) if lang else []
+    return functions[0] if len(functions) == 1 else source
 
 
 def blocks_of(text: str) -> list[str]:
