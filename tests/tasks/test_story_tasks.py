@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 import time
 from collections import Counter as Tally
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import pytest
 from solvers_story import read, solve
@@ -23,6 +28,7 @@ from scbench.types import Role, Session, Turn
 
 TASKS = ("qa_eng", "qa_chn", "choice_eng")
 ALL_KINDS = {"kinds": KINDS}
+PINNED = {"qa_eng": "daf950277b14648e", "qa_chn": "ff9035f222fd140a", "choice_eng": "2ed93648e442a7a9"}
 
 
 def language_of(name: str):  # type: ignore[no-untyped-def]
@@ -252,3 +258,33 @@ def test_a_million_words_are_met_and_read(name: str) -> None:
     session = make(name, "1:1", 1_000_000, 5, Words())
     assert abs(session.counted - 1_000_000) <= tolerance(1_000_000)
     assert session.recipe["people"] > 2000  # type: ignore[operator]
+
+
+def test_the_recipe_makes_the_session_again() -> None:
+    for target in (1500, 9000):
+        session = make("qa_eng", "3:3", target, 5, Words())
+        knobs = {name: session.recipe[name] for name in ("kinds", "hops", "mentions", "people", "templates", "days")}
+        assert make("qa_eng", "3:3", target, 5, Words(), **knobs).context == session.context
+
+
+def test_another_hash_seed_makes_the_same_sessions() -> None:
+    code = "from test_story_tasks import *; print(*[make(name, '1:0', 3000).digest for name in TASKS])"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parent,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert told == {" ".join(make(name, "1:0", 3000).digest for name in TASKS) + "\n"}
+
+
+@pytest.mark.parametrize(("name", "digest"), PINNED.items())
+def test_the_sessions_of_this_version_do_not_change(name: str, digest: str) -> None:
+    assert (
+        hashlib.sha256(make(name, "1:0", 6000).context.encode()).hexdigest()[:16] == digest
+    )  # a change needs a new Task.version

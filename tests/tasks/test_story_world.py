@@ -147,3 +147,9 @@ def test_every_kind_of_event_has_six_wordings_in_each_language(language: Languag
     assert set(language.templates) == set(EVENT_KINDS)
     assert all(len(set(texts)) >= 6 for texts in language.templates.values())
     assert not re.search(r"\d", "".join(language.scenery))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nobody_meets_or_serves_themselves(seed: int) -> None:
+    made = composer(f"{seed}:9", ENGLISH, compact=True, turns=12, people=6)
+    assert all(event.a != event.b for event in made.log(made.compose(200)) if event.b >= 0)

@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Casted:
+class Scene:
     """One turn as cast: the question and its statements; statements that must keep their order stand in it."""
 
     asked: Asked
@@ -51,11 +51,11 @@ class Caster:
     ) -> None:
         self.draw, self.world, self.mentions, self.hops, self.moves = draw, world, mentions, hops, moves
         self.person, self.thing = person, thing
-        self._people_used: set[int] = set()
-        self._places_used: set[int] = set()
+        self._people_used: dict[int, None] = {}
+        self._places_used: dict[int, None] = {}
 
-    def cast(self, kind: str) -> Casted:
-        makers: dict[str, Callable[[], Casted]] = {
+    def cast(self, kind: str) -> Scene:
+        makers: dict[str, Callable[[], Scene]] = {
             "place-last": self.place_last,
             "who-gave": self.who_gave,
             "where-before": self.where_before,
@@ -79,13 +79,16 @@ class Caster:
         """A place, a new one each time while there are any, and never one of `avoid`."""
         return self._fresh(0, self.world.places, self._places_used, avoid)
 
-    def _fresh(self, low: int, high: int, used: set[int], avoid: tuple[int, ...] = ()) -> int:
-        if high - low <= len(used | set(avoid)):
+    def _fresh(self, low: int, high: int, used: dict[int, None], avoid: tuple[int, ...] = ()) -> int:
+        if high - low <= len(used.keys() | set(avoid)):
+            last = next(reversed(used), None)
             used.clear()
+            if last is not None:
+                used[last] = None  # nobody is chosen twice running, so nobody meets themselves
         while True:
             chosen = self.draw.between(low, high)
             if chosen not in used and chosen not in avoid:
-                used.add(chosen)
+                used[chosen] = None
                 return chosen
 
     def near(self, *misses: Callable[[], Event], when: str = "any") -> tuple[Part, ...]:
@@ -96,7 +99,7 @@ class Caster:
 
     # the seven kinds
 
-    def place_last(self) -> Casted:
+    def place_last(self) -> Scene:
         a, o = self.person, self.thing
         moves = self.draw.between(self.moves[0], self.moves[1] + 1)
         final = self.place()
@@ -112,9 +115,9 @@ class Caster:
             lambda: Event("meets", a=a, b=self.other(), p=self.place(final)),
         )
         parts = (*(Part(event, Role.DISTRACTOR, "before") for event in earlier), Part(last, Role.SUPPORT, "answer", "p"), *near)
-        return Casted(Asked(kind="place-last", answer=final, o=o), parts)
+        return Scene(Asked(kind="place-last", answer=final, o=o), parts)
 
-    def who_gave(self) -> Casted:
+    def who_gave(self) -> Scene:
         a, b, o = self.person, self.person + 1, self.thing
         near = self.near(
             lambda: Event("gives", a=self.other(), b=self.other(), o=o, p=self.place()),
@@ -122,9 +125,9 @@ class Caster:
             lambda: Event("gives", a=a, b=self.other(), o=self.other_object(), p=self.place()),
         )
         given = Part(Event("gives", a=a, b=b, o=o, p=self.place()), Role.SUPPORT, "answer", "a")
-        return Casted(Asked(kind="who-gave", answer=a, b=b, o=o), (given, *near))
+        return Scene(Asked(kind="who-gave", answer=a, b=b, o=o), (given, *near))
 
-    def where_before(self) -> Casted:
+    def where_before(self) -> Scene:
         a, before = self.person, self.place()
         named = self.place(before)
         near = self.near(
@@ -138,9 +141,9 @@ class Caster:
             Part(Event("goes", a=a, p=named), Role.SUPPORT, "after"),
             *near,
         )
-        return Casted(Asked(kind="where-before", answer=before, a=a, p=named), parts)
+        return Scene(Asked(kind="where-before", answer=before, a=a, p=named), parts)
 
-    def kin(self) -> Casted:
+    def kin(self) -> Scene:
         line = range(self.person, self.person + self.hops + 1)
         father, grandmother = line[-1] + 1, line[-1] + 2
         chain = [Event("mother", a=line[i + 1], b=line[i]) for i in range(self.hops)]
@@ -155,9 +158,9 @@ class Caster:
         ]
         support = [Part(event, Role.SUPPORT) for event in chain]
         support[-1] = replace(support[-1], when="answer", answer="a")
-        return Casted(Asked(kind="kin", answer=line[-1], a=line[0], hops=self.hops), (*support, *near))
+        return Scene(Asked(kind="kin", answer=line[-1], a=line[0], hops=self.hops), (*support, *near))
 
-    def trade_of_finder(self) -> Casted:
+    def trade_of_finder(self) -> Scene:
         a, o, trade = self.person, self.thing, self.draw.below(len(terms.TRADES))
         near = self.near(
             lambda: Event("mends", a=self.other(), o=o, p=self.place()),
@@ -168,7 +171,7 @@ class Caster:
             Part(Event("finds", a=a, o=o, p=self.place()), Role.SUPPORT),
             Part(Event("trade", a=a, x=trade), Role.SUPPORT, "answer", "x"),
         )
-        return Casted(Asked(kind="trade-of-finder", answer=trade, o=o), (*parts, *near))
+        return Scene(Asked(kind="trade-of-finder", answer=trade, o=o), (*parts, *near))
 
     def trade_but(self, *avoid: int) -> Event:
         """Some background person's trade, another than `avoid` if there is one with another."""
@@ -178,7 +181,7 @@ class Caster:
                 break
         return Event("trade", a=person, x=self.world.trade_of[person])
 
-    def when(self) -> Casted:
+    def when(self) -> Scene:
         a, craft = self.person, self.draw.below(len(terms.CRAFTS))
         near = self.near(
             lambda: Event("learns", a=self.other(), x=craft),
@@ -186,11 +189,11 @@ class Caster:
             lambda: Event("meets", a=a, b=self.other(), p=self.place()),
         )
         # The day is not known before depths are; the plan fills it in.
-        return Casted(
+        return Scene(
             Asked(kind="when", answer=0, a=a, x=craft), (Part(Event("learns", a=a, x=craft), Role.SUPPORT, "answer", "d"), *near)
         )
 
-    def count(self) -> Casted:
+    def count(self) -> Scene:
         a, p = self.person, self.place()
         visits = self.draw.between(2, 10)
         near = self.near(
@@ -199,4 +202,4 @@ class Caster:
             lambda: Event("meets", a=a, b=self.other(), p=self.place(p)),
         )
         parts = tuple(Part(Event("goes", a=a, p=p), Role.SUPPORT) for _ in range(visits))
-        return Casted(Asked(kind="count", answer=visits, a=a, p=p), (*parts, *near))
+        return Scene(Asked(kind="count", answer=visits, a=a, p=p), (*parts, *near))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from scbench.tasks.build import strata
 from scbench.tasks.draw import Draw
-from scbench.tasks.story.casting import Casted, Caster, Part, needs
+from scbench.tasks.story.casting import Caster, Part, Scene, needs
 from scbench.tasks.story.log import DATED, Event
 from scbench.tasks.story.questions import Asked, answers
 from scbench.tasks.story.world import LEAST, World, make_world
@@ -72,7 +72,7 @@ def make_plan(seed: str, shape: Shape) -> Plan:
         cast_people=cast_people,
         cast_objects=cast_objects,
     )
-    casted: list[Casted] = []
+    casted: list[Scene] = []
     person = thing = 0
     for turn, kind in enumerate(kinds):
         draw = Draw(seed, "plan", str(turn))
@@ -84,7 +84,7 @@ def make_plan(seed: str, shape: Shape) -> Plan:
     return _settle(seed, shape, world, casted)
 
 
-def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Casted]) -> Plan:
+def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Scene]) -> Plan:
     """Give every statement its depth and day, fill in the days that questions name or want, and prove each answer the only one."""
     wording = Draw(seed, "plan", "wording")
     drafts = sorted(
@@ -126,7 +126,7 @@ def _with_day(asked: Asked, turn: int, placed: Sequence[Placed]) -> Asked:
     return asked
 
 
-def _depths(draw: Draw, casted: Sequence[Casted]) -> Iterator[tuple[int, float, Part]]:
+def _depths(draw: Draw, casted: Sequence[Scene]) -> Iterator[tuple[int, float, Part]]:
     """Turn, depth and statement. The answers' statements share out [0, 1) among the turns, and the free ones among themselves; what must come
     before or after its turn's answer is uniform on the side that is left."""
     answer_depths = strata(draw.child("answers"), len(casted))
@@ -165,7 +165,7 @@ def entities(event: Event, answer_type: str) -> tuple[int, ...]:
     return ()
 
 
-def _with_options(role: Casted, turn: int, seed: str, world: World, shape: Shape) -> Casted:
+def _with_options(role: Scene, turn: int, seed: str, world: World, shape: Shape) -> Scene:
     """Add near misses until the turn's own statements show enough entities for its options (days differ by themselves)."""
     kind, extra = role.asked.answer_type, list[Part]()
     caster = Caster(Draw(seed, "plan", str(turn), "options"), world, person=0, thing=0, mentions=0, hops=0, moves=(2, 2))
@@ -182,4 +182,4 @@ def _with_options(role: Casted, turn: int, seed: str, world: World, shape: Shape
     if kind == "day":
         dated = sum(part.event.kind in DATED for part in role.parts)
         extra += [Part(Event("goes", a=caster.other(), p=caster.place()), Role.DISTRACTOR) for _ in range(shape.options - dated)]
-    return Casted(role.asked, (*role.parts, *extra))
+    return Scene(role.asked, (*role.parts, *extra))
