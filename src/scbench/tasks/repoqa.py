@@ -1,0 +1,93 @@
+"""Code.RepoQA: a function is described, and is to be found among others and repeated.
+
+Functions are those of the interpreter's own library, so a session depends on the Python version; the recipe says which, and what it read.
+How hard it is to tell functions apart by words alone: BM25 of the description on the code puts the asked one first in about two of three
+turns at 32K tokens (tests/tasks/test_repoqa.py measures it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scbench.tasks.build import Piece, Rendered, compact, depth_of, sealed, solve_length
+from scbench.tasks.contract import Counter, Task, checked, recipe, settle
+from scbench.tasks.draw import Draw
+from scbench.tasks.fields import optional_text_of, text_of
+from scbench.tasks.functions import shelf as shelves
+from scbench.tasks.functions.notes import note
+from scbench.tasks.functions.plan import FunctionKnobs, most_tokens, plan
+from scbench.types import Session, Turn, Wanted
+
+NAME, VERSION = "repoqa", 1
+PUBLISHED_ANSWER_TOKENS = 1024
+
+
+def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
+    checked(NAME, target=target, turns=turns)
+    settled = settle(FunctionKnobs, knobs, task=NAME)
+    settled.checked(NAME)
+    draw = Draw(NAME, str(VERSION), str(seed))
+    planned = plan(NAME, draw, turns=turns, knobs=settled, is_compact=compact(target))
+    shelf = planned.shelf(range(turns))
+    pad_depth = draw.child("pad").unit()
+
+    def render(units: int, padding: int = 0) -> Rendered:
+        extra = [Piece(note(padding, draw.child("pad", "words")), pad_depth)] if padding else []
+        return shelves.rendered(shelves.between(shelf.pieces(units), extra))
+
+    fitted = solve_length(
+        render, target=target, count=count, what=f"{NAME}, seed {seed}", padded=render, max_units=shelf.most_units
+    )
+    candidates = planned.candidates(shelf.order(fitted.units))
+    repo = f"{NAME}/{seed}/{target}/{turns}/{count.name}"
+    asked = []
+    for k in range(turns):
+        spans = fitted.spans[k]
+        depth = depth_of(spans, len(fitted.context))
+        asked.append(planned.turn(k, repo=repo, candidates=candidates, evidence=spans, depth=depth, count=count))
+    books = planned.library
+    made_of = recipe(
+        NAME, VERSION, seed=seed, target=target, turns=turns, knobs=settled, python=books.python, library_sha256=books.sha256
+    )
+    return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+
+
+def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
+    settled = settle(FunctionKnobs, knobs, task=NAME)
+    settled.checked(NAME)
+    return most_tokens(turns, settled, count)
+
+
+def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
+    """`wanted.candidates` is left to who has all rows: they are the golds of every row with the same `repo`."""
+    source = text_of(item, "answer", task=NAME)
+    wanted = Wanted(
+        golds=(source,),
+        question=text_of(item, "input", task=NAME),
+        name=optional_text_of(item, "name"),
+        lang=optional_text_of(row, "lang"),
+        repo=optional_text_of(row, "repo"),
+    )
+    return Turn(task=NAME, ask=wanted.question, gold=source, wanted=wanted, max_new_tokens=PUBLISHED_ANSWER_TOKENS)
+
+
+def write_row(session: Session, index: int) -> dict[str, object]:
+    items = [{"answer": turn.wanted.golds[0], "input": turn.ask, "name": turn.wanted.name} for turn in session.turns]
+    first = session.turns[0].wanted
+    return {"id": index, "context": session.context, "lang": first.lang, "repo": first.repo, "multi_turns": items}
+
+
+TASK = Task(
+    name=NAME,
+    title="Code.RepoQA",
+    ability="semantic retrieval",
+    version=VERSION,
+    turns=5,
+    subtasks=(NAME,),
+    chance=0.0,
+    make=make,
+    minimum=minimum,
+    read_turn=read_turn,
+    write_row=write_row,
+    knobs=FunctionKnobs,
+)
