@@ -92,3 +92,12 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
     with pytest.raises(BadConfig, match="'lenient'"):
         grade("kv", "x", Wanted(golds=("x",)), rule="lenient")  # type: ignore[arg-type]
     assert grade("scbench_kv", "x", Wanted(golds=("x",)), rule="strict").value == 1.0
+
+
+def test_importing_the_room_loads_none_of_its_heavy_helpers() -> None:
+    import subprocess
+    import sys
+
+    heavy = "{'torch', 'transformers', 'nltk', 'rouge_score', 'tree_sitter', 'numpy'}"
+    code = f"import sys, scbench.scoring; sys.exit(len({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
