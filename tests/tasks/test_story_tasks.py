@@ -28,7 +28,7 @@ from scbench.types import Role, Session, Turn
 
 TASKS = ("qa_eng", "qa_chn", "choice_eng")
 ALL_KINDS = {"kinds": KINDS}
-PINNED = {"qa_eng": "daf950277b14648e", "qa_chn": "ff9035f222fd140a", "choice_eng": "2ed93648e442a7a9"}
+PINNED = {"qa_eng": "daf950277b14648e", "qa_chn": "ff9035f222fd140a", "choice_eng": "cacdbd9607150efa"}
 
 
 def language_of(name: str):  # type: ignore[no-untyped-def]
@@ -180,6 +180,14 @@ def test_options_are_balanced_and_only_one_is_right() -> None:
             assert all(option in session.context and (len(option) > 1 or option.isdigit()) for option in turn.wanted.options)
             assert all(left not in right and right not in left for left, right in combinations(turn.wanted.options, 2))
             assert [option in solve(told, turn.ask, ENGLISH) for option in turn.wanted.options].count(True) == 1
+
+
+@pytest.mark.parametrize("kind", DEFAULT_KINDS)
+def test_a_single_turn_without_background_still_has_four_options(kind: str) -> None:
+    for seed in range(20):
+        for mentions in (0, None):
+            turn = make("choice_eng", f"{seed}:0", 700, 1, kinds=(kind,), mentions=mentions).turns[0]
+            assert all(left not in right and right not in left for left, right in combinations(turn.wanted.options, 2))
 
 
 def test_options_of_a_count_are_other_counts() -> None:

@@ -62,7 +62,7 @@ def shape_of(knobs: StoryKnobs, *, turns: int, compact: bool, people: int, optio
         people=chosen(knobs.people, LEAST, people),
         templates=chosen(knobs.templates, 2, TEMPLATES_MAX),
         days=chosen(knobs.days, 60, 360),
-        first_day=10 if compact else 1,  # two digits throughout: no day's number lies inside another's
+        first_day=10 if compact else 1,
         moves=(2, 2) if compact else (2, 4),
         options=options,
     )

@@ -92,10 +92,15 @@ def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Scene]) -> P
         key=lambda draft: (draft[0], draft[1]),
     )
     days = max(shape.days, 2 * len(drafts))
+    first_day = shape.first_day
+    while (
+        shape.options and days + len(drafts) > 9 * first_day
+    ):  # days that are options have equally many digits: none lies inside another
+        first_day *= 10
     placed: list[Placed] = []
-    day = shape.first_day - 1
+    day = first_day - 1
     for depth, turn, part in drafts:
-        day = max(day + 1, shape.first_day + int(depth * days))
+        day = max(day + 1, first_day + int(depth * days))
         dated = part.event._replace(day=day) if part.event.kind in DATED else part.event
         placed.append(
             Placed(
@@ -113,7 +118,7 @@ def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Scene]) -> P
     for one in asked:
         assert answers(one, log) == {one.answer}, f"seed {seed}: {one} has the answers {answers(one, log)}"
     return Plan(
-        world=world, asked=asked, placed=tuple(placed), first_day=shape.first_day, last_day=max(day, shape.first_day + days - 1)
+        world=world, asked=asked, placed=tuple(placed), first_day=first_day, last_day=max(day, first_day + days - 1)
     )
 
 
