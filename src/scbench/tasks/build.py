@@ -215,10 +215,10 @@ class _Search:
         if low.counted < self.target:
             low = self._units(low)
             if self.padded and not self._is_close():
-                self._pad(low)
+                self._close(low)
         best = self.best
         assert best is not None
-        if abs(best.counted - self.target) > tolerance(self.target):
+        if not self._is_met():
             raise BadConfig(
                 f"{self.what}: no context of {self.target:,} tokens ({self.count.name}) within 2 % exists; the nearest has "
                 f"{best.counted:,}. Ask for that length, or for a longer one"
@@ -232,6 +232,9 @@ class _Search:
         if self.best is None or abs(tried.counted - self.target) < abs(self.best.counted - self.target):
             self.best = tried
         return tried
+
+    def _is_met(self) -> bool:
+        return self.best is not None and abs(self.best.counted - self.target) <= tolerance(self.target)
 
     def _is_close(self) -> bool:
         return self.best is not None and abs(self.best.counted - self.target) <= max(1, self.target // 2000)
@@ -267,8 +270,15 @@ class _Search:
             )
         return low
 
+    def _close(self, base: Fitted) -> None:
+        """Close the rest by the pad slot; where even its first step is too much, give up some units for it."""
+        self._pad(base)
+        for back in (1, 3):
+            if not self._is_met() and base.units >= back and self.counts < MOST_COUNTS - 1:
+                self._pad(self._try(base.units - back, 0))
+
     def _pad(self, base: Fitted) -> None:
-        """Close the rest by the pad slot, one token a step at first guess."""
+        """Grow the pad slot, one token a step at first guess."""
         low, high, per_step = base, None, 1.0
         while self.counts < MOST_COUNTS and not self._is_close():
             lowest, highest = low.padding + 1, high.padding - 1 if high else 1 << 40
