@@ -5,10 +5,11 @@ from __future__ import annotations
 from scbench.tasks.draw import Draw
 
 _LINE_WORDS = 12
-_WORDS = (
+_SAYING = (
     "see also the shelf above and below this one for more of that kind then rest a while before you go on "
     "with what comes after it as long as there is time left to read and nothing else waits"
-).split()
+)
+_WORDS = tuple(_SAYING.split())
 
 
 def note(words: int, draw: Draw) -> str:

@@ -1,0 +1,96 @@
+"""En.Sum: several reports, and each turn asks for the key facts of one.
+
+A summary is right as far as it repeats the report's key-fact sentences. How much of a score the mere form of a report is worth is kept
+below `reports.plan.MOST_FLOOR`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from scbench.tasks.build import Rendered, depth_of, sealed, solve_length
+from scbench.tasks.contract import Counter, Task, checked, recipe, settle
+from scbench.tasks.draw import Draw
+from scbench.tasks.fields import text_of
+from scbench.tasks.reports.page import Page
+from scbench.tasks.reports.plan import Plan, ReportKnobs, Settled, plan
+from scbench.types import Role, Session, Span, Turn, Wanted
+
+NAME, VERSION = "summary", 1
+ANSWER_TOKENS = 800
+
+
+def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
+    checked(NAME, target=target, turns=turns)
+    given = settle(ReportKnobs, knobs, task=NAME)
+    settled = given.settled(NAME, target=target, asked=turns)
+    draw = Draw(NAME, str(VERSION), str(seed))
+    planned = plan(NAME, draw, settled, asked=turns)
+    page = Page(planned, settled, draw)
+    fitted = solve_length(page.rendered, target=target, count=count, what=f"{NAME}, seed {seed}", padded=page.rendered)
+    asked = [turn_of(planned, settled, fitted, k, fitted.spans[k], draw) for k in range(turns)]
+    made_of = recipe(NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, **resolved(settled))
+    return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+
+
+def resolved(settled: Settled) -> dict[str, object]:
+    return {name: value for name, value in asdict(settled).items() if name != "is_compact"}
+
+
+def turn_of(planned: Plan, settled: Settled, text: Rendered, k: int, spans: Sequence[Span], draw: Draw) -> Turn:
+    """The k-th summary turn. Its depth is that of one of its facts, drawn, as the first one lies early in every report."""
+    report = planned.reports[planned.asked[k]]
+    others = [other for i, other in enumerate(planned.reports) if i != planned.asked[k]]
+    sentences = "one sentence" if settled.facts == 1 else f"{settled.facts} sentences"
+    ask = f'Summarize the report titled "{report.title}" in {sentences}, giving its key facts.'
+    wanted = Wanted(
+        golds=(report.gold,),
+        generated=True,
+        question=ask,
+        facts=tuple(fact.value for fact in report.facts),
+        rival_facts=tuple(fact.value for other in others for fact in other.facts),
+        rival_golds=tuple(other.gold for other in others),
+    )
+    own = [span for span in spans if span.role is not Role.DISTRACTOR]  # support and answer of each fact in turn
+    first = 2 * draw.child("depth", str(k)).below(settled.facts)
+    evidence = (*own[first:], *own[:first], *(span for span in spans if span.role is Role.DISTRACTOR))
+    depth = depth_of(evidence, len(text.context))
+    return Turn(task=NAME, ask=ask, gold=report.gold, wanted=wanted, max_new_tokens=ANSWER_TOKENS, evidence=evidence, depth=depth)
+
+
+def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
+    """Of the longest of a few sessions, with room for the differences between seeds."""
+    given = settle(ReportKnobs, knobs, task=NAME)
+    settled = given.settled(NAME, target=1, asked=turns)
+    longest = 0
+    for seed in range(8):
+        draw = Draw(NAME, str(VERSION), "minimum", str(seed))
+        longest = max(longest, count(Page(plan(NAME, draw, settled, asked=turns), settled, draw).rendered(0).context))
+    return longest + longest // 20
+
+
+def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
+    ask, gold = text_of(item, "input", task=NAME), text_of(item, "answer", task=NAME)
+    return Turn(task=NAME, ask=ask, gold=gold, wanted=Wanted(golds=(gold,), question=ask), max_new_tokens=ANSWER_TOKENS)
+
+
+def write_row(session: Session, index: int) -> dict[str, object]:
+    items = [{"answer": turn.gold, "input": turn.ask} for turn in session.turns]
+    return {"id": index, "context": session.context, "multi_turns": items}
+
+
+TASK = Task(
+    name=NAME,
+    title="En.Sum",
+    ability="global information",
+    version=VERSION,
+    turns=5,
+    subtasks=(NAME,),
+    chance=0.45,  # the words that all summaries share
+    make=make,
+    minimum=minimum,
+    read_turn=read_turn,
+    write_row=write_row,
+    knobs=ReportKnobs,
+)
