@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, MutableSequence, Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -110,6 +111,18 @@ class Draw:
         for last in range(len(items) - 1, 0, -1):
             at = self.below(last + 1)
             items[last], items[at] = items[at], items[last]
+
+    def many(self, n: int, k: int) -> list[int]:
+        """`k` whole numbers in [0, n), all equally likely, n at most 2**32. Quicker than `below`, and other numbers: it reads 16 or 32 bits each."""
+        if not 1 <= n <= 1 << 32:
+            raise ValueError(f"many() needs 1 <= n <= 2**32, not {n}")
+        width, code = (16, "H") if n <= 1 << 16 else (32, "I")
+        mask = (1 << (n - 1).bit_length()) - 1
+        out: list[int] = []
+        while (take := min(k - len(out), 4096)) > 0:  # shifting a pool of bits costs its length: take it in portions
+            words = struct.unpack(f"<{take}{code}", self.bits(width * take).to_bytes(take * width // 8, "little"))
+            out += [value for word in words if (value := word & mask) < n]
+        return out
 
     def text(self, alphabet: str, length: int) -> str:
         """`length` characters of an ASCII alphabet, all equally likely: bytes above the largest multiple of its size are passed over."""
