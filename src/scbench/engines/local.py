@@ -172,7 +172,7 @@ class LocalEngine:
         try:
             out = self.model(input_ids=torch.tensor([list(ids)], device=self.device), **words)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
-            if isinstance(err, RuntimeError) and "allocate memory" not in str(err):
+            if not isinstance(err, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(err):
                 raise
             raise OutOfDevice(
                 f"{self.facts.name}: no memory left for a forward of {len(ids):,} tokens over {stream.logical_tokens:,}"
@@ -189,7 +189,8 @@ class LocalEngine:
             assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
             first = 0 if base is None else base.logical_tokens
             earlier = () if base is None else base.layers[layer]
-            layers[layer] = (*earlier, DenseStore(tail.k_HSD, tail.v_HSD, first_position=first))
+            k_HSD, v_HSD = tail.sealed()
+            layers[layer] = (*earlier, DenseStore(k_HSD, v_HSD, first_position=first))
         read_by = pattern.name if pattern is not None else (base.read_by if base is not None else "dense")
         return Snapshot(
             shape=self.facts.shape,

@@ -31,7 +31,8 @@ class Pool:
             raise BadConfig(f"block_tokens={block_tokens}: a block holds at least one token")
         self.block_tokens, self.capacity_bytes, self.salt = block_tokens, capacity_bytes, salt
         self._entries: OrderedDict[str, Snapshot] = OrderedDict()  # by digest of all ids
-        self._by_block: dict[bytes, str] = {}  # hash of a block chain -> entry that has it
+        self._by_block: dict[bytes, str] = {}  # hash of a block chain -> the newest entry that has it
+        self._chains: dict[str, list[bytes]] = {}  # entry -> its block chains
         self.hit_tokens = self.miss_tokens = 0
 
     def hashes(self, ids: Sequence[int]) -> list[bytes]:
@@ -63,11 +64,13 @@ class Pool:
         key = hashlib.sha256(repr(snapshot.ids).encode()).hexdigest()
         self._entries[key] = snapshot
         self._entries.move_to_end(key)
-        for chain in self.hashes(snapshot.ids):
-            self._by_block[chain] = key
+        self._chains[key] = self.hashes(snapshot.ids)
+        self._by_block |= dict.fromkeys(self._chains[key], key)
         while self.capacity_bytes is not None and self.held_bytes() > self.capacity_bytes and len(self._entries) > 1:
             gone, _ = self._entries.popitem(last=False)
-            self._by_block = {chain: owner for chain, owner in self._by_block.items() if owner != gone}
+            del self._chains[gone]
+            # the blocks of the one that left may be held by others too
+            self._by_block = {chain: key for key in self._entries for chain in self._chains[key]}
 
     def held_bytes(self) -> int:
         return sum(snapshot.held_bytes() for snapshot in self._entries.values())

@@ -78,6 +78,11 @@ class DenseTail:
             return Read(own, read_bytes)
         return Read(merge([full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale), own]), read_bytes)
 
+    def sealed(self) -> tuple[Tensor, Tensor]:
+        """K and V without the buffer's spare room: what they show is what they hold."""
+        is_full = self._k_HCD is not None and self._k_HCD.shape[1] == self.slots
+        return (self.k_HSD, self.v_HSD) if is_full else (self.k_HSD.clone(), self.v_HSD.clone())
+
     def settle(self) -> None:
         """Nothing to do: K and V stay as they came."""
 

@@ -130,9 +130,9 @@ class Budgeted(Compression):
         return replace(self, tau=None, budget_tokens=max(tokens, self.minimum_tokens))
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        budget = self.budget(tokens)
-        if budget < min(self.minimum_tokens, tokens):
-            least = Fraction(self.minimum_tokens, tokens)
+        budget, minimum = self.budget(tokens), min(self.minimum_tokens, tokens)
+        if budget < minimum:
+            least = smallest_share(minimum, tokens)
             raise Mismatch(
                 f"{self} keeps {budget} of {tokens:,} tokens, below its minimum of {self.minimum_tokens}; "
                 f"the smallest share for this length is tau={least} (about {float(least):.4f})"
@@ -159,6 +159,10 @@ class Eviction(Budgeted):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec(Compression):
     """Writes all slots down in fewer bits, with its own attention over the codes."""
+
+    def at(self, *, shape: CacheShape, tokens: int) -> Self:
+        """The parameters this codec takes for `tokens` slots of a model, where a share `tau` has to be mapped to them."""
+        return self
 
     def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
         """Codes in a shared store, and a tail that goes on quantising what is appended."""
@@ -239,6 +243,8 @@ class Method:
             raise Mismatch(
                 f"{self.retrieval} stores whole caches and would compress each one it serves anew; leave {self.compression[0]} out"
             )
+        others = [stage for stage in self.compression if not isinstance(stage, Eviction | Codec)]
+        object.__setattr__(self, "compression", (*evictions, *others, *codecs))  # one order, one spelling
         object.__setattr__(self, "eviction", evictions[0] if evictions else None)
         object.__setattr__(self, "codec", codecs[0] if codecs else None)
 
@@ -284,21 +290,35 @@ class Method:
             raise Mismatch(
                 f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense"
             )
-        for stage in self.stages:
+        first = (self.generation, self.retrieval, *(stage for stage in self.compression if stage is not self.codec))
+        for stage in first:
             stage.check(shape=shape, tokens=tokens)
+        layers = len(shape.attention_layers)
+        left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
+        for slots in sorted(left):  # a codec and a loading get what an eviction leaves
+            for stage in (*((self.codec,) if self.codec else ()), self.loading):
+                stage.check(shape=shape, tokens=slots)
+
+    def _kept_slots(self, layer: int, layers: int, tokens: int) -> int:
+        return self.eviction.kept_slots(layer=layer, layers=layers, tokens=tokens) if self.eviction else tokens
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
         """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
         layers, total = len(shape.attention_layers), shape.recurrent_bytes
         dense_slot_bytes = 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
         for layer in range(layers):
-            slots = self.eviction.kept_slots(layer=layer, layers=layers, tokens=tokens) if self.eviction else tokens
+            slots = self._kept_slots(layer, layers, tokens)
             if self.codec:
-                total += self.codec.coded_bytes(shape=shape, slots=slots + appended)
+                total += self.codec.at(shape=shape, tokens=slots).coded_bytes(shape=shape, slots=slots + appended)
             else:
                 total += dense_slot_bytes * (slots + appended)
             total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
         return total
+
+
+def smallest_share(slots: int, tokens: int) -> Fraction:
+    """The least tau whose budget floor(tau T + 1/2) of `tokens` tokens reaches `slots`."""
+    return (slots - Fraction(1, 2)) / tokens
 
 
 def top_slots(scores_HS: Tensor, budget: int) -> Tensor:

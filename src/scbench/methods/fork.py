@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from scbench.errors import Mismatch
 from scbench.kv import DenseStore, DenseTail, LayerCache, LayerView, RaggedStore, Snapshot, Stream
 from scbench.methods.contract import Method
 
@@ -19,26 +20,29 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     keeps: list[list[Tensor]] | None = None
     if method.eviction is not None and snapshot.layers:
         keeps = method.eviction.keep_all([snapshot.view(layer) for layer in snapshot.layers])
-        if all(len(kept) == snapshot.logical_tokens for layer in keeps for kept in layer):
+        if all(_is_all(layer, snapshot.logical_tokens) for layer in keeps):
             keeps, stream.notes = None, (*stream.notes, NOT_BINDING)
     for at, layer in enumerate(snapshot.layers):
         cache = stream.layers[layer]
         if keeps is not None or method.codec is not None:
-            cache = _compressed(snapshot.view(layer), None if keeps is None else keeps[at], method)
+            kept = None if keeps is None or _is_all(keeps[at], snapshot.logical_tokens) else keeps[at]
+            cache = _compressed(snapshot.view(layer), kept, method) if kept is not None or method.codec is not None else cache
         stream.layers[layer] = LayerCache(method.loading.index(cache.stores, layer=at), cache.tail)
     return stream
+
+
+def _is_all(kept: list[Tensor], tokens: int) -> bool:
+    return all(len(slots) == tokens for slots in kept)
 
 
 def _compressed(view: LayerView, kept: list[Tensor] | None, method: Method) -> LayerCache:
     k_HSD, v_HSD, positions_HS = view.k_HSD, view.v_HSD, None
     if kept is not None and len({len(slots) for slots in kept}) > 1:
         if method.codec is not None:
-            from scbench.errors import Mismatch
-
             raise Mismatch(f"{method.codec} needs as many slots in every KV head, and {method.eviction} keeps ragged heads")
-        return LayerCache((RaggedStore.gather(k_HSD, v_HSD, kept, kept),), DenseTail())
+        return LayerCache((RaggedStore.gather(k_HSD, v_HSD, kept, [slots.cpu() for slots in kept]),), DenseTail())
     if kept is not None:
-        positions_HS = torch.stack(kept)
+        positions_HS = torch.stack(kept).cpu()  # bookkeeping, and beside the tail's positions
         at = positions_HS.to(k_HSD.device).unsqueeze(-1).expand(-1, -1, k_HSD.shape[-1])
         k_HSD, v_HSD = k_HSD.gather(1, at), v_HSD.gather(1, at)
     if method.codec is not None:

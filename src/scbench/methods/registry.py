@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterator
+import sys
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -64,25 +65,21 @@ def parse(text: str) -> Method:
     return Method(compression=tuple(chosen.get("compression", ())), **single)  # type: ignore[arg-type]
 
 
-def entries() -> Iterator[tuple[str, type[Stage]]]:
-    """(name, class) of every registered method."""
-    for name in names():
-        yield name, stage_class(name)
-
-
 def _from_file(place: str) -> type[Stage]:
     path_text, _, class_name = place.rpartition(":")
     path = Path(path_text).expanduser()
     if not path.is_file():
         raise Unknown(f"there is no file {path_text!r} (from the method {place!r})")
-    spec = importlib.util.spec_from_file_location(f"scbench_user_{path.stem}", path)
+    mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]  # two files may share a name
+    spec = importlib.util.spec_from_file_location(f"scbench_user_{path.stem}_{mark}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = module  # dataclasses look their module up while they are made
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as err:
+        raise BadConfig(f"{path} cannot be imported: {type(err).__name__}: {err}") from err
     if not hasattr(module, class_name):
         classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == spec.name]
         raise Unknown(f"{path} has no class {class_name!r}; it has {', '.join(classes) or 'none'}")

@@ -47,7 +47,10 @@ def read_part(text: str) -> tuple[str, dict[str, str]]:
         key, equals, value = item.partition("=")
         if not equals:
             raise BadConfig(f"{text!r}: {item!r} is not parameter=value")
-        params[key.strip().replace("-", "_")] = value.strip()
+        name = key.strip().replace("-", "_")
+        if name in params:
+            raise BadConfig(f"{text!r} gives {name} twice; give it once")
+        params[name] = value.strip()
     return found["name"].strip(), params
 
 
@@ -69,11 +72,6 @@ def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
             raise BadConfig(f"{written!r}: {cls.name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}")
         given[key] = _value(hints[key], value, f"{written!r}: {key}")
     return cls(**given)
-
-
-def parameters(cls: type[Any]) -> dict[str, str]:
-    """Parameter names and their defaults as written, for `scbench list methods`."""
-    return {f.name: _written(_default(f)) for f in fields(cls) if f.init}
 
 
 def _default(f: Field[Any]) -> object:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+import torch
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
@@ -68,22 +70,22 @@ class SessionRun:
 
     def _play_together(self, jobs: Sequence[Job]) -> None:
         self._needs = frozenset().union(*(job.method.needs for job in jobs))
-        plays: list[tuple[Job, Callable[[], Play]]] = []
+        plays: list[tuple[Job, frozenset[int], Callable[[], Play]]] = []
         for job in jobs:
             try:
-                plays += [(job, make) for make in self._plays(job)]
+                plays += [(job, turns, make) for turns, make in self._plays(job)]
             except Exception as error:
-                self._fail(job, error)
-        lost = drive(self.engine, [make() for _, make in plays], lanes=self.lanes)
+                self._fail(job, error, frozenset(job.todo))
+        lost = drive(self.engine, [make() for _, _, make in plays], lanes=self.lanes)
         for one in lost:
-            job, make = plays[one.at]
+            job, turns, make = plays[one.at]
             if one.is_own:
-                self._fail(job, one.error)
+                self._fail(job, one.error, turns)
         for one in lost:  # a shared forward failed: alone, each either works or fails for a reason of its own
-            job, make = plays[one.at]
+            job, turns, make = plays[one.at]
             if not one.is_own:
                 for again in drive(self.engine, [make()], lanes=1):
-                    self._fail(job, again.error)
+                    self._fail(job, again.error, turns)
 
     def conversation(self, mode: Mode) -> Conversation:
         """The session's rendering under one mode, made once; raises the same error each time if it cannot be."""
@@ -100,20 +102,21 @@ class SessionRun:
             raise found
         return found
 
-    def _plays(self, job: Job) -> list[Callable[[], Play]]:
-        """The plays of a cell: one for a conversation, one per request where requests are independent."""
+    def _plays(self, job: Job) -> list[tuple[frozenset[int], Callable[[], Play]]]:
+        """The plays of a cell and the turns each answers: one for a conversation, one per request where requests are independent."""
+        everything = frozenset(job.todo)
         talk = self.conversation(job.cell.mode)
         after = self.protocol.compresses_after(job.cell.mode)
         tokens = len(talk.context.ids) if after is CompressAfter.CONTEXT else len(talk.prompt(0).ids)
         job.method.check(shape=self.engine.facts.shape, tokens=tokens)
         if job.method.retrieval.pooled:
-            return [lambda: self._pooled(job, talk)]
+            return [(everything, lambda: self._pooled(job, talk))]
         if job.cell.mode is Mode.MULTI_TURN and self.protocol.history is not History.NONE:
-            return [lambda: self._multi_turn(job, talk, after)]
+            return [(everything, lambda: self._multi_turn(job, talk, after))]
         if after is CompressAfter.FIRST_QUERY:
-            return [lambda turn=turn: self._aware_request(job, talk, turn) for turn in sorted(job.todo)]  # type: ignore[misc]
+            return [(frozenset({turn}), partial(self._aware_request, job, talk, turn)) for turn in sorted(job.todo)]
         shared: list[Stream] = []
-        return [lambda turn=turn: self._request(job, talk, turn, shared) for turn in sorted(job.todo)]  # type: ignore[misc]
+        return [(frozenset({turn}), partial(self._request, job, talk, turn, shared)) for turn in sorted(job.todo)]
 
     # -- reading -----------------------------------------------------------------------------------------------------------------------
 
@@ -251,12 +254,12 @@ class SessionRun:
         shares = [share(wanted, stream.positions(layer, head)) for layer in stream.layers for head in heads]
         return sum(shares) / len(shares)
 
-    def _fail(self, job: Job, error: Exception) -> None:
-        """Failure records for every turn of the cell that has none yet: a named gap, and the run goes on."""
+    def _fail(self, job: Job, error: Exception, turns: frozenset[int]) -> None:
+        """Failure records for those of `turns` that have none yet: named gaps, and the run goes on."""
         failure = failure_of(error)
-        for turn in sorted(job.todo):
+        for turn in sorted(job.todo & turns):
             self.emit(failed(job.cell, self.session, turn, failure))
-        job.todo.clear()
+        job.todo -= turns
 
 
 def failure_of(error: Exception) -> Failure:
@@ -265,6 +268,8 @@ def failure_of(error: Exception) -> Failure:
         TooLong: "too-long",
         Mismatch: "refused",
         OutOfDevice: "out-of-memory",
+        torch.OutOfMemoryError: "out-of-memory",
+        MemoryError: "out-of-memory",
         UsageError: "refused",
     }
     for kind, word in kinds.items():

@@ -85,10 +85,6 @@ class Kivi(Codec):
             layers=1, attention_layers=(0,), query_heads=heads, kv_heads=heads, head_dim=dim, dtype_bytes=k_HSD.element_size()
         )
         fitted = self.at(shape=shape, tokens=slots)
-        if not (torch.isfinite(k_HSD).all() and torch.isfinite(v_HSD).all()):
-            raise Mismatch(
-                f"{self} was handed keys or values that are not finite; quantisation would spread them over their group"
-            )
         if fitted.bits == 16:
             from scbench.kv import DenseStore, DenseTail
 
@@ -135,6 +131,10 @@ def quantise(groups: Tensor, bits: int) -> Codes:
     half = torch.bfloat16 if groups.dtype == torch.bfloat16 else torch.float16
     low = groups.amin(dim=-1).to(half)
     scale = ((groups.amax(dim=-1).float() - low.float()) / (2**bits - 1)).to(half)
+    if not (torch.isfinite(low).all() and torch.isfinite(scale).all()):
+        raise Mismatch(
+            "kivi was handed keys or values that are not finite, or too large for 16-bit scales; quantisation would spread them over their group"
+        )
     step = scale.float().masked_fill(scale == 0, 1.0).unsqueeze(-1)
     codes = ((groups.float() - low.float().unsqueeze(-1)) / step).round_().clamp_(0, 2**bits - 1)
     return Codes(pack(codes.to(torch.uint8), bits), scale, low)

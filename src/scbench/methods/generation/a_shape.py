@@ -12,7 +12,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels import masked
 from scbench.kv import CacheShape
-from scbench.methods.contract import Generation
+from scbench.methods.contract import Generation, smallest_share
 
 BLOCK_ROWS = 256  # query rows that share one gathered set of keys; a row's own mask is exact whatever this is
 
@@ -59,8 +59,8 @@ class AShape(Generation):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         init, local = self.sizes(tokens)
-        if (self.tau is not None or self.budget_tokens is not None) and init + local < 8:
-            least = Fraction(8, tokens)
+        if (self.tau is not None or self.budget_tokens is not None) and init + local < min(8, tokens):
+            least = smallest_share(min(8, tokens), tokens)
             raise Mismatch(
                 f"{self} computes {init + local} keys a row of {tokens:,} tokens; at least 8 are needed, that is tau={least}"
             )

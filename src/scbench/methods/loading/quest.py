@@ -13,7 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.store import nbytes
-from scbench.methods.contract import Loading
+from scbench.methods.contract import Loading, smallest_share
 
 GATHER_BYTES = 64 << 20  # of gathered K at a time: bounds the transient memory of a block of queries
 
@@ -48,8 +48,8 @@ class Quest(Loading):
             raise Mismatch(f"quest was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"quest[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
-        if self.page_tokens < 1 or self.exempt_layers < 0:
-            raise Mismatch(f"{self}: page_tokens is at least 1 and exempt_layers at least 0")
+        if self.page_tokens < 1 or self.read_tokens < 1 or self.exempt_layers < 0:
+            raise Mismatch(f"{self}: page_tokens and read_tokens are at least 1 and exempt_layers at least 0")
 
     def sizes(self, tokens: int) -> tuple[int, int]:
         """(page size, pages read) for a store of `tokens` slots."""
@@ -57,7 +57,7 @@ class Quest(Loading):
             return self.page_tokens, max(3, self.read_tokens // self.page_tokens)
         budget = int(self.tau * tokens + Fraction(1, 2)) if self.tau is not None else self.budget_tokens or 0
         page = next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
-        return page, budget // page
+        return page, budget // page if budget < tokens else -(-tokens // page)
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, budget_tokens=2 * tokens + 16)
@@ -66,8 +66,8 @@ class Quest(Loading):
         if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
             raise Mismatch(f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer")
         page, pages = self.sizes(tokens)
-        if (self.tau is not None or self.budget_tokens is not None) and page * pages < 16:
-            least = Fraction(16, tokens)
+        if (self.tau is not None or self.budget_tokens is not None) and page * pages < min(16, tokens):
+            least = smallest_share(min(16, tokens), tokens)
             raise Mismatch(f"{self} reads {page * pages} of {tokens:,} tokens; at least 16 are needed, that is tau={least}")
 
     def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
@@ -103,8 +103,8 @@ class PagedStore:
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         if self.pages == self.low_HPD.shape[1]:
-            return Read(self.base.attend(q_HGTD, scale=scale).partial, self._read_bytes)
-        heads, group, tokens, dim = q_HGTD.shape
+            return self.base.attend(q_HGTD, scale=scale)  # nothing to choose: no bound is read
+        heads, _, tokens, dim = q_HGTD.shape
         row_bytes = heads * self.pages * self.page_tokens * dim * q_HGTD.element_size()
         rows = max(1, GATHER_BYTES // row_bytes)
         parts = [self._rows(q_HGTD[:, :, at : at + rows], scale) for at in range(0, tokens, rows)]

@@ -1,0 +1,41 @@
+"""The methods the laws are held against. Whoever registers a method adds a line here; a name that is missing fails test_laws."""
+
+from __future__ import annotations
+
+METHODS = (
+    "dense",
+    "a-shape[tau=1/4]",
+    "a-shape[init_tokens=0,local_tokens=33]",
+    "streaming-llm[tau=1/4]",
+    "streaming-llm[budget_tokens=20]",
+    "snapkv[tau=1/4]",
+    "snapkv[tau=1/8,kernel=7,pooling=max,window_tokens=64]",
+    "kivi",
+    "kivi[bits=3,group=16,residual_tokens=32]",
+    "kivi[bits=4,residual_tokens=64]",
+    "kivi[tau=1/2]",
+    "prefix",
+    "prefix[block_tokens=7]",
+    "quest[tau=1/4]",
+    "quest[page_tokens=5,read_tokens=20,exempt_layers=1]",
+    "a-shape[tau=1/4]+snapkv[tau=1/4]+quest[tau=1/2]",
+    "a-shape[tau=1/8]+streaming-llm[tau=1/2]+kivi[bits=4]",
+    "snapkv[tau=1/2]+kivi[tau=1/2]",
+    "streaming-llm[tau=1/2]+quest[tau=1/2]",
+    "a-shape[tau=1/4]+prefix",
+)
+
+# What a law may say nothing about. Keys: the start of a law's statement; values: stages (any of them in a method makes the law idle).
+EVICTED = "evicted entries"
+FUTURE = "a later token"
+
+
+def may_idle(spelling: str) -> set[str]:
+    """Starts of the statements of the laws that may be idle for a method."""
+    names = {part.partition("[")[0] for part in spelling.split("+")}
+    idle = set()
+    if not names & {"streaming-llm", "snapkv"} or names & {"kivi", "quest"}:
+        idle.add(EVICTED)  # nothing is evicted, or another stage stands between what is kept and what is read
+    if "kivi" in names:
+        idle.add(FUTURE)  # its tail may have coded the newest keys
+    return idle

@@ -1,0 +1,36 @@
+"""Every law holds for every registered method and for compositions, on three head layouts; and every law can fail."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from methods import METHODS, may_idle
+from scbench.engines.local import LocalEngine
+from scbench.engines.tiny import tiny
+from scbench.methods import names, parse
+from scbench.run.laws import LAWS, examine
+
+engine = cache(tiny)
+
+
+def test_every_registered_method_is_held_against_the_laws() -> None:
+    examined = {part.partition("[")[0] for spelling in METHODS for part in spelling.split("+")}
+    assert set(names()) <= examined
+
+
+@pytest.mark.parametrize("heads", ["mha", "gqa", "mqa"])
+@pytest.mark.parametrize("spelling", METHODS)
+def test_every_law_holds(spelling: str, heads: str) -> None:
+    found = examine(engine(heads), parse(spelling))
+    broken = {statement: verdict for statement, verdict in found.items() if verdict.startswith("broken")}
+    assert not broken
+    idle = {statement for statement, verdict in found.items() if verdict.startswith("idle")}
+    allowed = may_idle(spelling)
+    assert all(any(statement.startswith(start) for start in allowed) for statement in idle), idle
+
+
+def test_a_verdict_is_given_for_every_law() -> None:
+    local: LocalEngine = engine("gqa")
+    assert list(examine(local, parse("dense"))) == list(LAWS)
