@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from scbench.tasks.build import Piece, Rendered, compact, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
-from scbench.tasks.fields import optional_text_of, text_of
 from scbench.tasks.functions import shelf as shelves
 from scbench.tasks.functions.notes import note
 from scbench.tasks.functions.plan import FunctionKnobs, most_tokens, plan
+from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Session, Turn, Wanted
 
 NAME, VERSION = "repoqa", 1
@@ -60,15 +60,19 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
 
 def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """`wanted.candidates` is left to who has all rows: they are the golds of every row with the same `repo`."""
-    source = text_of(item, "answer", task=NAME)
+    source = answers_of(item, task=NAME)[0]
     wanted = Wanted(
         golds=(source,),
-        question=text_of(item, "input", task=NAME),
-        name=optional_text_of(item, "name"),
-        lang=optional_text_of(row, "lang"),
-        repo=optional_text_of(row, "repo"),
+        question=ask_of(item, task=NAME),
+        name=_text_or_none(item.get("name")),
+        lang=_text_or_none(row.get("lang")),
+        repo=_text_or_none(row.get("repo")),
     )
     return Turn(task=NAME, ask=wanted.question, gold=source, wanted=wanted, max_new_tokens=PUBLISHED_ANSWER_TOKENS)
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from scbench.tasks.build import Rendered, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
-from scbench.tasks.fields import text_of
 from scbench.tasks.reports.page import Page
 from scbench.tasks.reports.plan import Plan, ReportKnobs, Settled, plan
+from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "summary", 1
@@ -71,7 +71,7 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
 
 
 def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
-    ask, gold = text_of(item, "input", task=NAME), text_of(item, "answer", task=NAME)
+    ask, gold = ask_of(item, task=NAME), answers_of(item, task=NAME)[0]
     return Turn(task=NAME, ask=ask, gold=gold, wanted=Wanted(golds=(gold,), question=ask), max_new_tokens=ANSWER_TOKENS)
 
 

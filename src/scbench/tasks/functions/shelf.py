@@ -14,6 +14,7 @@ from scbench.tasks.build import Piece, Rendered, spans_of
 
 JOIN = "\n\n\n"  # two blank lines
 UNIT_CHARS = 32  # of filler: what the search for the length counts in
+_EDGE = 0.03  # of a part of the text: kept free at either end
 
 
 class Shelf:
@@ -71,7 +72,7 @@ class Shelf:
         """The depth kept off the borders of its part, which the granularity of functions could push it over."""
         part = int(depth * len(self.asked))
         inside = depth * len(self.asked) - part
-        return (part + min(max(inside, 0.02), 0.98)) / len(self.asked)
+        return (part + min(max(inside, _EDGE), 1 - _EDGE)) / len(self.asked)
 
 
 class _Left:
@@ -108,22 +109,31 @@ class _Left:
         return self._by_room[at][1] if at >= 0 else None
 
 
-def between(pieces: Sequence[Piece], extra: Sequence[Piece]) -> list[Piece]:
-    """The row with each extra piece at the border between two pieces that is nearest to its depth."""
+def between(pieces: Sequence[Piece], extra: Sequence[Piece], *, parts: int = 1) -> list[Piece]:
+    """The row with each extra piece at the border between two pieces that is nearest to its depth.
+
+    Where it can be, the border lies in the same one of `parts` equal parts of the text as the depth.
+    """
     borders = [0]
     for piece in pieces:
         borders.append(borders[-1] + len(piece.text) + len(JOIN))
     chosen: dict[int, list[Piece]] = {}
     for piece in sorted(extra, key=lambda p: p.depth):
-        at = piece.depth * borders[-1]
-        right = min(bisect_right(borders, at), len(borders) - 1)
-        nearest = right if borders[right] - at < at - borders[right - 1] else right - 1
-        chosen.setdefault(nearest, []).append(piece)
+        chosen.setdefault(_nearest(borders, piece.depth, parts), []).append(piece)
     row: list[Piece] = []
     for i in range(len(borders)):
         row += chosen.get(i, ())
         row += pieces[i : i + 1]
     return row
+
+
+def _nearest(borders: Sequence[int], depth: float, parts: int) -> int:
+    whole, part = borders[-1], int(depth * parts)
+    right = min(bisect_right(borders, depth * whole), len(borders) - 1)
+    near = (max(right - 1, 0), right)
+    low, high = (part + _EDGE) / parts * whole, (part + 1 - _EDGE) / parts * whole
+    inside = [i for i in near if low <= borders[i] <= high]
+    return min(inside or near, key=lambda i: abs(borders[i] - depth * whole))
 
 
 def rendered(pieces: Sequence[Piece], *, join: str = JOIN) -> Rendered:
