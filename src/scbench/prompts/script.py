@@ -1,0 +1,117 @@
+"""The text of a prompt, where its parts stand, and where its tokenisation is broken off on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from scbench.errors import Mismatch
+from scbench.prompts.templates import Plain, Wording
+from scbench.prompts.tokenizer import Message, Tokenizer
+
+CharRange = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """`context` and `ask` are character ranges of `text`; at each of `cuts` the text is tokenised afresh.
+
+    `shift_chars` is where character 0 of the session's context stands (before `context[0]` if the template trimmed its start).
+    """
+
+    text: str
+    context: CharRange
+    ask: CharRange
+    shift_chars: int
+    cuts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes the scripts of one session."""
+
+    wording: Wording
+    tokenizer: Tokenizer
+    plain: Plain
+
+    def write(self, turn: int, answers: Sequence[str]) -> Script:
+        """The prompt of `turn`; `answers` stand for the turns before it, and are ignored where turns are asked alone."""
+        shown = () if self.wording.alone else tuple(answers[:turn])
+        return self._chat(turn, shown) if self.wording.chat else self._plain(turn, shown)
+
+    # -- without a chat template -------------------------------------------------------------------------------------------------------
+
+    def _plain(self, turn: int, answers: Sequence[str]) -> Script:
+        """Segment by segment, so that an earlier prompt is always a prefix of a later one."""
+        words, plain = self.wording, self.plain
+        head = words.head()
+        segments = [head + words.session.context]
+        first = turn if words.alone else 0
+        segments.append(plain.before_ask + words.ask(first) + plain.before_answer.rstrip(" "))
+        for at, answer in enumerate(answers):
+            segments.append(" " * plain.before_answer.endswith(" ") + answer + plain.after_answer)
+            segments.append(plain.before_ask + words.follow_up(at + 1) + plain.before_answer.rstrip(" "))
+        text = "".join(segments)
+        ends = _sums(segments)
+        start = ends[-2] + len(plain.before_ask)
+        return Script(
+            text, (len(head), ends[0]), (start, ends[-1] - len(plain.before_answer.rstrip(" "))), len(head), tuple(ends[:-1])
+        )
+
+    # -- with a chat template -----------------------------------------------------------------------------------------------------------
+
+    def _chat(self, turn: int, answers: Sequence[str]) -> Script:
+        words = self.wording
+        head = words.head()
+        first = f"{head}{words.session.context}\n\n{words.ask(turn if words.alone else 0)}"
+        messages: list[Message] = [{"role": "user", "content": first}]
+        for at, answer in enumerate(answers):
+            messages.append({"role": "assistant", "content": words.lead(at) + answer})
+            messages.append({"role": "user", "content": words.follow_up(at + 1)})
+        text = self.tokenizer.render_chat(messages, add_generation_prompt=True)
+        at, trimmed = self._find(text, first)
+        shift = at - trimmed + len(head)
+        stop = shift + len(words.session.context)
+        last = messages[-1]["content"].strip() if answers else first[len(head) + len(words.session.context) :].strip()
+        ask = text.rfind(last)
+        if ask < 0:
+            raise self._rewritten("its last message")
+        script = Script(text + words.lead(turn), (max(at, shift), stop), (ask, ask + len(last)), shift)
+        return replace(script, cuts=self._official_cuts(script, turn, answers)) if words.is_official else script
+
+    def _official_cuts(self, script: Script, turn: int, answers: Sequence[str]) -> tuple[int, ...]:
+        """The published runner tokenises what it adds to a cache by itself: from the context's end, or from the end of the previous prompt."""
+        if self.wording.alone:
+            return (script.context[1],)
+        if turn == 0:
+            return ()
+        before = self._chat(turn - 1, answers[: turn - 1])
+        if not script.text.startswith(before.text):
+            raise Mismatch(
+                f"the chat template of {self.tokenizer.name} renders turns 1 to {turn} differently once turn {turn + 1} follows, so the published "
+                "prompts cannot be told turn by turn; use --history none, or the plain template (--plain)"
+            )
+        return (*before.cuts, len(before.text))
+
+    def _find(self, text: str, content: str) -> tuple[int, int]:
+        """Where the first message stands, and how much of its start the template trimmed away."""
+        at = text.find(content)
+        if at >= 0:
+            return at, 0
+        at = text.find(content.strip())
+        if at < 0:
+            raise self._rewritten("the message that holds the context")
+        return at, len(content) - len(content.lstrip())
+
+    def _rewritten(self, what: str) -> Mismatch:
+        return Mismatch(
+            f"the chat template of {self.tokenizer.name} changes {what} by more than blanks at its ends, so spans cannot be followed; use the plain "
+            "template (--plain)"
+        )
+
+
+def _sums(segments: Sequence[str]) -> list[int]:
+    ends: list[int] = []
+    for segment in segments:
+        ends.append(len(segment) + (ends[-1] if ends else 0))
+    return ends

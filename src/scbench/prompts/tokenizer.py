@@ -1,0 +1,115 @@
+"""What the prompts room asks of a tokenizer, and the adapter over those of `transformers` (passed in, never imported here)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from scbench.errors import Mismatch
+from scbench.prompts.tokens import Encoded
+
+Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
+PLAIN = "plain/1"
+TODAY = datetime(2024, 7, 26)  # some templates print the day; a prompt must not change overnight
+_PROBE = "Zq7xV"
+
+
+class Tokenizer(Protocol):
+    """Text to ids and back, and the chat template that goes with it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def template_digest(self) -> str:
+        """SHA-256 of the chat template, or "plain/1" where there is none."""
+        ...
+
+    @property
+    def has_chat_template(self) -> bool: ...
+    @property
+    def bos_id(self) -> int | None:
+        """The id this tokenizer itself puts before every text, or None if it puts none."""
+        ...
+
+    @property
+    def end_ids(self) -> frozenset[int]: ...
+    def encode(self, text: str) -> Encoded:
+        """Ids of the text as it stands: nothing is added, special tokens written in it are recognised."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text without special tokens."""
+        ...
+
+    def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+        """The template's own text. Raises Mismatch if there is none or if it refuses the messages."""
+        ...
+
+
+class HfTokenizer:
+    """A fast tokenizer of `transformers`. `end_ids` are those of the generation configuration; the tokenizer's and the template's own are added.
+
+    Raises Mismatch for a tokenizer without character offsets.
+    """
+
+    def __init__(self, tokenizer: Any, *, name: str | None = None, end_ids: Iterable[int] = ()) -> None:
+        self.raw = tokenizer
+        self.name = name or str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
+        if not getattr(tokenizer, "is_fast", False):
+            raise Mismatch(
+                f"the tokenizer of {self.name} ({type(tokenizer).__name__}) gives no character offsets, so evidence cannot be followed into "
+                "tokens; load its fast form (a tokenizer.json), for instance AutoTokenizer.from_pretrained(..., use_fast=True)"
+            )
+        template = tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
+        self.has_chat_template = template is not None
+        self.template_digest = PLAIN if template is None else hashlib.sha256(template.encode()).hexdigest()
+        self.bos_id = self._own_bos()
+        eos = getattr(tokenizer, "eos_token_id", None)
+        self.end_ids = frozenset({*end_ids, *([] if eos is None else [eos]), *self._template_ends()})
+
+    def encode(self, text: str) -> Encoded:
+        found = self.raw(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False)
+        offsets = tuple((start, stop) for start, stop in found["offset_mapping"])
+        return Encoded(tuple(found["input_ids"]), offsets, tuple(found.word_ids(0)))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.raw.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+        if not self.has_chat_template:
+            raise Mismatch(f"the tokenizer of {self.name} has no chat template; use the plain one (--plain)")
+        try:
+            return str(
+                self.raw.apply_chat_template(
+                    [dict(message) for message in messages],
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    date_string=TODAY.strftime("%d %b %Y"),
+                    strftime_now=TODAY.strftime,
+                )
+            )
+        except Exception as err:  # jinja's errors, and whatever a template raises by itself
+            raise Mismatch(
+                f"the chat template of {self.name} refuses a plain conversation of user and assistant: {err}; "
+                "use the plain template (--plain)"
+            ) from err
+
+    def _own_bos(self) -> int | None:
+        bos = getattr(self.raw, "bos_token_id", None)
+        first = list(self.raw(_PROBE)["input_ids"])[:1]
+        return bos if bos is not None and first == [bos] else None
+
+    def _template_ends(self) -> set[int]:
+        """The special token that follows an assistant's message: its end-of-turn token, or the header of the next turn where there is none."""
+        if not self.has_chat_template:
+            return set()
+        said = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _PROBE}, {"role": "user", "content": "x"}]
+        try:
+            text = self.render_chat(said, add_generation_prompt=False)
+        except Mismatch:
+            return set()  # whoever asks for this template will meet the error
+        after = self.encode(text[text.rfind(_PROBE) + len(_PROBE) :].lstrip()).ids[:1]
+        special = {*getattr(self.raw, "all_special_ids", ()), *getattr(self.raw, "added_tokens_decoder", ())}
+        return special & set(after)
