@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
-from scbench.methods import names, registry
+from scbench.methods import catalog, names
 from scbench.methods.spelling import read_part, split
 from scbench.run import manifest
 from scbench.run.cells import read_plan
@@ -172,8 +172,8 @@ def stages_of(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for spelled in dict.fromkeys(record.method for record in records):
         try:
-            stage = registry.stage_class(read_part(split(spelled)[0])[0])
-            found[spelled] = (stage.stage if stage.category != "reference" else "none", stage.category)
+            first = catalog.entry(read_part(split(spelled)[0])[0])
+            found[spelled] = (first.stage, first.category)
         except ScbenchError:
             found[spelled] = ("other", "other")
     return found

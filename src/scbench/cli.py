@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -28,109 +27,58 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
-Grid = "What to run"
-Shown = "What the model is shown"
-Machine = "Where it runs"
-
-
-def options(
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`", rich_help_panel=Grid
-        ),
-    ] = None,
-    tasks: Annotated[
-        str | None, typer.Option(help="task names joined by commas, or all; see `scbench list tasks`", rich_help_panel=Grid)
-    ] = None,
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            help="methods joined by commas, stages of one joined by +: dense,snapkv[tau=1/16],a-shape+kivi[bits=2]",
-            rich_help_panel=Grid,
-        ),
-    ] = None,
-    modes: Annotated[
-        str | None, typer.Option(help="multi-turn, multi-request, or both joined by a comma", rich_help_panel=Grid)
-    ] = None,
-    length: Annotated[
-        str | None,
-        typer.Option(help="context length in tokens of the model: 4k, 131072; several joined by commas", rich_help_panel=Grid),
-    ] = None,
-    sessions: Annotated[
-        int | None, typer.Option(help="sessions per task and length (intervals are over these)", rich_help_panel=Grid)
-    ] = None,
-    turns: Annotated[
-        int | None, typer.Option(help="turns per session; default: each task's own number", rich_help_panel=Grid)
-    ] = None,
-    seed: Annotated[
-        str | None,
-        typer.Option(help="names the generated sessions; the same seed makes the same ones for ever", rich_help_panel=Grid),
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="generated, official (microsoft/SCBench), or a folder with its files", rich_help_panel=Grid)
-    ] = None,
-    prompts: Annotated[
-        str | None, typer.Option(help="strict, or official for comparison with published numbers", rich_help_panel=Shown)
-    ] = None,
-    history: Annotated[
-        str | None, typer.Option(help="earlier answers in multi-turn mode: gold, model, none", rich_help_panel=Shown)
-    ] = None,
-    compress_after: Annotated[
-        str | None,
-        typer.Option(
-            help="context or first-query; default: first-query in multi-turn, context in multi-request", rich_help_panel=Shown
-        ),
-    ] = None,
-    truncate: Annotated[
-        str | None,
-        typer.Option(help="a prompt beyond the window: refuse, middle, head, drop-row, task-aware", rich_help_panel=Shown),
-    ] = None,
-    chat_template: Annotated[
-        bool | None,
-        typer.Option(
-            "--chat-template/--plain", help="default: the tokenizer's own template if it has one", rich_help_panel=Shown
-        ),
-    ] = None,
-    out_folder: Annotated[
-        Path | None, typer.Option("--out", help="folder of the run; the same command resumes it", rich_help_panel=Machine)
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16", rich_help_panel=Machine)
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=Machine)] = None,
-    window_tokens: Annotated[
-        int | None,
-        typer.Option("--window", help="tokens the model may hold; default: what it was made for", rich_help_panel=Machine),
-    ] = None,
-    trust_remote_code: Annotated[
-        bool | None, typer.Option("--trust-remote-code", help="run code that comes with a hub model", rich_help_panel=Machine)
-    ] = None,
-    cost_sessions: Annotated[
-        int | None, typer.Option(help="sessions per length in the cost pass; 0 leaves it out", rich_help_panel=Machine)
-    ] = None,
-    cost_repeats: Annotated[
-        int | None, typer.Option(help="repeats of each measurement in the cost pass", rich_help_panel=Machine)
-    ] = None,
-    lanes: Annotated[int | None, typer.Option(help="streams advanced together in one forward", rich_help_panel=Machine)] = None,
-    retry_failed: Annotated[
-        bool | None, typer.Option("--retry-failed", help="play failed turns again", rich_help_panel=Machine)
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="no progress", rich_help_panel=Machine)] = False,
-) -> None:
-    """The options that `run` and `plan` share."""
+GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
+OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, panel, help
+    ("model", str, "--model", GRID, "smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`"),
+    ("tasks", str, "--tasks", GRID, "task names joined by commas, or all; see `scbench list tasks`"),
+    ("methods", str, "--methods", GRID, "joined by commas, stages of one by +: dense,snapkv\\[tau=1/16],a-shape+kivi\\[bits=2]"),
+    ("modes", str, "--modes", GRID, "multi-turn, multi-request, or both joined by a comma"),
+    ("length", str, "--length", GRID, "context in tokens of the model: 4k, 131072; several joined by commas"),
+    ("sessions", int, "--sessions", GRID, "sessions per task and length (intervals are over these)"),
+    ("turns", int, "--turns", GRID, "turns per session; default: each task's own number"),
+    ("seed", str, "--seed", GRID, "names the generated sessions; the same seed makes the same ones for ever"),
+    ("data", str, "--data", GRID, "generated, official (microsoft/SCBench), or a folder with its files"),
+    ("prompts", str, "--prompts", SHOWN, "strict, or official for comparison with published numbers"),
+    ("history", str, "--history", SHOWN, "earlier answers in multi-turn mode: gold, model, none"),
+    (
+        "compress_after",
+        str,
+        "--compress-after",
+        SHOWN,
+        "context or first-query; default: first-query in multi-turn, context in multi-request",
+    ),
+    ("truncate", str, "--truncate", SHOWN, "a prompt beyond the window: refuse, middle, head, drop-row, task-aware"),
+    ("chat_template", bool, "--chat-template/--plain", SHOWN, "default: the tokenizer's own template if it has one"),
+    ("out", Path, "--out", MACHINE, "folder of the run; the same command resumes it"),
+    ("dtype", str, "--dtype", MACHINE, "auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16"),
+    ("device", str, "--device", MACHINE, "auto, cpu, cuda, cuda:N"),
+    ("window_tokens", int, "--window", MACHINE, "tokens the model may hold; default: what it was made for"),
+    ("trust_remote_code", bool, "--trust-remote-code", MACHINE, "run code that comes with a hub model"),
+    ("cost_sessions", int, "--cost-sessions", MACHINE, "sessions per length in the cost pass; 0 leaves it out"),
+    ("cost_repeats", int, "--cost-repeats", MACHINE, "repeats of each measurement in the cost pass"),
+    ("lanes", int, "--lanes", MACHINE, "streams advanced together in one forward"),
+    ("retry_failed", bool, "--retry-failed", MACHINE, "play failed turns again"),
+    ("quiet", bool, "--quiet", MACHINE, "no progress"),
+)
 
 
 def with_options(act: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
-    """A command with the options of `options`: those the user gave, under the names of the settings."""
+    """A command with all OPTIONS, which hands on those the user gave, under the names of the settings."""
 
-    @functools.wraps(act)
     def command(**words: Any) -> None:
-        act({("out" if name == "out_folder" else name): value for name, value in words.items() if value is not None})
+        act({name: value for name, value in words.items() if value is not None})
 
-    command.__signature__ = inspect.signature(options, eval_str=True)  # type: ignore[attr-defined]
-    command.__annotations__ = inspect.get_annotations(options, eval_str=True)
-    del command.__wrapped__  # type: ignore[attr-defined]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    command.__name__, command.__doc__ = act.__name__, act.__doc__
+    command.__annotations__ = {name: hint | None for name, hint, *_ in OPTIONS}
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(
+                name, kind, default=typer.Option(None, flag, help=about, rich_help_panel=panel), annotation=hint | None
+            )
+            for name, hint, flag, panel, about in OPTIONS
+        ]
+    )
     return command
 
 

@@ -34,16 +34,17 @@ def _tasks() -> None:
 
 
 def _methods() -> None:
-    from scbench.methods import entries
-    from scbench.methods.spelling import parameters
+    from scbench.methods.catalog import entries
 
-    table = Table("method", "stage", "category", "parameters", "presets", "paper")
-    for name, cls in entries():
-        params = ", ".join(f"{key}={value}" for key, value in parameters(cls).items())
-        table.add_row(
-            name, cls.stage if cls.category != "reference" else "none", cls.category, params, ", ".join(cls.presets), cls.paper
+    for entry in entries():
+        params = ", ".join(f"{key}={value}" for key, value in entry.parameters.items())
+        out.print(
+            f"[bold]{entry.name}[/]  {entry.stage} · {entry.category}" + (f"  [dim]{entry.paper}[/]" if entry.paper else ""),
+            highlight=False,
         )
-    out.print(table)
+        for title, text in (("parameters", params), ("presets", ", ".join(entry.presets))):
+            if text:
+                out.print(f"    {title}: {text}", highlight=False, markup=False)
     out.print("Compose stages with +, set parameters in brackets: a-shape+snapkv[tau=1/16]+quest[preset=code]", markup=False)
 
 

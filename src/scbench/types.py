@@ -240,5 +240,5 @@ class Record:
     depth: float | None = None
     truncated_tokens: int = 0
     evidence_survives: bool | None = None  # after truncation; None where it cannot be told
-    evidence_kept: float | None = None  # share of the evidence's tokens still held by the method's store, mean over layers and heads
+    evidence_kept: float | None = None  # share of the evidence's tokens the method still holds, mean over layers and heads
     notes: tuple[str, ...] = ()  # for instance budget_not_binding

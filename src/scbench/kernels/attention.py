@@ -25,7 +25,9 @@ class Partial(NamedTuple):
 def full(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Partial:
     """Every query sees every key. S must be at least 1."""
     heads, group, tokens, dim = q_HGTD.shape
-    out, lse = _flash(q_HGTD.reshape(1, heads, group * tokens, dim), k_HSD.unsqueeze(0), v_HSD.unsqueeze(0), scale, is_causal=False)
+    out, lse = _flash(
+        q_HGTD.reshape(1, heads, group * tokens, dim), k_HSD.unsqueeze(0), v_HSD.unsqueeze(0), scale, is_causal=False
+    )
     return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
 
 
@@ -35,7 +37,9 @@ def causal(q_HGTD: Tensor, k_HTD: Tensor, v_HTD: Tensor, *, scale: float) -> Par
     if tokens == 1:
         lse = torch.einsum("hgtd,htd->hgt", q_HGTD.float(), k_HTD.float()) * scale
         return Partial(v_HTD.unsqueeze(1).expand(heads, group, 1, dim), lse)
-    q, k, v = (x.reshape(1, heads * group, tokens, dim) for x in (q_HGTD, _per_query_head(k_HTD, group), _per_query_head(v_HTD, group)))
+    q, k, v = (
+        x.reshape(1, heads * group, tokens, dim) for x in (q_HGTD, _per_query_head(k_HTD, group), _per_query_head(v_HTD, group))
+    )
     out, lse = _flash(q, k, v, scale, is_causal=True)
     return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
 

@@ -35,6 +35,14 @@ COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
 QUERY_MOMENTS = "query-moments"  # sum of q and of q q^T before RoPE
 
 
+DEFAULT_SHARE = Fraction(1, 32)  # the paper's main table: 4,096 of 131,072. Its sizes in tokens would not bind on short contexts.
+
+
+def rounded(x: Fraction) -> int:
+    """floor(x + 1/2): no banker's rounding, no floats."""
+    return int(x + Fraction(1, 2))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """What every stage has. Subclasses are frozen keyword-only dataclasses; their fields are the method's parameters."""
@@ -116,15 +124,17 @@ class Budgeted(Compression):
         if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
             raise Mismatch(f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed")
 
-    def own_tokens(self) -> int:
-        """The budget where neither tau nor budget_tokens is given: the method's own parameters."""
-        raise NotImplementedError
+    def own_tokens(self) -> int | None:
+        """The budget of the method's own parameters where neither tau nor budget_tokens is given; None where those are not given either."""
+        return None
 
     def budget(self, tokens: int) -> int:
-        """K, slots to keep per KV head out of `tokens`: floor(tau T + 1/2), as an exact rational."""
-        if self.tau is not None:
-            return int(self.tau * tokens + Fraction(1, 2))
-        return self.budget_tokens if self.budget_tokens is not None else self.own_tokens()
+        """K, slots to keep per KV head out of `tokens`: floor(tau T + 1/2), as an exact rational. Nothing given at all means DEFAULT_SHARE."""
+        if self.tau is None and (own := self.budget_tokens or self.own_tokens()):
+            return own
+        if self.tau is None:
+            return max(self.minimum_tokens, rounded(DEFAULT_SHARE * tokens))
+        return rounded(self.tau * tokens)
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, budget_tokens=max(tokens, self.minimum_tokens))

@@ -78,7 +78,8 @@ def _row(
             steps.append(mean(step.seconds for step in timed))
             loaded.append(child.loaded_bytes // max(1, child.steps))
     prefill, compress, warm = [one.seconds for one in reads], [one.seconds for one in forks], [one.seconds for one in first]
-    peaks = [one.peak_bytes for one in (*reads, *forks, *first) if one.peak_bytes is not None]
+    peaks = [*(one.peak_bytes for one in reads), *(one.peak_bytes for one in forks), *(one.peak_bytes for one in first)]
+    known_peaks = [peak for peak in peaks if peak is not None]
     tokens, shape = snapshot.logical_tokens, engine.facts.shape
     return {
         "method": str(method),
@@ -91,7 +92,7 @@ def _row(
         "held_bytes": held_bytes,
         "formula_bytes": method.held_bytes(shape=shape, tokens=tokens),
         "dense_bytes": 2 * shape.token_bytes // max(1, shape.dtype_bytes) * tokens + shape.recurrent_bytes,
-        "peak_bytes": max(peaks) if peaks else None,
+        "peak_bytes": max(known_peaks, default=None),
         "loaded_bytes": loaded,
         "extra_passes": method.extra_passes,
         "simulated": method.simulated,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,7 @@ class _Peak:
             torch.cuda.reset_peak_memory_stats(device)
             self.base = torch.cuda.memory_allocated(device)
         else:
+            _give_back_free_memory()
             try:
                 Path("/proc/self/clear_refs").write_text("5")
                 self.base = _status("VmRSS")
@@ -59,6 +61,14 @@ class _Peak:
             return max(0, torch.cuda.max_memory_allocated(self.device) - self.base)
         top = _status("VmHWM")
         return None if top is None else max(0, top - self.base)
+
+
+def _give_back_free_memory() -> None:
+    """Memory that was freed but is still the process's would be used again unseen; glibc can return it, others keep it."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        return
 
 
 def _status(field: str) -> int | None:

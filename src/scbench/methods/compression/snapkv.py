@@ -24,7 +24,7 @@ class SnapKV(Eviction):
     """
 
     window_tokens: int = 32
-    capacity_tokens: int = 4096  # prefix + window
+    capacity_tokens: int | None = None  # prefix + window
     kernel: int = 5
     pooling: Literal["avg", "max"] = "avg"
 
@@ -45,7 +45,7 @@ class SnapKV(Eviction):
         if not 1 <= self.window_tokens <= 64:
             raise Mismatch(f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)")
 
-    def own_tokens(self) -> int:
+    def own_tokens(self) -> int | None:
         return self.capacity_tokens
 
     def window(self, tokens: int) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import LayerView
-from scbench.methods.contract import Eviction
+from scbench.methods.contract import Eviction, rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +20,11 @@ class StreamingLLM(Eviction):
 
     Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended later stays, nothing slides. Unlike the
     published code ours does not also read the context through the window (compose with a-shape for that).
-    With `tau` or `budget_tokens` K: sink = max(4, K/32), recent = K - sink.
+    With a budget of K slots: sink = max(4, K/32), recent = K - sink.
     """
 
-    sink_tokens: int = 128
-    recent_tokens: int = 4096
+    sink_tokens: int | None = None
+    recent_tokens: int | None = None
 
     name: ClassVar[str] = "streaming-llm"
     category: ClassVar[str] = "KV dropping"
@@ -37,18 +37,21 @@ class StreamingLLM(Eviction):
 
     def __post_init__(self) -> None:
         super(StreamingLLM, self).__post_init__()
-        if self.sink_tokens < 0 or self.recent_tokens < 0 or self.sink_tokens + self.recent_tokens < 1:
+        if (self.sink_tokens is None) != (self.recent_tokens is None):
+            raise Mismatch(f"{self}: give sink_tokens and recent_tokens together, or a budget (tau, budget_tokens)")
+        own = self.own_tokens()
+        if own is not None and (min(self.sink_tokens or 0, self.recent_tokens or 0) < 0 or own < 1):
             raise Mismatch(f"{self}: sink_tokens and recent_tokens are counts, and at least one slot must stay")
 
-    def own_tokens(self) -> int:
-        return self.sink_tokens + self.recent_tokens
+    def own_tokens(self) -> int | None:
+        return None if self.sink_tokens is None or self.recent_tokens is None else self.sink_tokens + self.recent_tokens
 
     def sizes(self, tokens: int) -> tuple[int, int]:
         """(sink, recent) out of `tokens`."""
-        if self.tau is None and self.budget_tokens is None:
+        if self.tau is None and self.budget_tokens is None and self.sink_tokens is not None and self.recent_tokens is not None:
             return self.sink_tokens, self.recent_tokens
         budget = self.budget(tokens)
-        sink = max(4, int(Fraction(budget, 32) + Fraction(1, 2)))
+        sink = max(4, rounded(Fraction(budget, 32)))
         return sink, budget - sink
 
     def keep(self, view: LayerView) -> list[Tensor]:

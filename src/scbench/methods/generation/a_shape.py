@@ -14,6 +14,7 @@ from scbench.kernels import masked
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation, smallest_share
 
+MINIMUM_TOKENS = 8
 BLOCK_ROWS = 256  # query rows that share one gathered set of keys; a row's own mask is exact whatever this is
 
 
@@ -22,11 +23,11 @@ class AShape(Generation):
     """Row i sees key j <= i if j < init_tokens or i - j < local_tokens; the same for all heads and layers.
 
     Source: the static pattern of SCBench (arXiv 2412.10319), after StreamingLLM (arXiv 2309.17453) as a mask. The full K and V stay.
-    With `tau` or `budget_tokens` K: init = max(4, K/32), local = K - init. Decoding and follow-ups are dense.
+    With a budget of K keys a row (default: 1/32 of the tokens): init = max(4, K/32), local = K - init. Decoding and follow-ups are dense.
     """
 
-    init_tokens: int = 128
-    local_tokens: int = 4096
+    init_tokens: int | None = None
+    local_tokens: int | None = None
     tau: Fraction | None = None
     budget_tokens: int | None = None
 
@@ -43,15 +44,18 @@ class AShape(Generation):
             raise Mismatch(f"a-shape was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"a-shape[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
-        if self.init_tokens < 0 or self.local_tokens < 1:
+        if (self.init_tokens is None) != (self.local_tokens is None):
+            raise Mismatch(f"{self}: give init_tokens and local_tokens together, or a budget (tau, budget_tokens)")
+        if self.init_tokens is not None and self.local_tokens is not None and (self.init_tokens < 0 or self.local_tokens < 1):
             raise Mismatch(f"{self}: local_tokens must be at least 1 (a token sees itself) and init_tokens at least 0")
 
     def sizes(self, tokens: int) -> tuple[int, int]:
         """(init, local) for a context of `tokens` tokens."""
-        if self.tau is None and self.budget_tokens is None:
+        if self.tau is None and self.budget_tokens is None and self.init_tokens is not None and self.local_tokens is not None:
             return self.init_tokens, self.local_tokens
-        budget = int(self.tau * tokens + Fraction(1, 2)) if self.tau is not None else self.budget_tokens or 0
-        init = max(4, int(Fraction(budget, 32) + Fraction(1, 2)))
+        share = self.tau if self.tau is not None else DEFAULT_SHARE
+        budget = self.budget_tokens or max(MINIMUM_TOKENS if self.tau is None else 0, rounded(share * tokens))
+        init = max(4, rounded(Fraction(budget, 32)))
         return init, budget - init
 
     def lossless(self, tokens: int) -> Self:

@@ -25,11 +25,11 @@ class Quest(Loading):
     Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >= q.k for each of its keys. Ours takes the
     largest U over the group, so it holds for every query head that shares the page, and selects per query token (the published code adds up
     the signs of several tokens, which bounds nothing). `exempt_layers` first layers read everything (2 in Quest's own paper).
-    With `tau` or `budget_tokens` K: the largest page of 16, 8, 4 with K >= 4 pages.
+    With a budget of K tokens (default: 1/32 of the store): the largest page of 16, 8, 4 with K >= 4 pages.
     """
 
     page_tokens: int = 16
-    read_tokens: int = 4096
+    read_tokens: int | None = None
     exempt_layers: int = 0
     tau: Fraction | None = None
     budget_tokens: int | None = None
@@ -53,11 +53,12 @@ class Quest(Loading):
 
     def sizes(self, tokens: int) -> tuple[int, int]:
         """(page size, pages read) for a store of `tokens` slots."""
-        if self.tau is None and self.budget_tokens is None:
+        if self.tau is None and self.budget_tokens is None and self.read_tokens is not None:
             return self.page_tokens, max(3, self.read_tokens // self.page_tokens)
-        budget = int(self.tau * tokens + Fraction(1, 2)) if self.tau is not None else self.budget_tokens or 0
+        share = self.tau if self.tau is not None else DEFAULT_SHARE
+        budget = self.budget_tokens or max(16 if self.tau is None else 0, rounded(share * tokens))
         page = next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
-        return page, budget // page if budget < tokens else -(-tokens // page)
+        return page, budget // page
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, budget_tokens=2 * tokens + 16)
