@@ -1,8 +1,8 @@
 """Code.RepoQA: a function is described, and is to be found among others and repeated.
 
 Functions are those of the interpreter's own library, so a session depends on the Python version; the recipe says which, and what it read.
-How hard it is to tell functions apart by words alone: BM25 of the description on the code puts the asked one first in about two of three
-turns at 32K tokens (tests/tasks/test_repoqa.py measures it).
+How hard it is to tell functions apart by words alone: among 260 functions BM25 of the description on the code puts the asked one first in
+13 % of turns (hints=none 23 %, hints=lexical 67 %); its median place is the 13th. tests/tasks/test_repoqa.py measures it.
 """
 
 from __future__ import annotations
