@@ -12,7 +12,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels import masked
 from scbench.kv import CacheShape
-from scbench.methods.contract import Generation, smallest_share
+from scbench.methods.contract import DEFAULT_SHARE, Generation, rounded, smallest_share
 
 MINIMUM_TOKENS = 8
 BLOCK_ROWS = 256  # query rows that share one gathered set of keys; a row's own mask is exact whatever this is

@@ -13,7 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.store import nbytes
-from scbench.methods.contract import Loading, smallest_share
+from scbench.methods.contract import DEFAULT_SHARE, Loading, rounded, smallest_share
 
 GATHER_BYTES = 64 << 20  # of gathered K at a time: bounds the transient memory of a block of queries
 
@@ -48,7 +48,7 @@ class Quest(Loading):
             raise Mismatch(f"quest was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"quest[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
-        if self.page_tokens < 1 or self.read_tokens < 1 or self.exempt_layers < 0:
+        if self.page_tokens < 1 or (self.read_tokens or 1) < 1 or self.exempt_layers < 0:
             raise Mismatch(f"{self}: page_tokens and read_tokens are at least 1 and exempt_layers at least 0")
 
     def sizes(self, tokens: int) -> tuple[int, int]:
@@ -58,7 +58,7 @@ class Quest(Loading):
         share = self.tau if self.tau is not None else DEFAULT_SHARE
         budget = self.budget_tokens or max(16 if self.tau is None else 0, rounded(share * tokens))
         page = next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
-        return page, budget // page
+        return page, budget // page if budget < tokens else -(-tokens // page)
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, budget_tokens=2 * tokens + 16)
