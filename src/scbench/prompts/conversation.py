@@ -226,7 +226,7 @@ class Conversation:
         return Mismatch(
             f"{self._what}, turn {prompt.turn + 1}: the {len(cached):,} cached tokens are no prefix of the prompt; they part at token {at:,}: cached "
             f"...{old!r}, prompt ...{new!r}. If the cache came from an earlier turn, {name} renders earlier turns anew (some drop what a model "
-            "thought), so a cache cannot be carried on; use --history none, or --plain"
+            "thought), or joins header and answer in one token, so a cache cannot be carried on; use --history none, or --plain"
         )
 
 

@@ -76,8 +76,16 @@ class Writer:
         ask = text.rfind(last)
         if ask < 0:
             raise self._rewritten("its last message")
-        script = Script(text + words.lead(turn), (max(at, shift), stop), (ask, ask + len(last)), shift)
+        script = Script(self._led(text, messages, words.lead(turn)), (max(at, shift), stop), (ask, ask + len(last)), shift)
         return replace(script, cuts=self._official_cuts(script, turn, answers)) if words.is_official else script
+
+    def _led(self, text: str, messages: list[Message], lead: str) -> str:
+        """The prompt with the first words of the answer behind it, spaced as the template spaces them."""
+        if not lead:
+            return text
+        shown = self.tokenizer.render_chat([*messages, {"role": "assistant", "content": lead}], add_generation_prompt=False)
+        led = shown[: shown.rfind(lead) + len(lead)]
+        return led if led.startswith(text) else text + lead
 
     def _official_cuts(self, script: Script, turn: int, answers: Sequence[str]) -> tuple[int, ...]:
         """The published runner tokenises what it adds to a cache by itself: from the context's end, or from the end of the previous prompt."""
