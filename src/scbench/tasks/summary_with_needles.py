@@ -73,8 +73,9 @@ def _keys(draw: Draw, wanted: int, planned: Plan) -> list[tuple[str, str]]:
     taken = [fact.value for report in planned.reports for fact in report.facts if fact.value.isdigit()]
     keys: list[tuple[str, str]] = []
     for owner in draw.sample(owners, wanted):
-        while any(value in (number := _number(draw)) or number in value for value in taken):
-            pass
+        number = _number(draw)
+        while any(value in number or number in value for value in taken):
+            number = _number(draw)
         taken.append(number)
         keys.append((owner, number))
     return keys
