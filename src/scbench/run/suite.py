@@ -10,7 +10,7 @@ from scbench.errors import ScbenchError
 from scbench.prompts import Tokenizer
 from scbench.run.record import needles_of
 from scbench.run.settings import Settings
-from scbench.tasks import published, task
+from scbench.tasks import task
 from scbench.tasks.contract import Task
 from scbench.types import Session
 
@@ -62,6 +62,8 @@ def _generated(settings: Settings, count: TokenCount) -> Iterator[Item]:
 
 
 def _published(settings: Settings) -> Iterator[Item]:
+    from scbench.tasks import published
+
     for name in settings.tasks:
         kind = task(name)
         sessions = list(published.read(kind.name, settings.data, limit=settings.sessions))
