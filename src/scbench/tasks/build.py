@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 from scbench.errors import BadConfig, TooLarge, TooSmall
 from scbench.tasks.contract import Counter
@@ -18,6 +19,7 @@ from scbench.types import Role, Session, Span, Turn
 COMPACT_BELOW_TOKENS = 4096
 MOST_COUNTS = 12  # of whole texts
 SAMPLE_UNITS = 64
+T = TypeVar("T")
 Spans = dict[int, tuple[Span, ...]]
 
 
@@ -60,6 +62,16 @@ class Fitted(Rendered):
 def compact(target: int) -> bool:
     """Whether a context of this length takes the compact shapes, in which two turns fit 256 tokens."""
     return target < COMPACT_BELOW_TOKENS
+
+
+def by_shape(target: int, attempt: Callable[[bool], T]) -> T:
+    """`attempt(is_compact)` in the shape of this length; where many turns do not fit the large shape, in the compact one."""
+    if compact(target):
+        return attempt(True)
+    try:
+        return attempt(False)
+    except TooSmall:
+        return attempt(True)
 
 
 def tolerance(target: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scbench.errors import BadConfig
 from scbench.scoring.strings import shape_of
-from scbench.tasks.build import Fitted, Mark, Piece, compact, depth_of, fit, sealed, strata
+from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.pairs import MOST_DIGITS, MOST_KEY_WORDS, Maker, Shape, easy_shape, line
@@ -49,8 +49,8 @@ def _settled(knobs: Mapping[str, object]) -> Knobs:
     return given
 
 
-def _shape(knobs: Knobs, target: int, turns: int, count: Counter) -> Shape:
-    variant = knobs.variant or ("easy" if compact(target) else "uuid")
+def _shape(knobs: Knobs, target: int, turns: int, count: Counter, small: bool) -> Shape:
+    variant = knobs.variant or ("easy" if small else "uuid")
     if variant == "uuid":
         if knobs.key_words is not None or knobs.digits is not None:
             raise BadConfig(
@@ -122,9 +122,13 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     """A session of Retr.KV (see Task)."""
     checked(NAME, target=target, turns=turns)
     given = _settled(knobs)
-    shape = _shape(given, target, turns, count)
-    plan = _plan(seed, turns, shape, given.near_keys)
-    fitted = _fit(plan, seed, target, count)
+
+    def attempt(small: bool) -> tuple[Shape, Plan, Fitted]:
+        shape = _shape(given, target, turns, count, small)
+        plan = _plan(seed, turns, shape, given.near_keys)
+        return shape, plan, _fit(plan, seed, target, count)
+
+    shape, plan, fitted = by_shape(target, attempt)
     told: dict[str, object] = {"variant": shape.variant}
     if shape.variant == "easy":
         told |= {"key_words": shape.key_words, "digits": shape.digits}
@@ -155,7 +159,7 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """The least target of the compact shape, in tokens: the asked pairs alone, the longest of a few seeds."""
     checked(NAME, target=1, turns=turns)
     given = _settled(knobs)
-    shape = _shape(given, 1, turns, count)
+    shape = _shape(given, 1, turns, count, True)
     plans = [_plan(f"minimum:{i}", turns, shape, given.near_keys) for i in range(MINIMUM_SEEDS)]
     return max(count("{\n" + ",\n".join(piece.text for piece in plan.pieces) + "\n}") for plan in plans)
 

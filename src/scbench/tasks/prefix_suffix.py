@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import log2
 
 from scbench.errors import BadConfig
-from scbench.tasks.build import Fitted, Mark, Piece, Rendered, Units, compact, depth_of, sealed, solve_length, strata, weave
+from scbench.tasks.build import Fitted, Mark, Piece, Rendered, Units, by_shape, depth_of, sealed, solve_length, strata, weave
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.rows import answers_of, ask_of
@@ -52,9 +52,7 @@ class Shape:
         return self.letters if length >= MIXED_CHARS else self.alphabet
 
 
-def _shape(given: Knobs, target: int, turns: int) -> Shape:
-    small = compact(target)
-
+def _shape(given: Knobs, turns: int, small: bool) -> Shape:
     def of(value: int | None, large: int, little: int) -> int:
         return value if value is not None else (little if small else large)
 
@@ -175,9 +173,13 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     """A session of Retr.Prefix-Suffix (see Task)."""
     checked(NAME, target=target, turns=turns)
     given = settle(Knobs, knobs, task=NAME)
-    shape = _shape(given, target, turns)
-    maker, asked, pieces = _plan(seed, turns, shape)
-    fitted = _fit(seed, maker, pieces, target, count)
+
+    def attempt(small: bool) -> tuple[Shape, list[str], Fitted]:
+        shape = _shape(given, turns, small)
+        maker, asked, pieces = _plan(seed, turns, shape)
+        return shape, asked, _fit(seed, maker, pieces, target, count)
+
+    shape, asked, fitted = by_shape(target, attempt)
     told = {name: getattr(shape, name) for name in ("shortest", "longest", "decoys", "prefix_len", "suffix_len")}
     return sealed(
         task=NAME,
@@ -200,7 +202,7 @@ def _turn(turn: int, text: str, shape: Shape, fitted: Fitted) -> Turn:
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """The least target of the compact shape, in tokens: asked strings and decoys alone, the longest of a few seeds."""
     checked(NAME, target=1, turns=turns)
-    shape = _shape(settle(Knobs, knobs, task=NAME), 1, turns)
+    shape = _shape(settle(Knobs, knobs, task=NAME), turns, True)
     plans = [_plan(f"minimum:{i}", turns, shape)[2] for i in range(MINIMUM_SEEDS)]
     return max(count("\n".join(piece.text for piece in pieces)) for pieces in plans)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from scbench.tasks import noise as dull
-from scbench.tasks.build import Fitted, Mark, Piece, compact, depth_of, fit, sealed, strata
+from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.rows import answers_of, ask_of
@@ -127,9 +127,13 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     """A session of Retr.MultiHop (see Task)."""
     checked(NAME, target=target, turns=turns)
     given = _settled(knobs, turns)
-    extra = given.extra_chains if given.extra_chains is not None else (0 if compact(target) else 2)
-    chains, pieces = _plan(seed, turns, extra, given)
-    fitted = _fit(seed, pieces, given.noise, target, count)
+
+    def attempt(small: bool) -> tuple[int, list[Chain], Fitted]:
+        extra = given.extra_chains if given.extra_chains is not None else (0 if small else 2)
+        chains, pieces = _plan(seed, turns, extra, given)
+        return extra, chains, _fit(seed, pieces, given.noise, target, count)
+
+    extra, chains, fitted = by_shape(target, attempt)
     return sealed(
         task=NAME,
         context=fitted.context,

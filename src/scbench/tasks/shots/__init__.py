@@ -1,0 +1,1 @@
+"""The three families of ICL.ManyShot: dates, swaps, translations."""
