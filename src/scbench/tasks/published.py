@@ -1,0 +1,294 @@
+"""Published rows to sessions and back: microsoft/SCBench on the hub, or a folder of its parquet or JSON-lines files.
+
+Text stays as it is, character for character. What the published schema cannot hold (evidence, scorers' needs, recipe) goes into a side file
+`<config>.evidence.jsonl`; where one lies beside the data, `read` gives back the very sessions that were written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from scbench.errors import BadConfig, BadRow, MissingExtra, Unknown
+from scbench.tasks import task as task_called
+from scbench.tasks.build import depth_of, digest_of, sealed
+from scbench.tasks.contract import Bytes, Task
+from scbench.types import Role, Session, Span, Turn
+
+OFFICIAL = "official"
+HUB = "microsoft/SCBench"
+LITERAL = frozenset(
+    {"kv", "prefix_suffix", "repoqa", "passkey", "qa_eng", "qa_chn", "vt"}
+)  # whose gold may stand in the context as it is
+Row = Mapping[str, Any]
+Form = Literal["jsonl", "parquet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A line of the side file: a session without its context."""
+
+    row: int
+    digest: str
+    counted: int
+    counter: str
+    recipe: dict[str, object]
+    turns: tuple[Turn, ...]
+
+
+def read(task: str, source: str | Path, *, limit: int | None = None) -> Iterator[Session]:
+    """The sessions of a task, row by row; `limit` rows at most. `source` is "official", a folder, or one file.
+
+    Raises Unknown (no such file, or the hub cannot be reached) and BadConfig at once; BadRow, with file, row and field, when a row is met.
+    """
+    if limit is not None and limit < 1:
+        raise BadConfig(f"limit is {limit}; it must be at least 1, or None for all rows")
+    kind = task_called(task)
+    path = _download(kind) if str(source) == OFFICIAL else _find(kind, Path(source).expanduser())
+    return _sessions(kind, path, limit)
+
+
+def write(task: str | Task, sessions: Iterable[Session], folder: str | Path, *, form: Form = "jsonl") -> Path:
+    """Write the sessions as `<config>.jsonl` or `<config>.parquet`, and the side file; returns the data file. An older file is replaced."""
+    if form not in ("jsonl", "parquet"):
+        raise BadConfig(f"form {form!r} does not exist; it is 'jsonl' or 'parquet'")
+    kind = task if isinstance(task, Task) else task_called(task)
+    target, made = Path(folder), list(sessions)
+    target.mkdir(parents=True, exist_ok=True)
+    rows = [kind.write_row(session, index) for index, session in enumerate(made)]
+    path = target / f"{kind.config}.{form}"
+    if form == "jsonl":
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    else:
+        import polars
+
+        polars.DataFrame(rows, infer_schema_length=None).write_parquet(path)
+    sides = [asdict(Side(row=at, **_beside(session))) for at, session in enumerate(made)]
+    _side_path(path, kind).write_text("".join(json.dumps(side, ensure_ascii=False) + "\n" for side in sides), encoding="utf-8")
+    return path
+
+
+# --- files -------------------------------------------------------------------------------------------------------------------------------
+
+
+def places(config: str) -> tuple[str, ...]:
+    """Where a config's rows may lie in a folder, best first."""
+    return f"{config}/test-00000-of-00001.parquet", f"{config}.parquet", f"data/{config}.jsonl", f"{config}.jsonl"
+
+
+def _find(kind: Task, source: Path) -> Path:
+    if source.is_file():
+        if source.suffix not in (".jsonl", ".parquet"):
+            raise Unknown(f"{source} is neither .jsonl nor .parquet, so it cannot be read as published rows")
+        return source
+    found = [source / place for place in places(kind.config) if (source / place).is_file()]
+    if not found:
+        raise Unknown(
+            f"{source} has no published rows of {kind.name}; looked for {', '.join(places(kind.config))}. "
+            f'Give a folder that has one of these, or "{OFFICIAL}" to download them'
+        )
+    return found[0]
+
+
+def _download(kind: Task) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as err:
+        raise MissingExtra(
+            "published data are downloaded by the package huggingface_hub, which is not installed; run: pip install huggingface_hub"
+        ) from err
+    name = places(kind.config)[0]
+    try:
+        return Path(hf_hub_download(repo_id=HUB, repo_type="dataset", filename=name))
+    except Exception as err:  # the hub's own tree of errors, and those of its transport
+        raise Unknown(
+            f"{name} of {HUB} is not in the local cache and could not be downloaded ({type(err).__name__}: {str(err).splitlines()[0]}). With a "
+            f"network: huggingface-cli download {HUB} --repo-type dataset --include '{kind.config}/*' --local-dir FOLDER; then give FOLDER as data"
+        ) from err
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    if path.suffix == ".jsonl":
+        yield from _lines(path)
+        return
+    import polars
+
+    try:
+        frame = polars.read_parquet(path)
+    except (polars.exceptions.PolarsError, OSError) as err:
+        raise BadRow(
+            f"{path} cannot be read as parquet: {str(err).splitlines()[0]}; is it whole, and no git-lfs pointer?"
+        ) from err
+    yield from frame.iter_rows(named=True)
+
+
+def _lines(path: Path) -> Iterator[Row]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as err:
+                raise BadRow(f"{path} line {number} is not JSON: {err}") from err
+            if not isinstance(row, dict):
+                raise BadRow(
+                    f"{path} line {number} must be an object with 'context' and 'multi_turns', it is {type(row).__name__}"
+                )
+            yield row
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+# --- rows --------------------------------------------------------------------------------------------------------------------------------
+
+
+def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session]:
+    sides, file_sha256 = _sides(path, kind), _sha256(path)
+    functions = _functions(path) if "repoqa" in kind.subtasks else {}
+    for at, row in enumerate(_rows(path)):
+        if at == limit:
+            return
+        where = f"{path} row {at}"
+        if at in sides:
+            yield _restored(kind, row, sides[at], where)
+            continue
+        context = _context(row, where)
+        turns = [_turn(kind, row, item, f"{where}, turn {number}") for number, item in enumerate(_items(row, where))]
+        turns = [_placed(_judged(turn, functions), context) for turn in turns]
+        recipe = {"name": kind.name, "published": path.name, "sha256": file_sha256, "row": at, "id": _note(row.get("id"))}
+        count = Bytes()
+        yield sealed(task=kind.name, context=context, turns=turns, counted=count(context), counter=count.name, recipe=recipe)
+
+
+def _context(row: Row, where: str) -> str:
+    """The shared text: `context`, or `input` where a row has none; a list of numbers as Python prints it."""
+    value = row.get("context") if row.get("context") is not None else row.get("input")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(number, int) and not isinstance(number, bool) for number in value):
+        return str(value)
+    raise BadRow(f"{where}: 'context' (or 'input') must be text or a list of whole numbers; the row has {', '.join(sorted(row))}")
+
+
+def _items(row: Row, where: str) -> list[Row]:
+    items = row.get("multi_turns")
+    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+        raise BadRow(f"{where}: 'multi_turns' must be a list of at least one object, it is {str(items)[:80]!r}")
+    return items
+
+
+def _turn(kind: Task, row: Row, item: Row, where: str) -> Turn:
+    try:
+        return kind.read_turn(row, item)
+    except (BadRow, KeyError, TypeError, ValueError) as err:
+        raise BadRow(f"{where}: {err}") from err
+
+
+def _note(value: object) -> object:
+    return value if isinstance(value, str | int) else None
+
+
+# --- RepoQA's candidates ------------------------------------------------------------------------------------------------------------------
+
+
+def _functions(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """(name, source) of every function asked for, by repo, over ALL rows of the file, before any selection."""
+    found: dict[str, dict[tuple[str, str], None]] = {}
+    for row in _rows(path):
+        for item in row.get("multi_turns") or ():
+            is_function = (
+                isinstance(item, dict) and item.get("task") in (None, "scbench_repoqa") and isinstance(item.get("answer"), str)
+            )
+            if is_function:
+                found.setdefault(str(row.get("repo") or ""), {})[str(item.get("name") or ""), item["answer"]] = None
+    return {repo: list(pairs) for repo, pairs in found.items()}
+
+
+def _judged(turn: Turn, functions: Mapping[str, Sequence[tuple[str, str]]]) -> Turn:
+    """A function turn with all functions of its repo to choose from; a second function of the same name gets a number behind it."""
+    if turn.task != "repoqa":
+        return turn
+    own = (turn.wanted.name or "", turn.wanted.golds[0])
+    candidates = {own[0]: own[1]}
+    for name, source in functions.get(turn.wanted.repo or "", ()):
+        if (name, source) != own:
+            candidates[name if name not in candidates else f"{name}#{len(candidates)}"] = source
+    return replace(turn, wanted=replace(turn.wanted, candidates=candidates))
+
+
+# --- evidence -----------------------------------------------------------------------------------------------------------------------------
+
+
+def _placed(turn: Turn, context: str) -> Turn:
+    """The turn with the place of its answer, where the gold stands in the context exactly once; MultiHop: where each name is given its value."""
+    if turn.task not in LITERAL:
+        return turn
+    golds = turn.wanted.golds if turn.task == "vt" else turn.wanted.golds[:1]
+    spans = [_only_place(f"VAR {gold} =" if turn.task == "vt" else gold, gold, context) for gold in golds]
+    if not all(spans):
+        return turn  # half the evidence would look like all of it
+    evidence = tuple(sorted((span for span in spans if span is not None), key=lambda span: span.start))
+    return replace(turn, evidence=evidence, depth=depth_of(evidence, len(context)))
+
+
+def _only_place(text: str, gold: str, context: str) -> Span | None:
+    at = context.find(text) if gold.strip() else -1
+    if at < 0 or context.find(text, at + 1) >= 0:
+        return None
+    start = at + text.index(gold)
+    return Span(start, start + len(gold), Role.ANSWER)
+
+
+# --- the side file -------------------------------------------------------------------------------------------------------------------------
+
+
+def _side_path(path: Path, kind: Task) -> Path:
+    return path.with_name(f"{kind.config}.evidence.jsonl")
+
+
+def _beside(session: Session) -> dict[str, Any]:
+    return {name: getattr(session, name) for name in ("digest", "counted", "counter", "recipe", "turns")}
+
+
+def _sides(path: Path, kind: Task) -> dict[int, Side]:
+    beside = _side_path(path, kind)
+    if not beside.is_file():
+        return {}
+    import msgspec
+
+    sides: dict[int, Side] = {}
+    for number, line in enumerate(beside.read_bytes().splitlines(), 1):
+        try:
+            side = msgspec.json.decode(line, type=Side)
+        except msgspec.DecodeError as err:
+            raise BadRow(f"{beside} line {number}: {err}; remove the file to read the rows without it") from err
+        sides[side.row] = side
+    return sides
+
+
+def _restored(kind: Task, row: Row, side: Side, where: str) -> Session:
+    """The session that was written. Raises BadRow if row and side file are not of one making."""
+    session = Session(
+        task=kind.name,
+        context=_context(row, where),
+        turns=side.turns,
+        counted=side.counted,
+        counter=side.counter,
+        recipe=side.recipe,
+        digest=side.digest,
+    )
+    shown = [(item.get("input"), item.get("answer")) for item in _items(row, where)]
+    written = [(item["input"], item["answer"]) for item in kind.write_row(session, side.row)["multi_turns"]]  # type: ignore[attr-defined]
+    if digest_of(session) != side.digest or shown != written:
+        raise BadRow(
+            f"{where} has changed since {kind.config}.evidence.jsonl was written beside it; remove that file to read the row without it"
+        )
+    return session
