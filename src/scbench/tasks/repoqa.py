@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scbench.tasks.build import Piece, Rendered, compact, depth_of, sealed, solve_length
+from scbench.tasks.build import Fitted, Piece, Rendered, by_shape, depth_of, sealed
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
 from scbench.tasks.functions import shelf as shelves
 from scbench.tasks.functions.notes import note
-from scbench.tasks.functions.plan import FunctionKnobs, most_tokens, plan
+from scbench.tasks.functions.plan import FunctionKnobs, Plan, most_tokens, plan
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Session, Turn, Wanted
 
@@ -27,18 +27,8 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     settled = settle(FunctionKnobs, knobs, task=NAME)
     settled.checked(NAME)
     draw = Draw(NAME, str(VERSION), str(seed))
-    planned = plan(NAME, draw, turns=turns, knobs=settled, is_compact=compact(target))
-    shelf = planned.shelf(range(turns))
-    pad_depth = draw.child("pad").unit()
-
-    def render(units: int, padding: int = 0) -> Rendered:
-        extra = [Piece(note(padding, draw.child("pad", "words")), pad_depth)] if padding else []
-        return shelves.rendered(shelves.between(shelf.pieces(units), extra))
-
-    fitted = solve_length(
-        render, target=target, count=count, what=f"{NAME}, seed {seed}", padded=render, max_units=shelf.most_units
-    )
-    candidates = planned.candidates(shelf.order(fitted.units))
+    planned, fitted = by_shape(target, lambda is_compact: _fitted(draw, is_compact, target, turns, settled, count))
+    candidates = planned.candidates(planned.shelf.order(fitted.units))
     repo = f"{NAME}/{seed}/{target}/{turns}/{count.name}"
     asked = []
     for k in range(turns):
@@ -50,6 +40,17 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
         NAME, VERSION, seed=seed, target=target, turns=turns, knobs=settled, python=books.python, library_sha256=books.sha256
     )
     return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+
+
+def _fitted(draw: Draw, is_compact: bool, target: int, turns: int, knobs: FunctionKnobs, count: Counter) -> tuple[Plan, Fitted]:
+    planned = plan(NAME, draw, turns=turns, knobs=knobs, is_compact=is_compact)
+    pad_depth = draw.child("pad").unit()
+
+    def render(units: int, padding: int = 0) -> Rendered:
+        extra = [Piece(note(padding, draw.child("pad", "words")), pad_depth)] if padding else []
+        return shelves.rendered(shelves.between(planned.shelf.pieces(units), extra))
+
+    return planned, shelves.solved(planned.shelf, render, target=target, count=count, what=f"{NAME} of {turns} turns")
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:

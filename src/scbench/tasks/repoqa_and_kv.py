@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from scbench.tasks import kv, repoqa
-from scbench.tasks.build import Fitted, Mark, Piece, Rendered, compact, depth_of, sealed, solve_length, strata
+from scbench.tasks.build import Fitted, Mark, Piece, Rendered, by_shape, depth_of, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.functions import plan as functions
@@ -38,28 +38,27 @@ class _Draft:
 
     parts: tuple[str, ...]
     planned: functions.Plan
-    shelf: shelves.Shelf
     shape: Shape
     pairs: tuple[tuple[str, str], ...]  # the asked ones first
     lines: tuple[Piece, ...]
     draw: Draw
 
     def rendered(self, units: int, padding: int = 0) -> Rendered:
-        row = shelves.between(self.shelf.pieces(units), self.lines, parts=max(self.parts.count("kv"), 1))
+        row = shelves.between(self.planned.shelf.pieces(units), self.lines, parts=max(self.parts.count("kv"), 1))
         extra = [Piece(note(padding, self.draw.child("pad", "words")), self.draw.child("pad").unit())] if padding else []
         return shelves.rendered(shelves.between(row, extra))
 
 
-def _draft(target: int, turns: int, given: Knobs, draw: Draw) -> _Draft:
+def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) -> _Draft:
     given.checked(NAME)
     one_of(NAME, "order", given.order, ORDERS)
     one_of(NAME, "variant", given.variant, (None, "uuid", "easy"))
     within(NAME, "pairs_per_1k", given.pairs_per_1k, 0, 100)
     parts = order_of(PARTS, turns, given.order, draw.child("order"))
     asked, values = parts.count("repoqa"), parts.count("kv")
-    planned = functions.plan(NAME, draw, turns=asked, knobs=given, is_compact=compact(target))
+    planned = functions.plan(NAME, draw, turns=asked, knobs=given, is_compact=is_compact)
     number = max(values + _SPARE_PAIRS, round(given.pairs_per_1k * target / 1000))
-    variant = given.variant or ("easy" if compact(target) else "uuid")
+    variant = given.variant or ("easy" if is_compact else "uuid")
     # A single word is likely to stand in code, two joined by a dash are not.
     shape = Shape("easy", max(2, key_words_for(number)), digits_for(number)) if variant == "easy" else Shape("uuid")
     pairs = _pairs(shape, number, tuple(given.roots), draw.child("pairs"))
@@ -68,7 +67,7 @@ def _draft(target: int, turns: int, given: Knobs, draw: Draw) -> _Draft:
     lines = tuple(
         _line(pair, depth, asked + i if i < values else None) for i, (pair, depth) in enumerate(zip(pairs, depths, strict=True))
     )
-    return _Draft(tuple(parts), planned, planned.shelf(range(asked)), shape, tuple(pairs), lines, draw)
+    return _Draft(tuple(parts), planned, shape, tuple(pairs), lines, draw)
 
 
 def _pairs(shape: Shape, number: int, roots: tuple[str, ...], draw: Draw) -> list[tuple[str, str]]:
@@ -110,16 +109,9 @@ def _line(pair: tuple[str, str], depth: float, turn: int | None) -> Piece:
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
     checked(NAME, target=target, turns=turns)
     given = settle(Knobs, knobs, task=NAME)
-    draft = _draft(target, turns, given, Draw(NAME, str(VERSION), str(seed)))
+    draw = Draw(NAME, str(VERSION), str(seed))
+    draft, fitted = by_shape(target, lambda is_compact: _fitted(_draft(target, turns, given, draw, is_compact), target, count))
     planned = draft.planned
-    fitted = solve_length(
-        draft.rendered,
-        target=target,
-        count=count,
-        what=f"{NAME}, seed {seed}",
-        padded=draft.rendered,
-        max_units=draft.shelf.most_units,
-    )
     made_of = recipe(
         NAME,
         VERSION,
@@ -135,8 +127,13 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
 
 
+def _fitted(draft: _Draft, target: int, count: Counter) -> tuple[_Draft, Fitted]:
+    what = f"{NAME} of {len(draft.parts)} turns"
+    return draft, shelves.solved(draft.planned.shelf, draft.rendered, target=target, count=count, what=what)
+
+
 def _turns(draft: _Draft, fitted: Fitted, *, repo: str, count: Counter) -> list[Turn]:
-    candidates = draft.planned.candidates(draft.shelf.order(fitted.units))
+    candidates = draft.planned.candidates(draft.planned.shelf.order(fitted.units))
     functions_asked = draft.parts.count("repoqa")
     done = {"repoqa": 0, "kv": 0}
     turns: list[Turn] = []
@@ -170,7 +167,7 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     given = settle(Knobs, knobs, task=NAME)
     lines = 0
     for seed in range(4):
-        draft = _draft(1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)))
+        draft = _draft(1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)), is_compact=True)
         lines = max(lines, sum(count(piece.text + shelves.JOIN) for piece in draft.lines))
     return functions.most_tokens(draft.parts.count("repoqa"), given, count) + lines
 

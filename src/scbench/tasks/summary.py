@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from scbench.tasks.build import Rendered, depth_of, sealed, solve_length
+from scbench.tasks.build import Fitted, Rendered, by_shape, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
 from scbench.tasks.reports.page import Page
@@ -24,11 +24,16 @@ ANSWER_TOKENS = 800
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
     checked(NAME, target=target, turns=turns)
     given = settle(ReportKnobs, knobs, task=NAME)
-    settled = given.settled(NAME, target=target, asked=turns)
     draw = Draw(NAME, str(VERSION), str(seed))
-    planned = plan(NAME, draw, settled, asked=turns)
-    page = Page(planned, settled, draw)
-    fitted = solve_length(page.rendered, target=target, count=count, what=f"{NAME}, seed {seed}", padded=page.rendered)
+
+    def attempt(is_compact: bool) -> tuple[Page, Fitted]:
+        settled = given.settled(NAME, target=target, asked=turns, is_compact=is_compact)
+        page = Page(plan(NAME, draw, settled, asked=turns), settled, draw)
+        what = f"{NAME} of {turns} turns"
+        return page, solve_length(page.rendered, target=target, count=count, what=what, padded=page.rendered)
+
+    page, fitted = by_shape(target, attempt)
+    planned, settled = page.plan, page.settled
     asked = [turn_of(planned, settled, fitted, k, fitted.spans[k], draw) for k in range(turns)]
     made_of = recipe(NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, **resolved(settled))
     return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
@@ -62,7 +67,7 @@ def turn_of(planned: Plan, settled: Settled, text: Rendered, k: int, spans: Sequ
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """Of the longest of a few sessions, with room for the differences between seeds."""
     given = settle(ReportKnobs, knobs, task=NAME)
-    settled = given.settled(NAME, target=1, asked=turns)
+    settled = given.settled(NAME, target=1, asked=turns, is_compact=True)
     longest = 0
     for seed in range(8):
         draw = Draw(NAME, str(VERSION), "minimum", str(seed))

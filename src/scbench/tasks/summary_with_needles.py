@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scbench.tasks import summary
-from scbench.tasks.build import Mark, Piece, Rendered, compact, depth_of, sealed, solve_length, strata
+from scbench.tasks.build import Fitted, Mark, Piece, Rendered, by_shape, depth_of, sealed, solve_length, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
@@ -44,19 +44,19 @@ class _Draft:
         return self.page.rendered(self.least_units + units, padding, self.needles)
 
 
-def _draft(target: int, turns: int, given: Knobs, draw: Draw) -> _Draft:
+def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) -> _Draft:
     one_of(NAME, "order", given.order, ORDERS)
     within(NAME, "extra_needles", given.extra_needles, 0, _MOST_EXTRA)
     parts = order_of(PARTS, turns, given.order, draw.child("order"))
     summaries = parts.count("summary")
-    settled = given.settled(NAME, target=target, asked=summaries)
+    settled = given.settled(NAME, target=target, asked=summaries, is_compact=is_compact)
     planned = plan(NAME, draw, settled, asked=summaries)
     keys = _keys(draw.child("keys"), parts.count("passkey") + given.extra_needles, planned)
     depths = strata(draw.child("place", "keys"), len(keys)) if keys else []
     asked = parts.count("passkey")
     needles = tuple(_needle(i, *key, depth, summaries, asked) for i, (key, depth) in enumerate(zip(keys, depths, strict=True)))
     page = Page(planned, settled, draw)
-    wanted = min(len(needles), 1) if compact(target) else len(needles)
+    wanted = min(len(needles), 1) if is_compact else len(needles)
     least = 0
     while page.places(least) < wanted:
         least += 1 if settled.is_compact else len(planned.reports)
@@ -101,8 +101,13 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     checked(NAME, target=target, turns=turns)
     given = settle(Knobs, knobs, task=NAME)
     draw = Draw(NAME, str(VERSION), str(seed))
-    draft = _draft(target, turns, given, draw)
-    fitted = solve_length(draft.rendered, target=target, count=count, what=f"{NAME}, seed {seed}", padded=draft.rendered)
+
+    def attempt(is_compact: bool) -> tuple[_Draft, Fitted]:
+        draft = _draft(target, turns, given, draw, is_compact)
+        what = f"{NAME} of {turns} turns"
+        return draft, solve_length(draft.rendered, target=target, count=count, what=what, padded=draft.rendered)
+
+    draft, fitted = by_shape(target, attempt)
     summaries = draft.parts.count("summary")
     done = {"summary": 0, "passkey": 0}
     asked = []
@@ -135,7 +140,7 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     given = settle(Knobs, knobs, task=NAME)
     longest = 0
     for seed in range(8):
-        draft = _draft(1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)))
+        draft = _draft(1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)), is_compact=True)
         longest = max(longest, count(draft.rendered(0).context))
     return longest + longest // 20
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from scbench.errors import BadConfig
 from scbench.tasks.build import Mark, Piece, strata
@@ -48,7 +49,7 @@ def library_of(knobs: FunctionKnobs) -> Library:
     return library(tuple(knobs.roots))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     asked: tuple[Needle, ...]
     depths: tuple[float, ...]
@@ -59,19 +60,20 @@ class Plan:
     def function(self, turn: int) -> Function:
         return self.library.functions[self.asked[turn].index]
 
-    def shelf(self, turn_of: Sequence[int]) -> Shelf:
-        """`turn_of[k]` is the session's turn that asks for the k-th function."""
-        asked = [self._asked_piece(k, turn) for k, turn in enumerate(turn_of)]
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Its spans count the functions asked for."""
+        asked = [self._asked_piece(k) for k in range(len(self.asked))]
         return Shelf(asked, [self._head(self.library.functions[i]) + self.library.functions[i].source for i in self.others])
 
     def _head(self, function: Function) -> str:
         return f"# module: {function.module}\n" if self.knobs.module_lines else ""
 
-    def _asked_piece(self, k: int, turn: int) -> Piece:
+    def _asked_piece(self, k: int) -> Piece:
         function = self.function(k)
         head = self._head(function)
         start, stop = len(head), len(head) + len(function.source)
-        marks = tuple(Mark(start, stop, role, turn) for role in (Role.SUPPORT, Role.ANSWER))
+        marks = tuple(Mark(start, stop, role, k) for role in (Role.SUPPORT, Role.ANSWER))
         return Piece(head + function.source, self.depths[k], marks)
 
     def candidates(self, order: Sequence[int]) -> dict[str, str]:

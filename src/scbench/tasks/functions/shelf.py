@@ -7,13 +7,16 @@ is filled in seeded order until the next one is too long, and then with the one 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from scbench.tasks.build import Piece, Rendered, spans_of
+from scbench.errors import TooLarge
+from scbench.tasks.build import Fitted, Piece, Rendered, solve_length, spans_of
+from scbench.tasks.contract import Counter
 
 JOIN = "\n\n\n"  # two blank lines
 UNIT_CHARS = 32  # of filler: what the search for the length counts in
+_SAMPLE = 32  # functions on which tokens per character are estimated
 _EDGE = 0.03  # of a part of the text: kept free at either end
 
 
@@ -144,3 +147,19 @@ def rendered(pieces: Sequence[Piece], *, join: str = JOIN) -> Rendered:
             starts.append((at, piece))
         at += len(piece.text) + len(join)
     return Rendered(join.join(piece.text for piece in pieces) + "\n", spans_of(starts))
+
+
+def solved(shelf: Shelf, render: Callable[..., Rendered], *, target: int, count: Counter, what: str) -> Fitted:
+    """`render(units, padding)` at the wanted length (see solve_length).
+
+    A few more units may leave the text as it is, where no function fits; a secant through two such lengths would reach for the whole
+    library and count it. So the search first stays below half as much again as should be needed.
+    """
+    sample = JOIN.join(shelf.others[:_SAMPLE])
+    likely = int(1.5 * target * len(sample) / max(count(sample), 1) / UNIT_CHARS) + 64
+    try:
+        return solve_length(render, target=target, count=count, what=what, padded=render, max_units=min(likely, shelf.most_units))
+    except TooLarge:
+        if likely >= shelf.most_units:
+            raise
+        return solve_length(render, target=target, count=count, what=what, padded=render, max_units=shelf.most_units)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scbench.errors import BadConfig
 from scbench.scoring.summary import floor
-from scbench.tasks.build import compact, strata
+from scbench.tasks.build import strata
 from scbench.tasks.contract import one_of, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.reports import words
@@ -29,9 +29,8 @@ class ReportKnobs:
     headings: bool | None = None  # the names of the sections; None: yes, in compact sessions no
     repeat: float = 0.0  # share of the filler that is said over and over
 
-    def settled(self, task: str, *, target: int, asked: int) -> Settled:
+    def settled(self, task: str, *, target: int, asked: int, is_compact: bool) -> Settled:
         """The knobs with nothing left open, for a session that asks for `asked` reports. Raises BadConfig."""
-        is_compact = compact(target)
         usual = _COMPACT_REPORTS if is_compact else max(_REPORTS_AT_LEAST, round(target / _TOKENS_A_REPORT))
         facts = self.facts if self.facts is not None else (2 if is_compact else 5)
         reports = self.reports if self.reports is not None else max(asked, min(usual, _MOST_REPORTS))
