@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from prompts.texts import THINKS, pairs_session, session_of, tokenizer
 from scbench.errors import BadConfig, Mismatch
 from scbench.prompts import ByteTokenizer, Conversation, HfTokenizer
 from scbench.types import History, Mode, PromptSet, Protocol, Role
-from prompts.texts import THINKS, pairs_session, session_of, tokenizer
 
 MODES = [Mode.MULTI_TURN, Mode.MULTI_REQUEST]
 STRICT = Protocol()

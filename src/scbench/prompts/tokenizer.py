@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "conten
 PLAIN = "plain/1"
 TODAY = datetime(2024, 7, 26)  # some templates print the day; a prompt must not change overnight
 _PROBE = "Zq7xV"
+_CLOCK = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")
 
 
 class Tokenizer(Protocol):
@@ -64,6 +67,7 @@ class HfTokenizer:
             )
         template = tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
         self.has_chat_template = template is not None
+        self._template = None if template is None else _on_one_day(template)
         self.template_digest = PLAIN if template is None else hashlib.sha256(template.encode()).hexdigest()
         self.bos_id = self._own_bos()
         eos = getattr(tokenizer, "eos_token_id", None)
@@ -86,8 +90,8 @@ class HfTokenizer:
                     [dict(message) for message in messages],
                     tokenize=False,
                     add_generation_prompt=add_generation_prompt,
+                    chat_template=self._template,
                     date_string=TODAY.strftime("%d %b %Y"),
-                    strftime_now=TODAY.strftime,
                 )
             )
         except Exception as err:  # jinja's errors, and whatever a template raises by itself
@@ -113,3 +117,12 @@ class HfTokenizer:
         after = self.encode(text[text.rfind(_PROBE) + len(_PROBE) :].lstrip()).ids[:1]
         special = {*getattr(self.raw, "all_special_ids", ()), *getattr(self.raw, "added_tokens_decoder", ())}
         return special & set(after)
+
+
+def _on_one_day(template: str) -> str:
+    """The template with its clock stopped: a macro stands before the function that asks for the time."""
+    formats = {found[1] for found in _CLOCK.findall(template)}
+    if not formats:
+        return template
+    days = json.dumps({form: TODAY.strftime(form) for form in sorted(formats)})
+    return f"{{% macro strftime_now(form) %}}{{{{ {days}[form] }}}}{{% endmacro %}}{template}"
