@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,9 +12,16 @@ from torch import Tensor
 from scbench.errors import Mismatch, Released
 from scbench.kv import store as stores_of
 from scbench.kv.shape import CacheShape
-from scbench.kv.store import DenseStore
+from scbench.kv.store import DenseStore, RaggedStore
 from scbench.kv.stream import LayerCache, Recurrent, Stream
 from scbench.kv.tail import DenseTail
+
+Rotate: TypeAlias = Callable[
+    [Tensor, Tensor], Tensor
+]  # x (..., T, D) and positions (T,) to x as the model turns it there (RoPE, with its scaling)
+
+
+MOMENTS_SKIP_ROWS = 4
 
 
 @dataclass(slots=True)
@@ -20,14 +29,16 @@ class Observed:
     """What was seen of the queries of one layer during a read; fields are None unless some method asked.
 
     `window_HGWD`: the last W queries after RoPE (all of them if fewer were read), unscaled.
-    `column_sums_HS`: attention every key received, summed over all rows, mean over the group (fp32).
-    `query_sum_HGD`, `query_outer_HGDD`, `query_rows`: moments of the queries BEFORE RoPE (fp32).
+    `column_sums_HS`: dense attention every key received, summed over all rows, mean over the group (fp32). Under a sparse pattern it is the
+    dense attention of queries that were computed sparsely.
+    `query_mean_HGD`, `query_scatter_HGDD` = sum of (q - mean)(q - mean)^T, `query_rows`: moments of the queries BEFORE RoPE (fp32), without
+    the first `MOMENTS_SKIP_ROWS` of a prefix, which are unlike all others.
     """
 
     window_HGWD: Tensor | None = None
     column_sums_HS: Tensor | None = None
-    query_sum_HGD: Tensor | None = None
-    query_outer_HGDD: Tensor | None = None
+    query_mean_HGD: Tensor | None = None
+    query_scatter_HGDD: Tensor | None = None
     query_rows: int = 0
 
 
@@ -41,10 +52,28 @@ class LayerView:
     v_HSD: Tensor
     observed: Observed
     scale: float
+    rotate: Rotate | None = None
 
     @property
     def tokens(self) -> int:
         return self.k_HSD.shape[1]
+
+    def gather(self, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Copies of K and V (H, B, D) at `kept`, as many slots in every head, and their positions (H, B) on the CPU: bookkeeping."""
+        at = torch.stack(kept)
+        index = at.to(self.k_HSD.device).unsqueeze(-1).expand(-1, -1, self.k_HSD.shape[-1])
+        return self.k_HSD.gather(1, index), self.v_HSD.gather(1, index), at.cpu()
+
+    def cut(self, kept: list[Tensor]) -> LayerCache:
+        """A copy of the slots `kept` in a store of its own (ragged if heads keep different numbers) and an empty tail."""
+        if len({len(slots) for slots in kept}) > 1:
+            return self.cut_ragged(kept)
+        k_HSD, v_HSD, positions_HS = self.gather(kept)
+        return LayerCache((DenseStore(k_HSD, v_HSD, positions_HS=positions_HS),), DenseTail())
+
+    def cut_ragged(self, kept: list[Tensor]) -> LayerCache:
+        """The same, laid flat even where all heads keep as many."""
+        return LayerCache((RaggedStore.gather(self.k_HSD, self.v_HSD, kept, [slots.cpu() for slots in kept]),), DenseTail())
 
 
 @dataclass(slots=True)
@@ -63,6 +92,7 @@ class Snapshot:
     scales: dict[int, float] = field(default_factory=dict)
     recurrent: Recurrent | None = None
     read_by: str = "dense"  # the generation stage that read it
+    rotate: Rotate | None = None
     released: bool = False
 
     @property
@@ -82,7 +112,9 @@ class Snapshot:
         k_HSD = pieces[0].k_HSD if len(pieces) == 1 else torch.cat([piece.k_HSD for piece in pieces], dim=1)
         v_HSD = pieces[0].v_HSD if len(pieces) == 1 else torch.cat([piece.v_HSD for piece in pieces], dim=1)
         index = list(self.layers).index(layer)
-        return LayerView(index, len(self.layers), k_HSD, v_HSD, self.observed.get(layer, Observed()), self.scales[layer])
+        return LayerView(
+            index, len(self.layers), k_HSD, v_HSD, self.observed.get(layer, Observed()), self.scales[layer], self.rotate
+        )
 
     def prefix(self, tokens: int) -> Snapshot:
         """The first `tokens` tokens as a snapshot that shares these tensors. It has no logits of its own (NaN) and observed nothing. Raises
@@ -100,7 +132,13 @@ class Snapshot:
             layers[layer] = tuple(cut)
         none = torch.full_like(self.logits_V, float("nan"))
         return Snapshot(
-            shape=self.shape, layers=layers, ids=self.ids[:tokens], logits_V=none, scales=self.scales, read_by=self.read_by
+            shape=self.shape,
+            layers=layers,
+            ids=self.ids[:tokens],
+            logits_V=none,
+            scales=self.scales,
+            read_by=self.read_by,
+            rotate=self.rotate,
         )
 
     def digest(self) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scbench.kv.store import Store, nbytes
-from scbench.kv.tail import Tail
+from scbench.kv.tail import Sparse, Tail
 
 
 class Recurrent(Protocol):
@@ -87,7 +87,10 @@ class Stream:
     def positions(self, layer: int, head: int) -> Tensor:
         """Logical positions whose K and V this layer's KV head still holds, ascending (int64)."""
         cache = self.layers[layer]
-        tail = torch.arange(self.logical_tokens - cache.tail.slots, self.logical_tokens)
+        if isinstance(cache.tail, Sparse):
+            tail = cache.tail.positions(head)
+        else:
+            tail = torch.arange(self.logical_tokens - cache.tail.slots, self.logical_tokens)
         return torch.cat([*(store.positions(head) for store in cache.stores), tail])
 
     def stored_tokens(self, kv_heads: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -38,6 +38,15 @@ class Tail(Protocol):
         ...
 
 
+@runtime_checkable
+class Sparse(Protocol):
+    """A tail that does not hold the newest tokens one after the other."""
+
+    def positions(self, head: int) -> Tensor:
+        """Logical positions of the slots of a KV head (S,), int64, strictly ascending, on the CPU."""
+        ...
+
+
 class DenseTail:
     """Full-precision K and V in a buffer that doubles. A fork copies what is held (tails are short next to their stores)."""
 
@@ -67,16 +76,7 @@ class DenseTail:
         self.slots += tokens
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        tokens = q_HGTD.shape[2]
-        k_HSD, v_HSD = self.k_HSD, self.v_HSD
-        read_bytes = nbytes((k_HSD, v_HSD))
-        if tokens == 1:
-            return Read(full(q_HGTD, k_HSD, v_HSD, scale=scale), read_bytes)
-        before = self.slots - tokens
-        own = causal(q_HGTD, k_HSD[:, before:], v_HSD[:, before:], scale=scale)
-        if before == 0:
-            return Read(own, read_bytes)
-        return Read(merge([full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale), own]), read_bytes)
+        return newest(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
 
     def sealed(self) -> tuple[Tensor, Tensor]:
         """K and V without the buffer's spare room: what they show is what they hold."""
@@ -106,6 +106,19 @@ class DenseTail:
         if self.slots:
             new_k[:, : self.slots], new_v[:, : self.slots] = self.k_HSD, self.v_HSD
         self._k_HCD, self._v_HCD = new_k, new_v
+
+
+def newest(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Read:
+    """Attention of T tokens over S >= T slots of which they are the last: all before them, and each other causally."""
+    tokens, slots = q_HGTD.shape[2], k_HSD.shape[1]
+    read_bytes = nbytes((k_HSD, v_HSD))
+    if tokens == 1:
+        return Read(full(q_HGTD, k_HSD, v_HSD, scale=scale), read_bytes)
+    before = slots - tokens
+    own = causal(q_HGTD, k_HSD[:, before:], v_HSD[:, before:], scale=scale)
+    if before == 0:
+        return Read(own, read_bytes)
+    return Read(merge([full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale), own]), read_bytes)
 
 
 def nothing(q_HGTD: Tensor) -> Partial:

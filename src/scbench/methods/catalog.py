@@ -16,7 +16,7 @@ from typing import Any
 from scbench.errors import Unknown
 from scbench.methods.registry import GROUP, PLACES, names
 
-CONTRACT = "scbench.methods.contract"
+CONTRACT = ("scbench.methods.stage", "scbench.methods.contract")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def _where(name: str) -> tuple[Path, str]:
 
 def _described(path: Path, class_name: str) -> dict[str, Any]:
     """Class constants and parameters, those of base classes in the same file or in the contract first."""
-    classes = {**_classes(_contract()), **_classes(path)}
+    classes = {name: node for place in (*_contract(), path) for name, node in _classes(place).items()}
     if class_name not in classes:
         raise Unknown(f"{path} has no class {class_name!r}")
     found: dict[str, Any] = {"parameters": {}}
@@ -96,11 +96,8 @@ def _classes(path: Path) -> dict[str, ast.ClassDef]:
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
-def _contract() -> Path:
-    spec = importlib.util.find_spec(CONTRACT)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin)
+def _contract() -> list[Path]:
+    return [Path(spec.origin) for spec in map(importlib.util.find_spec, CONTRACT) if spec is not None and spec.origin is not None]
 
 
 def _literal(node: ast.expr) -> Any:

@@ -16,8 +16,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
@@ -25,46 +24,18 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView, Store
-from scbench.methods import spelling
+from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
+from scbench.methods.budget import rounded as rounded
+from scbench.methods.budget import smallest_share as smallest_share
+from scbench.methods.budget import top_slots as top_slots
+from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
+from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
+from scbench.methods.stage import WINDOW as WINDOW
+from scbench.methods.stage import Budgeted as Budgeted
+from scbench.methods.stage import Stage as Stage
 
 if TYPE_CHECKING:
     from scbench.kv.pool import Hit, Pool
-
-WINDOW = "window"  # the last 64 queries after RoPE
-COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
-QUERY_MOMENTS = "query-moments"  # sum of q and of q q^T before RoPE
-
-
-DEFAULT_SHARE = Fraction(1, 32)  # the paper's main table: 4,096 of 131,072. Its sizes in tokens would not bind on short contexts.
-
-
-def rounded(x: Fraction) -> int:
-    """floor(x + 1/2): no banker's rounding, no floats."""
-    return int(x + Fraction(1, 2))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """What every stage has. Subclasses are frozen keyword-only dataclasses; their fields are the method's parameters."""
-
-    name: ClassVar[str] = ""  # on the command line
-    stage: ClassVar[str] = ""
-    category: ClassVar[str] = ""  # one of the paper's eight, or "reference"
-    paper: ClassVar[str] = ""  # where it was published, and where ours differs
-    presets: ClassVar[dict[str, dict[str, object]]] = {}
-    needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
-    simulated: ClassVar[bool] = False  # True if it masks where it should free
-    extra_passes: ClassVar[int] = 0  # forwards over the context beyond the read
-
-    def check(self, *, shape: CacheShape, tokens: int) -> None:
-        """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
-
-    def lossless(self, tokens: int) -> Self:
-        """This stage with a budget, or bits, that lose nothing of `tokens` tokens: it must then equal dense (law 1)."""
-        return self
-
-    def __str__(self) -> str:
-        return spelling.spell(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,61 +80,49 @@ class Compression(Stage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budgeted(Compression):
-    """A compression with a token budget per KV head, given as a share `tau` of the tokens it compresses or as `budget_tokens`, not both."""
+class Eviction(Budgeted, Compression):
+    """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not simply the best of each head that stay."""
 
-    tau: Fraction | None = None
-    budget_tokens: int | None = None
-    minimum_tokens: ClassVar[int] = 1
+    ragged: ClassVar[bool] = False  # heads keep different numbers
 
-    def __post_init__(self) -> None:
-        if self.tau is not None and self.budget_tokens is not None:
-            raise Mismatch(f"{self.name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
-        if self.tau is not None and not 0 < self.tau <= 1:
-            raise Mismatch(f"{self.name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
-        if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
-            raise Mismatch(f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed")
+    @property
+    def rolls(self) -> bool:
+        """Whether it goes on evicting while tokens are appended."""
+        return False
 
-    def own_tokens(self) -> int | None:
-        """The budget of the method's own parameters where neither tau nor budget_tokens is given; None where those are not given either."""
-        return None
+    @property
+    def own_cache(self) -> bool:
+        """Whether `cache` makes something else than dense stores and a plain tail: then no codec and no loading stage can build on it."""
+        return self.ragged or self.rolls
 
-    def budget(self, tokens: int) -> int:
-        """K, slots to keep per KV head out of `tokens`: floor(tau T + 1/2), as an exact rational. Nothing given at all means DEFAULT_SHARE."""
-        if self.tau is None and (own := self.budget_tokens or self.own_tokens()):
-            return own
-        if self.tau is None:
-            return max(self.minimum_tokens, rounded(DEFAULT_SHARE * tokens))
-        return rounded(self.tau * tokens)
-
-    def lossless(self, tokens: int) -> Self:
-        return replace(self, tau=None, budget_tokens=max(tokens, self.minimum_tokens))
-
-    def check(self, *, shape: CacheShape, tokens: int) -> None:
-        budget, minimum = self.budget(tokens), min(self.minimum_tokens, tokens)
-        if budget < minimum:
-            least = smallest_share(minimum, tokens)
-            raise Mismatch(
-                f"{self} keeps {budget} of {tokens:,} tokens, below its minimum of {self.minimum_tokens}; "
-                f"the smallest share for this length is tau={least} (about {float(least):.4f})"
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Eviction(Budgeted):
-    """Keeps some slots of every layer and frees the rest."""
+    def rank(self, view: LayerView) -> Tensor:
+        """A score per slot, (H, S) in fp32, higher stays; inf always stays. Called only where the budget binds."""
+        raise NotImplementedError
 
     def keep(self, view: LayerView) -> list[Tensor]:
         """Slots to keep per KV head, ascending int64 indices into `view.k_HSD`; heads may keep different numbers. Ties go to the lower index."""
-        raise NotImplementedError
+        slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
+        if slots >= view.tokens:
+            return [torch.arange(view.tokens)] * view.k_HSD.shape[0]
+        return list(top_slots(self.rank(view), slots))
 
     def keep_all(self, views: Sequence[LayerView]) -> list[list[Tensor]]:
         """`keep` for every layer; override where layers share one budget."""
         return [self.keep(view) for view in views]
 
+    def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
+        """The layer of a stream that holds `kept`. Copies, so that the snapshot can go."""
+        return view.cut(kept)
+
     def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:
         """Closed form: slots per KV head (mean over heads) kept of `tokens` in this layer."""
         return min(self.budget(tokens), tokens)
+
+    def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
+        """Closed form: bytes of all layers after `appended` more tokens, with neither codec nor index."""
+        layers = len(shape.attention_layers)
+        slots = sum(self.kept_slots(layer=layer, layers=layers, tokens=tokens) + appended for layer in range(layers))
+        return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +206,10 @@ class Method:
         for kind, found in (("eviction", evictions), ("codec", codecs)):
             if len(found) > 1:
                 raise Mismatch(f"{' and '.join(map(str, found))} are two {kind}s; a method has at most one")
+        if evictions and evictions[0].own_cache and (codecs or not isinstance(self.loading, LoadAll)):
+            raise Mismatch(
+                f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"
+            )
         if codecs and not isinstance(self.loading, LoadAll):
             raise Mismatch(f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them")
         if self.compression and self.retrieval.pooled:
@@ -290,8 +253,8 @@ class Method:
     def source_digest(self) -> str:
         """SHA-256 over the source of its stages' modules: edited code never meets old answers."""
         seal = hashlib.sha256()
-        for stage in self.stages:
-            seal.update(inspect.getsource(sys.modules[type(stage).__module__]).encode())
+        for part in (part for stage in self.stages for part in stage.parts()):
+            seal.update(inspect.getsource(sys.modules[type(part).__module__]).encode())
         return seal.hexdigest()
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
@@ -315,23 +278,13 @@ class Method:
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
         """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
         layers, total = len(shape.attention_layers), shape.recurrent_bytes
-        dense_slot_bytes = 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
+        if self.codec is None and self.eviction is None:
+            total += shape.token_bytes * (tokens + appended)
+        elif self.codec is None and self.eviction is not None:
+            total += self.eviction.held_bytes(shape=shape, tokens=tokens, appended=appended)
         for layer in range(layers):
             slots = self._kept_slots(layer, layers, tokens)
             if self.codec:
                 total += self.codec.at(shape=shape, tokens=slots).coded_bytes(shape=shape, slots=slots + appended)
-            else:
-                total += dense_slot_bytes * (slots + appended)
             total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
         return total
-
-
-def smallest_share(slots: int, tokens: int) -> Fraction:
-    """The least tau whose budget floor(tau T + 1/2) of `tokens` tokens reaches `slots`."""
-    return (slots - Fraction(1, 2)) / tokens
-
-
-def top_slots(scores_HS: Tensor, budget: int) -> Tensor:
-    """The `budget` best slots per head, ascending; ties go to the lower index (a stable sort, unlike topk)."""
-    order = torch.sort(scores_HS, dim=-1, descending=True, stable=True).indices[..., :budget]
-    return order.sort(dim=-1).values

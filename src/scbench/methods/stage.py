@@ -1,0 +1,89 @@
+"""What every stage has, and what those with a token budget have; `contract.py` has the stages themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar, Self
+
+from scbench.errors import Mismatch
+from scbench.kv import CacheShape
+from scbench.methods import spelling
+from scbench.methods.budget import DEFAULT_SHARE, rounded, smallest_share
+
+WINDOW = "window"  # the last 64 queries after RoPE
+COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
+QUERY_MOMENTS = "query-moments"  # sum of q and of q q^T before RoPE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What every stage has. Subclasses are frozen keyword-only dataclasses; their fields are the method's parameters."""
+
+    name: ClassVar[str] = ""  # on the command line
+    stage: ClassVar[str] = ""
+    category: ClassVar[str] = ""  # one of the paper's eight, or "reference"
+    paper: ClassVar[str] = ""  # where it was published, and where ours differs
+    presets: ClassVar[dict[str, dict[str, object]]] = {}
+    needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
+    simulated: ClassVar[bool] = False  # True if it masks where it should free
+    extra_passes: ClassVar[int] = 0  # forwards over the context beyond the read
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
+
+    def lossless(self, tokens: int) -> Self:
+        """This stage with a budget, or bits, that lose nothing of `tokens` tokens: it must then equal dense (law 1)."""
+        return self
+
+    def parts(self) -> tuple[Stage, ...]:
+        """This stage and those it is made of: its answers depend on the source of all."""
+        return (self,)
+
+    def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
+        """What a reader of the numbers should know of this stage on `tokens` tokens of this model; each record carries it."""
+        return ()
+
+    def __str__(self) -> str:
+        return spelling.spell(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgeted(Stage):
+    """A stage with a token budget per KV head, given as a share `tau` of the tokens it acts on or as `budget_tokens`, not both."""
+
+    tau: Fraction | None = None
+    budget_tokens: int | None = None
+    minimum_tokens: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.tau is not None and self.budget_tokens is not None:
+            raise Mismatch(f"{self.name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
+        if self.tau is not None and not 0 < self.tau <= 1:
+            raise Mismatch(f"{self.name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
+        if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
+            raise Mismatch(f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed")
+
+    def own_tokens(self) -> int | None:
+        """The budget of the method's own parameters where neither tau nor budget_tokens is given; None where those are not given either."""
+        return None
+
+    def budget(self, tokens: int) -> int:
+        """K, slots to keep (or to read) per KV head out of `tokens`: floor(tau T + 1/2), as an exact rational. Nothing given at all means DEFAULT_SHARE."""
+        if self.tau is None and (own := self.budget_tokens or self.own_tokens()):
+            return own
+        if self.tau is None:
+            return max(self.minimum_tokens, rounded(DEFAULT_SHARE * tokens))
+        return rounded(self.tau * tokens)
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=None, budget_tokens=max(tokens, self.minimum_tokens))
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        budget, minimum = self.budget(tokens), min(self.minimum_tokens, tokens)
+        if budget < minimum:
+            least = smallest_share(minimum, tokens)
+            raise Mismatch(
+                f"{self} allows {budget} of {tokens:,} tokens, below its minimum of {self.minimum_tokens}; "
+                f"the smallest share for this length is tau={least} (about {float(least):.4f})"
+            )
