@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scbench.methods import parse
+
 METHODS = (
     "dense",
     "a-shape[tau=1/4]",
@@ -23,6 +25,9 @@ METHODS = (
     "snapkv[tau=1/2]+kivi[tau=1/2]",
     "streaming-llm[tau=1/2]+quest[tau=1/2]",
     "a-shape[tau=1/4]+prefix",
+    "exact-topk[tau=1/8]",
+    "exact-topk[tau=1/8,granularity=query_head]",
+    "snapkv[tau=1/2]+exact-topk[tau=1/4]",
 )
 
 # What a law may say nothing about. Keys: the start of a law's statement; values: stages (any of them in a method makes the law idle).
@@ -32,10 +37,9 @@ FUTURE = "a later token"
 
 def may_idle(spelling: str) -> set[str]:
     """Starts of the statements of the laws that may be idle for a method."""
-    names = {part.partition("[")[0] for part in spelling.split("+")}
-    idle = set()
-    if not names & {"streaming-llm", "snapkv"} or names & {"kivi", "quest"}:
+    method, idle = parse(spelling), set()
+    if method.eviction is None or method.codec is not None or method.loading.category != "reference":
         idle.add(EVICTED)  # nothing is evicted, or another stage stands between what is kept and what is read
-    if "kivi" in names:
+    if method.codec is not None:
         idle.add(FUTURE)  # its tail may have coded the newest keys
     return idle

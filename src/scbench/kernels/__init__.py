@@ -5,5 +5,6 @@ of the keys with the log-sum-exp that lets parts be merged exactly. `reference` 
 """
 
 from scbench.kernels.attention import Partial, causal, full, masked, merge
+from scbench.kernels.gathered import gathered, largest
 
-__all__ = ["Partial", "causal", "full", "masked", "merge"]
+__all__ = ["Partial", "causal", "full", "gathered", "largest", "masked", "merge"]

@@ -26,6 +26,7 @@ PLACES = {  # name -> module:class; one line per method
     "kivi": "scbench.methods.compression.kivi:Kivi",
     "prefix": "scbench.methods.retrieval.prefix:PrefixReuse",
     "quest": "scbench.methods.loading.quest:Quest",
+    "exact-topk": "scbench.methods.loading.exact_topk:ExactTopK",
 }
 GROUP = "scbench.methods"
 

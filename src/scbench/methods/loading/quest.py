@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import Partial
+from scbench.kernels import gathered
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.store import nbytes
-from scbench.methods.contract import DEFAULT_SHARE, Loading, rounded, smallest_share
-
-GATHER_BYTES = 64 << 20  # of gathered K at a time: bounds the transient memory of a block of queries
+from scbench.methods.contract import Budgeted, Loading
+from scbench.methods.loading.indexed import Indexed, dense_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quest(Loading):
+class Quest(Budgeted, Loading):
     """Each query token reads, per KV head, the pages whose bound is largest; the last page and everything appended later are always read.
 
     Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >= q.k for each of its keys. Ours takes the
@@ -31,8 +29,6 @@ class Quest(Loading):
     page_tokens: int = 16
     read_tokens: int | None = None
     exempt_layers: int = 0
-    tau: Fraction | None = None
-    budget_tokens: int | None = None
 
     name: ClassVar[str] = "quest"
     category: ClassVar[str] = "KV loading"
@@ -43,40 +39,32 @@ class Quest(Loading):
         "quest": {"page_tokens": 16, "read_tokens": 1024, "exempt_layers": 2},
     }
 
+    minimum_tokens: ClassVar[int] = 16
+
     def __post_init__(self) -> None:
-        if self.tau is not None and self.budget_tokens is not None:
-            raise Mismatch(f"quest was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
-        if self.tau is not None and not 0 < self.tau <= 1:
-            raise Mismatch(f"quest[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
+        super(Quest, self).__post_init__()
         if self.page_tokens < 1 or (self.read_tokens or 1) < 1 or self.exempt_layers < 0:
             raise Mismatch(f"{self}: page_tokens and read_tokens are at least 1 and exempt_layers at least 0")
 
+    def own_tokens(self) -> int | None:
+        return self.page_tokens * max(3, self.read_tokens // self.page_tokens) if self.read_tokens else None
+
     def sizes(self, tokens: int) -> tuple[int, int]:
         """(page size, pages read) for a store of `tokens` slots."""
-        if self.tau is None and self.budget_tokens is None and self.read_tokens is not None:
-            return self.page_tokens, max(3, self.read_tokens // self.page_tokens)
-        share = self.tau if self.tau is not None else DEFAULT_SHARE
-        budget = self.budget_tokens or max(16 if self.tau is None else 0, rounded(share * tokens))
-        page = next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
-        return page, budget // page if budget < tokens else -(-tokens // page)
-
-    def lossless(self, tokens: int) -> Self:
-        return replace(self, tau=None, budget_tokens=2 * tokens + 16)
+        budget = self.budget(tokens)
+        own = self.tau is None and self.budget_tokens is None and self.read_tokens is not None
+        page = self.page_tokens if own else next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
+        return page, budget // page if own or budget < tokens else -(-tokens // page)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
+        super(Quest, self).check(shape=shape, tokens=tokens)
         if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
             raise Mismatch(f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer")
-        page, pages = self.sizes(tokens)
-        if (self.tau is not None or self.budget_tokens is not None) and page * pages < min(16, tokens):
-            least = smallest_share(min(16, tokens), tokens)
-            raise Mismatch(f"{self} reads {page * pages} of {tokens:,} tokens; at least 16 are needed, that is tau={least}")
 
     def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
         if layer < self.exempt_layers or not stores:
             return stores
-        first = stores[0]
-        if not isinstance(first, DenseStore):
-            raise Mismatch(f"{self} needs as many slots in every KV head, and {type(first).__name__} holds ragged heads or codes")
+        first = dense_first(stores, self)
         page, pages = self.sizes(first.k_HSD.shape[1])
         return (PagedStore(first, page_tokens=page, pages=pages), *stores[1:])
 
@@ -87,39 +75,27 @@ class Quest(Loading):
         return 2 * shape.kv_heads * shape.head_dim * -(-slots // page) * shape.dtype_bytes
 
 
-class PagedStore:
+class PagedStore(Indexed):
     """A dense store read by pages. Holds the elementwise extremes of each page's keys: 2 H P D e bytes more.
 
     A query token loads the extremes, and K and V of the pages it chose.
     """
 
     def __init__(self, base: DenseStore, *, page_tokens: int, pages: int) -> None:
-        self.base, self.page_tokens = base, page_tokens
+        super().__init__(base)
+        self.page_tokens = page_tokens
         self.low_HPD, self.high_HPD = page_extremes(base.k_HSD, page_tokens)
         self.pages = min(pages, self.low_HPD.shape[1])
-        heads, slots, dim = base.k_HSD.shape
-        in_last_page = slots - (self.low_HPD.shape[1] - 1) * page_tokens
+        in_last_page = self.slots - (self.low_HPD.shape[1] - 1) * page_tokens
         read_slots = (self.pages - 1) * page_tokens + in_last_page
-        self._read_bytes = nbytes((self.low_HPD, self.high_HPD)) + read_slots * 2 * heads * dim * base.k_HSD.element_size()
+        self._read_bytes = nbytes((self.low_HPD, self.high_HPD)) + read_slots * 2 * self.heads * self.row_bytes
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         if self.pages == self.low_HPD.shape[1]:
             return self.base.attend(q_HGTD, scale=scale)  # nothing to choose: no bound is read
-        heads, _, tokens, dim = q_HGTD.shape
-        row_bytes = heads * self.pages * self.page_tokens * dim * q_HGTD.element_size()
-        rows = max(1, GATHER_BYTES // row_bytes)
-        parts = [self._rows(q_HGTD[:, :, at : at + rows], scale) for at in range(0, tokens, rows)]
-        return Read(Partial(*(torch.cat(piece, dim=2) for piece in zip(*parts, strict=True))), self._read_bytes)
-
-    def _rows(self, q_HGTD: Tensor, scale: float) -> Partial:
         slots_HTR, inside_HTR = self.chosen_slots(q_HGTD)
-        head = torch.arange(q_HGTD.shape[0], device=q_HGTD.device)[:, None, None]
-        k_HTRD, v_HTRD = self.base.k_HSD[head, slots_HTR], self.base.v_HSD[head, slots_HTR]
-        scores = torch.einsum("hgtd,htrd->hgtr", q_HGTD, k_HTRD).float() * scale
-        scores = scores.masked_fill(~inside_HTR.unsqueeze(1), float("-inf"))
-        lse = torch.logsumexp(scores, dim=-1)
-        weights = torch.exp(scores - lse.unsqueeze(-1)).to(v_HTRD.dtype)
-        return Partial(torch.einsum("hgtr,htrd->hgtd", weights, v_HTRD), lse)
+        choice, inside = slots_HTR.unsqueeze(1), inside_HTR.unsqueeze(1)  # one choice for the queries of a KV head
+        return Read(gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, choice, inside, scale=scale), self._read_bytes)
 
     def chosen_slots(self, q_HGTD: Tensor) -> tuple[Tensor, Tensor]:
         """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly filled)."""
@@ -128,14 +104,11 @@ class PagedStore:
         pages_HTP = torch.sort(bounds_HTP, dim=-1, descending=True, stable=True).indices[..., : self.pages]
         within = torch.arange(self.page_tokens, device=q_HGTD.device)
         slots = (pages_HTP.unsqueeze(-1) * self.page_tokens + within).flatten(2)
-        inside = slots < self.base.k_HSD.shape[1]
-        return slots.clamp_(max=self.base.k_HSD.shape[1] - 1), inside
+        inside = slots < self.slots
+        return slots.clamp_(max=self.slots - 1), inside
 
-    def tensors(self) -> dict[str, Tensor]:
-        return {**self.base.tensors(), "page_low": self.low_HPD, "page_high": self.high_HPD}
-
-    def positions(self, head: int) -> Tensor:
-        return self.base.positions(head)
+    def index(self) -> dict[str, Tensor]:
+        return {"page_low": self.low_HPD, "page_high": self.high_HPD}
 
 
 def page_extremes(k_HSD: Tensor, page_tokens: int) -> tuple[Tensor, Tensor]:
