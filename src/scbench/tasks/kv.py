@@ -42,7 +42,7 @@ class Plan:
 def _settled(knobs: Mapping[str, object]) -> Knobs:
     given = settle(Knobs, knobs, task=NAME)
     one_of(NAME, "variant", given.variant, (None, "uuid", "easy"))
-    within(NAME, "near_keys", given.near_keys, 0, 1000)
+    within(NAME, "near_keys", given.near_keys, 0, 100)  # a two-letter key has 675 neighbours
     for knob, value, most in (("key_words", given.key_words, MOST_KEY_WORDS), ("digits", given.digits, MOST_DIGITS)):
         if value is not None:
             within(NAME, knob, value, 1, most)
