@@ -8,6 +8,8 @@ METHODS = (
     "dense",
     "a-shape[tau=1/4]",
     "a-shape[init_tokens=0,local_tokens=33]",
+    "tri-shape[tau=1/4]",
+    "tri-shape[init_tokens=3,local_tokens=20,last_tokens=50]",
     "streaming-llm[tau=1/4]",
     "streaming-llm[budget_tokens=20]",
     "snapkv[tau=1/4]",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PLACES = {  # name -> module:class; one line per method
     "dense": "scbench.methods.contract:Dense",
     "a-shape": "scbench.methods.generation.a_shape:AShape",
+    "tri-shape": "scbench.methods.generation.tri_shape:TriShape",
     "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",
     "snapkv": "scbench.methods.compression.snapkv:SnapKV",
     "kivi": "scbench.methods.compression.kivi:Kivi",

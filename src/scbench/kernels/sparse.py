@@ -1,0 +1,139 @@
+"""Attention of a whole prefix (T = S) under a sparse pattern: what a pattern lets a row see, as a mask, and the same attention without the T x T matrix.
+
+Two kinds of pattern cover the published ones. A block pattern marks key blocks per query block. A vertical-slash pattern marks columns (keys that
+every later row sees) and offsets (row - key), exactly or by whole tiles. The fast forms gather the keys that a block of rows sees and hand many
+such blocks to one flash kernel call; causality inside a row's own block is always exact.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scbench.kernels import reference
+from scbench.kernels.attention import Partial, causal, full, merge
+
+TILE_ROWS = 64
+GATHER_BYTES = 8 << 20  # of gathered K (and as much of V) at a time: what still lies in a core's cache when the kernel reads it
+
+
+def block_mask(seen_HGRC: Tensor, block_tokens: int, tokens: int) -> Tensor:
+    """(H, G, T, T) True where visible: whole key blocks that `seen` marks before a row's own block, and its own block, all causal."""
+    rows = seen_HGRC.shape[2]
+    whole = seen_HGRC | torch.eye(rows, dtype=torch.bool, device=seen_HGRC.device)
+    mask = whole.repeat_interleave(block_tokens, dim=2).repeat_interleave(block_tokens, dim=3)[:, :, :tokens, :tokens]
+    return mask & reference.causal_mask(tokens, tokens, device=seen_HGRC.device)
+
+
+def vertical_slash_mask(columns_S: Tensor, offsets_S: Tensor, *, whole_tiles: bool) -> Tensor:
+    """(T, T) True where visible: key j <= row i with column j or offset i - j marked. Offset 0 must be marked, so no row is empty.
+
+    `whole_tiles`: all 64 rows of a tile see every key that one of them reaches by an offset, which is what the published GPU kernel computes.
+    """
+    tokens = len(columns_S)
+    rows, keys = torch.arange(tokens, device=columns_S.device).unsqueeze(1), torch.arange(tokens, device=columns_S.device)
+    if whole_tiles:
+        starts = rows // TILE_ROWS * TILE_ROWS
+        slashes = (keys >= starts) | reach(offsets_S)[(starts - keys).clamp(min=0)]
+    else:
+        slashes = offsets_S[(rows - keys).clamp(min=0)]
+    return (columns_S | slashes) & (keys <= rows)
+
+
+def reach(offsets_S: Tensor) -> Tensor:
+    """(S,) True at u if a tile that starts u tokens after a key has a row which reaches that key: some marked offset in u .. u + 63."""
+    padded = functional.pad(offsets_S.to(torch.int32).cumsum(0), (1, 0))
+    at = torch.arange(len(offsets_S), device=offsets_S.device)
+    return padded[(at + TILE_ROWS).clamp(max=len(offsets_S))] > padded[at]
+
+
+def blocks(q_HGTD: Tensor, k_HTD: Tensor, v_HTD: Tensor, seen_HGRC: Tensor, block_tokens: int, *, scale: float) -> Tensor:
+    """Attention under `block_mask`, (H, G, T, D). Row blocks that see equally many past blocks go through the kernel together."""
+    heads, group, tokens, dim = q_HGTD.shape
+    q_NbD, k_HRbD, v_HRbD = (_in_blocks(x, block_tokens) for x in (q_HGTD.transpose(0, 1), k_HTD, v_HTD))
+    rows = k_HRbD.shape[1]
+    q_NbD = q_NbD.permute(1, 2, 0, 3, 4)  # (H, R, G, b, D)
+    own = causal(q_NbD.flatten(0, 1), k_HRbD.flatten(0, 1), v_HRbD.flatten(0, 1), scale=scale)
+    past = Partial(
+        torch.zeros_like(own.out).view(-1, block_tokens, dim), torch.full_like(own.lse, float("-inf")).view(-1, block_tokens)
+    )
+    q_NbD = q_NbD.reshape(-1, block_tokens, dim)
+    before = torch.arange(rows, device=q_HGTD.device).unsqueeze(1) > torch.arange(rows, device=q_HGTD.device)
+    seen_NC = (seen_HGRC & before).permute(0, 2, 1, 3).reshape(-1, rows)
+    counts_N = seen_NC.sum(dim=-1)
+    for count in sorted(set(counts_N.tolist()) - {0}):
+        step = max(1, GATHER_BYTES // (count * block_tokens * dim * q_HGTD.element_size()))
+        for at_N in (counts_N == count).nonzero().squeeze(1).split(step):
+            head_N1 = (at_N // (rows * group)).unsqueeze(1)
+            columns_NC = seen_NC[at_N].nonzero()[:, 1].view(-1, count)
+            k, v = (x[head_N1, columns_NC].flatten(1, 2) for x in (k_HRbD, v_HRbD))
+            part = full(q_NbD[at_N].unsqueeze(1), k, v, scale=scale)
+            past.out[at_N], past.lse[at_N] = part.out.squeeze(1), part.lse.squeeze(1)
+    out = merge([own, Partial(past.out.view_as(own.out), past.lse.view_as(own.lse))]).out
+    return out.view(heads, rows, group, block_tokens, dim).transpose(1, 2).reshape(heads, group, -1, dim)[:, :, :tokens]
+
+
+def vertical_slash(
+    q_TD: Tensor, k_TD: Tensor, v_TD: Tensor, columns_S: Tensor, offsets_S: Tensor, *, scale: float, whole_tiles: bool
+) -> Tensor:
+    """Attention of one query head under `vertical_slash_mask`, (T, D)."""
+    tokens, dim = q_TD.shape
+    q_RbD, k_RbD, v_RbD = (_in_blocks(x.unsqueeze(0), TILE_ROWS)[0] for x in (q_TD, k_TD, v_TD))
+    reach_S, outs = reach(offsets_S), []
+    offsets = functional.pad(offsets_S, (0, TILE_ROWS))  # rows of a last, partial tile look further than T
+    columns = functional.pad(columns_S, (0, TILE_ROWS))
+    first = 0
+    while first < len(q_RbD):
+        width = max(TILE_ROWS, _most_keys(reach_S, columns_S, min(len(q_RbD) - 1, first + 15) * TILE_ROWS))
+        last = min(len(q_RbD), first + max(1, min(16, GATHER_BYTES // (width * dim * q_TD.element_size()))))
+        starts_N = torch.arange(first, last, device=q_TD.device) * TILE_ROWS
+        keys_NK, inside_NK = _past_keys(starts_N, reach_S, columns_S)
+        rows_NT = starts_N.unsqueeze(1) + torch.arange(TILE_ROWS, device=q_TD.device)
+        visible_NTK = inside_NK.unsqueeze(1).expand(-1, TILE_ROWS, -1)
+        apart = torch.arange(TILE_ROWS, device=q_TD.device).unsqueeze(1) - torch.arange(TILE_ROWS, device=q_TD.device)
+        own_NTT = (apart >= 0).expand(len(starts_N), -1, -1)
+        if not whole_tiles:
+            hit = offsets[(rows_NT.unsqueeze(2) - keys_NK.unsqueeze(1)).clamp(min=0)]
+            visible_NTK = visible_NTK & (hit | columns[keys_NK].unsqueeze(1))
+            own_NTT = own_NTT & (offsets[apart.clamp(min=0)] | columns[rows_NT].unsqueeze(1))
+        k, v = (torch.cat([x[keys_NK], own[first:last]], dim=1) for x, own in ((k_TD, k_RbD), (v_TD, v_RbD)))
+        outs.append(_masked(q_RbD[first:last], k, v, torch.cat([visible_NTK, own_NTT], dim=2), scale))
+        first = last
+    return torch.cat(outs).flatten(0, 1)[:tokens]
+
+
+def _most_keys(reach_S: Tensor, columns_S: Tensor, start: int) -> int:
+    """At most as many past keys as a tile at `start` sees."""
+    return int(reach_S[1 : start + 1].sum() + columns_S[:start].sum())
+
+
+def _past_keys(starts_N: Tensor, reach_S: Tensor, columns_S: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys before each tile's start that some of its rows may see, ascending, padded to the longest list: (N, K) and which of them are real."""
+    keys_S = torch.arange(int(starts_N[-1]), device=starts_N.device)
+    back_NS = starts_N.unsqueeze(1) - keys_S
+    seen_NS = (reach_S[back_NS.clamp(min=0)] | columns_S[: len(keys_S)]) & (back_NS > 0)
+    counts_N = seen_NS.sum(dim=1)
+    most = int(counts_N.max())
+    inside_NK = torch.arange(most, device=starts_N.device) < counts_N.unsqueeze(1)
+    keys_NK = torch.zeros(len(starts_N), most, dtype=torch.int64, device=starts_N.device)
+    keys_NK[inside_NK] = seen_NS.nonzero()[:, 1]
+    return keys_NK, inside_NK
+
+
+def _masked(q_NTD: Tensor, k_NKD: Tensor, v_NKD: Tensor, visible_NTK: Tensor, scale: float) -> Tensor:
+    """Attention of N independent row blocks under a mask each; every row sees a key."""
+    if q_NTD.device.type != "cpu":
+        return reference.attend(q_NTD.unsqueeze(1), k_NKD, v_NKD, scale=scale, mask_TS=visible_NTK.unsqueeze(1))[0].squeeze(1)
+    bias = torch.zeros(visible_NTK.shape, dtype=q_NTD.dtype).masked_fill_(~visible_NTK, float("-inf"))
+    out: Tensor
+    out, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q_NTD.unsqueeze(1), k_NKD.unsqueeze(1), v_NKD.unsqueeze(1), attn_mask=bias.unsqueeze(1), scale=scale
+    )
+    return out.squeeze(1)
+
+
+def _in_blocks(x: Tensor, block_tokens: int) -> Tensor:
+    """(..., T, D) to (..., R, b, D), the last block filled with zeros."""
+    padded = functional.pad(x, (0, 0, 0, -x.shape[-2] % block_tokens))
+    return padded.reshape(*x.shape[:-2], -1, block_tokens, x.shape[-1])

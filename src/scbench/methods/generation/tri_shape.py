@@ -1,0 +1,97 @@
+"""Tri-shape: A-shape, and the last rows of the prefix see everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kernels import causal, full, merge
+from scbench.kv import CacheShape
+from scbench.methods.contract import Generation, rounded
+from scbench.methods.generation.a_shape import BLOCK_ROWS, AShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriShape(Generation):
+    """A-shape with dense rows at the bottom: the last `last_tokens` rows of what is read attend to everything.
+
+    Source: SCBench (arXiv 2412.10319). The dense rows are meant for instruction and question, so where the protocol compresses after the first
+    query they are read with the context; after the bare context they are context tokens, and little but A-shape is left. With a budget of K keys
+    a row (default: 1/32 of the tokens) sinks and band are those of a-shape and last = max(32, K/32), which K does not pay for.
+    """
+
+    init_tokens: int | None = None
+    local_tokens: int | None = None
+    last_tokens: int | None = None
+    tau: Fraction | None = None
+    budget_tokens: int | None = None
+
+    name: ClassVar[str] = "tri-shape"
+    category: ClassVar[str] = "sparse attention"
+    paper: ClassVar[str] = "SCBench, arXiv 2412.10319"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"init_tokens": 128, "local_tokens": 4096, "last_tokens": 128},
+        "code": {"init_tokens": 128, "local_tokens": 3968, "last_tokens": 100},
+    }
+    prefix_stable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        try:
+            self.upper()
+        except Mismatch as err:
+            raise Mismatch(str(err).replace(AShape.name, self.name)) from None
+        if self.last_tokens is not None and self.last_tokens < 0:
+            raise Mismatch(f"{self}: last_tokens must be at least 0")
+
+    def upper(self) -> AShape:
+        """The pattern of all rows but the last."""
+        return AShape(
+            init_tokens=self.init_tokens, local_tokens=self.local_tokens, tau=self.tau, budget_tokens=self.budget_tokens
+        )
+
+    def sizes(self, tokens: int) -> tuple[int, int, int]:
+        """(init, local, last) for a prefix of `tokens` tokens."""
+        init, local = self.upper().sizes(tokens)
+        last = max(32, rounded(Fraction(init + local, 32))) if self.last_tokens is None else self.last_tokens
+        return init, local, max(0, min(last, tokens - 1))
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=None, budget_tokens=2 * tokens + 16)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        try:
+            self.upper().check(shape=shape, tokens=tokens)
+        except Mismatch as err:
+            raise Mismatch(str(err).replace(AShape.name, self.name)) from None
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+        tokens, seen = q_HGTD.shape[2], k_HSD.shape[1]
+        dense_rows = min(tokens, max(0, seen - (total_tokens - self.sizes(total_tokens)[2])))
+        upper_rows = tokens - dense_rows
+        outs = []
+        if upper_rows:  # whole blocks of rows, as A-shape would compute them: the same bits
+            rows = min(tokens, -(-upper_rows // BLOCK_ROWS) * BLOCK_ROWS)
+            end = seen - tokens + rows
+            out = self.upper().attend(
+                q_HGTD[:, :, :rows], k_HSD[:, :end], v_HSD[:, :end], layer=layer, scale=scale, total_tokens=total_tokens
+            )
+            outs.append(out[:, :, :upper_rows])
+        if dense_rows:
+            q, before = q_HGTD[:, :, upper_rows:], seen - dense_rows
+            parts = [causal(q, k_HSD[:, before:], v_HSD[:, before:], scale=scale)]
+            if before:
+                parts.append(full(q, k_HSD[:, :before], v_HSD[:, :before], scale=scale))
+            outs.append(merge(parts).out)
+        return torch.cat(outs, dim=2)
+
+    def computed_share(self, tokens: int) -> float:
+        init, local, last = self.sizes(tokens)
+        upper = tokens - last
+        width = min(init + local, upper)
+        pairs = width * (width + 1) / 2 + (upper - width) * width + last * (upper + tokens + 1) / 2
+        return pairs / (tokens * (tokens + 1) / 2)
