@@ -15,16 +15,17 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from scbench.engines.contract import Feed, ModelFacts, Pattern
+from scbench.engines.observe import OBSERVABLE, QUERY_MOMENTS, Observer
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
+from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
 from scbench.errors import Mismatch, OutOfDevice
-from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
+from scbench.kv import DenseStore, DenseTail, LayerCache, Snapshot, Stream
 from scbench.prompts import Tokenizer
 
 OURS = "scbench"
 READ_CHUNK_TOKENS = 2048
 STEP_TOKENS = 4096  # most tokens of one packed forward; more feeds are split into several
-OBSERVABLE = frozenset({"window"})
 
 
 def packed_attention(
@@ -65,6 +66,7 @@ class LocalEngine:
         self.config = model.config.get_text_config(decoder=True)
         self._cache_word = "cache_params" if "cache_params" in model.forward.__code__.co_varnames else "past_key_values"
         self.sliding_tokens: int | None = None
+        self._known_rotation: Rotation | None = None
         self.read_chunk_tokens, self.step_tokens = READ_CHUNK_TOKENS, STEP_TOKENS
         model.set_attn_implementation(OURS)
 
@@ -95,10 +97,9 @@ class LocalEngine:
             raise Mismatch("a read needs at least one token")
         self._check_window((base.logical_tokens if base else 0) + len(ids))
         stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
-        observed = (
-            {} if base is None else {layer: Observed(window_HGWD=seen.window_HGWD) for layer, seen in base.observed.items()}
-        )
-        batch = ReadPass(stream, pattern=pattern, needs=wanted, observed=observed, total_tokens=len(ids))
+        rotation = self._rotation() if QUERY_MOMENTS in wanted else None
+        observer = Observer(wanted, base, rotation.backward if rotation else None)
+        batch = ReadPass(stream, pattern=pattern, observer=observer, total_tokens=len(ids))
         chunk = len(ids) if pattern is not None and pattern.one_shot else self.read_chunk_tokens
         logits = torch.empty(0)
         for start in range(0, len(ids), chunk):
@@ -109,7 +110,20 @@ class LocalEngine:
             stream.ids.extend(piece)
             if on_tokens is not None:
                 on_tokens(len(piece))
-        return self._sealed(stream, base, logits[0], batch, pattern)
+        return self._sealed(stream, base, logits[0], batch, pattern, rotation)
+
+    def _rotation(self) -> Rotation:
+        """The model's rotary embedding, tried once: tokens read at other positions must give the same queries before it."""
+        if self._known_rotation is None:
+            rotation, seen, first = Rotation(self.model), list[dict[int, Tensor]](), 11
+            ids = [(31 * at) % self.config.vocab_size for at in range(1, 9)]
+            for start in (0, first):
+                probe = QueryProbe()
+                self._forward(probe, ids, range(start, start + len(ids)), [0], self.empty())
+                seen.append(probe.queries)
+            check_inverse(rotation, seen[0], seen[1], first)
+            self._known_rotation = rotation
+        return self._known_rotation
 
     @torch.inference_mode()
     def advance(self, feeds: Sequence[Feed]) -> Tensor:
@@ -157,7 +171,12 @@ class LocalEngine:
         return logits
 
     def _forward(
-        self, batch: StepPass | ReadPass, ids: Sequence[int], positions: Sequence[int], rows: list[int], stream: Stream
+        self,
+        batch: StepPass | ReadPass | QueryProbe,
+        ids: Sequence[int],
+        positions: Sequence[int],
+        rows: list[int],
+        stream: Stream,
     ) -> Tensor:
         """One forward of the model; fp32 logits of `rows`."""
         words: dict[str, Any] = {"use_cache": False, "scbench_pass": batch}
@@ -181,7 +200,13 @@ class LocalEngine:
         return logits
 
     def _sealed(
-        self, stream: Stream, base: Snapshot | None, logits_V: Tensor, batch: ReadPass, pattern: Pattern | None
+        self,
+        stream: Stream,
+        base: Snapshot | None,
+        logits_V: Tensor,
+        batch: ReadPass,
+        pattern: Pattern | None,
+        rotation: Rotation | None,
     ) -> Snapshot:
         layers: dict[int, tuple[DenseStore, ...]] = {}
         for layer, cache in stream.layers.items():
@@ -197,10 +222,11 @@ class LocalEngine:
             layers=layers,
             ids=tuple(stream.ids),
             logits_V=logits_V,
-            observed=batch.observed,
+            observed=batch.observer.layers,
             scales=batch.scales,
             recurrent=stream.recurrent,
             read_by=read_by,
+            rotate=rotation.forward if rotation else None,
         )
 
     def _check_window(self, tokens: int) -> None:

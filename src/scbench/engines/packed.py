@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Pattern
+from scbench.engines.observe import Observer
 from scbench.kernels import Partial, merge
-from scbench.kv import Observed, Store, Stream
+from scbench.kv import Store, Stream
 from scbench.kv.tail import DenseTail, nothing
-
-WINDOW_ROWS = 64
 
 
 @dataclass(slots=True)
@@ -85,10 +84,8 @@ class StepPass:
 class ReadPass:
     """One prefix under construction: its rows attend by a pattern, and its queries are observed."""
 
-    def __init__(
-        self, stream: Stream, *, pattern: Pattern | None, needs: frozenset[str], observed: dict[int, Observed], total_tokens: int
-    ) -> None:
-        self.stream, self.pattern, self.needs, self.observed, self.total_tokens = stream, pattern, needs, observed, total_tokens
+    def __init__(self, stream: Stream, *, pattern: Pattern | None, observer: Observer, total_tokens: int) -> None:
+        self.stream, self.pattern, self.observer, self.total_tokens = stream, pattern, observer, total_tokens
         self.order = {layer: at for at, layer in enumerate(stream.layers)}
         self.scales: dict[int, float] = {}
 
@@ -96,22 +93,16 @@ class ReadPass:
         cache = self.stream.layers[layer]
         cache.tail.append(k_HND, v_HND)
         self.scales[layer] = scale
-        self._observe(layer, q_HGND)
         if self.pattern is None:
             parts = [cache.tail.attend(q_HGND, scale=scale).partial]
             parts += [store.attend(q_HGND, scale=scale).partial for store in cache.stores]
-            return merge(parts).out
+            whole = merge(parts)
+            self.observer.see(layer, q_HGND, cache, whole.lse, scale)
+            return whole.out
         tail = cache.tail
         assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
         assert not cache.stores, "a pattern reads a prefix from its first token"
+        self.observer.see(layer, q_HGND, cache, None, scale)
         return self.pattern.attend(
             q_HGND, tail.k_HSD, tail.v_HSD, layer=self.order[layer], scale=scale, total_tokens=self.total_tokens
         )
-
-    def _observe(self, layer: int, q_HGND: Tensor) -> None:
-        if "window" in self.needs:
-            seen = self.observed.setdefault(layer, Observed())
-            rows = q_HGND[:, :, -WINDOW_ROWS:]
-            if seen.window_HGWD is not None and rows.shape[2] < WINDOW_ROWS:
-                rows = torch.cat([seen.window_HGWD, rows], dim=2)[:, :, -WINDOW_ROWS:]
-            seen.window_HGWD = rows.clone()

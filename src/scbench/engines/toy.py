@@ -13,8 +13,12 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Feed, ModelFacts, Pattern
+from scbench.engines.observe import WINDOW_ROWS, add_rows
 from scbench.errors import OutOfDevice
+from scbench.kernels.column_sums import column_sums
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
+from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
+from scbench.kv.tail import newest
 from scbench.prompts import ByteTokenizer
 
 HOLE = "\x00"  # stands in the text where a token is no longer held
@@ -64,8 +68,9 @@ class ToyEngine:
             layers={0: (*earlier, DenseStore(tail.k_HSD, tail.v_HSD, first_position=first))},
             ids=tuple(stream.ids),
             logits_V=self._next(stream, is_prompt=True),
-            observed={0: Observed(window_HGWD=_vectors(stream.ids[-64:]).unsqueeze(1))},
+            observed={0: _observed(_vectors(stream.ids))},
             scales={0: 1.0},
+            rotate=_unturned,
             read_by=pattern.name if pattern is not None else "dense",
         )
 
@@ -126,6 +131,19 @@ def _runs(positions: Sequence[int]) -> list[tuple[int, int]]:
         else:
             runs.append((at, at + 1))
     return runs
+
+
+def _observed(x_HTD: Tensor) -> Observed:
+    """All that methods may ask for; queries, keys and values are one and the same, and nothing is rotated."""
+    q_HGTD = x_HTD.unsqueeze(1)
+    seen = Observed(window_HGWD=q_HGTD[:, :, -WINDOW_ROWS:])
+    seen.column_sums_HS = column_sums(q_HGTD, x_HTD, newest(q_HGTD, x_HTD, x_HTD, scale=1.0).partial.lse, scale=1.0)
+    add_rows(seen, q_HGTD[:, :, MOMENTS_SKIP_ROWS:])
+    return seen
+
+
+def _unturned(x: Tensor, positions: Tensor) -> Tensor:
+    return x
 
 
 def _vectors(ids: Sequence[int]) -> Tensor:
