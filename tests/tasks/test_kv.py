@@ -93,6 +93,7 @@ def test_there_are_512_different_short_words() -> None:
         {"digits": 5},
         {"variant": "easy", "key_words": 1},
         {"variant": "easy", "digits": 0},
+        {"near_keys": "2"},
     ],
 )
 def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from solvers_strings import SOLVERS
-
 from task_laws import ALL, READ_ELSEWHERE, counter, few, make, strict, text_of
+
 from scbench.errors import BadConfig, TooSmall
 from scbench.tasks import names, task
 from scbench.tasks.build import digest_of, tolerance

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from solvers_strings import SOLVERS, split
-
 from task_laws import ALL, READ_ELSEWHERE, SOLVED, Thirds, few, make, strict, text_of
+
 from scbench.scoring import grade
 from scbench.tasks import names, task
 from scbench.types import Role, Session, Turn

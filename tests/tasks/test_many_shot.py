@@ -95,7 +95,15 @@ def test_seeds_take_all_families_and_compact_tracking_has_three_things() -> None
 
 @pytest.mark.parametrize(
     "knobs",
-    [{"family": "salient"}, {"objects": 1}, {"family": "date", "objects": 4}, {"label_noise": 1.5}, {"shots": 0}, {"swaps": -1}],
+    [
+        {"family": "salient"},
+        {"objects": 1},
+        {"family": "date", "objects": 4},
+        {"label_noise": 1.5},
+        {"shots": 0},
+        {"swaps": -1},
+        {"swaps": 1.5},
+    ],
 )
 def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None:
     with pytest.raises(BadConfig, match="many_shot"):

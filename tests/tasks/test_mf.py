@@ -120,7 +120,9 @@ def test_ranges_differ_between_sessions() -> None:
     assert len(ranges) == 20
 
 
-@pytest.mark.parametrize("knobs", [{"digits": 1}, {"digits": 7}, {"kinds": ()}, {"kinds": ("mean",)}, {"kinds": ("min", "min")}])
+@pytest.mark.parametrize(
+    "knobs", [{"digits": 1}, {"digits": 7}, {"kinds": ()}, {"kinds": ("mean",)}, {"kinds": ("min", "min")}, {"digits": 3.0}]
+)
 def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None:
     with pytest.raises(BadConfig, match="mf"):
         make(**knobs)

@@ -67,6 +67,7 @@ def test_repeating_the_question_before_the_answer_is_no_rival() -> None:
         {"prefix_len": 8, "suffix_len": 8, "shortest": 16, "longest": 20},
         {"shortest": 30, "longest": 20},
         {"alphabet": "a1", "shortest": 12, "prefix_len": 7, "suffix_len": 3},
+        {"decoys": True},
     ],
 )
 def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None:

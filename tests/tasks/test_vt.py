@@ -84,7 +84,7 @@ def test_the_limit_is_twice_the_answer_and_at_least_30() -> None:
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"hops": 0}, {"hops": 9}, {"branch": 0}, {"noise": "loud"}, {"order": "up"}, {"extra_chains": -1}]
+    "knobs", [{"hops": 0}, {"hops": 9}, {"branch": 0}, {"noise": "loud"}, {"order": "up"}, {"extra_chains": -1}, {"hops": 2.5}]
 )
 def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None:
     with pytest.raises(BadConfig, match="vt"):

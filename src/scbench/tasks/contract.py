@@ -103,3 +103,10 @@ def within(task: str, knob: str, value: object, low: float, high: float) -> None
     """Raises BadConfig unless the number `value` lies in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise BadConfig(f"{task}: {knob}={value!r} is not allowed; it must lie between {low:,} and {high:,}")
+
+
+def whole(task: str, knob: str, value: object, low: int, high: int) -> None:
+    """Raises BadConfig unless `value` is a whole number in [low, high]."""
+    if not isinstance(value, int):
+        raise BadConfig(f"{task}: {knob}={value!r} is not allowed; it must be a whole number between {low:,} and {high:,}")
+    within(task, knob, value, low, high)

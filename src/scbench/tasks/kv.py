@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scbench.errors import BadConfig
 from scbench.scoring.strings import shape_of
 from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
-from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
+from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole
 from scbench.tasks.draw import Draw
 from scbench.tasks.pairs import MOST_DIGITS, MOST_KEY_WORDS, Maker, Shape, easy_shape, line
 from scbench.tasks.rows import answers_of, ask_of
@@ -42,10 +42,10 @@ class Plan:
 def _settled(knobs: Mapping[str, object]) -> Knobs:
     given = settle(Knobs, knobs, task=NAME)
     one_of(NAME, "variant", given.variant, (None, "uuid", "easy"))
-    within(NAME, "near_keys", given.near_keys, 0, 100)  # a two-letter key has 675 neighbours
+    whole(NAME, "near_keys", given.near_keys, 0, 100)  # a two-letter key has 675 neighbours
     for knob, value, most in (("key_words", given.key_words, MOST_KEY_WORDS), ("digits", given.digits, MOST_DIGITS)):
         if value is not None:
-            within(NAME, knob, value, 1, most)
+            whole(NAME, knob, value, 1, most)
     return given
 
 

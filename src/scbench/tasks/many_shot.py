@@ -12,7 +12,7 @@ from string import ascii_uppercase
 from scbench.errors import BadConfig
 from scbench.scoring.choice import parse_options
 from scbench.tasks.build import Fitted, Rendered, Units, by_shape, sealed, solve_length, weave
-from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
+from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.noise import of_words
 from scbench.tasks.rows import answers_of, ask_of
@@ -82,7 +82,7 @@ def _settled(knobs: Mapping[str, object]) -> Knobs:
         ("shots", given.shots, 1, 1_000_000),
     ):
         if value is not None:
-            within(NAME, knob, value, low, high)
+            whole(NAME, knob, value, low, high)
             if knob != "shots" and given.family not in (None, "tracking"):
                 raise BadConfig(
                     f"{NAME}: {knob} belongs to family='tracking', but family={given.family!r}; leave one of them out"

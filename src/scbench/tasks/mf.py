@@ -15,7 +15,7 @@ from math import ceil
 from scbench.errors import BadConfig
 from scbench.tasks import figures
 from scbench.tasks.build import Fitted, Rendered, Spans, depth_of, sealed, solve_length, strata
-from scbench.tasks.contract import Counter, Task, checked, recipe, settle, within
+from scbench.tasks.contract import Counter, Task, checked, recipe, settle, whole
 from scbench.tasks.draw import Draw
 from scbench.tasks.figures import Figure
 from scbench.tasks.rows import answers_of, ask_of
@@ -67,7 +67,7 @@ class Plan:
 
 def _settled(knobs: Mapping[str, object]) -> Knobs:
     given = settle(Knobs, knobs, task=NAME)
-    within(NAME, "digits", given.digits, 2, 6)
+    whole(NAME, "digits", given.digits, 2, 6)
     kinds = (given.kinds,) if isinstance(given.kinds, str) else tuple(given.kinds)
     if not kinds or set(kinds) - set(figures.KINDS) or len(set(kinds)) < len(kinds):
         raise BadConfig(f"{NAME}: kinds={given.kinds!r} must be different ones of {', '.join(figures.KINDS)}")

@@ -12,7 +12,7 @@ from math import log2
 
 from scbench.errors import BadConfig
 from scbench.tasks.build import Fitted, Mark, Piece, Rendered, Units, by_shape, depth_of, sealed, solve_length, strata, weave
-from scbench.tasks.contract import Counter, Task, checked, recipe, settle, within
+from scbench.tasks.contract import Counter, Task, checked, recipe, settle, whole
 from scbench.tasks.draw import Draw
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Turn, Wanted
@@ -69,11 +69,11 @@ def _shape(given: Knobs, turns: int, small: bool) -> Shape:
 
 
 def _check(shape: Shape, turns: int) -> None:
-    within(NAME, "shortest", shape.shortest, MIXED_CHARS, 4096)
-    within(NAME, "longest", shape.longest, shape.shortest, 4096)
-    within(NAME, "decoys", shape.decoys, 0, 1000)
+    whole(NAME, "shortest", shape.shortest, MIXED_CHARS, 4096)
+    whole(NAME, "longest", shape.longest, shape.shortest, 4096)
+    whole(NAME, "decoys", shape.decoys, 0, 1000)
     for knob, length in (("prefix_len", shape.prefix_len), ("suffix_len", shape.suffix_len)):
-        within(NAME, knob, length, 1, RIVAL_CHARS - 1)
+        whole(NAME, knob, length, 1, RIVAL_CHARS - 1)
         if len(shape.ends(length)) ** length < 16 * turns:
             raise BadConfig(f"{NAME}: {knob}={length} makes too few different texts for {turns:,} turns; take a longer one")
     if shape.prefix_len + shape.suffix_len >= shape.shortest:

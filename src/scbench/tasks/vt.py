@@ -8,7 +8,7 @@ from math import ceil
 
 from scbench.tasks import noise as dull
 from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
-from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
+from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole
 from scbench.tasks.draw import Draw
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Turn, Wanted
@@ -71,13 +71,13 @@ class _Namer:
 
 def _settled(knobs: Mapping[str, object], turns: int) -> Knobs:
     given = settle(Knobs, knobs, task=NAME)
-    within(NAME, "hops", given.hops, 1, 8)
-    within(NAME, "branch", given.branch, 1, 8)
+    whole(NAME, "hops", given.hops, 1, 8)
+    whole(NAME, "branch", given.branch, 1, 8)
     one_of(NAME, "noise", given.noise, ("repeat", "varied"))
     one_of(NAME, "order", given.order, ("chain", "shuffled"))
     if given.extra_chains is not None:
-        within(NAME, "extra_chains", given.extra_chains, 0, MOST_CHAINS)
-    within(NAME, "turns + extra_chains", turns + (given.extra_chains or 0), 1, MOST_CHAINS)
+        whole(NAME, "extra_chains", given.extra_chains, 0, MOST_CHAINS)
+    whole(NAME, "turns + extra_chains", turns + (given.extra_chains or 0), 1, MOST_CHAINS)
     return given
 
 
