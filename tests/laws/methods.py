@@ -30,6 +30,14 @@ METHODS = (
     "exact-topk[tau=1/8]",
     "exact-topk[tau=1/8,granularity=query_head]",
     "snapkv[tau=1/2]+exact-topk[tau=1/4]",
+    "rtn",
+    "rtn[bits=8,group=8]",
+    "rtn[tau=1/2,group=8]",
+    "fp8",
+    "fp8[scale_scope=head]",
+    "fp8[scale_scope=tensor]",
+    "snapkv[tau=1/4]+rtn[bits=3]",
+    "streaming-llm[tau=1/4]+fp8",
 )
 
 # What a law may say nothing about. Keys: the start of a law's statement; values: stages (any of them in a method makes the law idle).

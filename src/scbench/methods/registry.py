@@ -25,6 +25,8 @@ PLACES = {  # name -> module:class; one line per method
     "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",
     "snapkv": "scbench.methods.compression.snapkv:SnapKV",
     "kivi": "scbench.methods.compression.kivi:Kivi",
+    "rtn": "scbench.methods.compression.rtn:RTN",
+    "fp8": "scbench.methods.compression.fp8:FP8",
     "prefix": "scbench.methods.retrieval.prefix:PrefixReuse",
     "quest": "scbench.methods.loading.quest:Quest",
     "exact-topk": "scbench.methods.loading.exact_topk:ExactTopK",

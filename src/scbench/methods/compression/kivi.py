@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import Partial, causal, full, merge
 from scbench.kv import CacheShape, LayerCache, Read
-from scbench.kv.bits import pack, unpack
 from scbench.kv.store import nbytes
+from scbench.kv.tail import newest
+from scbench.methods.compression.affine import ChannelGroups, Codes, TokenGroups
+from scbench.methods.compression.affine import dequantise as dequantise
+from scbench.methods.compression.affine import quantise as quantise
+from scbench.methods.compression.codes import CodedStore, Coders, joined, plain, shape_of
 from scbench.methods.contract import Codec
-
-BLOCK_SLOTS = 2048  # dequantised at a time: the whole cache never exists in full precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,25 +81,21 @@ class Kivi(Codec):
         )
 
     def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
-        heads, slots, dim = k_HSD.shape
-        shape = CacheShape(
-            layers=1, attention_layers=(0,), query_heads=heads, kv_heads=heads, head_dim=dim, dtype_bytes=k_HSD.element_size()
-        )
-        fitted = self.at(shape=shape, tokens=slots)
+        heads, slots, _ = k_HSD.shape
+        fitted = self.at(shape=shape_of(k_HSD), tokens=slots)
         if fitted.bits == 16:
-            from scbench.kv import DenseStore, DenseTail
-
-            return LayerCache((DenseStore(k_HSD, v_HSD, positions_HS=positions_HS),), DenseTail())
+            return plain(k_HSD, v_HSD, positions_HS)
+        coders = Coders(TokenGroups(fitted.bits, fitted.group), ChannelGroups(fitted.bits, fitted.group))
         residual = fitted.residual_tokens
         shared = max(0, slots - residual) // residual * residual  # both K and V of these slots are coded for ever
-        tail = CodedTail(fitted)
+        tail = CodedTail(coders, residual)
         tail.append(k_HSD[:, shared:], v_HSD[:, shared:])
         tail.settle()
         if not shared:
             return LayerCache((), tail)
-        keys, values = quantise_keys(k_HSD[:, :shared], fitted), quantise_values(v_HSD[:, :shared], fitted)
+        keys, values = coders.keys.write(k_HSD[:, :shared]), coders.values.write(v_HSD[:, :shared])
         positions = torch.arange(shared).expand(heads, shared) if positions_HS is None else positions_HS[:, :shared]
-        return LayerCache((CodedStore(keys, values, fitted, k_HSD.dtype, positions),), tail)
+        return LayerCache((CodedStore(keys, values, coders, k_HSD.dtype, positions),), tail)
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
         fitted = self.at(shape=shape, tokens=slots) if self.tau is not None else self
@@ -115,85 +112,21 @@ class Kivi(Codec):
 SHAPE_FIELDS = ("layers", "attention_layers", "query_heads", "kv_heads", "head_dim")
 
 
-class Codes(NamedTuple):
-    """Packed codes and the 16-bit scale and minimum of each group (last axis of `packed` is one group)."""
-
-    packed: Tensor
-    scale: Tensor
-    low: Tensor
-
-    def nbytes(self) -> int:
-        return nbytes(self)
-
-
-def quantise(groups: Tensor, bits: int) -> Codes:
-    """Round (..., g) to codes; the error is at most s / 2 plus the rounding of s and m to 16 bits. A constant group has s = 0 and is its minimum."""
-    half = torch.bfloat16 if groups.dtype == torch.bfloat16 else torch.float16
-    low = groups.amin(dim=-1).to(half)
-    scale = ((groups.amax(dim=-1).float() - low.float()) / (2**bits - 1)).to(half)
-    if not (torch.isfinite(low).all() and torch.isfinite(scale).all()):
-        raise Mismatch(
-            "kivi was handed keys or values that are not finite, or too large for 16-bit scales; quantisation would spread them over their group"
-        )
-    step = scale.float().masked_fill(scale == 0, 1.0).unsqueeze(-1)
-    codes = ((groups.float() - low.float().unsqueeze(-1)) / step).round_().clamp_(0, 2**bits - 1)
-    return Codes(pack(codes.to(torch.uint8), bits), scale, low)
-
-
-def dequantise(codes: Codes, bits: int, dtype: torch.dtype) -> Tensor:
-    """The groups back, (..., g)."""
-    return unpack(codes.packed, bits).to(dtype).mul_(codes.scale.to(dtype).unsqueeze(-1)).add_(codes.low.to(dtype).unsqueeze(-1))
-
-
-def quantise_keys(k_HSD: Tensor, kivi: Kivi) -> Codes:
-    """Groups of consecutive slots of one channel: packed (H, S/g, D, bytes)."""
-    return quantise(k_HSD.reshape(k_HSD.shape[0], -1, kivi.group, k_HSD.shape[2]).transpose(2, 3), kivi.bits)
-
-
-def quantise_values(v_HSD: Tensor, kivi: Kivi) -> Codes:
-    """Groups of consecutive channels of one slot: packed (H, S, D/g, bytes)."""
-    return quantise(v_HSD.reshape(*v_HSD.shape[:2], -1, kivi.group), kivi.bits)
-
-
 def keys_of(codes: Codes, kivi: Kivi, dtype: torch.dtype) -> Tensor:
-    return dequantise(codes, kivi.bits, dtype).transpose(2, 3).flatten(1, 2)
+    """Keys (H, S, D) of whole groups of tokens."""
+    return TokenGroups(kivi.bits, kivi.group).read(codes, dtype)
 
 
 def values_of(codes: Codes, kivi: Kivi, dtype: torch.dtype) -> Tensor:
-    return dequantise(codes, kivi.bits, dtype).flatten(2, 3)
-
-
-class CodedStore:
-    """Slots whose K and V are both codes; attention dequantises a block at a time and merges."""
-
-    def __init__(self, keys: Codes, values: Codes, kivi: Kivi, dtype: torch.dtype, positions_HS: Tensor) -> None:
-        self.keys, self.values, self.kivi, self.dtype, self.positions_HS = keys, values, kivi, dtype, positions_HS
-        self._read_bytes = keys.nbytes() + values.nbytes()
-
-    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        group, slots = self.kivi.group, self.values.packed.shape[1]
-        parts: list[Partial] = []
-        for start in range(0, slots, BLOCK_SLOTS):
-            stop = min(start + BLOCK_SLOTS, slots)
-            k = keys_of(Codes(*(x[:, start // group : stop // group] for x in self.keys)), self.kivi, self.dtype)
-            v = values_of(Codes(*(x[:, start:stop] for x in self.values)), self.kivi, self.dtype)
-            parts.append(full(q_HGTD, k, v, scale=scale))
-        return Read(merge(parts), self._read_bytes)
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {
-            f"{side}_{name}": x for side, codes in (("k", self.keys), ("v", self.values)) for name, x in codes._asdict().items()
-        }
-
-    def positions(self, head: int) -> Tensor:
-        return self.positions_HS[head]
+    """Values (H, S, D)."""
+    return ChannelGroups(kivi.bits, kivi.group).read(codes, dtype)
 
 
 class CodedTail:
     """The newest slots: whole residuals of keys coded, the rest plain; all values but the newest residual coded. Codes when `settle` is called."""
 
-    def __init__(self, kivi: Kivi) -> None:
-        self.kivi = kivi
+    def __init__(self, coders: Coders, residual_tokens: int) -> None:
+        self.coders, self.residual_tokens = coders, residual_tokens
         self.keys: Codes | None = None
         self.values: Codes | None = None
         self.k_HRD: Tensor | None = None  # keys not yet coded
@@ -201,7 +134,7 @@ class CodedTail:
 
     @property
     def slots(self) -> int:
-        coded = 0 if self.keys is None else self.keys.packed.shape[1] * self.kivi.group
+        coded = 0 if self.keys is None else self.keys[0].shape[1] * self.coders.keys.group_slots
         return coded + (0 if self.k_HRD is None else self.k_HRD.shape[1])
 
     def append(self, k_HTD: Tensor, v_HTD: Tensor) -> None:
@@ -212,30 +145,28 @@ class CodedTail:
         """Code what has left the residual; called when the forward that appended is over."""
         assert self.k_HRD is not None
         assert self.v_HRD is not None
-        residual = self.kivi.residual_tokens
-        full_keys = self.k_HRD.shape[1] // residual * residual
+        full_keys = self.k_HRD.shape[1] // self.residual_tokens * self.residual_tokens
         if full_keys:
-            self.keys = _joined(self.keys, quantise_keys(self.k_HRD[:, :full_keys], self.kivi))
+            self.keys = Codes(*joined(self.keys or (), self.coders.keys.write(self.k_HRD[:, :full_keys])))
             self.k_HRD = self.k_HRD[:, full_keys:].clone()
-        old_values = max(0, self.v_HRD.shape[1] - residual)
+        old_values = max(0, self.v_HRD.shape[1] - self.residual_tokens)
         if old_values:
-            self.values = _joined(self.values, quantise_values(self.v_HRD[:, :old_values], self.kivi))
+            self.values = Codes(*joined(self.values or (), self.coders.values.write(self.v_HRD[:, :old_values])))
             self.v_HRD = self.v_HRD[:, old_values:].clone()
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+        """K and V meet at different slots, so the tail (two residuals and what was appended) is decoded whole."""
         assert self.k_HRD is not None
         assert self.v_HRD is not None
-        dtype, tokens = self.k_HRD.dtype, q_HGTD.shape[2]
-        k = self.k_HRD if self.keys is None else torch.cat([keys_of(self.keys, self.kivi, dtype), self.k_HRD], dim=1)
-        v = self.v_HRD if self.values is None else torch.cat([values_of(self.values, self.kivi, dtype), self.v_HRD], dim=1)
-        before, read_bytes = k.shape[1] - tokens, nbytes(self.tensors().values())
-        own = causal(q_HGTD, k[:, before:], v[:, before:], scale=scale)
-        if not before:
-            return Read(own, read_bytes)
-        return Read(merge([full(q_HGTD, k[:, :before], v[:, :before], scale=scale), own]), read_bytes)
+        dtype = self.k_HRD.dtype
+        k = self.k_HRD if self.keys is None else torch.cat([self.coders.keys.read(self.keys, dtype), self.k_HRD], dim=1)
+        v = self.v_HRD if self.values is None else torch.cat([self.coders.values.read(self.values, dtype), self.v_HRD], dim=1)
+        return Read(newest(q_HGTD, k, v, scale=scale).partial, nbytes(self.tensors().values()))
 
     def fork(self) -> CodedTail:
-        child = CodedTail(self.kivi)  # tensors are replaced, never written in place, so sharing them is safe
+        child = CodedTail(
+            self.coders, self.residual_tokens
+        )  # tensors are replaced, never written in place, so sharing them is safe
         child.keys, child.values, child.k_HRD, child.v_HRD = self.keys, self.values, self.k_HRD, self.v_HRD
         return child
 
@@ -245,7 +176,3 @@ class CodedTail:
             if codes is not None:
                 held |= {f"{side}_{name}": x for name, x in codes._asdict().items()}
         return held
-
-
-def _joined(old: Codes | None, new: Codes) -> Codes:
-    return new if old is None else Codes(*(torch.cat(pair, dim=1) for pair in zip(old, new, strict=True)))

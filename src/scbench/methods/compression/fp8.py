@@ -1,0 +1,111 @@
+"""fp8: e4m3 floats and a scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kv import CacheShape
+from scbench.methods.compression.codes import Coder, Coders, Codes, TokenCodec, require_finite, require_share
+
+LARGEST = 448.0  # of e4m3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FP8(TokenCodec):
+    """x ~ s * e4m3(x / s), s = max |x| / 448 over a token, a head or the tensor; s in bf16 (it needs range, not digits).
+
+    Error: at most 2^-4 of |x| where |x| / s >= 2^-6, and s * 2^-10 below. Under `head` and `tensor` the scale is frozen when the context is
+    coded, and appended numbers beyond its range saturate at 448 s: that is what transformers does (one scale per tensor) and the preset
+    `code`. Ours codes token by token by default, and appended tokens at once. Attention computes in full precision.
+    With `tau`: 1/2 or more (8 bits and a scale).
+    """
+
+    scale_scope: Literal["token", "head", "tensor"] = "token"
+    bits: Literal[8, 16] = 8  # 16: no quantisation
+    tau: Fraction | None = None
+
+    name: ClassVar[str] = "fp8"
+    category: ClassVar[str] = "quantization"
+    paper: ClassVar[str] = "none; e4m3 of arXiv 2209.05433"
+    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"scale_scope": "token"}, "code": {"scale_scope": "tensor"}}
+
+    def __post_init__(self) -> None:
+        if self.bits not in (8, 16):
+            raise Mismatch(f"fp8[bits={self.bits}]: bits is 8, or 16 for no quantisation")
+        if self.tau is not None and not 0 < self.tau <= 1:
+            raise Mismatch(f"fp8[tau={self.tau}]: a share lies in (0, 1]; fp8 needs about 1/2")
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=None, bits=16)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        if self.tau is not None:
+            per_token = Fraction(16, shape.head_dim) if self.scale_scope == "token" else Fraction(0)
+            require_share(self, self.tau, {8: (8 + per_token) / 16})
+
+    def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
+        if self.bits == 16:
+            return None
+        return Coders(*(Tokens() if self.scale_scope == "token" else Frozen(x, self.scale_scope) for x in (k_HSD, v_HSD)))
+
+    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+        """2 H S D, and 2 bytes per scale."""
+        elements = 2 * shape.kv_heads * slots * shape.head_dim
+        if self.bits == 16:
+            return elements * shape.dtype_bytes
+        scales = {"token": shape.kv_heads * slots, "head": shape.kv_heads, "tensor": 1}[self.scale_scope]
+        return elements + 4 * scales
+
+
+def largest_scale(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """max |x| / 448 over `dims` (kept, of size 1), in bf16. Its rounding moves the largest number to at most 449.8 s, which still rounds to 448 s."""
+    require_finite(x)
+    return (x.abs().amax(dim=dims, keepdim=True).float() / LARGEST).to(torch.bfloat16)
+
+
+def to_fp8(x: Tensor, scale: Tensor) -> Tensor:
+    """Bytes of e4m3(x / s), saturating; 0 where s is 0."""
+    divided = x.float() / scale.float().masked_fill(scale == 0, 1.0)
+    return divided.clamp_(-LARGEST, LARGEST).to(torch.float8_e4m3fn).view(torch.uint8)
+
+
+def from_fp8(codes: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+    return codes.view(torch.float8_e4m3fn).to(dtype).mul_(scale.to(dtype))
+
+
+class Tokens(Coder):
+    """A scale per token and KV head."""
+
+    names: ClassVar[tuple[str, ...]] = ("fp8", "scale")
+
+    def write(self, x_HSD: Tensor) -> Codes:
+        scale = largest_scale(x_HSD, (2,))
+        return to_fp8(x_HSD, scale), scale
+
+    def read(self, codes: Codes, dtype: torch.dtype) -> Tensor:
+        return from_fp8(codes[0], codes[1], dtype)
+
+
+class Frozen(Coder):
+    """A scale per KV head, or one, taken from what the layer begins with and kept."""
+
+    names: ClassVar[tuple[str, ...]] = ("fp8",)
+
+    def __init__(self, x_HSD: Tensor, scope: Literal["head", "tensor"]) -> None:
+        self.scale = largest_scale(x_HSD, (1, 2) if scope == "head" else (0, 1, 2))
+
+    def write(self, x_HSD: Tensor) -> Codes:
+        require_finite(x_HSD)
+        return (to_fp8(x_HSD, self.scale),)
+
+    def read(self, codes: Codes, dtype: torch.dtype) -> Tensor:
+        return from_fp8(codes[0], self.scale, dtype)
+
+    def constants(self) -> dict[str, Tensor]:
+        return {"scale": self.scale}

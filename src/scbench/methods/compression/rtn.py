@@ -1,0 +1,76 @@
+"""RTN: plain round-to-nearest, each token by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kv import CacheShape
+from scbench.methods.compression.affine import ChannelGroups
+from scbench.methods.compression.codes import Coders, TokenCodec, require_share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RTN(TokenCodec):
+    """Asymmetric round-to-nearest in groups of `group` channels of one token (None: all of a head), keys and values alike; nothing stays in 16 bits.
+
+    The baseline KIVI is measured against (its paper's table of per-token keys): keys have channels of very different size, which a group along
+    the token mixes. Appended tokens are coded at once, and read as codes by every token, their own included. No release has defaults for it:
+    `paper` and `code` are 4 bits in groups of 32 and one group per token. With `tau`: the most bits of 8, 4, 3, 2 whose real bytes fit.
+    """
+
+    bits: int = 4
+    group: int | None = None
+    tau: Fraction | None = None
+
+    name: ClassVar[str] = "rtn"
+    category: ClassVar[str] = "quantization"
+    paper: ClassVar[str] = "baseline of KIVI, arXiv 2402.02750"
+    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"bits": 4, "group": 32}, "code": {"bits": 4}}
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 8 and self.bits != 16:
+            raise Mismatch(f"rtn[bits={self.bits}]: bits lies in 1..8, or is 16 for no quantisation")
+        if self.group is not None and (self.group % 8 or self.group < 8):
+            raise Mismatch(
+                f"rtn[group={self.group}]: a group is a multiple of 8 channels (codes fill whole bytes), or none for the whole head"
+            )
+        if self.tau is not None and not 0 < self.tau <= 1:
+            raise Mismatch(f"rtn[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/4")
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=None, bits=16)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        self.at(shape=shape, tokens=tokens)
+
+    def at(self, *, shape: CacheShape, tokens: int) -> Self:
+        return self._fitted(shape.head_dim)
+
+    def _fitted(self, head_dim: int) -> Self:
+        group = self.group or head_dim
+        if self.bits != 16 and (head_dim % group or group % 8):
+            raise Mismatch(
+                f"{self}: groups of {group} channels do not divide the head dimension {head_dim} into multiples of 8; use 8 or 16"
+            )
+        if self.tau is None:
+            return self
+        shares = {bits: (bits + Fraction(32, group)) / 16 for bits in (8, 4, 3, 2)}
+        return replace(self, tau=None, bits=require_share(self, self.tau, shares))
+
+    def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
+        fitted, head_dim = self._fitted(k_HSD.shape[2]), k_HSD.shape[2]
+        if fitted.bits == 16:
+            return None
+        return Coders(*(ChannelGroups(fitted.bits, fitted.group or head_dim) for _ in range(2)))
+
+    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+        """2 H S D (b / 8 + 4 / g)."""
+        elements = 2 * shape.kv_heads * slots * shape.head_dim
+        if self.bits == 16:
+            return elements * shape.dtype_bytes
+        return int(elements * (Fraction(self.bits, 8) + Fraction(4, self.group or shape.head_dim)))
