@@ -10,10 +10,24 @@ METHODS = (
     "a-shape[init_tokens=0,local_tokens=33]",
     "tri-shape[tau=1/4]",
     "tri-shape[init_tokens=3,local_tokens=20,last_tokens=50]",
+    "minference[tau=1/4]",
+    "minference[mask=tile64,budget_tokens=130]",
     "streaming-llm[tau=1/4]",
     "streaming-llm[budget_tokens=20]",
     "snapkv[tau=1/4]",
     "snapkv[tau=1/8,kernel=7,pooling=max,window_tokens=64]",
+    "pyramidkv[tau=1/4]",
+    "pyramidkv[capacity_tokens=41,beta=5,window_tokens=8]+quest[page_tokens=4,read_tokens=16]",
+    "adakv[tau=1/4]",
+    "adakv[scorer=h2o,tau=1/8,alpha=0]",
+    "adakv[scorer=pyramidkv[beta=4],budget_tokens=50]",
+    "adakv[scorer=knorm[exempt_layers=1],tau=1/2]",
+    "h2o[tau=1/4]",
+    "h2o[heavy_tokens=30,recent_tokens=9]+kivi[bits=4]",
+    "tova[tau=1/4]",
+    "knorm[tau=1/4]",
+    "knorm[tau=1/2,exempt_layers=1]",
+    "keydiff[tau=1/4]",
     "kivi",
     "kivi[bits=3,group=16,residual_tokens=32]",
     "kivi[bits=4,residual_tokens=64]",
@@ -37,12 +51,18 @@ METHODS = (
     "fp8[scale_scope=head]",
     "fp8[scale_scope=tensor]",
     "snapkv[tau=1/4]+rtn[bits=3]",
+    "turboquant",
+    "turboquant[bits=2.5,rotation=dense]",
+    "turboquant[bits=3,variant=inner-product]",
+    "turboquant[tau=1/2]",
+    "streaming-llm[tau=1/4]+turboquant[bits=3.5,variant=inner-product]",
     "streaming-llm[tau=1/4]+fp8",
 )
 
 # What a law may say nothing about. Keys: the start of a law's statement; values: stages (any of them in a method makes the law idle).
 EVICTED = "evicted entries"
 FUTURE = "a later token"
+CHUNKS = "chunks equal"
 
 
 def may_idle(spelling: str) -> set[str]:
@@ -52,4 +72,6 @@ def may_idle(spelling: str) -> set[str]:
         idle.add(EVICTED)  # nothing is evicted, or another stage stands between what is kept and what is read
     if method.codec is not None:
         idle.add(FUTURE)  # its tail may have coded the newest keys
+    if method.generation.one_shot:
+        idle.add(CHUNKS)  # it needs all queries of a layer at once
     return idle

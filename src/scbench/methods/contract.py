@@ -84,6 +84,9 @@ class Eviction(Budgeted, Compression):
     """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not simply the best of each head that stay."""
 
     ragged: ClassVar[bool] = False  # heads keep different numbers
+    comparable: ClassVar[bool] = (
+        False  # ranks of different heads are on one scale: shares of attention, summing to the same in each
+    )
 
     @property
     def rolls(self) -> bool:
@@ -251,10 +254,10 @@ class Method:
 
     @property
     def source_digest(self) -> str:
-        """SHA-256 over the source of its stages' modules: edited code never meets old answers."""
+        """SHA-256 over the source of its stages' modules and the files they read: edited code never meets old answers."""
         seal = hashlib.sha256()
         for part in (part for stage in self.stages for part in stage.parts()):
-            seal.update(inspect.getsource(sys.modules[type(part).__module__]).encode())
+            seal.update(inspect.getsource(sys.modules[type(part).__module__]).encode() + part.data_digest().encode())
         return seal.hexdigest()
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:

@@ -23,18 +23,23 @@ def spell(stage: Any) -> str:
 
 def split(text: str) -> list[str]:
     """'a+b[x=1]+c' at the plus signs that stand outside brackets."""
-    parts, depth, start = [], 0, 0
-    for at, sign in enumerate(text):
-        depth += (sign == "[") - (sign == "]")
-        if sign == "+" and depth == 0:
-            parts.append(text[start:at])
-            start = at + 1
-    parts.append(text[start:])
+    parts, depth = _apart(text, "+"), text.count("[") - text.count("]")
     if depth != 0 or not all(part.strip() for part in parts):
         raise BadConfig(
             f"the method {text!r} is not well formed; write stages joined by +, for instance a-shape+snapkv[tau=1/16]"
         )
     return [part.strip() for part in parts]
+
+
+def _apart(text: str, mark: str) -> list[str]:
+    """`text` at the marks that stand outside brackets."""
+    parts, depth, start = [], 0, 0
+    for at, sign in enumerate(text):
+        depth += (sign == "[") - (sign == "]")
+        if sign == mark and depth == 0:
+            parts.append(text[start:at])
+            start = at + 1
+    return [*parts, text[start:]]
 
 
 def read_part(text: str) -> tuple[str, dict[str, str]]:
@@ -43,7 +48,7 @@ def read_part(text: str) -> tuple[str, dict[str, str]]:
     if not found:
         raise BadConfig(f"{text!r} is not a method; write NAME or NAME[parameter=value,...]")
     params: dict[str, str] = {}
-    for item in filter(None, (found["params"] or "").split(",")):
+    for item in filter(None, _apart(found["params"] or "", ",")):
         key, equals, value = item.partition("=")
         if not equals:
             raise BadConfig(f"{text!r}: {item!r} is not parameter=value")
@@ -67,6 +72,9 @@ def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
         given |= cls.presets[preset]
     hints = typing.get_type_hints(cls)
     known = [f.name for f in fields(cls) if f.init]
+    for key, preset_value in given.items():  # presets are literals; a share is written as text
+        if isinstance(preset_value, str):
+            given[key] = _value(hints[key], preset_value, f"{written!r}: {key}")
     for key, value in chosen.items():
         if key not in known:
             raise BadConfig(f"{written!r}: {cls.name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}")

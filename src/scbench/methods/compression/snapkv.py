@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
-from scbench.methods.contract import WINDOW, Eviction, top_slots
+from scbench.methods.contract import WINDOW, Eviction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class SnapKV(Eviction):
     }
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
+    comparable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super(SnapKV, self).__post_init__()
@@ -57,22 +58,18 @@ class SnapKV(Eviction):
         if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
             raise Mismatch(f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}")
 
-    def keep(self, view: LayerView) -> list[Tensor]:
-        heads, tokens = view.k_HSD.shape[0], view.tokens
-        budget, window = self.budget(tokens), self.window(tokens)
-        if budget >= tokens:
-            return [torch.arange(tokens)] * heads
-        prefix = top_slots(self.scores(view, window), budget - window)
-        last = torch.arange(tokens - window, tokens, device=prefix.device).expand(heads, window)
-        return list(torch.cat([prefix, last], dim=1))
+    def rank(self, view: LayerView) -> Tensor:
+        return window_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)
 
-    def scores(self, view: LayerView, window: int) -> Tensor:
-        """Votes for the slots before the window, (H, T - w), fp32."""
-        observed = view.observed.window_HGWD
-        assert observed is not None, f"{self} needs the window of queries and the read did not observe it"
-        votes_HGS = window_attention(observed[:, :, -window:], view.k_HSD, scale=view.scale)[..., : view.tokens - window]
-        pool = functional.avg_pool1d if self.pooling == "avg" else functional.max_pool1d
-        return pool(votes_HGS, self.kernel, stride=1, padding=self.kernel // 2).mean(dim=1)
+
+def window_votes(view: LayerView, window: int, *, kernel: int, pooling: str) -> Tensor:
+    """Smoothed votes of the last `window` queries for the slots before them, (H, T) in fp32; inf for the window itself, which always stays."""
+    observed = view.observed.window_HGWD
+    assert observed is not None, "the window of queries is needed and the read did not observe it"
+    votes_HGS = window_attention(observed[:, :, -window:], view.k_HSD, scale=view.scale)[..., : view.tokens - window]
+    pool = functional.avg_pool1d if pooling == "avg" else functional.max_pool1d
+    votes_HS = pool(votes_HGS, kernel, stride=1, padding=kernel // 2).mean(dim=1)
+    return functional.pad(votes_HS, (0, window), value=float("inf"))
 
 
 def window_attention(window_HGWD: Tensor, k_HSD: Tensor, *, scale: float) -> Tensor:

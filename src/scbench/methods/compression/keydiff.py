@@ -1,0 +1,42 @@
+"""KeyDiff: the slots whose keys are least like the average direction stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+
+from scbench.errors import Mismatch
+from scbench.kv import LayerView
+from scbench.methods.contract import Eviction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDiff(Eviction):
+    """Score -cosine(k_j, mean of the normalised keys), per KV head; nothing protects recent tokens or the first ones.
+
+    Source: KeyDiff (arXiv 2504.15364), which evicts block by block while it reads; ours acts once, after the read.
+    """
+
+    capacity_tokens: int | None = None
+
+    name: ClassVar[str] = "keydiff"
+    category: ClassVar[str] = "KV dropping"
+    paper: ClassVar[str] = "KeyDiff, arXiv 2504.15364"
+    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {}, "code": {}}
+    minimum_tokens: ClassVar[int] = 4
+
+    def __post_init__(self) -> None:
+        super(KeyDiff, self).__post_init__()
+        if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
+            raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
+
+    def own_tokens(self) -> int | None:
+        return self.capacity_tokens
+
+    def rank(self, view: LayerView) -> Tensor:
+        directions_HSD = functional.normalize(view.k_HSD.float(), dim=-1)
+        anchor_H1D = directions_HSD.mean(dim=1, keepdim=True)
+        return -functional.cosine_similarity(directions_HSD, anchor_H1D, dim=-1)

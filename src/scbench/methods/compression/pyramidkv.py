@@ -1,0 +1,102 @@
+"""PyramidKV: SnapKV's votes, with budgets that fall from the first layer to the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kv import CacheShape, LayerView
+from scbench.methods.compression.snapkv import window_votes
+from scbench.methods.contract import WINDOW, Eviction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PyramidKV(Eviction):
+    """Layer l keeps its window and n_max - l (n_max - n_min) / (L - 1) prefix slots; the mean over layers is the budget.
+
+    Source: PyramidKV (arXiv 2406.02069). With b = budget - window: n_min = floor(b / beta), n_max = 2 b - n_min, clipped at the prefix; uniform
+    where the tokens are fewer than 2 b. With `capacity_tokens` the step is floored as published, which leaves up to L^2/2 slots too many; with a
+    share or `budget_tokens` the layers are rounded by largest remainder to exactly L times the budget, and n_min is at least min(4, b).
+    """
+
+    window_tokens: int = 32
+    capacity_tokens: int | None = None  # prefix + window, mean over layers
+    kernel: int = 5
+    pooling: Literal["avg", "max"] = "avg"
+    beta: int = 20
+
+    name: ClassVar[str] = "pyramidkv"
+    category: ClassVar[str] = "KV dropping"
+    paper: ClassVar[str] = "PyramidKV, arXiv 2406.02069"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "beta": 20},
+        "code": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "beta": 20},
+        "longbench": {"window_tokens": 8, "capacity_tokens": 2048, "kernel": 7, "pooling": "max", "beta": 20},
+    }
+    needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
+    minimum_tokens: ClassVar[int] = 16
+    comparable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super(PyramidKV, self).__post_init__()
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise Mismatch(f"{self}: kernel is an odd number of slots, 1 for no pooling")
+        if not 1 <= self.window_tokens <= 64:
+            raise Mismatch(f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)")
+        if self.beta < 1:
+            raise Mismatch(f"{self}: beta is at least 1 (1 gives every layer the same budget)")
+        if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
+            raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
+
+    def own_tokens(self) -> int | None:
+        return self.capacity_tokens
+
+    def window(self, tokens: int) -> int:
+        """Rows that vote: window_tokens, at most half the budget."""
+        return max(1, min(self.window_tokens, self.budget(tokens) // 2))
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        super(PyramidKV, self).check(shape=shape, tokens=tokens)
+        if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
+            raise Mismatch(f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}")
+
+    def ends(self, tokens: int) -> tuple[int, int]:
+        """(n_max, n_min): prefix slots of the first and the last layer out of `tokens`."""
+        own = self.tau is None and self.budget_tokens is None and self.capacity_tokens is not None
+        window = self.window(tokens)
+        budget = self.budget(tokens) - window
+        if tokens < 2 * budget:
+            return budget, budget
+        least = budget // self.beta if own else max(budget // self.beta, min(4, budget))
+        most = 2 * budget - least
+        if most >= tokens - window:
+            most = tokens - window
+            least = 2 * budget - most
+        return most, least
+
+    def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:
+        if self.budget(tokens) >= tokens:
+            return tokens
+        most, least = self.ends(tokens)
+        window = self.window(tokens)
+        if layers == 1:
+            return self.budget(tokens)
+        if self.tau is None and self.budget_tokens is None and self.capacity_tokens is not None:
+            return window + most - layer * ((most - least) // (layers - 1))
+        return window + shared_out([most - Fraction(at * (most - least), layers - 1) for at in range(layers)])[layer]
+
+    def rank(self, view: LayerView) -> Tensor:
+        return window_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)
+
+
+def shared_out(wanted: list[Fraction]) -> list[int]:
+    """Whole numbers with the (whole) sum of `wanted`: floors, and one more for the largest remainders; ties go to the earlier."""
+    floors = [int(x) for x in wanted]
+    left = int(sum(wanted)) - sum(floors)
+    for at in sorted(range(len(wanted)), key=lambda at: (floors[at] - wanted[at], at))[:left]:
+        floors[at] += 1
+    return floors
