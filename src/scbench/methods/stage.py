@@ -40,6 +40,10 @@ class Stage:
         """This stage and those it is made of: its answers depend on the source of all."""
         return (self,)
 
+    def data_digest(self) -> str:
+        """SHA-256 of the files this stage reads, where its parameters name any: part of a cell's identity."""
+        return ""
+
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         """What a reader of the numbers should know of this stage on `tokens` tokens of this model; each record carries it."""
         return ()

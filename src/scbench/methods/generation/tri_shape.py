@@ -14,6 +14,7 @@ from scbench.kernels import causal, full, merge
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation, rounded
 from scbench.methods.generation.a_shape import BLOCK_ROWS, AShape
+from scbench.methods.stage import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,12 @@ class TriShape(Generation):
         return AShape(
             init_tokens=self.init_tokens, local_tokens=self.local_tokens, tau=self.tau, budget_tokens=self.budget_tokens
         )
+
+    def parts(self) -> tuple[Stage, ...]:
+        return (self, self.upper())
+
+    def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
+        return ("nearly_dense",) if 2 * self.sizes(tokens)[2] >= tokens else ()
 
     def sizes(self, tokens: int) -> tuple[int, int, int]:
         """(init, local, last) for a prefix of `tokens` tokens."""
