@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ def dequantise(codes: AnyCodes, bits: int, dtype: torch.dtype) -> Tensor:
 class ChannelGroups(Coder):
     """Groups of `group` consecutive channels of one token: packed (H, S, D / g, bytes)."""
 
-    names: ClassVar[tuple[str, ...]] = Codes._fields
+    names: tuple[str, ...] = Codes._fields
 
     def __init__(self, bits: int, group: int) -> None:
         self.bits, self.group = bits, group
@@ -59,7 +59,7 @@ class ChannelGroups(Coder):
 class TokenGroups(Coder):
     """Groups of `group` consecutive tokens of one channel: packed (H, S / g, D, bytes)."""
 
-    names: ClassVar[tuple[str, ...]] = Codes._fields
+    names: tuple[str, ...] = Codes._fields
 
     def __init__(self, bits: int, group: int) -> None:
         self.bits, self.group = bits, group

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ Bits = TypeVar("Bits", int, Fraction)
 class Coder:
     """How the keys, or the values, of one layer are written down."""
 
-    names: ClassVar[tuple[str, ...]] = ()  # of the code tensors
+    names: tuple[str, ...] = ()  # of the code tensors
     group_slots: int = 1  # slots behind one entry of axis 1
 
     def write(self, x_HSD: Tensor) -> Codes:
@@ -157,7 +157,7 @@ def require_share(codec: Codec, tau: Fraction, shares: Mapping[Bits, Fraction]) 
     if not fitting:
         bits, least = min(shares.items(), key=lambda entry: entry[1])
         raise Mismatch(
-            f"{codec} cannot be reached: {bits} bits hold {float(least):.4f} of a 16-bit cache, scales included; "
+            f"{codec} cannot be reached: {bits} bit{'s'[: bits != 1]} hold {float(least):.4f} of a 16-bit cache, scales included; "
             f"use tau={math.ceil(1000 * float(least) / 1.05) / 1000:.3f} or more"
         )
     return max(fitting, key=lambda bits: shares[bits])

@@ -82,7 +82,7 @@ def from_fp8(codes: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
 class Tokens(Coder):
     """A scale per token and KV head."""
 
-    names: ClassVar[tuple[str, ...]] = ("fp8", "scale")
+    names: tuple[str, ...] = ("fp8", "scale")
 
     def write(self, x_HSD: Tensor) -> Codes:
         scale = largest_scale(x_HSD, (2,))
@@ -95,7 +95,7 @@ class Tokens(Coder):
 class Frozen(Coder):
     """A scale per KV head, or one, taken from what the layer begins with and kept."""
 
-    names: ClassVar[tuple[str, ...]] = ("fp8",)
+    names: tuple[str, ...] = ("fp8",)
 
     def __init__(self, x_HSD: Tensor, scope: Literal["head", "tensor"]) -> None:
         self.scale = largest_scale(x_HSD, (1, 2) if scope == "head" else (0, 1, 2))
