@@ -78,7 +78,7 @@ WORDS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 1 << 30), WORDS, WORDS)
 def test_a_text_read_from_a_meeting_point_has_the_ids_of_the_whole_text(seed: int, first: list[str], second: list[str]) -> None:
     parts = [
@@ -96,7 +96,7 @@ def test_a_text_read_from_a_meeting_point_has_the_ids_of_the_whole_text(seed: in
         "'ll",
     ]
     random = Random(seed)
-    context = "".join(random.choice(parts) for _ in range(3000))
+    context = "".join(random.choice(parts) for _ in range(2400))
     for style in ("llama", None):
         for is_gpt2 in (False, True):
             tok = tokenizer(style, is_gpt2=is_gpt2)

@@ -132,6 +132,13 @@ def test_task_aware_drops_functions_whole() -> None:
     assert functions[4] in told
 
 
+def test_task_aware_does_not_search_a_text_without_units_for_ever() -> None:
+    session = session_of("vt", "a " * 200_000, [("ASK", "AB")])
+    asked = replace(session.turns[0], evidence=(Span(4, 5, Role.SUPPORT),))
+    with pytest.raises(TooLong, match="not enough"):
+        short(Truncate.TASK_AWARE, 9, session=replace(session, turns=(asked,)))
+
+
 def test_own_answers_are_budgeted_at_their_longest_and_refused_beyond() -> None:
     session = pairs_session()
     window = needed(session, history=History.MODEL) + 60

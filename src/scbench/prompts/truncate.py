@@ -7,27 +7,27 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from scbench.errors import Mismatch
 from scbench.prompts.tokens import Cut, Encoded
 from scbench.types import Role, Session, Span, Truncate
 
-# A unit is what one match covers: it may leave without spoiling the form of what stays. The last pair of an object has no comma and stays.
-_PAIR = r'"[^"\n]*": "[^"\n]*",\s*'
-_LINE = r"[^\n]+\n+"
-_BLOCK = r"(?:[^\n]+\n)+\n+"  # lines up to a blank one
-_FUNCTION = r"(?s:.+?)\n{3,}"  # functions are parted by two blank lines
-_REPORT = r"(?ms:^Report \d+: .+?(?=^Report \d+: ))"
-UNITS = {
-    "kv": _PAIR,
+# Units end where one of these does. The first unit and what follows the last end stay: an object's brackets, a heading.
+_LINE = r"\n+"
+_SENTENCE = r"(?<=[.!?。！？])\s*|\n+"
+_FUNCTION = r"\n{3,}"  # functions are parted by two blank lines
+_REPORT = r"(?m)(?=^Report \d+: )"
+UNIT_ENDS = {
+    "kv": r'",\s*',  # the last pair has no comma and stays
     "prefix_suffix": _LINE,
-    "vt": _LINE,
+    "vt": _SENTENCE,
     "repoqa": _FUNCTION,
     "repoqa_and_kv": _FUNCTION,
-    "qa_eng": _LINE,
-    "qa_chn": _LINE,
-    "choice_eng": _LINE,
-    "many_shot": _BLOCK,
+    "qa_eng": _SENTENCE,
+    "qa_chn": _SENTENCE,
+    "choice_eng": _SENTENCE,
+    "many_shot": r"\n{2,}",
     "summary": _REPORT,
     "summary_with_needles": _REPORT,
 }
@@ -67,7 +67,7 @@ def without_units(session: Session, drop_tokens: int, *, encoded: Encoded, shift
 
 def _free_units(session: Session) -> list[tuple[int, int]]:
     """Character ranges of the units that may leave."""
-    pattern = UNITS.get(session.task)
+    pattern = UNIT_ENDS.get(session.task)
     if pattern is None:
         raise Mismatch(
             f"--truncate task-aware cannot shorten {session.task}: its answers depend on every item; use --truncate drop-row"
@@ -80,11 +80,12 @@ def _free_units(session: Session) -> list[tuple[int, int]]:
     stays = sorted((span.start, span.stop) for turn in session.turns for span in turn.evidence if span.role in _STAYS)
     highest = _running_maximum([stop for _, stop in stays])
     starts = [start for start, _ in stays]
+    ends = [found.end() for found in re.finditer(pattern, session.context)]
     free: list[tuple[int, int]] = []
-    for found in re.finditer(pattern, session.context):
-        before = bisect_right(starts, found.end() - 1)
-        if before == 0 or highest[before - 1] <= found.start():
-            free.append(found.span())
+    for start, stop in pairwise(ends):
+        before = bisect_right(starts, stop - 1)
+        if before == 0 or highest[before - 1] <= start:
+            free.append((start, stop))
     return free
 
 
