@@ -28,6 +28,8 @@ METHODS = (
     "knorm[tau=1/4]",
     "knorm[tau=1/2,exempt_layers=1]",
     "keydiff[tau=1/4]",
+    "expected-attention[tau=1/4]",
+    "adakv[scorer=expected-attention[eps=0.01],tau=1/4]",
     "kivi",
     "kivi[bits=3,group=16,residual_tokens=32]",
     "kivi[bits=4,residual_tokens=64]",

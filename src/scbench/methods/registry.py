@@ -31,6 +31,7 @@ PLACES = {  # name -> module:class; one line per method
     "tova": "scbench.methods.compression.tova:TOVA",
     "knorm": "scbench.methods.compression.knorm:Knorm",
     "keydiff": "scbench.methods.compression.keydiff:KeyDiff",
+    "expected-attention": "scbench.methods.compression.expected_attention:ExpectedAttention",
     "kivi": "scbench.methods.compression.kivi:Kivi",
     "turboquant": "scbench.methods.compression.turboquant:TurboQuant",
     "rtn": "scbench.methods.compression.rtn:RTN",
