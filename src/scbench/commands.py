@@ -1,4 +1,4 @@
-"""The commands that run no grid: list, report, score, make-data, doctor."""
+"""The commands that run no grid: list, report, score, make-data, doctor, search-patterns."""
 
 from __future__ import annotations
 
@@ -184,3 +184,36 @@ def doctor(
     )
     if broken:
         raise typer.Exit(1)
+
+
+@app.command("search-patterns")
+def search_patterns(
+    model: Annotated[str, typer.Argument(help="smollm2-135m, a folder, a hub name, or a short name from `scbench list models`")],
+    to: Annotated[Path, typer.Option("--out", help="JSON file to write, for minference\\[table=FILE]")],
+    length: Annotated[str, typer.Option(help="tokens of the sample text, a generated Retr.KV context: 4k, 32k")] = "4k",
+    budget: Annotated[int | None, typer.Option(help="keys a row of every candidate; default: 1/32 of the tokens")] = None,
+) -> None:
+    """Find which sparse pattern keeps most of each head's attention (MInference's offline search)."""
+    from collections import Counter
+
+    from scbench.api import tokens
+    from scbench.engines import load
+    from scbench.methods.generation.head_patterns import written
+    from scbench.run.patterns import search_patterns as search
+    from scbench.run.store import write_atomically
+    from scbench.run.suite import TokenCount
+    from scbench.tasks import task
+
+    engine = load.load(model)
+    session = task("kv").make(seed="patterns:0", target=tokens(length), turns=1, count=TokenCount(engine.tokenizer))
+    table = search(engine, engine.tokenizer.encode(session.context).ids, budget_tokens=budget)
+    write_atomically(to, written(table).encode())
+    found = [pattern for layer in table for pattern in layer.values()]
+    for (kind, first, second), heads in Counter((p.kind, p.first, p.second) for p in found).most_common():
+        scores = [p.score for p in found if (p.kind, p.first, p.second) == (kind, first, second)]
+        out.print(
+            f"{heads} heads: {kind} {first}, {second}, keeping {sum(scores) / heads:.3f} of their attention", highlight=False
+        )
+    out.print(
+        f"{len(found)} heads; use it with --methods 'minference[table={to}]'", highlight=False, markup=False, soft_wrap=True
+    )
