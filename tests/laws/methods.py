@@ -12,8 +12,14 @@ METHODS = (
     "tri-shape[init_tokens=3,local_tokens=20,last_tokens=50]",
     "minference[tau=1/4]",
     "minference[mask=tile64,budget_tokens=130]",
+    "xattention[tau=1/4]",
+    "xattention[threshold=0.8,block_tokens=32,stride=4]",
     "streaming-llm[tau=1/4]",
     "streaming-llm[budget_tokens=20]",
+    "streaming-llm[tau=1/4,rolling=yes]",
+    "h2o[tau=1/4,rolling=yes]",
+    "tova[tau=1/4,rolling=yes]",
+    "a-shape[tau=1/4]+h2o[heavy_tokens=20,recent_tokens=240,rolling=yes]",
     "snapkv[tau=1/4]",
     "snapkv[tau=1/8,kernel=7,pooling=max,window_tokens=64]",
     "pyramidkv[tau=1/4]",
@@ -44,6 +50,9 @@ METHODS = (
     "streaming-llm[tau=1/2]+quest[tau=1/2]",
     "a-shape[tau=1/4]+prefix",
     "exact-topk[tau=1/8]",
+    "retrieval-attention[tau=1/4]",
+    "retrieval-attention[static_tokens=0,recent_tokens=3,top_tokens=30,from_layer=1]",
+    "snapkv[tau=1/2]+retrieval-attention[tau=1/2]",
     "exact-topk[tau=1/8,granularity=query_head]",
     "snapkv[tau=1/2]+exact-topk[tau=1/4]",
     "rtn",
@@ -72,8 +81,8 @@ def may_idle(spelling: str) -> set[str]:
     method, idle = parse(spelling), set()
     if method.eviction is None or method.codec is not None or method.loading.category != "reference":
         idle.add(EVICTED)  # nothing is evicted, or another stage stands between what is kept and what is read
-    if method.codec is not None:
-        idle.add(FUTURE)  # its tail may have coded the newest keys
+    if method.codec is not None or (method.eviction is not None and method.eviction.rolls):
+        idle.add(FUTURE)  # its tail may have coded, or evicted, the newest keys
     if method.generation.one_shot:
         idle.add(CHUNKS)  # it needs all queries of a layer at once
     return idle

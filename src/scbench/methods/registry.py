@@ -23,6 +23,7 @@ PLACES = {  # name -> module:class; one line per method
     "a-shape": "scbench.methods.generation.a_shape:AShape",
     "tri-shape": "scbench.methods.generation.tri_shape:TriShape",
     "minference": "scbench.methods.generation.minference:MInference",
+    "xattention": "scbench.methods.generation.xattention:XAttention",
     "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",
     "snapkv": "scbench.methods.compression.snapkv:SnapKV",
     "pyramidkv": "scbench.methods.compression.pyramidkv:PyramidKV",
@@ -38,6 +39,7 @@ PLACES = {  # name -> module:class; one line per method
     "fp8": "scbench.methods.compression.fp8:FP8",
     "prefix": "scbench.methods.retrieval.prefix:PrefixReuse",
     "quest": "scbench.methods.loading.quest:Quest",
+    "retrieval-attention": "scbench.methods.loading.retrieval_attention:RetrievalAttention",
     "exact-topk": "scbench.methods.loading.exact_topk:ExactTopK",
 }
 GROUP = "scbench.methods"
