@@ -66,8 +66,8 @@ def _where(name: str) -> tuple[Path, str]:
 
 
 def _described(path: Path, class_name: str) -> dict[str, Any]:
-    """Class constants and parameters, those of base classes in the same file or in the contract first."""
-    classes = {name: node for place in (*_contract(), path) for name, node in _classes(place).items()}
+    """Class constants and parameters, those of base classes first (in the contract, in another file of ours, or in the same file)."""
+    classes = {name: node for place in (*_contract(), *_imported(path), path) for name, node in _classes(place).items()}
     if class_name not in classes:
         raise Unknown(f"{path} has no class {class_name!r}")
     found: dict[str, Any] = {"parameters": {}}
@@ -94,6 +94,14 @@ def _classes(path: Path) -> dict[str, ast.ClassDef]:
     except OSError as err:
         raise Unknown(f"there is no file {str(path)!r}") from err
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _imported(path: Path) -> list[Path]:
+    """Our own stages' files that a file names in its imports: a base class may be there."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    ours = [module for module in modules if module.startswith("scbench.methods.") and module.count(".") == 3]
+    return [Path(spec.origin) for spec in map(importlib.util.find_spec, ours) if spec is not None and spec.origin is not None]
 
 
 def _contract() -> list[Path]:

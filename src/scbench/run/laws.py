@@ -207,14 +207,20 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
     snapshot = read(engine, method, context())
     stream = fork(snapshot, method)
     shape = engine.facts.shape
-    q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.head_dim, generator=torch.Generator().manual_seed(1))
+    draw = torch.Generator().manual_seed(1)
+    q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.head_dim, generator=draw)
+    k_new, v_new = (torch.randn(shape.kv_heads, 3, shape.head_dim, generator=draw) for _ in range(2))
     for layer, cache in stream.layers.items():
-        view = snapshot.view(layer)
-        out = cache.stores[0].attend(q_HGTD, scale=view.scale).partial.out
-        for head in range(shape.kv_heads):
-            kept = cache.stores[0].positions(head)
-            want = _plainly(q_HGTD[head], view.k_HSD[head, kept], view.v_HSD[head, kept], view.scale)
-            worst = far(out[head], want)
+        view, held = snapshot.view(layer), [stream.positions(layer, head) for head in range(shape.kv_heads)]
+        child = cache.fork()
+        child.tail.append(k_new, v_new)
+        parts = [store.attend(q_HGTD, scale=view.scale).partial for store in child.stores]
+        parts.append(child.tail.attend(q_HGTD, scale=view.scale).partial)
+        shares = torch.softmax(torch.stack([part.lse for part in parts]), dim=0).unsqueeze(-1)
+        out = sum((share * part.out for share, part in zip(shares, parts, strict=True)), torch.zeros_like(q_HGTD))
+        for head, kept in enumerate(held):
+            keys, values = (torch.cat([x[head, kept], new[head]]) for x, new in ((view.k_HSD, k_new), (view.v_HSD, v_new)))
+            worst = far(out[head], _plainly(q_HGTD[head], keys, values, view.scale))
             need(
                 worst < 1e-4,
                 f"{method}: layer {layer}, head {head} attends to something else than the {len(kept)} entries it keeps ({worst:.3g})",
@@ -225,8 +231,10 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
 
 
 def _plainly(q_GTD: Tensor, k_SD: Tensor, v_SD: Tensor, scale: float) -> Tensor:
-    """Softmax attention of one KV head's queries, written out."""
-    return torch.softmax(q_GTD @ k_SD.T * scale, dim=-1) @ v_SD
+    """Softmax attention of one KV head's queries, written out; the last T keys are the queries' own."""
+    tokens, slots = q_GTD.shape[1], k_SD.shape[0]
+    hidden = torch.ones(tokens, slots, dtype=torch.bool).triu(slots - tokens + 1)
+    return torch.softmax((q_GTD @ k_SD.T * scale).masked_fill(hidden, float("-inf")), dim=-1) @ v_SD
 
 
 def examine(engine: LocalEngine, method: Method) -> dict[str, str]:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from scbench.errors import Mismatch
+from scbench.kernels.column_sums import column_sums
 from scbench.kv import LayerView
-from scbench.methods.contract import COLUMN_SUMS, Eviction
+from scbench.methods.compression.rolling import Rolling, RollingTail
+from scbench.methods.contract import COLUMN_SUMS, top_slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class H2O(Eviction):
+class H2O(Rolling):
     """Keep the newest `recent_tokens` and the `heavy_tokens` others with the largest column sum of softmax attention, mean over the group.
 
     Source: H2O (arXiv 2306.14048). The sums run over all rows of the read, in fp32 and from the log-sum-exp of each row, so no T x T matrix
     exists; the original sums half-precision weights. They favour early tokens, which more rows see. Positions stay as they were; the original
     may also move what is left together ("real drop"). With a budget of K slots: heavy = floor(K / 2), recent = K - heavy.
+    `rolling=yes` is its own form: sums go on growing, and every forward evicts the slots with the smallest that are not recent.
     """
 
     heavy_tokens: int | None = None
@@ -34,6 +39,7 @@ class H2O(Eviction):
     needs: ClassVar[frozenset[str]] = frozenset({COLUMN_SUMS})
     minimum_tokens: ClassVar[int] = 8
     comparable: ClassVar[bool] = True
+    extra_slot_bytes: ClassVar[int] = 4  # the sums
 
     def __post_init__(self) -> None:
         super(H2O, self).__post_init__()
@@ -54,8 +60,41 @@ class H2O(Eviction):
         return budget - budget // 2
 
     def rank(self, view: LayerView) -> Tensor:
-        sums = view.observed.column_sums_HS
-        assert sums is not None, "the column sums of attention are needed and the read did not observe them"
-        scores_HS = sums.clone()
+        scores_HS = received(view).clone()
         scores_HS[:, view.tokens - self.recent(view.tokens) :] = float("inf")
         return scores_HS
+
+    def tail(self, view: LayerView, kept: list[Tensor]) -> RollingTail:
+        return HeavyTail(view, kept, self.budget(view.tokens), self.recent(view.tokens))
+
+
+def received(view: LayerView) -> Tensor:
+    """Attention every slot received during the read, (H, T)."""
+    sums = view.observed.column_sums_HS
+    assert sums is not None, "the column sums of attention are needed and the read did not observe them"
+    return sums
+
+
+class HeavyTail(RollingTail):
+    """Carries the attention each slot has received; a new token begins with its own weight on itself."""
+
+    def __init__(self, view: LayerView, kept: list[Tensor], budget: int, recent: int) -> None:
+        super().__init__(view, kept, budget)
+        self.recent = recent
+        self.sums_HS = received(view).gather(1, torch.stack(kept).to(self.k_HSD.device))
+
+    def weigh(self, q_HGTD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
+        before = functional.pad(self.sums_HS, (0, q_HGTD.shape[2]))
+        self.sums_HS = before + column_sums(q_HGTD, self.k_HSD, lse_HGT, scale=scale)
+
+    def best(self) -> Tensor:
+        scores_HS = self.sums_HS.clone()
+        scores_HS[:, self.slots - self.recent :] = float("inf")
+        return top_slots(scores_HS, self.budget)
+
+    def take(self, kept_HB: Tensor) -> None:
+        super().take(kept_HB)
+        self.sums_HS = self.sums_HS.gather(1, kept_HB)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**super().tensors(), "rolling_sums": self.sums_HS}

@@ -11,15 +11,16 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import LayerView
-from scbench.methods.contract import Eviction, rounded
+from scbench.methods.compression.rolling import Rolling, RollingTail
+from scbench.methods.contract import rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamingLLM(Eviction):
-    """Keep `sink_tokens` first and `recent_tokens` last slots of every layer, once, at their original positions.
+class StreamingLLM(Rolling):
+    """Keep `sink_tokens` first and `recent_tokens` last slots of every layer, at their original positions.
 
-    Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended later stays, nothing slides. Unlike the
-    published code ours does not also read the context through the window (compose with a-shape for that).
+    Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended later stays, nothing slides. `rolling=yes` is
+    its own form, where every new token evicts the oldest that is no sink (but at original positions, not moved together). Unlike the published code ours does not also read the context through the window (compose with a-shape for that).
     With a budget of K slots: sink = max(4, K/32), recent = K - sink.
     """
 
@@ -61,3 +62,19 @@ class StreamingLLM(Eviction):
         else:
             kept = torch.cat([torch.arange(sink), torch.arange(view.tokens - recent, view.tokens)])
         return [kept] * view.k_HSD.shape[0]
+
+    def tail(self, view: LayerView, kept: list[Tensor]) -> RollingTail:
+        return SlidingTail(view, kept, *self.sizes(view.tokens))
+
+
+class SlidingTail(RollingTail):
+    """The first `sink` slots ever, and the last `recent`."""
+
+    def __init__(self, view: LayerView, kept: list[Tensor], sink: int, recent: int) -> None:
+        super().__init__(view, kept, sink + recent)
+        self.sink, self.recent = sink, recent
+
+    def best(self) -> Tensor:
+        device = self.k_HSD.device
+        first, last = torch.arange(self.sink, device=device), torch.arange(self.slots - self.recent, self.slots, device=device)
+        return torch.cat([first, last]).expand(self.k_HSD.shape[0], -1)

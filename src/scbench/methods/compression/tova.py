@@ -8,17 +8,20 @@ from typing import ClassVar
 from torch import Tensor
 
 from scbench.errors import Mismatch
+from scbench.kernels.column_sums import column_sums
 from scbench.kv import LayerView
+from scbench.methods.compression.rolling import Rolling, RollingTail
 from scbench.methods.compression.snapkv import window_attention
-from scbench.methods.contract import WINDOW, Eviction
+from scbench.methods.contract import WINDOW, top_slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TOVA(Eviction):
+class TOVA(Rolling):
     """Score = attention of the last query, mean over all query heads of the layer: one ranking per layer, and all heads hold the same slots.
 
     Source: Transformers are Multi-State RNNs (arXiv 2401.06104). Compressed after the bare context, the last token is a context token and the
-    ranking nearly arbitrary: read its numbers by timing. The last token itself always stays.
+    ranking nearly arbitrary: read its numbers by timing. The last token itself always stays. `rolling=yes` is
+    its own form: every forward evicts what its last token attends to least.
     """
 
     capacity_tokens: int | None = None
@@ -45,3 +48,19 @@ class TOVA(Eviction):
         weights_S = window_attention(observed[:, :, -1:], view.k_HSD, scale=view.scale).mean(dim=(0, 1))
         weights_S[-1] = float("inf")
         return weights_S.expand(view.k_HSD.shape[0], -1)
+
+    def tail(self, view: LayerView, kept: list[Tensor]) -> RollingTail:
+        return LastQueryTail(view, kept, self.budget(view.tokens))
+
+
+class LastQueryTail(RollingTail):
+    """The newest query says what stays, for all heads alike."""
+
+    def weigh(self, q_HGTD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
+        if self.slots > self.budget:
+            self.weights_S = column_sums(q_HGTD[:, :, -1:], self.k_HSD, lse_HGT[:, :, -1:], scale=scale).mean(dim=0)
+
+    def best(self) -> Tensor:
+        weights_S = self.weights_S.clone()
+        weights_S[-1] = float("inf")
+        return top_slots(weights_S.unsqueeze(0), self.budget).expand(self.k_HSD.shape[0], -1)
