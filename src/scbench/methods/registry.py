@@ -40,6 +40,7 @@ PLACES = {  # name -> module:class; one line per method
     "prefix": "scbench.methods.retrieval.prefix:PrefixReuse",
     "quest": "scbench.methods.loading.quest:Quest",
     "retrieval-attention": "scbench.methods.loading.retrieval_attention:RetrievalAttention",
+    "retroinfer": "scbench.methods.loading.retroinfer:RetroInfer",
     "exact-topk": "scbench.methods.loading.exact_topk:ExactTopK",
 }
 GROUP = "scbench.methods"

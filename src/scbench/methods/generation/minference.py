@@ -15,7 +15,7 @@ from scbench.kernels import causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.budget import rounded, smallest_share, top_slots
 from scbench.methods.contract import Generation
-from scbench.methods.generation import head_patterns
+from scbench.methods.generation import blocks, head_patterns
 from scbench.methods.generation.head_patterns import BLOCK_TOKENS, BLOCKS, STREAM, VERTICAL_SLASH, HeadPattern
 from scbench.methods.stage import Budgeted
 
@@ -202,18 +202,5 @@ def vertical_slash_scores(q_TD: Tensor, k_TD: Tensor, scale: float) -> tuple[Ten
 
 def best_blocks(q_TD: Tensor, k_TD: Tensor, count: int) -> Tensor:
     """The `count` key blocks per query block with the largest product of mean query and mean key, its own always among them: (R, C) bool."""
-    means = [_block_means(x) for x in (q_TD, k_TD)]
-    scores_RC = means[0] @ means[1].T
-    blocks = len(scores_RC)
-    scores_RC.masked_fill_(torch.ones_like(scores_RC, dtype=torch.bool).triu(1), float("-inf")).fill_diagonal_(float("inf"))
-    seen = torch.zeros(blocks, blocks, dtype=torch.bool, device=q_TD.device)
-    return seen.scatter_(1, top_slots(scores_RC, count), True).tril_()
-
-
-def _block_means(x_TD: Tensor) -> Tensor:
-    """Mean of each block of 64 tokens, the last over those it has."""
-    short = -len(x_TD) % BLOCK_TOKENS
-    sums = functional.pad(x_TD.float(), (0, 0, 0, short)).reshape(-1, BLOCK_TOKENS, x_TD.shape[1]).sum(dim=1)
-    counts = torch.full((len(sums), 1), float(BLOCK_TOKENS), device=x_TD.device)
-    counts[-1] -= short
-    return sums / counts
+    queries, keys = blocks.block_means(q_TD, BLOCK_TOKENS), blocks.block_means(k_TD, BLOCK_TOKENS)
+    return blocks.best(queries @ keys.T, count, torch.eye(len(keys), dtype=torch.bool, device=q_TD.device))

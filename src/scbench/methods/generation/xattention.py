@@ -1,0 +1,125 @@
+"""XAttention: sums along antidiagonals of strided queries and keys say which blocks matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scbench.errors import Mismatch
+from scbench.kernels import causal, sparse
+from scbench.kv import CacheShape
+from scbench.methods.contract import Generation
+from scbench.methods.generation import blocks
+from scbench.methods.stage import Budgeted
+
+ESTIMATE_BYTES = 16 << 20  # of estimated scores at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XAttention(Budgeted, Generation):
+    """Each row block sees the fewest key blocks whose estimated attention reaches `threshold`, first and own block always among them.
+
+    Source: XAttention (arXiv 2503.16428). A tile of `stride` x `stride` scores is estimated by its antidiagonal, one product of `stride` keys side by
+    side with as many queries in reverse; softmax over the estimates, summed into blocks. Exact causal attention inside the blocks. `block_tokens` and
+    `stride` belong to `threshold`. With a budget of K keys a row (default: 1/32 of the tokens) the count of blocks is fixed instead: K / block of them,
+    blocks of K / 4 within 16 .. 128, stride block / 16 within 2 .. 8.
+    """
+
+    threshold: float | None = None
+    block_tokens: int = 128
+    stride: int = 8
+    norm: float = 1.0
+
+    name: ClassVar[str] = "xattention"
+    category: ClassVar[str] = "sparse attention"
+    paper: ClassVar[str] = "XAttention, arXiv 2503.16428"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"threshold": 0.9, "block_tokens": 128, "stride": 8},
+        "code": {"threshold": 0.9, "block_tokens": 128, "stride": 8, "norm": 1.0},
+    }
+    one_shot: ClassVar[bool] = True
+    minimum_tokens: ClassVar[int] = 48
+
+    def __post_init__(self) -> None:
+        super(XAttention, self).__post_init__()
+        if self.threshold is not None and (self.tau is not None or self.budget_tokens is not None):
+            raise Mismatch(
+                f"{self} has a threshold and a budget; a budget replaces the threshold by a count of blocks: give one of them"
+            )
+        if self.threshold is not None and self.threshold <= 0:
+            raise Mismatch(f"{self}: threshold is a share of the attention above 0; 1 keeps everything")
+        if self.block_tokens < 1 or self.stride < 1 or self.block_tokens % self.stride:
+            raise Mismatch(f"{self}: block_tokens must be a multiple of stride, both at least 1")
+        if not self.norm > 0:
+            raise Mismatch(f"{self}: norm must be above 0")
+
+    def sizes(self, tokens: int) -> tuple[int, int, int | None]:
+        """(block, stride, blocks per row block; None where the threshold decides) for a prefix of `tokens` tokens."""
+        if self.threshold is not None:
+            return self.block_tokens, self.stride, None
+        budget = self.budget(tokens)
+        block = blocks.budget_block_tokens(budget)
+        return block, min(8, max(2, block // 16)), budget // block
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, threshold=None, tau=None, budget_tokens=tokens + 128)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        if self.threshold is None:
+            super(XAttention, self).check(shape=shape, tokens=tokens)
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+        block, stride, count = self.sizes(total_tokens)
+        if (self.threshold is not None and self.threshold >= 1) or (count is not None and count * block >= total_tokens):
+            return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
+        seen = [
+            [self.seen(q_TD, k_TD, block, stride, count, scale) for q_TD in q_GTD]
+            for q_GTD, k_TD in zip(q_HGTD, k_HSD, strict=True)
+        ]
+        return sparse.blocks(q_HGTD, k_HSD, v_HSD, torch.stack([torch.stack(group) for group in seen]), block, scale=scale)
+
+    def seen(self, q_TD: Tensor, k_TD: Tensor, block: int, stride: int, count: int | None, scale: float) -> Tensor:
+        """Key blocks each row block of a head sees, (R, C) bool."""
+        mass_RC = block_masses(q_TD, k_TD, block, stride, scale / self.norm)
+        forced = torch.eye(len(mass_RC), dtype=torch.bool, device=q_TD.device)
+        forced[:, 0] = True
+        if count is not None:
+            return blocks.best(mass_RC, count, forced)
+        assert self.threshold is not None
+        return blocks.fewest(mass_RC, self.threshold, forced) & blocks.past(len(mass_RC), q_TD.device)
+
+    def computed_share(self, tokens: int) -> float:
+        """Of the blocks a budget buys; under a threshold the text decides, and 1 is the bound."""
+        block, _, count = self.sizes(tokens)
+        if count is None:
+            return 1.0
+        width = min(count * block, tokens)
+        return (width * (width + 1) / 2 + (tokens - width) * width) / (tokens * (tokens + 1) / 2)
+
+
+def block_masses(q_TD: Tensor, k_TD: Tensor, block: int, stride: int, scale: float) -> Tensor:
+    """Estimated attention from each row block to each key block, (R, C) fp32; rows sum to the strided rows they hold. Stride 1 is exact.
+
+    Strided row I and key J meet in s = sum over r of q[I stride + stride - 1 - r] . k[J stride + r], times scale / stride; causal in I, J.
+    """
+    tokens, dim = q_TD.shape
+    padded_q, padded_k = (functional.pad(x.float(), (0, 0, 0, -tokens % block)) for x in (q_TD, k_TD))
+    q_NE = padded_q.reshape(-1, stride, dim).flip(1).flatten(1)
+    k_NE = padded_k.reshape(-1, stride, dim).flatten(1)
+    strided, per_block = len(k_NE), block // stride
+    mass_RC = torch.zeros(strided // per_block, strided // per_block, device=q_TD.device)
+    step = max(1, ESTIMATE_BYTES // (4 * strided * per_block)) * per_block
+    places = torch.arange(strided, device=q_TD.device)
+    for start in range(0, strided, step):
+        stop = min(start + step, strided)
+        rows = places[start:stop].unsqueeze(1)
+        scores = (q_NE[start:stop] @ k_NE[:stop].T) * (scale / stride)
+        weights = torch.softmax(scores.masked_fill_(places[:stop] > rows, float("-inf")), dim=-1)
+        weights.masked_fill_(rows * stride >= tokens, 0.0)  # rows of padding alone
+        sums = weights.view(-1, per_block, stop // per_block, per_block).sum(dim=(1, 3))
+        mass_RC[start // per_block : stop // per_block, : stop // per_block] = sums
+    return mass_RC
