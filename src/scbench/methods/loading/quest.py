@@ -43,7 +43,7 @@ class Quest(Budgeted, Loading):
 
     def __post_init__(self) -> None:
         super(Quest, self).__post_init__()
-        if self.page_tokens < 1 or (self.read_tokens or 1) < 1 or self.exempt_layers < 0:
+        if self.page_tokens < 1 or (self.read_tokens is not None and self.read_tokens < 1) or self.exempt_layers < 0:
             raise Mismatch(f"{self}: page_tokens and read_tokens are at least 1 and exempt_layers at least 0")
 
     def own_tokens(self) -> int | None:
