@@ -185,10 +185,10 @@ def _mean_keys(table: head_patterns.Table) -> Fraction:
     return max(Fraction(1), Fraction(sum(keys), len(keys)))
 
 
-def vertical_slash_scores(q_TD: Tensor, k_TD: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Attention of the last 64 rows summed per key and per offset (row - key): (T,) fp32 each."""
+def vertical_slash_scores(q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = ESTIMATE_ROWS) -> tuple[Tensor, Tensor]:
+    """Attention of the last `rows` rows summed per key and per offset (row - key): (T,) fp32 each."""
     tokens = len(q_TD)
-    rows = min(ESTIMATE_ROWS, tokens)
+    rows = min(rows, tokens)
     scores_MT = (q_TD[-rows:].float() @ k_TD.float().T) * scale
     hidden = torch.ones(rows, rows, dtype=torch.bool, device=q_TD.device).triu(1)
     scores_MT[:, tokens - rows :].masked_fill_(hidden, float("-inf"))

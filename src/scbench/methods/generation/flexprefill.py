@@ -1,0 +1,161 @@
+"""FlexPrefill: each head's pattern and its size are read off the prompt itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scbench.errors import Mismatch
+from scbench.kernels import causal, sparse
+from scbench.kv import CacheShape
+from scbench.methods.contract import Generation
+from scbench.methods.generation import blocks
+from scbench.methods.generation.minference import vertical_slash_scores
+from scbench.methods.stage import Budgeted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlexPrefill(Budgeted, Generation):
+    """A head whose pooled keys predict its last block's attention gets the best blocks of a pooled map, any other columns and diagonals of blocks.
+
+    Source: FlexPrefill (arXiv 2502.20766). The prediction is good where sqrt(JSD) < `tau_js`; sizes are the smallest that cover `gamma` of the mass.
+    cover=tokens turns a count of keys into count / block + 1 blocks, as published, and may cover less than gamma where heavy keys lie scattered;
+    cover=blocks (ours) counts blocks, so the last rows keep at least gamma. `block_tokens` stands for the published sizes, with `min_tokens` and
+    `max_tokens` as limits. With a budget of K keys a row instead (default: 1/32 of the tokens) blocks are K / 4 within 16 .. 128, columns and
+    diagonals are capped at K / 2 keys each, rows of block heads at K, and gamma=1 makes the caps the sizes.
+    """
+
+    gamma: float = 0.9
+    tau_js: float = 0.1
+    cover: Literal["blocks", "tokens"] = "blocks"
+    block_tokens: int | None = None
+    min_tokens: int | None = None
+    max_tokens: int | None = None
+
+    name: ClassVar[str] = "flexprefill"
+    category: ClassVar[str] = "sparse attention"
+    paper: ClassVar[str] = "FlexPrefill, arXiv 2502.20766"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"gamma": 0.9, "tau_js": 0.1, "cover": "tokens", "block_tokens": 128, "min_tokens": 1024},
+        "code": {"gamma": 0.9, "tau_js": 0.1, "cover": "tokens", "block_tokens": 128},
+    }
+    prefix_stable: ClassVar[bool] = False
+    one_shot: ClassVar[bool] = True
+    minimum_tokens: ClassVar[int] = 64
+
+    def __post_init__(self) -> None:
+        super(FlexPrefill, self).__post_init__()
+        if not 0 < self.gamma <= 1 or self.tau_js < 0:
+            raise Mismatch(f"{self}: gamma is a share in (0, 1] and tau_js a divergence of at least 0")
+        if self.block_tokens is not None and (self.tau is not None or self.budget_tokens is not None):
+            raise Mismatch(f"{self} has sizes of its own and a budget; give block_tokens, or tau or budget_tokens")
+        limits = (self.min_tokens, self.max_tokens)
+        if self.block_tokens is None and limits != (None, None):
+            raise Mismatch(f"{self}: min_tokens and max_tokens go with block_tokens; under a budget the caps follow from it")
+        if min(1 if x is None else x for x in (self.block_tokens, *limits)) < 1:
+            raise Mismatch(f"{self}: block_tokens, min_tokens and max_tokens must be at least 1")
+
+    def sizes(self, tokens: int) -> tuple[int, int, int | None, int | None]:
+        """(block, least blocks, most columns and most diagonals, most blocks of a row of a block head) for a prefix of `tokens` tokens."""
+        if self.block_tokens is not None:
+            block = self.block_tokens
+            most = None if self.max_tokens is None else max(1, self.max_tokens // block)
+            return block, max(1, (self.min_tokens or 0) // block), most, most
+        budget = self.budget(tokens)
+        block = blocks.budget_block_tokens(budget)
+        return block, 1, max(1, budget // (2 * block)), budget // block
+
+    def lossless(self, tokens: int) -> Self:
+        if self.block_tokens is not None:
+            return replace(self, gamma=1.0, max_tokens=None)
+        return replace(self, gamma=1.0, tau=None, budget_tokens=2 * tokens + 256)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        if self.block_tokens is None:
+            super(FlexPrefill, self).check(shape=shape, tokens=tokens)
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+        block, _, most, _ = self.sizes(total_tokens)
+        rows = -(-total_tokens // block)
+        is_whole = self.gamma >= 1 and (most is None or most >= rows)
+        if is_whole or total_tokens <= max(2 * block, self.min_tokens or 0):
+            return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
+        seen = [[self.seen(q_TD, k_TD, scale) for q_TD in q_GTD] for q_GTD, k_TD in zip(q_HGTD, k_HSD, strict=True)]
+        return sparse.blocks(q_HGTD, k_HSD, v_HSD, torch.stack([torch.stack(group) for group in seen]), block, scale=scale)
+
+    def seen(self, q_TD: Tensor, k_TD: Tensor, scale: float) -> Tensor:
+        """Key blocks each row block of a head sees, (R, C) bool."""
+        block, least, most, _ = self.sizes(len(q_TD))
+        columns, offsets = vertical_slash_scores(q_TD, k_TD, scale, rows=block)
+        if divergence(q_TD, k_TD, columns, block, scale) >= self.tau_js:
+            sizes = (self._count(scores, block, least, most) for scores in (columns, offsets))
+            return vertical_slash_blocks(columns, offsets, block, *sizes)
+        return self._block_head(q_TD, k_TD, scale) | vertical_slash_blocks(columns, offsets, block, least, least)
+
+    def _count(self, scores_T: Tensor, block: int, least: int, most: int | None) -> int:
+        """How many columns (or diagonals) of blocks cover gamma."""
+        pooled_R = _pooled(scores_T, block)
+        if self.gamma >= 1:
+            count = len(pooled_R)
+        elif self.cover == "blocks":
+            first = torch.zeros_like(pooled_R, dtype=torch.bool)
+            first[0] = True
+            count = int(blocks.fewest(pooled_R, self.gamma, first).sum())
+        else:
+            count = int(blocks.fewest(scores_T, self.gamma, torch.zeros_like(scores_T, dtype=torch.bool)).sum()) // block + 1
+        return min(max(count, least), len(pooled_R) if most is None else most)
+
+    def _block_head(self, q_TD: Tensor, k_TD: Tensor, scale: float) -> Tensor:
+        """The fewest entries of the pooled attention map that hold gamma of it, over all rows together."""
+        block, _, _, most = self.sizes(len(q_TD))
+        scores_RC = (blocks.block_means(q_TD, block) @ blocks.block_means(k_TD, block).T) * scale
+        allowed = blocks.past(len(scores_RC), q_TD.device)
+        map_RC = torch.softmax(scores_RC.masked_fill(~allowed, float("-inf")), dim=-1)
+        forced = torch.eye(len(map_RC), dtype=torch.bool, device=q_TD.device)
+        forced[:, 0] = True
+        kept = (
+            allowed
+            if self.gamma >= 1
+            else blocks.fewest(map_RC.flatten(), self.gamma, forced.flatten()).view_as(map_RC) & allowed
+        )
+        return kept if most is None else blocks.best(map_RC, most, forced) & kept
+
+    def computed_share(self, tokens: int) -> float:
+        """A bound: what the budget allows; without one the text decides, and the bound is 1."""
+        if self.block_tokens is not None:
+            return 1.0
+        width = min(self.budget(tokens), tokens)
+        return (width * (width + 1) / 2 + (tokens - width) * width) / (tokens * (tokens + 1) / 2)
+
+
+def divergence(q_TD: Tensor, k_TD: Tensor, columns_T: Tensor, block: int, scale: float) -> float:
+    """sqrt of the Jensen-Shannon divergence (natural log) between the last rows' true mass per key block and what pooled queries and keys predict."""
+    true_R = _pooled(columns_T, block) / columns_T.sum()
+    guess_R = torch.softmax((blocks.block_means(k_TD, block) @ q_TD[-block:].float().mean(dim=0)) * scale, dim=0)
+    middle_R = (true_R + guess_R) / 2
+    terms = [float(torch.xlogy(side, side / middle_R.clamp(min=1e-30)).sum()) for side in (true_R, guess_R)]
+    return math.sqrt(max(0.0, sum(terms) / 2))
+
+
+def vertical_slash_blocks(columns_T: Tensor, offsets_T: Tensor, block: int, columns: int, diagonals: int) -> Tensor:
+    """The heaviest columns and diagonals of blocks, the first column and the main diagonal always among them: (R, C) bool."""
+    chosen = []
+    for scores_T, count in ((columns_T, columns), (offsets_T, diagonals)):
+        pooled_R = _pooled(scores_T, block)
+        pooled_R[0] = float("inf")
+        marks = torch.zeros_like(pooled_R, dtype=torch.bool)
+        marks[torch.sort(pooled_R, descending=True, stable=True).indices[:count]] = True
+        chosen.append(marks)
+    places = torch.arange(len(chosen[0]), device=columns_T.device)
+    apart_RC = places.unsqueeze(1) - places
+    return (chosen[0] | chosen[1][apart_RC.clamp(min=0)]) & (apart_RC >= 0)
+
+
+def _pooled(scores_T: Tensor, block: int) -> Tensor:
+    """Sum per block, (R,)."""
+    return functional.pad(scores_T, (0, -len(scores_T) % block)).view(-1, block).sum(dim=1)
