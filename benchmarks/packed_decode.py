@@ -32,8 +32,12 @@ def main() -> None:
     vocabulary = engine.config.vocab_size
     ids = [(at * 7919) % (vocabulary - 10) + 5 for at in range(given.context)]
     rows = [measure(engine, ids, int(streams), given.repeats) for streams in given.streams.split(",")]
-    print(f"{engine.facts.name}, {given.context:,} tokens of context, {engine.facts.dtype} on {engine.facts.device}, {torch.get_num_threads()} threads")
-    print(f"{'streams':>8} {'packed ms/token':>16} {'alone ms/token':>15} {'transformers':>13} {'x alone':>8} {'x transformers':>15}")
+    print(
+        f"{engine.facts.name}, {given.context:,} tokens of context, {engine.facts.dtype} on {engine.facts.device}, {torch.get_num_threads()} threads"
+    )
+    print(
+        f"{'streams':>8} {'packed ms/token':>16} {'alone ms/token':>15} {'transformers':>13} {'x alone':>8} {'x transformers':>15}"
+    )
     for row in rows:
         print(
             f"{row['streams']:>8} {row['packed_ms']:>16.2f} {row['alone_ms']:>15.2f} {row['transformers_ms']:>13.2f} "

@@ -36,9 +36,10 @@ DEFAULT: Mapping[
     str, Any
 ] = {  # `scbench run` with no arguments: an embedded model, a task of each ability it can do, minutes on two cores
     "model": "smollm2-135m",
-    "tasks": ("kv", "qa_eng", "many_shot", "summary_with_needles"),
+    "tasks": ("vt", "choice_eng", "mf", "summary_with_needles"),
+    "max_new_tokens": 40,
     "methods": DEFAULT_METHODS,
-    "lengths_tokens": (512,),
+    "lengths_tokens": (256,),
     "sessions": 2,
     "turns": 2,
 }

@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 150)  # a pipe or a file has no width of its own
 err = Console(stderr=True)
 
 GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
@@ -49,6 +49,7 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
     ),
     ("truncate", str, "--truncate", SHOWN, "a prompt beyond the window: refuse, middle, head, drop-row, task-aware"),
     ("chat_template", bool, "--chat-template/--plain", SHOWN, "default: the tokenizer's own template if it has one"),
+    ("max_new_tokens", int, "--max-new-tokens", SHOWN, "cap on the tokens of an answer, below the tasks' own limits"),
     ("out", Path, "--out", MACHINE, "folder of the run; the same command resumes it"),
     ("dtype", str, "--dtype", MACHINE, "auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16"),
     ("device", str, "--device", MACHINE, "auto, cpu, cuda, cuda:N"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -122,7 +122,8 @@ def make_data(
     from scbench.run.progress import Progress
     from scbench.tasks import names, published, task
 
-    if form not in ("jsonl", "parquet"):
+    written: Literal["jsonl", "parquet"] = "parquet" if form == "parquet" else "jsonl"
+    if form != written:
         raise BadConfig(f"--form {form!r} does not exist; it is jsonl or parquet")
     if sessions < 1:
         raise BadConfig(f"--sessions {sessions}: at least 1")
@@ -136,7 +137,7 @@ def make_data(
                 for index in range(sessions):
                     made.append(kind.make(seed=f"{seed}:{index}", target=target, turns=turns or kind.turns, count=count))
                     progress.advance(1)
-                path = published.write(kind.name, made, to, form=form)
+                path = published.write(kind.name, made, to, form=written)
                 out.print(f"{kind.name}: {len(made)} sessions, {path}", highlight=False, soft_wrap=True)
             except ScbenchError as error:
                 failures.append(f"{kind.name}: {error}")

@@ -126,6 +126,7 @@ class Protocol:
     compress_after: CompressAfter | None = None
     truncate: Truncate = Truncate.REFUSE
     chat_template: bool | None = None  # None: the tokenizer's own if it has one, else the plain template
+    max_new_tokens: int | None = None  # a cap below the tasks' own limits; None: none
 
     def compresses_after(self, mode: Mode) -> CompressAfter:
         """The paper compresses after context + first query in multi-turn mode, and after the bare context in multi-request mode."""

@@ -18,11 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scbench.errors import BadConfig, BadRecord, Busy, Released
+from scbench.errors import BadConfig, BadRecord, Busy, CannotWrite, Released
 from scbench.run import lines
 from scbench.run.journal import COSTS, RECORDS, Costs, Journal, current, read_costs, read_records
 from scbench.run.lock import Lock
-from scbench.errors import CannotWrite
 from scbench.types import Answer, Cell, Cost, Failure, Finish, Mode, Protocol, Record, Score
 
 GAP = Score(value=None, rule="strict/1", why="crashed")

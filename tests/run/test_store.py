@@ -12,9 +12,8 @@ from types import MappingProxyType
 
 import pytest
 
-from scbench.errors import BadConfig, BadRecord
+from scbench.errors import BadConfig, BadRecord, CannotWrite
 from scbench.run import store as room
-from scbench.errors import CannotWrite
 from scbench.run.store import PART, SessionStore, write_atomically
 from scbench.types import Role, Session, Span, Turn, Wanted
 

@@ -270,8 +270,9 @@ def _smollm2_folder() -> Path:
         half = Path(scratch) / "model"
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(half)
         read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        config = type(read.config)(**{word: value for word, value in read.config.to_dict().items() if word != "quantization_config"})
-        plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # transformers will not save what came from GGUF: a copy it will
+        words = {word: value for word, value in read.config.to_dict().items() if word != "quantization_config"}
+        # transformers will not save what came from GGUF; a copy it will
+        plain = AutoModelForCausalLM.from_config(type(read.config)(**words), dtype=torch.float32)
         plain.load_state_dict(read.state_dict())
         plain.save_pretrained(half)
         try:

@@ -33,16 +33,16 @@ STEPS = 8  # decode steps that are timed
 def cost_of(
     engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol, *, repeats: int
 ) -> list[dict[str, Any]]:
-    """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation stage is timed once for all its methods.
+    """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation stage is timed once for all its
+    methods that observe the same: what one method has to see costs no other.
 
     A method that cannot run is a row with `failure`. Nothing of one method is alive while another is measured, but the snapshot they share.
     """
     talk = Conversation(session, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens)
     ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
     rows: list[dict[str, Any]] = []
-    for generation in dict.fromkeys(method.generation for method in methods):
-        together = [method for method in methods if method.generation == generation]
-        needs = frozenset().union(*(method.needs for method in together))
+    for generation, needs in dict.fromkeys((method.generation, method.needs) for method in methods):
+        together = [method for method in methods if (method.generation, method.needs) == (generation, needs)]
         pattern = None if isinstance(generation, Dense) else generation
         reads: list[Measured[Snapshot]] = []
         for _ in range(repeats + 1):  # the first warms up
@@ -67,7 +67,7 @@ def _row(
     forks = [measured(device, fork, snapshot, method) for _ in range(repeats + 1)][1:]
     stream = forks[-1].value
     held_bytes = stream.held_bytes()
-    first, steps, loaded = list[Measured[Tensor]](), list[float](), list[int]()
+    first, steps, loaded, moved = list[Measured[Tensor]](), list[float](), list[int](), list[int]()
     for repeat in range(repeats + 1):
         child = stream.fork()
         asked = measured(device, engine.advance, [Feed(child, query)])
@@ -77,6 +77,7 @@ def _row(
             first.append(asked)
             steps.append(mean(step.seconds for step in timed))
             loaded.append(child.loaded_bytes // max(1, child.steps))
+            moved.append(child.moved_bytes // max(1, child.steps))
     prefill, compress, warm = [one.seconds for one in reads], [one.seconds for one in forks], [one.seconds for one in first]
     peaks = [*(one.peak_bytes for one in reads), *(one.peak_bytes for one in forks), *(one.peak_bytes for one in first)]
     known_peaks = [peak for peak in peaks if peak is not None]
@@ -94,7 +95,7 @@ def _row(
         "dense_bytes": 2 * shape.token_bytes // max(1, shape.dtype_bytes) * tokens + shape.recurrent_bytes,
         "peak_bytes": max(known_peaks, default=None),
         "loaded_bytes": loaded,
+        "moved_bytes": moved if method.loading.moves else None,
         "extra_passes": method.extra_passes,
         "simulated": method.simulated,
     }
-

@@ -55,7 +55,7 @@ def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, name:
             refused.append(f"{method}: {error}")
     reads = len({method.generation for method in fit})
     cells = len(fit) * len(settings.modes) * settings.sessions
-    limits = turn_limits(kind.name, kind.subtasks, turns)
+    limits = [min(limit, settings.max_new_tokens or limit) for limit in turn_limits(kind.name, kind.subtasks, turns)]
     decode_tokens = len(fit) * len(settings.modes) * settings.sessions * sum(limits)
     extends = len(fit) * len(settings.modes) * settings.sessions * turns * QUERY_TOKENS
     flops = settings.sessions * reads * read_flops(facts, length) + 2.0 * facts.params * (

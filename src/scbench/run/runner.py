@@ -147,7 +147,7 @@ class _Run:
         assert item.session is not None
         session = SessionFacts(
             task=item.task.name,
-            length_tokens=item.length_tokens or item.session.counted,
+            length_tokens=item.length_tokens,  # 0 for published rows: their lengths are their own
             seed=item.seed,
             turns=len(item.session.turns),
             digest=item.session.digest,

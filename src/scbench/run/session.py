@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -52,7 +52,7 @@ class SessionRun:
         on_tokens: Callable[[int], None] | None = None,
         lanes: int = LANES,
     ) -> None:
-        self.engine, self.session, self.protocol = engine, session, protocol
+        self.engine, self.session, self.protocol = engine, capped(session, protocol.max_new_tokens), protocol
         self.emit, self.needles, self.on_tokens, self.lanes = emit, needles, on_tokens, lanes
         self._conversations: dict[Mode, Conversation | ScbenchError] = {}
         self._snapshots: dict[tuple[str, tuple[int, ...]], Snapshot] = {}
@@ -213,6 +213,7 @@ class SessionRun:
             held_bytes=stream.held_bytes(),
             shared_bytes=stream.shared_bytes(),
             loaded_bytes=stream.loaded_bytes // stream.steps if stream.steps else None,
+            moved_bytes=stream.moved_bytes // stream.steps if stream.steps and job.method.loading.moves else None,
             logical_tokens=stream.logical_tokens,
             stored_tokens=stream.stored_tokens(self.engine.facts.shape.kv_heads) if stream.layers else None,
             hit_tokens=hit_tokens,
@@ -260,6 +261,14 @@ class SessionRun:
         for turn in sorted(job.todo & turns):
             self.emit(failed(job.cell, self.session, turn, failure))
         job.todo -= turns
+
+
+def capped(session: Session, max_new_tokens: int | None) -> Session:
+    """The session with no turn's limit above `max_new_tokens`."""
+    if max_new_tokens is None:
+        return session
+    turns = tuple(replace(turn, max_new_tokens=min(turn.max_new_tokens, max_new_tokens)) for turn in session.turns)
+    return replace(session, turns=turns)
 
 
 def failure_of(error: Exception) -> Failure:

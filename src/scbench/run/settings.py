@@ -32,6 +32,7 @@ class Settings:
     compress_after: CompressAfter | None = None
     truncate: Truncate = Truncate.REFUSE
     chat_template: bool | None = None
+    max_new_tokens: int | None = None  # caps the tasks' own limits
     dtype: str = "auto"
     device: str = "auto"
     window_tokens: int | None = None
@@ -48,8 +49,9 @@ class Settings:
         for name, least in (("sessions", 1), ("cost_sessions", 0), ("cost_repeats", 1), ("lanes", 1)):
             if getattr(self, name) < least:
                 raise BadConfig(f"{name}={getattr(self, name)}: it is a whole number from {least}")
-        if self.turns is not None and self.turns < 1:
-            raise BadConfig(f"turns={self.turns}: a session has at least one turn")
+        for name in ("turns", "max_new_tokens", "window_tokens"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise BadConfig(f"{name}={value}: it is a whole number from 1")
         if self.data == GENERATED and min(self.lengths_tokens) < 256:
             raise BadConfig(f"length {min(self.lengths_tokens)}: sessions are generated from 256 tokens up")
 
@@ -61,6 +63,7 @@ class Settings:
             compress_after=self.compress_after,
             truncate=self.truncate,
             chat_template=self.chat_template,
+            max_new_tokens=self.max_new_tokens,
         )
 
     @property

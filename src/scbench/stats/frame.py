@@ -65,6 +65,8 @@ def protocol_label(protocol: Protocol) -> str:
         words.append(f"truncate {protocol.truncate}")
     if protocol.chat_template is not None:
         words.append("chat template" if protocol.chat_template else "no chat template")
+    if protocol.max_new_tokens is not None:
+        words.append(f"answers of at most {protocol.max_new_tokens} tokens")
     return ", ".join(words)
 
 

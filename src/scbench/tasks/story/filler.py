@@ -59,7 +59,8 @@ class Filler:
             sep = space
             if not self.compact and i % PARAGRAPH_UNITS == 0:
                 sep = "\n" if i or not block else f"\n\n{self._heading(block)}\n\n"
-            head, tail, log = sep + before % said, after % said, (event,)
+            head, tail = sep + before % said, after % said
+            log: tuple[Event, ...] = (event,)
             extra = below(EXTRA)
             if extra < 3 and not self.compact:
                 fact, said = self._fact(below)
