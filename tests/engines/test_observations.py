@@ -17,6 +17,8 @@ from scbench.kernels import column_sums as column_sums_module
 from scbench.kernels import reference
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import Snapshot
+from scbench.methods import parse
+from scbench.methods.fork import fork
 from scbench.prompts import ByteTokenizer
 from scbench.run.laws import context
 
@@ -86,6 +88,10 @@ def test_what_a_base_did_not_observe_is_not_made_up() -> None:
     assert seen.column_sums_HS is None
     assert seen.query_mean_HGD is None
     assert seen.window_HGWD is not None
+    snapshot = local.read(context()[200:], needs=NEEDS, base=local.read(context()[:200]))
+    assert snapshot.missing.keys() == {"column-sums", "query-moments"}
+    with pytest.raises(Mismatch, match="read without observing column-sums"):
+        fork(snapshot, parse("h2o[budget_tokens=10]"))
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "mistral", "phi3", "glm", "glm4", "olmo2", "jamba", "bamba"])
@@ -143,6 +149,7 @@ def test_a_model_whose_layers_do_not_all_rotate_is_refused_by_name() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         local = from_model(transformers.SmolLM3ForCausalLM(config), ByteTokenizer(), name="smollm3")
-    with pytest.raises(Mismatch, match=r"SmolLM3ForCausalLM, layer 3"):
-        local.read(context(40), needs=["query-moments"])
-    local.read(context(40), needs=["column-sums"])
+    snapshot = local.read(context(40), needs=["query-moments", "column-sums"])
+    with pytest.raises(Mismatch, match=r"expected-attention.*SmolLM3ForCausalLM, layer 3"):
+        fork(snapshot, parse("expected-attention[budget_tokens=10]"))
+    assert fork(snapshot, parse("h2o[budget_tokens=10]")).stored_tokens(1) == 10

@@ -12,15 +12,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import AttentionInterface
 
+from scbench.engines import repeat
 from scbench.engines.contract import Feed, ModelFacts, Pattern
-from scbench.engines.observe import OBSERVABLE, QUERY_MOMENTS, Observer
+from scbench.engines.observe import OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, Observer
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
 from scbench.errors import Mismatch, OutOfDevice
-from scbench.kv import DenseStore, DenseTail, LayerCache, Snapshot, Stream
+from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
 from scbench.prompts import Tokenizer
 
 OURS = "scbench"
@@ -97,8 +99,12 @@ class LocalEngine:
             raise Mismatch("a read needs at least one token")
         self._check_window((base.logical_tokens if base else 0) + len(ids))
         stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
-        rotation = self._rotation() if QUERY_MOMENTS in wanted else None
-        observer = Observer(wanted, base, rotation.backward if rotation else None)
+        missing, rotation = dict[str, str](), None
+        try:
+            rotation = self._rotation() if QUERY_MOMENTS in wanted else None
+        except Mismatch as err:  # other methods of this read go on
+            missing[QUERY_MOMENTS] = str(err)
+        observer = Observer(wanted - missing.keys(), base, rotation.backward if rotation else None)
         batch = ReadPass(stream, pattern=pattern, observer=observer, total_tokens=len(ids))
         chunk = len(ids) if pattern is not None and pattern.one_shot else self.read_chunk_tokens
         logits = torch.empty(0)
@@ -110,7 +116,32 @@ class LocalEngine:
             stream.ids.extend(piece)
             if on_tokens is not None:
                 on_tokens(len(piece))
-        return self._sealed(stream, base, logits[0], batch, pattern, rotation)
+        snapshot = self._sealed(stream, base, logits[0], batch, pattern, rotation)
+        if REPEAT_SCORES in wanted:
+            missing |= self._repeat(snapshot, base)
+        snapshot.missing = {**observer.unseen(), **missing}
+        return snapshot
+
+    def _repeat(self, snapshot: Snapshot, base: Snapshot | None) -> dict[str, str]:
+        """Score every KV pair of the context by a repeat pass; what was read on top of a scored base scores 1. Says why it could not."""
+        if base is not None:
+            for seen, pieces in zip(snapshot.observed.values(), snapshot.layers.values(), strict=True):
+                if seen.repeat_scores_HS is not None:
+                    seen.repeat_scores_HS = functional.pad(seen.repeat_scores_HS, (0, pieces[-1].k_HSD.shape[1]), value=1.0)
+            return {}
+        found, scores = repeat.pieces(snapshot.ids, self.tokenizer), dict[int, Tensor]()
+        reach = snapshot.logical_tokens + max(len(piece.ids) for piece in found)
+        if reach > self.facts.window_tokens or (self.sliding_tokens is not None and reach > self.sliding_tokens):
+            window = min(self.facts.window_tokens, self.sliding_tokens or self.facts.window_tokens)
+            return {
+                REPEAT_SCORES: f"repeating {snapshot.logical_tokens:,} tokens reaches {reach:,}, and {self.facts.name} holds {window:,}"
+            }
+        for batch, piece, stream in repeat.passes(snapshot, found, scores):
+            first = snapshot.logical_tokens
+            self._forward(batch, piece.ids, range(first, first + len(piece.ids)), [0], stream)
+        for layer, best in scores.items():
+            snapshot.observed.setdefault(layer, Observed()).repeat_scores_HS = best
+        return {}
 
     def _rotation(self) -> Rotation:
         """The model's rotary embedding, tried once: tokens read at other positions must give the same queries before it."""

@@ -12,8 +12,14 @@ from scbench.kv import DenseStore, LayerCache, Observed, Snapshot
 from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
 from scbench.kv.tail import DenseTail, newest
 
-WINDOW, COLUMN_SUMS, QUERY_MOMENTS = "window", "column-sums", "query-moments"
-OBSERVABLE = frozenset({WINDOW, COLUMN_SUMS, QUERY_MOMENTS})
+WINDOW, COLUMN_SUMS, QUERY_MOMENTS, REPEAT_SCORES = "window", "column-sums", "query-moments", "repeat-scores"
+FIELDS = {  # what is asked for, and where it is found
+    WINDOW: "window_HGWD",
+    COLUMN_SUMS: "column_sums_HS",
+    QUERY_MOMENTS: "query_mean_HGD",
+    REPEAT_SCORES: "repeat_scores_HS",
+}
+OBSERVABLE = frozenset(FIELDS)
 WINDOW_ROWS = 64
 
 
@@ -32,9 +38,24 @@ class Observer:
         kept = Observed(window_HGWD=seen.window_HGWD)
         if COLUMN_SUMS in self.needs:
             kept.column_sums_HS = seen.column_sums_HS
+        if REPEAT_SCORES in self.needs:
+            kept.repeat_scores_HS = seen.repeat_scores_HS
         if QUERY_MOMENTS in self.needs:
-            kept.query_mean_HGD, kept.query_scatter_HGDD, kept.query_rows = seen.query_mean_HGD, seen.query_scatter_HGDD, seen.query_rows
+            kept.query_mean_HGD, kept.query_scatter_HGDD, kept.query_rows = (
+                seen.query_mean_HGD,
+                seen.query_scatter_HGDD,
+                seen.query_rows,
+            )
         return kept
+
+    def unseen(self) -> dict[str, str]:
+        """What was asked for and is not there, and why."""
+        why = "the prefix this read goes on from was read without observing {}; read it with that need"
+        return {
+            need: why.format(need)
+            for need in self.needs
+            if any(getattr(seen, FIELDS[need]) is None for seen in self.layers.values())
+        }
 
     def see(self, layer: int, q_HGTD: Tensor, cache: LayerCache, lse_HGT: Tensor | None, scale: float) -> None:
         """Note the newest T queries, whose keys are in `cache` already. `lse_HGT` is that of their dense attention, None if it is not known."""

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Feed, ModelFacts, Pattern
-from scbench.engines.observe import WINDOW_ROWS, add_rows
+from scbench.engines.observe import COLUMN_SUMS, QUERY_MOMENTS, REPEAT_SCORES, WINDOW_ROWS, add_rows
 from scbench.errors import OutOfDevice
+from scbench.kernels.column_max import column_max
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
 from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
@@ -68,7 +69,7 @@ class ToyEngine:
             layers={0: (*earlier, DenseStore(tail.k_HSD, tail.v_HSD, first_position=first))},
             ids=tuple(stream.ids),
             logits_V=self._next(stream, is_prompt=True),
-            observed={0: _observed(_vectors(stream.ids))},
+            observed={0: _observed(_vectors(stream.ids), frozenset(needs))},
             scales={0: 1.0},
             rotate=_unturned,
             read_by=pattern.name if pattern is not None else "dense",
@@ -91,7 +92,8 @@ class ToyEngine:
         loaded = [cache.tail.attend(queries, scale=1.0), *(store.attend(queries, scale=1.0) for store in cache.stores)]
         cache.tail.settle()
         if len(ids) == 1:
-            stream.loaded_bytes += sum(x.loaded_bytes if isinstance(x.loaded_bytes, int) else x.loaded_bytes[0] for x in loaded)
+            stream.loaded_bytes += sum(read.loaded_by(0) for read in loaded)
+            stream.moved_bytes += sum(read.moved_bytes for read in loaded)
             stream.steps += 1
         stream.ids.extend(int(token) for token in ids)
 
@@ -133,12 +135,17 @@ def _runs(positions: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _observed(x_HTD: Tensor) -> Observed:
-    """All that methods may ask for; queries, keys and values are one and the same, and nothing is rotated."""
+def _observed(x_HTD: Tensor, needs: frozenset[str]) -> Observed:
+    """What methods ask for; queries, keys and values are one and the same, and nothing is rotated."""
     q_HGTD = x_HTD.unsqueeze(1)
     seen = Observed(window_HGWD=q_HGTD[:, :, -WINDOW_ROWS:])
-    seen.column_sums_HS = column_sums(q_HGTD, x_HTD, newest(q_HGTD, x_HTD, x_HTD, scale=1.0).partial.lse, scale=1.0)
-    add_rows(seen, q_HGTD[:, :, MOMENTS_SKIP_ROWS:])
+    if COLUMN_SUMS in needs:
+        lse = newest(q_HGTD, x_HTD, x_HTD, scale=1.0).partial.lse
+        seen.column_sums_HS = column_sums(q_HGTD, x_HTD, lse, scale=1.0)
+    if QUERY_MOMENTS in needs:
+        add_rows(seen, q_HGTD[:, :, MOMENTS_SKIP_ROWS:])
+    if REPEAT_SCORES in needs:
+        seen.repeat_scores_HS = column_max(q_HGTD, x_HTD, x_HTD, scale=1.0)
     return seen
 
 

@@ -33,6 +33,7 @@ class Observed:
     dense attention of queries that were computed sparsely.
     `query_mean_HGD`, `query_scatter_HGDD` = sum of (q - mean)(q - mean)^T, `query_rows`: moments of the queries BEFORE RoPE (fp32), without
     the first `MOMENTS_SKIP_ROWS` of a prefix, which are unlike all others.
+    `repeat_scores_HS`: most attention a key got, by any head of the group and any row, while the model repeated its context (fp32, in [0, 1]).
     """
 
     window_HGWD: Tensor | None = None
@@ -40,6 +41,7 @@ class Observed:
     query_mean_HGD: Tensor | None = None
     query_scatter_HGDD: Tensor | None = None
     query_rows: int = 0
+    repeat_scores_HS: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Snapshot:
     """Sealed K and V (and recurrent states) of a prefix, what was observed, and the logits after its last token.
 
     `layers` is keyed by the model's layer index; each has one or more dense stores in order of position (a snapshot that extends another
-    shares the other's stores). `logits_V` is fp32. Nothing writes to it after it is made; `release` drops the tensors.
+    shares the other's stores). `logits_V` is fp32. `missing` says why something that was asked for could not be observed. Nothing writes to it after it is made; `release` drops the tensors.
     """
 
     shape: CacheShape
@@ -93,6 +95,7 @@ class Snapshot:
     recurrent: Recurrent | None = None
     read_by: str = "dense"  # the generation stage that read it
     rotate: Rotate | None = None
+    missing: dict[str, str] = field(default_factory=dict)
     released: bool = False
 
     @property

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -30,6 +30,7 @@ from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
 from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
+from scbench.methods.stage import REPEAT_SCORES as REPEAT_SCORES
 from scbench.methods.stage import WINDOW as WINDOW
 from scbench.methods.stage import Budgeted as Budgeted
 from scbench.methods.stage import Stage as Stage
@@ -109,8 +110,8 @@ class Eviction(Budgeted, Compression):
             return [torch.arange(view.tokens)] * view.k_HSD.shape[0]
         return list(top_slots(self.rank(view), slots))
 
-    def keep_all(self, views: Sequence[LayerView]) -> list[list[Tensor]]:
-        """`keep` for every layer; override where layers share one budget."""
+    def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
+        """`keep` for every layer, one view at a time; override where layers share one budget."""
         return [self.keep(view) for view in views]
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
@@ -174,6 +175,11 @@ class Loading(Stage):
     """Which part of the stored cache a decode step reads, and from where."""
 
     stage: ClassVar[str] = "loading"
+    moves: ClassVar[bool] = False  # whether it fetches from a slower tier
+
+    def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
+        """`index` for every layer; override where layers work together."""
+        return [self.index(stores, layer=at) for at, stores in enumerate(layers)]
 
     def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
         """Stores that read selectively; they share the tensors of the given ones. `layer` counts attention layers from 0."""

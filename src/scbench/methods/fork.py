@@ -14,20 +14,25 @@ NOT_BINDING = "budget_not_binding"
 def fork(snapshot: Snapshot, method: Method) -> Stream:
     """The stream of `method` over a sealed prefix. Nothing of the snapshot changes; what an eviction keeps is copied, so the rest can be freed
     with the snapshot. Layers are handled one at a time, and a layer whose budget does not bind keeps the snapshot's own stores."""
+    for need in sorted(method.needs & snapshot.missing.keys()):
+        raise Mismatch(f"{method} cannot run here: {snapshot.missing[need]}")
     stream = snapshot.fork()
     stream.simulated = method.simulated
     tokens, eviction = snapshot.logical_tokens, method.eviction
     stream.notes = tuple(note for stage in method.stages for note in stage.notes(shape=snapshot.shape, tokens=tokens))
     keeps: list[list[Tensor]] | None = None
     if eviction is not None and snapshot.layers:
-        keeps = eviction.keep_all([snapshot.view(layer) for layer in snapshot.layers])
+        keeps = eviction.keep_all(snapshot.view(layer) for layer in snapshot.layers)
         if all(_is_all(kept, tokens) for kept in keeps) and not eviction.rolls:
             keeps, stream.notes = None, (*stream.notes, NOT_BINDING)
     for at, layer in enumerate(snapshot.layers):
         cache = stream.layers[layer]
         if keeps is not None or method.codec is not None:
             cache = _compressed(snapshot, layer, None if keeps is None else keeps[at], method) or cache
-        stream.layers[layer] = LayerCache(method.loading.index(cache.stores, layer=at), cache.tail)
+        stream.layers[layer] = cache
+    indexed = method.loading.index_all([cache.stores for cache in stream.layers.values()])
+    for cache, stores in zip(list(stream.layers.values()), indexed, strict=True):
+        cache.stores = stores
     return stream
 
 

@@ -13,7 +13,8 @@ from scbench.methods.budget import DEFAULT_SHARE, rounded, smallest_share
 
 WINDOW = "window"  # the last 64 queries after RoPE
 COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
-QUERY_MOMENTS = "query-moments"  # sum of q and of q q^T before RoPE
+QUERY_MOMENTS = "query-moments"  # mean and scatter of the queries before RoPE
+REPEAT_SCORES = "repeat-scores"  # most attention every key received while the model repeated its own context: one more pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

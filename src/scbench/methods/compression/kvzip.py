@@ -1,0 +1,74 @@
+"""KVzip: the KV pairs the model uses most when it repeats its own context stay, whatever will be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from scbench.kv import CacheShape, LayerCache, LayerView
+from scbench.methods.contract import REPEAT_SCORES, Eviction
+
+STARTS_BYTES = 8  # of one entry of the table that says where a head begins
+SINK_TOKENS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KVzip(Eviction):
+    """One budget for all layers and heads (`layerwise=yes`: one per layer), spent on the pairs with the largest repeat score.
+
+    Source: KVzip (arXiv 2505.23416). After the read the engine has the model say every chunk of the context again, on top of the full cache; a
+    pair's score is the most attention it got, over the group's heads and the rows of the repeat, in a softmax over the first four tokens, its
+    chunk and the repeat itself. The first four score highest. Ours asks in plain text, without the chat template's turn; it knows no system
+    prefix apart from the context; scores are fp32 and exactly floor(tau * L * H * T) pairs stay, where the released code drops ties. Compressed
+    after a first query, the query's own pairs score 1. Heads that drop pairs free them.
+    """
+
+    layerwise: bool = False
+
+    name: ClassVar[str] = "kvzip"
+    category: ClassVar[str] = "KV dropping"
+    paper: ClassVar[str] = "KVzip, arXiv 2505.23416"
+    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"tau": "3/10"}, "code": {"tau": "3/10"}}
+    needs: ClassVar[frozenset[str]] = frozenset({REPEAT_SCORES})
+    extra_passes: ClassVar[int] = 1
+    minimum_tokens: ClassVar[int] = 12
+    ragged: ClassVar[bool] = True
+
+    def pairs(self, *, heads: int, tokens: int) -> int:
+        """KV pairs that stay of `heads` heads of `tokens` tokens."""
+        if self.tau is not None:
+            return int(self.tau * heads * tokens)
+        return heads * min(self.budget(tokens), tokens)
+
+    def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
+        scores = torch.stack([self._scores(view) for view in views])
+        layers, heads, tokens = scores.shape
+        groups = scores.view(layers, -1) if self.layerwise else scores.view(1, -1)
+        pairs = self.pairs(heads=groups.shape[1] // tokens, tokens=tokens)
+        order = torch.sort(groups, dim=-1, descending=True, stable=True).indices[:, :pairs]
+        kept = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, order, True).view(layers, heads, tokens)
+        return [[head.nonzero().squeeze(1) for head in layer] for layer in kept]
+
+    @staticmethod
+    def _scores(view: LayerView) -> Tensor:
+        seen = view.observed.repeat_scores_HS
+        assert seen is not None, "the scores of a repeat pass are needed and the read did not make them"
+        scores_HS = seen.clone()
+        scores_HS[:, :SINK_TOKENS] = float("inf")
+        return scores_HS
+
+    def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
+        return view.cut_ragged(kept)
+
+    def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
+        layers = len(shape.attention_layers)
+        parts = layers if self.layerwise else 1
+        pairs = parts * self.pairs(heads=layers // parts * shape.kv_heads, tokens=tokens)
+        everything = layers * shape.kv_heads * tokens
+        tables = layers * STARTS_BYTES * (shape.kv_heads + 1) if pairs < everything else 0
+        slots = pairs + layers * shape.kv_heads * appended
+        return slots * 2 * shape.head_dim * shape.dtype_bytes + tables
