@@ -15,7 +15,7 @@ from torch import Tensor
 from scbench.engines.contract import Pattern
 from scbench.engines.observe import Observer
 from scbench.kernels import Partial, merge
-from scbench.kv import Store, Stream
+from scbench.kv import Read, Store, Stream
 from scbench.kv.tail import DenseTail, nothing
 
 
@@ -47,7 +47,7 @@ class StepPass:
         for lane in self.lanes:
             tail = lane.stream.layers[layer].tail
             read = tail.attend(q_HGND[:, :, lane.start : lane.stop], scale=scale)
-            self._count(lane, read.loaded_bytes, 0)
+            self._count(lane, read, 0)
             tail.settle()
             outs.append(read.partial.out)
             lses.append(read.partial.lse)
@@ -67,7 +67,7 @@ class StepPass:
             read = store.attend(q_HGND if packed else q_HGND[:, :, rows], scale=scale)
             at = 0
             for lane in lanes:
-                self._count(lane, read.loaded_bytes, at)
+                self._count(lane, read, at)
                 at += lane.stop - lane.start
             if packed:
                 return read.partial
@@ -75,10 +75,11 @@ class StepPass:
         return whole
 
     @staticmethod
-    def _count(lane: Lane, loaded_bytes: int | list[int], at: int) -> None:
+    def _count(lane: Lane, read: Read, at: int) -> None:
         """KV bytes of decode steps; longer appends are prefill and counted by their tokens."""
         if lane.stop - lane.start == 1:
-            lane.stream.loaded_bytes += loaded_bytes if isinstance(loaded_bytes, int) else loaded_bytes[at]
+            lane.stream.loaded_bytes += read.loaded_by(at)
+            lane.stream.moved_bytes += read.moved_bytes
 
 
 class ReadPass:

@@ -17,10 +17,15 @@ from scbench.kernels import Partial, full
 
 
 class Read(NamedTuple):
-    """What some queries got from a store, and the bytes each query TOKEN made it load (one number if all load the same)."""
+    """What some queries got from a store, the bytes each query TOKEN made it load (one number if all load the same), and the bytes that were
+    fetched from a slower tier for it, however many tokens there were."""
 
     partial: Partial
     loaded_bytes: int | list[int]
+    moved_bytes: int = 0
+
+    def loaded_by(self, token: int) -> int:
+        return self.loaded_bytes if isinstance(self.loaded_bytes, int) else self.loaded_bytes[token]
 
 
 class Store(Protocol):

@@ -36,14 +36,16 @@ class Stream:
     """A writable fork of a snapshot under one method. Only `engine.advance` writes to it.
 
     `layers` is keyed by the model's layer index and has attention layers only. `ids` are all tokens seen, so `logical_tokens` = their number
-    sets the next position, however few slots a compression left. `loaded_bytes` counts KV bytes read by the forwards so far.
+    sets the next position, however few slots a compression left. `loaded_bytes` counts KV bytes read by the forwards so far, and `moved_bytes`
+    those fetched from a slower tier, as if the stream were alone.
     """
 
     layers: dict[int, LayerCache]
     ids: list[int]
     recurrent: Recurrent | None = None
     loaded_bytes: int = 0
-    steps: int = 0  # decode steps (forwards of one token) that `loaded_bytes` covers
+    moved_bytes: int = 0
+    steps: int = 0  # decode steps (forwards of one token) that `loaded_bytes` and `moved_bytes` cover
     notes: tuple[str, ...] = field(default=())
     simulated: bool = False
 

@@ -44,6 +44,7 @@ PLACES = {  # name -> module:class; one line per method
     "retrieval-attention": "scbench.methods.loading.retrieval_attention:RetrievalAttention",
     "retroinfer": "scbench.methods.loading.retroinfer:RetroInfer",
     "tier": "scbench.methods.loading.tier:Tier",
+    "tier": "scbench.methods.loading.tier:Tier",
     "exact-topk": "scbench.methods.loading.exact_topk:ExactTopK",
 }
 GROUP = "scbench.methods"
