@@ -179,7 +179,3 @@ def _again(folder: Path) -> str:
 
     words = manifest.read(folder)["runs"][-1]["argv"]
     return " ".join(["scbench", *map(json.dumps, words[1:])])
-
-
-if __name__ == "__main__":
-    main()

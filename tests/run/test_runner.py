@@ -85,7 +85,7 @@ def test_changed_settings_never_meet_old_answers(tmp_path: Path, change: dict[st
 def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path) -> None:
     whole = scores(play(tmp_path / "whole", sessions=6))
     words = [f"--{name.replace('_', '-')}={value}" for name, value in {**GRID, "sessions": 6}.items() if name != "quiet"]
-    command = [sys.executable, "-m", "scbench.cli", "run", *words, "--quiet", f"--out={tmp_path / 'cut'}"]
+    command = [sys.executable, "-m", "scbench", "run", *words, "--quiet", f"--out={tmp_path / 'cut'}"]
     journal = tmp_path / "cut" / "records.jsonl"
     for lines in (3, 20, 45):
         process = subprocess.Popen(

@@ -1,0 +1,5 @@
+"""`python -m scbench` is the program `scbench`."""
+
+from scbench.cli import main
+
+main()

@@ -1,0 +1,146 @@
+"""The command line as a person uses it: words in, tables or an error with its fix out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from scbench import commands  # noqa: F401  (registers its commands)
+from scbench.cli import app
+from scbench.errors import ScbenchError
+
+GRID = ["--model", "toy", "--tasks", "kv", "--length", "512", "--sessions", "2", "--turns", "2", "--cost-repeats", "1", "--quiet"]
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def program(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "scbench", *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "list", "report", "score", "make-data", "doctor"])
+def test_help_teaches_every_command(command: str) -> None:
+    found = call(command, "--help")
+    assert found.exit_code == 0
+    assert len(found.output) > 200
+
+
+def test_a_run_ends_by_naming_its_page_and_a_report_is_made_again(tmp_path: Path) -> None:
+    found = call("run", *GRID, "--methods", "dense,snapkv[tau=1/4]", "--out", str(tmp_path))
+    assert found.exit_code == 0, found.output
+    assert found.output.rstrip().endswith(str(tmp_path / "index.html"))
+    for name in ("report.md", "results.csv", "turns.csv", "cost.csv", "tables.tex", "index.html", "manifest.json"):
+        assert (tmp_path / name).stat().st_size > 0
+    again = call("report", str(tmp_path), "--to", str(tmp_path / "other"))
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "other" / "results.csv").read_text() == (tmp_path / "results.csv").read_text()
+
+
+def test_a_plan_counts_without_running(tmp_path: Path) -> None:
+    found = call("plan", *GRID, "--methods", "dense,snapkv[tau=1/4]", "--out", str(tmp_path / "none"))
+    assert found.exit_code == 0, found.output
+    assert "1,024" in found.output  # two sessions, one read of 512 each
+    assert not (tmp_path / "none").exists()
+
+
+def test_lists_name_every_task_method_and_model() -> None:
+    from scbench.methods import names
+    from scbench.tasks import names as tasks
+
+    shown = {what: call("list", what).output for what in ("tasks", "methods", "models")}
+    assert all(name in shown["methods"] for name in names())
+    assert all(name in shown["tasks"] for name in tasks())
+    assert "llama-3.1-8b" in shown["models"]
+
+
+@pytest.mark.parametrize("what", ["methods", "tasks", "models"])
+def test_lists_need_no_torch(what: str) -> None:
+    code = f"import sys; from scbench import commands; commands.list_({what!r}); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--tasks", "kw", "--model", "toy"], "kv"),
+        (["run", "--methods", "snapvk", "--model", "toy"], "snapkv"),
+        (["run", "--methods", "snapkv[tau=2]", "--model", "toy"], "1/8"),
+        (["run", "--methods", "snapkv+h2o", "--model", "toy"], "at most one"),
+        (["list", "things"], "methods"),
+        (["report", "nowhere"], "records.jsonl"),
+        (["score", "nowhere.jsonl"], "no file"),
+        (["make-data", "--out", "x", "--form", "csv"], "jsonl or parquet"),
+        (["doctor", "nowhere.py:Thing"], "no file"),
+    ],
+)
+def test_a_wrong_word_gets_its_fix(words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = call(*words).exception
+    assert isinstance(error, ScbenchError)
+    assert said in str(error)
+
+
+def test_the_program_prints_an_error_without_traceback_and_exits_with_2() -> None:
+    done = program("list", "things")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error:")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_keeps_what_was_done_and_says_so(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000));"
+        "sys.argv = ['scbench', *sys.argv[1:]]; from scbench.cli import main; main()"
+    )
+    words = ["run", *GRID, "--sessions", "9", "--cost-sessions", "0", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "cannot be written" in done.stderr
+    kept = (tmp_path / "records.jsonl").read_bytes()
+    assert kept.endswith(b"\n")
+    assert kept.count(b"\n") > 3
+    again = call(*words)
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "records.jsonl").read_bytes().startswith(kept)
+
+
+def test_score_adds_both_scores_to_every_line(tmp_path: Path) -> None:
+    lines = [
+        {"task": "scbench_kv", "subtask": None, "mode": "multi-turn", "prediction": "it is 4821", "gold": "4821"},
+        {"task": "scbench_mf", "subtask": None, "mode": "multi-request", "prediction": "78", "gold": 77},
+    ]
+    file = tmp_path / "answers.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = call("score", str(file), "--out", str(tmp_path / "out.jsonl"))
+    assert found.exit_code == 0, found.output
+    scored = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["scores"] for line in scored] == [{"strict": 1.0, "official": 1.0}, {"strict": 0.0, "official": 0.0}]
+
+
+def test_made_data_is_read_back_as_the_published_is(tmp_path: Path) -> None:
+    made = call("make-data", "--out", str(tmp_path / "data"), "--tasks", "kv,vt", "--length", "512", "--sessions", "2")
+    assert made.exit_code == 0, made.output
+    words = ["run", *GRID, "--methods", "dense", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+    found = call(*words)
+    assert found.exit_code == 0, found.output
+    assert "100.0" in found.output
+
+
+def test_doctor_names_the_law_that_a_method_breaks(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\nimport torch\nfrom scbench.methods.contract import Eviction\n"
+        "@dataclass(frozen=True, slots=True, kw_only=True)\nclass Wrong(Eviction):\n    name = 'wrong'\n    category = 'KV dropping'\n"
+        "    def keep(self, view):\n        return [torch.arange(self.budget(view.tokens) // 2)] * view.k_HSD.shape[0]\n"
+    )
+    found = call("doctor", f"{tmp_path / 'mine.py'}:Wrong[tau=1/4]")
+    assert found.exit_code == 1
+    assert "bytes held are those of the formula" in found.output
+    assert "broken" in found.output
