@@ -123,10 +123,13 @@ def from_model(
     engine = LocalEngine(model, tokenizer, facts)
     slides = [getattr(config, "sliding_window", None) for kind in types if kind == "sliding_attention"]
     engine.sliding_tokens = min((size for size in slides if size), default=None)
-    if reference is not None:
-        _probe(engine, reference)
     if recurrent:
         engine.facts = _with_recurrent_bytes(engine)
+        engine.grows_by_token = _restarts(engine)
+        if engine.grows_by_token:
+            engine.facts.choices["growing"] = "token by token: this model restarts its states at every longer forward"
+    if reference is not None:
+        _probe(engine, reference)
     return engine
 
 
@@ -199,6 +202,20 @@ def _with_recurrent_bytes(engine: LocalEngine) -> ModelFacts:
     assert snapshot.recurrent is not None
     held = sum(x.numel() * x.element_size() for x in snapshot.recurrent.tensors().values())
     return replace(engine.facts, shape=replace(engine.facts.shape, recurrent_bytes=held))
+
+
+def _restarts(engine: LocalEngine) -> bool:
+    """Whether a forward of several tokens forgets the recurrent states before it (mamba layers whose scan takes no initial state)."""
+    ids = _probe_ids(engine.model)
+    once, one_by_one = engine.read(ids[:-4]).fork(), engine.read(ids[:-4]).fork()
+    engine.advance([Feed(once, ids[-4:])])
+    for token in ids[-4:]:
+        engine.advance([Feed(one_by_one, [token])])
+    assert once.recurrent is not None
+    assert one_by_one.recurrent is not None
+    tolerance = 1e-3 if engine.facts.dtype == "float32" else 0.1
+    pairs = zip(once.recurrent.tensors().values(), one_by_one.recurrent.tensors().values(), strict=True)
+    return any(float((a - b).abs().max()) > tolerance * float(b.abs().max()) for a, b in pairs)
 
 
 def _device(wanted: str) -> torch.device:

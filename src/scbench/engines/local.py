@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AttentionInterface
 
-from scbench.engines import repeat
+from scbench.engines import gates, repeat
 from scbench.engines.contract import Feed, ModelFacts, Pattern
-from scbench.engines.observe import OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, Observer
+from scbench.engines.observe import HEAD_GATES, OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, Observer
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
@@ -68,7 +68,11 @@ class LocalEngine:
         self.config = model.config.get_text_config(decoder=True)
         self._cache_word = "cache_params" if "cache_params" in model.forward.__code__.co_varnames else "past_key_values"
         self.sliding_tokens: int | None = None
+        self.grows_by_token = (
+            False  # True: a forward of several tokens would restart the recurrent states (found out when loaded)
+        )
         self._known_rotation: Rotation | None = None
+        self._known_gates: dict[int, Tensor] | None = None
         self.read_chunk_tokens, self.step_tokens = READ_CHUNK_TOKENS, STEP_TOKENS
         model.set_attn_implementation(OURS)
 
@@ -106,10 +110,8 @@ class LocalEngine:
             missing[QUERY_MOMENTS] = str(err)
         observer = Observer(wanted - missing.keys(), base, rotation.backward if rotation else None)
         batch = ReadPass(stream, pattern=pattern, observer=observer, total_tokens=len(ids))
-        chunk = len(ids) if pattern is not None and pattern.one_shot else self.read_chunk_tokens
         logits = torch.empty(0)
-        for start in range(0, len(ids), chunk):
-            piece = list(ids[start : start + chunk])
+        for piece in self._pieces(ids, stream, one_shot=pattern is not None and pattern.one_shot):
             logits = self._forward(
                 batch, piece, range(stream.logical_tokens, stream.logical_tokens + len(piece)), [len(piece) - 1], stream
             )
@@ -117,10 +119,32 @@ class LocalEngine:
             if on_tokens is not None:
                 on_tokens(len(piece))
         snapshot = self._sealed(stream, base, logits[0], batch, pattern, rotation)
+        if HEAD_GATES in wanted:
+            missing |= self._gate(snapshot)
         if REPEAT_SCORES in wanted:
             missing |= self._repeat(snapshot, base)
         snapshot.missing = {**observer.unseen(), **missing}
         return snapshot
+
+    def _pieces(self, ids: Sequence[int], stream: Stream, *, one_shot: bool) -> list[list[int]]:
+        """A prefix cut for its forwards: chunks of bounded memory, except where a state survives only forwards of one token."""
+        chunk = len(ids) if one_shot else self.read_chunk_tokens
+        if self.grows_by_token:
+            chunk = len(ids) if stream.logical_tokens == 0 else 1
+        return [list(ids[start : start + chunk]) for start in range(0, len(ids), chunk)]
+
+    def _gate(self, snapshot: Snapshot) -> dict[str, str]:
+        """Note the model's head gates, computed once per model. Says why it could not."""
+        try:
+            if self._known_gates is None:
+                probe, ids = QueryProbe(), gates.sample_ids(self.config.vocab_size)
+                self._forward(probe, ids, range(len(ids)), [0], self.empty())
+                self._known_gates = gates.proxy_gates(self._rotation(), probe)
+        except Mismatch as err:
+            return {HEAD_GATES: f"{err}; give duo-attention its gates in a file"}
+        for layer, gate_H in self._known_gates.items():
+            snapshot.observed.setdefault(layer, Observed()).head_gates_H = gate_H
+        return {}
 
     def _repeat(self, snapshot: Snapshot, base: Snapshot | None) -> dict[str, str]:
         """Score every KV pair of the context by a repeat pass; what was read on top of a scored base scores 1. Says why it could not."""
@@ -129,6 +153,10 @@ class LocalEngine:
                 if seen.repeat_scores_HS is not None:
                     seen.repeat_scores_HS = functional.pad(seen.repeat_scores_HS, (0, pieces[-1].k_HSD.shape[1]), value=1.0)
             return {}
+        if self.grows_by_token:
+            return {
+                REPEAT_SCORES: f"{self.facts.name} can be extended only token by token, and a repeat pass needs its pieces whole"
+            }
         found, scores = repeat.pieces(snapshot.ids, self.tokenizer), dict[int, Tensor]()
         reach = snapshot.logical_tokens + max(len(piece.ids) for piece in found)
         if reach > self.facts.window_tokens or (self.sliding_tokens is not None and reach > self.sliding_tokens):
@@ -160,7 +188,7 @@ class LocalEngine:
     def advance(self, feeds: Sequence[Feed]) -> Tensor:
         out: list[Tensor | None] = [None] * len(feeds)
         for group in self._groups(feeds):
-            logits = self._step([feeds[at] for at in group])
+            logits = self._step_by_token(feeds[group[0]]) if self.grows_by_token else self._step([feeds[at] for at in group])
             for row, at in enumerate(group):
                 out[at] = logits[row]
         return torch.stack([row for row in out if row is not None])
@@ -184,6 +212,16 @@ class LocalEngine:
             groups[-1].append(at)
             tokens += len(feeds[at].ids)
         return groups
+
+    def _step_by_token(self, feed: Feed) -> Tensor:
+        """One feed, a forward per token; longer feeds are no decode steps and leave the counters alone."""
+        stream = feed.stream
+        counted = stream.loaded_bytes, stream.steps
+        for token in feed.ids:
+            logits = self._step([Feed(stream, [token])])
+        if len(feed.ids) > 1:
+            stream.loaded_bytes, stream.steps = counted
+        return logits
 
     def _step(self, feeds: Sequence[Feed]) -> Tensor:
         lanes, ids, positions, last = [], list[int](), list[int](), list[int]()
