@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
-from scbench.methods.compression.codes import Coder, Coders, Codes, TokenCodec, require_finite, require_share
+from scbench.methods.compression.codes import Coder, Coders, Codes, TokenCodec, looked_up, require_finite, require_share
 
 LARGEST = 448.0  # of e4m3
 
@@ -76,7 +77,13 @@ def to_fp8(x: Tensor, scale: Tensor) -> Tensor:
 
 
 def from_fp8(codes: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
-    return codes.view(torch.float8_e4m3fn).to(dtype).mul_(scale.to(dtype))
+    return looked_up(every_fp8(dtype, codes.device), codes).mul_(scale.to(dtype))
+
+
+@cache
+def every_fp8(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """What each of the 256 bytes means."""
+    return torch.arange(256, dtype=torch.uint8).view(torch.float8_e4m3fn).to(dtype).to(device)
 
 
 class Tokens(Coder):

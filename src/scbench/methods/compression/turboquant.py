@@ -14,7 +14,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.kv.bits import pack, unpack
-from scbench.methods.compression.codes import Coder, Coders, Codes, TokenCodec, require_finite, require_share
+from scbench.methods.compression.codes import Coder, Coders, Codes, TokenCodec, looked_up, require_finite, require_share
 from scbench.methods.compression.turning import codebook, gaussian, hadamard, orthogonal, signs
 
 Rotation = Literal["hadamard", "dense"]
@@ -158,7 +158,7 @@ class Turned(Coder):
 
     def _centres(self, packed: list[Tensor], dtype: torch.dtype) -> Tensor:
         runs = zip(packed, self.books, self.widths, strict=True)
-        return torch.cat([centres.to(dtype)[unpack(codes, bits).int()] for codes, centres, (_, bits) in runs], dim=-1)
+        return torch.cat([looked_up(centres.to(dtype), unpack(codes, bits)) for codes, centres, (_, bits) in runs], dim=-1)
 
 
 class Unbiased(Turned):

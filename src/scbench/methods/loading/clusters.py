@@ -51,10 +51,13 @@ def labels_of(x_SD: Tensor, clusters: int) -> Tensor:
 
 
 def means_of(x_SD: Tensor, labels_S: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
-    """Mean vector (C, D) in fp32, zero where there is none, and size (C,). A matrix product, because CUDA adds scattered rows in any order."""
-    member_CS = (labels_S == torch.arange(clusters, device=labels_S.device).unsqueeze(-1)).float()
-    sizes = member_CS.sum(dim=-1)
-    return member_CS @ x_SD.float() / sizes.clamp_min(1).unsqueeze(-1), sizes
+    """Mean vector (C, D) in fp32, zero where there is none, and size (C,). CUDA adds scattered rows in any order, so there it is a product."""
+    sizes = torch.bincount(labels_S, minlength=clusters)
+    if x_SD.is_cuda:
+        sums = (labels_S == torch.arange(clusters, device=labels_S.device).unsqueeze(-1)).float() @ x_SD.float()
+    else:
+        sums = torch.zeros(clusters, x_SD.shape[1]).index_add_(0, labels_S, x_SD.float())
+    return sums / sizes.clamp_min(1).unsqueeze(-1), sizes
 
 
 def clustered(k_HSD: Tensor, v_HSD: Tensor, *, cluster_tokens: int, segment_tokens: int) -> Clusters:
