@@ -13,8 +13,6 @@ line in `registry.py`, one test case.
 from __future__ import annotations
 
 import hashlib
-import inspect
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -28,6 +26,7 @@ from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import rounded as rounded
 from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
+from scbench.methods.sources import source_behind
 from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
 from scbench.methods.stage import REPEAT_SCORES as REPEAT_SCORES
@@ -263,7 +262,7 @@ class Method:
         """SHA-256 over the source of its stages' modules and the files they read: edited code never meets old answers."""
         seal = hashlib.sha256()
         for part in (part for stage in self.stages for part in stage.parts()):
-            seal.update(inspect.getsource(sys.modules[type(part).__module__]).encode() + part.data_digest().encode())
+            seal.update(source_behind(type(part).__module__).encode() + part.data_digest().encode())
         return seal.hexdigest()
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
