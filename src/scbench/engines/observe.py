@@ -12,12 +12,14 @@ from scbench.kv import DenseStore, LayerCache, Observed, Snapshot
 from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
 from scbench.kv.tail import DenseTail, newest
 
-WINDOW, COLUMN_SUMS, QUERY_MOMENTS, REPEAT_SCORES = "window", "column-sums", "query-moments", "repeat-scores"
+WINDOW, COLUMN_SUMS, QUERY_MOMENTS = "window", "column-sums", "query-moments"
+REPEAT_SCORES, HEAD_GATES = "repeat-scores", "head-gates"
 FIELDS = {  # what is asked for, and where it is found
     WINDOW: "window_HGWD",
     COLUMN_SUMS: "column_sums_HS",
     QUERY_MOMENTS: "query_mean_HGD",
     REPEAT_SCORES: "repeat_scores_HS",
+    HEAD_GATES: "head_gates_H",
 }
 OBSERVABLE = frozenset(FIELDS)
 WINDOW_ROWS = 64

@@ -50,15 +50,17 @@ class Rotation:
 
 
 class QueryProbe:
-    """Stands in for a pass and records the queries of every layer; attention is over the tokens of this forward alone."""
+    """Stands in for a pass and records the queries and keys of every layer; attention is over the tokens of this forward alone."""
 
     def __init__(self) -> None:
         self.queries: dict[int, Tensor] = {}
+        self.keys: dict[int, Tensor] = {}
+        self.scales: dict[int, float] = {}
 
     def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
         from scbench.kernels import causal
 
-        self.queries[layer] = q_HGND.float()
+        self.queries[layer], self.keys[layer], self.scales[layer] = q_HGND.float(), k_HND.float(), scale
         return causal(q_HGND, k_HND, v_HND, scale=scale).out
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Feed, ModelFacts, Pattern
-from scbench.engines.observe import COLUMN_SUMS, QUERY_MOMENTS, REPEAT_SCORES, WINDOW_ROWS, add_rows
+from scbench.engines.observe import COLUMN_SUMS, HEAD_GATES, QUERY_MOMENTS, REPEAT_SCORES, WINDOW_ROWS, add_rows
 from scbench.errors import OutOfDevice
 from scbench.kernels.column_max import column_max
 from scbench.kernels.column_sums import column_sums
@@ -144,6 +144,8 @@ def _observed(x_HTD: Tensor, needs: frozenset[str]) -> Observed:
         seen.column_sums_HS = column_sums(q_HGTD, x_HTD, lse, scale=1.0)
     if QUERY_MOMENTS in needs:
         add_rows(seen, q_HGTD[:, :, MOMENTS_SKIP_ROWS:])
+    if HEAD_GATES in needs:
+        seen.head_gates_H = torch.full((1,), 0.5)
     if REPEAT_SCORES in needs:
         seen.repeat_scores_HS = column_max(q_HGTD, x_HTD, x_HTD, scale=1.0)
     return seen

@@ -33,6 +33,7 @@ class Observed:
     dense attention of queries that were computed sparsely.
     `query_mean_HGD`, `query_scatter_HGDD` = sum of (q - mean)(q - mean)^T, `query_rows`: moments of the queries BEFORE RoPE (fp32), without
     the first `MOMENTS_SKIP_ROWS` of a prefix, which are unlike all others.
+    `head_gates_H`: how far back each KV head looks, in [0, 1]; of the model, not of the prefix.
     `repeat_scores_HS`: most attention a key got, by any head of the group and any row, while the model repeated its context (fp32, in [0, 1]).
     """
 
@@ -42,6 +43,7 @@ class Observed:
     query_scatter_HGDD: Tensor | None = None
     query_rows: int = 0
     repeat_scores_HS: Tensor | None = None
+    head_gates_H: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

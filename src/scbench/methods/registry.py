@@ -34,6 +34,7 @@ PLACES = {  # name -> module:class; one line per method
     "knorm": "scbench.methods.compression.knorm:Knorm",
     "keydiff": "scbench.methods.compression.keydiff:KeyDiff",
     "kvzip": "scbench.methods.compression.kvzip:KVzip",
+    "duo-attention": "scbench.methods.compression.duo_attention:DuoAttention",
     "expected-attention": "scbench.methods.compression.expected_attention:ExpectedAttention",
     "kivi": "scbench.methods.compression.kivi:Kivi",
     "turboquant": "scbench.methods.compression.turboquant:TurboQuant",
@@ -43,7 +44,6 @@ PLACES = {  # name -> module:class; one line per method
     "quest": "scbench.methods.loading.quest:Quest",
     "retrieval-attention": "scbench.methods.loading.retrieval_attention:RetrievalAttention",
     "retroinfer": "scbench.methods.loading.retroinfer:RetroInfer",
-    "tier": "scbench.methods.loading.tier:Tier",
     "tier": "scbench.methods.loading.tier:Tier",
     "exact-topk": "scbench.methods.loading.exact_topk:ExactTopK",
 }

@@ -15,6 +15,7 @@ WINDOW = "window"  # the last 64 queries after RoPE
 COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
 QUERY_MOMENTS = "query-moments"  # mean and scatter of the queries before RoPE
 REPEAT_SCORES = "repeat-scores"  # most attention every key received while the model repeated its own context: one more pass
+HEAD_GATES = "head-gates"  # how far back each KV head looks, from the model alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,6 @@ def _row(
             steps.append(mean(step.seconds for step in timed))
             loaded.append(child.loaded_bytes // max(1, child.steps))
             moved.append(child.moved_bytes // max(1, child.steps))
-            moved.append(child.moved_bytes // max(1, child.steps))
     prefill, compress, warm = [one.seconds for one in reads], [one.seconds for one in forks], [one.seconds for one in first]
     peaks = [*(one.peak_bytes for one in reads), *(one.peak_bytes for one in forks), *(one.peak_bytes for one in first)]
     known_peaks = [peak for peak in peaks if peak is not None]
@@ -96,7 +95,6 @@ def _row(
         "dense_bytes": 2 * shape.token_bytes // max(1, shape.dtype_bytes) * tokens + shape.recurrent_bytes,
         "peak_bytes": max(known_peaks, default=None),
         "loaded_bytes": loaded,
-        "moved_bytes": moved if method.loading.moves else None,
         "moved_bytes": moved if method.loading.moves else None,
         "extra_passes": method.extra_passes,
         "simulated": method.simulated,

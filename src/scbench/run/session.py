@@ -214,7 +214,6 @@ class SessionRun:
             shared_bytes=stream.shared_bytes(),
             loaded_bytes=stream.loaded_bytes // stream.steps if stream.steps else None,
             moved_bytes=stream.moved_bytes // stream.steps if stream.steps and job.method.loading.moves else None,
-            moved_bytes=stream.moved_bytes // stream.steps if stream.steps and job.method.loading.moves else None,
             logical_tokens=stream.logical_tokens,
             stored_tokens=stream.stored_tokens(self.engine.facts.shape.kv_heads) if stream.layers else None,
             hit_tokens=hit_tokens,
