@@ -80,27 +80,43 @@ def vertical_slash(
     """Attention of one query head under `vertical_slash_mask`, (T, D)."""
     tokens, dim = q_TD.shape
     q_RbD, k_RbD, v_RbD = (_in_blocks(x.unsqueeze(0), TILE_ROWS)[0] for x in (q_TD, k_TD, v_TD))
-    reach_S, outs = reach(offsets_S), []
-    offsets = functional.pad(offsets_S, (0, TILE_ROWS))  # rows of a last, partial tile look further than T
-    columns = functional.pad(columns_S, (0, TILE_ROWS))
-    first = 0
+    reach_S, windows = reach(offsets_S), _windows(offsets_S, q_TD.dtype)
+    outs, first = [], 0
     while first < len(q_RbD):
         width = max(TILE_ROWS, _most_keys(reach_S, columns_S, min(len(q_RbD) - 1, first + 15) * TILE_ROWS))
         last = min(len(q_RbD), first + max(1, min(16, GATHER_BYTES // (width * dim * q_TD.element_size()))))
         starts_N = torch.arange(first, last, device=q_TD.device) * TILE_ROWS
         keys_NK, inside_NK = _past_keys(starts_N, reach_S, columns_S)
-        rows_NT = starts_N.unsqueeze(1) + torch.arange(TILE_ROWS, device=q_TD.device)
-        visible_NTK = inside_NK.unsqueeze(1).expand(-1, TILE_ROWS, -1)
-        apart = torch.arange(TILE_ROWS, device=q_TD.device).unsqueeze(1) - torch.arange(TILE_ROWS, device=q_TD.device)
-        own_NTT = (apart >= 0).expand(len(starts_N), -1, -1)
-        if not whole_tiles:
-            hit = offsets[(rows_NT.unsqueeze(2) - keys_NK.unsqueeze(1)).clamp(min=0)]
-            visible_NTK = visible_NTK & (hit | columns[keys_NK].unsqueeze(1))
-            own_NTT = own_NTT & (offsets[apart.clamp(min=0)] | columns[rows_NT].unsqueeze(1))
+        seen_whole = torch.ones_like(inside_NK) if whole_tiles else columns_S[keys_NK]
+        window_NK = (starts_N.unsqueeze(1) - keys_NK).masked_fill_(seen_whole, tokens + TILE_ROWS)
+        past_NKT = windows[window_NK.masked_fill_(~inside_NK, tokens + 2 * TILE_ROWS)]
+        own_NTT = _own_bias(starts_N, columns_S, offsets_S, q_TD.dtype, whole_tiles=whole_tiles)
         k, v = (torch.cat([x[keys_NK], own[first:last]], dim=1) for x, own in ((k_TD, k_RbD), (v_TD, v_RbD)))
-        outs.append(_masked(q_RbD[first:last], k, v, torch.cat([visible_NTK, own_NTT], dim=2), scale))
+        outs.append(_biased(q_RbD[first:last], k, v, torch.cat([past_NKT, own_NTT], dim=1).transpose(1, 2), scale))
         first = last
     return torch.cat(outs).flatten(0, 1)[:tokens]
+
+
+def _windows(offsets_S: Tensor, dtype: torch.dtype) -> Tensor:
+    """Biases of the 64 rows of a tile for one key: window u for a key u before the tile, S + 64 for one all see, S + 128 for one none sees."""
+    one, some = torch.ones_like(offsets_S[:1]), functional.pad(offsets_S, (0, TILE_ROWS))
+    return _bias(torch.cat([some, one.expand(TILE_ROWS), ~one.expand(TILE_ROWS)]), dtype).unfold(0, TILE_ROWS, 1)
+
+
+def _own_bias(starts_N: Tensor, columns_S: Tensor, offsets_S: Tensor, dtype: torch.dtype, *, whole_tiles: bool) -> Tensor:
+    """Biases of each tile's own keys, (N, keys, rows): causal, and by whole tiles nothing more."""
+    places = torch.arange(TILE_ROWS, device=starts_N.device)
+    apart = places - places.unsqueeze(1)
+    if whole_tiles:
+        return _bias(apart >= 0, dtype).expand(len(starts_N), -1, -1)
+    offsets, columns = (functional.pad(marks, (0, TILE_ROWS)) for marks in (offsets_S, columns_S))
+    seen = offsets[apart.clamp(min=0)] | columns[starts_N.unsqueeze(1) + places].unsqueeze(2)
+    return _bias(seen & (apart >= 0), dtype)
+
+
+def _bias(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where visible, -inf elsewhere."""
+    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, float("-inf"))
 
 
 def _most_keys(reach_S: Tensor, columns_S: Tensor, start: int) -> int:
@@ -121,14 +137,15 @@ def _past_keys(starts_N: Tensor, reach_S: Tensor, columns_S: Tensor) -> tuple[Te
     return keys_NK, inside_NK
 
 
-def _masked(q_NTD: Tensor, k_NKD: Tensor, v_NKD: Tensor, visible_NTK: Tensor, scale: float) -> Tensor:
-    """Attention of N independent row blocks under a mask each; every row sees a key."""
-    if q_NTD.device.type != "cpu":
-        return reference.attend(q_NTD.unsqueeze(1), k_NKD, v_NKD, scale=scale, mask_TS=visible_NTK.unsqueeze(1))[0].squeeze(1)
-    bias = torch.zeros(visible_NTK.shape, dtype=q_NTD.dtype).masked_fill_(~visible_NTK, float("-inf"))
+def _biased(q_NTD: Tensor, k_NKD: Tensor, v_NKD: Tensor, bias_NTK: Tensor, scale: float) -> Tensor:
+    """Attention of N independent row blocks, each with its own bias on the scores; every row sees a key."""
     out: Tensor
+    if q_NTD.device.type != "cpu":
+        scores = torch.einsum("ntd,nkd->ntk", q_NTD.float(), k_NKD.float()) * scale + bias_NTK
+        out = torch.einsum("ntk,nkd->ntd", torch.softmax(scores, dim=-1), v_NKD.float()).to(q_NTD.dtype)
+        return out
     out, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q_NTD.unsqueeze(1), k_NKD.unsqueeze(1), v_NKD.unsqueeze(1), attn_mask=bias.unsqueeze(1), scale=scale
+        q_NTD.unsqueeze(1), k_NKD.unsqueeze(1), v_NKD.unsqueeze(1), attn_mask=bias_NTK.unsqueeze(1), scale=scale
     )
     return out.squeeze(1)
 
