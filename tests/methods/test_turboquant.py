@@ -31,10 +31,17 @@ def back_and_forth(coder: Turned, x: torch.Tensor) -> torch.Tensor:
     return coder.turn_back(coder.read(coder.write(x), torch.float32))
 
 
+def decoded(codec: TurboQuant, x: torch.Tensor) -> torch.Tensor:
+    """Keys as attention sees them, in their own basis."""
+    coders = codec.coders(x, x)
+    assert coders is not None
+    return coders.keys.turn_back(coders.keys.read(coders.keys.write(x), torch.float32))
+
+
 @settings(deadline=None, max_examples=30)
 @given(power=st.integers(3, 7), rotation=st.sampled_from(["dense", "hadamard"]), seed=st.integers(0, 99))
 def test_turning_keeps_lengths_and_angles_and_can_be_undone(power: int, rotation: Rotation, seed: int) -> None:
-    coder = Turned(1 << power, Fraction(4), rotation, seed, CPU)
+    coder = Turned(1 << power, 4, rotation, seed, CPU)
     x, y = units(7, 1 << power, seed), 3 * units(7, 1 << power, seed + 1)
     torch.testing.assert_close(coder.turn(y).norm(dim=-1), y.norm(dim=-1))
     torch.testing.assert_close((coder.turn(x) * coder.turn(y)).sum(-1), (x * y).sum(-1), atol=1e-5, rtol=1e-5)
@@ -73,25 +80,23 @@ def test_a_codebook_is_what_lloyd_and_max_ask_for(dim: int, bits: int) -> None:
     torch.testing.assert_close(means[heavy], book[heavy], atol=2e-4, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("bits", "wanted"), [("1", 0.36), ("2", 0.117), ("3", 0.034), ("4", 0.0095), ("5/2", 0.075), ("7/2", 0.0217)]
-)
+@pytest.mark.parametrize(("bits", "wanted"), [("1", 0.36), ("2", 0.117), ("3", 0.034), ("4", 0.0095)])
 @pytest.mark.parametrize("rotation", ["dense", "hadamard"])
 def test_the_distortion_of_random_unit_vectors_is_the_known_one(bits: str, wanted: float, rotation: Rotation) -> None:
     x = units(3000, 128)
-    found = (back_and_forth(Turned(128, Fraction(bits), rotation, 0, CPU), x) - x).pow(2).sum(-1).mean()
+    found = (back_and_forth(Turned(128, int(bits), rotation, 0, CPU), x) - x).pow(2).sum(-1).mean()
     assert float(found) == pytest.approx(wanted, rel=0.03)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_no_distortion_is_above_the_bound(bits: int) -> None:
     x = units(8000, 64, seed=bits)
-    found = (back_and_forth(Turned(64, Fraction(bits), "hadamard", 3, CPU), x) - x).pow(2).sum(-1).mean()
+    found = (back_and_forth(Turned(64, int(bits), "hadamard", 3, CPU), x) - x).pow(2).sum(-1).mean()
     assert float(found) < 3**0.5 * torch.pi / 2 * 4.0**-bits
 
 
 def test_the_distortion_of_one_vector_does_not_depend_on_its_length() -> None:
-    x, coder = units(1, 128), Turned(128, Fraction(2), "dense", 0, CPU)
+    x, coder = units(1, 128), Turned(128, 2, "dense", 0, CPU)
     for size in (1e-3, 1.0, 1e3):
         torch.testing.assert_close(back_and_forth(coder, x * size) / size, back_and_forth(coder, x), atol=1e-3, rtol=1e-2)
 
@@ -103,7 +108,7 @@ def test_over_many_sketches_the_inner_product_is_unbiased_and_plain_codes_are_no
     wanted = float((q * x).sum())
 
     def mean(kind: type[Turned]) -> tuple[float, float]:
-        coders = [kind(64, Fraction(bits), "dense", 2 * seed, CPU) for seed in range(800)]
+        coders = [kind(64, int(bits), "dense", 2 * seed, CPU) for seed in range(800)]
         found = torch.tensor([float((coder.turn(q) * coder.read(coder.write(x), torch.float32)).sum()) for coder in coders])
         return float(found.mean()), float(found.std() / len(found) ** 0.5)
 
@@ -113,15 +118,35 @@ def test_over_many_sketches_the_inner_product_is_unbiased_and_plain_codes_are_no
     assert shrunk < wanted - 4 * error
 
 
+@pytest.mark.parametrize(("bits", "wanted"), [("5/2", 0.075), ("7/2", 0.0217)])
+def test_half_bits_lie_between_their_neighbours_where_channels_are_alike(bits: str, wanted: float) -> None:
+    x = units(3000, 128)
+    found = (decoded(TurboQuant(bits=Fraction(bits)), x) - x).pow(2).sum(-1).mean()
+    assert float(found) == pytest.approx(wanted, rel=0.04)
+
+
+def test_half_bits_spend_their_extra_bit_on_the_channels_that_are_large() -> None:
+    """Where half the channels hold nearly all, 2.5 bits are nearly as good as 3."""
+    x = torch.randn(2, 2000, 64, generator=torch.Generator().manual_seed(0))
+    x[0, :, ::2] *= 10
+    x[1, :, 32:] *= 10
+
+    def error(bits: str) -> float:
+        return float((decoded(TurboQuant(bits=Fraction(bits)), x) - x).pow(2).sum() / x.pow(2).sum())
+
+    assert error("5/2") < 1.05 * error("3")
+    assert error("5/2") < 0.4 * error("2")
+
+
 def test_keys_of_zero_come_back_as_zero() -> None:
     x = torch.zeros(1, 2, 64)
     for kind in (Turned, Unbiased):
-        assert torch.equal(back_and_forth(kind(64, Fraction(3), "hadamard", 0, CPU), x), x)
+        assert torch.equal(back_and_forth(kind(64, 3, "hadamard", 0, CPU), x), x)
 
 
 def test_a_norm_beyond_16_bits_is_refused() -> None:
     with pytest.raises(Mismatch, match="norms in fp16"):
-        Turned(64, Fraction(3), "hadamard", 0, CPU).write(units(2, 64) * 1e6)
+        Turned(64, 3, "hadamard", 0, CPU).write(units(2, 64) * 1e6)
 
 
 @pytest.mark.parametrize(

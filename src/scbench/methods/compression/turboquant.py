@@ -19,7 +19,6 @@ from scbench.methods.compression.turning import codebook, gaussian, hadamard, or
 
 Rotation = Literal["hadamard", "dense"]
 LADDER = tuple(Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "6", "8"))
-HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +29,8 @@ class TurboQuant(TokenCodec):
     turned basis: queries are turned once and the output is turned back. `variant=inner-product` spends one of the keys' bits on the signs of
     S r of the residual r (S Gaussian), which makes every logit unbiased over S, and 2 bytes per key on |r|; values are sums, so theirs stay
     `mse`. No groups, no residual, nothing to calibrate: a token is coded as it comes. Pi, S and the codebook belong to the method as weights
-    do to a model, and are not counted. At 2.5 or 3.5 bits half the turned coordinates take one bit more than the others; the paper gives the
-    extra bit to outlier channels before it turns them. With `tau`: the most bits of 1, 2, 2.5, 3, 3.5, 4, 6, 8 that fit with the norms.
+    do to a model, and are not counted. At 2.5 or 3.5 bits the half of a head's channels that is largest in the context takes one bit more; both
+    halves are turned and normed apart (the paper splits so too, with other counts). With `tau`: the most bits of 1, 2, 2.5, 3, 3.5, 4, 6, 8 that fit with the norms.
     """
 
     bits: Fraction = Fraction(4)
@@ -77,25 +76,31 @@ class TurboQuant(TokenCodec):
             if self.bits.denominator == 2 and head_dim % 16:
                 raise Mismatch(f"{self} splits a head of {head_dim} in two halves of whole bytes; use whole bits")
             return self
-        norms = Fraction(24 if self.variant == "inner-product" else 16, head_dim)
+        norms = Fraction(24 if self.variant == "inner-product" else 16, head_dim)  # bits per element; halves have one each
         allowed = [b for b in LADDER if (b.denominator == 1 or head_dim % 16 == 0) and (b >= 2 or self.variant == "mse")]
-        return replace(self, tau=None, bits=require_share(self, self.tau, {b: (b + norms) / 16 for b in allowed}))
+        return replace(self, tau=None, bits=require_share(self, self.tau, {b: (b + norms * b.denominator) / 16 for b in allowed}))
 
     def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
         fitted = self._fitted(k_HSD.shape[2])
         if fitted.bits == 16:
             return None
-        values = Turned(k_HSD.shape[2], fitted.bits, fitted.rotation, fitted.seed, v_HSD.device)
-        if fitted.variant == "mse":
-            return Coders(values, values)
-        return Coders(Unbiased(k_HSD.shape[2], fitted.bits, fitted.rotation, fitted.seed, k_HSD.device), values)
+        kind = Unbiased if fitted.variant == "inner-product" else Turned
+        return Coders(fitted._coder(kind, k_HSD), fitted._coder(Turned, v_HSD))
+
+    def _coder(self, kind: type[Turned], x_HSD: Tensor) -> Coder:
+        dim, device, low = x_HSD.shape[2], x_HSD.device, math.floor(self.bits)
+        if self.bits == low:
+            return kind(dim, low, self.rotation, self.seed, device)
+        halves = [kind(dim // 2, bits, self.rotation, self.seed + 2 * bits, device) for bits in (low + 1, low)]
+        return Halves(x_HSD, halves)
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
-        """2 H S (D b / 8 + 2), and 2 H S for the residual norms of inner-product."""
+        """2 H S (D b / 8 + 2), and 2 H S for the residual norms of inner-product. Half bits: norms twice, and 4 H D for the order of channels."""
         if self.bits == 16:
             return 2 * shape.kv_heads * slots * shape.head_dim * shape.dtype_bytes
-        per_slot = 2 * (shape.head_dim * self.bits / 8 + 2) + (2 if self.variant == "inner-product" else 0)
-        return int(shape.kv_heads * slots * per_slot)
+        norms_bytes = (6 if self.variant == "inner-product" else 4) * self.bits.denominator
+        order_bytes = 4 * shape.kv_heads * shape.head_dim if self.bits.denominator == 2 else 0
+        return int(shape.kv_heads * slots * (2 * shape.head_dim * self.bits / 8 + norms_bytes)) + order_bytes
 
 
 @cache
@@ -111,15 +116,13 @@ def book(dim: int, bits: int, device: torch.device) -> Tensor:
 
 
 class Turned(Coder):
-    """A 16-bit norm and a code per turned coordinate; of fractional bits, the first half of the coordinates has one bit more."""
+    """A 16-bit norm and a code per turned coordinate."""
 
-    def __init__(self, dim: int, bits: Fraction, rotation: Rotation, seed: int, device: torch.device) -> None:
+    names: tuple[str, ...] = ("norm", "codes")
+
+    def __init__(self, dim: int, bits: int, rotation: Rotation, seed: int, device: torch.device) -> None:
         self.rotation, self.turner = rotation, placed(rotation, dim, seed, device)
-        low = math.floor(bits)
-        widths = [(dim, low)] if bits == low else [(dim // 2, low + 1), (dim // 2, low)]
-        self.widths = widths  # (coordinates, bits) of each run
-        self.books = [book(dim, width, device) for _, width in widths]
-        self.names = ("norm", *(f"codes{width}" for _, width in widths))
+        self.bits, self.book = bits, book(dim, bits, device)
 
     def turn(self, x: Tensor) -> Tensor:
         whole = x.float()
@@ -132,16 +135,16 @@ class Turned(Coder):
         return back.to(x.dtype)
 
     def write(self, x_HSD: Tensor) -> Codes:
-        require_finite(x_HSD)
         norm_HS1, unit_HSD = self._unit(x_HSD)
-        return norm_HS1, *self._codes(unit_HSD)
+        return norm_HS1, self._codes(unit_HSD)
 
     def read(self, codes: Codes, dtype: torch.dtype) -> Tensor:
-        norm_HS1, *packed = codes
+        norm_HS1, packed = codes
         return self._centres(packed, dtype).mul_(norm_HS1.to(dtype))
 
     def _unit(self, x_HSD: Tensor) -> tuple[Tensor, Tensor]:
         """Norms in fp16 and turned unit vectors in fp32 (zeros stay zeros)."""
+        require_finite(x_HSD)
         norm = torch.linalg.vector_norm(x_HSD.float(), dim=-1, keepdim=True)
         short = norm.to(torch.float16)
         if not torch.isfinite(short).all():
@@ -150,36 +153,76 @@ class Turned(Coder):
             )
         return short, self.turn(x_HSD.float() / norm.clamp_min(1e-30))
 
-    def _codes(self, unit_HSD: Tensor) -> list[Tensor]:
-        pieces = torch.split(unit_HSD, [count for count, _ in self.widths], dim=-1)  # type: ignore[no-untyped-call]
-        edges = [(centres[1:] + centres[:-1]) / 2 for centres in self.books]
-        found = [torch.bucketize(piece.contiguous(), edge).to(torch.uint8) for piece, edge in zip(pieces, edges, strict=True)]
-        return [pack(codes, bits) for codes, (_, bits) in zip(found, self.widths, strict=True)]
+    def _codes(self, unit_HSD: Tensor) -> Tensor:
+        edges = (self.book[1:] + self.book[:-1]) / 2
+        return pack(torch.bucketize(unit_HSD.contiguous(), edges).to(torch.uint8), self.bits)
 
-    def _centres(self, packed: list[Tensor], dtype: torch.dtype) -> Tensor:
-        runs = zip(packed, self.books, self.widths, strict=True)
-        return torch.cat([looked_up(centres.to(dtype), unpack(codes, bits)) for codes, centres, (_, bits) in runs], dim=-1)
+    def _centres(self, packed: Tensor, dtype: torch.dtype) -> Tensor:
+        return looked_up(self.book.to(dtype), unpack(packed, self.bits))
 
 
 class Unbiased(Turned):
     """One bit fewer per coordinate, and the signs of S r for what they miss: E over S of <q, decoded> is <q, x>, but for the norms' rounding."""
 
-    def __init__(self, dim: int, bits: Fraction, rotation: Rotation, seed: int, device: torch.device) -> None:
+    names: tuple[str, ...] = ("norm", "codes", "miss", "signs")
+
+    def __init__(self, dim: int, bits: int, rotation: Rotation, seed: int, device: torch.device) -> None:
         super().__init__(dim, bits - 1, rotation, seed, device)
         self.sketch = placed("gaussian", dim, seed + 1, device)
-        self.names = ("norm", "miss", "signs", *self.names[1:])
 
     def write(self, x_HSD: Tensor) -> Codes:
-        require_finite(x_HSD)
         norm_HS1, unit_HSD = self._unit(x_HSD)
         packed = self._codes(unit_HSD)
         missed = unit_HSD - self._centres(packed, torch.float32)
         signs_HSD = (missed @ self.sketch.T >= 0).to(torch.uint8)
-        return norm_HS1, torch.linalg.vector_norm(missed, dim=-1, keepdim=True).to(torch.float16), pack(signs_HSD, 1), *packed
+        return norm_HS1, packed, torch.linalg.vector_norm(missed, dim=-1, keepdim=True).to(torch.float16), pack(signs_HSD, 1)
 
     def read(self, codes: Codes, dtype: torch.dtype) -> Tensor:
-        norm_HS1, miss_HS1, packed_signs, *packed = codes
+        norm_HS1, packed, miss_HS1, packed_signs = codes
         found = self._centres(packed, torch.float32)
         step = math.sqrt(math.pi / 2) / found.shape[-1] * miss_HS1.float()
         found += (unpack(packed_signs, 1).float() * 2 - 1) @ self.sketch * step
         return found.mul_(norm_HS1.float()).to(dtype)
+
+
+class Halves(Coder):
+    """The channels of every KV head in an order fixed when the layer is first coded, largest mean square first; each half has its own coder."""
+
+    def __init__(self, x_HSD: Tensor, coders: list[Turned]) -> None:
+        require_finite(x_HSD)
+        order_HD = x_HSD.float().pow(2).mean(dim=1).sort(dim=-1, descending=True, stable=True).indices
+        self.order_HD, self.coders = order_HD.to(torch.int16), coders
+        self.names = tuple(
+            f"{half}_{name}" for half, coder in zip(("large", "small"), coders, strict=True) for name in coder.names
+        )
+
+    def _sorted(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Large and small channels of (H, ..., D)."""
+        order = self._order_like(x)
+        half = x.shape[-1] // 2
+        picked = x.gather(-1, order)
+        return picked[..., :half], picked[..., half:]
+
+    def _order_like(self, x: Tensor) -> Tensor:
+        heads, dim = self.order_HD.shape
+        return self.order_HD.long().view(heads, *(1 for _ in x.shape[1:-1]), dim).expand(x.shape)
+
+    def turn(self, x: Tensor) -> Tensor:
+        return torch.cat([coder.turn(half) for coder, half in zip(self.coders, self._sorted(x), strict=True)], dim=-1)
+
+    def turn_back(self, x: Tensor) -> Tensor:
+        half = x.shape[-1] // 2
+        back = torch.cat(
+            [coder.turn_back(y) for coder, y in zip(self.coders, (x[..., :half], x[..., half:]), strict=True)], dim=-1
+        )
+        return torch.empty_like(back).scatter_(-1, self._order_like(back), back)
+
+    def write(self, x_HSD: Tensor) -> Codes:
+        return tuple(x for coder, half in zip(self.coders, self._sorted(x_HSD), strict=True) for x in coder.write(half))
+
+    def read(self, codes: Codes, dtype: torch.dtype) -> Tensor:
+        cut = len(self.coders[0].names)
+        return torch.cat([self.coders[0].read(codes[:cut], dtype), self.coders[1].read(codes[cut:], dtype)], dim=-1)
+
+    def constants(self) -> dict[str, Tensor]:
+        return {"order": self.order_HD}
