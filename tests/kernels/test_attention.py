@@ -7,12 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scbench.kernels import Partial, causal, full, masked, merge, reference
+from scbench.kernels import Partial, causal, each, full, masked, merge, reference
 
 SCALE = 0.25
 
 
-def made(heads: int, group: int, tokens: int, slots: int, dim: int = 16, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def made(
+    heads: int, group: int, tokens: int, slots: int, dim: int = 16, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(heads, group, tokens, dim, generator=generator)
     return q, torch.randn(heads, slots, dim, generator=generator), torch.randn(heads, slots, dim, generator=generator)
@@ -67,3 +69,16 @@ def test_scores_of_a_thousand_do_not_overflow() -> None:
     parts = [full(q * 1000, k[:, :4], v[:, :4], scale=1.0), full(q * 1000, k[:, 4:], v[:, 4:], scale=1.0)]
     whole, _ = reference.attend(q * 1000, k, v, scale=1.0)
     torch.testing.assert_close(merge(parts).out, whole, atol=1e-4, rtol=1e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(slots=st.lists(st.integers(1, 40), min_size=1, max_size=7), seed=st.integers(0, 999))
+def test_each_query_sees_its_own_keys_and_no_others(slots: list[int], seed: int) -> None:
+    q, _, _ = made(2, 3, len(slots), 1, seed=seed)
+    lanes = [made(2, 3, 1, count, seed=seed + at + 1) for at, count in enumerate(slots)]
+    part = each(q, [k for _, k, _ in lanes], [v for _, _, v in lanes], scale=SCALE)
+    for at, (_, k, v) in enumerate(lanes):
+        close(
+            Partial(part.out[:, :, at : at + 1], part.lse[:, :, at : at + 1]),
+            reference.attend(q[:, :, at : at + 1], k, v, scale=SCALE),
+        )

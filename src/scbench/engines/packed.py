@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scbench.engines.contract import Pattern
 from scbench.engines.observe import Observer
-from scbench.kernels import Partial, merge
+from scbench.kernels import Partial, each, merge
 from scbench.kv import Read, Store, Stream
 from scbench.kv.tail import DenseTail, nothing
 
@@ -43,15 +43,26 @@ class StepPass:
         return merge(parts).out
 
     def _tails(self, layer: int, q_HGND: Tensor, scale: float) -> Partial:
-        outs, lses = [], []
+        """Every stream's own tail. Streams that decode one token over plain tails are read together, those of like length in one batch."""
+        whole = nothing(q_HGND)
+        alike: dict[int, list[tuple[Lane, DenseTail]]] = {}
         for lane in self.lanes:
             tail = lane.stream.layers[layer].tail
+            if lane.stop - lane.start == 1 and type(tail) is DenseTail:
+                alike.setdefault(tail.slots.bit_length(), []).append((lane, tail))
+                continue
             read = tail.attend(q_HGND[:, :, lane.start : lane.stop], scale=scale)
             self._count(lane, read, 0)
             tail.settle()
-            outs.append(read.partial.out)
-            lses.append(read.partial.lse)
-        return Partial(torch.cat(outs, dim=2), torch.cat(lses, dim=2))
+            whole.out[:, :, lane.start : lane.stop], whole.lse[:, :, lane.start : lane.stop] = read.partial
+        for together in alike.values():
+            rows = torch.tensor([lane.start for lane, _ in together], device=q_HGND.device)
+            keys, values = [tail.k_HSD for _, tail in together], [tail.v_HSD for _, tail in together]
+            part = each(q_HGND[:, :, rows], keys, values, scale=scale)
+            whole.out[:, :, rows], whole.lse[:, :, rows] = part
+            for lane, tail in together:
+                self._count(lane, Read(part, tail.read_bytes), 0)
+        return whole
 
     def _stores(self, layer: int, rank: int, q_HGND: Tensor, scale: float) -> Partial:
         """The rank-th store of every stream, each distinct store read once."""

@@ -57,6 +57,27 @@ def masked(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, mask_TS: Tensor, *, sca
     return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
 
 
+def each(q_HGND: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], *, scale: float) -> Partial:
+    """Query n sees all of its own keys `keys[n]` (H, S_n, D), S_n at least 1, and nothing of the others'.
+
+    On the CPU the keys are padded into one batch and masked: one kernel instead of N, whose threads then wait for each other once.
+    """
+    heads, group, lanes, dim = q_HGND.shape
+    if q_HGND.device.type != "cpu" or lanes == 1:
+        parts = [full(q_HGND[:, :, n : n + 1], k, v, scale=scale) for n, (k, v) in enumerate(zip(keys, values, strict=True))]
+        return Partial(torch.cat([part.out for part in parts], dim=2), torch.cat([part.lse for part in parts], dim=2))
+    slots = [k.shape[1] for k in keys]
+    k_NHSD, v_NHSD = (q_HGND.new_zeros(lanes, heads, max(slots), dim) for _ in range(2))
+    bias_NS = q_HGND.new_zeros(lanes, max(slots))
+    for n, (k, v) in enumerate(zip(keys, values, strict=True)):
+        k_NHSD[n, :, : slots[n]], v_NHSD[n, :, : slots[n]] = k, v
+        bias_NS[n, slots[n] :] = float("-inf")
+    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q_HGND.permute(2, 0, 1, 3).contiguous(), k_NHSD, v_NHSD, attn_mask=bias_NS[:, None, None, :], scale=scale
+    )
+    return Partial(out.permute(1, 2, 0, 3), lse.view(lanes, heads, group).permute(1, 2, 0))
+
+
 def merge(parts: Sequence[Partial]) -> Partial:
     """Attention over the union of disjoint parts: out = sum_i e^(lse_i - lse) out_i with the largest lse taken out first.
 

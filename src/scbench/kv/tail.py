@@ -78,6 +78,11 @@ class DenseTail:
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         return newest(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
 
+    @property
+    def read_bytes(self) -> int:
+        """What a token loads that reads all of it."""
+        return nbytes((self.k_HSD, self.v_HSD))
+
     def sealed(self) -> tuple[Tensor, Tensor]:
         """K and V without the buffer's spare room: what they show is what they hold."""
         is_full = self._k_HCD is not None and self._k_HCD.shape[1] == self.slots
