@@ -11,8 +11,9 @@ from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.methods import parse
 from scbench.methods.generation.head_patterns import BLOCKS, STREAM, VERTICAL_SLASH, written
+from scbench.methods.generation.pattern_search import best_pattern, candidates
 from scbench.run.laws import context
-from scbench.run.patterns import best_pattern, candidates, search_patterns
+from scbench.run.patterns import search_patterns
 
 TOKENS = 512
 
