@@ -16,10 +16,18 @@ KINDS = ("tasks", "methods", "models")
 
 
 @app.command("list")
-def list_(what: Annotated[str, typer.Argument(help="tasks, methods or models")] = "methods") -> None:
+def list_(
+    what: Annotated[str, typer.Argument(help="tasks, methods or models")] = "methods",
+    markdown: Annotated[bool, typer.Option("--markdown", help="methods as the table of docs/methods.md")] = False,
+) -> None:
     """List tasks, methods (stage, category, parameters, paper) or models."""
     if what not in KINDS:
         raise Unknown(f"there is no list of {what!r}; there are {', '.join(KINDS)}")
+    if markdown:
+        from scbench.methods.catalog import markdown as table
+
+        print(table(), end="")
+        return
     {"tasks": _tasks, "methods": _methods, "models": _models}[what]()
 
 

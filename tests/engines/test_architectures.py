@@ -14,7 +14,7 @@ from scbench.engines.contract import Feed
 from scbench.engines.load import from_model, refuse_by_config
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
-from scbench.errors import Mismatch, OutOfDevice, Unknown
+from scbench.errors import Mismatch, OutOfDevice, TooLong, Unknown
 from scbench.kv import Stream
 from scbench.methods import parse
 from scbench.methods.fork import fork
@@ -259,7 +259,7 @@ def test_a_sliding_window_is_fine_until_it_binds(config: str, more: dict[str, An
 
 def test_what_does_not_fit_the_window_is_refused_before_the_forward() -> None:
     local = made("LlamaConfig", max_position_embeddings=64)
-    with pytest.raises(OutOfDevice, match="holds 64 tokens"):
+    with pytest.raises(TooLong, match="holds 64 tokens"):
         local.read(CONTEXT)
 
 

@@ -21,7 +21,7 @@ from scbench.engines.observe import HEAD_GATES, OBSERVABLE, QUERY_MOMENTS, REPEA
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
-from scbench.errors import Mismatch, OutOfDevice
+from scbench.errors import Mismatch, OutOfDevice, TooLong
 from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
 from scbench.prompts import Tokenizer
 
@@ -300,7 +300,9 @@ class LocalEngine:
 
     def _check_window(self, tokens: int) -> None:
         if tokens > self.facts.window_tokens:
-            raise OutOfDevice(f"{self.facts.name} holds {self.facts.window_tokens:,} tokens, and a stream would reach {tokens:,}")
+            window_tokens = self.facts.window_tokens
+            text = f"{self.facts.name} holds {window_tokens:,} tokens, and a stream would reach {tokens:,}"
+            raise TooLong(text, tokens=tokens, window_tokens=window_tokens)
         if self.sliding_tokens is not None and tokens > self.sliding_tokens:
             raise Mismatch(
                 f"{self.facts.name} has sliding-window layers of {self.sliding_tokens:,} tokens, which the local engine does not compute; "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -51,6 +52,15 @@ def entry(name: str) -> Entry:
     )
 
 
+def markdown() -> str:
+    """The table of docs/methods.md."""
+    lines = ["| method | stage | category | parameters and defaults | presets | source |", "|---|---|---|---|---|---|"]
+    for one in entries():
+        parameters = ", ".join(f"`{key}={value}`" for key, value in one.parameters.items())
+        lines.append(f"| `{one.name}` | {one.stage} | {one.category} | {parameters} | {', '.join(one.presets)} | {one.paper} |")
+    return "\n".join(lines) + "\n"
+
+
 def _where(name: str) -> tuple[Path, str]:
     if ".py:" in name:
         file, _, class_name = name.rpartition(":")
@@ -59,17 +69,17 @@ def _where(name: str) -> tuple[Path, str]:
     if name not in places:
         raise Unknown(f"no method is called {name!r}; `scbench list methods` shows them all")
     module, _, class_name = places[name].partition(":")
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise Unknown(f"the method {name!r} is registered at {module}, which is not installed")
-    return Path(spec.origin), class_name
+    return _file(module), class_name
 
 
 def _described(path: Path, class_name: str) -> dict[str, Any]:
-    """Class constants and parameters, those of base classes first (in the contract, in another file of ours, or in the same file)."""
-    classes = {name: node for place in (*_contract(), *_imported(path), path) for name, node in _classes(place).items()}
-    if class_name not in classes:
+    """Class constants and parameters, those of base classes first, wherever in the room these are written."""
+    classes = _classes(path)
+    if class_name not in {
+        node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
+    }:
         raise Unknown(f"{path} has no class {class_name!r}")
+    constants = _constants(path)
     found: dict[str, Any] = {"parameters": {}}
     for node in _lineage(classes[class_name], classes):
         for line in node.body:
@@ -78,7 +88,7 @@ def _described(path: Path, class_name: str) -> dict[str, Any]:
                 if "ClassVar" in ast.unparse(line.annotation):
                     found[word] = _literal(line.value)
                 elif "init=False" not in ast.unparse(line.value):
-                    found["parameters"][word] = ast.unparse(line.value).strip("'\"").replace("None", "none")
+                    found["parameters"][word] = _written(constants.get(ast.unparse(line.value), line.value))
     return found
 
 
@@ -89,27 +99,45 @@ def _lineage(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[ast.C
 
 @cache
 def _classes(path: Path) -> dict[str, ast.ClassDef]:
+    """The classes a file can name: its own, and those it imports from this package."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except OSError as err:
         raise Unknown(f"there is no file {str(path)!r}") from err
-    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    found: dict[str, ast.ClassDef] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scbench.methods."):
+            found |= _classes(_file(node.module or ""))
+    return found | {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
-def _imported(path: Path) -> list[Path]:
-    """Our own stages' files that a file names in its imports: a base class may be there."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-    ours = [module for module in modules if module.startswith("scbench.methods.") and module.count(".") == 3]
-    return [Path(spec.origin) for spec in map(importlib.util.find_spec, ours) if spec is not None and spec.origin is not None]
+def _file(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise Unknown(f"the module {module} is not installed")
+    return Path(spec.origin)
 
 
-def _contract() -> list[Path]:
-    return [Path(spec.origin) for spec in map(importlib.util.find_spec, CONTRACT) if spec is not None and spec.origin is not None]
+@cache
+def _constants(path: Path) -> dict[str, ast.expr]:
+    """What a file, or one it imports from in this package, binds to a name at its top level: a default may be named there."""
+    found: dict[str, ast.expr] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scbench.methods."):
+            found |= _constants(_file(node.module or ""))
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = node.value
+    return found
+
+
+def _written(node: ast.expr) -> str:
+    """A default as the command line spells it: 29/125 for Fraction(29, 125)."""
+    text = re.sub(r"Fraction\((\d+)(?:, (\d+))?\)", lambda found: "/".join(filter(None, found.groups())), ast.unparse(node))
+    return text.strip("'\"").replace("None", "none")
 
 
 def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
-    except ValueError:
-        return ""
+    except ValueError:  # a table of presets with shares in it is known by its names
+        return {ast.literal_eval(key): "" for key in node.keys if key is not None} if isinstance(node, ast.Dict) else ""
