@@ -14,6 +14,7 @@ METHODS = (
     "minference[mask=tile64,budget_tokens=130]",
     "xattention[tau=1/4]",
     "xattention[threshold=0.8,block_tokens=32,stride=4]",
+    "llmlingua-2",
     "flexprefill[tau=1/2]",
     "flexprefill[block_tokens=16,gamma=0.7,tau_js=0.5,cover=tokens]",
     "streaming-llm[tau=1/4]",

@@ -1,6 +1,6 @@
 """The contract of a method: four stages, each a frozen value with one verb.
 
-    Generation.attend   how the queries of the context attend while it is read        (or .rewrite: another prompt)
+    Generation.attend   how the queries of the context attend while it is read        (or .kept_ranges: a shorter prompt)
     Eviction.keep       which slots of a layer stay                                    } the compression stage
     Codec.encode        how what stays is written down                                 }
     Retrieval.lookup    which stored cache serves a new request
@@ -28,6 +28,7 @@ from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
 from scbench.methods.sources import source_behind
 from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
+from scbench.methods.stage import HEAD_GATES as HEAD_GATES
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
 from scbench.methods.stage import REPEAT_SCORES as REPEAT_SCORES
 from scbench.methods.stage import WINDOW as WINDOW
@@ -45,19 +46,21 @@ class Generation(Stage):
     `prefix_stable`: reading C and then Q densely equals reading C + Q in one go with this pattern on the rows of C. If not, the runner reads
     C + Q at once where the protocol compresses after the first query.
     `one_shot`: the pattern needs all queries of a layer at once, so the read is not chunked.
+    `rewrites`: the model is shown only `kept_ranges` of the context; the runner renders the session anew for it.
     """
 
     stage: ClassVar[str] = "generation"
     prefix_stable: ClassVar[bool] = True
     one_shot: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = False
 
     def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
         """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far (the newest included). Returns (H, G, T, D)."""
         raise NotImplementedError
 
-    def rewrite(self, context: str) -> str:
-        """Another text in place of the context (prompt compression)."""
-        return context
+    def kept_ranges(self, context: str) -> list[tuple[int, int]]:
+        """Character ranges of the context that are left to be read, ascending and apart (prompt compression)."""
+        return [(0, len(context))]
 
     def computed_share(self, tokens: int) -> float:
         """Query-key pairs computed, over those of dense causal attention."""

@@ -24,6 +24,7 @@ PLACES = {  # name -> module:class; one line per method
     "tri-shape": "scbench.methods.generation.tri_shape:TriShape",
     "minference": "scbench.methods.generation.minference:MInference",
     "xattention": "scbench.methods.generation.xattention:XAttention",
+    "llmlingua-2": "scbench.methods.generation.llmlingua:LLMLingua2",
     "flexprefill": "scbench.methods.generation.flexprefill:FlexPrefill",
     "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",
     "snapkv": "scbench.methods.compression.snapkv:SnapKV",

@@ -62,7 +62,7 @@ def without_units(session: Session, drop_tokens: int, *, encoded: Encoded, shift
         start, stop = encoded.tokens_in(units[at][0] + shift_chars, units[at][1] + shift_chars)
         drop_tokens -= stop - start
         gone.append(units[at])
-    return None if drop_tokens > 0 else _without(session, sorted(gone))
+    return None if drop_tokens > 0 else without_ranges(session, sorted(gone))
 
 
 def _free_units(session: Session) -> list[tuple[int, int]]:
@@ -96,7 +96,7 @@ def _running_maximum(values: Sequence[int]) -> list[int]:
     return found
 
 
-def _without(session: Session, gone: Sequence[tuple[int, int]]) -> Session:
+def without_ranges(session: Session, gone: Sequence[tuple[int, int]]) -> Session:
     """The session with character ranges left out and all spans moved; spans that count everything shrink."""
     starts = [start for start, _ in gone]
     lost = [0]

@@ -25,6 +25,7 @@ from scbench.methods.contract import Dense, Method
 from scbench.methods.fork import fork
 from scbench.prompts import Conversation
 from scbench.run.meter import Measured, measured
+from scbench.run.rewriting import rewritten
 from scbench.types import Mode, Protocol, Session
 
 STEPS = 8  # decode steps that are timed
@@ -38,11 +39,16 @@ def cost_of(
 
     A method that cannot run is a row with `failure`. Nothing of one method is alive while another is measured, but the snapshot they share.
     """
-    talk = Conversation(session, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens)
-    ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
     rows: list[dict[str, Any]] = []
     for generation, needs in dict.fromkeys((method.generation, method.needs) for method in methods):
         together = [method for method in methods if (method.generation, method.needs) == (generation, needs)]
+        try:
+            seen = rewritten(session, generation) if generation.rewrites else session
+            talk = Conversation(seen, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens)
+        except ScbenchError as error:
+            rows += [{"method": str(method), "failure": str(error)} for method in together]
+            continue
+        ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
         pattern = None if isinstance(generation, Dense) else generation
         reads: list[Measured[Snapshot]] = []
         for _ in range(repeats + 1):  # the first warms up

@@ -23,6 +23,7 @@ from scbench.methods.fork import fork
 from scbench.prompts import Conversation
 from scbench.run.decode import Play, decode, drive
 from scbench.run.record import Needles, answered, failed
+from scbench.run.rewriting import evidence_left, rewritten
 from scbench.types import Cell, CompressAfter, Cost, Failure, History, Mode, Protocol, Record, Role, Session
 
 LANES = 48  # plays advanced together; more wait
@@ -54,7 +55,8 @@ class SessionRun:
     ) -> None:
         self.engine, self.session, self.protocol = engine, capped(session, protocol.max_new_tokens), protocol
         self.emit, self.needles, self.on_tokens, self.lanes = emit, needles, on_tokens, lanes
-        self._conversations: dict[Mode, Conversation | ScbenchError] = {}
+        self._conversations: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
+        self._rewritten: dict[Generation, Session] = {}
         self._snapshots: dict[tuple[str, tuple[int, ...]], Snapshot] = {}
 
     def play(self, jobs: Sequence[Job]) -> None:
@@ -87,17 +89,27 @@ class SessionRun:
                 for again in drive(self.engine, [make()], lanes=1):
                     self._fail(job, again.error, turns)
 
-    def conversation(self, mode: Mode) -> Conversation:
+    def shown(self, generation: Generation) -> Session:
+        """The session as a generation stage lets the model see it: itself, or with words of its context left out."""
+        if not generation.rewrites:
+            return self.session
+        if generation not in self._rewritten:
+            self._rewritten[generation] = rewritten(self.session, generation)
+        return self._rewritten[generation]
+
+    def conversation(self, mode: Mode, generation: Generation) -> Conversation:
         """The session's rendering under one mode, made once; raises the same error each time if it cannot be."""
-        if mode not in self._conversations:
+        session = self.shown(generation)
+        key = (mode, generation if generation.rewrites else None)
+        if key not in self._conversations:
             try:
                 made: Conversation | ScbenchError = Conversation(
-                    self.session, self.engine.tokenizer, self.protocol, mode, self.engine.facts.window_tokens
+                    session, self.engine.tokenizer, self.protocol, mode, self.engine.facts.window_tokens
                 )
             except ScbenchError as error:
                 made = error
-            self._conversations[mode] = made
-        found = self._conversations[mode]
+            self._conversations[key] = made
+        found = self._conversations[key]
         if isinstance(found, ScbenchError):
             raise found
         return found
@@ -105,7 +117,7 @@ class SessionRun:
     def _plays(self, job: Job) -> list[tuple[frozenset[int], Callable[[], Play]]]:
         """The plays of a cell and the turns each answers: one for a conversation, one per request where requests are independent."""
         everything = frozenset(job.todo)
-        talk = self.conversation(job.cell.mode)
+        talk = self.conversation(job.cell.mode, job.method.generation)
         after = self.protocol.compresses_after(job.cell.mode)
         tokens = len(talk.context.ids) if after is CompressAfter.CONTEXT else len(talk.prompt(0).ids)
         job.method.check(shape=self.engine.facts.shape, tokens=tokens)
@@ -247,13 +259,14 @@ class SessionRun:
             if role in (Role.SUPPORT, Role.ANSWER)
             for at in range(start, stop)
         ]
-        if not wanted or not stream.layers:
+        left = evidence_left(self.session, self.shown(job.method.generation), turn)
+        if not stream.layers or (not wanted and left != 0.0):
             return None
-        if job.method.eviction is None:
-            return 1.0
+        if job.method.eviction is None or not wanted:
+            return left
         heads = range(self.engine.facts.shape.kv_heads)
         shares = [share(wanted, stream.positions(layer, head)) for layer in stream.layers for head in heads]
-        return sum(shares) / len(shares)
+        return left * sum(shares) / len(shares)
 
     def _fail(self, job: Job, error: Exception, turns: frozenset[int]) -> None:
         """Failure records for those of `turns` that have none yet: named gaps, and the run goes on."""

@@ -1,0 +1,103 @@
+"""Who says which words of a text can go: a probability of staying per word. A statistic that needs nothing, or a trained token classifier."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from math import log2
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from scbench.errors import Mismatch, Unknown
+
+UNIGRAM = "unigram"
+
+
+class WordClassifier(Protocol):
+    """`pieces` are what a chunk's limit and a word's weight count; at least 1 for a word that says anything."""
+
+    chunk_pieces: int
+
+    def pieces(self, words: Sequence[str]) -> list[int]: ...
+
+    def keep(self, words: Sequence[str]) -> list[float]:
+        """How much each word of one chunk should stay."""
+        ...
+
+
+class Unigram:
+    """Self-information of a word among those read so far: what is rare or new stays. No weights, deterministic, any language."""
+
+    chunk_pieces = 510
+
+    def pieces(self, words: Sequence[str]) -> list[int]:
+        return [max(1, -(-len(word) // 4)) for word in words]  # about four characters a token
+
+    def keep(self, words: Sequence[str]) -> list[float]:
+        seen: Counter[str] = Counter()
+        found = []
+        for at, word in enumerate(words):
+            form = word.strip(".,;:!?\"'()[]").casefold()
+            found.append(-log2((seen[form] + 1) / (at + len(words))) + min(len(form), 12) / 12)
+            seen[form] += 1
+        return found
+
+
+class TrainedClassifier:
+    """A `transformers` token classification model whose label 1 means "stays"; a word's probability is the mean over its pieces.
+
+    The published one is microsoft/llmlingua-2-xlm-roberta-large-meetingbank. Runs on the CPU, a chunk at a time.
+    """
+
+    chunk_pieces = 510
+
+    def __init__(self, name: str) -> None:
+        from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(name)
+            self.model: Any = AutoModelForTokenClassification.from_pretrained(name).eval()
+        except (OSError, ValueError) as err:
+            raise Unknown(
+                f"the word classifier {name!r} could not be loaded: {str(err).splitlines()[0]}\nGive a folder with a token classification "
+                f"checkpoint, a hub name this machine can reach or has cached, or {UNIGRAM!r}, which needs no weights"
+            ) from err
+        if self.model.config.num_labels != 2:
+            raise Mismatch(f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are needed: goes, stays")
+
+    def pieces(self, words: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in self.tokenizer(list(words), add_special_tokens=False)["input_ids"]] if words else []
+
+    @torch.inference_mode()
+    def keep(self, words: Sequence[str]) -> list[float]:
+        encoded = self.tokenizer(
+            [list(words)], is_split_into_words=True, truncation=True, max_length=self.chunk_pieces + 2, return_tensors="pt"
+        )
+        stays_T = torch.softmax(self.model(**encoded).logits[0].float(), dim=-1)[:, 1]
+        sums, counts = [0.0] * len(words), [0] * len(words)
+        for word, stays in zip(encoded.word_ids(0), stays_T.tolist(), strict=True):
+            if word is not None:
+                sums[word] += stays
+                counts[word] += 1
+        return [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
+
+
+@lru_cache(maxsize=2)
+def classifier(name: str) -> WordClassifier:
+    """The classifier of that name; loaded once. Raises Unknown."""
+    return Unigram() if name == UNIGRAM else TrainedClassifier(name)
+
+
+def digest(name: str) -> str:
+    """Of a folder's weights and configuration; nothing for a hub name, which names its own."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return ""
+    seal = hashlib.sha256()
+    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model", ".txt")):
+        seal.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return seal.hexdigest()

@@ -1,0 +1,166 @@
+"""LLMLingua-2: what it keeps of a text, and a trained classifier behind the same door."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scbench.errors import Mismatch, Unknown
+from scbench.kv import CacheShape
+from scbench.methods import parse
+from scbench.methods.generation import word_classifiers
+from scbench.methods.generation.llmlingua import WORD, LLMLingua2, chunks, percentile
+from scbench.methods.generation.word_classifiers import TrainedClassifier, Unigram
+
+TEXT = " ".join(
+    f"The {noun} number {at} was seen near the old mill." for at, noun in enumerate(["heron", "miller", "cart", "bell"] * 40)
+)
+SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4)
+words = st.sampled_from(["the", "heron", "mill.", "42", "\n", "why?", "磨坊在这里。", "a" * 30])
+texts = st.lists(words, min_size=40, max_size=200).map(" ".join)
+
+
+def kept(method: LLMLingua2, text: str) -> str:
+    return "".join(text[start:stop] for start, stop in method.kept_ranges(text))
+
+
+def is_subsequence(part: Sequence[str], whole: Sequence[str]) -> bool:
+    left = iter(whole)
+    return all(word in left for word in part)
+
+
+@settings(deadline=None, max_examples=40)
+@given(text=texts, tau=st.sampled_from([Fraction(1, 10), Fraction(1, 3), Fraction(3, 4)]))
+def test_what_stays_is_a_subsequence_and_shorter(text: str, tau: Fraction) -> None:
+    left = kept(LLMLingua2(tau=tau, force_newlines=False, force_question_marks=False), text)
+    assert is_subsequence(left, text)
+    assert len(left) < len(text)
+
+
+@settings(deadline=None, max_examples=40)
+@given(text=texts, tau=st.sampled_from([Fraction(1, 10), Fraction(1, 3), Fraction(3, 4)]))
+def test_ranges_ascend_and_do_not_meet_before_they_end(text: str, tau: Fraction) -> None:
+    ranges = LLMLingua2(tau=tau, force_newlines=False, force_question_marks=False).kept_ranges(text)
+    assert all(start < stop for start, stop in ranges)
+    assert all(one[1] <= two[0] for one, two in pairwise(ranges))
+
+
+def test_a_share_of_one_is_the_text_itself() -> None:
+    assert LLMLingua2(tau=Fraction(1)).kept_ranges(TEXT) == [(0, len(TEXT))]
+
+
+@pytest.mark.parametrize("tau", ["1/10", "1/4", "1/3", "1/2"])
+def test_about_the_share_is_kept_and_never_more(tau: str) -> None:
+    left = kept(LLMLingua2(tau=Fraction(tau)), TEXT)
+    pieces = [sum(Unigram().pieces(WORD.findall(text))) for text in (left, TEXT)]
+    assert 0.6 * Fraction(tau) < Fraction(pieces[0], pieces[1]) <= Fraction(tau)
+
+
+def test_forced_marks_survive_and_go_when_not_forced() -> None:
+    text = TEXT.replace("mill.", "mill?").replace("number 3", "number\n3")
+    left = kept(LLMLingua2(tau=Fraction(1, 4)), text)
+    assert (left.count("?"), left.count("\n")) == (text.count("?"), text.count("\n"))
+    assert kept(LLMLingua2(tau=Fraction(1, 10), force_question_marks=False), text).count("?") < text.count("?")
+
+
+def test_the_same_text_is_compressed_the_same_way() -> None:
+    assert LLMLingua2().kept_ranges(TEXT) == LLMLingua2().kept_ranges(TEXT)
+
+
+def test_common_words_go_before_rare_ones() -> None:
+    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 3)), TEXT))
+    assert left.count("the") < 16 < TEXT.count(" the ") / 9
+    assert sum(word.isdigit() for word in left) > 80
+
+
+def test_a_text_of_forced_marks_alone_is_refused() -> None:
+    with pytest.raises(Mismatch, match="drop nothing"):
+        LLMLingua2().kept_ranges("\n" * 100)
+
+
+@settings(deadline=None, max_examples=40)
+@given(said=st.lists(st.tuples(words, st.integers(1, 9)), max_size=60), most=st.integers(3, 20))
+def test_chunks_cover_all_words_once_within_their_limit(said: list[tuple[str, int]], most: int) -> None:
+    pieces = [count for _, count in said]
+    found = list(chunks([word for word, _ in said], pieces, most))
+    assert [at for start, stop in found for at in range(start, stop)] == list(range(len(said)))
+    assert all(sum(pieces[start:stop]) <= most or stop - start == 1 for start, stop in found)
+
+
+def test_a_chunk_ends_with_a_sentence_if_one_ends_in_it() -> None:
+    said = ["a", "b.", "c", "d", "e", "f."]
+    assert list(chunks(said, [1] * 6, 4)) == [(0, 2), (2, 6)]
+
+
+@pytest.mark.parametrize(("percent", "value"), [(0, 1.0), (50, 2.5), (67, 3.01), (100, 4.0), (101, 4.0)])
+def test_percentiles_are_interpolated_between_values(percent: int, value: float) -> None:
+    assert percentile([4.0, 2.0, 1.0, 3.0], percent) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("tau", ["1/32", "1/16", "2"])
+def test_shares_below_a_tenth_or_above_one_are_refused(tau: str) -> None:
+    with pytest.raises(Mismatch, match="1/10"):
+        parse(f"llmlingua-2[tau={tau}]")
+
+
+def test_too_few_tokens_left_are_refused() -> None:
+    with pytest.raises(Mismatch, match="at least 32"):
+        parse("llmlingua-2").check(shape=SHAPE, tokens=31)
+
+
+def test_weights_that_are_not_there_are_named() -> None:
+    with pytest.raises(Unknown, match="word classifier"):
+        LLMLingua2(classifier="no/such-folder-here/anywhere").kept_ranges(TEXT)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A random XLM-R of one small layer, with a tokenizer that splits words at digits."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForTokenClassification
+
+    vocabulary = {word: at for at, word in enumerate(dict.fromkeys(["<unk>", "<pad>", *TEXT.replace(".", " .").split()]))}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", pad_token="<pad>").save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    config = XLMRobertaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=600,
+    )
+    XLMRobertaForTokenClassification(config).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_trained_classifier_scores_words_by_the_mean_of_their_pieces(folder: Path) -> None:
+    import torch
+
+    judge = TrainedClassifier(str(folder))
+    said = ["The", "heron", "mill."]
+    assert judge.pieces(said) == [1, 1, 2]
+    ids = judge.tokenizer("The heron mill .", return_tensors="pt", add_special_tokens=False)
+    with torch.inference_mode():
+        stays = torch.softmax(judge.model(**ids).logits[0], dim=-1)[:, 1].tolist()
+    assert judge.keep(said) == pytest.approx([stays[0], stays[1], (stays[2] + stays[3]) / 2], abs=1e-6)
+
+
+def test_a_trained_classifier_compresses_and_its_weights_are_part_of_the_identity(folder: Path) -> None:
+    method = parse(f"llmlingua-2[classifier={folder},tau=1/2]")
+    assert isinstance(method.generation, LLMLingua2)
+    left = kept(method.generation, TEXT)
+    assert 0.3 < len(left) / len(TEXT) < 0.6
+    before = method.source_digest
+    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
+    assert method.source_digest != before
+    word_classifiers.classifier.cache_clear()
