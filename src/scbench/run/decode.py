@@ -6,7 +6,7 @@ methods can never stop, sample or position differently.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -53,11 +53,11 @@ class Lost:
     is_own: bool
 
 
-def drive(engine: Engine, plays: Sequence[Play], *, lanes: int) -> list[Lost]:
+def drive(engine: Engine, plays: Sequence[Play], *, lanes: int, on_tokens: Callable[[int], None] | None = None) -> list[Lost]:
     """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next.
 
     A forward that fails takes all plays in it down with it (their streams may be half written); they come back as `Lost` and the caller may
-    start them again one by one.
+    start them again one by one. `on_tokens` is told tokens as they are fed.
     """
     lost: list[Lost] = []
     waiting = list(enumerate(plays))[::-1]
@@ -76,6 +76,8 @@ def drive(engine: Engine, plays: Sequence[Play], *, lanes: int) -> list[Lost]:
                 lost.append(Lost(at, error, len(running) == 1))
             running = []
             continue
+        if on_tokens is not None:
+            on_tokens(sum(len(feed.ids) for _, _, feed in running))
         stepped, running = running, []
         for (at, play, _), row in zip(stepped, logits, strict=True):
             _resume(at, play, row, running, lost)

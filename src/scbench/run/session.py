@@ -78,7 +78,7 @@ class SessionRun:
                 plays += [(job, turns, make) for turns, make in self._plays(job)]
             except Exception as error:
                 self._fail(job, error, frozenset(job.todo))
-        lost = drive(self.engine, [make() for _, _, make in plays], lanes=self.lanes)
+        lost = drive(self.engine, [make() for _, _, make in plays], lanes=self.lanes, on_tokens=self.on_tokens)
         for one in lost:
             job, turns, make = plays[one.at]
             if one.is_own:
@@ -248,8 +248,6 @@ class SessionRun:
         job.answers[turn] = answer.text
         job.todo.discard(turn)
         self.emit(record)
-        if self.on_tokens is not None:
-            self.on_tokens(len(answer.ids))
 
     def _evidence_kept(self, job: Job, talk: Conversation, turn: int, stream: Stream) -> float | None:
         """Share of the turn's evidence tokens that the stream still holds, mean over layers and KV heads; None if there is none to look for."""
