@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from scbench.api import Result
 
 __version__ = "0.1.0"
+
+# OpenMP reads this when torch is loaded. By default its threads spin while they wait for each other, and on a busy machine the one they wait for
+# does not get a core: 20 times slower, measured (docs/log.md). Sleeping costs next to nothing on an idle one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class _CallableRoom(ModuleType):

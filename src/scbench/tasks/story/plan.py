@@ -117,9 +117,7 @@ def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Scene]) -> P
     log = [place.event for place in placed]
     for one in asked:
         assert answers(one, log) == {one.answer}, f"seed {seed}: {one} has the answers {answers(one, log)}"
-    return Plan(
-        world=world, asked=asked, placed=tuple(placed), first_day=first_day, last_day=max(day, first_day + days - 1)
-    )
+    return Plan(world=world, asked=asked, placed=tuple(placed), first_day=first_day, last_day=max(day, first_day + days - 1))
 
 
 def _with_day(asked: Asked, turn: int, placed: Sequence[Placed]) -> Asked:
