@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -51,7 +53,7 @@ def test_masked_sees_what_its_row_allows_and_nothing_else() -> None:
 def test_parts_merge_to_attention_over_their_union(cuts: list[int], seed: int) -> None:
     q, k, v = made(2, 2, 5, 60, seed=seed)
     edges = [0, *sorted(cuts), 60]
-    parts = [full(q, k[:, a:b], v[:, a:b], scale=SCALE) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [full(q, k[:, a:b], v[:, a:b], scale=SCALE) for a, b in itertools.pairwise(edges)]
     close(merge(parts), reference.attend(q, k, v, scale=SCALE))
 
 

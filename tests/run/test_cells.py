@@ -51,7 +51,7 @@ BASE: dict[str, Any] = {
     "turns": 5,
     "code": CODE,
 }
-PINNED = "e814c3b944bbf66c46a06c39230d775405740dc8facad058162fd87150b772e4"
+PINNED = "ff97eee2e54647d52633536f1b17d17b8c8f19fad3656633a9c74a6c28a9d9ed"
 CHANGES: dict[str, dict[str, Any]] = {
     "session_digest": {"session_digest": "e"},
     "mode": {"mode": Mode.MULTI_REQUEST},
@@ -63,6 +63,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "protocol.compress_after": {"protocol": Protocol(compress_after=CompressAfter.CONTEXT)},
     "protocol.truncate": {"protocol": Protocol(truncate=Truncate.MIDDLE)},
     "protocol.chat_template": {"protocol": Protocol(chat_template=False)},
+    "protocol.max_new_tokens": {"protocol": Protocol(max_new_tokens=40)},
     **{f"model.{f.name}": {"model": replace(MODEL, **{f.name: "other"})} for f in fields(ModelFacts) if f.name != "settings"},
     "model.settings": {"model": replace(MODEL, settings={"chunk_tokens": 4096})},
     "code.task_version": {"code": replace(CODE, task_version=2)},
@@ -144,7 +145,7 @@ def test_what_means_the_same_gets_the_same_digest(one: object, other: object) ->
 
 @pytest.mark.parametrize(
     "bad",
-    [float("nan"), float("inf"), {1}, b"x", object(), {1: 2}, Path("x"), Dense, "\ud800", {"deep": [{"er": float("nan")}]}],
+    [float("nan"), float("inf"), {1}, b"x", print, {1: 2}, Path("x"), Dense, "\ud800", {"deep": [{"er": float("nan")}]}],
     ids=repr,
 )
 def test_what_has_no_one_spelling_is_refused(bad: object) -> None:
