@@ -160,3 +160,20 @@ def test_a_prefix_method_counts_what_its_pool_served(tmp_path: Path) -> None:
         assert record.cost.hit_tokens is not None
         assert record.cost.hit_tokens % 16 == 0
         assert 0 < record.cost.hit_tokens < record.prompt_tokens
+
+
+def test_ctrl_c_ends_cleanly_with_what_is_done(tmp_path: Path) -> None:
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in {**GRID, "sessions": 400}.items() if name != "quiet"]
+    command = [sys.executable, "-m", "scbench", "run", *words, "--quiet", f"--out={tmp_path}"]
+    journal = tmp_path / "records.jsonl"
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 10):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert '"outcome": "interrupted"' in (tmp_path / "manifest.json").read_text()
+    assert (tmp_path / "index.html").exists()
+    assert sum(1 for _ in read_records(tmp_path)) >= 10
