@@ -128,6 +128,7 @@ def make_data(
     """Write generated sessions in the published schema, so that other tools can use them."""
     from scbench.api import _several, tokens
     from scbench.run.progress import Progress
+    from scbench.run.settings import check_length
     from scbench.tasks import names, published, task
 
     written: Literal["jsonl", "parquet"] = "parquet" if form == "parquet" else "jsonl"
@@ -137,6 +138,7 @@ def make_data(
         raise BadConfig(f"--sessions {sessions}: at least 1")
     chosen = [task(name) for name in (names() if tasks == "all" else _several(tasks))]
     count, target, failures = _counter(counter), tokens(length), list[str]()
+    check_length(target)
     with Progress(len(chosen) * sessions, what="make-data") as progress:
         for kind in chosen:
             progress.step(kind.name)

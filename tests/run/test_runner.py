@@ -128,6 +128,7 @@ def test_a_window_that_is_too_short_is_refused_by_numbers(tmp_path: Path) -> Non
         ({"methods": "snapkv[tua=1/4]"}, BadConfig),
         ({"length": "lots"}, BadConfig),
         ({"length": "12"}, BadConfig),
+        ({"length": "900m"}, BadConfig),
         ({"modes": "multi-tern"}, BadConfig),
         ({"sessions": 0}, BadConfig),
         ({"model": "no/such-model"}, Unknown),

@@ -43,7 +43,7 @@ def entry(name: str) -> Entry:
     found = _described(path, class_name)
     category = str(found.get("category", ""))
     return Entry(
-        name=str(found.get("name") or name),
+        name=str(found.get("name") or name) if ".py:" in name else name,
         stage="none" if category == "reference" else str(found.get("stage", "")),
         category=category,
         paper=str(found.get("paper", "")),

@@ -13,6 +13,15 @@ from scbench.types import CompressAfter, History, Mode, PromptSet, Protocol, Tru
 GENERATED = "generated"
 
 
+LEAST_TOKENS, MOST_TOKENS = 256, 1 << 20  # of a generated context
+
+
+def check_length(length_tokens: int) -> None:
+    """Raise BadConfig for a length that sessions are not generated at."""
+    if not LEAST_TOKENS <= length_tokens <= MOST_TOKENS:
+        raise BadConfig(f"length {length_tokens:,}: sessions are generated from {LEAST_TOKENS} to {MOST_TOKENS:,} tokens (1m)")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One run: the grid tasks x lengths x sessions x modes x methods on one model. Tuples keep the order the user gave."""
@@ -52,8 +61,9 @@ class Settings:
         for name in ("turns", "max_new_tokens", "window_tokens"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise BadConfig(f"{name}={value}: it is a whole number from 1")
-        if self.data == GENERATED and min(self.lengths_tokens) < 256:
-            raise BadConfig(f"length {min(self.lengths_tokens)}: sessions are generated from 256 tokens up")
+        if self.data == GENERATED:
+            for length_tokens in self.lengths_tokens:
+                check_length(length_tokens)
 
     @property
     def protocol(self) -> Protocol:
