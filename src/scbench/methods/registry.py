@@ -64,12 +64,10 @@ def stage_class(name: str) -> type[Stage]:
         found: Any = pkgutil.resolve_name(PLACES[name])
         return found  # type: ignore[no-any-return]
     for point in entry_points(group=GROUP, name=name):
-        found = _checked(point.load(), name)
-        if found.name != name:  # a method's spelling is its identity in records, and must be found again
-            raise BadConfig(
-                f"the entry point {name!r} leads to {point.value}, which calls itself {found.name!r}; give both the same name"
-            )
-        return found
+        stage = _checked(point.load(), name)
+        if stage.name != name:  # a method's spelling is its identity in records, and must be found again
+            raise BadConfig(f"the entry point {name!r} is {point.value}, which calls itself {stage.name!r}; give both one name")
+        return stage
     near = get_close_matches(name, names()) or names()
     raise Unknown(f"no method is called {name!r}; did you mean {', '.join(near)}? `scbench list methods` shows them all")
 
