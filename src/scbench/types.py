@@ -17,6 +17,13 @@ class Mode(StrEnum):
     MULTI_REQUEST = "multi-request"  # every turn starts from the bare context
 
 
+class Form(StrEnum):
+    """How a task is written down."""
+
+    FULL = "full"
+    TINY = "tiny"  # closed vocabulary, one short line a fact; never in one table with full or official data
+
+
 class Role(StrEnum):
     """What a span of the context is to a turn."""
 

@@ -10,6 +10,7 @@ import pkgutil
 
 from scbench.errors import Unknown
 from scbench.tasks.contract import Task
+from scbench.types import Form
 
 TITLES: dict[str, str] = {
     "kv": "Retr.KV",
@@ -34,7 +35,7 @@ def names() -> tuple[str, ...]:
     return tuple(TASKS)
 
 
-def task(name: str) -> Task:
+def task(name: str, form: Form | str = Form.FULL) -> Task:
     """The task called `name`: "kv", "scbench_kv" or "Retr.KV", upper or lower case. Raises Unknown with the nearest names."""
     known = {**_ALIASES, **{title.casefold(): short for short, title in TITLES.items()}, **{short: short for short in TASKS}}
     asked = name.strip().casefold().removeprefix("scbench_")
@@ -42,5 +43,6 @@ def task(name: str) -> Task:
         near = dict.fromkeys(known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.5))
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(TASKS)}."
         raise Unknown(f"no task is called {name!r}; {hint} `scbench list tasks` shows them all")
-    found: Task = pkgutil.resolve_name(TASKS[known[asked]])
+    place = TASKS[known[asked]]
+    found: Task = pkgutil.resolve_name(place.replace("tasks.", "tasks.tiny.") if Form(form) is Form.TINY else place)
     return found

@@ -1,0 +1,161 @@
+"""Training data: sessions of the tiny forms with gold history, as shards of token ids that every architecture reads in the same order.
+
+Seeds are whole numbers below EVALUATION_SEEDS; what is evaluated has seeds from there on, so no session is ever in both.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scbench.errors import BadConfig, TooSmall
+from scbench.lab.tokens import ANS, END, NAME, Count, tokenizer
+from scbench.prompts import Conversation
+from scbench.tasks import names, task
+from scbench.tasks.contract import Task
+from scbench.tasks.draw import Draw
+from scbench.types import Form, Mode, Protocol, Session
+
+EVALUATION_SEEDS = 1_000_000
+LEAST_TOKENS = 64  # of a context
+LEAST_TURNS = 4
+MOST_TURNS = {"mf": 6, "vt": 12, "qa_chn": 16, "many_shot": 16, "summary": 16, "summary_with_needles": 16, "repoqa_and_kv": 16}
+USUAL_MOST_TURNS = 32
+TRIES = 8  # fewer turns each time a context is too short for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """One phase: about `tokens` tokens of sessions with contexts log-uniform from `shortest_tokens` to `longest_tokens`."""
+
+    tokens: int
+    shortest_tokens: int
+    longest_tokens: int
+
+
+WEIGHTS = {  # sessions of each task; strings and functions are learned last
+    "kv": 3,
+    "prefix_suffix": 4,
+    "vt": 3,
+    "repoqa": 3,
+    "qa_eng": 3,
+    "qa_chn": 3,
+    "choice_eng": 4,
+    "mf": 3,
+    "many_shot": 3,
+    "summary": 2,
+    "summary_with_needles": 2,
+    "repoqa_and_kv": 2,
+}
+PORTIONS = (
+    Portion(tokens=1_500_000, shortest_tokens=64, longest_tokens=128),
+    Portion(tokens=3_000_000, shortest_tokens=64, longest_tokens=256),
+    Portion(tokens=3_500_000, shortest_tokens=96, longest_tokens=512),
+    Portion(tokens=4_000_000, shortest_tokens=128, longest_tokens=1024),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One session as a stream: `<bos> context <ask> q <ans> a <end> ...`. `loss` marks what is to be predicted: answers and their ends."""
+
+    ids: tuple[int, ...]
+    loss: tuple[int, ...]
+
+
+def row(session: Session) -> Row:
+    """Rendered exactly as the benchmark renders a multi-turn session with gold history, up to the end of the last answer."""
+    tokens = tokenizer()
+    turns = session.turns
+    last = Conversation(session, tokens, Protocol(), Mode.MULTI_TURN).prompt(len(turns) - 1).ids
+    ids = last + tokens.encode(f" {turns[-1].gold} {END}").ids
+    answers, ends = (tokens.raw.convert_tokens_to_ids(token) for token in (ANS, END))
+    loss, inside = [], False
+    for token in ids:
+        loss.append(int(inside))
+        inside = token == answers or (inside and token != ends)
+    return Row(tuple(ids), tuple(loss))
+
+
+def session_of(kind: Task, seed: int, draw: Draw, length_tokens: int) -> Session:
+    """A session of drawn turns, of which there are so many that questions make up about half of the stream."""
+    most = MOST_TURNS.get(kind.name, USUAL_MOST_TURNS)
+    turns = draw.between(min(LEAST_TURNS, most), most + 1)
+    for _ in range(TRIES):
+        try:
+            if kind.minimum(turns=turns, count=Count()) <= 0.8 * length_tokens:
+                return kind.make(seed=str(seed), target=length_tokens, turns=turns, count=Count())
+        except TooSmall:
+            pass
+        turns = max(1, turns // 2)
+    return kind.make(seed=str(seed), target=max(length_tokens, 2 * kind.minimum(turns=1, count=Count())), turns=1, count=Count())
+
+
+def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
+    """(task index, context length, row) of a training seed."""
+    draw = Draw("lab", "corpus", str(seed))
+    known = names()
+    tickets = [index for index, name in enumerate(known) for _ in range(WEIGHTS[name])]
+    index = draw.choice(tickets)
+    low, high = math.log(portion.shortest_tokens), math.log(portion.longest_tokens)
+    length_tokens = round(math.exp(low + (high - low) * draw.unit()))
+    session = session_of(task(known[index], Form.TINY), seed, draw, length_tokens)
+    return index, length_tokens, row(session)
+
+
+def shard(path: Path, portion: Portion, first_seed: int, tokens: int) -> int:
+    """Write rows of seeds first_seed, first_seed + 1, ... until there are `tokens`; returns how many tokens there are."""
+    rows: list[tuple[int, int, Row]] = []
+    held = 0
+    while held < tokens:
+        rows.append(sample(first_seed + len(rows), portion))
+        held += len(rows[-1][2].ids)
+    starts = np.cumsum([0, *(len(found.ids) for _, _, found in rows)])
+    part = path.with_suffix(".part.npz")
+    np.savez_compressed(
+        part,
+        ids=np.concatenate([np.array(found.ids, np.uint16) for _, _, found in rows]),
+        loss=np.concatenate([np.array(found.loss, np.uint8) for _, _, found in rows]),
+        starts=starts.astype(np.int64),
+        task=np.array([index for index, _, _ in rows], np.uint8),
+        length=np.array([length for _, length, _ in rows], np.uint16),
+    )
+    os.replace(part, path)
+    return held
+
+
+def write(
+    folder: Path, *, portions: Sequence[Portion] = PORTIONS, seed: int = 0, processes: int = 2, shard_tokens: int = 250_000
+) -> list[Path]:
+    """Write `phase-0/shard-00000.npz`, ...; shards that are there already are kept. `seed` moves the block of seeds (raises BadConfig beyond 1).
+
+    A shard owns more seeds than it has rows, each of at least LEAST_TOKENS, so no two shards share a session.
+    """
+    if seed not in (0, 1):
+        raise BadConfig(f"data seed {seed}: choose 0 or 1; each owns half of the training seeds, all below {EVALUATION_SEEDS:,}")
+    own = EVALUATION_SEEDS // 2
+    seeds_of_shard = shard_tokens // LEAST_TOKENS
+    jobs: list[tuple[Path, Portion, int]] = []
+    for number, portion in enumerate(portions):
+        for index in range(-(-portion.tokens // shard_tokens)):
+            path = folder / f"phase-{number}" / f"shard-{index:05d}.npz"
+            jobs.append((path, portion, seed * own + len(jobs) * seeds_of_shard))
+    if len(jobs) * seeds_of_shard > own:
+        raise BadConfig(f"{len(jobs)} shards need {len(jobs) * seeds_of_shard:,} seeds, a data seed owns {own:,}; ask for fewer tokens")
+    todo = [job for job in jobs if not job[0].exists()]
+    for path, _, _ in todo:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(processes) as pool:
+        done = [pool.submit(shard, path, portion, first, shard_tokens) for path, portion, first in todo]
+        for one in done:
+            one.result()
+    return [path for path, _, _ in jobs]
+
+
+__all__ = ["EVALUATION_SEEDS", "NAME", "PORTIONS", "Portion", "Row", "row", "sample", "session_of", "write"]

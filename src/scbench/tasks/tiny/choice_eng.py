@@ -1,0 +1,32 @@
+"""En.MultiChoice, tiny: a question of En.QA with four options, answered by a letter."""
+
+from __future__ import annotations
+
+from scbench.tasks.draw import Draw
+from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.qa_eng import ENGLISH
+from scbench.tasks.tiny.world import Question, options, sentence, world
+from scbench.types import Wanted
+
+NAME, MOST_TURNS, LETTERS = "choice_eng", 32, "ABCD"
+
+
+def plan(draw: Draw, turns: int) -> Plan:
+    most_turns(NAME, turns, MOST_TURNS)
+    found = world(draw, turns, ENGLISH)
+    return Plan(
+        pieces=found.pieces,
+        asked=tuple(_question(question, draw.child("options", str(i))) for i, question in enumerate(found.questions)),
+        filler=lambda stream: sentence(stream, found, ENGLISH),
+    )
+
+
+def _question(question: Question, draw: Draw) -> Asked:
+    shown = options(draw, question, len(LETTERS))
+    ask = f"{question.ask} {' '.join(f'{letter} {text}' for letter, text in zip(LETTERS, shown, strict=True))}"
+    letter = LETTERS[list(shown).index(question.answer)]
+    wanted = Wanted(golds=(letter,), generated=True, question=ask, options=tuple(shown))
+    return Asked(task=NAME, ask=ask, gold=letter, wanted=wanted)
+
+
+TASK = tiny(NAME, ability="semantic retrieval", plan=plan, turns=5, chance=0.25)

@@ -1,0 +1,42 @@
+"""Zh.QA, tiny: the world of En.QA, one character a token."""
+
+from __future__ import annotations
+
+from scbench.tasks.draw import Draw
+from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.lexicon import GIVEN, PLACES_ZH, SURNAMES, THINGS_ZH
+from scbench.tasks.tiny.world import Language, Question, sentence, world
+from scbench.types import Wanted
+
+NAME, MOST_TURNS = "qa_chn", 16
+CHINESE = Language(
+    people=tuple(surname + given for surname in SURNAMES for given in GIVEN),
+    places=PLACES_ZH,
+    things=THINGS_ZH,
+    being="{person}在{place}。",
+    giving="{giver}给{taker}{thing}。",
+    where="{person}在哪",
+    gave="谁给{thing}",
+    got="谁得{thing}",
+)
+
+
+def plan(draw: Draw, turns: int) -> Plan:
+    most_turns(NAME, turns, MOST_TURNS)
+    found = world(draw, turns, CHINESE)
+    return Plan(
+        pieces=found.pieces,
+        asked=tuple(_question(question) for question in found.questions),
+        filler=lambda stream: sentence(stream, found, CHINESE),
+        join="",
+    )
+
+
+def _question(question: Question) -> Asked:
+    wanted = Wanted(
+        golds=(question.answer,), generated=True, question=question.ask, vocabulary=question.rivals, is_chinese=True
+    )
+    return Asked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
+
+
+TASK = tiny(NAME, ability="semantic retrieval", plan=plan, turns=5)

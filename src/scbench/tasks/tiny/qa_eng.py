@@ -1,0 +1,40 @@
+"""En.QA, tiny: `Ada in garden. Ben gave lamp to Cleo.`, asked `where Ada`, `who gave lamp`, `who got lamp`."""
+
+from __future__ import annotations
+
+from scbench.tasks.draw import Draw
+from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.lexicon import NAMES, PLACES
+from scbench.tasks.tiny.world import Language, Question, sentence, world
+from scbench.tasks.words import WORDS
+from scbench.types import Wanted
+
+NAME, MOST_TURNS = "qa_eng", 32
+ENGLISH = Language(
+    people=NAMES,
+    places=PLACES,
+    things=tuple(word for word in WORDS if word not in PLACES),
+    being="{person} in {place}.",
+    giving="{giver} gave {thing} to {taker}.",
+    where="where {person}",
+    gave="who gave {thing}",
+    got="who got {thing}",
+)
+
+
+def plan(draw: Draw, turns: int) -> Plan:
+    most_turns(NAME, turns, MOST_TURNS)
+    found = world(draw, turns, ENGLISH)
+    return Plan(
+        pieces=found.pieces,
+        asked=tuple(_question(question) for question in found.questions),
+        filler=lambda stream: sentence(stream, found, ENGLISH),
+    )
+
+
+def _question(question: Question) -> Asked:
+    wanted = Wanted(golds=(question.answer,), generated=True, question=question.ask, vocabulary=question.rivals)
+    return Asked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
+
+
+TASK = tiny(NAME, ability="semantic retrieval", plan=plan, turns=5)

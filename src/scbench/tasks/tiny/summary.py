@@ -1,0 +1,80 @@
+"""En.Sum, tiny: reports with three facts among filler; asked `report 3`, the answer is its facts without the filler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scbench.tasks.build import Mark, Piece, strata
+from scbench.tasks.draw import Draw
+from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.lexicon import FACTS
+from scbench.tasks.words import WORDS
+from scbench.types import Role, Wanted
+
+NAME, MOST_TURNS = "summary", 24
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    number: int
+    values: tuple[str, ...]
+
+    @property
+    def gold(self) -> str:
+        return " ".join(f"{fact}={value}" for fact, value in zip(FACTS, self.values, strict=True))
+
+
+def reports(draw: Draw, asked: int) -> tuple[list[Report], list[int]]:
+    """Reports with numbers of their own, and the numbers that are left."""
+    numbers = list(range(100))
+    draw.shuffle(numbers)
+    return [Report(number, values(draw)) for number in numbers[:asked]], numbers[asked:]
+
+
+def values(draw: Draw) -> tuple[str, ...]:
+    return tuple(str(100 + draw.below(900)) for _ in FACTS)
+
+
+def piece(report: Report, draw: Draw, depth: float, turn: int) -> Piece:
+    """`report 3 cost=412 stone weeks=905 river staff=710.`: a word of filler before the second and the third fact."""
+    text = f"report {report.number}"
+    marks = []
+    for i, (fact, value) in enumerate(zip(FACTS, report.values, strict=True)):
+        text += f"{' ' + draw.choice(WORDS) if i else ''} {fact}="
+        marks.append(Mark(len(text), len(text) + len(value), Role.ANSWER, turn))
+        text += value
+    return Piece(f"{text}.", depth, (Mark(0, len(text) + 1, Role.SUPPORT, turn), *marks))
+
+
+def filler_of(numbers: Sequence[int], draw: Draw) -> str:
+    return piece(Report(draw.choice(numbers), values(draw)), draw, 0.0, 0).text
+
+
+def question(report: Report, others: Sequence[Report]) -> Asked:
+    rivals = [other for other in others if other.number != report.number]
+    ask = f"report {report.number}"
+    wanted = Wanted(
+        golds=(report.gold,),
+        generated=True,
+        question=ask,
+        facts=report.values,
+        rival_facts=tuple(value for other in rivals for value in other.values),
+        rival_golds=tuple(other.gold for other in rivals),
+    )
+    return Asked(task=NAME, ask=ask, gold=report.gold, wanted=wanted)
+
+
+def plan(draw: Draw, turns: int) -> Plan:
+    most_turns(NAME, turns, MOST_TURNS)
+    asked, rest = reports(draw, turns)
+    places = strata(draw.child("place"), turns)
+    texts = draw.child("texts")
+    return Plan(
+        pieces=tuple(piece(report, texts, depth, i) for i, (report, depth) in enumerate(zip(asked, places, strict=True))),
+        asked=tuple(question(report, asked) for report in asked),
+        filler=lambda stream: filler_of(rest, stream),
+    )
+
+
+TASK = tiny(NAME, ability="global information", plan=plan, turns=5, chance=0.5)

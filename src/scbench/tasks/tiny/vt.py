@@ -1,0 +1,38 @@
+"""Retr.MultiHop, tiny: `K=731` ... `P= K` among noise; asked for the variables of value 731."""
+
+from __future__ import annotations
+
+from scbench.tasks.build import Mark, Piece
+from scbench.tasks.draw import Draw
+from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.lexicon import CAPITALS
+from scbench.tasks.words import WORDS
+from scbench.types import Role, Wanted
+
+NAME, MOST_TURNS, NOISE_WORDS = "vt", 12, 4
+
+
+def plan(draw: Draw, turns: int) -> Plan:
+    """A chain of two variables a turn: one assignment of a value, one of the first variable, in this order."""
+    most_turns(NAME, turns, MOST_TURNS)
+    names = draw.sample(CAPITALS, 2 * turns)
+    values = [str(100 + found) for found in draw.sample(range(900), turns)]
+    depths = sorted((draw.unit() for _ in range(2 * turns)))
+    order = list(range(turns)) * 2
+    draw.shuffle(order)
+    pieces, seen = [], set[int]()
+    for turn, depth in zip(order, depths, strict=True):
+        first, second = names[2 * turn : 2 * turn + 2]
+        text = f"{second}= {first}" if turn in seen else f"{first}={values[turn]}"
+        seen.add(turn)
+        pieces.append(Piece(text, depth, (Mark(0, len(text), Role.SUPPORT, turn), Mark(0, 1, Role.ANSWER, turn))))
+    asked = tuple(_question(value, *names[2 * i : 2 * i + 2]) for i, value in enumerate(values))
+    return Plan(pieces=tuple(pieces), asked=asked, filler=lambda stream: " ".join(stream.sample(WORDS, NOISE_WORDS)) + ".")
+
+
+def _question(value: str, first: str, second: str) -> Asked:
+    wanted = Wanted(golds=(first, second), generated=True, question=value)
+    return Asked(task=NAME, ask=value, gold=f"{first} {second}", wanted=wanted)
+
+
+TASK = tiny(NAME, ability="string retrieval", plan=plan, turns=5)
