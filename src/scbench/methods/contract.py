@@ -86,6 +86,7 @@ class Compression(Stage):
 class Eviction(Budgeted, Compression):
     """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not simply the best of each head that stay."""
 
+    knob: ClassVar[str] = "tau"
     ragged: ClassVar[bool] = False  # heads keep different numbers
     comparable: ClassVar[bool] = (
         False  # ranks of different heads are on one scale: shares of attention, summing to the same in each
@@ -154,6 +155,7 @@ class Retrieval(Stage):
 
     stage: ClassVar[str] = "retrieval"
     pooled: ClassVar[bool] = False  # True: requests go through a pool; False: they fork from their own session's snapshot
+    blends: ClassVar[bool] = False  # True: that snapshot is put together from stored chunks (methods.retrieval.chunks.Chunked)
 
     def pool(self, salt: str) -> Pool:
         """An empty pool of this stage's kind; `salt` covers all that makes stored caches incompatible (model, method)."""
@@ -226,6 +228,13 @@ class Method:
         if self.compression and self.retrieval.pooled:
             raise Mismatch(
                 f"{self.retrieval} stores whole caches and would compress each one it serves anew; leave {self.compression[0]} out"
+            )
+        if self.retrieval.blends and not (isinstance(self.generation, Dense) or self.generation.rewrites):
+            raise Mismatch(f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out")
+        if self.retrieval.blends and self.needs:
+            raise Mismatch(
+                f"{self.retrieval} computes only some queries of the context, and another stage must have observed them all "
+                f"({', '.join(sorted(self.needs))}); take one that asks for K and V alone, such as knorm, keydiff, streaming-llm, kivi or quest"
             )
         others = [stage for stage in self.compression if not isinstance(stage, Eviction | Codec)]
         object.__setattr__(self, "compression", (*evictions, *others, *codecs))  # one order, one spelling

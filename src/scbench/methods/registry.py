@@ -42,6 +42,7 @@ PLACES = {  # name -> module:class; one line per method
     "rtn": "scbench.methods.compression.rtn:RTN",
     "fp8": "scbench.methods.compression.fp8:FP8",
     "prefix": "scbench.methods.retrieval.prefix:PrefixReuse",
+    "cacheblend": "scbench.methods.retrieval.cacheblend:CacheBlend",
     "quest": "scbench.methods.loading.quest:Quest",
     "retrieval-attention": "scbench.methods.loading.retrieval_attention:RetrievalAttention",
     "retroinfer": "scbench.methods.loading.retroinfer:RetroInfer",

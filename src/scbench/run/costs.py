@@ -21,9 +21,10 @@ from torch import Tensor
 from scbench.engines.contract import Engine, Feed
 from scbench.errors import ScbenchError
 from scbench.kv import Snapshot
-from scbench.methods.contract import Dense, Method
+from scbench.methods.contract import Generation, Method, Retrieval
 from scbench.methods.fork import fork
 from scbench.prompts import Conversation
+from scbench.run.blending import Blending, read_context
 from scbench.run.meter import Measured, measured
 from scbench.run.rewriting import rewritten
 from scbench.types import Mode, Protocol, Session
@@ -40,8 +41,8 @@ def cost_of(
     A method that cannot run is a row with `failure`. Nothing of one method is alive while another is measured, but the snapshot they share.
     """
     rows: list[dict[str, Any]] = []
-    for generation, needs in dict.fromkeys((method.generation, method.needs) for method in methods):
-        together = [method for method in methods if (method.generation, method.needs) == (generation, needs)]
+    for way in dict.fromkeys(_way(method) for method in methods):
+        generation, together = way[0], [method for method in methods if _way(method) == way]
         try:
             seen = rewritten(session, generation) if generation.rewrites else session
             talk = Conversation(seen, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens)
@@ -49,12 +50,12 @@ def cost_of(
             rows += [{"method": str(method), "failure": str(error)} for method in together]
             continue
         ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
-        pattern = None if isinstance(generation, Dense) else generation
+        blending = Blending(engine)  # the read that warms up fills its pool
         reads: list[Measured[Snapshot]] = []
         for _ in range(repeats + 1):  # the first warms up
             if reads:
                 reads[-1].value.release()
-            reads.append(measured(engine.facts.device, engine.read, ids, pattern=pattern, needs=needs))
+            reads.append(measured(engine.facts.device, read_context, engine, together[0], ids, blending=blending))
         snapshot = reads[-1].value
         for method in together:
             try:
@@ -64,6 +65,11 @@ def cost_of(
                 rows.append({"method": str(method), "failure": str(error)})
         snapshot.release()
     return rows
+
+
+def _way(method: Method) -> tuple[Generation, frozenset[str], Retrieval | None]:
+    """How a method reads the bare context, and what it observes."""
+    return method.generation, method.needs, method.retrieval if method.retrieval.blends else None
 
 
 def _row(

@@ -16,8 +16,9 @@ from scbench.engines.local import LocalEngine
 from scbench.errors import ScbenchError
 from scbench.kv import Snapshot, Stream
 from scbench.kv.store import nbytes
-from scbench.methods.contract import Dense, Method
+from scbench.methods.contract import Method
 from scbench.methods.fork import fork
+from scbench.run.blending import read_context
 
 CONTEXT_TOKENS = 230
 QUERY = tuple(range(40, 57))
@@ -52,8 +53,7 @@ def context(tokens: int = CONTEXT_TOKENS) -> list[int]:
 def read(engine: LocalEngine, method: Method, ids: list[int]) -> Snapshot:
     """The snapshot the method forks from."""
     method.check(shape=engine.facts.shape, tokens=len(ids))
-    pattern = None if isinstance(method.generation, Dense) else method.generation
-    return engine.read(ids, pattern=pattern, needs=method.needs)
+    return read_context(engine, method, ids)
 
 
 def opened(engine: LocalEngine, method: Method, ids: list[int] | None = None) -> Stream:

@@ -20,7 +20,9 @@ from scbench.kv import Snapshot, Stream
 from scbench.kv.stream import share
 from scbench.methods.contract import Dense, Generation, Method
 from scbench.methods.fork import fork
+from scbench.methods.retrieval.chunks import Chunked
 from scbench.prompts import Conversation
+from scbench.run.blending import Blended, Blending
 from scbench.run.decode import Play, decode, drive
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import evidence_left, rewritten
@@ -58,6 +60,8 @@ class SessionRun:
         self._conversations: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
         self._rewritten: dict[Generation, Session] = {}
         self._snapshots: dict[tuple[str, tuple[int, ...]], Snapshot] = {}
+        self._blending = Blending(engine)
+        self._blends: dict[tuple[str, tuple[int, ...]], Blended] = {}
 
     def play(self, jobs: Sequence[Job]) -> None:
         """Play all jobs, those that read the context in the same way together. A cell that fails becomes records of failure; others go on."""
@@ -69,6 +73,7 @@ class SessionRun:
             for snapshot in self._snapshots.values():
                 snapshot.release()
             self._snapshots.clear()
+            self._blends.clear()
 
     def _play_together(self, jobs: Sequence[Job]) -> None:
         self._needs = frozenset().union(*(job.method.needs for job in jobs))
@@ -142,7 +147,17 @@ class SessionRun:
         return self._snapshots[key]
 
     def _context(self, job: Job, talk: Conversation) -> Snapshot:
+        if isinstance(job.method.retrieval, Chunked):
+            return self._blend(job.method.retrieval, talk.context.ids).snapshot
         return self._read(talk.context.ids, job.method.generation)
+
+    def _blend(self, stage: Chunked, ids: tuple[int, ...]) -> Blended:
+        """A context put together from stored chunks, once however many methods and modes ask for it."""
+        key = (str(stage), ids)
+        if key not in self._blends:
+            self._blends[key] = self._blending.read(ids, stage, self.on_tokens)
+            self._snapshots[key] = self._blends[key].snapshot
+        return self._blends[key]
 
     def _with_query(self, job: Job, talk: Conversation, turn: int) -> Snapshot:
         """Context + one query: the query read densely on top, or with the context where the pattern's last rows matter."""
@@ -242,12 +257,16 @@ class SessionRun:
             prompt_tokens=prompt_tokens,
             talk=talk,
             kept=kept,
-            notes=stream.notes,
+            notes=(*stream.notes, *self._blend_notes(job, talk)),
             needles=self.needles,
         )
         job.answers[turn] = answer.text
         job.todo.discard(turn)
         self.emit(record)
+
+    def _blend_notes(self, job: Job, talk: Conversation) -> tuple[str, ...]:
+        blended = self._blends.get((str(job.method.retrieval), talk.context.ids))
+        return () if blended is None else (blended.note(),)
 
     def _evidence_kept(self, job: Job, talk: Conversation, turn: int, stream: Stream) -> float | None:
         """Share of the turn's evidence tokens that the stream still holds, mean over layers and KV heads; None if there is none to look for."""

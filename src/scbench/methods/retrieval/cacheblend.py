@@ -1,0 +1,140 @@
+"""CacheBlend: stored chunks put side by side, and the tokens that know least of each other computed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import ClassVar, Literal, Self
+
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kv import CacheShape
+from scbench.methods.budget import rounded, smallest_share
+from scbench.methods.retrieval.chunks import Chunked, at_separator, by_units, largest_rows, no_piece_stays, rounded_pieces
+
+OWN_RATIO = Fraction(3, 20)
+STEEPNESS = Fraction(
+    1, 5
+)  # gradual filtering: the first filtered layer computes a fifth more than the mean, the last a fifth less
+LEAST_CHUNK, MOST_CHUNK = 32, 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheBlend(Chunked):
+    """The context is cut into chunks whose caches are found by content and re-rotated to where they stand now; the share `ratio` is recomputed.
+
+    Source: CacheBlend (arXiv 2405.16444). Layers up to `check_layer` are computed for all tokens; after it the tokens whose K and V differ most
+    from the stored ones go on (filtering=gradual: fewer from layer to layer, `ratio` on average; once: chosen at the check layer alone), and what
+    they compute replaces what was stored. The paper gives no schedule for the filtering; ours falls linearly from 6/5 to 4/5 of the ratio.
+
+    `stored` is the workload. alone: every chunk was read by itself, after the context's first `lead_tokens` tokens (the paper). reordered: an
+    earlier request had the same chunks in another order (`seed`), and its read filled the pool: documents that come back in other orders.
+    `chunk_tokens` 0 means a sixteenth of the context as a power of two in 32..256; chunks end with text units. `separator` cuts documents at a
+    text instead (write \\n for a line break). `tau` is another word for `ratio`, as all methods have it.
+    """
+
+    ratio: Fraction | None = None
+    tau: Fraction | None = None
+    chunk_tokens: int = 0
+    check_layer: int = 1
+    filtering: Literal["gradual", "once"] = "gradual"
+    deviation: Literal["kv", "v"] = "kv"
+    stored: Literal["alone", "reordered"] = "alone"
+    lead_tokens: int = 1
+    separator: str = ""
+    seed: int = 0
+
+    name: ClassVar[str] = "cacheblend"
+    category: ClassVar[str] = "KV retrieval"
+    paper: ClassVar[str] = "CacheBlend, arXiv 2405.16444; the schedule of the filtering is ours"
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"ratio": "3/20", "chunk_tokens": 512},
+        "code": {"ratio": "4/25", "chunk_tokens": 256, "filtering": "once", "deviation": "v"},
+    }
+
+    def __post_init__(self) -> None:
+        if self.ratio is not None and self.tau is not None:
+            raise Mismatch(
+                f"cacheblend was given ratio={self.ratio} and tau={self.tau}, two words for one share; give one of them"
+            )
+        if not 0 <= self.share <= 1 or self.tau == 0:
+            raise Mismatch(f"{self}: the share that is recomputed lies in [0, 1], for instance ratio=0.15; tau lies in (0, 1]")
+        if min(self.chunk_tokens, self.check_layer, self.lead_tokens) < 0 or self.chunk_tokens == 1:
+            raise Mismatch(
+                f"{self}: chunk_tokens is 0 (chosen by the length) or at least 2, check_layer and lead_tokens at least 0"
+            )
+
+    @property
+    def share(self) -> Fraction:
+        """Part of the context's tokens recomputed, mean over the layers after the check layer."""
+        given = self.ratio if self.tau is None else self.tau
+        return OWN_RATIO if given is None else given
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, ratio=Fraction(1), tau=None)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        if shape.recurrent_bytes:
+            raise Mismatch(
+                f"{self}: a recurrent state covers all tokens it has seen, so the states of chunks read apart cannot be put together; use dense"
+            )
+        layers, chunk = len(shape.attention_layers), self.chunk(tokens)
+        if layers <= self.check_layer + 1:
+            raise Mismatch(
+                f"{self} computes layers 0..{self.check_layer} in full, and this model has {layers}: nothing would be saved"
+            )
+        if self.share and not rounded(self.share * tokens):
+            raise Mismatch(
+                f"{self} recomputes none of {tokens:,} tokens; the smallest ratio is {smallest_share(1, tokens)}, or 0 for none"
+            )
+        least = 3 if self.order_matters else 2
+        if not self.separator and rounded_pieces(tokens, chunk) < least:
+            raise Mismatch(
+                f"{self}: {tokens:,} tokens are fewer than {least} chunks of {chunk}, and one chunk is not blended; "
+                f"use a longer context, or chunk_tokens={max(2, tokens // 8)}"
+            )
+
+    @property
+    def order_matters(self) -> bool:
+        return self.stored == "reordered"
+
+    @property
+    def kept_as(self) -> str:
+        cut = self.separator or self.chunk_tokens
+        return f"reordered {cut!r} {self.seed}" if self.order_matters else f"alone after {self.lead_tokens}"
+
+    def chunk(self, tokens: int) -> int:
+        """Tokens of a chunk: as given, or clip(pow2(T / 16), 32, 256)."""
+        return self.chunk_tokens or min(MOST_CHUNK, max(LEAST_CHUNK, 1 << max(0, (tokens // 16).bit_length() - 1)))
+
+    def borders(self, texts: Sequence[str]) -> list[int]:
+        separator = self.separator.replace("\\n", "\n")
+        found = at_separator(texts, separator) if separator else by_units(texts, self.chunk(len(texts)))
+        if not found:
+            why = f"the context does not hold {separator!r}" if separator else f"{len(texts):,} tokens are one chunk"
+            raise Mismatch(f"{self}: {why}, and one chunk is not blended")
+        return found
+
+    def order(self, pieces: int) -> list[int] | None:
+        return no_piece_stays(pieces, self.seed) if self.order_matters else None
+
+    @property
+    def writes(self) -> bool:
+        return self.share > 0
+
+    def rows_at(self, layer: int, *, layers: int, tokens: int) -> int:
+        if not self.writes:
+            return 1
+        if layer <= self.check_layer:
+            return tokens
+        filtered, at = layers - self.check_layer - 1, layer - self.check_layer - 1
+        share = self.share
+        if self.filtering == "gradual" and filtered > 1:
+            slope = min(STEEPNESS, (1 - share) / share)  # never more than all, so the mean stays `share`
+            share *= 1 + slope * (1 - Fraction(2 * at, filtered - 1))
+        return min(tokens, max(1, rounded(share * tokens)))
+
+    def best(self, k_gap_N: Tensor, v_gap_N: Tensor, rows: int) -> Tensor:
+        return largest_rows(v_gap_N if self.deviation == "v" else k_gap_N + v_gap_N, rows)
