@@ -14,6 +14,8 @@ from scbench.methods import catalog, names
 from scbench.methods.spelling import read_part, split
 from scbench.run import manifest
 from scbench.run.cells import read_plan
+from scbench.run.equal_table import EqualBytes
+from scbench.run.equal_table import read as read_equal_bytes
 from scbench.run.journal import current, read_costs, read_records
 from scbench.run.settings import Settings, read_settings
 from scbench.types import Mode, Record
@@ -75,6 +77,10 @@ class Result:
         from scbench.stats import frame
 
         return frame(self.records())
+
+    def equal_bytes(self) -> list[EqualBytes]:
+        """Which settings the last command with `equal_bytes` chose, length by length; empty without it."""
+        return read_equal_bytes(self.folder)
 
     def costs(self) -> list[dict[str, Any]]:
         """Rows of the cost pass that were measured."""
@@ -147,6 +153,8 @@ def settle(given: Mapping[str, Any]) -> Settings:
                 "truncate": types.Truncate,
             }
             words[name] = _one_of(kind[name], words[name], name)
+    if "equal_bytes" in words:
+        words["equal_bytes"] = str(words["equal_bytes"])
     if "out" in words:
         words["out"] = Path(words["out"])
     defaults = {name: value for name, value in DEFAULT.items() if name in kinds}

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scbench.errors import CannotWrite, ScbenchError
 
@@ -32,6 +33,13 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
     ("model", str, "--model", GRID, "smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`"),
     ("tasks", str, "--tasks", GRID, "task names joined by commas, or all; see `scbench list tasks`"),
     ("methods", str, "--methods", GRID, "joined by commas, stages of one by +: dense,snapkv\\[tau=1/16],a-shape+kivi\\[bits=2]"),
+    (
+        "equal_bytes",
+        str,
+        "--equal-bytes",
+        GRID,
+        "fit every method's budget or bits to hold this share of a 16-bit dense cache, measured: 1/8",
+    ),
     ("modes", str, "--modes", GRID, "multi-turn, multi-request, or both joined by a comma"),
     ("length", str, "--length", GRID, "context in tokens of the model: 4k, 131072; several joined by commas"),
     ("sessions", int, "--sessions", GRID, "sessions per task and length (intervals are over these)"),
@@ -171,7 +179,33 @@ def _show(result: Any) -> None:
     from scbench import api
 
     out.print(terminal(summarise(records, result.costs(), stages=api.stages_of(records))))
+    for one in result.equal_bytes():
+        out.print(_equal_table(one))
     out.print(f"page: {result.folder / 'index.html'}", highlight=False, soft_wrap=True)
+
+
+def _equal_table(found: Any) -> Table:
+    """What each method that was asked for became, and the bytes it held of the sample."""
+    from scbench.report.words import bytes_text
+
+    length = f", {found.length_tokens:,} tokens" if found.length_tokens else ""
+    table = Table(
+        "asked for",
+        "played",
+        "held",
+        "of target",
+        "verdict",
+        title=f"Equal bytes{length}: target {found.share} of a 16-bit dense cache, {bytes_text(found.target_bytes)} of "
+        f"{bytes_text(found.reference_bytes)} at {found.context_tokens:,} tokens (dense holds {bytes_text(found.dense_bytes)} here)",
+        title_justify="left",
+    )
+    for row in found.rows:
+        share = "–" if row.held_bytes is None else f"{100 * row.held_bytes / found.target_bytes:.1f} %"
+        held = "–" if row.held_bytes is None else bytes_text(row.held_bytes)
+        table.add_row(
+            Text(row.asked), Text(row.played or "–"), held, share, Text(": ".join(filter(None, (row.verdict, row.why))))
+        )
+    return table
 
 
 def _again(folder: Path) -> str:

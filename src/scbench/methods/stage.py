@@ -30,6 +30,8 @@ class Stage:
     needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
     simulated: ClassVar[bool] = False  # True if it masks where it should free
     extra_passes: ClassVar[int] = 0  # forwards over the context beyond the read
+    knob: ClassVar[str] = ""  # the parameter that sets how many bytes are held; none if nothing does
+    knob_steps: ClassVar[tuple[object, ...]] = ()  # all its values, ascending, where these are few; a share otherwise
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""

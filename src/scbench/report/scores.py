@@ -25,6 +25,7 @@ from scbench.stats import (
 PARTIAL, SIGNIFICANT, FAILED, LOST, WEAK = "†", "*", "§", "¶", "◦"
 OTHER = "Other tasks"
 AVERAGES = "Averages"
+HELD = "Held, % of dense"  # bytes; the column beside the overall average
 SIDES = {"floor": "floor", "fact_recall": "facts", "leak": "leak"}  # what a reader needs next to ROUGE
 SIDE_IS_SHARE = {"floor", "fact_recall"}
 
@@ -42,6 +43,8 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
         columns.append((AVERAGES, ability))
     columns += [(OTHER, task) for task in tasks if not any(task in tasks_of(ability) for ability in ABILITIES)]
     columns.append((AVERAGES, OVERALL))
+    if any(share.setting == setting for share in summary.shares):
+        columns.append((AVERAGES, HELD))
     columns.sort(key=lambda column: (column[0] != AVERAGES, column[0] == OTHER))
     methods = summary.methods_in(setting)
     rows = [
@@ -64,6 +67,9 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
 
 
 def _entry(summary: Summary, setting: Setting, mode: str, method: MethodInfo, group: str, name: str) -> Entry:
+    if name == HELD:
+        ratios = [share.ratio for share in summary.shares if (share.setting, share.method) == (setting, method.name)]
+        return Entry(main=percent(ratios[0] if ratios else None))
     if group == AVERAGES:
         average = summary.average(setting, mode, method.name, name)
         return average_entry(average) if average else Entry(main=GAP)
@@ -142,6 +148,8 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     notes.append("Official: the same mean under the published scorer.")
     if any(entry.delta for entry in entries):
         notes.append(f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}")
+    if bases := sorted({share.basis for share in summary.shares if share.setting == setting}):
+        notes.append(f"Held: share of the bytes of: {'; '.join(bases)}.")
     if summary.baseline not in {cell.method for cell in mine}:
         notes.append(f"No differences: {summary.baseline}, the baseline, has no records here.")
     if SIGNIFICANT in used:

@@ -15,6 +15,7 @@ from scbench.methods.contract import Method
 from scbench.run import manifest
 from scbench.run.cells import CodeFacts, MethodFacts, ModelFacts, SessionFacts, canonical_json, cells, digest, keep_plan
 from scbench.run.costs import cost_of
+from scbench.run.equal import solve_run
 from scbench.run.journal import Costs, Journal
 from scbench.run.lock import Lock
 from scbench.run.plan import plan
@@ -91,18 +92,35 @@ class _Run:
     def __init__(
         self, settings: Settings, engine: Engine, methods: Sequence[Method], facts: ModelFacts, journal: Journal, costs: Costs
     ) -> None:
-        self.settings, self.engine, self.methods, self.facts = settings, engine, methods, facts
+        self.settings, self.engine, self.facts = settings, engine, facts
         self.journal, self.costs = journal, costs
-        self.by_spelling = {str(method): method for method in methods}
-        self.method_facts = [
-            MethodFacts(spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}) for m in methods
-        ]
+        self._take(methods)
         self.sessions = SessionStore(settings.out)
         self.cells: list[Cell] = []
         self.gaps: list[str] = []
         self._costed: dict[int, int] = {}  # length -> sessions measured
 
+    def _take(self, methods: Sequence[Method]) -> None:
+        self.methods = list(methods)
+        self.by_spelling = {str(method): method for method in methods}
+        self.method_facts = {
+            str(m): MethodFacts(spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}) for m in methods
+        }
+        self._at_length: dict[int, tuple[str, ...]] = {}  # spellings, where lengths have methods of their own
+
+    def _facts_at(self, length_tokens: int) -> list[MethodFacts]:
+        return [self.method_facts[spelling] for spelling in self._at_length.get(length_tokens, tuple(self.method_facts))]
+
+    def _equalise(self) -> None:
+        """Put methods that hold equal bytes, length by length, in the place of those that were asked for."""
+        found = solve_run(self.settings, self.engine, self.methods, self.facts)
+        self._take([parse(spelling) for spelling in dict.fromkeys(text for one in found for text in one.methods)])
+        self._at_length = {one.length_tokens: one.methods for one in found}
+        self.gaps += [line for one in found for line in one.gaps]
+
     def everything(self, *, quiet: bool) -> None:
+        if self.settings.equal_bytes is not None:
+            self._equalise()
         rows = {(row.task, row.length_tokens): row for row in plan(self.settings, self.methods, self.engine.facts)}
         total = sum(row.flops for row in rows.values())
         with Progress(total, quiet=quiet) as progress:
@@ -155,7 +173,11 @@ class _Run:
         )
         return list(
             cells(
-                [session], modes=self.settings.modes, methods=self.method_facts, model=self.facts, protocol=self.settings.protocol
+                [session],
+                modes=self.settings.modes,
+                methods=self._facts_at(item.length_tokens),
+                model=self.facts,
+                protocol=self.settings.protocol,
             )
         )
 
@@ -181,7 +203,7 @@ class _Run:
             "repeats": self.settings.cost_repeats,
             "protocol": self.settings.protocol,
         }
-        keys = {facts.spelling: digest({**about, "method": facts}) for facts in self.method_facts}
+        keys = {facts.spelling: digest({**about, "method": facts}) for facts in self._facts_at(length)}
         wanted = [self.by_spelling[spelling] for spelling, key in keys.items() if key not in self.costs]
         if not wanted:
             return

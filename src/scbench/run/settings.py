@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ def check_length(length_tokens: int) -> None:
     """Raise BadConfig for a length that sessions are not generated at."""
     if not LEAST_TOKENS <= length_tokens <= MOST_TOKENS:
         raise BadConfig(f"length {length_tokens:,}: sessions are generated from {LEAST_TOKENS} to {MOST_TOKENS:,} tokens (1m)")
+
+
+def check_share(text: str) -> None:
+    """Raise BadConfig for a share of the dense cache's bytes that means nothing."""
+    try:
+        fits = 0 < Fraction(text) < 1
+    except (ValueError, ZeroDivisionError):
+        fits = False
+    if not fits:
+        raise BadConfig(f"equal_bytes={text}: it is a share of the dense cache's bytes between 0 and 1, such as 1/8 or 0.25")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +61,7 @@ class Settings:
     cost_repeats: int = 3
     retry_failed: bool = False
     lanes: int = 48
+    equal_bytes: str | None = None  # a share of a 16-bit dense cache that all methods are fitted to (run/equal.py)
 
     def __post_init__(self) -> None:
         for name in ("tasks", "methods", "modes", "lengths_tokens"):
@@ -61,6 +73,8 @@ class Settings:
         for name in ("turns", "max_new_tokens", "window_tokens"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise BadConfig(f"{name}={value}: it is a whole number from 1")
+        if self.equal_bytes is not None:
+            check_share(self.equal_bytes)
         if self.data == GENERATED:
             for length_tokens in self.lengths_tokens:
                 check_length(length_tokens)

@@ -31,6 +31,8 @@ class FP8(TokenCodec):
     bits: Literal[8, 16] = 8  # 16: no quantisation
     tau: Fraction | None = None
 
+    knob: ClassVar[str] = "bits"
+    knob_steps: ClassVar[tuple[object, ...]] = (8,)
     name: ClassVar[str] = "fp8"
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "none; e4m3 of arXiv 2209.05433"

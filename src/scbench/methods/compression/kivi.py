@@ -35,6 +35,8 @@ class Kivi(Codec):
     residual_tokens: int = 32
     tau: Fraction | None = None
 
+    knob: ClassVar[str] = "bits"
+    knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
     name: ClassVar[str] = "kivi"
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "KIVI, arXiv 2402.02750"

@@ -27,6 +27,8 @@ class RTN(TokenCodec):
     group: int | None = None
     tau: Fraction | None = None
 
+    knob: ClassVar[str] = "bits"
+    knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
     name: ClassVar[str] = "rtn"
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "baseline of KIVI, arXiv 2402.02750"

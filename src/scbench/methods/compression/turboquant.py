@@ -39,6 +39,10 @@ class TurboQuant(TokenCodec):
     seed: int = 0
     tau: Fraction | None = None
 
+    knob: ClassVar[str] = "bits"
+    knob_steps: ClassVar[tuple[object, ...]] = tuple(
+        Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "5", "6", "7", "8")
+    )
     name: ClassVar[str] = "turboquant"
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "TurboQuant, arXiv 2504.19874"

@@ -38,6 +38,10 @@ class LLMLingua2(Generation):
     force_newlines: bool = True
     force_question_marks: bool = True
 
+    knob: ClassVar[str] = "tau"
+    knob_steps: ClassVar[tuple[object, ...]] = tuple(
+        Fraction(percent, 100) for percent in range(10, 101)
+    )  # it cuts at whole percents
     name: ClassVar[str] = "llmlingua-2"
     category: ClassVar[str] = "prompt compression"
     paper: ClassVar[str] = "LLMLingua-2, arXiv 2403.12968"

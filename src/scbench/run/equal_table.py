@@ -1,0 +1,82 @@
+"""What `--equal-bytes` decided, as values and as `equal-bytes.json` in the run's folder. Read by reports, so no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from scbench.errors import BadRecord
+from scbench.run.store import write_atomically
+
+NAME = "equal-bytes.json"
+MET, BELOW, OUT, REFERENCE = "met", "below", "left out", "reference"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """One method that was asked for. `held_bytes` are those of `played`, or, left out, the least it can hold (None: nobody could measure it)."""
+
+    asked: str
+    played: str | None
+    verdict: str  # met: under the target by less than a token; below: by more; left out: nothing under it; reference: dense
+    held_bytes: int | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EqualBytes:
+    """All methods at one length, on one sample. `key` covers everything the solution depends on."""
+
+    key: str
+    share: str
+    length_tokens: int
+    context_tokens: int  # of the sample
+    reference_bytes: int  # a 16-bit dense cache of them
+    dense_bytes: int  # the dense cache as this run holds it
+    token_bytes: int  # one token in all layers and KV heads, as this run holds it
+    rows: tuple[Fitted, ...]
+
+    @property
+    def target_bytes(self) -> int:
+        return target(self.share, self.reference_bytes)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Spellings to play, each once."""
+        return tuple(dict.fromkeys(row.played for row in self.rows if row.played is not None))
+
+    @property
+    def gaps(self) -> list[str]:
+        """A line for each method that is left out."""
+        at = f"{self.length_tokens:,} tokens" if self.length_tokens else "the published lengths"
+        return [f"equal bytes at {at}: {row.asked} is left out: {row.why}" for row in self.rows if row.verdict == OUT]
+
+
+def target(share: str, reference_bytes: int) -> int:
+    """Whole bytes that a share allows."""
+    return int(Fraction(share) * reference_bytes)
+
+
+def write(folder: Path, found: Iterable[EqualBytes]) -> None:
+    """Keep what the last command decided. Raises CannotWrite."""
+    text = json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
+    write_atomically(folder / NAME, text.encode() + b"\n")
+
+
+def read(folder: Path) -> list[EqualBytes]:
+    """What the last command decided; empty where there was nothing to decide. Raises BadRecord for a damaged file."""
+    path = folder / NAME
+    if not path.exists():
+        return []
+    try:
+        return [_read(one) for one in json.loads(path.read_bytes())]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
+        raise BadRecord(f"{str(path)!r} is damaged ({err!r}); remove it, the next run writes it again") from err
+
+
+def _read(one: dict[str, Any]) -> EqualBytes:
+    return EqualBytes(**{**one, "rows": tuple(Fitted(**row) for row in one["rows"])})
