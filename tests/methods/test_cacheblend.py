@@ -128,7 +128,11 @@ class Substituting:
 
 @pytest.mark.parametrize("kind", ["mha", "qwen3", "glm"])
 @pytest.mark.parametrize("spelling", ["cacheblend[ratio=0.3]", "cacheblend[preset=code,chunk_tokens=50,check_layer=0]"])
-def test_rows_that_leave_change_nothing_for_those_that_stay(kind: str, spelling: str) -> None:
+@pytest.mark.parametrize("rows_together", [256, 7])
+def test_rows_that_leave_change_nothing_for_those_that_stay(
+    kind: str, spelling: str, rows_together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scbench.engines.blend.MOST_ROWS", rows_together)
     local, method = engine(kind), stage(spelling)
     blending = Blending(local)
     made = blending.read(IDS, method).blend

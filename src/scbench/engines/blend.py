@@ -17,11 +17,11 @@ from scbench.engines.contract import ModelFacts
 from scbench.engines.local import LocalEngine
 from scbench.engines.rotation import QueryProbe, Rotation
 from scbench.errors import Mismatch, OutOfDevice
-from scbench.kernels import Partial, masked
+from scbench.kernels import full, masked, merge
 from scbench.kv import DenseStore, Snapshot
 from scbench.kv.tail import newest
 
-MOST_SCORES = 1 << 26  # of one masked attention: what it holds at once, in numbers
+MOST_ROWS, MOST_SCORES = 256, 1 << 26  # of one masked attention: rows, and scores held at once
 TRIED_TOKENS, TRIED_APART = 24, 11
 MOVING_FREQUENCIES = ("dynamic", "longrope")  # the turn of a position depends on how far the whole text reaches
 
@@ -237,21 +237,28 @@ class _Layer:
         first, last = int(rows[0]), int(rows[-1])
         if last - first + 1 == len(rows):
             return newest(q_HGND, self.k_HSD[:, : last + 1], self.v_HSD[:, : last + 1], scale=scale).partial.out
-        return self._scattered(q_HGND, scale).out
+        return self._scattered(q_HGND, scale)
 
-    def _scattered(self, q_HGND: Tensor, scale: float) -> Partial:
-        """Rows with gaps between them: each sees all slots up to its own position."""
-        heads, group, _, _ = q_HGND.shape
-        step = max(1, MOST_SCORES // (heads * group * self.k_HSD.shape[1]))
-        parts = list[Partial]()
-        for start in range(0, len(self.rows), step):
-            rows = self.rows[start : start + step]
-            stop = int(rows[-1]) + 1
-            mask_TS = torch.arange(stop, device=rows.device) <= rows.unsqueeze(1)
-            parts.append(
-                masked(q_HGND[:, :, start : start + step], self.k_HSD[:, :stop], self.v_HSD[:, :stop], mask_TS, scale=scale)
-            )
-        return Partial(torch.cat([part.out for part in parts], dim=2), torch.cat([part.lse for part in parts], dim=2))
+    def _scattered(self, q_HGND: Tensor, scale: float) -> Tensor:
+        """Rows with gaps between them: a block of them sees all slots before its first row, and of those up to its last row its own past."""
+        done, start = list[Tensor](), 0
+        while start < len(self.rows):
+            rows = self.rows[start : start + self._block(start, q_HGND.shape[0] * q_HGND.shape[1])]
+            first, stop, q = int(rows[0]), int(rows[-1]) + 1, q_HGND[:, :, start : start + len(rows)]
+            mask_TS = torch.arange(first, stop, device=rows.device) <= rows.unsqueeze(1)
+            parts = [masked(q, self.k_HSD[:, first:stop], self.v_HSD[:, first:stop], mask_TS, scale=scale)]
+            if first:
+                parts.append(full(q, self.k_HSD[:, :first], self.v_HSD[:, :first], scale=scale))
+            done.append(merge(parts).out)
+            start += len(rows)
+        return torch.cat(done, dim=2)
+
+    def _block(self, start: int, heads: int) -> int:
+        """How many rows from `start` on are attended together: at most MOST_ROWS, fewer where they stand so far apart that scores would not fit."""
+        rows = min(MOST_ROWS, len(self.rows) - start)
+        while rows > 1 and heads * rows * int(self.rows[start + rows - 1] - self.rows[start] + 1) > MOST_SCORES:
+            rows //= 2
+        return rows
 
 
 def _alike(ours: Tensor, wanted: Tensor, what: str) -> None:

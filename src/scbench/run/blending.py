@@ -55,23 +55,27 @@ class Blending:
 
     engine: Engine
     _blender: Blender | None = None
+    _texts: dict[int, str] = field(default_factory=dict)  # of single tokens
     _pools: dict[tuple[str, tuple[int, ...]], Pool] = field(default_factory=dict)
 
     def read(self, ids: Sequence[int], stage: Chunked, on_tokens: Callable[[int], None] | None = None) -> Blended:
         """The prefix `ids` by way of the pool. Raises Mismatch for a model that cannot be blended, or a context of one chunk."""
         blender = self._blender = self._blender or _blender(self.engine)
-        borders = [0, *stage.borders([self.engine.tokenizer.decode([token]) for token in ids]), len(ids)]
+        borders = [0, *stage.borders([self._text(token) for token in ids]), len(ids)]
         chunks = [tuple(ids[start:stop]) for start, stop in pairwise(borders)]
         order = stage.order(len(chunks))
         earlier = chunks[0] if order is None else tuple(token for at in order for token in chunks[at])
         pool = self._pool(stage, ids if order is not None else ())
-        missing = [chunk for chunk in dict.fromkeys(chunks) if stage.lookup(pool, chunk) is None]
+        found = {chunk: _found(stage, pool, chunk) for chunk in chunks}
+        missing = [chunk for chunk, piece in found.items() if piece is None]
         if missing:
             if order is None:
                 self._store_alone(pool, missing, lead=chunks[0][: stage.lead_tokens], first=chunks[0])
             else:
                 self._store_request(pool, [chunks[at] for at in order])
-        pieces = [_found(stage, pool, chunk) for chunk in chunks]
+            found |= {chunk: _found(stage, pool, chunk) for chunk in missing}
+        pieces = [piece for chunk in chunks if (piece := found[chunk]) is not None]
+        assert len(pieces) == len(chunks), "a chunk that was just stored is found"
         made = blender.blend(pieces, stage, read_by=str(stage), on_tokens=on_tokens)
         facts, tokens, layers = self.engine.facts, len(ids), len(made.rows)
         return Blended(
@@ -85,6 +89,11 @@ class Blending:
             flops=blend_flops(facts, rows=sum(map(len, made.rows)), pairs=made.pairs, layers=layers),
             dense_flops=blend_flops(facts, rows=tokens * layers, pairs=dense_pairs(tokens, layers), layers=layers),
         )
+
+    def _text(self, token: int) -> str:
+        if token not in self._texts:
+            self._texts[token] = self.engine.tokenizer.decode([token])
+        return self._texts[token]
 
     def _pool(self, stage: Chunked, ids: Sequence[int]) -> Pool:
         """Chunks read as part of an earlier request belong to that request: else an answer would depend on what was played before."""
@@ -128,7 +137,8 @@ def _blender(engine: Engine) -> Blender:
     return Blender(engine)
 
 
-def _found(stage: Chunked, pool: Pool, chunk: tuple[int, ...]) -> Snapshot:
+def _found(stage: Chunked, pool: Pool, chunk: tuple[int, ...]) -> Snapshot | None:
     hit = stage.lookup(pool, chunk)
-    assert hit is not None, "a chunk that was just stored is found"
+    if hit is None:
+        return None
     return hit.snapshot if hit.snapshot.logical_tokens == hit.tokens else hit.snapshot.prefix(hit.tokens)
