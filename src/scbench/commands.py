@@ -11,8 +11,11 @@ from rich.table import Table
 
 from scbench.cli import _show, app, err, out
 from scbench.errors import BadConfig, ScbenchError, Unknown
+from scbench.lab.commands import lab
 
 KINDS = ("tasks", "methods", "models")
+
+app.add_typer(lab)
 
 
 @app.command("list")

@@ -1,0 +1,110 @@
+"""The state of a training run on disk: written whole or not at all, read without running anything that is in it.
+
+`checkpoint.pt` holds tensors and plain values only (`torch.load(weights_only=True)`). `model/` beside it is an ordinary transformers
+checkpoint (safetensors, fp32) that `--model` takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from scbench.errors import BadConfig, CannotWrite, DataError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FORMAT = 1
+
+
+def save(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace `path` by this state: to a file beside it, to the disk, then renamed, so that a kill leaves the old or the new."""
+    fresh = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with fresh.open("wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise CannotWrite(f"{path} cannot be written ({error}); the checkpoint before it is kept") from error
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """The state at `path`, on the CPU; None if there is none."""
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        number = state["format"]
+    except Exception as error:  # torch raises many kinds for a broken file
+        raise DataError(
+            f"{path} is not a checkpoint of `scbench lab train` ({error}); take another --out, or remove it"
+        ) from error
+    if number != FORMAT:
+        raise DataError(f"{path} has format {number}, this version reads {FORMAT}; take another --out")
+    return state
+
+
+def check_same(settings: Mapping[str, Any], saved: Mapping[str, Any], path: Path) -> None:
+    """Refuse to go on under other settings, naming each that differs."""
+    differing = [
+        f"{name} is {settings.get(name)!r} and was {saved.get(name)!r}"
+        for name in sorted(settings.keys() | saved.keys())
+        if settings.get(name) != saved.get(name)
+    ]
+    if differing:
+        raise BadConfig(f"{path} was made with other settings: {'; '.join(differing)}. Give the same, or another --out")
+
+
+def export(
+    model: PreTrainedModel, folder: Path, *, card: Mapping[str, Any], save_tokenizer: Callable[[Path], object] | None
+) -> None:
+    """Write an ordinary transformers checkpoint to `folder`: the model, how it was made (`lab.json`), and its tokenizer's files."""
+    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    try:
+        for left_over in (fresh, old):
+            shutil.rmtree(left_over, ignore_errors=True)
+        with _no_bars():
+            model.save_pretrained(fresh)
+        (fresh / "lab.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+        if save_tokenizer is not None:
+            save_tokenizer(fresh)
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise CannotWrite(f"{folder} cannot be written ({error})") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Without the progress bars of `transformers`, which would break ours."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
