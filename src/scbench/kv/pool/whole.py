@@ -1,4 +1,4 @@
-"""The pool: sealed snapshots of earlier requests, found again by the tokens they begin with."""
+"""A pool of whole snapshots in memory, each with data of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scbench.errors import BadConfig
+from scbench.kv.pool.chain import links, root
 from scbench.kv.snapshot import Snapshot
 
 
@@ -17,6 +18,9 @@ class Hit:
 
     snapshot: Snapshot
     tokens: int
+    disk_tokens: int = 0  # of these, from disk
+    read_bytes: int = 0  # of files, whole
+    seconds: float = 0.0  # to find and fetch
 
 
 class Pool:
@@ -37,12 +41,7 @@ class Pool:
 
     def hashes(self, ids: Sequence[int]) -> list[bytes]:
         """Chained hash of every whole block of `ids`."""
-        chain, found = hashlib.sha256(self.salt.encode()).digest(), []
-        for start in range(0, len(ids) - self.block_tokens + 1, self.block_tokens):
-            block = b"".join(int(token).to_bytes(4, "little") for token in ids[start : start + self.block_tokens])
-            chain = hashlib.sha256(chain + block).digest()
-            found.append(chain)
-        return found
+        return links(ids, self.block_tokens, root(self.salt))
 
     def lookup(self, ids: Sequence[int]) -> Hit | None:
         """The longest run of whole blocks that some stored snapshot begins with; counts hit and missed tokens. At least one token is left to
@@ -50,7 +49,9 @@ class Pool:
         usable = self.hashes(ids[: max(0, len(ids) - 1)])
         for blocks in range(len(usable), 0, -1):
             key = self._by_block.get(usable[blocks - 1])
-            if key is not None and key in self._entries:
+            if key is not None and self._entries[key].ids[: blocks * self.block_tokens] == tuple(
+                ids[: blocks * self.block_tokens]
+            ):
                 self._entries.move_to_end(key)
                 self.hit_tokens += blocks * self.block_tokens
                 self.miss_tokens += len(ids) - blocks * self.block_tokens
