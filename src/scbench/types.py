@@ -159,6 +159,7 @@ class Cell:
     turns: int
     session_digest: str
     key: str
+    form: Form = Form.FULL
 
 
 class Finish(StrEnum):
@@ -223,6 +224,9 @@ class Score:
         return self.value is None
 
 
+BEYOND_TRAINED = "beyond_trained_window"  # a note: the model was given a larger window than it was trained for
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One journal line: one turn of one cell, answered or failed. Appended, never edited."""
@@ -250,3 +254,4 @@ class Record:
     evidence_survives: bool | None = None  # after truncation; None where it cannot be told
     evidence_kept: float | None = None  # share of the evidence's tokens the method still holds, mean over layers and heads
     notes: tuple[str, ...] = ()  # for instance budget_not_binding
+    form: Form = Form.FULL

@@ -5,15 +5,16 @@ import io
 import re
 
 import pytest
-from factory import run, session
+from factory import record, run, session
 from report_sample import MANIFEST
 from rich.console import Console
 
-from scbench.report import cost_csv, csv, latex, markdown, terminal, turns_csv
+from scbench.report import cost_csv, csv, latex, markdown, page, terminal, turns_csv
 from scbench.report.costs import gap_table
 from scbench.report.scores import score_table
 from scbench.report.words import bytes_text, interval, percent, seconds_text, signed
 from scbench.stats import Estimate, Summary, summarise
+from scbench.types import BEYOND_TRAINED, Form
 
 
 def printed(summary: Summary, width: int) -> str:
@@ -191,3 +192,20 @@ def test_a_report_without_the_baseline_says_why_there_are_no_differences() -> No
     assert "No differences: dense" in markdown(
         summarise([*session([1.0], method="snapkv"), *session([1.0], number=1, method="snapkv")])
     )
+
+
+def test_every_table_and_the_head_of_a_page_say_that_its_form_is_tiny() -> None:
+    costs = [{"model": "toy", "method": "dense", "length_tokens": 1024, "form": form, "tpot_s": 1.0} for form in ("tiny", "full")]
+    tiny = summarise([record(form=Form.TINY), record()], costs)
+    text = markdown(tiny)
+    assert sum("form: tiny" in line for line in text.splitlines() if line.startswith("## ")) == 2  # scores and costs
+    assert "- Form: form: full, tiny" in text
+    assert page(tiny).count("form: tiny") >= 4
+    assert {row["form"] for row in rows_of(csv(tiny))} == {row["form"] for row in rows_of(cost_csv(tiny))} == {"full", "tiny"}
+    assert "form:" not in markdown(summarise([record()]))
+
+
+def test_turns_beyond_the_trained_window_are_counted_under_their_table() -> None:
+    beyond = summarise([record(notes=("budget_not_binding", BEYOND_TRAINED)), record(turn=1)])
+    assert "beyond\\_trained\\_window): 1 of 2 turns" in markdown(beyond)
+    assert "beyond" not in markdown(summarise([record()]))

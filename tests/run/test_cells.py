@@ -29,7 +29,7 @@ from scbench.run.cells import (
     keep_plan,
     read_plan,
 )
-from scbench.types import CompressAfter, History, Mode, PromptSet, Protocol, Truncate
+from scbench.types import CompressAfter, Form, History, Mode, PromptSet, Protocol, Truncate
 
 MODEL = ModelFacts(
     name="toy",
@@ -50,6 +50,7 @@ BASE: dict[str, Any] = {
     "protocol": Protocol(),
     "turns": 5,
     "code": CODE,
+    "form": Form.FULL,
 }
 PINNED = "ff97eee2e54647d52633536f1b17d17b8c8f19fad3656633a9c74a6c28a9d9ed"
 CHANGES: dict[str, dict[str, Any]] = {
@@ -66,6 +67,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "protocol.max_new_tokens": {"protocol": Protocol(max_new_tokens=40)},
     **{f"model.{f.name}": {"model": replace(MODEL, **{f.name: "other"})} for f in fields(ModelFacts) if f.name != "settings"},
     "model.settings": {"model": replace(MODEL, settings={"chunk_tokens": 4096})},
+    "form": {"form": Form.TINY},
     "code.task_version": {"code": replace(CODE, task_version=2)},
     "code.rules": {"code": replace(CODE, rules=("strict/2", "official/1"))},
     "code.scbench": {"code": replace(CODE, scbench="0.1.1")},

@@ -22,7 +22,7 @@ from scbench.errors import BadConfig, BadRecord, Busy, CannotWrite, Released
 from scbench.run import lines
 from scbench.run.journal import COSTS, RECORDS, Costs, Journal, current, read_costs, read_records
 from scbench.run.lock import Lock
-from scbench.types import Answer, Cell, Cost, Failure, Finish, Mode, Protocol, Record, Score
+from scbench.types import Answer, Cell, Cost, Failure, Finish, Form, Mode, Protocol, Record, Score
 
 GAP = Score(value=None, rule="strict/1", why="crashed")
 GOOD = Score(value=1.0, rule="strict/1", read="x", side={"em": 1.0})
@@ -158,6 +158,19 @@ def test_a_bad_line_before_the_last_is_named_and_left_alone(tmp_path: Path, bad:
     assert path.read_bytes() == before
     path.write_bytes(whole[0] + whole[2])
     Journal(tmp_path).close()  # the failed opening kept no lock
+
+
+def test_a_line_from_before_forms_were_noted_is_of_the_full_form(tmp_path: Path) -> None:
+    fill(tmp_path, turns=1)
+    path = tmp_path / RECORDS
+    path.write_bytes(path.read_bytes().replace(b',"form":"full"', b""))
+    assert b"form" not in path.read_bytes()
+    assert [one.form for one in read_records(tmp_path)] == [Form.FULL]
+
+
+def test_a_tiny_record_never_supersedes_a_full_one() -> None:
+    full, tiny = record(key="a"), record(key="b", form=Form.TINY)
+    assert current([full, tiny]) == [full, tiny]
 
 
 def test_a_line_with_fields_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from scbench.types import Answer, Cost, Failure, Finish, Mode, Protocol, Record, Score
+from scbench.types import Answer, Cost, Failure, Finish, Form, Mode, Protocol, Record, Score
 
 MIX = {"summary_with_needles": ("summary", "passkey"), "repoqa_and_kv": ("repoqa", "kv")}
 ALL_TASKS = (
@@ -37,11 +37,13 @@ def record(
     truncated_tokens: int = 0,
     evidence_survives: bool | None = None,
     protocol: Protocol | None = None,
+    form: Form = Form.FULL,
+    notes: tuple[str, ...] = (),
 ) -> Record:
     """One turn. `value` None with no failure is a gap for the reason `why`."""
     failed = Failure(kind=failure, why="made to fail") if failure else None
     given = None if failed else value
-    cell = (task, method, mode, session, model, length_tokens)
+    cell = (task, method, mode, session, model, length_tokens, form)
     parts = MIX.get(task, (task,))
     return Record(
         key=key or hashlib.sha256(repr(cell).encode()).hexdigest(),
@@ -64,6 +66,8 @@ def record(
         cost=cost or Cost(held_bytes=1000, loaded_bytes=500),
         truncated_tokens=truncated_tokens,
         evidence_survives=evidence_survives,
+        form=form,
+        notes=notes,
     )
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from factory import ALL_TASKS, record, run, session
 
 from scbench.errors import BadConfig, BadRecord
 from scbench.stats import NOT_RUN, OVERALL, Cell, Spread, Summary, cost_row, frame, summarise
-from scbench.types import Cost, Mode, Record
+from scbench.types import Cost, Form, Mode, Record
 
 MT = "multi-turn"
 
@@ -255,3 +257,11 @@ def test_the_same_records_in_any_order_give_the_same_numbers() -> None:
     rows = run(tasks=("kv", "repoqa_and_kv"), sessions=4)
     assert summarise(rows).cells == summarise(rows[::-1]).cells
     assert Mode.MULTI_TURN in summarise(rows).modes
+
+
+def test_tiny_and_full_turns_never_share_a_table_nor_a_cost_row() -> None:
+    tiny = [replace(one, form=Form.TINY, key=one.key + "t") for one in session([0.0, 0.0])]
+    rows = [{"model": "toy", "method": "dense", "length_tokens": 1024, "held_bytes": 1, "dense_bytes": 2}]
+    found = summarise([*session([1.0, 1.0]), *tiny], [*rows, {**rows[0], "form": "tiny", "held_bytes": 2}], resamples=0)
+    assert [(cell.setting.form, cell.strict.value) for cell in found.cells] == [("full", 1.0), ("tiny", 0.0)]
+    assert [(share.setting.form, share.ratio) for share in found.shares] == [("full", 0.5), ("tiny", 1.0)]

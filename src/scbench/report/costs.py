@@ -6,6 +6,7 @@ from scbench.report.scores import stage_title
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent, spread_text
 from scbench.stats import SIMULATED, CostRow, MethodInfo, Summary, title_of
+from scbench.types import Form
 
 ESTIMATED = "~"
 MEASURES = {
@@ -23,10 +24,12 @@ MEASURES = {
 
 
 def cost_tables(summary: Summary) -> list[Table]:
-    """One table for each model and length; measures that nobody measured have no column."""
+    """One table for each model, length and form; measures that nobody measured have no column."""
     tables: list[Table] = []
-    for model, length_tokens in sorted({(row.model, row.length_tokens) for row in summary.costs}):
-        mine = [row for row in summary.costs if (row.model, row.length_tokens) == (model, length_tokens)]
+    for model, length_tokens, form in sorted({(row.model, row.length_tokens, row.form) for row in summary.costs}):
+        place = model, length_tokens, form
+        mine = [row for row in summary.costs if (row.model, row.length_tokens, row.form) == place]
+        mark = "" if form == Form.FULL else f", form: {form}"
         infos = {info.name: info for info in summary.methods}
         mine.sort(key=lambda row: list(infos).index(row.method))
         measures = [name for name in MEASURES if any(getattr(row, name) is not None for row in mine)]
@@ -49,7 +52,7 @@ def cost_tables(summary: Summary) -> list[Table]:
         notes += [f"{SIMULATED} simulated: masked instead of freed."] if any(SIMULATED in row.name for row in rows) else []
         tables.append(
             Table(
-                title=f"Cost, {model}, {length_tokens:,} tokens" if length_tokens else f"Cost, {model}",
+                title=f"Cost, {model}, {length_tokens:,} tokens{mark}" if length_tokens else f"Cost, {model}{mark}",
                 label=f"cost-{len(tables) + 1}",
                 corner="method",
                 columns=tuple(Column(title=MEASURES[name]) for name in measures),
@@ -113,10 +116,21 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         ("Models", ", ".join(sorted({one.model for one in summary.settings})) or GAP),
         ("Methods", ", ".join(method.name for method in summary.methods) or GAP),
         ("Tasks", ", ".join(title_of(task) for task in summary.tasks) or GAP),
+        *_forms(summary),
         ("Modes", ", ".join(summary.modes) or GAP),
         ("Context lengths", f"{lengths} tokens"),
         ("Protocols", "; ".join(sorted({one.protocol for one in summary.settings})) or GAP),
         ("Sessions", f"{turns['session'].n_unique():,}"),
         ("Turns", f"{turns.height:,}, of these {scored:,} scored and {turns.height - scored:,} gaps"),
         ("Scorers", rules or GAP),
+    ]
+
+
+def _forms(summary: Summary) -> list[tuple[str, str]]:
+    """What the tasks are written in, wherever it is not the full form alone: such numbers compare with nothing published."""
+    forms = sorted({one.form for one in summary.settings})
+    if not set(forms) - {str(Form.FULL)}:
+        return []
+    return [
+        ("Form", f"form: {', '.join(forms)} (tiny tasks have a closed vocabulary; never compare them with full or official data)")
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import polars as pl
+
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, interval, percent, signed, signed_interval
 from scbench.stats import (
@@ -21,6 +23,8 @@ from scbench.stats import (
     tasks_of,
     title_of,
 )
+from scbench.stats.frame import SETTING
+from scbench.types import BEYOND_TRAINED
 
 PARTIAL, SIGNIFICANT, FAILED, LOST, WEAK = "†", "*", "§", "¶", "◦"
 OTHER = "Other tasks"
@@ -150,6 +154,8 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
         notes.append(f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}")
     if bases := sorted({share.basis for share in summary.shares if share.setting == setting}):
         notes.append(f"Held: share of the bytes of: {'; '.join(bases)}.")
+    if beyond := _beyond(summary, setting, mode):
+        notes.append(f"Beyond the length the model was trained for ({BEYOND_TRAINED}): {beyond}.")
     if summary.baseline not in {cell.method for cell in mine}:
         notes.append(f"No differences: {summary.baseline}, the baseline, has no records here.")
     if SIGNIFICANT in used:
@@ -172,6 +178,14 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     if lines:
         notes.append(f"{GAP} no score. " + "; ".join(lines) + ".")
     return notes
+
+
+def _beyond(summary: Summary, setting: Setting, mode: str) -> str:
+    """The share of a table's turns that a model answered with a window beyond its training; empty if it was not."""
+    keep = [pl.col(name) == getattr(setting, name) for name in SETTING]
+    mine = summary.turns.filter(*keep, pl.col("mode") == mode)
+    beyond = mine.filter(pl.col("notes").str.contains(BEYOND_TRAINED, literal=True)).height
+    return f"{beyond:,} of {mine.height:,} turns" if beyond else ""
 
 
 def _out_of_reach(cells: Sequence[Cell]) -> str:

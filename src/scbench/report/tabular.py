@@ -39,7 +39,13 @@ def cost_csv(summary: Summary) -> str:
                 f"{name}_min": spread.low if spread else None,
                 f"{name}_max": spread.high if spread else None,
             }
-        head = {"model": row.model, "method": row.method, "length_tokens": row.length_tokens, "sessions": row.sessions}
+        head = {
+            "model": row.model,
+            "method": row.method,
+            "length_tokens": row.length_tokens,
+            "form": row.form,
+            "sessions": row.sessions,
+        }
         rows.append(
             {**head, **spreads, "held_share": row.held_share, "estimated": " ".join(row.estimated), "simulated": row.simulated}
         )
@@ -56,6 +62,7 @@ def _head(setting: Setting, mode: str, method: str, stage: str) -> dict[str, obj
         "model": setting.model,
         "length_tokens": setting.length_tokens,
         "protocol": setting.protocol,
+        "form": setting.form,
         "mode": mode,
         "method": method,
         "stage": stage,

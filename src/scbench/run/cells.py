@@ -17,7 +17,7 @@ from types import MappingProxyType
 import scbench
 from scbench.errors import BadConfig, BadRecord
 from scbench.run.store import write_atomically
-from scbench.types import Cell, Mode, Protocol
+from scbench.types import Cell, Form, Mode, Protocol
 
 PLAN = "plan.json"
 VERSION = scbench.__version__
@@ -69,6 +69,7 @@ class SessionFacts:
     turns: int
     digest: str
     code: CodeFacts
+    form: Form = Form.FULL
 
 
 def canonical_json(value: object) -> str:
@@ -101,6 +102,7 @@ def cell_key(
     protocol: Protocol,
     turns: int,
     code: CodeFacts,
+    form: Form = Form.FULL,
 ) -> str:
     """The resume key of a cell, 64 hex digits.
 
@@ -116,6 +118,7 @@ def cell_key(
             "protocol": replace(protocol, compress_after=protocol.compresses_after(mode)),
             "turns": turns,
             "code": code,
+            **({} if form is Form.FULL else {"form": form}),  # left out of full forms, so that their keys stay what they were
         }
     )
 
@@ -165,7 +168,9 @@ def _cell(session: SessionFacts, mode: Mode, method: MethodFacts, model: ModelFa
             protocol=protocol,
             turns=turns,
             code=session.code,
+            form=session.form,
         ),
+        form=session.form,
     )
 
 

@@ -178,7 +178,8 @@ def current(records: Iterable[Record], plan: Collection[str] = ()) -> list[Recor
 
 
 def _label(record: Record) -> tuple[object, ...]:
-    return record.task, record.length_tokens, record.seed, record.mode, record.model, record.method, record.protocol
+    place = record.task, record.form, record.length_tokens, record.seed, record.mode
+    return *place, record.model, record.method, record.protocol
 
 
 def _check(record: Record) -> None:

@@ -83,4 +83,5 @@ def _blank(cell: Cell, session: Session, turn: int) -> Record:
         official=Score(value=None, rule="official/1"),
         cost=Cost(),
         depth=asked.depth,
+        form=cell.form,
     )

@@ -12,6 +12,7 @@ from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, Clusters, Estimate, Indices, mean_of
 from scbench.stats.paired import Difference, difference_of, holm
 from scbench.stats.paper import parts_of
+from scbench.types import Form
 
 NOT_RUN = "not run"
 KEPT_WHOLE = (pl.col("truncated_tokens") == 0) | pl.col("evidence_survives").fill_null(False)
@@ -24,11 +25,13 @@ class Setting:
     model: str
     length_tokens: int
     protocol: str
+    form: str = "full"
 
     @property
     def label(self) -> str:
         length = f"{self.length_tokens:,} tokens" if self.length_tokens else "published lengths"
-        return f"{self.model}, {length}, {self.protocol}"
+        form = "" if self.form == Form.FULL else f", form: {self.form}"
+        return f"{self.model}, {length}, {self.protocol}{form}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: 
     """All cells of a frame. With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not measurable."""
     found: list[Cell] = []
     for key, rows in table.partition_by([*SETTING, "mode", "task"], as_dict=True, maintain_order=True).items():
-        setting, mode, task = Setting(*key[:3]), str(key[3]), str(key[4])
+        setting, (mode, task) = Setting(*key[:-2]), map(str, key[-2:])
         parts = part_names(task, rows)
         planned = int(rows.group_by("session").agg(pl.col("turns").max())["turns"].sum())
         for part in ("", *parts) if len(parts) > 1 else ("",):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from statistics import median
 
 from scbench.errors import BadRecord
+from scbench.types import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class CostRow:
     model: str
     method: str
     length_tokens: int  # of the setting, the key that joins costs to scores
+    form: str = "full"  # of the tasks; joins too
     context_tokens: Spread | None = None  # of the contexts really read
     sessions: int | None = None
     prefill_s: Spread | None = None
@@ -52,7 +54,7 @@ class CostRow:
 
 
 TEXTS, COUNTS = ("model", "method"), ("length_tokens", "sessions")
-OTHERS = (*TEXTS, *COUNTS, "estimated", "simulated")
+OTHERS = (*TEXTS, "form", *COUNTS, "estimated", "simulated")
 MEASURED = tuple(field.name for field in fields(CostRow) if field.name not in OTHERS)
 
 
@@ -77,6 +79,7 @@ def cost_row(given: Mapping[str, object] | CostRow) -> CostRow:
         model=str(given["model"]),
         method=str(given["method"]),
         length_tokens=length_tokens or 0,
+        form=str(given.get("form", Form.FULL)),
         sessions=sessions,
         estimated=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (str(names),),
         simulated=bool(given.get("simulated", False)),

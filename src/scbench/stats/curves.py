@@ -49,18 +49,18 @@ def curves(table: pl.DataFrame) -> list[CurvePoint]:
     points: list[CurvePoint] = []
     keys = [*SETTING, "mode", "method", "task", "turn"]
     for key, rows in table.partition_by(keys, as_dict=True, maintain_order=True).items():
-        task = str(key[5])
+        mode, method, task = map(str, key[-4:-1])
         for part in part_names(task, rows):
             mine = rows.filter(pl.col("subtask") == part) if part else rows
             if mine.height:
                 points.append(
                     CurvePoint(
-                        setting=Setting(*key[:3]),
-                        mode=str(key[3]),
-                        method=str(key[4]),
+                        setting=Setting(*key[:-4]),
+                        mode=mode,
+                        method=method,
                         task=task,
                         part=part,
-                        turn=int(key[6]),
+                        turn=int(key[-1]),
                         estimate=mean_of(clusters_of(mine, "strict", ("",))),
                         gap_turns=mine["strict"].null_count(),
                     )
@@ -96,15 +96,15 @@ def trends(table: pl.DataFrame) -> list[Trend]:
     keys = [*SETTING, "mode", "method", "task"]
     place = pl.col("turn").rank("dense").over("session", "subtask")  # 1 = the first turn of its sub-task, scored or not
     for key, rows in table.partition_by(keys, as_dict=True, maintain_order=True).items():
-        task = str(key[5])
+        mode, method, task = map(str, key[-3:])
         parts = part_names(task, rows)
         ranked = rows.with_columns((place if len(parts) > 1 else pl.col("turn") + 1).alias("place"))
         first, later = ranked.filter(pl.col("place") == 1), ranked.filter(pl.col("place") > 1)
         found.append(
             Trend(
-                setting=Setting(*key[:3]),
-                mode=str(key[3]),
-                method=str(key[4]),
+                setting=Setting(*key[:-3]),
+                mode=mode,
+                method=method,
                 task=task,
                 first=mean_of(clusters_of(first, "strict", parts)),
                 later=mean_of(clusters_of(later, "strict", parts)),

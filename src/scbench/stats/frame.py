@@ -25,6 +25,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "model": pl.String,
     "length_tokens": pl.Int64,
     "protocol": pl.String,
+    "form": pl.String,
     "task": pl.String,
     "subtask": pl.String,
     "mode": pl.String,
@@ -52,7 +53,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "estimated": pl.String,
     **{name: pl.Int64 if name in WHOLE else pl.Float64 for name in COST_FIELDS},
 }
-SETTING = ("model", "length_tokens", "protocol")
+SETTING = ("model", "length_tokens", "protocol", "form")
 TURN = ("mode", "task", "method", "session", "turn")
 
 
@@ -100,6 +101,7 @@ def _row(record: Record) -> dict[str, object]:
         "model": record.model,
         "length_tokens": record.length_tokens,
         "protocol": protocol_label(record.protocol),
+        "form": str(record.form),
         "task": record.task,
         "subtask": record.subtask,
         "mode": str(record.mode),

@@ -158,12 +158,15 @@ def shares(table: pl.DataFrame, rows: Sequence[CostRow], settings: Sequence[Sett
     found: list[Share] = []
     for setting in settings:
         measured = {
-            row.method: row.held_share for row in rows if (row.model, row.length_tokens) == (setting.model, setting.length_tokens)
+            row.method: row.held_share
+            for row in rows
+            if (row.model, row.length_tokens, row.form) == (setting.model, setting.length_tokens, setting.form)
         }
         here = table.filter(
             (pl.col("model") == setting.model)
             & (pl.col("length_tokens") == setting.length_tokens)
             & (pl.col("protocol") == setting.protocol)
+            & (pl.col("form") == setting.form)
             & pl.col("held_bytes").is_not_null()
         )
         keys = ["mode", "task", "session", "turn"]
