@@ -67,6 +67,11 @@ def write(folder: Path, found: Iterable[EqualBytes]) -> None:
     write_atomically(folder / NAME, text.encode() + b"\n")
 
 
+def forget(folder: Path) -> None:
+    """The last command decided nothing."""
+    (folder / NAME).unlink(missing_ok=True)
+
+
 def read(folder: Path) -> list[EqualBytes]:
     """What the last command decided; empty where there was nothing to decide. Raises BadRecord for a damaged file."""
     path = folder / NAME

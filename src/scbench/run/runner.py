@@ -12,7 +12,7 @@ from scbench.engines.contract import Engine
 from scbench.errors import ScbenchError
 from scbench.methods import parse
 from scbench.methods.contract import Method
-from scbench.run import manifest
+from scbench.run import equal_table, manifest
 from scbench.run.cells import CodeFacts, MethodFacts, ModelFacts, SessionFacts, canonical_json, cells, digest, keep_plan
 from scbench.run.costs import cost_of
 from scbench.run.equal import solve_run
@@ -119,8 +119,12 @@ class _Run:
         self.gaps += [line for one in found for line in one.gaps]
 
     def everything(self, *, quiet: bool) -> None:
-        if self.settings.equal_bytes is not None:
-            self._equalise()
+        if self.settings.equal_bytes is None:
+            equal_table.forget(self.settings.out)
+        else:
+            with Progress(1, what="equal bytes", quiet=quiet) as progress:
+                progress.step("each method at the bytes it may hold")
+                self._equalise()
         rows = {(row.task, row.length_tokens): row for row in plan(self.settings, self.methods, self.engine.facts)}
         total = sum(row.flops for row in rows.values())
         with Progress(total, quiet=quiet) as progress:

@@ -1,0 +1,265 @@
+"""Equal bytes: every method that can holds the target's bytes, measured; who cannot is named; runs resume on the same settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from scbench.api import Result
+from scbench.api import run as play_grid
+from scbench.engines.local import LocalEngine
+from scbench.engines.tiny import tiny
+from scbench.engines.toy import ToyEngine
+from scbench.errors import BadConfig
+from scbench.kv import CacheShape, LayerView
+from scbench.methods import parse
+from scbench.methods.budget import rounded
+from scbench.methods.contract import Eviction, Method
+from scbench.methods.fork import fork
+from scbench.run.equal import sixteen_bit_bytes, solve
+from scbench.run.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted
+from scbench.run.suite import TokenCount
+from scbench.tasks import task
+from scbench.types import Protocol, Session
+
+KINDS = ("mha", "gqa", "mqa")
+FITTED = (  # methods whose knob is a share
+    "streaming-llm",
+    "streaming-llm[rolling=yes]",
+    "snapkv[preset=paper]",
+    "a-shape+snapkv[tau=1/2]",
+    "pyramidkv",
+    "adakv",
+    "h2o",
+    "h2o[rolling=yes]",
+    "tova",
+    "knorm",
+    "keydiff",
+    "kvzip",
+    "expected-attention",
+    "snapkv+quest[tau=1/2]",
+    "snapkv+tier",
+    "snapkv+rtn[bits=8]",
+)
+CODECS = ("kivi", "kivi[tau=1/2]", "rtn[bits=8]", "turboquant[variant=inner-product]")
+UNREACHABLE = {  # with a word of the reason
+    "a-shape": "how the context is read",
+    "prefix": "stores whole caches",
+    "quest": "bytes of index",
+    "retroinfer": "bytes of index",
+    "tier": "holds the whole cache",
+    "exact-topk": "holds the whole cache",
+    "fp8": "holds least of its settings",
+    "kivi[group=24,residual_tokens=24]": "does not divide",
+}
+
+
+@cache
+def engine(kind: str) -> LocalEngine:
+    return tiny(kind)
+
+
+@cache
+def session(kind: str) -> Session:
+    return task("kv").make(seed="equal:0", target=600, turns=1, count=TokenCount(engine(kind).tokenizer))
+
+
+def solved(kind: str, methods: list[Method], share: str = "1/2") -> EqualBytes:
+    return solve(engine(kind), session(kind), methods, share, Protocol())
+
+
+def rows(kind: str, spellings: tuple[str, ...], share: str = "1/2") -> tuple[EqualBytes, dict[str, Fitted]]:
+    found = solved(kind, [parse(text) for text in spellings], share)
+    return found, dict(zip(spellings, found.rows, strict=True))
+
+
+def bytes_of(kind: str, spelling: str, tokens: int) -> int:
+    """Held by a fork of a read of its own."""
+    method = parse(spelling)
+    ids = [(at * at * 31 + at * 7) % 96 + 32 for at in range(tokens)]  # bytes do not depend on what is said
+    return fork(engine(kind).read(ids, needs=method.needs), method).held_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", ["1/2", "0.19"])
+def test_a_method_with_a_share_holds_the_target_to_within_a_token(kind: str, share: str) -> None:
+    found, fitted = rows(kind, FITTED, share)
+    shape = engine(kind).facts.shape
+    assert found.target_bytes == int(Fraction(share) * sixteen_bit_bytes(shape, found.context_tokens))
+    assert found.token_bytes == shape.token_bytes
+    for spelling, row in fitted.items():
+        assert row.verdict == MET, row
+        assert row.held_bytes is not None
+        assert row.played is not None
+        assert 0 <= found.target_bytes - row.held_bytes < found.token_bytes, spelling
+        assert bytes_of(kind, row.played, found.context_tokens) == row.held_bytes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_codec_holds_the_most_bits_under_the_target_and_says_what_the_next_would_hold(kind: str) -> None:
+    found, fitted = rows(kind, CODECS)
+    for spelling, row in fitted.items():
+        assert row.verdict in (MET, BELOW), row
+        assert row.played is not None
+        assert row.held_bytes == bytes_of(kind, row.played, found.context_tokens) <= found.target_bytes
+        codec: Any = parse(row.played).codec
+        more = next(bits for bits in (*codec.knob_steps, 99) if bits > codec.bits)
+        if more != 99:
+            above = row.played.replace(f"bits={codec.bits}", f"bits={more}")
+            assert above != row.played, spelling
+            assert bytes_of(kind, above, found.context_tokens) > found.target_bytes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_cannot_hold_the_target_is_named_with_the_reason_and_its_nearest_bytes(kind: str) -> None:
+    found, fitted = rows(kind, ("dense", *UNREACHABLE))
+    assert fitted["dense"].verdict == REFERENCE
+    assert found.methods == ("dense",)
+    assert len(found.gaps) == len(UNREACHABLE)
+    for name, why in UNREACHABLE.items():
+        row = fitted[name]
+        assert row.verdict == OUT
+        assert why in row.why, row
+        assert row.held_bytes is None or row.held_bytes > found.target_bytes
+
+
+@pytest.mark.parametrize("spelling", [*FITTED, *CODECS])
+def test_what_is_played_is_spelled_so_that_it_can_be_read_again(spelling: str) -> None:
+    (row,) = rows("gqa", (spelling,))[0].rows
+    assert row.played is not None
+    assert str(parse(row.played)) == row.played
+    assert row.asked == str(parse(spelling))
+
+
+def test_a_compressed_prompt_is_fitted_by_what_is_left_of_it() -> None:
+    found, fitted = rows("gqa", ("llmlingua-2", "llmlingua-2[tau=9/10]+snapkv"), "1/2")
+    row = fitted["llmlingua-2"]
+    assert row.verdict in (MET, BELOW)
+    assert row.held_bytes is not None
+    assert 0 <= found.target_bytes - row.held_bytes < 40 * found.token_bytes  # words, at whole percents
+    assert fitted["llmlingua-2[tau=9/10]+snapkv"].verdict == MET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boaster(Eviction):
+    """Keeps the last slots, all in all twice its budget, and claims half of what it holds."""
+
+    name: ClassVar[str] = "boaster"
+
+    def keep(self, view: LayerView) -> list[Tensor]:
+        kept = min(view.tokens, 2 * self.budget(view.tokens))
+        return [torch.arange(view.tokens - kept, view.tokens)] * view.k_HSD.shape[0]
+
+
+def test_forks_decide_where_the_closed_form_is_wrong() -> None:
+    found = solved("gqa", [Method(compression=(Boaster(),))])
+    (row,) = found.rows
+    assert row.held_bytes is not None
+    assert 0 <= found.target_bytes - row.held_bytes < 2 * found.token_bytes  # it moves by two slots
+    assert row.held_bytes > found.target_bytes // 2 + found.token_bytes
+
+
+def test_a_recurrent_model_leaves_every_method_out_with_the_reason() -> None:
+    found = solve(tiny("mamba2"), session("gqa"), [parse("dense"), parse("snapkv"), parse("kivi")], "1/2", Protocol())
+    assert [row.verdict for row in found.rows] == [REFERENCE, OUT, OUT]
+    assert all("recurrent" in row.why for row in found.rows[1:])
+
+
+def test_a_hybrid_is_fitted_by_its_attention_layers() -> None:
+    found = solve(tiny("bamba"), session("gqa"), [parse("dense"), parse("knorm")], "1/2", Protocol())
+    row = found.rows[1]
+    assert row.held_bytes is not None
+    assert 0 <= found.target_bytes - row.held_bytes < found.token_bytes
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 8000))
+def test_the_share_of_a_shorter_sample_never_keeps_more_than_it_on_a_longer_context(kept: int, more: int, longer: int) -> None:
+    tokens = kept + more
+    assert rounded(Fraction(2 * kept - 1, 2 * tokens) * tokens) == kept
+    assert rounded(Fraction(2 * kept - 1, 2 * tokens) * (tokens + longer)) <= Fraction(kept * (tokens + longer), tokens)
+
+
+def test_the_reference_is_a_cache_in_16_bits_whatever_the_run_stores() -> None:
+    sizes = {"layers": 2, "attention_layers": (1,), "query_heads": 4, "kv_heads": 2, "head_dim": 8}
+    for dtype_bytes in (2, 4):
+        assert sixteen_bit_bytes(CacheShape(**sizes, dtype_bytes=dtype_bytes, recurrent_bytes=7), 10) == 2 * 2 * 8 * 2 * 10 + 7  # type: ignore[arg-type]
+
+
+GRID: dict[str, Any] = {
+    "model": "toy",
+    "tasks": "kv",
+    "methods": "dense,snapkv,rtn,quest",
+    "equal_bytes": "1/2",
+    "length": "1k",
+    "sessions": 2,
+    "turns": 2,
+    "cost_sessions": 1,
+    "cost_repeats": 1,
+    "quiet": True,
+}
+
+
+def play(folder: Path, **more: Any) -> Result:
+    return play_grid(**{**GRID, **more, "out": folder})
+
+
+def test_a_run_plays_the_fitted_methods_and_names_the_gap(tmp_path: Path) -> None:
+    result = play(tmp_path)
+    (found,) = result.equal_bytes()
+    assert {record.method for record in result.records()} == set(found.methods)
+    assert [row.played for row in found.rows if row.asked == "quest"] == [None]
+    assert result.outcome is not None
+    assert [gap for gap in result.outcome.gaps if "quest is left out" in gap]
+    measured = {row["method"]: row["held_bytes"] for row in result.costs()}
+    assert measured == {row.played: row.held_bytes for row in found.rows if row.played}
+
+
+def test_a_killed_run_goes_on_with_the_same_settings_and_reads_no_sample_again(tmp_path: Path) -> None:
+    whole = play(tmp_path).records()
+    journal = tmp_path / "records.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:5]))
+    engine = ToyEngine()
+    again = play(tmp_path, engine=engine).records()
+    assert sorted((r.method, r.seed, r.mode, r.turn) for r in again) == sorted((r.method, r.seed, r.mode, r.turn) for r in whole)
+    finished = ToyEngine()
+    play(tmp_path, engine=finished)
+    assert engine.reads > 0
+    assert finished.reads == 0
+
+
+def test_another_share_meets_no_old_answers(tmp_path: Path) -> None:
+    before = {r.method for r in play(tmp_path).records()}
+    third = play(tmp_path, equal_bytes="1/3")
+    (found,) = third.equal_bytes()
+    assert found.share == "1/3"
+    assert set(found.methods) & before == {"dense"}
+    assert {r.method for r in third.records()} == set(found.methods) | before
+
+
+def test_a_run_without_it_forgets_what_was_decided(tmp_path: Path) -> None:
+    assert play(tmp_path).equal_bytes()
+    assert play(tmp_path, equal_bytes=None).equal_bytes() == []
+
+
+def test_every_length_has_settings_of_its_own(tmp_path: Path) -> None:
+    result = play(tmp_path, length="512,1k", sessions=1)
+    found = {one.length_tokens: set(one.methods) for one in result.equal_bytes()}
+    assert found.keys() == {512, 1024}
+    for length, methods in found.items():
+        assert {r.method for r in result.records() if r.length_tokens == length} == methods
+
+
+@pytest.mark.parametrize("share", ["0", "1", "-1/8", "2", "eighth", "1/0", "nan"])
+def test_a_share_that_means_nothing_is_refused(share: str, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="such as 1/8"):
+        play(tmp_path, equal_bytes=share)
