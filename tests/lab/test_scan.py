@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scbench.errors import Mismatch
 from scbench.lab.conv import causal_conv
 from scbench.lab.scan import fast, plain, scan
 from scbench.lab.shapes import build
@@ -172,3 +173,21 @@ def test_a_copy_of_a_fast_model_computes_with_its_own_weights() -> None:
         weight.data.mul_(0.5)
     with torch.no_grad():
         torch.testing.assert_close(two(ids(30)).logits, alone(ids(30)).logits, atol=2e-5, rtol=1e-4)
+
+
+def test_layers_that_the_fast_forward_would_compute_otherwise_are_refused_and_left_alone() -> None:
+    coarse = model("mamba2").bfloat16()
+    with pytest.raises(Mismatch, match="bfloat16"):
+        fast(coarse)
+    other = model("hybrid")
+    next(m for m in other.modules() if hasattr(m, "A_log")).activation = "gelu"
+    with pytest.raises(Mismatch, match="gelu"):
+        fast(other)
+    assert not [m for m in [*coarse.modules(), *other.modules()] if "forward" in m.__dict__]
+
+
+def test_a_second_derivative_is_refused_instead_of_wrong() -> None:
+    given = inputs(9, 1)
+    (slope,) = torch.autograd.grad(scan(*given[:5])[0].square().sum(), given[:1], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        torch.autograd.backward(slope.sum())

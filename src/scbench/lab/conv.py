@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
 def causal_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """silu(sum_k weight[c, k] x[b, t - (taps - 1) + k, c] + bias[c]) of x [b, t, c] and weight [c, taps]; nothing lies before the first position."""
-    out: Tensor = _Conv.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    with torch.autocast(x.device.type, enabled=False):
+        out: Tensor = _Conv.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -29,6 +31,7 @@ class _Conv(torch.autograd.Function):
         return functional.silu(pre)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, weight, pre = ctx.saved_tensors
         tokens = x.shape[1]

@@ -19,11 +19,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.models.bamba.modeling_bamba import BambaMixer
 from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
 
+from scbench.errors import Mismatch
 from scbench.lab.conv import causal_conv
 
 
@@ -42,9 +44,10 @@ def scan(
         dt = functional.pad(dt, (0, 0, 0, spare))
     if state is None:
         state = x.new_zeros(x.shape[0], x.shape[2], x.shape[3], B.shape[3])
-    y, last = _Scan.apply(  # type: ignore[no-untyped-call]
-        x, dt, A, B, C, state, chunk
-    )
+    with torch.autocast(x.device.type, enabled=False):  # under autocast the projections gain; sums over a thousand steps would lose
+        y, last = _Scan.apply(  # type: ignore[no-untyped-call]
+            x, dt, A, B, C, state, chunk
+        )
     return (y[:, :tokens] if spare else y), last
 
 
@@ -78,6 +81,7 @@ class _Scan(torch.autograd.Function):
         return y.view(b, t, h, p), last.view(b, h, p, n)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gy: Tensor, glast: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, dt, A, B, C, cum, xd, states, last, y = ctx.saved_tensors
         b, t, h, p = x.shape
@@ -162,10 +166,18 @@ def _carry_back(gstates: Tensor, glast: Tensor, kept: Tensor, states: Tensor, la
 
 
 def fast(model: PreTrainedModel) -> PreTrainedModel:
-    """Give every Mamba-2 layer of this model the scan and convolution of this room, in place; the weights, the outputs and saved files stay the same. A model without
-    such layers is returned as it is. With it, `transformers`' optional GPU kernels for these layers are not used.
+    """Give every Mamba-2 layer of this model the scan and convolution of this room, in place; weights, outputs and saved files stay the same.
+
+    A model without such layers is returned as it is. Raises Mismatch for layers that this forward would compute otherwise than their own.
     """
-    for mixer in _mixers(model):
+    mixers = _mixers(model)
+    for mixer in mixers:
+        if mixer.activation != "silu" or mixer.A_log.dtype not in (torch.float32, torch.float64):
+            raise Mismatch(
+                f"a Mamba-2 layer with activation {mixer.activation!r} and weights of {mixer.A_log.dtype} has no fast forward; it is written for "
+                "silu and float32 or float64; use the model as it is, or load it in float32"
+            )
+    for mixer in mixers:
         mixer.forward = MethodType(_forward, mixer)
     return model
 
@@ -184,14 +196,15 @@ def _mixers(model: nn.Module) -> list[Any]:
 def _forward(
     self: Any, hidden_states: Tensor, cache_params: Any = None, attention_mask: Tensor | None = None, **kwargs: Any
 ) -> Tensor:
-    """A mixer's forward. One token on top of states is left to the model's own recurrent step."""
+    """A mixer's forward. One token on top of states, and packed sequences, are left to the model's own code."""
     tokens = hidden_states.shape[1]
     before = None if cache_params is None else cache_params.get_recurrent_state(self.layer_idx, state_idx=0)
-    if tokens == 1 and before is not None:
+    packed = kwargs.get("seq_idx") is not None or kwargs.get("cu_seqlens") is not None
+    if packed or (tokens == 1 and before is not None):
         out: Tensor = type(self).forward(self, hidden_states, cache_params, attention_mask, **kwargs)
         return out
     mask = None if attention_mask is None else attention_mask[:, :, None].to(hidden_states.dtype)
-    projected = self.in_proj(hidden_states if mask is None else hidden_states * mask)
+    projected = self.in_proj(hidden_states if mask is None else hidden_states * mask).to(self.A_log.dtype)
     gate, mixed, dt = projected.split([self.intermediate_size, self.conv_dim, self.num_heads], dim=-1)
     if cache_params is not None:  # what the convolution saw last comes in front, and is cut off again
         past = cache_params.update_conv_state(mixed.transpose(1, 2), self.layer_idx, conv_kernel_size=self.conv_kernel_size)
