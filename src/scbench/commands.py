@@ -21,15 +21,20 @@ app.add_typer(lab)
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(help="tasks, methods or models")] = "methods",
-    markdown: Annotated[bool, typer.Option("--markdown", help="methods as the table of docs/methods.md")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="methods or models as the table of docs/methods.md, docs/models.md")
+    ] = False,
 ) -> None:
     """List tasks, methods (stage, category, parameters, paper) or models."""
     if what not in KINDS:
         raise Unknown(f"there is no list of {what!r}; there are {', '.join(KINDS)}")
     if markdown:
-        from scbench.methods.catalog import markdown as table
+        if what == "tasks":
+            raise BadConfig("--markdown makes the tables of docs/methods.md and docs/models.md; tasks have none")
+        from scbench.engines import models
+        from scbench.methods import catalog
 
-        print(table(), end="")
+        print((models if what == "models" else catalog).markdown(), end="")
         return
     {"tasks": _tasks, "methods": _methods, "models": _models}[what]()
 
@@ -61,11 +66,21 @@ def _methods() -> None:
 
 def _models() -> None:
     from scbench.api import MODELS
+    from scbench.engines.models import HEADER, LLMS, row
 
-    table = Table("short name", "what it is")
+    for llm in LLMS:
+        words = dict(zip(HEADER, row(llm), strict=True))
+        out.print(f"[bold]{words.pop('short name')}[/]  {words.pop('hub name')}", highlight=False)
+        note, told = words.pop("note"), [f"{what}: {value}" for what, value in words.items()]
+        for line in (" · ".join(told[:4]), " · ".join(told[4:]), note):
+            if line:
+                out.print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
     for name, about in MODELS.items():
-        table.add_row(name, about)
-    out.print(table)
+        if name not in {llm.name for llm in LLMS}:
+            out.print(f"[bold]{name}[/]  {about}", highlight=False)
+    out.print(
+        "Weights, K and V in bf16; GPUs: weights and the full cache of one 128K context, a tenth added. The local engine uses one."
+    )
     out.print("Any other --model is a folder with a transformers checkpoint, or a hub name.")
 
 

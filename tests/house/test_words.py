@@ -43,3 +43,9 @@ def test_the_table_of_methods_is_what_the_code_says() -> None:
     from scbench.methods.catalog import markdown
 
     assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8").endswith(markdown())
+
+
+def test_the_table_of_models_is_what_the_code_says() -> None:
+    from scbench.engines.models import markdown
+
+    assert (ROOT / "docs" / "models.md").read_text(encoding="utf-8").endswith(markdown())

@@ -13,21 +13,14 @@ import torch
 
 from scbench.engines.contract import Feed, ModelFacts
 from scbench.engines.local import OURS, LocalEngine
+from scbench.engines.models import LLMS, find
+from scbench.engines.window import stretch, trained_tokens
 from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
 from scbench.kv import CacheShape
 from scbench.prompts import HfTokenizer
 
-SHORT = {  # short name -> hub name: the paper's eight, and the small one that installs from the package registry
-    "llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct",
-    "llama-3.1-70b": "meta-llama/Llama-3.1-70B-Instruct",
-    "qwen2.5-72b": "Qwen/Qwen2.5-72B-Instruct",
-    "qwen2.5-32b": "Qwen/Qwen2.5-32B-Instruct",
-    "llama-3-8b-262k": "gradientai/Llama-3-8B-Instruct-262k",
-    "glm-4-9b-1m": "zai-org/glm-4-9b-chat-1m-hf",
-    "codestral-mamba-7b": "mistralai/Mamba-Codestral-7B-v0.1",
-    "jamba-1.5-mini": "ai21labs/AI21-Jamba-1.5-Mini",
-}
 SMOLLM2 = "smollm2-135m"
+SHORT = {llm.name: llm.hub for llm in LLMS if llm.name != SMOLLM2}  # short name -> hub name
 PROBE_TOKENS = 24
 
 
@@ -66,15 +59,21 @@ def load(
         config = AutoConfig.from_pretrained(place, trust_remote_code=trust_remote_code)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=trust_remote_code)
         refuse_by_config(config, name)
-        model = AutoModelForCausalLM.from_pretrained(place, dtype=kind, trust_remote_code=trust_remote_code).to(where).eval()
+        llm = find(name) if isinstance(place, str) else None
+        stretched = stretch(config, llm, window_tokens)
+        model = AutoModelForCausalLM.from_pretrained(place, config=config, dtype=kind, trust_remote_code=trust_remote_code)
+        model = model.to(where).eval()
     except (OSError, ValueError) as err:
         raise Unknown(
             f"the model {name!r} could not be loaded: {str(err).splitlines()[0]}\nGive a folder with a transformers checkpoint, a hub name this "
             f"machine can reach or has cached, {SMOLLM2!r}, or one of {', '.join(SHORT)}"
         ) from err
-    return from_model(
-        model, HfTokenizer(tokenizer, name=name, end_ids=_end_ids(model)), name=name, window_tokens=window_tokens, folder=place
-    )
+    window_tokens = window_tokens or (llm.window_tokens if llm else None)
+    wrapped = HfTokenizer(tokenizer, name=name, end_ids=_end_ids(model))
+    engine = from_model(model, wrapped, name=name, window_tokens=window_tokens, folder=place)
+    if stretched:
+        engine.facts.choices["rope"] = stretched
+    return engine
 
 
 def from_model(
@@ -104,13 +103,12 @@ def from_model(
         head_dim=(getattr(config, "head_dim", None) or config.hidden_size // heads) if attention else 0,
         dtype_bytes=first.element_size(),
     )
-    trained = getattr(config, "max_position_embeddings", None)
     facts = ModelFacts(
         name=name,
         family="hybrid" if recurrent and attention else "recurrent" if recurrent else "transformer",
         architecture=type(model).__name__,
         shape=shape,
-        window_tokens=window_tokens or trained or 1 << 20,
+        window_tokens=window_tokens or trained_tokens(config) or 1 << 20,
         params=sum(p.numel() for p in model.parameters()),
         hidden=config.hidden_size,
         dtype=str(first.dtype).removeprefix("torch."),
@@ -189,7 +187,7 @@ def _probe_ids(model: Any) -> list[int]:
 @torch.inference_mode()
 def _own_logits(model: Any, implementation: str) -> torch.Tensor:
     if implementation == OURS:
-        model.set_attn_implementation("sdpa")
+        model.set_attn_implementation("eager")
     ids = torch.tensor([_probe_ids(model)], device=next(model.parameters()).device)
     logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits[0].float()
     return logits
