@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from scbench.errors import Mismatch
+from scbench.errors import DataError, Mismatch
+from scbench.prompts.templates import Plain
 from scbench.prompts.tokens import Encoded
+from scbench.types import Form
 
 Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
 PLAIN = "plain/1"
+OWN = "scbench"  # our entry in tokenizer_config.json; transformers keeps entries it does not know
 TODAY = datetime(2024, 7, 26)  # some templates print the day; a prompt must not change overnight
 _PROBE = "Zq7xV"
 _CLOCK = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")
@@ -54,8 +57,14 @@ class Tokenizer(Protocol):
 class HfTokenizer:
     """A fast tokenizer of `transformers`. `end_ids` are those of the generation configuration; the tokenizer's and the template's own are added.
 
-    Raises Mismatch for a tokenizer without character offsets.
+    A tokenizer_config.json may hold `"scbench": {"form": "tiny", "plain": [before the query, before the answer, after it]}`: a tokenizer of a
+    closed vocabulary, which has a plain rendering of its own and wants tasks in that form.
+
+    Raises Mismatch for a tokenizer without character offsets, DataError for an entry `scbench` of another shape.
     """
+
+    plain: Plain  # only where the tokenizer brings its own
+    form: Form = Form.FULL
 
     def __init__(self, tokenizer: Any, *, name: str | None = None, end_ids: Iterable[int] = ()) -> None:
         self.raw = tokenizer
@@ -69,6 +78,9 @@ class HfTokenizer:
         self.has_chat_template = template is not None
         self._template = None if template is None else _on_one_day(template)
         self.template_digest = PLAIN if template is None else hashlib.sha256(template.encode()).hexdigest()
+        if (own := getattr(tokenizer, "init_kwargs", {}).get(OWN)) is not None:
+            self.plain, self.form = _own_rendering(own, self.name)
+            self.template_digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
         self.bos_id = self._own_bos()
         eos = getattr(tokenizer, "eos_token_id", None)
         self.end_ids = frozenset({*end_ids, *([] if eos is None else [eos]), *self._template_ends()})
@@ -117,6 +129,16 @@ class HfTokenizer:
         after = self.encode(text[text.rfind(_PROBE) + len(_PROBE) :].lstrip()).ids[:1]
         special = {*getattr(self.raw, "all_special_ids", ()), *getattr(self.raw, "added_tokens_decoder", ())}
         return special & set(after)
+
+
+def _own_rendering(given: object, name: str) -> tuple[Plain, Form]:
+    match given:
+        case {"form": str(form), "plain": [str(ask), str(answer), str(end)]} if form in set(Form):
+            return Plain(ask, answer, end, bare=True), Form(form)
+    raise DataError(
+        f"tokenizer_config.json of {name} has {OWN!r}: {given!r:.200}; it takes "
+        f'{{"form": {" or ".join(Form)}, "plain": [text before a query, before an answer, after it]}}'
+    )
 
 
 def _on_one_day(template: str) -> str:

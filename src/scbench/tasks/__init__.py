@@ -6,6 +6,7 @@ A task is loaded when it is first asked for. Adding one: write its file, ending 
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import pkgutil
 
 from scbench.errors import Unknown
@@ -36,13 +37,27 @@ def names() -> tuple[str, ...]:
 
 
 def task(name: str, form: Form | str = Form.FULL) -> Task:
-    """The task called `name`: "kv", "scbench_kv" or "Retr.KV", upper or lower case. Raises Unknown with the nearest names."""
+    """The task called `name`: "kv", "scbench_kv" or "Retr.KV", upper or lower case, in its full or its tiny form.
+
+    Raises Unknown with the nearest names, or for a task without a tiny form.
+    """
     known = {**_ALIASES, **{title.casefold(): short for short, title in TITLES.items()}, **{short: short for short in TASKS}}
     asked = name.strip().casefold().removeprefix("scbench_")
     if asked not in known:
         near = dict.fromkeys(known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.5))
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(TASKS)}."
         raise Unknown(f"no task is called {name!r}; {hint} `scbench list tasks` shows them all")
-    place = TASKS[known[asked]]
-    found: Task = pkgutil.resolve_name(place.replace("tasks.", "tasks.tiny.") if Form(form) is Form.TINY else place)
+    short = known[asked]
+    if Form(form) is Form.TINY and not has_tiny(short):
+        raise Unknown(f"the task {short!r} has no tiny form; `scbench list tasks` shows which have one")
+    found: Task = pkgutil.resolve_name(_tiny_module(short) + ":TASK" if Form(form) is Form.TINY else TASKS[short])
     return found
+
+
+def has_tiny(name: str) -> bool:
+    """Whether the task of this short name can be learned by a model of a million parameters. Loads nothing."""
+    return importlib.util.find_spec(_tiny_module(name)) is not None
+
+
+def _tiny_module(name: str) -> str:
+    return f"scbench.tasks.tiny.{name}"
