@@ -36,6 +36,7 @@ PLACES = {  # name -> module:class; one line per method
     "keydiff": "scbench.methods.compression.keydiff:KeyDiff",
     "kvzip": "scbench.methods.compression.kvzip:KVzip",
     "duo-attention": "scbench.methods.compression.duo_attention:DuoAttention",
+    "kvpress": "scbench.methods.compression.kvpress:KVPress",
     "expected-attention": "scbench.methods.compression.expected_attention:ExpectedAttention",
     "kivi": "scbench.methods.compression.kivi:Kivi",
     "turboquant": "scbench.methods.compression.turboquant:TurboQuant",
