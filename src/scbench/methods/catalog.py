@@ -30,6 +30,29 @@ class Entry:
     paper: str
     parameters: dict[str, str]  # with their defaults, as written
     presets: tuple[str, ...]
+    bytes_formula: str = ""  # per attention layer
+    needs: tuple[str, ...] = ()  # in words
+    difference: str = ""  # ours from the paper's
+
+
+COLUMNS = (
+    "method",
+    "stage",
+    "category",
+    "paper",
+    "bytes held",
+    "needs",
+    "difference from the paper",
+    "parameters and defaults",
+    "presets",
+)
+OBSERVED = {  # what a read notes down, in words
+    "window": "last queries",
+    "column-sums": "column sums of attention",
+    "query-moments": "moments of the queries",
+    "repeat-scores": "scores of a repeat",
+    "head-gates": "head gates",
+}
 
 
 def entries() -> list[Entry]:
@@ -49,15 +72,30 @@ def entry(name: str) -> Entry:
         paper=str(found.get("paper", "")),
         parameters=found["parameters"],
         presets=tuple(found.get("presets", {})),
+        bytes_formula=str(found.get("bytes_formula", "")),
+        needs=_needs(found),
+        difference=str(found.get("difference", "")),
+    )
+
+
+def _needs(found: dict[str, Any]) -> tuple[str, ...]:
+    """What a method asks for beyond K and V: of the read, of the number of passes, of the machine."""
+    passes = found.get("extra_passes", 0)
+    return (
+        *(OBSERVED.get(word, word) for word in found.get("needs", ())),
+        *(["the whole prefix at once"] if found.get("one_shot") else []),
+        *([f"{passes} more pass{'es' * (passes > 1)}"] if passes else []),
+        *filter(None, [found.get("needs_also", "")]),
     )
 
 
 def markdown() -> str:
     """The table of docs/methods.md."""
-    lines = ["| method | stage | category | parameters and defaults | presets | source |", "|---|---|---|---|---|---|"]
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for one in entries():
         parameters = ", ".join(f"`{key}={value}`" for key, value in one.parameters.items())
-        lines.append(f"| `{one.name}` | {one.stage} | {one.category} | {parameters} | {', '.join(one.presets)} | {one.paper} |")
+        words = (one.stage, one.category, one.paper, one.bytes_formula, "; ".join(one.needs), one.difference, parameters)
+        lines.append(f"| `{one.name}` | {' | '.join(words)} | {', '.join(one.presets)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -86,7 +124,7 @@ def _described(path: Path, class_name: str) -> dict[str, Any]:
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
                 word = line.target.id
                 if "ClassVar" in ast.unparse(line.annotation):
-                    found[word] = _literal(line.value)
+                    found[word] = _named(line.value, constants) if word == "needs" else _literal(line.value)
                 elif "init=False" not in ast.unparse(line.value):
                     found["parameters"][word] = _written(constants.get(ast.unparse(line.value), line.value))
     return found
@@ -134,6 +172,12 @@ def _written(node: ast.expr) -> str:
     """A default as the command line spells it: 29/125 for Fraction(29, 125)."""
     text = re.sub(r"Fraction\((\d+)(?:, (\d+))?\)", lambda found: "/".join(filter(None, found.groups())), ast.unparse(node))
     return text.strip("'\"").replace("None", "none")
+
+
+def _named(node: ast.expr, constants: dict[str, ast.expr]) -> tuple[Any, ...]:
+    """The values of the constants a set is made of: {WINDOW} as ('window',)."""
+    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in constants]
+    return tuple(sorted(ast.literal_eval(constants[name]) for name in names))
 
 
 def _literal(node: ast.expr) -> Any:

@@ -73,6 +73,8 @@ class Dense(Generation):
 
     name: ClassVar[str] = "dense"
     category: ClassVar[str] = "reference"
+    bytes_formula: ClassVar[str] = "2 H T D e"
+    difference: ClassVar[str] = "the reference"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

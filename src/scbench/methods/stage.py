@@ -26,6 +26,9 @@ class Stage:
     stage: ClassVar[str] = ""
     category: ClassVar[str] = ""  # one of the paper's eight, or "reference"
     paper: ClassVar[str] = ""  # where it was published, and where ours differs
+    bytes_formula: ClassVar[str] = ""  # held per attention layer, in the letters of docs/methods.md
+    difference: ClassVar[str] = ""  # ours from the paper's, in a line
+    needs_also: ClassVar[str] = ""  # beside `needs`: a file, a package, a shape of the model
     presets: ClassVar[dict[str, dict[str, object]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
     simulated: ClassVar[bool] = False  # True if it masks where it should free

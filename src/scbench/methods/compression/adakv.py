@@ -32,6 +32,9 @@ class AdaKV(Eviction):
     name: ClassVar[str] = "adakv"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "Ada-KV, arXiv 2407.11550"
+    bytes_formula: ClassVar[str] = "2 H K D e + 8 (H + 1), heads uneven"
+    difference: ClassVar[str] = "what is dropped is freed, where kvpress masks it; any eviction that ranks can score"
+    needs_also: ClassVar[str] = "what its scorer needs"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"alpha": 0.2, "scorer": "snapkv[kernel=7,pooling=max]"},
         "code": {"alpha": 0.2, "scorer": "snapkv"},

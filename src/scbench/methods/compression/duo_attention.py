@@ -39,6 +39,9 @@ class DuoAttention(Eviction):
     name: ClassVar[str] = "duo-attention"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "DuoAttention, arXiv 2410.10819"
+    bytes_formula: ClassVar[str] = "2 D e (T per full head + W per other) + 8 (H + 1)"
+    difference: ClassVar[str] = "without a file of trained gates a proxy from the model alone; acts after a dense read"
+    needs_also: ClassVar[str] = "a file of gates, or the engine's proxy (head gates)"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"full_share": "1/2", "sink_tokens": 64, "recent_tokens": 256},
         "mha": {"full_share": "1/4", "sink_tokens": 64, "recent_tokens": 256},

@@ -34,6 +34,8 @@ class ExpectedAttention(Eviction):
     name: ClassVar[str] = "expected-attention"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "Expected Attention, arXiv 2510.00636"
+    bytes_formula: ClassVar[str] = "2 H K D e"
+    difference: ClassVar[str] = "the softmax runs over all keys, sinks included; kvpress leaves the sinks out first"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"future_tokens": 512, "sink_tokens": 4, "eps": 0.0},
         "code": {"future_tokens": 512, "sink_tokens": 4, "eps": 0.0},

@@ -32,6 +32,10 @@ class H2O(Rolling):
     name: ClassVar[str] = "h2o"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "H2O, arXiv 2306.14048"
+    bytes_formula: ClassVar[str] = "2 H K D e, + 4 H K where rolling"
+    difference: ClassVar[str] = (
+        "acts once, after the read, with fp32 sums (rolling=yes: every step); positions are not moved together"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"tau": "1/5"},
         "code": {"heavy_tokens": 2040, "recent_tokens": 8},

@@ -25,6 +25,8 @@ class KeyDiff(Eviction):
     name: ClassVar[str] = "keydiff"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "KeyDiff, arXiv 2504.15364"
+    bytes_formula: ClassVar[str] = "2 H K D e"
+    difference: ClassVar[str] = "acts once, after the read; published: block by block while reading"
     presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {}, "code": {}}
     minimum_tokens: ClassVar[int] = 4
 

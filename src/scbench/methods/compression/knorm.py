@@ -28,6 +28,8 @@ class Knorm(Eviction):
     name: ClassVar[str] = "knorm"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "L2 norm of keys, arXiv 2406.11430"
+    bytes_formula: ClassVar[str] = "2 H K D e"
+    difference: ClassVar[str] = "no layer is exempt unless asked, and exempt layers count against the budget"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"exempt_layers": 2, "count_exempt": False},
         "code": {"exempt_layers": 0},

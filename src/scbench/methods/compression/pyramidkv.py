@@ -32,6 +32,8 @@ class PyramidKV(Eviction):
     name: ClassVar[str] = "pyramidkv"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "PyramidKV, arXiv 2406.02069"
+    bytes_formula: ClassVar[str] = "2 H K_l D e, K_l falling, mean K"
+    difference: ClassVar[str] = "a budget is shared out exactly; published: steps are floored, up to L^2/2 slots too many"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "beta": 20},
         "code": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "beta": 20},

@@ -32,6 +32,8 @@ class RTN(TokenCodec):
     name: ClassVar[str] = "rtn"
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "baseline of KIVI, arXiv 2402.02750"
+    bytes_formula: ClassVar[str] = "2 H T D (b/8 + 4/g)"
+    difference: ClassVar[str] = "a baseline: keys and values alike, no residual"
     presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"bits": 4, "group": 32}, "code": {"bits": 4}}
 
     def __post_init__(self) -> None:

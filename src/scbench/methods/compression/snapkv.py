@@ -31,6 +31,10 @@ class SnapKV(Eviction):
     name: ClassVar[str] = "snapkv"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "SnapKV, arXiv 2404.14469"
+    bytes_formula: ClassVar[str] = "2 H K D e"
+    difference: ClassVar[str] = (
+        "stored per KV head with votes averaged over the group; published: repeated to query heads, G times the bytes"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg"},
         "code": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg"},

@@ -30,6 +30,10 @@ class StreamingLLM(Rolling):
     name: ClassVar[str] = "streaming-llm"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "StreamingLLM, arXiv 2309.17453"
+    bytes_formula: ClassVar[str] = "2 H K D e"
+    difference: ClassVar[str] = (
+        "the context is read densely and cut once, at original positions (rolling=yes: every step, still at original positions)"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"sink_tokens": 128, "recent_tokens": 4096},
         "code": {"sink_tokens": 128, "recent_tokens": 3968},

@@ -29,6 +29,8 @@ class TOVA(Rolling):
     name: ClassVar[str] = "tova"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "TOVA, arXiv 2401.06104"
+    bytes_formula: ClassVar[str] = "2 H K D e"
+    difference: ClassVar[str] = "acts once, after the read (rolling=yes: every step, as published)"
     presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"capacity_tokens": 2048}, "code": {}}
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 4

@@ -46,6 +46,11 @@ class TurboQuant(TokenCodec):
     name: ClassVar[str] = "turboquant"
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "TurboQuant, arXiv 2504.19874"
+    bytes_formula: ClassVar[str] = "2 H T (D b/8 + 2), + 2 H T for inner-product"
+    difference: ClassVar[str] = (
+        "halves of the channels at 2.5 and 3.5 bits (published: other counts); a Hadamard rotation by default"
+    )
+    needs_also: ClassVar[str] = "heads of a power of two (rotation=dense: of a multiple of 8)"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"bits": Fraction(7, 2), "rotation": "dense"},
         "code": {"bits": Fraction(4), "rotation": "hadamard", "variant": "mse"},

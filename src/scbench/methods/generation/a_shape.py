@@ -34,6 +34,8 @@ class AShape(Generation):
     name: ClassVar[str] = "a-shape"
     category: ClassVar[str] = "sparse attention"
     paper: ClassVar[str] = "SCBench, arXiv 2412.10319; pattern of StreamingLLM, arXiv 2309.17453"
+    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
+    difference: ClassVar[str] = "the mask alone: K and V stay, so follow-ups see everything"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"init_tokens": 128, "local_tokens": 4096},
         "code": {"init_tokens": 128, "local_tokens": 3968},

@@ -40,6 +40,10 @@ class FlexPrefill(Budgeted, Generation):
     name: ClassVar[str] = "flexprefill"
     category: ClassVar[str] = "sparse attention"
     paper: ClassVar[str] = "FlexPrefill, arXiv 2502.20766"
+    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
+    difference: ClassVar[str] = (
+        "blocks are counted, not keys / block + 1, so the last rows keep gamma (cover=tokens: as published)"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"gamma": 0.9, "tau_js": 0.1, "cover": "tokens", "block_tokens": 128, "min_tokens": 1024},
         "code": {"gamma": 0.9, "tau_js": 0.1, "cover": "tokens", "block_tokens": 128},

@@ -45,6 +45,11 @@ class LLMLingua2(Generation):
     name: ClassVar[str] = "llmlingua-2"
     category: ClassVar[str] = "prompt compression"
     paper: ClassVar[str] = "LLMLingua-2, arXiv 2403.12968"
+    bytes_formula: ClassVar[str] = "2 H T' D e, T' tokens left"
+    difference: ClassVar[str] = (
+        "by default a statistic of the text chooses the words, not a trained model; words stay exactly as they stood"
+    )
+    needs_also: ClassVar[str] = "a word classifier: unigram, which has no weights, or a published checkpoint"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"classifier": "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"},
         "code": {"classifier": "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"},

@@ -37,6 +37,10 @@ class XAttention(Budgeted, Generation):
     name: ClassVar[str] = "xattention"
     category: ClassVar[str] = "sparse attention"
     paper: ClassVar[str] = "XAttention, arXiv 2503.16428"
+    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
+    difference: ClassVar[str] = (
+        "exact attention in the chosen blocks; under a budget a count of blocks takes the threshold's place"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"threshold": 0.9, "block_tokens": 128, "stride": 8},
         "code": {"threshold": 0.9, "block_tokens": 128, "stride": 8, "norm": 1.0},

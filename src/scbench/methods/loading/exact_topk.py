@@ -28,6 +28,8 @@ class ExactTopK(Budgeted, Loading):
     name: ClassVar[str] = "exact-topk"
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "none: an oracle"
+    bytes_formula: ClassVar[str] = "2 H T D e"
+    difference: ClassVar[str] = "an oracle: computes every product to choose, so it saves no work"
     presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {}, "code": {}}
 
     def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:

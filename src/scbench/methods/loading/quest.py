@@ -33,6 +33,10 @@ class Quest(Budgeted, Loading):
     name: ClassVar[str] = "quest"
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "Quest, arXiv 2406.10774"
+    bytes_formula: ClassVar[str] = "2 H T D e (1 + 1/page)"
+    difference: ClassVar[str] = (
+        "the bound is the largest over the group, for each query token; published: signs of several tokens are added up"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"page_tokens": 16, "read_tokens": 4096},
         "code": {"page_tokens": 16, "read_tokens": 1024},

@@ -40,6 +40,11 @@ class RetrievalAttention(Budgeted, Loading):
     name: ClassVar[str] = "retrieval-attention"
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "RetrievalAttention, arXiv 2409.10516"
+    bytes_formula: ClassVar[str] = "2 H T D e; hnsw: + keys in fp32 and links"
+    difference: ClassVar[str] = (
+        "search=exact computes all products; the graph of search=hnsw is built from keys, theirs from prefill queries"
+    )
+    needs_also: ClassVar[str] = "faiss (extra `ann`) for search=hnsw"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"static_tokens": 128, "recent_tokens": 512, "top_tokens": 100},
         "code": {"static_tokens": 128, "recent_tokens": 512, "top_tokens": 4096},

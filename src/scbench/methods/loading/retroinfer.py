@@ -51,6 +51,10 @@ class RetroInfer(Budgeted, Loading):
     name: ClassVar[str] = "retroinfer"
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "RetroInfer, arXiv 2505.02922"
+    bytes_formula: ClassVar[str] = "2 H (T + C) D e + about 4 H (T + C), C clusters"
+    difference: ClassVar[str] = (
+        "k-means begins at fixed keys, the list of slots is counted, and what is appended is never clustered"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"retrieve": Fraction(9, 500), "estimate": Fraction(29, 125)},
         "code": {"retrieve": Fraction(9, 500), "estimate": Fraction(29, 125)},
