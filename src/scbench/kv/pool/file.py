@@ -36,7 +36,7 @@ MAGIC = b"scbKV\x00\r\n"
 PREAMBLE = struct.Struct("<8sQ32s")
 PAGE, ALIGN = 4096, 64
 MOST_HEADER_BYTES = 1 << 28
-THREADS = 4  # hashing and reading go on without the interpreter's lock
+THREADS, THREADS_FROM_BYTES = 4, 1 << 20  # hashing and reading go on without the interpreter's lock
 DTYPES = {str(x).removeprefix("torch."): x for x in (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int32)}
 IDS, K, V = "ids", "k", "v"
 
@@ -155,8 +155,11 @@ def read(fd: int, name: str, made_by: str, device: str) -> Segment:
         starts.append(at)
         at += section.room_bytes
     jobs = list(zip(header.sections, starts, strict=True))[1:]  # the ids have been read
-    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stored") as pool:
-        loaded = list(pool.map(lambda job: _tensor(fd, *job).to(device), jobs))
+    if header.file_bytes < THREADS_FROM_BYTES:
+        loaded = [_tensor(fd, section, at).to(device) for section, at in jobs]
+    else:
+        with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stored") as pool:
+            loaded = list(pool.map(lambda job: _tensor(fd, *job).to(device), jobs))
     tensors = {(section.kind, section.layer): x for (section, _), x in zip(jobs, loaded, strict=True)}
     try:
         return _segment(header, tensors)
