@@ -59,8 +59,6 @@ class Blender:
     """Blends for one engine. Raises Mismatch, saying why, for a model that cannot be run layer by layer or whose keys cannot be moved."""
 
     def __init__(self, engine: LocalEngine) -> None:
-        if not isinstance(engine, LocalEngine):
-            raise Mismatch(f"{type(engine).__name__} cannot blend chunks; the local engine can")
         if engine.facts.family != "transformer":
             raise Mismatch(f"{engine.facts.name} has recurrent states, and those of chunks read apart cannot be put together")
         self.engine, base = engine, engine.model.base_model
