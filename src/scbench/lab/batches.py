@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,6 +92,10 @@ class Shards:
         begins = flags.copy()
         begins[:, 1:] &= ~flags[:, :-1]
         place, column = np.nonzero(flags)
+        if not len(place):
+            raise DataError(
+                f"{self.paths[0].parent}: a step of {len(rows)} rows has no token to predict; its shards flag none in `loss`"
+            )
         answer = np.cumsum(begins[place, column]) - 1
         return Batch(
             ids=torch.from_numpy(padded),
@@ -127,10 +130,13 @@ class Course:
     def __len__(self) -> int:
         return len(self.steps)
 
-    @property
-    def padding_ratio(self) -> float:
-        """Padded slots among all slots."""
-        return 1.0 - float(self.step_tokens.sum()) / float(self.step_slots.sum())
+    def padding_ratio(self, steps: int) -> float:
+        """Padded slots among all slots of the first steps."""
+        return 1.0 - float(self.step_tokens[:steps].sum()) / float(self.step_slots[:steps].sum())
+
+    def highest_id(self) -> int:
+        """What a vocabulary must exceed; reads all tokens once."""
+        return max(int(_member(path, "ids").max()) for shards in self.phases for path in shards.paths)
 
     def phase(self, step: int) -> int:
         return self.steps[step][0]
@@ -231,8 +237,3 @@ def _cut(pool: Ints, row_tokens: Ints, step_tokens: int) -> list[Ints]:
         cut.append(pool[first : first + count])
         first += count
     return cut
-
-
-def longest_id(phases: Sequence[Shards]) -> int:
-    """The highest token id of the first phase: what a vocabulary must exceed."""
-    return int(phases[0].tokens[0].max())

@@ -43,7 +43,10 @@ def train(
     schedule: Annotated[
         Path | None, typer.Option(help="JSON with doses per phase; default: every row once", rich_help_panel=LEARNS)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda (bf16), cuda:N", rich_help_panel=RUNS)] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=RUNS)] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="of products: float32, bfloat16; auto is bfloat16 on a GPU", rich_help_panel=RUNS)
+    ] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: torch's own", rich_help_panel=RUNS)] = None,
     checkpoint_s: Annotated[float, typer.Option(help="seconds between checkpoints", rich_help_panel=RUNS)] = 300.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress", rich_help_panel=RUNS)] = False,
@@ -77,6 +80,7 @@ def train(
         weight_decay=weight_decay,
         warmup_steps=warmup_steps,
         decay=decay,
+        precision=precision,
         schedule=schedules.read(schedule) if schedule else schedules.EVERY_ROW_ONCE,
     )
     trained = run(

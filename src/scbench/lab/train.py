@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from scbench.errors import BadConfig, RunError
 from scbench.lab import checkpoint, curves
-from scbench.lab.batches import Batch, Course, longest_id
+from scbench.lab.batches import Batch, Course
 from scbench.lab.optim import Optimisers, clip
 from scbench.lab.schedule import DECAYS, EVERY_ROW_ONCE, Schedule, rate
 from scbench.tasks import names
@@ -33,6 +33,7 @@ from scbench.tasks import names
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+PRECISIONS = ("auto", "float32", "bfloat16")
 Build = Callable[["Training"], "PreTrainedModel"]
 
 
@@ -56,6 +57,7 @@ class Training:
     decay: str = "cosine"
     floor_ratio: float = 0.1  # of the rates at the last step
     clip_norm: float = 1.0
+    precision: str = "auto"  # of forward and backward products (weights stay float32); auto is bfloat16 on a GPU
     curve_steps: int = 50  # steps of one window of the curves
     schedule: Schedule = field(default=EVERY_ROW_ONCE)
 
@@ -67,6 +69,8 @@ class Training:
             raise BadConfig(f"steps={self.steps}: give at least 1, or leave it out to train to the end of the data")
         if self.decay not in DECAYS:
             raise BadConfig(f"decay={self.decay!r} does not exist; it is {' or '.join(DECAYS)}")
+        if self.precision not in PRECISIONS:
+            raise BadConfig(f"precision={self.precision!r} does not exist; it is {', '.join(PRECISIONS)}")
         if self.warmup_steps < 0 or not 0 <= self.floor_ratio <= 1:
             raise BadConfig(f"warmup_steps={self.warmup_steps}, floor_ratio={self.floor_ratio}: at least 0; and from 0 to 1")
 
@@ -81,7 +85,7 @@ class Trained:
     tokens: int
     seconds: float  # of training, over all calls
     padding_ratio: float
-    last: dict[str, Any]  # the last full or part window of the curves
+    last: dict[str, Any]  # the last window of the curves; only an empty `tasks` before there is one
 
     @property
     def finished(self) -> bool:
@@ -148,7 +152,7 @@ class _Loop:
     ) -> None:
         self.out, self.training, self.device, self.save_tokenizer = out, training, device, save_tokenizer
         self.course = Course(data, seed=training.seed, step_tokens=training.step_tokens, schedule=training.schedule)
-        if (highest := longest_id(self.course.phases)) >= training.vocab:
+        if (highest := self.course.highest_id()) >= training.vocab:
             raise BadConfig(f"the data hold token {highest}, the model's vocabulary ends at {training.vocab - 1}; raise vocab")
         self.steps = min(training.steps or len(self.course), len(self.course))
         if training.steps is not None and training.steps > len(self.course):
@@ -162,10 +166,13 @@ class _Loop:
             momentum=training.momentum,
             weight_decay=training.weight_decay,
         )
-        self.settings = {**json.loads(json.dumps(asdict(training))), "steps": self.steps, "data": self.course.digest()}
+        automatic = "bfloat16" if device.type == "cuda" else "float32"
+        self.precision = automatic if training.precision == "auto" else training.precision
+        met = {"steps": self.steps, "precision": self.precision, "data": self.course.digest()}
+        self.settings = {**json.loads(json.dumps(asdict(training))), **met}
         self.step, self.tokens, self.seconds, self.norm = 0, 0, 0.0, 0.0
         self.window = curves.new_window(len(names()), device)
-        self.last: dict[str, Any] = {"loss": math.nan, "exact": 0.0, "tasks": {}}
+        self.last: dict[str, Any] = {"tasks": {}}  # no window is over yet
         lines = self._resume()
         self.curves = curves.Curves(out / "curves.jsonl", lines)
         self._begun = (self.seconds, self.tokens)
@@ -194,8 +201,7 @@ class _Loop:
             self._point(factor)
 
     def _backward(self, batch: Batch) -> float:
-        bf16 = self.device.type == "cuda"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
             logits = answer_logits(self.model, batch)
         losses = F.cross_entropy(logits.float(), batch.wanted, reduction="none")
         loss = losses.mean()
@@ -261,7 +267,7 @@ class _Loop:
         start = f"goes on at step {self.step}" if self.step else "starts"
         return (
             f"{self.training.arch}: {weights / 1e6:.2f}M parameters, {self.steps} steps, {whole / 1e6:.1f}M tokens, "
-            f"{100 * self.course.padding_ratio:.1f} % padding, {self.device.type}, {torch.get_num_threads()} threads; {start}"
+            f"{100 * self.course.padding_ratio(self.steps):.1f} % padding, {self.device.type}, {self.precision}, {torch.get_num_threads()} threads; {start}"
         )
 
     def line(self) -> str:
@@ -282,7 +288,7 @@ class _Loop:
             of_steps=self.steps,
             tokens=self.tokens,
             seconds=self.seconds,
-            padding_ratio=self.course.padding_ratio,
+            padding_ratio=self.course.padding_ratio(self.steps),
             last=self.last,
         )
 
