@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
+from scbench.engines.lab_models import LAB_MODELS
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
@@ -38,7 +39,7 @@ DEFAULT_METHODS = (
 DEFAULT: Mapping[
     str, Any
 ] = {  # `scbench run` with no arguments: an embedded model, a task of each ability it can do, minutes on two cores
-    "model": "smollm2-135m",
+    "models": ("smollm2-135m",),
     "tasks": ("vt", "choice_eng", "mf", "summary_with_needles"),
     "max_new_tokens": 40,
     "methods": DEFAULT_METHODS,
@@ -48,8 +49,14 @@ DEFAULT: Mapping[
 }
 
 
+ALIASES: Mapping[str, str] = {
+    "model": "models",
+    "length": "lengths_tokens",
+}  # words of the command line that are no settings' names
+
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
     "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
+    **LAB_MODELS,
     **{llm.name: f"{llm.hub} ({llm.category})" for llm in LLMS},
 }
 
@@ -88,27 +95,50 @@ class Result:
 
 def run(*, engine: Any = None, quiet: bool = False, given: Sequence[str] | None = None, **settings: Any) -> Result:
     """Run a grid and write its report. Settings are those of `run.settings.Settings`; single values do for tuples, and `length="4k"` for
-    `lengths_tokens`. Settings not given take the embedded default's. `engine` is a model already loaded. Errors as `run.runner.run`."""
+    `lengths_tokens`, `model="a,b"` for `models`. Settings not given take the embedded default's. `engine` is a model already loaded, in the
+    place of `models`. Errors as `run.runner.run`; Mismatch for a method that none of the models can take."""
     chosen = settle(settings)
     from scbench.run.runner import run as play
 
-    outcome = play(chosen, engine or load(chosen), given=sorted(settings) if given is None else given, quiet=quiet)
+    refuse_useless(chosen, engine)
+    engines = [engine] if engine is not None else (load(chosen, name) for name in chosen.models)
+    names = sorted(ALIASES.get(name, name) for name in (settings if given is None else given))
+    outcome = play(chosen, engines, given=names, quiet=quiet)
     result = Result(chosen.out, outcome)
     if outcome.turns_answered + outcome.turns_failed:
         result.report()
     return result
 
 
-def load(settings: Settings) -> Any:
-    """The engine a run asks for."""
-    if settings.model == "toy":
+def refuse_useless(settings: Settings, engine: Any = None) -> None:
+    """Raise Mismatch for a method that none of the models can take, and Unknown for a model that is not there; no weights are read."""
+    from scbench.methods import parse
+    from scbench.run import pairing
+
+    methods = [parse(text) for text in settings.methods]
+    if engine is not None:
+        shapes = {engine.facts.name: engine.facts.shape}
+    else:
+        from scbench.engines.load import shape_of_model
+
+        trusts = settings.trust_remote_code
+        shapes = {
+            name: load(settings, name).facts.shape if name == "toy" else shape_of_model(name, trust_remote_code=trusts)
+            for name in settings.models
+        }
+    pairing.check(methods, shapes, settings.lengths_tokens)
+
+
+def load(settings: Settings, name: str) -> Any:
+    """The engine of one of the models that a run asks for."""
+    if name == "toy":
         from scbench.engines.toy import ToyEngine
 
         return ToyEngine(window_tokens=settings.window_tokens or 1 << 20)
     from scbench.engines.load import load as load_local
 
     return load_local(
-        settings.model,
+        name,
         dtype=settings.dtype,
         device=settings.device,
         window_tokens=settings.window_tokens,
@@ -119,12 +149,13 @@ def load(settings: Settings) -> Any:
 def settle(given: Mapping[str, Any]) -> Settings:
     """Settings from loose words: text for tuples, "4k" for lengths, names for enumerations."""
     words = {name: value for name, value in given.items() if value is not None}
-    if "length" in words:
-        words["lengths_tokens"] = words.pop("length")
+    words = {ALIASES.get(name, name): value for name, value in words.items()}
     kinds = {field.name: field for field in fields(Settings)}
-    for name in ("tasks", "methods", "modes", "lengths_tokens"):
+    for name in ("models", "tasks", "methods", "modes", "lengths_tokens"):
         if name in words:
             words[name] = _several(words[name])
+    if "models" in words:
+        words["models"] = tuple(dict.fromkeys(words["models"]))
     if "tasks" in words:
         from scbench.tasks import names as all_tasks
         from scbench.tasks import task
@@ -135,7 +166,7 @@ def settle(given: Mapping[str, Any]) -> Settings:
         words["lengths_tokens"] = tuple(tokens(value) for value in words["lengths_tokens"])
     if "modes" in words:
         words["modes"] = tuple(_one_of(Mode, value, "mode") for value in words["modes"])
-    for name in ("prompts", "history", "compress_after", "truncate"):
+    for name in ("prompts", "history", "compress_after", "truncate", "form"):
         if isinstance(words.get(name), str):
             from scbench import types
 
@@ -144,6 +175,7 @@ def settle(given: Mapping[str, Any]) -> Settings:
                 "history": types.History,
                 "compress_after": types.CompressAfter,
                 "truncate": types.Truncate,
+                "form": types.Form,
             }
             words[name] = _one_of(kind[name], words[name], name)
     if "equal_bytes" in words:
@@ -154,10 +186,10 @@ def settle(given: Mapping[str, Any]) -> Settings:
     if set(words) & {
         "tasks",
         "lengths_tokens",
-        "model",
+        "models",
         "data",
     }:  # a run of the user's own: the embedded default's small numbers do not apply
-        defaults = {name: value for name, value in defaults.items() if name in ("model", "tasks", "methods")}
+        defaults = {name: value for name, value in defaults.items() if name in ("models", "tasks", "methods")}
     return read_settings({**defaults, **words})
 
 

@@ -30,7 +30,13 @@ err = Console(stderr=True)
 
 GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
 OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, panel, help
-    ("model", str, "--model", GRID, "smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`"),
+    (
+        "model",
+        str,
+        "--model",
+        GRID,
+        "smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`; several joined by commas",
+    ),
     ("tasks", str, "--tasks", GRID, "task names joined by commas, or all; see `scbench list tasks`"),
     ("methods", str, "--methods", GRID, "joined by commas, stages of one by +: dense,snapkv\\[tau=1/16],a-shape+kivi\\[bits=2]"),
     (
@@ -45,6 +51,7 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
     ("sessions", int, "--sessions", GRID, "sessions per task and length (intervals are over these)"),
     ("turns", int, "--turns", GRID, "turns per session; default: each task's own number"),
     ("seed", str, "--seed", GRID, "names the generated sessions; the same seed makes the same ones for ever"),
+    ("form", str, "--form", GRID, "full, or tiny for models of some million parameters; default: what the tokenizer is made for"),
     ("data", str, "--data", GRID, "generated, official (microsoft/SCBench), or a folder with its files"),
     ("prompts", str, "--prompts", SHOWN, "strict, or official for comparison with published numbers"),
     ("history", str, "--history", SHOWN, "earlier answers in multi-turn mode: gold, model, none"),
@@ -94,7 +101,7 @@ def with_options(act: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
 @app.command()
 @with_options
 def run(words: dict[str, Any]) -> None:
-    """Run a grid of tasks, modes and methods on one model, and write its page.
+    """Run a grid of tasks, modes and methods on one model or several, and write its page.
 
     With no arguments: SmolLM2-135M on small generated sessions, dense and six methods. Kill it at any time; the same command goes on.
     """
@@ -104,6 +111,8 @@ def run(words: dict[str, Any]) -> None:
     _show(result)
     outcome = result.outcome
     assert outcome is not None
+    for line in outcome.does_not_apply:
+        err.print(f"[dim]does not apply[/]: {line}", highlight=False)
     for gap in outcome.gaps:
         err.print(f"[yellow]gap[/]: {gap}", highlight=False)
     if outcome.outcome == "interrupted":
@@ -118,15 +127,24 @@ def run(words: dict[str, Any]) -> None:
 def plan(words: dict[str, Any]) -> None:
     """Show cells, tokens, floating-point operations, time and memory of a run before anything runs."""
     from scbench import api
-    from scbench.methods import parse
-    from scbench.run.plan import expected_seconds, gemm_flops_per_s
-    from scbench.run.plan import plan as planned
 
     words.pop("quiet", None)
     settings = api.settle(words)
-    methods = [parse(text) for text in settings.methods]
-    facts = api.load(settings).facts
-    rows = planned(settings, methods, facts)
+    api.refuse_useless(settings)
+    for name in settings.models:
+        _plan_of(settings, api.load(settings, name))
+
+
+def _plan_of(settings: Any, engine: Any) -> None:
+    """What one of the models is asked to do."""
+    from scbench.methods import parse
+    from scbench.run.pairing import apart
+    from scbench.run.plan import expected_seconds, gemm_flops_per_s
+    from scbench.run.plan import plan as planned
+
+    facts = engine.facts
+    methods, others = apart([parse(text) for text in settings.methods], facts.shape, settings.lengths_tokens)
+    rows = planned(settings, methods, facts, settings.form_of(engine.tokenizer))
     table = Table(
         "task",
         "length",
@@ -152,6 +170,8 @@ def plan(words: dict[str, Any]) -> None:
     )
     for refused in sorted({line for row in rows for line in row.refused}):
         out.print(f"[yellow]refused[/]: {refused}", highlight=False)
+    for why, names in others.items():
+        out.print(f"[dim]does not apply[/]: {facts.name}: {', '.join(names)}: {why}", highlight=False)
 
 
 def main() -> None:
@@ -188,14 +208,14 @@ def _equal_table(found: Any) -> Table:
     """What each method that was asked for became, and the bytes it held of the sample."""
     from scbench.report.words import bytes_text
 
-    length = f", {found.length_tokens:,} tokens" if found.length_tokens else ""
+    model, length = f", {found.model}" * bool(found.model), f", {found.length_tokens:,} tokens" * bool(found.length_tokens)
     table = Table(
         "asked for",
         "played",
         "held",
         "of target",
         "verdict",
-        title=f"Equal bytes{length}: target {found.share} of a 16-bit dense cache, {bytes_text(found.target_bytes)} of "
+        title=f"Equal bytes{model}{length}: target {found.share} of a 16-bit dense cache, {bytes_text(found.target_bytes)} of "
         f"{bytes_text(found.reference_bytes)} at {found.context_tokens:,} tokens (dense holds {bytes_text(found.dense_bytes)} here)",
         title_justify="left",
     )

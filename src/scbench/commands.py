@@ -12,6 +12,7 @@ from rich.table import Table
 from scbench.cli import _show, app, err, out
 from scbench.errors import BadConfig, ScbenchError, Unknown
 from scbench.lab.commands import lab
+from scbench.types import Form
 
 KINDS = ("tasks", "methods", "models")
 
@@ -40,12 +41,13 @@ def list_(
 
 
 def _tasks() -> None:
-    from scbench.tasks import names, task
+    from scbench.tasks import has_tiny, names, task
 
-    table = Table("task", "in the paper", "ability", "turns", "sub-tasks", "chance")
+    table = Table("task", "in the paper", "ability", "turns", "sub-tasks", "chance", "tiny form")
     for name in names():
         found = task(name)
-        table.add_row(name, found.title, found.ability, str(found.turns), ", ".join(found.subtasks), f"{found.chance:g}")
+        words = ", ".join(found.subtasks), f"{found.chance:g}", "yes" if has_tiny(name) else "no"
+        table.add_row(name, found.title, found.ability, str(found.turns), *words)
     out.print(table)
 
 
@@ -140,23 +142,27 @@ def make_data(
     sessions: Annotated[int, typer.Option(help="sessions per task")] = 8,
     turns: Annotated[int | None, typer.Option(help="turns per session; default: each task's own number")] = None,
     seed: Annotated[str, typer.Option(help="names the sessions")] = "0",
-    counter: Annotated[str, typer.Option(help="words, bytes, or a model whose tokenizer counts")] = "words",
-    form: Annotated[str, typer.Option(help="jsonl or parquet")] = "jsonl",
+    counter: Annotated[
+        str, typer.Option(help="words, bytes, lab (the lab models' tokenizer), or a model whose tokenizer counts")
+    ] = "words",
+    form: Annotated[str, typer.Option(help="full, or tiny: closed vocabulary, for models of some million parameters")] = "full",
+    file_format: Annotated[str, typer.Option("--format", help="jsonl or parquet")] = "jsonl",
 ) -> None:
     """Write generated sessions in the published schema, so that other tools can use them."""
-    from scbench.api import _several, tokens
+    from scbench.api import _one_of, _several, tokens
     from scbench.run.progress import Progress
     from scbench.run.settings import check_length
     from scbench.tasks import names, published, task
 
-    written: Literal["jsonl", "parquet"] = "parquet" if form == "parquet" else "jsonl"
-    if form != written:
-        raise BadConfig(f"--form {form!r} does not exist; it is jsonl or parquet")
+    written: Literal["jsonl", "parquet"] = "parquet" if file_format == "parquet" else "jsonl"
+    if file_format != written:
+        raise BadConfig(f"--format {file_format!r} does not exist; it is jsonl or parquet")
+    shape: Form = _one_of(Form, form, "form")
     if sessions < 1:
         raise BadConfig(f"--sessions {sessions}: at least 1")
-    chosen = [task(name) for name in (names() if tasks == "all" else _several(tasks))]
+    chosen = [task(name, shape) for name in (names() if tasks == "all" else _several(tasks))]
     count, target, failures = _counter(counter), tokens(length), list[str]()
-    check_length(target)
+    check_length(target, shape)
     with Progress(len(chosen) * sessions, what="make-data") as progress:
         for kind in chosen:
             progress.step(kind.name)
@@ -165,7 +171,7 @@ def make_data(
                 for index in range(sessions):
                     made.append(kind.make(seed=f"{seed}:{index}", target=target, turns=turns or kind.turns, count=count))
                     progress.advance(1)
-                path = published.write(kind.name, made, to, form=written)
+                path = published.write(kind, made, to, form=written)
                 out.print(f"{kind.name}: {len(made)} sessions, {path}", highlight=False, soft_wrap=True)
             except ScbenchError as error:
                 failures.append(f"{kind.name}: {error}")
@@ -178,6 +184,10 @@ def make_data(
 def _counter(name: str) -> Any:
     from scbench.tasks.contract import Bytes, Words
 
+    if name == "lab":
+        from scbench.lab.tokens import Count
+
+        return Count()
     if name in ("words", "bytes"):
         return Words() if name == "words" else Bytes()
     from scbench.engines.load import load_tokenizer

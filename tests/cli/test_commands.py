@@ -76,7 +76,8 @@ def test_lists_need_no_torch(what: str) -> None:
         (["list", "things"], "methods"),
         (["report", "nowhere"], "records.jsonl"),
         (["score", "nowhere.jsonl"], "no file"),
-        (["make-data", "--out", "x", "--form", "csv"], "jsonl or parquet"),
+        (["make-data", "--out", "x", "--format", "csv"], "jsonl or parquet"),
+        (["make-data", "--out", "x", "--form", "small"], "full, tiny"),
         (["doctor", "nowhere.py:Thing"], "no file"),
     ],
 )
@@ -132,6 +133,16 @@ def test_made_data_is_read_back_as_the_published_is(tmp_path: Path) -> None:
     found = call(*words)
     assert found.exit_code == 0, found.output
     assert "100.0" in found.output
+
+
+def test_tiny_data_are_made_and_counted_by_the_lab_tokenizer(tmp_path: Path) -> None:
+    words = ["--tasks", "kv,mf", "--form", "tiny", "--length", "96", "--sessions", "2", "--counter", "lab"]
+    made = call("make-data", "--out", str(tmp_path), *words)
+    assert made.exit_code == 0, made.output
+    sides = [json.loads(line) for line in (tmp_path / "scbench_kv.evidence.jsonl").read_text().splitlines()]
+    assert [(side["recipe"]["form"], side["counter"]) for side in sides] == [("tiny", "lab/1")] * 2
+    assert all(94 <= side["counted"] <= 98 for side in sides)
+    assert "tiny form" in call("list", "tasks").output
 
 
 def test_doctor_names_the_law_that_a_method_breaks(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 import scbench
 from scbench.errors import BadRecord
 from scbench.run import manifest as room
-from scbench.run.manifest import NAME, begin, end, hide_secrets, host, manifest, read, revision, versions
-from scbench.types import Mode, Protocol
+from scbench.run.manifest import NAME, add_model, begin, end, hide_secrets, host, manifest, read, revision, versions
+from scbench.types import Form, Mode, Protocol
 
 PROTOCOL = Protocol()
 
@@ -32,7 +32,7 @@ class Settings:
 
 
 def entry(settings: object = Settings(), **more: Any) -> dict[str, Any]:
-    return manifest(settings, {"name": "toy", "weights_digest": "w"}, argv=["scbench", "run"], **more)
+    return manifest(settings, argv=["scbench", "run"], **more)
 
 
 def test_it_tells_what_was_given_from_what_was_default() -> None:
@@ -42,13 +42,22 @@ def test_it_tells_what_was_given_from_what_was_default() -> None:
     assert got["defaults"] == ["api_key", "base_url", "length_tokens", "modes", "protocol"]
 
 
-def test_it_names_versions_model_hashes_and_host() -> None:
-    got = entry(hashes={"plan": "abc"})
+def test_it_names_versions_and_host() -> None:
+    got = entry()
     assert got["versions"].keys() >= {"python", "torch", "transformers", "msgspec"}
-    assert (got["code"]["scbench"], got["model"]["name"], got["hashes"]) == (scbench.__version__, "toy", {"plan": "abc"})
+    assert (got["code"]["scbench"], got["models"]) == (scbench.__version__, [])
     assert got["host"]["cores"] >= got["host"]["usable_cores"] >= 1
     assert got["host"]["memory_bytes"] > 1 << 28
     assert got["host"]["cpu"]
+
+
+def test_models_join_their_own_start_as_they_are_loaded(tmp_path: Path) -> None:
+    first, second = begin(tmp_path, entry()), begin(tmp_path, entry())
+    for name in ("a", "b"):
+        add_model(tmp_path, second, {"name": name, "weights_digest": "w"}, form=Form.TINY)
+    runs = read(tmp_path)["runs"]
+    assert runs[first]["models"] == []
+    assert runs[second]["models"] == [{"name": name, "weights_digest": "w", "form": "tiny"} for name in ("a", "b")]
 
 
 def test_each_start_adds_an_entry_and_its_end(tmp_path: Path) -> None:
@@ -109,7 +118,7 @@ def test_secret_settings_do_not_reach_the_file_either() -> None:
 
 
 def test_torch_is_not_imported_for_it() -> None:
-    code = "import sys; from scbench.run.manifest import manifest; m = manifest({}, {}); print(m['host']['accelerators'], m['versions']['torch']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from scbench.run.manifest import manifest; m = manifest({}); print(m['host']['accelerators'], m['versions']['torch']); sys.exit('torch' in sys.modules)"
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert got.stdout.startswith("None 2.")
 

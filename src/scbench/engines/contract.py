@@ -26,6 +26,7 @@ class ModelFacts:
     dtype: str
     device: str
     weights_digest: str
+    trained_tokens: int | None = None  # the longest texts it learned from, where its card says so
     choices: dict[str, str] = field(default_factory=dict)  # automatic choices and why, e.g. attention: "cpu flash: fp32 on CPU"
 
 

@@ -6,12 +6,14 @@ import hashlib
 import importlib.util
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from scbench.engines.contract import Feed, ModelFacts
+from scbench.engines.lab_models import LAB_MODELS, lab_folder, trained_window
 from scbench.engines.local import OURS, LocalEngine
 from scbench.engines.models import LLMS, find
 from scbench.engines.window import stretch, trained_tokens
@@ -35,9 +37,11 @@ def load_tokenizer(name: str) -> HfTokenizer:
 
 
 def _place(name: str) -> Path | str:
-    """Where a model lies: the converted SmolLM2, a folder, or a hub name."""
+    """Where a model lies: the converted SmolLM2, the package's own, a folder, or a hub name."""
     if name == SMOLLM2:
         return _smollm2_folder()
+    if name in LAB_MODELS:
+        return lab_folder(name)
     folder = Path(name).expanduser()
     return folder if folder.is_dir() else SHORT.get(name, name)
 
@@ -64,16 +68,51 @@ def load(
         model = AutoModelForCausalLM.from_pretrained(place, config=config, dtype=kind, trust_remote_code=trust_remote_code)
         model = model.to(where).eval()
     except (OSError, ValueError) as err:
-        raise Unknown(
-            f"the model {name!r} could not be loaded: {str(err).splitlines()[0]}\nGive a folder with a transformers checkpoint, a hub name this "
-            f"machine can reach or has cached, {SMOLLM2!r}, or one of {', '.join(SHORT)}"
-        ) from err
-    window_tokens = window_tokens or (llm.window_tokens if llm else None)
+        raise _unknown(name, err) from err
+    trained = trained_window(place)
+    window_tokens = window_tokens or trained or (llm.window_tokens if llm else None)
     wrapped = HfTokenizer(tokenizer, name=name, end_ids=_end_ids(model))
     engine = from_model(model, wrapped, name=name, window_tokens=window_tokens, folder=place)
+    engine.facts = replace(engine.facts, trained_tokens=trained)
     if stretched:
         engine.facts.choices["rope"] = stretched
     return engine
+
+
+def shape_of_model(name: str, *, trust_remote_code: bool = False) -> CacheShape:
+    """The cache of a model, from its configuration alone. Bytes of recurrent states are not known without weights; 1 stands for them.
+
+    Raises as `load`.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(_place(name), trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as err:
+        raise _unknown(name, err) from err
+    text = config.get_text_config(decoder=True)
+    return replace(_shape(text, dtype_bytes=4), recurrent_bytes=int("linear_attention" in layer_types(text)))
+
+
+def _shape(config: Any, dtype_bytes: int) -> CacheShape:
+    types = layer_types(config)
+    attention = tuple(at for at, kind in enumerate(types) if kind != "linear_attention")
+    heads = getattr(config, "num_attention_heads", 0) if attention else 0
+    return CacheShape(
+        layers=len(types),
+        attention_layers=attention,
+        query_heads=heads,
+        kv_heads=(getattr(config, "num_key_value_heads", None) or heads) if attention else 0,
+        head_dim=(getattr(config, "head_dim", None) or config.hidden_size // heads) if attention else 0,
+        dtype_bytes=dtype_bytes,
+    )
+
+
+def _unknown(name: str, err: Exception) -> Unknown:
+    return Unknown(
+        f"the model {name!r} could not be loaded: {str(err).splitlines()[0]}\nGive a folder with a transformers checkpoint, a hub name this "
+        f"machine can reach or has cached, {SMOLLM2!r}, or one of {', '.join((*LAB_MODELS, *SHORT))}"
+    )
 
 
 def from_model(
@@ -90,19 +129,10 @@ def from_model(
     refuse_by_config(config, name)
     model.eval()
     types = layer_types(config)
-    attention = tuple(at for at, kind in enumerate(types) if kind != "linear_attention")
     first = next(model.parameters())
     recurrent = any(kind == "linear_attention" for kind in types)
-    heads = getattr(config, "num_attention_heads", 0) if attention else 0
-    kv_heads = (getattr(config, "num_key_value_heads", None) or heads) if attention else 0
-    shape = CacheShape(
-        layers=len(types),
-        attention_layers=attention,
-        query_heads=heads,
-        kv_heads=kv_heads,
-        head_dim=(getattr(config, "head_dim", None) or config.hidden_size // heads) if attention else 0,
-        dtype_bytes=first.element_size(),
-    )
+    shape = _shape(config, first.element_size())
+    attention = shape.attention_layers
     facts = ModelFacts(
         name=name,
         family="hybrid" if recurrent and attention else "recurrent" if recurrent else "transformer",
@@ -194,8 +224,6 @@ def _own_logits(model: Any, implementation: str) -> torch.Tensor:
 
 
 def _with_recurrent_bytes(engine: LocalEngine) -> ModelFacts:
-    from dataclasses import replace
-
     snapshot = engine.read(_probe_ids(engine.model)[:4])
     assert snapshot.recurrent is not None
     held = sum(x.numel() * x.element_size() for x in snapshot.recurrent.tensors().values())

@@ -56,7 +56,8 @@ def solve_run(settings: Settings, engine: Engine, methods: Sequence[Method], abo
         )
         if len(found) == (len(settings.lengths_tokens) if settings.is_generated else 1):
             break
-    write(settings.out, found.values())
+    others = [one for one in known.values() if one.model in settings.models and one.model != engine.facts.name]
+    write(settings.out, [*others, *found.values()])
     return list(found.values())
 
 
@@ -88,6 +89,7 @@ def solve(
             dense_bytes=sample.snapshot.fork().held_bytes(),
             token_bytes=shape.token_bytes,
             rows=rows,
+            model=engine.facts.name,
         )
     finally:
         sample.release()

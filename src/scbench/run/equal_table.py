@@ -39,6 +39,7 @@ class EqualBytes:
     dense_bytes: int  # the dense cache as this run holds it
     token_bytes: int  # one token in all layers and KV heads, as this run holds it
     rows: tuple[Fitted, ...]
+    model: str = ""
 
     @property
     def target_bytes(self) -> int:

@@ -45,23 +45,21 @@ _HIDDEN = "(left out)"
 
 def manifest(
     settings: object,
-    model: object,
     *,
     given: Collection[str] = (),
-    hashes: Mapping[str, str] | None = None,
     argv: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """One entry: the command, its settings, and all that surrounds them, at its start.
 
-    `settings` and `model` are dataclasses or mappings; `given` names the settings that the user passed, the others are listed as `defaults`.
+    `settings` is a dataclass or a mapping; `given` names those that the user passed, the others are listed as `defaults`. Models join when they
+    are loaded (`add_model`).
     """
     plain = _plain(settings)
     return {
         "argv": hide_secrets(sys.argv if argv is None else argv),
         "settings": _hide_values(plain),
         "defaults": sorted(plain.keys() - set(given)),
-        "model": _hide_values(_plain(model)),
-        "hashes": dict(hashes or {}),
+        "models": [],
         "code": {"scbench": scbench.__version__, "rooms": dict(CODE_VERSIONS), "revision": revision()},
         "versions": versions(),
         "host": host(),
@@ -77,6 +75,13 @@ def begin(folder: str | Path, entry: Mapping[str, Any]) -> int:
     runs = read(folder)["runs"] if path.exists() else []
     _write(path, [*runs, dict(entry)])
     return len(runs)
+
+
+def add_model(folder: str | Path, index: int, model: object, **facts: object) -> None:
+    """Note that the run has loaded a model, a dataclass or a mapping, with any other facts about it in this run."""
+    runs = read(folder)["runs"]
+    runs[index]["models"].append(_hide_values({**_plain(model), **_plain(facts)}))
+    _write(Path(folder) / NAME, runs)
 
 
 def end(folder: str | Path, index: int, outcome: str, **facts: object) -> None:

@@ -13,7 +13,9 @@ from scbench.errors import ScbenchError
 from scbench.methods.contract import Method
 from scbench.run.settings import Settings
 from scbench.tasks import task
-from scbench.types import Mode
+from scbench.tasks.contract import Task
+from scbench.tasks.tiny.form import MOST_ANSWER_TOKENS
+from scbench.types import Form, Mode
 
 ANSWERED_SHARE = 0.5  # of the token limit an answer is expected to use
 QUERY_TOKENS = 60  # of a turn's question and template, about
@@ -38,13 +40,13 @@ class PlanRow:
     refused: tuple[str, ...]  # methods that this length refuses, with the reason
 
 
-def plan(settings: Settings, methods: Sequence[Method], facts: ModelFacts) -> list[PlanRow]:
+def plan(settings: Settings, methods: Sequence[Method], facts: ModelFacts, form: Form = Form.FULL) -> list[PlanRow]:
     """A row per task and length. Lengths of published data are not known before they are read and count as the first length given."""
-    return [_row(settings, methods, facts, name, length) for length in settings.lengths_tokens for name in settings.tasks]
+    kinds = [task(name, form) for name in settings.tasks]
+    return [_row(settings, methods, facts, kind, form, length) for length in settings.lengths_tokens for kind in kinds]
 
 
-def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, name: str, length: int) -> PlanRow:
-    kind = task(name)
+def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, kind: Task, form: Form, length: int) -> PlanRow:
     turns = settings.turns or kind.turns
     refused, fit = [], list[Method]()
     for method in methods:
@@ -55,7 +57,8 @@ def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, name:
             refused.append(f"{method}: {error}")
     reads = len({method.generation for method in fit})
     cells = len(fit) * len(settings.modes) * settings.sessions
-    limits = [min(limit, settings.max_new_tokens or limit) for limit in turn_limits(kind.name, kind.subtasks, turns)]
+    most = [MOST_ANSWER_TOKENS] * turns if form is Form.TINY else turn_limits(kind.name, kind.subtasks, turns)
+    limits = [min(limit, settings.max_new_tokens or limit) for limit in most]
     decode_tokens = len(fit) * len(settings.modes) * settings.sessions * sum(limits)
     extends = len(fit) * len(settings.modes) * settings.sessions * turns * QUERY_TOKENS
     flops = settings.sessions * reads * read_flops(facts, length) + 2.0 * facts.params * (

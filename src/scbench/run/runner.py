@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from scbench.engines.contract import Engine
 from scbench.errors import ScbenchError
 from scbench.methods import parse
 from scbench.methods.contract import Method
-from scbench.run import equal_table, manifest
+from scbench.run import equal_table, manifest, pairing
 from scbench.run.cells import CodeFacts, MethodFacts, ModelFacts, SessionFacts, canonical_json, cells, digest, keep_plan
 from scbench.run.costs import cost_of
 from scbench.run.equal import solve_run
@@ -24,7 +24,7 @@ from scbench.run.session import Job, SessionRun
 from scbench.run.settings import Settings
 from scbench.run.store import SessionStore
 from scbench.run.suite import Item, suite
-from scbench.types import Cell
+from scbench.types import BEYOND_TRAINED, Cell, Record
 
 RULES = ("strict/1", "official/1")
 
@@ -38,33 +38,35 @@ class Outcome:
     turns_answered: int = 0
     turns_failed: int = 0
     gaps: list[str] = field(default_factory=list)  # sessions that could not be made, each with its reason
+    does_not_apply: list[str] = field(default_factory=list)  # methods that a model cannot take, each with its reason
 
 
-def run(settings: Settings, engine: Engine, *, given: Sequence[str] = (), quiet: bool = False) -> Outcome:
-    """Play what the folder lacks of the grid; append every turn as it ends.
+def run(settings: Settings, engines: Iterable[Engine], *, given: Sequence[str] = (), quiet: bool = False) -> Outcome:
+    """Play what the folder lacks of the grid, model by model; append every turn as it ends.
 
+    `engines` are those of `settings.models`, in any order; each is let go before the next is taken, so a generator may load them one by one.
     Ctrl-C ends cleanly with what is done (`outcome` "interrupted"). Raises UsageError for settings that cannot work at all, Busy if another
     run holds the folder, CannotWrite if the disk is full: what was written stays, and the same command resumes.
     """
     methods = [parse(text) for text in settings.methods]
     with Lock(settings.out) as lock, Journal(settings.out, lock) as journal, Costs(settings.out, lock) as costs:
-        facts = model_facts(engine)
-        entry = manifest.manifest(
-            _plain(settings), asdict(engine.facts), given=given, hashes={"model": engine.facts.weights_digest}
-        )
-        index = manifest.begin(settings.out, entry)
-        state = _Run(settings, engine, methods, facts, journal, costs)
-        outcome = "failed"
+        index = manifest.begin(settings.out, manifest.manifest(_plain(settings), given=given))
+        found, planned = Outcome(settings=settings, outcome="failed"), list[Cell]()
         try:
-            state.everything(quiet=quiet)
-            outcome = "complete"
+            for engine in engines:
+                state = _Run(settings, engine, methods, journal, costs, planned, found)
+                manifest.add_model(settings.out, index, engine.facts, form=state.form, does_not_apply=state.others)
+                state.everything(quiet=quiet)
+                del state, engine
+            found.outcome = "complete"
         except KeyboardInterrupt:
-            outcome = "interrupted"
+            found.outcome = "interrupted"
         finally:
-            keep_plan(settings.out, state.cells)
-            answered, failures = journal.count({cell.key for cell in state.cells})
-            manifest.end(settings.out, index, outcome, turns_answered=answered, turns_failed=failures, gaps=state.gaps)
-    return Outcome(settings=settings, outcome=outcome, turns_answered=answered, turns_failed=failures, gaps=state.gaps)
+            keep_plan(settings.out, planned)
+            found.turns_answered, found.turns_failed = journal.count({cell.key for cell in planned})
+            told = {name: value for name, value in asdict(found).items() if name not in ("settings", "outcome")}
+            manifest.end(settings.out, index, found.outcome, **told)
+    return found
 
 
 def model_facts(engine: Engine) -> ModelFacts:
@@ -87,17 +89,29 @@ PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 V
 
 
 class _Run:
-    """One pass over the suite."""
+    """One pass of one model over the suite. Its cells go to `planned`, what it could not do to `found`."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, methods: Sequence[Method], facts: ModelFacts, journal: Journal, costs: Costs
+        self,
+        settings: Settings,
+        engine: Engine,
+        methods: Sequence[Method],
+        journal: Journal,
+        costs: Costs,
+        planned: list[Cell],
+        found: Outcome,
     ) -> None:
-        self.settings, self.engine, self.facts = settings, engine, facts
-        self.journal, self.costs = journal, costs
-        self._take(methods)
+        self.settings, self.engine, self.facts = settings, engine, model_facts(engine)
+        self.journal, self.costs, self.cells = journal, costs, planned
+        self.name = engine.facts.name if len(settings.models) > 1 else ""  # for messages, where there are several
+        self.form = settings.form_of(engine.tokenizer)
+        fit, self.others = pairing.apart(methods, engine.facts.shape, settings.lengths_tokens)
+        found.does_not_apply += [f"{engine.facts.name}: {', '.join(names)}: {why}" for why, names in self.others.items()]
+        self._take(fit)
         self.sessions = SessionStore(settings.out)
-        self.cells: list[Cell] = []
-        self.gaps: list[str] = []
+        self.gaps = found.gaps
+        trained = engine.facts.trained_tokens
+        self.marks = (BEYOND_TRAINED,) if trained is not None and engine.facts.window_tokens > trained else ()
         self._costed: dict[int, int] = {}  # length -> sessions measured
 
     def _take(self, methods: Sequence[Method]) -> None:
@@ -116,7 +130,14 @@ class _Run:
         found = solve_run(self.settings, self.engine, self.methods, self.facts)
         self._take([parse(spelling) for spelling in dict.fromkeys(text for one in found for text in one.methods)])
         self._at_length = {one.length_tokens: one.methods for one in found}
-        self.gaps += [line for one in found for line in one.gaps]
+        for line in [line for one in found for line in one.gaps]:
+            self._gap(line)
+
+    def _gap(self, text: str) -> None:
+        self.gaps.append(f"{self.name}: {text}" if self.name else text)
+
+    def _keep(self, record: Record) -> None:
+        self.journal.append(replace(record, notes=(*record.notes, *self.marks)))
 
     def everything(self, *, quiet: bool) -> None:
         if self.settings.equal_bytes is None:
@@ -125,9 +146,12 @@ class _Run:
             with Progress(1, what="equal bytes", quiet=quiet) as progress:
                 progress.step("each method at the bytes it may hold")
                 self._equalise()
-        rows = {(row.task, row.length_tokens): row for row in plan(self.settings, self.methods, self.engine.facts)}
+        if not self.methods:
+            return
+        planned = plan(self.settings, self.methods, self.engine.facts, self.form)
+        rows = {(row.task, row.length_tokens): row for row in planned}
         total = sum(row.flops for row in rows.values())
-        with Progress(total, quiet=quiet) as progress:
+        with Progress(total, what=f"run {self.name}".strip(), quiet=quiet) as progress:
             for item in suite(self.settings, self.engine):
                 row = rows.get((item.task.name, item.length_tokens)) or next(iter(rows.values()))
                 progress.step(item.label)
@@ -135,7 +159,7 @@ class _Run:
 
     def _item(self, item: Item, units: float, progress: Progress) -> None:
         if item.session is None:
-            self.gaps.append(f"{item.label}: {item.why}")
+            self._gap(f"{item.label}: {item.why}")
             progress.say(f"no session: {item.label}: {item.why}")
             progress.advance(units)
             return
@@ -156,7 +180,7 @@ class _Run:
                 self.engine,
                 item.session,
                 self.settings.protocol,
-                emit=self.journal.append,
+                emit=self._keep,
                 needles=item.needles,
                 on_tokens=on_tokens,
                 lanes=self.settings.lanes,
@@ -174,6 +198,7 @@ class _Run:
             turns=len(item.session.turns),
             digest=item.session.digest,
             code=CodeFacts(task_version=item.task.version, rules=RULES),
+            form=self.form,
         )
         return list(
             cells(
@@ -215,13 +240,14 @@ class _Run:
         try:
             rows = cost_of(self.engine, item.session, wanted, self.settings.protocol, repeats=self.settings.cost_repeats)
         except ScbenchError as error:
-            self.gaps.append(f"cost pass, {item.label}: {error}")
+            self._gap(f"cost pass, {item.label}: {error}")
             return
         for row in rows:
             known: Mapping[str, Any] = {
                 "key": keys[str(row["method"])],
                 "model": self.facts.name,
                 "length_tokens": length,
+                "form": str(self.form),
                 "sessions": 1,
             }
             self.costs.append({**known, **row})

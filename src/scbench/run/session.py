@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
+from scbench.engines.lab_models import beyond
 from scbench.errors import Mismatch, OutOfDevice, ScbenchError, TooLong, UsageError
 from scbench.kv import Snapshot, Stream
 from scbench.kv.stream import share
@@ -287,7 +288,9 @@ class SessionRun:
 
     def _fail(self, job: Job, error: Exception, turns: frozenset[int]) -> None:
         """Failure records for those of `turns` that have none yet: named gaps, and the run goes on."""
-        failure = failure_of(error)
+        failure, facts = failure_of(error), self.engine.facts
+        if failure.kind == "too-long" and facts.trained_tokens == facts.window_tokens:
+            failure = replace(failure, why=f"{failure.why}. {beyond(facts.name, facts.window_tokens)}")
         for turn in sorted(job.todo & turns):
             self.emit(failed(job.cell, self.session, turn, failure))
         job.todo -= turns

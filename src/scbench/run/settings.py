@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from scbench.errors import BadConfig
-from scbench.types import CompressAfter, History, Mode, PromptSet, Protocol, Truncate
+from scbench.types import CompressAfter, Form, History, Mode, PromptSet, Protocol, Truncate
 
 GENERATED = "generated"
+NO_PUBLISHED_TINY = (
+    "form tiny exists for generated sessions only, and --data names published ones; leave --data out, or give --form full"
+)
+LEAST_TOKENS, LEAST_TINY_TOKENS, MOST_TOKENS = 256, 64, 1 << 20  # of a generated context
 
 
-LEAST_TOKENS, MOST_TOKENS = 256, 1 << 20  # of a generated context
-
-
-def check_length(length_tokens: int) -> None:
-    """Raise BadConfig for a length that sessions are not generated at."""
-    if not LEAST_TOKENS <= length_tokens <= MOST_TOKENS:
-        raise BadConfig(f"length {length_tokens:,}: sessions are generated from {LEAST_TOKENS} to {MOST_TOKENS:,} tokens (1m)")
+def check_length(length_tokens: int, form: Form = Form.FULL) -> None:
+    """Raise BadConfig for a length that sessions of this form are not generated at."""
+    least = LEAST_TINY_TOKENS if form is Form.TINY else LEAST_TOKENS
+    if not least <= length_tokens <= MOST_TOKENS:
+        raise BadConfig(
+            f"length {length_tokens:,}: {form} sessions are generated from {least} to {MOST_TOKENS:,} tokens (1m)"
+            + (f"; tiny ones from {LEAST_TINY_TOKENS} (--form tiny)" if form is Form.FULL else "")
+        )
 
 
 def check_share(text: str) -> None:
@@ -35,9 +40,9 @@ def check_share(text: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One run: the grid tasks x lengths x sessions x modes x methods on one model. Tuples keep the order the user gave."""
+    """One run: the grid tasks x lengths x sessions x modes x methods, on each model. Tuples keep the order the user gave."""
 
-    model: str
+    models: tuple[str, ...]
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
     modes: tuple[Mode, ...] = (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
@@ -47,6 +52,7 @@ class Settings:
     turns: int | None = None  # None: each task's own number
     out: Path = Path("runs/last")
     data: str = GENERATED  # or "official", or a folder of published files
+    form: Form | None = None  # None: what the tokenizer is made for, full for all but the lab models'
     prompts: PromptSet = PromptSet.STRICT
     history: History = History.GOLD
     compress_after: CompressAfter | None = None
@@ -64,7 +70,7 @@ class Settings:
     equal_bytes: str | None = None  # a share of a 16-bit dense cache that all methods are fitted to (run/equal.py)
 
     def __post_init__(self) -> None:
-        for name in ("tasks", "methods", "modes", "lengths_tokens"):
+        for name in ("models", "tasks", "methods", "modes", "lengths_tokens"):
             if not getattr(self, name):
                 raise BadConfig(f"{name} is empty; a run needs at least one (see `scbench run --help`)")
         for name, least in (("sessions", 1), ("cost_sessions", 0), ("cost_repeats", 1), ("lanes", 1)):
@@ -77,7 +83,9 @@ class Settings:
             check_share(self.equal_bytes)
         if self.data == GENERATED:
             for length_tokens in self.lengths_tokens:
-                check_length(length_tokens)
+                check_length(length_tokens, self.form or Form.TINY)  # `form_of` knows more, once the tokenizer is there
+        elif self.form is Form.TINY:
+            raise BadConfig(NO_PUBLISHED_TINY)
 
     @property
     def protocol(self) -> Protocol:
@@ -93,6 +101,15 @@ class Settings:
     @property
     def is_generated(self) -> bool:
         return self.data == GENERATED
+
+    def form_of(self, tokenizer: object) -> Form:
+        """The form of this run's tasks: as asked, else the tokenizer's own. Raises BadConfig where lengths or data do not go with it."""
+        form = self.form if self.form is not None else Form(getattr(tokenizer, "form", Form.FULL))
+        if not self.is_generated and form is Form.TINY:
+            raise BadConfig(NO_PUBLISHED_TINY)
+        for length_tokens in self.lengths_tokens if self.is_generated else ():
+            check_length(length_tokens, form)
+        return form
 
 
 def read_settings(raw: Mapping[str, Any]) -> Settings:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from scbench.engines.contract import Engine
-from scbench.errors import ScbenchError
+from scbench.errors import BadConfig, ScbenchError
 from scbench.prompts import Tokenizer
 from scbench.run.record import needles_of
 from scbench.run.settings import Settings
 from scbench.tasks import task
 from scbench.tasks.contract import Task
-from scbench.types import Session
+from scbench.types import Form, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,18 @@ class TokenCount:
 
 def suite(settings: Settings, engine: Engine) -> Iterator[Item]:
     """Session 0 of every task and length first, then session 1, ...: an interrupted run has something of everything."""
+    form = settings.form_of(engine.tokenizer)
     if settings.is_generated:
-        yield from _generated(settings, TokenCount(engine.tokenizer))
+        yield from _generated(settings, TokenCount(engine.tokenizer), form)
     else:
         yield from _published(settings)
 
 
-def _generated(settings: Settings, count: TokenCount) -> Iterator[Item]:
+def _generated(settings: Settings, count: TokenCount, form: Form) -> Iterator[Item]:
     for index in range(settings.sessions):
         for length_tokens in settings.lengths_tokens:
             for name in settings.tasks:
-                kind, seed = task(name), f"{settings.seed}:{index}"
+                kind, seed = task(name, form), f"{settings.seed}:{index}"
                 try:
                     session = kind.make(seed=seed, target=length_tokens, turns=settings.turns or kind.turns, count=count)
                     yield Item(kind, length_tokens, seed, session, needles_of([session]))
@@ -67,6 +68,10 @@ def _published(settings: Settings) -> Iterator[Item]:
     for name in settings.tasks:
         kind = task(name)
         sessions = list(published.read(kind.name, settings.data, limit=settings.sessions))
+        if any(session.recipe.get("form") == Form.TINY for session in sessions):
+            raise BadConfig(
+                f"{settings.data} holds tiny sessions of {kind.name}, which are no published data; run them with --form tiny"
+            )
         needles = needles_of(sessions)
         for index, session in enumerate(sessions):
             cut = session if settings.turns is None else replace(session, turns=session.turns[: settings.turns])

@@ -1,0 +1,57 @@
+"""The package's own small trained models: where their files lie, and how long the texts were that they learned from.
+
+They are ordinary checkpoints with a `card.json` beside config.json; nothing here knows how they were made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from scbench.errors import DataError, Unknown
+
+CARD, TRAINED = "card.json", "trained_window_tokens"
+LAB_MODELS: Mapping[str, str] = {
+    "lab-transformer": "the package's own transformer of some million parameters, trained on the tiny forms; runs with no network",
+    "lab-mamba2": "the same size, tokens and order of training as a gated linear RNN (Mamba-2)",
+    "lab-hybrid": "the same as a hybrid of Mamba-2 and attention layers",
+}
+
+
+def lab_folder(name: str) -> Path:
+    """The folder of a lab model. Raises Unknown if this installation has no weights of it."""
+    folder = Path(str(files("scbench").joinpath("lab", "weights", name)))
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        arch = name.removeprefix("lab-")
+        raise Unknown(
+            f"this installation has no weights of {name!r}; make them with `scbench lab train --arch {arch} --out FOLDER` and give "
+            "--model FOLDER/model"
+        )
+    return folder
+
+
+def trained_window(place: Path | str) -> int | None:
+    """The longest text, in tokens, that the model in this folder was trained on, as its card says; None without such a card."""
+    path = place / CARD if isinstance(place, Path) else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        card = json.loads(path.read_bytes())
+        tokens = card.get(TRAINED)
+    except (OSError, ValueError, AttributeError) as err:
+        raise DataError(f"{str(path)!r} is not the card of a model ({err}); it is a JSON object") from err
+    if tokens is None:
+        return None
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+        raise DataError(f"{str(path)!r} has {TRAINED}: {tokens!r}; it is a whole number from 1")
+    return tokens
+
+
+def beyond(name: str, trained_tokens: int) -> str:
+    """What to tell whoever meets the end of a trained window."""
+    return (
+        f"{name} was trained on texts of up to {trained_tokens:,} tokens; take a shorter context or fewer turns. A larger window is possible "
+        "(--window M), and then every record carries the note beyond_trained_window"
+    )
