@@ -23,11 +23,10 @@ from scbench.tasks.draw import Draw
 from scbench.types import Form, Mode, Protocol, Session
 
 EVALUATION_SEEDS = 1_000_000
-LEAST_TOKENS = 64  # of a context
-LEAST_TURNS = 4
+LEAST_TOKENS = 20  # of a context
+LEAST_TURNS = 2
 MOST_TURNS = {"mf": 6, "vt": 12, "qa_chn": 16, "many_shot": 16, "summary": 16, "summary_with_needles": 16, "repoqa_and_kv": 16}
 USUAL_MOST_TURNS = 32
-TRIES = 8  # fewer turns each time a context is too short for them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +52,12 @@ WEIGHTS = {  # sessions of each task; strings and functions are learned last
     "summary_with_needles": 2,
     "repoqa_and_kv": 2,
 }
-PORTIONS = (
+PORTIONS = (  # short contexts first: what answers a question is found sooner among few facts
+    Portion(tokens=500_000, shortest_tokens=20, longest_tokens=64),
     Portion(tokens=1_500_000, shortest_tokens=64, longest_tokens=128),
-    Portion(tokens=3_000_000, shortest_tokens=64, longest_tokens=256),
-    Portion(tokens=3_500_000, shortest_tokens=96, longest_tokens=512),
-    Portion(tokens=4_000_000, shortest_tokens=128, longest_tokens=1024),
+    Portion(tokens=2_500_000, shortest_tokens=64, longest_tokens=256),
+    Portion(tokens=3_000_000, shortest_tokens=96, longest_tokens=512),
+    Portion(tokens=2_500_000, shortest_tokens=128, longest_tokens=1024),
 )
 
 
@@ -84,17 +84,14 @@ def row(session: Session) -> Row:
 
 
 def session_of(kind: Task, seed: int, draw: Draw, length_tokens: int) -> Session:
-    """A session of drawn turns, of which there are so many that questions make up about half of the stream."""
+    """A session of drawn turns, as many as the length holds at most: many questions a context are much to learn from one reading."""
     most = MOST_TURNS.get(kind.name, USUAL_MOST_TURNS)
     turns = draw.between(min(LEAST_TURNS, most), most + 1)
-    for _ in range(TRIES):
+    while True:
         try:
-            if kind.minimum(turns=turns, count=Count()) <= 0.8 * length_tokens:
-                return kind.make(seed=str(seed), target=length_tokens, turns=turns, count=Count())
-        except TooSmall:
-            pass
-        turns = max(1, turns // 2)
-    return kind.make(seed=str(seed), target=max(length_tokens, 2 * kind.minimum(turns=1, count=Count())), turns=1, count=Count())
+            return kind.make(seed=str(seed), target=length_tokens, turns=turns, count=Count())
+        except TooSmall as error:
+            turns, length_tokens = (turns // 2, length_tokens) if turns > 1 else (1, error.minimum)
 
 
 def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
@@ -147,7 +144,9 @@ def write(
             path = folder / f"phase-{number}" / f"shard-{index:05d}.npz"
             jobs.append((path, portion, seed * own + len(jobs) * seeds_of_shard))
     if len(jobs) * seeds_of_shard > own:
-        raise BadConfig(f"{len(jobs)} shards need {len(jobs) * seeds_of_shard:,} seeds, a data seed owns {own:,}; ask for fewer tokens")
+        raise BadConfig(
+            f"{len(jobs)} shards need {len(jobs) * seeds_of_shard:,} seeds, a data seed owns {own:,}; ask for fewer tokens"
+        )
     todo = [job for job in jobs if not job[0].exists()]
     for path, _, _ in todo:
         path.parent.mkdir(parents=True, exist_ok=True)

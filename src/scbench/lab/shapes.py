@@ -15,9 +15,11 @@ from torch import nn
 from transformers import BambaConfig, LlamaConfig, Mamba2Config, PreTrainedModel
 
 from scbench.errors import BadConfig
+from scbench.lab.start import recall
 
 ARCHITECTURES = ("transformer", "mamba2", "hybrid")
 WINDOW_TOKENS = 4096
+INITIAL_STD = 0.025
 DT_RANGE = (
     1e-3,
     1e-1,
@@ -75,6 +77,7 @@ def build(
         torch.manual_seed(seed)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         _draw_steps(model)
+        recall(model)
     return model
 
 
@@ -88,13 +91,15 @@ def _config(arch: str, size: Size, common: dict[str, Any]) -> Any:
         **common,
         "hidden_size": size.hidden,
         "num_hidden_layers": size.layers,
-        "initializer_range": 0.02,
+        "initializer_range": INITIAL_STD,
         "max_position_embeddings": WINDOW_TOKENS,
     }
     attention = {"num_attention_heads": size.query_heads, "num_key_value_heads": size.kv_heads}
     heads = 2 * size.hidden // size.head_dim
     if arch == "transformer":
-        return LlamaConfig(**sizes, **attention, head_dim=size.head_dim, intermediate_size=size.transformer_mlp)
+        return LlamaConfig(
+            **sizes, **attention, head_dim=size.head_dim, attention_bias=True, intermediate_size=size.transformer_mlp
+        )
     if arch == "mamba2":
         mamba = {"head_dim": size.head_dim, "num_heads": heads, "state_size": size.state, "n_groups": 1, "expand": 2}
         return Mamba2Config(**sizes, **mamba, chunk_size=size.chunk_tokens)

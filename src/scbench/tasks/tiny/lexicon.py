@@ -12,7 +12,9 @@ PLACES: tuple[str, ...] = tuple(
     """attic barn cellar dock forge garden harbor inn jetty kitchen library market mill museum office orchard palace park pier port
 quarry school shed shop stable station studio temple theatre tower tunnel vault village wharf yard zoo bakery chapel garage hotel""".split()
 )
-GROUPS: dict[str, tuple[str, ...]] = {  # kinds of things, for ICL.ManyShot: what belongs together is learned, what it is called is not
+GROUPS: dict[
+    str, tuple[str, ...]
+] = {  # kinds of things, for ICL.ManyShot: what belongs together is learned, what it is called is not
     "animals": tuple(
         "badger bear beaver bison camel cat cow crab crow deer dog donkey dove duck eagle elk finch fox frog goat goose hare hawk hen heron "
         "horse kite lamb lark lion".split()
@@ -38,13 +40,17 @@ GROUPS: dict[str, tuple[str, ...]] = {  # kinds of things, for ICL.ManyShot: wha
         "ring river road rock sand valley".split()
     ),
 }
-LABELS: tuple[str, ...] = tuple("amber azure beige black blue brown gold green grey indigo pink purple red silver white yellow".split())
+LABELS: tuple[str, ...] = tuple(
+    "amber azure beige black blue brown gold green grey indigo pink purple red silver white yellow".split()
+)
 FACTS: tuple[str, ...] = ("cost", "weeks", "staff")
 CLERICAL = ("where", "who", "gave", "got", "to", "in", "report", "key", "def", "return", "largest", "smallest", "odd", "even")
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙马朱胡林"
 GIVEN = "明红军丽强芳磊洋勇艳杰娟涛敏超秀霞平刚英"
-PLACES_ZH: tuple[str, ...] = tuple("花园 学校 医院 车站 公园 商店 图书 码头 工厂 市场 酒店 机场 厨房 书房 寺庙 银行 邮局 剧院 农场 广场".split())
+PLACES_ZH: tuple[str, ...] = tuple(
+    "花园 学校 医院 车站 公园 商店 图书 码头 工厂 市场 酒店 机场 厨房 书房 寺庙 银行 邮局 剧院 农场 广场".split()
+)
 THINGS_ZH: tuple[str, ...] = tuple(
     "苹果 雨伞 手表 钢笔 茶杯 灯笼 地图 钥匙 毛衣 相机 口琴 帽子 铁锤 棋盘 剪刀 镜子 围巾 花瓶 木船 铜铃 书包 皮球 蜡烛 风筝".split()
 )
