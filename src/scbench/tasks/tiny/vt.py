@@ -17,7 +17,7 @@ def plan(draw: Draw, turns: int) -> Plan:
     most_turns(NAME, turns, MOST_TURNS)
     names = draw.sample(CAPITALS, 2 * turns)
     values = [str(100 + found) for found in draw.sample(range(900), turns)]
-    depths = sorted((draw.unit() for _ in range(2 * turns)))
+    depths = sorted(draw.unit() for _ in range(2 * turns))
     order = list(range(turns)) * 2
     draw.shuffle(order)
     pieces, seen = [], set[int]()
