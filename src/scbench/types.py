@@ -183,6 +183,8 @@ class Cost:
     logical_tokens: int | None = None  # tokens seen
     stored_tokens: float | None = None  # slots held, mean over layers and KV heads
     hit_tokens: int | None = None  # prompt tokens served from a stored cache
+    hit_disk_tokens: int | None = None  # of these, from files
+    fetched_bytes: int | None = None  # of the files read for them
     read_tokens: int | None = None  # prompt tokens computed for this turn
     prefill_s: float | None = None
     compress_s: float | None = None

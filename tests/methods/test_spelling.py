@@ -133,7 +133,7 @@ def test_shares_are_exact() -> None:
         ("quest+quest", Mismatch, "two loading stages"),
         ("a-shape+a-shape", Mismatch, "two generation stages"),
         ("kivi+quest", Mismatch, "choose one of them"),
-        ("snapkv+prefix", Mismatch, "leave snapkv out"),
+        ("prefix[folder=x]", Mismatch, "say disk_mib"),
     ],
 )
 def test_what_cannot_be_read_says_why(spelling: str, kind: type[ScbenchError], why: str) -> None:

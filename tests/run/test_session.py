@@ -304,6 +304,20 @@ def test_prefix_reuse_counts_what_its_pool_served() -> None:
     assert growing[-1] > growing[0]  # a turn finds the turns before it
 
 
+@pytest.mark.parametrize("stages", ["snapkv[tau=1/2]", "h2o[tau=1/2]", "kivi", "quest[tau=1/2]", "a-shape[tau=1/2]"])
+@pytest.mark.parametrize("after", list(CompressAfter))
+def test_a_pool_before_a_method_changes_no_answer(stages: str, after: CompressAfter) -> None:
+    protocol = Protocol(compress_after=after)
+    alone, pooled = play([stages], protocol=protocol), play([f"{stages}+prefix"], protocol=protocol)
+    assert texts(pooled) == texts(alone)
+    assert None not in texts(pooled)
+    assert [record.evidence_kept for record in pooled] == [record.evidence_kept for record in alone]
+    for record in pooled:
+        assert (record.cost.hit_tokens or 0) + (record.cost.read_tokens or 0) == record.prompt_tokens
+        assert (record.cost.hit_tokens or 0) >= len(CONTEXT)  # whole, not in blocks
+        assert record.cost.hit_disk_tokens in (0, None)
+
+
 def test_hits_and_reads_of_every_method_add_up_to_the_prompt() -> None:
     for record in play(["dense", "snapkv[tau=1/2]", "kivi", "prefix"]):
         assert (record.cost.hit_tokens or 0) + (record.cost.read_tokens or 0) == record.prompt_tokens

@@ -36,7 +36,7 @@ from scbench.methods.stage import Budgeted as Budgeted
 from scbench.methods.stage import Stage as Stage
 
 if TYPE_CHECKING:
-    from scbench.kv.pool import Hit, Pool
+    from scbench.kv.pool import PrefixPool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +159,8 @@ class Retrieval(Stage):
     pooled: ClassVar[bool] = False  # True: requests go through a pool; False: they fork from their own session's snapshot
     blends: ClassVar[bool] = False  # True: that snapshot is put together from stored chunks (methods.retrieval.chunks.Chunked)
 
-    def pool(self, salt: str) -> Pool:
-        """An empty pool of this stage's kind; `salt` covers all that makes stored caches incompatible (model, method)."""
-        raise NotImplementedError
-
-    def lookup(self, pool: Pool, ids: Sequence[int]) -> Hit | None:
-        """The stored cache with the longest usable prefix of `ids`, or None."""
+    def prefix_pool(self, made_by: str, device: str) -> PrefixPool:
+        """An empty pool of a pooled stage; `made_by` covers all that makes stored caches of equal tokens differ (model, dtype, code, pattern)."""
         raise NotImplementedError
 
 
@@ -227,10 +223,6 @@ class Method:
             )
         if codecs and not isinstance(self.loading, LoadAll):
             raise Mismatch(f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them")
-        if self.compression and self.retrieval.pooled:
-            raise Mismatch(
-                f"{self.retrieval} stores whole caches and would compress each one it serves anew; leave {self.compression[0]} out"
-            )
         if self.retrieval.blends and not (isinstance(self.generation, Dense) or self.generation.rewrites):
             raise Mismatch(f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out")
         if self.retrieval.blends and self.needs:

@@ -14,6 +14,7 @@ MEASURES = {
     "compress_s": "compression",
     "ttft_cold_s": "TTFT cold",
     "ttft_warm_s": "TTFT warm",
+    "ttft_disk_s": "TTFT disk",
     "tpot_s": "TPOT",
     "held_bytes": "held",
     "peak_bytes": "peak",

@@ -4,7 +4,8 @@ For a session and a method, on the first query of the session as a request from 
 
     prefill_s    read the context by the method's generation stage
     compress_s   fork: select, encode, build indices
-    ttft_warm_s  from handing the query to a stored cache until its first token is known
+    ttft_warm_s  from handing the query to a stored cache until its first token is known; of a pooled method, from handing it the whole prompt
+                 with the context in the pool's memory, and ttft_disk_s with the context on its disk (a miss is ttft_cold)
     ttft_cold_s  prefill + compress + ttft_warm
     tpot_s       one decode step, alone (batch 1)
     held_bytes   shared store + tail after the context was compressed; formula_bytes is the closed form beside it
@@ -26,6 +27,7 @@ from scbench.methods.fork import fork
 from scbench.prompts import Conversation
 from scbench.run.blending import Blending, read_context
 from scbench.run.meter import Measured, measured
+from scbench.run.pooled import hit_seconds
 from scbench.run.rewriting import rewritten
 from scbench.types import Mode, Protocol, Session
 
@@ -94,7 +96,7 @@ def _row(
     peaks = [*(one.peak_bytes for one in reads), *(one.peak_bytes for one in forks), *(one.peak_bytes for one in first)]
     known_peaks = [peak for peak in peaks if peak is not None]
     tokens, shape = snapshot.logical_tokens, engine.facts.shape
-    return {
+    row: dict[str, Any] = {
         "method": str(method),
         "context_tokens": tokens,
         "prefill_s": prefill,
@@ -111,3 +113,6 @@ def _row(
         "extra_passes": method.extra_passes,
         "simulated": method.simulated,
     }
+    if method.retrieval.pooled:
+        row |= hit_seconds(engine, method, snapshot, (*snapshot.ids, *query), repeats)
+    return row

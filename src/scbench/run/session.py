@@ -25,6 +25,7 @@ from scbench.methods.retrieval.chunks import Chunked
 from scbench.prompts import Conversation
 from scbench.run.blending import Blended, Blending
 from scbench.run.decode import Play, decode, drive
+from scbench.run.pooled import PooledReads, Served, refuse_timing
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import evidence_left, rewritten
 from scbench.types import Cell, CompressAfter, Cost, Failure, History, Mode, Protocol, Record, Role, Session
@@ -128,7 +129,8 @@ class SessionRun:
         tokens = len(talk.context.ids) if after is CompressAfter.CONTEXT else len(talk.prompt(0).ids)
         job.method.check(shape=self.engine.facts.shape, tokens=tokens)
         if job.method.retrieval.pooled:
-            return [(everything, lambda: self._pooled(job, talk))]
+            refuse_timing(job.method, after)
+            return [(everything, lambda: self._pooled(job, talk, after))]
         if job.cell.mode is Mode.MULTI_TURN and self.protocol.history is not History.NONE:
             return [(everything, lambda: self._multi_turn(job, talk, after))]
         if after is CompressAfter.FIRST_QUERY:
@@ -179,15 +181,15 @@ class SessionRun:
         base, prompt = shared[0], talk.prompt(turn)
         stream = base.fork()
         logits = yield Feed(stream, talk.delta(stream.ids, prompt))
-        yield from self._answer(job, talk, turn, stream, logits, hit_tokens=base.logical_tokens)
+        yield from self._answer(job, talk, turn, stream, logits, served=Served(base.logical_tokens))
 
     def _aware_request(self, job: Job, talk: Conversation, turn: int) -> Play:
         """One request whose own query was seen by the compression."""
         if turn not in job.todo:
             return
-        hit_tokens = len(talk.context.ids)
+        served = Served(len(talk.context.ids))
         snapshot = self._with_query(job, talk, turn)
-        yield from self._answer(job, talk, turn, fork(snapshot, job.method), snapshot.logits_V, hit_tokens=hit_tokens)
+        yield from self._answer(job, talk, turn, fork(snapshot, job.method), snapshot.logits_V, served=served)
 
     def _multi_turn(self, job: Job, talk: Conversation, after: CompressAfter) -> Play:
         """A conversation: the stream keeps questions and history; answers are decoded in children that are thrown away."""
@@ -205,29 +207,42 @@ class SessionRun:
                 stream = stream or fork(self._context(job, talk), job.method)
                 logits = yield Feed(stream, talk.delta(stream.ids, prompt))
             if turn in job.todo:
-                yield from self._answer(job, talk, turn, stream.fork(), logits, hit_tokens=hit_tokens)
+                yield from self._answer(job, talk, turn, stream.fork(), logits, served=Served(hit_tokens))
             answers.append(job.answers.get(turn, "") if self.protocol.history is History.MODEL else self.session.turns[turn].gold)
 
-    def _pooled(self, job: Job, talk: Conversation) -> Play:
-        """Every prompt goes through a pool that begins with the context: what it holds is reused by whole blocks, the rest is read and kept."""
-        context = self._context(job, talk)
-        pool = job.method.retrieval.pool(salt=f"{self.engine.facts.weights_digest} {job.method}")
-        pool.put(context)
+    def _pooled(self, job: Job, talk: Conversation, after: CompressAfter) -> Play:
+        """Every request reads its prefix through a pool that begins with the context. What a stage makes of it is made for each request anew; a
+        conversation goes on with what was made of its first turn."""
+        grows = job.cell.mode is Mode.MULTI_TURN and self.protocol.history is not History.NONE
+        reads = PooledReads.begin(
+            self.engine, job.method, talk.context.ids, lambda: self._read(talk.context.ids, job.method.generation), self.on_tokens
+        )
+        stream: Stream | None = None
         answers: list[str] = []
-        for turn in range(job.cell.turns):
-            prompt = talk.prompt(turn, answers)
-            hit = job.method.retrieval.lookup(pool, prompt.ids)
-            if hit is None:
-                snapshot = self.engine.read(prompt.ids, needs=self._needs)
-            else:
-                snapshot = self.engine.read(prompt.ids[hit.tokens :], needs=self._needs, base=hit.snapshot.prefix(hit.tokens))
-            pool.put(snapshot)
-            if turn in job.todo:
-                stream = fork(snapshot, job.method)
-                yield from self._answer(job, talk, turn, stream, snapshot.logits_V, hit_tokens=hit.tokens if hit else 0)
-            answers.append(job.answers.get(turn, "") if self.protocol.history is History.MODEL else self.session.turns[turn].gold)
+        try:
+            for turn in range(job.cell.turns):
+                if not job.todo:
+                    return
+                prompt = talk.prompt(turn, answers)
+                if stream is not None and grows and reads.acts:
+                    served = Served(stream.logical_tokens)
+                    logits = yield Feed(stream, talk.delta(stream.ids, prompt))
+                elif reads.acts and after is CompressAfter.CONTEXT:
+                    snapshot, served = reads.get(talk.context.ids)
+                    stream = fork(snapshot, job.method)
+                    logits = yield Feed(stream, talk.delta(stream.ids, prompt))
+                else:
+                    snapshot, served = reads.get(prompt.ids)
+                    stream, logits = fork(snapshot, job.method), snapshot.logits_V
+                if turn in job.todo:
+                    yield from self._answer(job, talk, turn, stream.fork(), logits, served=served)
+                answers.append(
+                    job.answers.get(turn, "") if self.protocol.history is History.MODEL else self.session.turns[turn].gold
+                )
+        finally:
+            reads.close()
 
-    def _answer(self, job: Job, talk: Conversation, turn: int, stream: Stream, logits_V: Tensor, *, hit_tokens: int) -> Play:
+    def _answer(self, job: Job, talk: Conversation, turn: int, stream: Stream, logits_V: Tensor, *, served: Served) -> Play:
         """Decode into a stream of its own, score, and write the record."""
         prompt_tokens, kept = stream.logical_tokens, self._evidence_kept(job, talk, turn, stream)
         answer = yield from decode(
@@ -244,8 +259,10 @@ class SessionRun:
             moved_bytes=stream.moved_bytes // stream.steps if stream.steps and job.method.loading.moves else None,
             logical_tokens=stream.logical_tokens,
             stored_tokens=stream.stored_tokens(self.engine.facts.shape.kv_heads) if stream.layers else None,
-            hit_tokens=hit_tokens,
-            read_tokens=prompt_tokens - hit_tokens,
+            hit_tokens=served.tokens,
+            hit_disk_tokens=served.disk_tokens,
+            fetched_bytes=served.read_bytes,
+            read_tokens=prompt_tokens - served.tokens,
             extra_passes=job.method.extra_passes,
             simulated=stream.simulated,
         )

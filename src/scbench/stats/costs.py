@@ -34,6 +34,7 @@ class CostRow:
     compress_s: Spread | None = None
     ttft_cold_s: Spread | None = None
     ttft_warm_s: Spread | None = None
+    ttft_disk_s: Spread | None = None  # the stored cache being in files
     tpot_s: Spread | None = None
     held_bytes: Spread | None = None
     dense_bytes: Spread | None = None  # a 16-bit dense cache of the same context: the reference of the byte share

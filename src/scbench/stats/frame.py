@@ -19,6 +19,8 @@ WHOLE = {
     "moved_bytes",
     "logical_tokens",
     "hit_tokens",
+    "hit_disk_tokens",
+    "fetched_bytes",
     "read_tokens",
 }
 COLUMNS: dict[str, type[pl.DataType]] = {

@@ -138,6 +138,14 @@ class PrefixPool:
             seconds=time.perf_counter() - began,
         )
 
+    def held_tokens(self, ids: Sequence[int], *, carrying: frozenset[str] | None = None) -> int:
+        """How much of `ids` a lookup that leaves none would find, as far as headers tell; nothing is fetched, counted or touched."""
+        found = chain.links(ids, self.block_tokens, self._root)
+        if self.disk is not None:
+            self.disk.refresh()
+        runs = self._blocks(found) if carrying is None else self._whole(ids, found, carrying)
+        return runs[-1].stop if runs else 0
+
     def _blocks(self, found: Sequence[bytes]) -> list[Run]:
         """Where the longest run of leading blocks is, memory before disk."""
         runs: list[Run] = []

@@ -1,39 +1,53 @@
-"""Prefix reuse through a pool: what vLLM and SGLang do between requests."""
+"""Prefix reuse through a pool: what vLLM, SGLang and LMCache do between requests."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
-from scbench.kv.pool import Hit, Pool
+from scbench.kv.pool import DiskTier, PrefixPool
 from scbench.methods.contract import Retrieval
+
+RESERVED = frozenset("[],")  # a method's spelling ends a parameter with them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixReuse(Retrieval):
     """Every request looks the whole of its prompt up in a pool of stored caches, reuses the longest prefix of whole blocks, computes the rest.
 
-    Source: automatic prefix caching (vLLM's block of 16, LMCache's chunk of 256). Exact: the answers are those of dense; what is measured are
-    hit tokens and the seconds they save. The pool lives as long as the run's session group and evicts least recently used snapshots first.
+    Source: automatic prefix caching (vLLM's block of 16, LMCache's chunk of 256). Exact: the answers are those of the method without it; what is
+    measured are hit tokens, where they came from, and the seconds they save. Blocks that do not fit into `capacity_mib` fall to a folder of at
+    most `disk_mib` (none: there is no disk tier; 0: no limit), least recently used first; without `folder` it is one under TMPDIR that goes with
+    the pool. A pool belongs to one cell, so hits do not depend on what else is in the grid; a named folder is what outlives it, and may be
+    shared by any number of runs. What is stored is always the cache before compression: docs/decisions/0064-prefix-pool.md.
     """
 
     block_tokens: int = 16
     capacity_mib: int = 0  # 0: no limit
+    disk_mib: int | None = None
+    folder: str = ""
 
     name: ClassVar[str] = "prefix"
     category: ClassVar[str] = "KV retrieval"
     paper: ClassVar[str] = "automatic prefix caching (PagedAttention, arXiv 2309.06180; RadixAttention, arXiv 2312.07104)"
     bytes_formula: ClassVar[str] = "2 H T D e per cached token"
-    difference: ClassVar[str] = "exact, and counted: hit tokens and what they save, within one session"
+    difference: ClassVar[str] = (
+        "exact, and counted: hit tokens of memory and disk, and what they save, within one session or one folder"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {"code": {"block_tokens": 16}, "lmcache": {"block_tokens": 256}}
     pooled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.block_tokens < 1 or self.capacity_mib < 0:
-            raise Mismatch(f"{self}: block_tokens is at least 1 and capacity_mib at least 0 (0 means no limit)")
+        if self.block_tokens < 1 or self.capacity_mib < 0 or (self.disk_mib or 0) < 0:
+            raise Mismatch(
+                f"{self}: block_tokens is at least 1, capacity_mib and disk_mib at least 0 (0 means no limit; disk_mib=none: no disk)"
+            )
+        if self.folder and self.disk_mib is None:
+            raise Mismatch(f"{self} names a folder and no size; say disk_mib, the most it may hold in MiB (0: no limit)")
+        if stray := sorted(RESERVED & set(self.folder)) or [sign for sign in self.folder if not sign.isprintable()]:
+            raise Mismatch(f"{self.folder!r} holds {stray[0]!r}, which cannot stand in a method's spelling; name another folder")
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if shape.recurrent_bytes:
@@ -41,9 +55,12 @@ class PrefixReuse(Retrieval):
                 f"{self}: a recurrent state covers all tokens it has seen, so a stored cache cannot serve a shorter prefix; use dense"
             )
 
-    def pool(self, salt: str) -> Pool:
-        """An empty pool with this stage's block and capacity."""
-        return Pool(block_tokens=self.block_tokens, capacity_bytes=self.capacity_mib << 20 or None, salt=salt)
-
-    def lookup(self, pool: Pool, ids: Sequence[int]) -> Hit | None:
-        return pool.lookup(ids)
+    def prefix_pool(self, made_by: str, device: str) -> PrefixPool:
+        disk = None if self.disk_mib is None else DiskTier(self.folder or None, self.disk_mib << 20 or None)
+        return PrefixPool(
+            block_tokens=self.block_tokens,
+            capacity_bytes=self.capacity_mib << 20 or None,
+            made_by=made_by,
+            disk=disk,
+            device=device,
+        )
