@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from scbench.lab.train import Training
 
 lab = typer.Typer(
     name="lab",
@@ -25,6 +30,7 @@ def _lab() -> None:
 
 @lab.command()
 def train(
+    ctx: typer.Context,
     arch: Annotated[str, typer.Option(help="transformer, mamba2 or hybrid; all see the same tokens in the same order")],
     to: Annotated[Path, typer.Option("--out", help="folder of the run; the same command resumes it")],
     data: Annotated[
@@ -58,35 +64,14 @@ def train(
 
     Three matched models: write the data once, then `--arch transformer`, `mamba2` and `hybrid` with the same --data and --seed.
     """
-    from scbench.lab import schedule as schedules
     from scbench.lab import tokens
-    from scbench.lab.train import Training
     from scbench.lab.train import train as run
 
-    if data is None:
-        data = _written(to / "data")
-    ids = tokens.vocabulary()
-    training = Training(
-        arch=arch,
-        size=size,
-        vocab=len(ids),
-        bos=ids[tokens.BOS],
-        eos=ids[tokens.END],
-        seed=seed,
-        steps=steps,
-        step_tokens=step_tokens,
-        lr=lr,
-        adam_lr=adam_lr,
-        weight_decay=weight_decay,
-        warmup_steps=warmup_steps,
-        decay=decay,
-        precision=precision,
-        schedule=schedules.read(schedule) if schedule else schedules.EVERY_ROW_ONCE,
-    )
+    folder = data or _written(to / "data")
     trained = run(
-        data,
+        folder,
         to,
-        training,
+        _training(ctx.params),
         device=device,
         threads=threads,
         checkpoint_s=checkpoint_s,
@@ -97,6 +82,17 @@ def train(
     if not trained.finished:
         out_.print(f"stopped at step {trained.steps} of {trained.of_steps}; the same command goes on", highlight=False)
         raise typer.Exit(130)
+
+
+def _training(words: Mapping[str, Any]) -> Training:
+    """The options that decide the weights, under the tokenizer's vocabulary."""
+    from scbench.lab import schedule, tokens
+    from scbench.lab.train import Training
+
+    ids, doses = tokens.vocabulary(), words["schedule"]
+    given = {field.name: words[field.name] for field in fields(Training) if field.name in words}
+    given["schedule"] = schedule.read(doses) if doses else schedule.EVERY_ROW_ONCE
+    return Training(**given, vocab=len(ids), bos=ids[tokens.BOS], eos=ids[tokens.END])
 
 
 def _written(folder: Path) -> Path:
