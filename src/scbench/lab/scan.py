@@ -44,7 +44,7 @@ def scan(
         dt = functional.pad(dt, (0, 0, 0, spare))
     if state is None:
         state = x.new_zeros(x.shape[0], x.shape[2], x.shape[3], B.shape[3])
-    with torch.autocast(x.device.type, enabled=False):  # under autocast the projections gain; sums over a thousand steps would lose
+    with torch.autocast(x.device.type, enabled=False):  # the projections gain by bf16; sums over a thousand steps would lose
         y, last = _Scan.apply(  # type: ignore[no-untyped-call]
             x, dt, A, B, C, state, chunk
         )
