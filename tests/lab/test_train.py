@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -205,6 +206,15 @@ def test_the_command_trains_and_leaves_a_model_with_its_tokenizer(corpus: Corpus
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "model" / "tokenizer.json").is_file()
     assert len(curve(tmp_path / "out")) == 1
+
+
+def test_a_closed_stderr_does_not_end_the_training(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    assert train(corpus(), tmp_path / "out", tiny(steps=2), device="cpu").finished
 
 
 def test_help_does_not_import_torch() -> None:

@@ -7,7 +7,6 @@ already that of held-out data (of the same lengths and tasks).
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,11 +88,18 @@ class Curves:
             raise CannotWrite(f"{self.path} cannot be written ({error})") from error
 
 
+class Spectator(Console):
+    """A console on stderr whose broken pipe is an error like any other; rich's own would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Watch:
-    """One living line on a terminal; elsewhere a plain line every half minute. Writes to stderr."""
+    """One living line on a terminal; elsewhere a plain line every half minute. A closed stderr ends the showing, not the training."""
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, soft_wrap=True)
+        self._console = console or Spectator(stderr=True, soft_wrap=True)
         self._status: Status | None = None
         self._quiet, self._last_s = quiet, time.monotonic()
 
@@ -101,6 +107,12 @@ class Watch:
         """Show the state; without a terminal only if half a minute has passed, or `now`."""
         if self._quiet:
             return
+        try:
+            self._show(text, now)
+        except (OSError, ValueError):
+            self._quiet = True
+
+    def _show(self, text: str, now: bool) -> None:
         if self._console.is_terminal and not now:
             if self._status is None:
                 self._status = self._console.status(text)
@@ -109,7 +121,6 @@ class Watch:
         elif now or time.monotonic() - self._last_s >= LINE_EVERY_S:
             self._last_s = time.monotonic()
             self._console.print(text, highlight=False, markup=False)
-            sys.stderr.flush()
 
     def close(self) -> None:
         if self._status is not None:
