@@ -257,7 +257,12 @@ class _Search:
         sample = min(SAMPLE_UNITS, most)
         if not sample:
             return self._dry(low)
-        per_unit = max((self.count(self.render(sample).context) - low.counted) / sample, 1e-6)
+        grown = self.count(self.render(sample).context) - low.counted
+        if not grown:
+            raise BadConfig(
+                f"{self.what}: {self.count.name} counts no tokens in {sample} units of filler; count with a model's tokenizer, or bytes"
+            )
+        per_unit = max(grown / sample, 1e-6)
         high: Fitted | None = None
         limit = MOST_COUNTS - 4 if self.padded else MOST_COUNTS
         while self.counts < limit and not self._is_close():
