@@ -95,7 +95,9 @@ class Model:
         self.fall(gone)
 
     def fall(self, pieces: Sequence[Piece]) -> None:
-        for piece in pieces if self.disk_bytes is not None else ():
+        if self.disk_bytes is None:
+            return
+        for piece in pieces:
             missing = self.missing(self.disk, piece)
             self.touch(self.disk, [self.owner(self.disk, link) for link in reversed(self.links(piece))])
             for start, ids in reversed(missing):

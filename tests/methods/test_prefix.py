@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,10 +155,8 @@ def test_what_is_stored_has_no_more_observations_than_the_method_needs(engine: L
 
 @pytest.mark.parametrize("change", ["weights_digest", "dtype", "device"])
 def test_another_model_dtype_or_device_finds_nothing(engine: LocalEngine, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     before = made_by(engine, parse("prefix"))
-    monkeypatch.setattr(engine, "facts", replace(engine.facts, **{change: "other"}))
+    monkeypatch.setattr(engine, "facts", replace(engine.facts, **{change: "other"}))  # type: ignore[arg-type]
     assert made_by(engine, parse("prefix")) != before
 
 

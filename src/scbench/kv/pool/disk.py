@@ -297,12 +297,14 @@ def _alone(folder: Path) -> Iterator[bool]:
     fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         until, is_alone = time.monotonic() + LOCK_WAIT_S, False
-        while not is_alone and time.monotonic() < until:
+        while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 is_alone = True
             except BlockingIOError:
                 time.sleep(0.005)
+            if is_alone or time.monotonic() >= until:  # one try at least, however slow the machine
+                break
         yield is_alone
     finally:
         os.close(fd)
