@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -175,6 +176,59 @@ def test_parameters_that_make_no_sense_are_refused(spelling: str) -> None:
 def test_exempting_every_layer_is_refused() -> None:
     with pytest.raises(Mismatch, match="all 3"):
         parse("quest[exempt_layers=3]").check(shape=SHAPE, tokens=500)
+
+
+@settings(deadline=None, max_examples=100)
+@given(tokens=st.integers(100, 9000), layers=st.integers(2, 40), exempt=st.integers(1, 4), numerator=st.integers(1, 64))
+def test_exempt_layers_count_against_a_budget(tokens: int, layers: int, exempt: int, numerator: int) -> None:
+    """The mean over layers is at most K and less than a slot below it, or the budget is refused before anything is read."""
+    quest, shape = Quest(tau=Fraction(numerator, 64), exempt_layers=exempt), replace(SHAPE, attention_layers=tuple(range(layers)))
+    if exempt >= layers:
+        return
+    budget, others = min(quest.budget(tokens), tokens), layers - exempt
+    left = quest.read_budget(tokens, layers)
+    if budget >= tokens:
+        assert left >= tokens
+        return
+    assert 0 <= layers * budget - exempt * tokens - others * left < others
+    if left < 16:
+        with pytest.raises(Mismatch, match=r"count_exempt=no|below its minimum"):
+            quest.check(shape=shape, tokens=tokens)
+    else:
+        quest.check(shape=shape, tokens=tokens)
+        page, pages = quest.sizes(tokens, layers)
+        assert page * pages <= left
+
+
+def test_the_papers_share_leaves_nothing_to_the_layers_that_are_not_exempt() -> None:
+    """Spec 6.1: s = 2 at L = 32, tau = 1/32 is refused; the least share named works; count_exempt=no reads K everywhere else."""
+    shape, tokens = replace(SHAPE, attention_layers=tuple(range(32))), 4096
+    with pytest.raises(Mismatch, match="count_exempt=no") as refused:
+        Quest(tau=Fraction(1, 32), exempt_layers=2).check(shape=shape, tokens=tokens)
+    least = Fraction(str(refused.value).split("tau=")[-1].split(" ")[0])
+    Quest(tau=least, exempt_layers=2).check(shape=shape, tokens=tokens)
+    Quest(tau=Fraction(1, 32), exempt_layers=2, count_exempt=False).check(shape=shape, tokens=tokens)
+    parse("quest[preset=quest]").check(shape=shape, tokens=tokens)  # its own size is that of the other layers
+
+
+def test_all_layers_together_read_the_budget_and_hold_the_closed_form() -> None:
+    quest, slots = Quest(tau=Fraction(1, 2), exempt_layers=1), 192
+    stores = [(DenseStore(*made(slots, seed=layer)[1:]),) for layer in range(3)]
+    indexed = [store for (store,) in quest.index_all(stores)]
+    assert [store.pages * store.page_tokens for store in indexed[1:] if isinstance(store, PagedStore)] == [
+        48,
+        48,
+    ]  # (3 * 96 - 192) / 2
+    for layer, (store, (base,)) in enumerate(zip(indexed, stores, strict=True)):
+        held = nbytes(store.tensors().values()) - nbytes(base.tensors().values())
+        assert held == quest.index_bytes(shape=SHAPE, slots=slots, layer=layer)
+
+
+def test_layers_of_different_sizes_cannot_share_one_charge() -> None:
+    stores = [(DenseStore(*made(slots)[1:]),) for slots in (192, 160, 192)]
+    with pytest.raises(Mismatch, match="different numbers of slots"):
+        Quest(tau=Fraction(1, 2), exempt_layers=1).index_all(stores)
+    assert len(Quest(tau=Fraction(1, 2), exempt_layers=1, count_exempt=False).index_all(stores)) == 3
 
 
 def test_a_follow_up_block_sees_nothing_of_its_own_future() -> None:

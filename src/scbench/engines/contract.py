@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from scbench.kv import CacheShape, Snapshot, Stream
+from scbench.kv.store import Holder
 from scbench.prompts import Tokenizer
 
 
@@ -40,6 +41,28 @@ class Pattern(Protocol):
     def one_shot(self) -> bool: ...
 
     def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor: ...
+
+
+class Reader(Pattern, Protocol):
+    """A pattern in the middle of one read."""
+
+    @property
+    def piece_tokens(self) -> int:
+        """The prefix comes in chunks of whole multiples of this, but for its end."""
+        ...
+
+    def remembered(self, layer: int) -> Holder | None:
+        """What a stream over the prefix goes on from. `layer` counts attention layers from 0."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Pattern, Protocol):
+    """A pattern whose rows depend on what earlier rows attended to: every read begins a reader of its own."""
+
+    def begin(self, turn: Any, total_tokens: int) -> Reader:
+        """`turn` is the model's rotation (engines.rotation.Rotation). Raises Mismatch if it cannot work with it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

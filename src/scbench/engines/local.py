@@ -16,13 +16,14 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from scbench.engines import gates, repeat
-from scbench.engines.contract import Feed, ModelFacts, Pattern
+from scbench.engines.contract import Feed, ModelFacts, Pattern, Reader, Remembering
 from scbench.engines.observe import HEAD_GATES, OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, Observer
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
 from scbench.errors import Mismatch, OutOfDevice, TooLong
 from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
+from scbench.kv.store import Holder
 from scbench.prompts import Tokenizer
 
 OURS = "scbench"
@@ -102,6 +103,8 @@ class LocalEngine:
         if not ids:
             raise Mismatch("a read needs at least one token")
         self._check_window((base.logical_tokens if base else 0) + len(ids))
+        reader = pattern.begin(self._rotation(), len(ids)) if isinstance(pattern, Remembering) else None
+        pattern = reader or pattern
         stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
         missing, rotation = dict[str, str](), None
         try:
@@ -111,7 +114,8 @@ class LocalEngine:
         observer = Observer(wanted - missing.keys(), base, rotation.backward if rotation else None)
         batch = ReadPass(stream, pattern=pattern, observer=observer, total_tokens=len(ids))
         logits = torch.empty(0)
-        for piece in self._pieces(ids, stream, one_shot=pattern is not None and pattern.one_shot):
+        whole = 1 if reader is None else reader.piece_tokens
+        for piece in self._pieces(ids, stream, one_shot=pattern is not None and pattern.one_shot, whole_tokens=whole):
             logits = self._forward(
                 batch, piece, range(stream.logical_tokens, stream.logical_tokens + len(piece)), [len(piece) - 1], stream
             )
@@ -119,6 +123,8 @@ class LocalEngine:
             if on_tokens is not None:
                 on_tokens(len(piece))
         snapshot = self._sealed(stream, base, logits[0], batch, pattern, rotation)
+        if reader is not None:
+            snapshot.remembered = _remembered(reader, snapshot)
         if HEAD_GATES in wanted:
             missing |= self._gate(snapshot)
         if REPEAT_SCORES in wanted:
@@ -126,9 +132,9 @@ class LocalEngine:
         snapshot.missing = {**observer.unseen(), **missing}
         return snapshot
 
-    def _pieces(self, ids: Sequence[int], stream: Stream, *, one_shot: bool) -> list[list[int]]:
+    def _pieces(self, ids: Sequence[int], stream: Stream, *, one_shot: bool, whole_tokens: int = 1) -> list[list[int]]:
         """A prefix cut for its forwards: chunks of bounded memory, except where a state survives only forwards of one token."""
-        chunk = len(ids) if one_shot else self.read_chunk_tokens
+        chunk = len(ids) if one_shot else -(-self.read_chunk_tokens // whole_tokens) * whole_tokens
         if self.grows_by_token:
             chunk = len(ids) if stream.logical_tokens == 0 else 1
         return [list(ids[start : start + chunk]) for start in range(0, len(ids), chunk)]
@@ -308,3 +314,8 @@ class LocalEngine:
                 f"{self.facts.name} has sliding-window layers of {self.sliding_tokens:,} tokens, which the local engine does not compute; "
                 f"keep context and answers below that (a stream would reach {tokens:,})"
             )
+
+
+def _remembered(reader: Reader, snapshot: Snapshot) -> dict[int, Holder]:
+    found = {layer: reader.remembered(at) for at, layer in enumerate(snapshot.layers)}
+    return {layer: memory for layer, memory in found.items() if memory is not None}

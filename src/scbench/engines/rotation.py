@@ -28,6 +28,8 @@ class Rotation:
                 f"{self.name} turns its queries by a function of its own, which cannot be undone; its queries before RoPE are not known"
             )
         self.scaling = float(getattr(self._embed, "attention_scaling", 1.0))
+        # False: the angles of a position depend on how long the text is
+        self.steady = getattr(self._embed, "rope_type", "default") not in ("dynamic", "longrope")
 
     def forward(self, x: Tensor, positions: Tensor) -> Tensor:
         return self._turn(x, positions, 1.0)

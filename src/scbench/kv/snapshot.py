@@ -57,6 +57,7 @@ class LayerView:
     observed: Observed
     scale: float
     rotate: Rotate | None = None
+    remembered: stores_of.Holder | None = None  # what the generation stage that read it goes on from
 
     @property
     def tokens(self) -> int:
@@ -98,6 +99,7 @@ class Snapshot:
     read_by: str = "dense"  # the generation stage that read it
     rotate: Rotate | None = None
     missing: dict[str, str] = field(default_factory=dict)
+    remembered: dict[int, stores_of.Holder] = field(default_factory=dict)  # by layer: what the stage that read it goes on from
     released: bool = False
 
     @property
@@ -118,7 +120,14 @@ class Snapshot:
         v_HSD = pieces[0].v_HSD if len(pieces) == 1 else torch.cat([piece.v_HSD for piece in pieces], dim=1)
         index = list(self.layers).index(layer)
         return LayerView(
-            index, len(self.layers), k_HSD, v_HSD, self.observed.get(layer, Observed()), self.scales[layer], self.rotate
+            index,
+            len(self.layers),
+            k_HSD,
+            v_HSD,
+            self.observed.get(layer, Observed()),
+            self.scales[layer],
+            self.rotate,
+            self.remembered.get(layer),
         )
 
     def prefix(self, tokens: int) -> Snapshot:
@@ -150,7 +159,8 @@ class Snapshot:
         """Seal over all tensors: a fork or a method that changed the snapshot changes it."""
         self.check()
         states = {} if self.recurrent is None else self.recurrent.tensors()
-        return stores_of.digest([*(piece for pieces in self.layers.values() for piece in pieces), stores_of.Named(states)])
+        pieces = [piece for pieces in self.layers.values() for piece in pieces]
+        return stores_of.digest([*pieces, *self.remembered.values(), stores_of.Named(states)])
 
     def held_bytes(self) -> int:
         self.check()
@@ -158,7 +168,7 @@ class Snapshot:
 
     def release(self) -> None:
         """Give the tensors back; any later use raises Released."""
-        self.layers, self.observed, self.recurrent, self.released = {}, {}, None, True
+        self.layers, self.observed, self.remembered, self.recurrent, self.released = {}, {}, {}, None, True
 
     def check(self) -> None:
         if self.released:

@@ -58,6 +58,19 @@ class Generation(Stage):
         """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far (the newest included). Returns (H, G, T, D)."""
         raise NotImplementedError
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it also says how what follows the context attends: `cache` then makes the stream's layers."""
+        return False
+
+    def cache(self, view: LayerView, cache: LayerCache) -> LayerCache:
+        """A layer of a stream over the context it read; `cache` is the dense one, which shares the snapshot's stores."""
+        return cache
+
+    def more_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
+        """Closed form: bytes held beside K and V, all layers, `appended` tokens after a context of `tokens`."""
+        return 0
+
     def kept_ranges(self, context: str) -> list[tuple[int, int]]:
         """Character ranges of the context that are left to be read, ascending and apart (prompt compression)."""
         return [(0, len(context))]
@@ -223,6 +236,12 @@ class Method:
             )
         if codecs and not isinstance(self.loading, LoadAll):
             raise Mismatch(f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them")
+        if self.generation.goes_on and (self.compression or not isinstance(self.loading, LoadAll) or self.retrieval.pooled):
+            also = Method(compression=self.compression, retrieval=self.retrieval, loading=self.loading)
+            raise Mismatch(
+                f"{self.generation} says what is read after the context, too, and goes on from its own read of it; leave {also} out, or let it "
+                "read the context alone"
+            )
         if self.retrieval.blends and not (isinstance(self.generation, Dense) or self.generation.rewrites):
             raise Mismatch(f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out")
         if self.retrieval.blends and self.needs:
@@ -296,6 +315,7 @@ class Method:
             total += shape.token_bytes * (tokens + appended)
         elif self.codec is None and self.eviction is not None:
             total += self.eviction.held_bytes(shape=shape, tokens=tokens, appended=appended)
+        total += self.generation.more_bytes(shape=shape, tokens=tokens, appended=appended)
         for layer in range(layers):
             slots = self._kept_slots(layer, layers, tokens)
             if self.codec:

@@ -29,6 +29,8 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
         cache = stream.layers[layer]
         if keeps is not None or method.codec is not None:
             cache = _compressed(snapshot, layer, None if keeps is None else keeps[at], method) or cache
+        if method.generation.goes_on:
+            cache = method.generation.cache(snapshot.view(layer), cache)
         stream.layers[layer] = cache
     indexed = method.loading.index_all([cache.stores for cache in stream.layers.values()])
     for cache, stores in zip(list(stream.layers.values()), indexed, strict=True):

@@ -26,6 +26,7 @@ PLACES = {  # name -> module:class; one line per method
     "xattention": "scbench.methods.generation.xattention:XAttention",
     "llmlingua-2": "scbench.methods.generation.llmlingua:LLMLingua2",
     "flexprefill": "scbench.methods.generation.flexprefill:FlexPrefill",
+    "infllm": "scbench.methods.generation.infllm:InfLLM",
     "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",
     "snapkv": "scbench.methods.compression.snapkv:SnapKV",
     "pyramidkv": "scbench.methods.compression.pyramidkv:PyramidKV",

@@ -145,9 +145,10 @@ class Sample:
         """Bytes of a real fork. Raises Mismatch where this model or length refuses the method."""
         ids = self.ids(method.generation)
         method.check(shape=self.engine.facts.shape, tokens=len(ids))
-        if not method.generation.rewrites:
+        own_read = method.generation.goes_on  # a stream that goes on from how its context was read
+        if not (method.generation.rewrites or own_read):
             return fork(self.snapshot, method).held_bytes()
-        own = self.engine.read(ids, needs=method.needs)
+        own = self.engine.read(ids, needs=method.needs, pattern=method.generation if own_read else None)
         try:
             return fork(own, method).held_bytes()
         finally:

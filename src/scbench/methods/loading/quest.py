@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import gathered
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.store import nbytes
-from scbench.methods.contract import Budgeted, Loading
+from scbench.methods.contract import Budgeted, Loading, smallest_share
 from scbench.methods.loading.indexed import Indexed, dense_first
 
 
@@ -23,19 +24,22 @@ class Quest(Budgeted, Loading):
     Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >= q.k for each of its keys. Ours takes the
     largest U over the group, so it holds for every query head that shares the page, and selects per query token (the published code adds up
     the signs of several tokens, which bounds nothing). `exempt_layers` first layers read everything (2 in Quest's own paper).
-    With a budget of K tokens (default: 1/32 of the store): the largest page of 16, 8, 4 with K >= 4 pages.
+    With a budget of K tokens (default: 1/32 of the store): the largest page of 16, 8, 4 with K >= 4 pages. What exempt layers read is charged to
+    such a budget: of L layers over T slots, s exempt, the others read K' = (L K - s T) / (L - s), so that the mean over layers is K; with
+    `count_exempt=no` they read K, and the real share is larger. `read_tokens` is the other layers' own size.
     """
 
     page_tokens: int = 16
     read_tokens: int | None = None
     exempt_layers: int = 0
+    count_exempt: bool = True
 
     name: ClassVar[str] = "quest"
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "Quest, arXiv 2406.10774"
     bytes_formula: ClassVar[str] = "2 H T D e (1 + 1/page)"
     difference: ClassVar[str] = (
-        "the bound is the largest over the group, for each query token; published: signs of several tokens are added up"
+        "the bound is the largest over the group, for each query token (published: signs added up); exempt layers count against a budget"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"page_tokens": 16, "read_tokens": 4096},
@@ -53,10 +57,26 @@ class Quest(Budgeted, Loading):
     def own_tokens(self) -> int | None:
         return self.page_tokens * max(3, self.read_tokens // self.page_tokens) if self.read_tokens else None
 
-    def sizes(self, tokens: int) -> tuple[int, int]:
-        """(page size, pages read) for a store of `tokens` slots."""
+    @property
+    def is_own(self) -> bool:
+        """Whether its own size, and no budget, is in force."""
+        return self.tau is None and self.budget_tokens is None and self.read_tokens is not None
+
+    @property
+    def charges(self) -> bool:
+        """Whether the other layers make up for what exempt ones read."""
+        return self.exempt_layers > 0 and self.count_exempt and not self.is_own
+
+    def read_budget(self, tokens: int, layers: int) -> int:
+        """K, or K', of a layer that is not exempt, out of `layers` that hold `tokens` slots each; below the minimum it may be negative."""
         budget = self.budget(tokens)
-        own = self.tau is None and self.budget_tokens is None and self.read_tokens is not None
+        if not self.charges or layers <= self.exempt_layers or budget >= tokens:
+            return budget
+        return (layers * budget - self.exempt_layers * tokens) // (layers - self.exempt_layers)
+
+    def sizes(self, tokens: int, layers: int = 0) -> tuple[int, int]:
+        """(page size, pages read) for a store of `tokens` slots in each of `layers` layers; 0: a layer by itself, to which nothing is charged."""
+        budget, own = self.read_budget(tokens, layers), self.is_own
         page = self.page_tokens if own else next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
         return page, budget // page if own or budget < tokens else -(-tokens // page)
 
@@ -64,18 +84,36 @@ class Quest(Budgeted, Loading):
         super(Quest, self).check(shape=shape, tokens=tokens)
         if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
             raise Mismatch(f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer")
+        layers, exempt, least = len(shape.attention_layers), self.exempt_layers, min(self.minimum_tokens, tokens)
+        if self.charges and layers and (left := self.read_budget(tokens, layers)) < least:
+            share = smallest_share(-(-(exempt * tokens + (layers - exempt) * least) // layers), tokens)
+            raise Mismatch(
+                f"{self}: {exempt} of {layers} layers read all {tokens:,} tokens, which leaves the others {max(0, left)} each, below the minimum of "
+                f"{least}; use tau={share} (about {float(share):.4f}) or more, or count_exempt=no"
+            )
+
+    def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
+        if self.charges and len({dense_first(stores, self).k_HSD.shape[1] for stores in layers if stores}) > 1:
+            raise Mismatch(
+                f"{self} charges what exempt layers read to the others, and here layers hold different numbers of slots; use count_exempt=no"
+            )
+        return [self._paged(stores, layer, len(layers)) for layer, stores in enumerate(layers)]
 
     def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
+        """A layer by itself: nothing is charged to it, as with count_exempt=no."""
+        return self._paged(stores, layer, 0)
+
+    def _paged(self, stores: tuple[Store, ...], layer: int, layers: int) -> tuple[Store, ...]:
         if layer < self.exempt_layers or not stores:
             return stores
         first = dense_first(stores, self)
-        page, pages = self.sizes(first.k_HSD.shape[1])
+        page, pages = self.sizes(first.k_HSD.shape[1], layers)
         return (PagedStore(first, page_tokens=page, pages=pages), *stores[1:])
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         if layer < self.exempt_layers:
             return 0
-        page, _ = self.sizes(slots)
+        page, _ = self.sizes(slots, len(shape.attention_layers))
         return 2 * shape.kv_heads * shape.head_dim * -(-slots // page) * shape.dtype_bytes
 
 
