@@ -220,3 +220,21 @@ def test_a_closed_stderr_does_not_end_the_training(corpus: Corpus, tmp_path: Pat
 def test_help_does_not_import_torch() -> None:
     code = "import sys, scbench.lab.commands, scbench.commands; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_second_course_starts_from_the_weights_of_the_first(corpus: Corpus, tmp_path: Path) -> None:
+    still = {"steps": 1, "lr": 1e-9, "adam_lr": 1e-12}
+    first = run(corpus(name="one"), tmp_path / "first", tiny(steps=3))
+    run(corpus(name="two", seed=5), tmp_path / "second", tiny(**still), start=first.model)
+    run(corpus(name="two", seed=5), tmp_path / "drawn", tiny(**still))
+    one, two, drawn = (weights(tmp_path / name) for name in ("first", "second", "drawn"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-6) for name in one)
+    assert not all(torch.allclose(one[name], drawn[name], atol=1e-3) for name in one)
+
+
+def test_a_course_cannot_start_from_another_shape_or_from_nothing(corpus: Corpus, tmp_path: Path) -> None:
+    first = run(corpus(), tmp_path / "first", tiny(steps=1))
+    with pytest.raises(BadConfig, match="same --arch and --size"):
+        run(corpus(), tmp_path / "other", tiny(steps=1, arch="mamba2"), start=first.model)
+    with pytest.raises(BadConfig, match=r"holds no model\.safetensors"):
+        run(corpus(), tmp_path / "other", tiny(steps=1), start=tmp_path / "nowhere")

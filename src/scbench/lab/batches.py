@@ -148,6 +148,11 @@ class Course:
                 vars(shards).pop("tokens", None)
         return self.phases[number].batch(rows)
 
+    @property
+    def longest_row_tokens(self) -> int:
+        """The longest text that is shown: context, questions and answers."""
+        return max(int(self.phases[number].row_tokens[rows].max()) for number, rows in self.steps)
+
     def digest(self) -> str:
         """Sixteen hex digits of what is shown in which order: the shards' checksums and every step's rows."""
         hashed = hashlib.sha256()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from scbench.lab.measure import BLIND_MARGIN, DECILE_FLOOR, GATE, Cell
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CARD, PAGE, WEIGHTS, CURVES = "card.json", "CARD.md", "model.safetensors", "curves.jsonl"
+CARD, PAGE, WEIGHTS, CURVES, LEFT = "card.json", "CARD.md", "model.safetensors", "curves.jsonl", "lab.json"
 MOST_POINTS = 40  # of the curves in the card; all of them are in curves.jsonl
 LIMITS = (
     "Trained on the tiny forms of the tasks only: any other text is noise to it, and its numbers never stand in one table with full or official data.",
@@ -32,34 +31,29 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def ship(trained: Path, to: Path, name: str) -> Path:
-    """Copy the model that `scbench lab train` left in `trained`/model, with the tokenizer, to `to`. Raises BadConfig if there is none."""
-    source = trained / "model"
+def ship(courses: Sequence[Path], to: Path) -> Path:
+    """Copy the model that the last course left, with the tokenizer and the curves of all courses, to `to`. Raises BadConfig if there is none."""
+    source = courses[-1] / "model"
     if not (source / WEIGHTS).is_file():
         raise BadConfig(
-            f"{trained} holds no trained model ({source / WEIGHTS} is missing); give the --out of `scbench lab train`"
+            f"{courses[-1]} holds no trained model ({WEIGHTS} is missing in its model/); give the --out of `scbench lab train`"
         )
     to.mkdir(parents=True, exist_ok=True)
     for kept in ("config.json", "generation_config.json", WEIGHTS):
         if (source / kept).is_file():
             shutil.copyfile(source / kept, to / kept)
     tokens.save(to)
-    shutil.copyfile(trained / CURVES, to / CURVES)
+    lines = [line for course in courses for line in (course / CURVES).read_text(encoding="utf-8").splitlines()]
+    (to / CURVES).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return to
 
 
 def write(
-    folder: Path,
-    model: PreTrainedModel,
-    cells: Iterable[Cell],
-    *,
-    name: str,
-    trained: Mapping[str, Any],
-    trained_window_tokens: int,
-    date: str,
-    notes: Sequence[str] = (),
+    folder: Path, model: PreTrainedModel, cells: Iterable[Cell], *, name: str, courses: Sequence[Path], date: str, hardware: str
 ) -> dict[str, Any]:
-    """card.json and CARD.md beside the weights. `trained` is the card that training wrote, `date` the day of measuring."""
+    """card.json and CARD.md beside the weights. `date` is the day of measuring; what training did is read from the courses' own cards."""
+    cells = list(cells)
+    trained = [json.loads((course / "model" / LEFT).read_text(encoding="utf-8")) for course in courses]
     curves = [json.loads(line) for line in (folder / CURVES).read_text(encoding="utf-8").splitlines()]
     stride = max(1, -(-len(curves) // MOST_POINTS))
     card = {
@@ -68,18 +62,18 @@ def write(
         "parameters": sum(p.numel() for p in model.parameters()),
         "tokenizer": tokens.NAME,
         "form": "tiny",
-        "trained_window_tokens": trained_window_tokens,
+        "trained_window_tokens": max(course["longest_row_tokens"] for course in trained),
         "weights_sha256": sha256(folder / WEIGHTS),
-        "settings": trained["settings"],
-        "steps": trained["step"],
-        "tokens": trained["tokens"],
-        "seconds": trained["seconds"],
-        "hardware": f"{platform.machine()} CPU",
+        "courses": [{key: course[key] for key in ("settings", "step", "tokens", "seconds")} for course in trained],
+        "tokens": sum(course["tokens"] for course in trained),
+        "steps": sum(course["step"] for course in trained),
+        "seconds": round(sum(course["seconds"] for course in trained), 1),
+        "hardware": hardware,
         "measured": date,
         "evaluation_seeds_from": EVALUATION_SEEDS,
         "cells": [{**asdict(cell), "passes": cell.passes} for cell in cells],
         "curves": [{key: point[key] for key in ("step", "tokens", "loss", "exact")} for point in curves[::stride]],
-        "limits": [*LIMITS, *notes],
+        "limits": list(LIMITS),
     }
     (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
     (folder / PAGE).write_text(page(card), encoding="utf-8")
@@ -93,7 +87,7 @@ def page(card: Mapping[str, Any]) -> str:
         f"# {card['name']}",
         "",
         f"{card['architecture']}, {card['parameters']:,} parameters, tokenizer {card['tokenizer']}; trained from nothing on "
-        f"{card['tokens']:,} tokens of the tiny forms in {card['steps']:,} steps, {minutes:,.0f} minutes of {card['hardware']}. "
+        f"{card['tokens']:,} tokens of the tiny forms in {card['steps']:,} steps, {minutes:,.0f} minutes on {card['hardware']}, in {len(card['courses'])} course(s). "
         f"Trained window: {card['trained_window_tokens']:,} tokens. Weights: SHA-256 `{card['weights_sha256']}`.",
         "",
         "Made by `scbench lab train`; settings and curves are in card.json and curves.jsonl.",

@@ -6,6 +6,7 @@ checkpoint (safetensors, fp32) that `--model` takes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 
 from scbench.errors import BadConfig, CannotWrite, DataError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 FORMAT = 1
+WEIGHTS = "model.safetensors"
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
@@ -108,3 +111,27 @@ def _no_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def weights_sha256(folder: Path) -> str:
+    """Of the model.safetensors in a model's folder. Raises BadConfig if there is none."""
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise BadConfig(
+            f"{folder} holds no {WEIGHTS}; give the folder of a model, for instance OUT/model of an earlier `scbench lab train`"
+        )
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load_weights(model: PreTrainedModel, folder: Path) -> None:
+    """Put the weights of an exported model into `model`. Raises BadConfig where names or shapes differ."""
+    saved = load_file(folder / WEIGHTS)
+    tied = {name for name, value in model.state_dict().items() if name not in saved and "lm_head" in name}
+    try:
+        missing, stray = model.load_state_dict(saved, strict=False)
+    except RuntimeError as error:
+        raise BadConfig(f"{folder} holds another shape of model ({error}); start from the same --arch and --size") from error
+    if stray or set(missing) - tied:
+        raise BadConfig(
+            f"{folder} holds another model: {', '.join([*stray, *missing][:4])}; start from the same --arch and --size"
+        )

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from scbench.lab.train import Training
+    from scbench.lab.training import Training
 
 lab = typer.Typer(
     name="lab",
@@ -37,17 +37,23 @@ def train(
         Path | None,
         typer.Option(help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there"),
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="folder of a model to go on from (OUT/model of an earlier run); default: drawn weights")
+    ] = None,
     size: Annotated[str, typer.Option(help="size of the model: base, tiny")] = "base",
     seed: Annotated[int, typer.Option(help="of the first weights and of the order of the rows")] = 0,
     steps: Annotated[int | None, typer.Option(help="default: to the end of the data", rich_help_panel=LEARNS)] = None,
-    step_tokens: Annotated[int, typer.Option(help="tokens of one step, padding included", rich_help_panel=LEARNS)] = 8192,
+    step_tokens: Annotated[int, typer.Option(help="tokens of one step, padding included", rich_help_panel=LEARNS)] = 2048,
     lr: Annotated[float, typer.Option(help="rate of Muon (matrices inside blocks)", rich_help_panel=LEARNS)] = 0.02,
     adam_lr: Annotated[float, typer.Option(help="rate of AdamW (everything else)", rich_help_panel=LEARNS)] = 3e-3,
     weight_decay: Annotated[float, typer.Option(help="on matrices and embeddings", rich_help_panel=LEARNS)] = 0.01,
-    warmup_steps: Annotated[int, typer.Option("--warmup", help="steps until the full rate", rich_help_panel=LEARNS)] = 100,
-    decay: Annotated[str, typer.Option(help="to a tenth of the rate: cosine or linear", rich_help_panel=LEARNS)] = "cosine",
+    warmup_steps: Annotated[int, typer.Option("--warmup", help="steps until the full rate", rich_help_panel=LEARNS)] = 50,
+    decay: Annotated[str, typer.Option(help="of the rate, to a twentieth: cosine or linear", rich_help_panel=LEARNS)] = "linear",
     schedule: Annotated[
-        Path | None, typer.Option(help="JSON with doses per phase; default: every row once", rich_help_panel=LEARNS)
+        Path | None,
+        typer.Option(
+            help="JSON with doses per phase; default: the schedule.json of the data, else every row once", rich_help_panel=LEARNS
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=RUNS)] = "auto",
     precision: Annotated[
@@ -71,10 +77,11 @@ def train(
     trained = run(
         folder,
         to,
-        _training(ctx.params),
+        _training(ctx.params, folder),
         device=device,
         threads=threads,
         checkpoint_s=checkpoint_s,
+        start=start,
         save_tokenizer=tokens.save,
         quiet=quiet,
     )
@@ -84,13 +91,14 @@ def train(
         raise typer.Exit(130)
 
 
-def _training(words: Mapping[str, Any]) -> Training:
+def _training(words: Mapping[str, Any], data: Path) -> Training:
     """The options that decide the weights, under the tokenizer's vocabulary."""
-    from scbench.lab import schedule, tokens
-    from scbench.lab.train import Training
+    from scbench.lab import corpus, schedule, tokens
+    from scbench.lab.training import Training
 
-    ids, doses = tokens.vocabulary(), words["schedule"]
-    given = {field.name: words[field.name] for field in fields(Training) if field.name in words}
+    ids, written = tokens.vocabulary(), data / corpus.SCHEDULE
+    doses = words["schedule"] or (written if written.is_file() else None)
+    given = {field.name: words[field.name] for field in fields(Training) if field.name in words and field.name != "start"}
     given["schedule"] = schedule.read(doses) if doses else schedule.EVERY_ROW_ONCE
     return Training(**given, vocab=len(ids), bos=ids[tokens.BOS], eos=ids[tokens.END])
 
@@ -102,3 +110,34 @@ def _written(folder: Path) -> Path:
     out_.print(f"writing training data to {folder} (what is there is kept)", highlight=False, soft_wrap=True)
     corpus.write(folder)
     return folder
+
+
+@lab.command()
+def card(
+    run: Annotated[list[Path], typer.Argument(help="the --out folders of the courses a model went through, the last one last")],
+    to: Annotated[Path, typer.Option(help="folder of the finished model: weights, tokenizer, card.json, CARD.md")],
+    name: Annotated[str | None, typer.Option(help="what it is called; default: the folder's name")] = None,
+    lengths: Annotated[str, typer.Option(help="contexts to measure at, in tokens")] = "128,256,512,1024",
+    sessions: Annotated[int, typer.Option(help="held-out sessions a cell; the gate asks for 200")] = 200,
+    hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "2 CPU cores",
+) -> None:
+    """Measure a trained model on held-out sessions and write its card: per task, length and mode, with intervals and the gate."""
+    from datetime import UTC, datetime
+
+    from transformers import AutoModelForCausalLM
+
+    from scbench.lab import card as cards
+    from scbench.lab import measure, scan
+    from scbench.tasks import names
+
+    folder = cards.ship(run, to)
+    model = scan.fast(AutoModelForCausalLM.from_pretrained(folder).eval())
+    asked = [int(length) for length in lengths.split(",")]
+    cells = []
+    for cell in measure.cells(model, names(), asked, count=sessions):
+        cells.append(cell)
+        mark = "passes" if cell.passes else ""
+        out_.print(f"{cell.task} {cell.length_tokens} {cell.mode}: {100 * cell.exact:.1f} % {mark}", highlight=False)
+    day = datetime.now(UTC).date().isoformat()
+    cards.write(folder, model, cells, name=name or to.name, courses=run, date=day, hardware=hardware)
+    out_.print(f"card: {folder / cards.PAGE}", highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ Seeds are whole numbers below EVALUATION_SEEDS; what is evaluated has seeds from
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Sequence
@@ -23,8 +24,7 @@ from scbench.tasks.draw import Draw
 from scbench.types import Form, Mode, Protocol, Session
 
 EVALUATION_SEEDS = 1_000_000
-LEAST_TOKENS = 20  # of a context
-LEAST_TURNS = 2
+LEAST_TOKENS = 16  # of a context
 MOST_TURNS = {"mf": 6, "vt": 12, "qa_chn": 16, "many_shot": 16, "summary": 16, "summary_with_needles": 16, "repoqa_and_kv": 16}
 USUAL_MOST_TURNS = 32
 
@@ -38,11 +38,11 @@ class Portion:
     longest_tokens: int
 
 
-WEIGHTS = {  # sessions of each task; strings and functions are learned last
-    "kv": 3,
-    "prefix_suffix": 4,
-    "vt": 3,
-    "repoqa": 3,
+WEIGHTS = {  # sessions of each task: more of what is learned late
+    "kv": 4,
+    "prefix_suffix": 5,
+    "vt": 4,
+    "repoqa": 2,
     "qa_eng": 3,
     "qa_chn": 3,
     "choice_eng": 4,
@@ -52,13 +52,14 @@ WEIGHTS = {  # sessions of each task; strings and functions are learned last
     "summary_with_needles": 2,
     "repoqa_and_kv": 2,
 }
-PORTIONS = (  # short contexts first: what answers a question is found sooner among few facts
-    Portion(tokens=500_000, shortest_tokens=20, longest_tokens=64),
-    Portion(tokens=1_500_000, shortest_tokens=64, longest_tokens=128),
-    Portion(tokens=2_500_000, shortest_tokens=64, longest_tokens=256),
-    Portion(tokens=3_000_000, shortest_tokens=96, longest_tokens=512),
-    Portion(tokens=2_500_000, shortest_tokens=128, longest_tokens=1024),
+PORTIONS = (  # a few facts first: a model that cannot find one of four will not find one of forty
+    Portion(tokens=1_250_000, shortest_tokens=16, longest_tokens=48),
+    Portion(tokens=1_250_000, shortest_tokens=24, longest_tokens=96),
+    Portion(tokens=1_250_000, shortest_tokens=32, longest_tokens=192),
+    Portion(tokens=2_000_000, shortest_tokens=64, longest_tokens=512),
 )
+EPOCHS = 2  # every row is shown twice: drawing sessions costs more than learning from one again
+SCHEDULE = "schedule.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,14 @@ def row(session: Session) -> Row:
     return Row(tuple(ids), tuple(loss))
 
 
-def session_of(kind: Task, seed: int, draw: Draw, length_tokens: int) -> Session:
-    """A session of drawn turns, as many as the length holds at most: many questions a context are much to learn from one reading."""
-    most = MOST_TURNS.get(kind.name, USUAL_MOST_TURNS)
-    turns = draw.between(min(LEAST_TURNS, most), most + 1)
+def session_of(kind: Task, seed: int, length_tokens: int) -> Session:
+    """A session of about as many turns as the length holds: many questions a context are much to learn from one reading."""
+    turns = MOST_TURNS.get(kind.name, USUAL_MOST_TURNS)
     while True:
         try:
             return kind.make(seed=str(seed), target=length_tokens, turns=turns, count=Count())
         except TooSmall as error:
-            turns, length_tokens = (turns // 2, length_tokens) if turns > 1 else (1, error.minimum)
+            turns, length_tokens = (turns * 4 // 5, length_tokens) if turns > 1 else (1, error.minimum)
 
 
 def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
@@ -102,7 +102,7 @@ def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
     index = draw.choice(tickets)
     low, high = math.log(portion.shortest_tokens), math.log(portion.longest_tokens)
     length_tokens = round(math.exp(low + (high - low) * draw.unit()))
-    session = session_of(task(known[index], Form.TINY), seed, draw, length_tokens)
+    session = session_of(task(known[index], Form.TINY), seed, length_tokens)
     return index, length_tokens, row(session)
 
 
@@ -130,7 +130,7 @@ def shard(path: Path, portion: Portion, first_seed: int, tokens: int) -> int:
 def write(
     folder: Path, *, portions: Sequence[Portion] = PORTIONS, seed: int = 0, processes: int = 2, shard_tokens: int = 250_000
 ) -> list[Path]:
-    """Write `phase-0/shard-00000.npz`, ...; shards that are there already are kept. `seed` moves the block of seeds (raises BadConfig beyond 1).
+    """Write `phase-0/shard-00000.npz`, ..., and how often they are shown (schedule.json); shards that are there already are kept. `seed` moves the block of seeds (raises BadConfig beyond 1).
 
     A shard owns more seeds than it has rows, each of at least LEAST_TOKENS, so no two shards share a session.
     """
@@ -147,6 +147,9 @@ def write(
         raise BadConfig(
             f"{len(jobs)} shards need {len(jobs) * seeds_of_shard:,} seeds, a data seed owns {own:,}; ask for fewer tokens"
         )
+    folder.mkdir(parents=True, exist_ok=True)
+    doses = [{"tokens": portion.tokens * EPOCHS} for portion in portions]
+    (folder / SCHEDULE).write_text(json.dumps({"phases": doses}) + "\n", encoding="utf-8")
     todo = [job for job in jobs if not job[0].exists()]
     for path, _, _ in todo:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from scbench.lab.start import recall
 
 ARCHITECTURES = ("transformer", "mamba2", "hybrid")
 WINDOW_TOKENS = 4096
-INITIAL_STD = 0.025
+INITIAL_STD = 0.04
 DT_RANGE = (
     1e-3,
     1e-1,

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -27,52 +27,14 @@ from scbench.errors import BadConfig, RunError
 from scbench.lab import checkpoint, curves
 from scbench.lab.batches import Batch, Course
 from scbench.lab.optim import Optimisers, clip
-from scbench.lab.schedule import DECAYS, EVERY_ROW_ONCE, Schedule, rate
+from scbench.lab.schedule import rate
+from scbench.lab.training import Training
 from scbench.tasks import names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-PRECISIONS = ("auto", "float32", "bfloat16")
 Build = Callable[["Training"], "PreTrainedModel"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """What decides the weights. A resumed run must have the same, and the same data."""
-
-    arch: str = "transformer"
-    size: str = "base"
-    vocab: int = 2048
-    bos: int | None = None
-    eos: int | None = None
-    seed: int = 0  # of the first weights and of the order of rows
-    steps: int | None = None  # None: to the end of the data
-    step_tokens: int = 8192
-    lr: float = 0.02  # of Muon
-    adam_lr: float = 3e-3
-    momentum: float = 0.95
-    weight_decay: float = 0.01
-    warmup_steps: int = 100
-    decay: str = "cosine"
-    floor_ratio: float = 0.1  # of the rates at the last step
-    clip_norm: float = 1.0
-    precision: str = "auto"  # of forward and backward products (weights stay float32); auto is bfloat16 on a GPU
-    curve_steps: int = 50  # steps of one window of the curves
-    schedule: Schedule = field(default=EVERY_ROW_ONCE)
-
-    def __post_init__(self) -> None:
-        for name in ("step_tokens", "curve_steps", "vocab", "lr", "adam_lr", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise BadConfig(f"{name}={getattr(self, name)}: it must be above 0")
-        if self.steps is not None and self.steps < 1:
-            raise BadConfig(f"steps={self.steps}: give at least 1, or leave it out to train to the end of the data")
-        if self.decay not in DECAYS:
-            raise BadConfig(f"decay={self.decay!r} does not exist; it is {' or '.join(DECAYS)}")
-        if self.precision not in PRECISIONS:
-            raise BadConfig(f"precision={self.precision!r} does not exist; it is {', '.join(PRECISIONS)}")
-        if self.warmup_steps < 0 or not 0 <= self.floor_ratio <= 1:
-            raise BadConfig(f"warmup_steps={self.warmup_steps}, floor_ratio={self.floor_ratio}: at least 0; and from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,19 +68,24 @@ def train(
     threads: int | None = None,
     checkpoint_s: float = 300.0,
     stop_after: int | None = None,
+    start: Path | None = None,
     build: Build | None = None,
     save_tokenizer: Callable[[Path], object] | None = None,
     quiet: bool = False,
 ) -> Trained:
     """Train on the shards of `data` into `out`, from its checkpoint if it has one; Ctrl-C or TERM ends after the step, with a checkpoint.
 
+    `start` is the folder of a model to begin with, instead of drawn weights: a second course after a first.
     `stop_after` ends this call, not the run, after that many steps. `build` makes another model than `scbench.lab.shapes`;
     `save_tokenizer` writes the tokenizer's files beside the exported model.
     Raises BadConfig (settings, or other settings than the checkpoint's), DataError, CannotWrite, RunError (the loss is not a number).
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    loop = _Loop(data, out, training or Training(), _device(device), build or _build, save_tokenizer)
+    training = training or Training()
+    if start is not None:
+        training = replace(training, start=checkpoint.weights_sha256(start))
+    loop = _Loop(data, out, training, _device(device), build or (lambda given: _build(given, start)), save_tokenizer)
     watch = curves.Watch(quiet=quiet)
     last_s = time.monotonic()
     try:
@@ -259,7 +226,8 @@ class _Loop:
 
     def _card(self) -> dict[str, Any]:
         done = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1), "last": self.last}
-        return {"made_by": "scbench lab train", "settings": self.settings, **done}
+        longest = self.course.longest_row_tokens
+        return {"made_by": "scbench lab train", "settings": self.settings, "longest_row_tokens": longest, **done}
 
     def opening(self) -> str:
         weights = sum(one.numel() for one in self.model.parameters())
@@ -300,14 +268,15 @@ def answer_logits(model: PreTrainedModel, batch: Batch) -> Tensor:
     return logits
 
 
-def _build(training: Training) -> PreTrainedModel:
+def _build(training: Training, start: Path | None) -> PreTrainedModel:
     from scbench.lab import scan, shapes
 
-    return scan.fast(
-        shapes.build(
-            training.arch, vocab=training.vocab, seed=training.seed, size=training.size, bos=training.bos, eos=training.eos
-        )
+    model = shapes.build(
+        training.arch, vocab=training.vocab, seed=training.seed, size=training.size, bos=training.bos, eos=training.eos
     )
+    if start is not None:
+        checkpoint.load_weights(model, start)
+    return scan.fast(model)
 
 
 def _device(name: str) -> torch.device:
