@@ -38,6 +38,15 @@ def split(clusters: Clusters, values: Floats, sessions: Indices, parts: Indices)
 
 
 def difference_of(values: Floats, sessions: Indices, parts: Indices, *, part_count: int, resamples: int = 0) -> Difference:
+    """As `estimate_of`, with the p-value of a sign-flip permutation; both need two sessions."""
+    estimate = estimate_of(values, sessions, parts, part_count=part_count, resamples=resamples)
+    if not estimate.has_interval:
+        return Difference(estimate=estimate)
+    clusters = Clusters.of(values, sessions, parts, part_count=part_count)
+    return Difference(estimate=estimate, p=sign_flip((clusters.sums_SP / clusters.counts_SP.sum(axis=0)).mean(axis=1)))
+
+
+def estimate_of(values: Floats, sessions: Indices, parts: Indices, *, part_count: int, resamples: int = 0) -> Estimate:
     """`values` are method minus baseline per turn, in -1..1; `sessions` and `parts` are 0-based indices.
 
     Two intervals cover, and the inner limits of both are taken. One is Wilson's for (1 + difference) / 2, which is wide when hardly any
@@ -47,13 +56,13 @@ def difference_of(values: Floats, sessions: Indices, parts: Indices, *, part_cou
     """
     clusters = Clusters.of(values, sessions, parts, part_count=part_count)
     if not clusters.is_complete:
-        return Difference(estimate=Estimate(value=None, n=clusters.n, sessions=clusters.sessions))
+        return Estimate(value=None, n=clusters.n, sessions=clusters.sessions)
     if clusters.sessions < 2:
-        return Difference(estimate=Estimate(value=clusters.mean, n=clusters.n, sessions=clusters.sessions, how="one-session"))
+        return Estimate(value=clusters.mean, n=clusters.n, sessions=clusters.sessions, how="one-session")
     gains, losses = split(clusters, values, sessions, parts)
     joined, scaled = gain_loss_limits(gains, losses), scaled_limits(clusters)
     low, high = max(joined[0], scaled[0]), min(joined[1], scaled[1])
-    estimate = Estimate(
+    return Estimate(
         value=clusters.mean,
         low=low,
         high=high,
@@ -62,7 +71,6 @@ def difference_of(values: Floats, sessions: Indices, parts: Indices, *, part_cou
         how="gain-loss",
         bootstrap=bootstrap(clusters, resamples=resamples) if resamples else None,
     )
-    return Difference(estimate=estimate, p=sign_flip((clusters.sums_SP / clusters.counts_SP.sum(axis=0)).mean(axis=1)))
 
 
 def gain_loss_limits(gains: Clusters, losses: Clusters) -> tuple[float, float]:
