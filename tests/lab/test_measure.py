@@ -1,0 +1,79 @@
+"""The gate: exact answers counted as greedy decoding would give them, with an interval, by turn and depth, and without the context."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from scbench.lab import measure, shapes, tokens
+from scbench.lab.measure import Cell, Judged, cell, wilson
+from scbench.prompts import Conversation
+from scbench.types import Mode, Protocol
+
+CELL = Cell(
+    task="kv",
+    length_tokens=256,
+    mode="multi-turn",
+    sessions=200,
+    answers=1000,
+    exact=0.95,
+    low=0.93,
+    high=0.96,
+    by_turn=(0.95,) * 5,
+    by_depth=(0.95,) * 10,
+    blind=0.0,
+    chance=0.0,
+)
+
+
+def test_the_gate_wants_accuracy_blindness_and_every_depth() -> None:
+    assert CELL.passes
+    assert not replace(CELL, exact=0.89).passes
+    assert not replace(CELL, blind=0.06).passes
+    assert replace(CELL, blind=0.29, chance=0.25).passes
+    assert not replace(CELL, by_depth=(0.95,) * 9 + (0.79,)).passes
+
+
+def test_the_interval_is_wilsons() -> None:
+    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("arch", shapes.ARCHITECTURES)
+@pytest.mark.parametrize("mode", list(Mode))
+def test_an_answer_counts_exactly_when_greedy_decoding_gives_it(arch: str, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random model answers nothing right; so the golds are replaced by what it says, and then all must count, and one letter more must not."""
+    ids = tokens.vocabulary()
+    model = shapes.build(arch, vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]).eval()
+    session = measure.sessions("qa_eng", 128, 1)[0]
+    assert not any(one.right for one in measure._judge(model, [session], mode))
+    talk = Conversation(replace(session, turns=session.turns[:1]), tokens.tokenizer(), Protocol(), mode)
+    said = greedy(model, list(talk.prompt(0).ids))
+    rows = measure._rights(model, [measure.Row((*talk.prompt(0).ids, *said), (0,) * len(talk.prompt(0).ids) + (1,) * len(said))])
+    assert rows == [[True]]
+    wrong = (*said[:-1], (said[-1] + 1) % len(ids))
+    rows = measure._rights(model, [measure.Row((*talk.prompt(0).ids, *wrong), (0,) * len(talk.prompt(0).ids) + (1,) * len(said))])
+    assert rows == [[False]]
+
+
+def greedy(model: torch.nn.Module, prompt: list[int], steps: int = 4) -> tuple[int, ...]:
+    said: list[int] = []
+    for _ in range(steps):
+        with torch.inference_mode():
+            said.append(int(model(input_ids=torch.tensor([prompt + said])).logits[0, -1].argmax()))
+    return tuple(said)
+
+
+def test_both_modes_judge_every_turn_once() -> None:
+    ids = tokens.vocabulary()
+    model = shapes.build("transformer", vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]).eval()
+    asked = measure.sessions("mf", 64, 3)
+    for mode in Mode:
+        judged = list(measure._judge(model, asked, mode))
+        assert sorted(one.turn for one in judged) == sorted([*range(5)] * 3)
+        assert all(isinstance(one, Judged) and one.depth is None for one in judged)
+    found = cell(model, "mf", 64, Mode.MULTI_TURN, count=4)
+    assert (found.answers, len(found.by_turn), found.by_depth) == (20, 5, ())
