@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
+from scbench.defaults import defaults
 from scbench.engines.lab_models import LAB_MODELS
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
@@ -26,28 +27,6 @@ if TYPE_CHECKING:
     import polars
 
     from scbench.run.runner import Outcome
-
-DEFAULT_METHODS = (
-    "dense",
-    "a-shape[tau=1/4]",
-    "streaming-llm[tau=1/4]",
-    "snapkv[tau=1/4]",
-    "kivi[bits=2]",
-    "prefix",
-    "quest[tau=1/4]",
-)
-DEFAULT: Mapping[
-    str, Any
-] = {  # `scbench run` with no arguments: an embedded model, a task of each ability it can do, minutes on two cores
-    "models": ("smollm2-135m",),
-    "tasks": ("vt", "choice_eng", "mf", "summary_with_needles"),
-    "max_new_tokens": 40,
-    "methods": DEFAULT_METHODS,
-    "lengths_tokens": (256,),
-    "sessions": 2,
-    "turns": 2,
-}
-
 
 ALIASES: Mapping[str, str] = {
     "model": "models",
@@ -148,19 +127,19 @@ def load(settings: Settings, name: str) -> Any:
 
 def settle(given: Mapping[str, Any]) -> Settings:
     """Settings from loose words: text for tuples, "4k" for lengths, names for enumerations."""
+    from scbench.tasks import names as every_task
+
     words = {name: value for name, value in given.items() if value is not None}
     words = {ALIASES.get(name, name): value for name, value in words.items()}
-    kinds = {field.name: field for field in fields(Settings)}
     for name in ("models", "tasks", "methods", "modes", "lengths_tokens"):
         if name in words:
             words[name] = _several(words[name])
     if "models" in words:
         words["models"] = tuple(dict.fromkeys(words["models"]))
     if "tasks" in words:
-        from scbench.tasks import names as all_tasks
         from scbench.tasks import task
 
-        asked = all_tasks() if words["tasks"] == ("all",) else words["tasks"]
+        asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
         words["tasks"] = tuple(dict.fromkeys(task(name).name for name in asked))
     if "lengths_tokens" in words:
         words["lengths_tokens"] = tuple(tokens(value) for value in words["lengths_tokens"])
@@ -182,15 +161,7 @@ def settle(given: Mapping[str, Any]) -> Settings:
         words["equal_bytes"] = str(words["equal_bytes"])
     if "out" in words:
         words["out"] = Path(words["out"])
-    defaults = {name: value for name, value in DEFAULT.items() if name in kinds}
-    if set(words) & {
-        "tasks",
-        "lengths_tokens",
-        "models",
-        "data",
-    }:  # a run of the user's own: the embedded default's small numbers do not apply
-        defaults = {name: value for name, value in defaults.items() if name in ("models", "tasks", "methods")}
-    return read_settings({**defaults, **words})
+    return read_settings({**defaults(words, every_task()), **words})
 
 
 def tokens(value: object) -> int:
@@ -241,8 +212,6 @@ def _one_of(kind: Any, value: object, what: str) -> Any:
 
 
 __all__ = [
-    "DEFAULT",
-    "DEFAULT_METHODS",
     "MissingExtra",
     "Result",
     "load",
