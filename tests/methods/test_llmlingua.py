@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scbench.errors import Mismatch, Unknown
+from scbench.errors import Mismatch, MissingExtra, Unknown
 from scbench.kv import CacheShape
 from scbench.methods import parse
 from scbench.methods.generation import word_classifiers
@@ -69,6 +69,18 @@ def test_forced_marks_survive_and_go_when_not_forced() -> None:
     assert kept(LLMLingua2(tau=Fraction(1, 10), force_question_marks=False), text).count("?") < text.count("?")
 
 
+def test_digits_and_named_words_stay_when_forced() -> None:
+    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 10), force_digits=True), TEXT))
+    assert sum(word.isdigit() for word in left) == 160
+    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 4), force_words="near|mill"), TEXT))
+    assert (left.count("near"), left.count("mill.")) == (160, 160)
+
+
+def test_what_is_forced_uses_the_share_up_before_anything_else() -> None:
+    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 10), force_words="near|mill"), TEXT))
+    assert set(left) == {"near", "mill."}
+
+
 def test_the_same_text_is_compressed_the_same_way() -> None:
     assert LLMLingua2().kept_ranges(TEXT) == LLMLingua2().kept_ranges(TEXT)
 
@@ -114,9 +126,20 @@ def test_too_few_tokens_left_are_refused() -> None:
         parse("llmlingua-2").check(shape=SHAPE, tokens=31)
 
 
-def test_weights_that_are_not_there_are_named() -> None:
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(Unknown, match="word classifier"):
-        LLMLingua2(classifier="no/such-folder-here/anywhere").kept_ranges(TEXT)
+        LLMLingua2(classifier=str(tmp_path / "nowhere")).kept_ranges(TEXT)
+
+
+def test_published_weights_that_are_not_there_come_with_the_line_that_fetches_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    def absent(name: str) -> None:
+        raise OSError(f"cannot reach the hub for {name}")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", absent)
+    with pytest.raises(MissingExtra, match="hf download microsoft/llmlingua-2-xlm-roberta-large-meetingbank"):
+        kept(parse("llmlingua-2[preset=paper]").generation, TEXT)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from scbench.errors import Mismatch
 from scbench.kernels import causal, full, merge
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
-from scbench.methods.generation import word_classifiers
+from scbench.methods.generation import llmlingua_package, word_classifiers
 from scbench.methods.generation.word_classifiers import UNIGRAM, WordClassifier
+from scbench.methods.generation.word_features import MARKS, SENTENCE_ENDS
 
 WORD = re.compile(r"\n|\?|[぀-ヿ㐀-鿿]|[^\s?぀-ヿ㐀-鿿]+")  # scripts without spaces: a character is a word
-SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "\n")
 SMALLEST_SHARE, LEAST_TOKENS = Fraction(1, 10), 32
 
 
@@ -28,15 +28,20 @@ class LLMLingua2(Generation):
     """Keep the share `tau` of the context's tokens (default 1/3), by words, chunk after chunk; what is left is read densely.
 
     Source: LLMLingua-2 (arXiv 2403.12968). In every chunk of at most 510 pieces, cut at a sentence end where there is one, words above the
-    percentile 100 (1 - tau) + 1 of the probabilities stay, each word counting as often as it has pieces; newlines and question marks stay if forced.
-    Ours counts pieces with the classifier's own tokenizer (published: a fixed BPE), keeps words exactly as they stand with the space before them,
-    and by default asks a statistic of the text instead of a trained model: classifier=unigram. The presets name the published weights.
+    percentile 100 (1 - tau) + 1 of the probabilities stay, each word counting as often as it has pieces. What is forced stays and uses the share
+    up first: newlines, question marks, words with a digit (off, as published), and any of `force_words`, written a|b|c.
+    Ours counts pieces with the classifier's own tokenizer (published: a fixed BPE) and keeps words exactly as they stand with the space before them.
+    `classifier`: `unigram`, a statistic of the text (the default); `trained`, a small network of our own, which has learned from other sessions of
+    the generated chains, stories and reports; a folder or hub name, whose weights `transformers` reads; `llmlingua` or `llmlingua:MODEL`, the
+    published package, which cuts by itself. The presets name the published weights.
     """
 
     tau: Fraction | None = None
     classifier: str = UNIGRAM
     force_newlines: bool = True
     force_question_marks: bool = True
+    force_digits: bool = False
+    force_words: str = ""
 
     knob: ClassVar[str] = "tau"
     knob_steps: ClassVar[tuple[object, ...]] = tuple(
@@ -47,9 +52,11 @@ class LLMLingua2(Generation):
     paper: ClassVar[str] = "LLMLingua-2, arXiv 2403.12968"
     bytes_formula: ClassVar[str] = "2 H T' D e, T' tokens left"
     difference: ClassVar[str] = (
-        "by default a statistic of the text chooses the words, not a trained model; words stay exactly as they stood"
+        "by default a statistic of the text chooses the words, not a trained model (ours has learned from the same generators); words stay as they stood"
     )
-    needs_also: ClassVar[str] = "a word classifier: unigram, which has no weights, or a published checkpoint"
+    needs_also: ClassVar[str] = (
+        "a word classifier: unigram (no weights), trained (ours, shipped), a published checkpoint, or the package llmlingua"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"classifier": "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"},
         "code": {"classifier": "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"},
@@ -82,23 +89,47 @@ class LLMLingua2(Generation):
     def kept_ranges(self, context: str) -> list[tuple[int, int]]:
         if self.share == 1:
             return [(0, len(context))]
-        judge = word_classifiers.classifier(self.classifier)
+        if not llmlingua_package.is_asked(self.classifier):
+            return self.kept_by(word_classifiers.classifier(self.classifier), context)
+        kept = llmlingua_package.kept_ranges(
+            context, classifier=self.classifier, rate=float(self.share), forced=self._forced_tokens(), digits=self.force_digits
+        )
+        if "".join(context[start:stop] for start, stop in kept).rstrip() == context.rstrip():
+            raise self._dropped_nothing(len(context.split()))
+        return kept
+
+    def kept_by(self, judge: WordClassifier, context: str) -> list[tuple[int, int]]:
+        """Half-open ranges of the words that this judge leaves. Raises Mismatch where nothing would go."""
         found = [match.span() for match in WORD.finditer(context)]
         words = [context[start:stop] for start, stop in found]
         pieces = judge.pieces(words)
+        informed = judge.having_read(words)
         stays: list[bool] = []
         for start, stop in chunks(words, pieces, judge.chunk_pieces):
-            stays += self._chunk(judge, words[start:stop], pieces[start:stop])
+            stays += self._chunk(informed, words[start:stop], pieces[start:stop])
         if all(stays):
-            raise Mismatch(
-                f"{self} would drop nothing of this context of {len(words):,} words, most of them forced; force less or use a smaller tau"
-            )
+            raise self._dropped_nothing(len(words))
         starts = [0, *(stop for _, stop in found[:-1])]  # a word takes the blanks before it along
         return [(start, stop) for start, (_, stop), stay in zip(starts, found, stays, strict=True) if stay]
 
+    def _dropped_nothing(self, words: int) -> Mismatch:
+        return Mismatch(
+            f"{self} would drop nothing of this context of {words:,} words, most of them forced; force less or use a smaller tau"
+        )
+
+    def _forced_tokens(self) -> list[str]:
+        marks = [mark for mark, must in (("\n", self.force_newlines), ("?", self.force_question_marks)) if must]
+        return [*marks, *filter(None, self.force_words.split("|"))]
+
+    def _forced(self, words: Sequence[str]) -> list[bool]:
+        """A forced word also stays with marks around it; a digit anywhere in a word keeps it."""
+        forced = set(self._forced_tokens())
+        return [
+            word in forced or word.strip(MARKS) in forced or (self.force_digits and any(map(str.isdigit, word))) for word in words
+        ]
+
     def _chunk(self, judge: WordClassifier, words: Sequence[str], pieces: Sequence[int]) -> list[bool]:
-        scores = judge.keep(words)
-        forced = [(word == "\n" and self.force_newlines) or (word == "?" and self.force_question_marks) for word in words]
+        scores, forced = judge.keep(words), self._forced(words)
         ranked = [
             inf if must else score for must, score in zip(forced, scores, strict=True)
         ]  # what is forced uses the share up first

@@ -1,4 +1,5 @@
-"""Who says which words of a text can go: a probability of staying per word. A statistic that needs nothing, or a trained token classifier."""
+"""Who says which words of a text can go: a score of staying per word. A statistic that needs nothing, a small network of our own, or a published
+token classifier run through `transformers`. (The package llmlingua, which cuts by itself, is in `llmlingua_package.py`.)"""
 
 from __future__ import annotations
 
@@ -8,13 +9,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import log2
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 
-from scbench.errors import Mismatch, Unknown
+from scbench.errors import Mismatch, MissingExtra, Unknown
+from scbench.methods.generation import llmlingua_package, small_classifier
+from scbench.methods.generation.small_classifier import pieces_of
 
 UNIGRAM = "unigram"
+TRAINED = "trained"
+PUBLISHER = "microsoft/llmlingua-2-"
 
 
 class WordClassifier(Protocol):
@@ -23,6 +28,10 @@ class WordClassifier(Protocol):
     chunk_pieces: int
 
     def pieces(self, words: Sequence[str]) -> list[int]: ...
+
+    def having_read(self, words: Sequence[str]) -> WordClassifier:
+        """This classifier, knowing the whole text whose chunks it will be asked about."""
+        ...
 
     def keep(self, words: Sequence[str]) -> list[float]:
         """How much each word of one chunk should stay."""
@@ -35,7 +44,10 @@ class Unigram:
     chunk_pieces = 510
 
     def pieces(self, words: Sequence[str]) -> list[int]:
-        return [max(1, -(-len(word) // 4)) for word in words]  # about four characters a token
+        return pieces_of(words)
+
+    def having_read(self, words: Sequence[str]) -> Self:
+        return self  # it counts within a chunk
 
     def keep(self, words: Sequence[str]) -> list[float]:
         seen: Counter[str] = Counter()
@@ -62,15 +74,15 @@ class TrainedClassifier:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(name)
             self.model: Any = AutoModelForTokenClassification.from_pretrained(name).eval()
         except (OSError, ValueError) as err:
-            raise Unknown(
-                f"the word classifier {name!r} could not be loaded: {str(err).splitlines()[0]}\nGive a folder with a token classification "
-                f"checkpoint, a hub name this machine can reach or has cached, or {UNIGRAM!r}, which needs no weights"
-            ) from err
+            raise not_loaded(name, str(err).splitlines()[0]) from err
         if self.model.config.num_labels != 2:
             raise Mismatch(f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are needed: goes, stays")
 
     def pieces(self, words: Sequence[str]) -> list[int]:
         return [len(ids) for ids in self.tokenizer(list(words), add_special_tokens=False)["input_ids"]] if words else []
+
+    def having_read(self, words: Sequence[str]) -> Self:
+        return self  # its attention ends with the chunk
 
     @torch.inference_mode()
     def keep(self, words: Sequence[str]) -> list[float]:
@@ -86,14 +98,36 @@ class TrainedClassifier:
         return [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
 
 
+def not_loaded(name: str, why: str) -> Unknown | MissingExtra:
+    """MissingExtra for published weights that are not on this machine, Unknown for a name that may be anything."""
+    if name.startswith(PUBLISHER):
+        return MissingExtra(
+            f"the published word classifier {name!r} could not be loaded: {why}\nRun: hf download {name}\n"
+            f"Without it: {TRAINED!r} or {UNIGRAM!r}, which come with scbench"
+        )
+    return Unknown(
+        f"the word classifier {name!r} could not be loaded: {why}\nGive a folder with a token classification checkpoint, a hub name this "
+        f"machine can reach or has cached, {llmlingua_package.PACKAGE!r} for the package of that name, or one that comes with scbench: "
+        f"{TRAINED!r} or {UNIGRAM!r}"
+    )
+
+
 @lru_cache(maxsize=2)
 def classifier(name: str) -> WordClassifier:
-    """The classifier of that name; loaded once. Raises Unknown."""
-    return Unigram() if name == UNIGRAM else TrainedClassifier(name)
+    """The classifier of that name; loaded once. Raises Unknown, MissingExtra or DataError."""
+    if name == UNIGRAM:
+        return Unigram()
+    return small_classifier.load() if name == TRAINED else TrainedClassifier(name)
 
 
 def digest(name: str) -> str:
-    """Of a folder's weights and configuration; nothing for a hub name, which names its own."""
+    """Of weights and configuration in a file or folder, or of the package; nothing for a hub name, which names its own."""
+    if name == TRAINED:
+        return small_classifier.digest()
+    if llmlingua_package.is_asked(name):
+        return llmlingua_package.digest(name) + digest(name.partition(":")[2] or "")
+    if not name:
+        return ""
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return ""
