@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
+from scbench import lab_commands  # noqa: F401  (registers lab findings)
 from scbench.cli import _show, app, err, out
 from scbench.errors import BadConfig, ScbenchError, Unknown
 from scbench.lab.commands import lab

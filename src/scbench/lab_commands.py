@@ -1,0 +1,132 @@
+"""`scbench lab findings`: the paper's central findings, checked on the lab models. It stands above the rooms because it runs a grid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scbench.cli import err, out
+from scbench.engines.lab_models import CARD, LAB_MODELS, lab_folder
+from scbench.errors import BadConfig, DataError, Mismatch
+from scbench.lab.commands import lab
+from scbench.stats.checks import CellName
+from scbench.stats.findings import DENSE, METHODS, RECALL, Roles, findings, passing
+from scbench.types import Form, Record
+
+LENGTHS, SESSIONS, FOLDER = "256,512", 24, Path("runs/findings")
+QUICK_LENGTHS, QUICK_SESSIONS, QUICK_FOLDER = "256", 4, Path("runs/findings-quick")
+
+
+@lab.command("findings")
+def findings_(
+    models: Annotated[
+        str, typer.Option(help="transformer, recurrent and hybrid, in this order; names or folders with a card.json")
+    ] = ",".join(LAB_MODELS),
+    length: Annotated[str | None, typer.Option(help=f"contexts in tokens, joined by commas; default: {LENGTHS}")] = None,
+    sessions: Annotated[int | None, typer.Option(help=f"per task and length; default: {SESSIONS}")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help=f"folder of the run, resumed if it is there; default: {FOLDER}")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="read this folder of an earlier run instead of playing anything")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help=f"{QUICK_SESSIONS} sessions of {QUICK_LENGTHS} tokens: a look, too few to tell much")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
+) -> None:
+    """Check six central findings of the paper on three matched models: claim, numbers with intervals, and holds, does not hold or cannot tell.
+
+    The rules were written before there were numbers (docs/decisions/0070-findings.md). Kill it at any time; the same command goes on.
+    """
+    from scbench.report import findings as report
+
+    roles = roles_of(models)
+    gate = gate_of(roles.transformer)
+    if source is not None:
+        if length or sessions or quick:
+            raise BadConfig("--from reads what was played; leave --length, --sessions and --quick out")
+        records, folder = read(source, roles), to or source
+    else:
+        folder = to or (QUICK_FOLDER if quick else FOLDER)
+        lengths, count = length or (QUICK_LENGTHS if quick else LENGTHS), sessions or (QUICK_SESSIONS if quick else SESSIONS)
+        records = play(roles, gate, lengths, count, folder, quiet=quiet)
+    found = findings(records, gate, roles)
+    out.print(report.terminal(found))
+    for path in report.write(found, folder).values():
+        out.print(str(path), highlight=False, soft_wrap=True)
+
+
+def roles_of(models: str) -> Roles:
+    """Raises BadConfig unless three different models are named."""
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    if len(set(names)) != 3:
+        raise BadConfig(
+            f"--models {models!r} names {len(set(names))} models; give three: transformer, recurrent, hybrid, joined by commas"
+        )
+    return Roles(transformer=names[0], recurrent=names[1], hybrid=names[2])
+
+
+def gate_of(model: str) -> frozenset[CellName]:
+    """The cells that a model solves with full attention, by its card. Raises DataError without one; Unknown for a lab model without weights."""
+    path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
+    try:
+        return passing(json.loads(path.read_bytes())["cells"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{str(path)!r} does not say what the model solves ({type(error).__name__}: {error}); only cells that full attention solves can tell "
+            "something about a method, so name a transformer whose card.json has `cells`"
+        ) from error
+
+
+def read(folder: Path, roles: Roles) -> list[Record]:
+    """The records of an earlier run. Raises Mismatch if the transformer has none."""
+    from scbench.api import open_run
+
+    records = open_run(folder).records()
+    if roles.transformer not in (models := {one.model for one in records}):
+        raise Mismatch(
+            f"{str(folder)!r} has records of {', '.join(sorted(models)) or 'no model'}, not of {roles.transformer!r}; name its models by --models"
+        )
+    return records
+
+
+def play(roles: Roles, gate: frozenset[CellName], length: str, sessions: int, folder: Path, *, quiet: bool) -> list[Record]:
+    """The grid that the claims need, and no more: all methods on the transformer, dense on the two others; only tasks with a cell that counts."""
+    from scbench import api
+    from scbench.tasks import names
+
+    lengths = api.settle({"length": length, "tasks": "kv"}).lengths_tokens
+    solved = {task for task, tokens, _ in gate if tokens in lengths}
+    tasks = [name for name in names() if name in solved]
+    grids: Sequence[Mapping[str, Any]] = (
+        {"models": (roles.transformer,), "tasks": tasks, "methods": METHODS},
+        {"models": (roles.recurrent, roles.hybrid), "tasks": [name for name in tasks if name in RECALL], "methods": (DENSE,)},
+    )
+    records: list[Record] = []
+    for grid in grids:
+        if not grid["tasks"]:
+            err.print(
+                f"[yellow]not played[/]: no task of {', '.join(grid['models'])} that {roles.transformer} solves at {length} tokens",
+                highlight=False,
+            )
+            continue
+        records = _played(
+            api.run(**grid, length=length, sessions=sessions, form=Form.TINY, cost_sessions=0, out=folder, quiet=quiet)
+        )
+    return records
+
+
+def _played(result: Any) -> list[Record]:
+    """The records of a run that came to its end."""
+    for gap in result.outcome.gaps:
+        err.print(f"[yellow]gap[/]: {gap}", highlight=False)
+    if result.outcome.outcome == "interrupted":
+        err.print("stopped; what was done is kept, and the same command goes on", highlight=False)
+        raise typer.Exit(130)
+    records: list[Record] = result.records()
+    return records
