@@ -1,6 +1,6 @@
 """Trains the small word classifier of llmlingua-2[classifier=trained] on generated sessions, and tells what it keeps of evidence it has not seen.
 
-    python benchmarks/train_words.py [--out FILE] [--steps 200] [--sessions 4] [--held 2]
+    python benchmarks/train_words.py [--out FILE] [--steps 200] [--sessions 4] [--held 6]
 
 A word matters if an ANSWER or SUPPORT span of any turn covers a part of it; near misses take no part in learning. First, for each family of tasks, a
 network learns from the other families alone and is asked about this one; then one learns from all (and, with --out, is written). Nobody learns from
@@ -178,7 +178,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="where the weights go, a .safetensors file")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=4, help="per task, to learn from")
-    parser.add_argument("--held", type=int, default=2, help="per task, to be asked about")
+    parser.add_argument("--held", type=int, default=6, help="per task, to be asked about")
     args = parser.parse_args()
     torch.set_num_threads(1)
     start = time.process_time()
