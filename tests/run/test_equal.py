@@ -57,6 +57,7 @@ UNREACHABLE = {  # with a word of the reason
     "quest": "bytes of index",
     "retroinfer": "bytes of index",
     "tier": "holds the whole cache",
+    "infllm": "what it remembers",
     "exact-topk": "holds the whole cache",
     "fp8": "holds least of its settings",
     "kivi[group=24,residual_tokens=24]": "does not divide",

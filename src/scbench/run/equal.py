@@ -236,6 +236,8 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
         whole = f"{method.loading} reads less at each step and holds the whole cache" + (
             f" and {index:,} bytes of index" * (index > 0)
         )
+    elif method.generation.goes_on:
+        whole = f"{method.generation} reads less at each step and holds the whole cache and what it remembers of it"
     elif not isinstance(method.retrieval, OwnSession):
         whole = f"{method.retrieval} stores whole caches"
     elif not isinstance(method.generation, Dense):
