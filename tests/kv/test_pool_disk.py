@@ -356,3 +356,34 @@ def test_two_processes_share_a_folder_without_harm_and_within_the_limit(tmp_path
         fd = file.open_to_read(path)
         file.read(fd, path.stem[17:], "both", "cpu")
         os.close(fd)
+
+
+def test_a_file_is_served_from_its_middle_where_memory_has_its_beginning(tmp_path: Path) -> None:
+    wanted = snapshot(tuple(range(8)))
+    mine = pool(tmp_path, memory_bytes=4 * 2 * 2 * 2 * 3 * 4)  # of four tokens
+    mine.put(wanted)  # too large for memory
+    mine.put(wanted.prefix(4))
+    hit = mine.lookup((*range(8), 0))
+    assert hit is not None
+    assert (hit.tokens, hit.disk_tokens) == (8, 4)
+    assert torch.equal(hit.snapshot.view(4).k_HSD, wanted.view(4).k_HSD)
+    assert torch.equal(torch.cat([store.positions(0) for store in hit.snapshot.layers[1]]), torch.arange(8))
+
+
+def test_a_chain_with_a_file_missing_is_served_up_to_the_hole(tmp_path: Path) -> None:
+    whole = snapshot(tuple(range(8)))
+    for tokens in (2, 4, 6, 8):  # a file for each block, written by processes that had the blocks before it
+        pool(tmp_path).put(whole.prefix(tokens))
+    assert len(kept(tmp_path)) == 4
+    next(path for path in kept(tmp_path) if path.stem.endswith("-4")).unlink()
+    assert served(tuple(range(8)), tmp_path) == 4
+
+
+def test_files_of_a_chain_leave_from_its_end(tmp_path: Path) -> None:
+    whole, size = snapshot(tuple(range(6))), file.size_of(_segment((0, 1)), "tiny")
+    for tokens in (2, 4, 6):
+        pool(tmp_path).put(whole.prefix(tokens))
+    limited = pool(tmp_path, disk_bytes=3 * size)
+    assert limited.lookup((*range(6), 9)) is not None  # a use of all three, from disk
+    limited.put(snapshot((7, 7)))
+    assert served(tuple(range(6)), tmp_path) == 4

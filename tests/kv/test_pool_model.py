@@ -135,9 +135,12 @@ def check_data(served: Snapshot, ids: Sequence[int]) -> None:
     assert torch.equal(torch.cat([store.positions(0) for store in served.layers[0]]), torch.arange(len(ids)))
 
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["put", "put", "get"]), st.lists(st.integers(0, 1), max_size=11)), min_size=1, max_size=25
+STEMS = ([0] * 12, [0] * 5 + [1] * 7, [1, 0] * 6)  # prompts that share beginnings, and are continued
+PROMPTS = st.one_of(
+    st.builds(lambda stem, tokens: stem[:tokens], st.sampled_from(STEMS), st.integers(0, 12)),
+    st.lists(st.integers(0, 1), max_size=6),
 )
+STEPS = st.lists(st.tuples(st.sampled_from(["put", "get"]), PROMPTS), min_size=1, max_size=30)
 
 
 @settings(max_examples=250, deadline=None)
