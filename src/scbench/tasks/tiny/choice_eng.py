@@ -1,4 +1,4 @@
-"""En.MultiChoice, tiny: a question of En.QA with four options, answered by a letter."""
+"""En.MultiChoice, tiny: a question of En.QA behind four options with their letters, answered by an option and its letter."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def plan(draw: Draw, turns: int) -> Plan:
 
 def _question(question: Question, draw: Draw) -> Asked:
     shown = options(draw, question, len(LETTERS))
-    ask = f"{question.ask} {' '.join(f'{letter} {text}' for letter, text in zip(LETTERS, shown, strict=True))}"
+    ask = f"{' '.join(f'{text} {letter}' for letter, text in zip(LETTERS, shown, strict=True))} {question.ask}"
     letter = LETTERS[list(shown).index(question.answer)]
     wanted = Wanted(golds=(letter,), generated=True, question=ask, options=tuple(shown))
-    return Asked(task=NAME, ask=ask, gold=letter, wanted=wanted)
+    return Asked(task=NAME, ask=ask, gold=f"{question.answer} {letter}", wanted=wanted)
 
 
 TASK = tiny(NAME, ability="semantic retrieval", plan=plan, turns=5, chance=0.25)

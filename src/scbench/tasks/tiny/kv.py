@@ -1,4 +1,4 @@
-"""Retr.KV, tiny: `otter:4821 maple:9033 ...`, asked `otter`."""
+"""Retr.KV, tiny: `otter: 4821 maple: 9033 ...`, asked `otter:`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ def plan(draw: Draw, turns: int) -> Plan:
     return Plan(
         pieces=tuple(pair(key, found, depth, i) for i, (key, found, depth) in enumerate(zip(asked, values, places, strict=True))),
         asked=tuple(question(key, found) for key, found in zip(asked, values, strict=True)),
-        filler=lambda stream: f"{stream.choice(rest)}:{value(stream)}",
+        filler=lambda stream: f"{stream.choice(rest)}: {value(stream)}",
     )
 
 
 def pair(key: str, found: str, depth: float, turn: int) -> Piece:
-    return evidence(f"{key}:", found, "", depth, turn)
+    return evidence(f"{key}: ", found, "", depth, turn)
 
 
 def question(key: str, found: str) -> Asked:
-    wanted = Wanted(golds=(found,), generated=True, question=key, shape="digits", asked_key=key)
-    return Asked(task=NAME, ask=key, gold=found, wanted=wanted)
+    ask = f"{key}:"
+    wanted = Wanted(golds=(found,), generated=True, question=ask, shape="digits", asked_key=key)
+    return Asked(task=NAME, ask=ask, gold=found, wanted=wanted)
 
 
 TASK = tiny(NAME, ability="string retrieval", plan=plan, turns=5)

@@ -47,7 +47,7 @@ GROUPS: dict[
 }
 LABELS: tuple[str, ...] = _list("amber azure beige black blue brown gold green grey indigo pink purple red silver white yellow")
 FACTS: tuple[str, ...] = ("cost", "weeks", "staff")
-CLERICAL = ("where", "who", "gave", "got", "to", "in", "report", "key", "def", "return", "largest", "smallest", "odd", "even")
+CLERICAL = ("from", "to", "in", "report", "key", "def", "return", "largest", "smallest", "odd", "even")
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙马朱胡林"
 GIVEN = "明红军丽强芳磊洋勇艳杰娟涛敏超秀霞平刚英"
@@ -57,7 +57,7 @@ PLACES_ZH: tuple[str, ...] = _list(
 THINGS_ZH: tuple[str, ...] = _list(
     "苹果 雨伞 手表 钢笔 茶杯 灯笼 地图 钥匙 毛衣 相机 口琴 帽子 铁锤 棋盘 剪刀 镜子 围巾 花瓶 木船 铜铃 书包 皮球 蜡烛 风筝"
 )
-CLERICAL_ZH = "在给谁哪得。"
+CLERICAL_ZH = "在由给。"
 
 HEX = "0123456789abcdef"
 CONSONANTS = "bcdfghjklmnpqrstvwxz"  # no vowel: a random string is never a word

@@ -1,4 +1,4 @@
-"""Zh.QA, tiny: the world of En.QA, one character a token."""
+"""Zh.QA, tiny: the world of En.QA, one character a token; a blank stands before what may be asked, as it stands before every answer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ CHINESE = Language(
     people=tuple(surname + given for surname in SURNAMES for given in GIVEN),
     places=PLACES_ZH,
     things=THINGS_ZH,
-    being="{person}在{place}。",
-    giving="{giver}给{taker}{thing}。",
-    where="{person}在哪",
-    gave="谁给{thing}",
-    got="谁得{thing}",
+    being="{person}在 {place}。",
+    giving="{thing}由 {giver}给 {taker}。",
+    where="{person}在",
+    gave="{thing}由",
+    got="{thing}由 {giver}给",
 )
 
 

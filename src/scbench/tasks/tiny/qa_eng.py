@@ -1,4 +1,4 @@
-"""En.QA, tiny: `Ada in garden. Ben gave lamp to Cleo.`, asked `where Ada`, `who gave lamp`, `who got lamp`."""
+"""En.QA, tiny: `Ada in garden. lamp from Ben to Cleo.`, asked `Ada in`, `lamp from`, `lamp from Ben to`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ENGLISH = Language(
     places=PLACES,
     things=tuple(word for word in WORDS if word not in PLACES),
     being="{person} in {place}.",
-    giving="{giver} gave {thing} to {taker}.",
-    where="where {person}",
-    gave="who gave {thing}",
-    got="who got {thing}",
+    giving="{thing} from {giver} to {taker}.",
+    where="{person} in",
+    gave="{thing} from",
+    got="{thing} from {giver} to",
 )
 
 

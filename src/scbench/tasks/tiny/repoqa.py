@@ -1,4 +1,4 @@
-"""Code.RepoQA, tiny: functions of one line that call others; asked for the one that makes two given calls."""
+"""Code.RepoQA, tiny: functions of one line, each behind two words that describe it; asked by these words."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ NAME, MOST_TURNS, CALLS = "repoqa", 32, 3
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`calls` has CALLS + 1 names, of which the first two are said of it."""
+    """`about` are two words, `calls` CALLS names."""
 
+    about: str
     name: str
     calls: tuple[str, ...]
 
@@ -26,30 +27,34 @@ class Function:
         *body, last = self.calls
         return f"def {self.name}(): {'; '.join(f'{call}()' for call in body)}; return {last}()"
 
+    @property
+    def line(self) -> str:
+        return f"{self.about}: {self.source}"
+
 
 def functions(draw: Draw, asked: int) -> tuple[list[Function], list[str]]:
-    """Functions whose name and first two calls stand nowhere else, and the words that may stand anywhere else."""
+    """Functions whose name and description stand nowhere else, and the words that may stand anywhere else."""
     own = draw.sample(WORDS, 3 * asked)
     rest = [word for word in WORDS if word not in set(own)]
     made = []
     for i in range(asked):
-        name, *told = own[3 * i : 3 * i + 3]
-        made.append(Function(name, (*told, *draw.sample(rest, CALLS - 1))))
+        name, *about = own[3 * i : 3 * i + 3]
+        made.append(Function(" ".join(about), name, tuple(draw.sample(rest, CALLS))))
     return made, rest
 
 
 def filler_of(rest: Sequence[str], draw: Draw) -> str:
-    name, *calls = draw.sample(rest, CALLS + 2)
-    return Function(name, tuple(calls)).source
+    one, two, name, *calls = draw.sample(rest, CALLS + 3)
+    return Function(f"{one} {two}", name, tuple(calls)).line
 
 
 def piece(function: Function, depth: float, turn: int) -> Piece:
-    size = len(function.source)
-    return Piece(function.source, depth, (Mark(0, size, Role.SUPPORT, turn), Mark(0, size, Role.ANSWER, turn)))
+    whole, size = function.line, len(function.line)
+    return Piece(whole, depth, (Mark(0, size, Role.SUPPORT, turn), Mark(size - len(function.source), size, Role.ANSWER, turn)))
 
 
 def question(function: Function, others: Sequence[Function]) -> Asked:
-    ask = " ".join(function.calls[:2])
+    ask = f"{function.about}:"
     wanted = Wanted(
         golds=(function.source,),
         generated=True,
@@ -70,7 +75,6 @@ def plan(draw: Draw, turns: int) -> Plan:
         pieces=tuple(piece(function, depth, i) for i, (function, depth) in enumerate(zip(asked, places, strict=True))),
         asked=tuple(question(function, asked) for function in asked),
         filler=lambda stream: filler_of(rest, stream),
-        join="\n",
     )
 
 

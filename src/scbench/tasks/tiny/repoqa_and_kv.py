@@ -1,4 +1,4 @@
-"""Mix.RepoQA+KV, tiny: functions, and pairs in comments; turns ask for a function and for a value, in turn."""
+"""Mix.RepoQA+KV, tiny: functions and pairs; turns ask for a function and for a value, in turn."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def plan(draw: Draw, turns: int) -> Plan:
             asked.append(repoqa.question(functions[turn // 2], functions))
         else:
             key, found = keys[turn // 2], kv.value(draw)
-            pieces.append(evidence(f"# {key}:", found, "", depth, turn))
+            pieces.append(evidence(f"{key}: ", found, "", depth, turn))
             asked.append(kv.question(key, found))
-    return Plan(pieces=tuple(pieces), asked=tuple(asked), filler=lambda stream: _filler(stream, others), join="\n")
+    return Plan(pieces=tuple(pieces), asked=tuple(asked), filler=lambda stream: _filler(stream, others))
 
 
 def _filler(draw: Draw, others: list[str]) -> str:
     """As many functions as pairs, so that most tokens are code."""
-    return repoqa.filler_of(others, draw) if draw.below(2) else f"# {draw.choice(others)}:{kv.value(draw)}"
+    return repoqa.filler_of(others, draw) if draw.below(2) else f"{draw.choice(others)}: {kv.value(draw)}"
 
 
 TASK = tiny(NAME, ability="multi-tasking", plan=plan, turns=6, subtasks=("repoqa", "kv"))

@@ -37,14 +37,15 @@ def values(draw: Draw) -> tuple[str, ...]:
 
 
 def piece(report: Report, draw: Draw, depth: float, turn: int) -> Piece:
-    """`report 3 cost=412 stone weeks=905 river staff=710.`: a word of filler before the second and the third fact."""
+    """`report 3 cost=412 weeks=905 staff=710 stone river.`: two words of filler end it."""
     text = f"report {report.number}"
     marks = []
-    for i, (fact, value) in enumerate(zip(FACTS, report.values, strict=True)):
-        text += f"{' ' + draw.choice(WORDS) if i else ''} {fact}="
+    for fact, value in zip(FACTS, report.values, strict=True):
+        text += f" {fact}="
         marks.append(Mark(len(text), len(text) + len(value), Role.ANSWER, turn))
         text += value
-    return Piece(f"{text}.", depth, (Mark(0, len(text) + 1, Role.SUPPORT, turn), *marks))
+    text += f" {draw.choice(WORDS)} {draw.choice(WORDS)}."
+    return Piece(text, depth, (Mark(0, len(text), Role.SUPPORT, turn), *marks))
 
 
 def filler_of(numbers: Sequence[int], draw: Draw) -> str:

@@ -1,4 +1,4 @@
-"""Mix.Sum+NIAH, tiny: reports, and lines `key otter=90210`; turns ask for a report and for a key, in turn."""
+"""Mix.Sum+NIAH, tiny: reports, and lines `key otter= 90210`; turns ask for a report and for a key, in turn."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def plan(draw: Draw, turns: int) -> Plan:
             asked.append(summary.question(reports[turn // 2], reports))
         else:
             owner, number = owners[turn // 2], _number(draw)
-            pieces.append(evidence(f"key {owner}=", number, ".", depth, turn))
-            asked.append(_question(f"key {owner}", number))
+            pieces.append(evidence(f"key {owner}= ", number, ".", depth, turn))
+            asked.append(_question(f"key {owner}=", number))
     return Plan(pieces=tuple(pieces), asked=tuple(asked), filler=lambda stream: _filler(stream, rest, others))
 
 
@@ -37,7 +37,7 @@ def _number(draw: Draw) -> str:
 
 def _filler(draw: Draw, rest: list[int], others: list[str]) -> str:
     """Three reports for every key."""
-    return summary.filler_of(rest, draw) if draw.below(4) else f"key {draw.choice(others)}={_number(draw)}."
+    return summary.filler_of(rest, draw) if draw.below(4) else f"key {draw.choice(others)}= {_number(draw)}."
 
 
 def _question(ask: str, number: str) -> Asked:

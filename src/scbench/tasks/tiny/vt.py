@@ -1,4 +1,4 @@
-"""Retr.MultiHop, tiny: `K=731` ... `P= K` among noise; asked for the variables of value 731."""
+"""Retr.MultiHop, tiny: `731 to K.` ... `K to P.` among noise; asked where 731 goes, the answer is the walk `K to P`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME, MOST_TURNS, NOISE_WORDS = "vt", 12, 4
 
 
 def plan(draw: Draw, turns: int) -> Plan:
-    """A chain of two variables a turn: one assignment of a value, one of the first variable, in this order."""
+    """A chain of two variables a turn: a value goes to the first, the first to the second, in this order."""
     most_turns(NAME, turns, MOST_TURNS)
     names = draw.sample(CAPITALS, 2 * turns)
     values = [str(100 + found) for found in draw.sample(range(900), turns)]
@@ -23,16 +23,18 @@ def plan(draw: Draw, turns: int) -> Plan:
     pieces, seen = [], set[int]()
     for turn, depth in zip(order, depths, strict=True):
         first, second = names[2 * turn : 2 * turn + 2]
-        text = f"{second}= {first}" if turn in seen else f"{first}={values[turn]}"
+        text = f"{first} to {second}." if turn in seen else f"{values[turn]} to {first}."
         seen.add(turn)
-        pieces.append(Piece(text, depth, (Mark(0, len(text), Role.SUPPORT, turn), Mark(0, 1, Role.ANSWER, turn))))
+        marks = (Mark(0, len(text), Role.SUPPORT, turn), Mark(len(text) - 2, len(text) - 1, Role.ANSWER, turn))
+        pieces.append(Piece(text, depth, marks))
     asked = tuple(_question(value, *names[2 * i : 2 * i + 2]) for i, value in enumerate(values))
     return Plan(pieces=tuple(pieces), asked=asked, filler=lambda stream: " ".join(stream.sample(WORDS, NOISE_WORDS)) + ".")
 
 
 def _question(value: str, first: str, second: str) -> Asked:
-    wanted = Wanted(golds=(first, second), generated=True, question=value)
-    return Asked(task=NAME, ask=value, gold=f"{first} {second}", wanted=wanted)
+    ask = f"{value} to"
+    wanted = Wanted(golds=(first, second), generated=True, question=ask)
+    return Asked(task=NAME, ask=ask, gold=f"{first} to {second}", wanted=wanted)
 
 
 TASK = tiny(NAME, ability="string retrieval", plan=plan, turns=5)

@@ -23,7 +23,7 @@ class Language:
     giving: str  # {giver} {thing} {taker}
     where: str  # {person}
     gave: str  # {thing}
-    got: str  # {thing}
+    got: str  # {thing} {giver}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def world(draw: Draw, turns: int, language: Language) -> World:
             text = language.giving.format(giver=giver, thing=things[turn], taker=taker)
             form, answer = (language.gave, giver) if draw.below(2) else (language.got, taker)
             pieces.append(_said(text, answer, depth, turn))
-            questions.append(Question(form.format(thing=things[turn]), answer, language.people))
+            questions.append(Question(form.format(thing=things[turn], giver=giver), answer, language.people))
     return World(tuple(pieces), tuple(questions), tuple(others), tuple(things[turns:]))
 
 
