@@ -24,7 +24,7 @@ from scbench.tasks.draw import Draw
 from scbench.types import Form, Mode, Protocol, Session
 
 EVALUATION_SEEDS = 1_000_000
-LEAST_TOKENS = 16  # of a context
+LEAST_TOKENS = 32  # of a context
 MOST_TURNS = {"mf": 6, "vt": 12, "qa_chn": 16, "many_shot": 16, "summary": 16, "summary_with_needles": 16, "repoqa_and_kv": 16}
 USUAL_MOST_TURNS = 32
 
@@ -52,11 +52,10 @@ WEIGHTS = {  # sessions of each task: more of what is learned late
     "summary_with_needles": 2,
     "repoqa_and_kv": 2,
 }
-PORTIONS = (  # a few facts first: a model that cannot find one of four will not find one of forty
-    Portion(tokens=1_250_000, shortest_tokens=16, longest_tokens=48),
-    Portion(tokens=1_250_000, shortest_tokens=24, longest_tokens=96),
-    Portion(tokens=1_250_000, shortest_tokens=32, longest_tokens=192),
-    Portion(tokens=2_000_000, shortest_tokens=64, longest_tokens=512),
+PORTIONS = (  # ten facts first: among two or three, copying any of them is often right, and nothing is learned from being right
+    Portion(tokens=3_000_000, shortest_tokens=32, longest_tokens=96),
+    Portion(tokens=3_000_000, shortest_tokens=48, longest_tokens=192),
+    Portion(tokens=4_000_000, shortest_tokens=64, longest_tokens=512),
 )
 EPOCHS = 2  # every row is shown twice: drawing sessions costs more than learning from one again
 SCHEDULE = "schedule.json"
