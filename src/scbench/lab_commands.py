@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from scbench.errors import BadConfig, DataError, Mismatch
 from scbench.lab.commands import lab
 from scbench.stats.checks import CellName
 from scbench.stats.findings import DENSE, METHODS, RECALL, Roles, findings, passing
-from scbench.types import Form, Record
+from scbench.types import Form, Mode, Record
 
 LENGTHS, SESSIONS, FOLDER = "256,512", 24, Path("runs/findings")
 QUICK_LENGTHS, QUICK_SESSIONS, QUICK_FOLDER = "256", 4, Path("runs/findings-quick")
@@ -96,37 +96,40 @@ def read(folder: Path, roles: Roles) -> list[Record]:
 
 
 def play(roles: Roles, gate: frozenset[CellName], length: str, sessions: int, folder: Path, *, quiet: bool) -> list[Record]:
-    """The grid that the claims need, and no more: all methods on the transformer, dense on the two others; only tasks with a cell that counts."""
+    """The records of the grid that the claims need, played where the folder lacks them; none where no task has a cell that counts."""
     from scbench import api
-    from scbench.tasks import names
+    from scbench.run.runner import run
 
     lengths = api.settle({"length": length, "tasks": "kv"}).lengths_tokens
-    solved = {task for task, tokens, _ in gate if tokens in lengths}
-    tasks = [name for name in names() if name in solved]
-    grids: Sequence[Mapping[str, Any]] = (
-        {"models": (roles.transformer,), "tasks": tasks, "methods": METHODS},
-        {"models": (roles.recurrent, roles.hybrid), "tasks": [name for name in tasks if name in RECALL], "methods": (DENSE,)},
-    )
-    records: list[Record] = []
-    for grid in grids:
-        if not grid["tasks"]:
-            err.print(
-                f"[yellow]not played[/]: no task of {', '.join(grid['models'])} that {roles.transformer} solves at {length} tokens",
-                highlight=False,
-            )
-            continue
-        records = _played(
-            api.run(**grid, length=length, sessions=sessions, form=Form.TINY, cost_sessions=0, out=folder, quiet=quiet)
+    planned = list(grids(roles, gate, lengths))
+    for grid in planned:
+        settings = api.settle({**grid, "sessions": sessions, "form": Form.TINY, "cost_sessions": 0, "out": folder})
+        engines = (api.load(settings, name) for name in settings.models)
+        outcome = run(settings, engines, given=("models", "length", "sessions"), quiet=quiet)
+        for gap in outcome.gaps:
+            err.print(f"[yellow]gap[/]: {gap}", highlight=False)
+        if outcome.outcome == "interrupted":
+            err.print("stopped; what was done is kept, and the same command goes on", highlight=False)
+            raise typer.Exit(130)
+    if not planned:
+        err.print(
+            f"[yellow]nothing played[/]: {roles.transformer} solves no task at {length} tokens, by its card", highlight=False
         )
-    return records
+        return []
+    result = api.open_run(folder)
+    result.report()
+    return result.records()
 
 
-def _played(result: Any) -> list[Record]:
-    """The records of a run that came to its end."""
-    for gap in result.outcome.gaps:
-        err.print(f"[yellow]gap[/]: {gap}", highlight=False)
-    if result.outcome.outcome == "interrupted":
-        err.print("stopped; what was done is kept, and the same command goes on", highlight=False)
-        raise typer.Exit(130)
-    records: list[Record] = result.records()
-    return records
+def grids(roles: Roles, gate: frozenset[CellName], lengths_tokens: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """All methods on the transformer, then dense alone on the two others; a task only at lengths where one of its cells counts."""
+    from scbench.tasks import names
+
+    solved = {
+        name: tuple(tokens for tokens in lengths_tokens if any((name, tokens, mode) in gate for mode in Mode)) for name in names()
+    }
+    played = (((roles.transformer,), METHODS, names()), ((roles.recurrent, roles.hybrid), (DENSE,), RECALL))
+    for models, methods, tasks in played:
+        for lengths in dict.fromkeys(solved[name] for name in tasks if solved[name]):
+            together = tuple(name for name in tasks if solved[name] == lengths)
+            yield {"models": models, "methods": methods, "modes": tuple(Mode), "tasks": together, "lengths_tokens": lengths}

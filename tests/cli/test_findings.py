@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from scbench.stats.intervals import Estimate
 from scbench.types import Mode
 
 LENGTH = "96"
+ROLES = Roles(transformer="t", recurrent="r", hybrid="h")
 PASSES = [{"task": "kv", "length_tokens": int(LENGTH), "mode": str(mode), "passes": True} for mode in Mode]
 
 
@@ -36,8 +37,9 @@ def call(*words: str) -> Result:
 @pytest.fixture(scope="module", autouse=True)
 def _short() -> Iterator[None]:
     """Models with random weights never end an answer: two turns of four tokens are enough here."""
+    settle = api.settle
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "run", partial(api.run, turns=2, max_new_tokens=4))
+        patch.setattr(api, "settle", lambda given: settle({**given, "turns": 2, "max_new_tokens": 4}))
         yield
 
 
@@ -97,6 +99,14 @@ def test_nothing_is_played_where_full_attention_solves_nothing(folders: tuple[st
     assert "No cell counts" in (tmp_path / "findings.md").read_text()
 
 
+def test_a_task_is_played_only_at_lengths_where_one_of_its_cells_counts() -> None:
+    gate = frozenset(
+        {("kv", 256, "multi-turn"), ("kv", 512, "multi-request"), ("mf", 512, "multi-turn"), ("vt", 1024, "multi-turn")}
+    )
+    found = [(one["models"], one["tasks"], one["lengths_tokens"]) for one in lab_commands.grids(ROLES, gate, (256, 512))]
+    assert found == [(("t",), ("kv",), (256, 512)), (("t",), ("mf",), (512,)), (("r", "h"), ("kv",), (256, 512))]
+
+
 @pytest.mark.parametrize(("words", "kind"), [
     (["--models", "a,b"], BadConfig), (["--models", "a,a,b"], BadConfig), (["--models", "none,b,c"], DataError), (["--from", "nothing", "--quick"], BadConfig),
 ])  # fmt: skip
@@ -120,13 +130,12 @@ def sample(**more: Any) -> Findings:
     check: dict[str, Any] = {"side": Side.BELOW, "threshold": -0.1, "estimate": estimate, "verdict": Verdict.UNKNOWN, "cells": 8}
     checks = (Check(what="snapkv - dense, turn 1", **check), Check(what="beside", binds=False, why="not low enough", **check))
     one = Finding(claim=CLAIMS[0], checks=checks, verdict=Verdict.UNKNOWN, figures={"m held_bytes": 2048.0})
-    roles = Roles(transformer="t", recurrent="r", hybrid="h")
     given: dict[str, Any] = {
         "cells": (("kv", 256, "multi-turn"),),
         "reference": Estimate(value=0.97, low=0.95, high=0.99),
         **more,
     }
-    return Findings(roles=roles, findings=(one,), **given)
+    return Findings(roles=ROLES, findings=(one,), **given)
 
 
 def test_claim_number_interval_rule_and_verdict_are_written_in_every_form() -> None:
@@ -150,5 +159,6 @@ def test_claim_number_interval_rule_and_verdict_are_written_in_every_form() -> N
 
 
 def test_checks_that_decide_stand_before_those_beside() -> None:
-    groups = [row.group for row in report.table(sample().findings[0]).rows]
-    assert groups == [report.DECIDES, report.SHOWN]
+    turned = replace(sample().findings[0], checks=sample().findings[0].checks[::-1])
+    place = report.COLUMNS.index("decides")
+    assert [row.entries[place].main for row in report.table(turned).rows] == ["yes", "no"]

@@ -19,8 +19,7 @@ from scbench.stats.checks import Check, Verdict
 from scbench.stats.findings import Finding, Findings
 
 STYLES = {Verdict.HOLDS: "bold green", Verdict.FAILS: "bold red", Verdict.UNKNOWN: "bold yellow"}
-COLUMNS = ("measured", "asked", "verdict", "cells", "turns", "sessions")
-DECIDES, SHOWN = "decides", "shown beside it"
+COLUMNS = ("measured", "asked", "verdict", "decides", "cells", "turns", "sessions")
 NOTES = (
     "Points of the strict score, with 95 % intervals over sessions; the mean over cells (task, length, mode), each with the same weight.",
     "A check holds if its whole interval lies where it is asked to, does not hold if all of it lies elsewhere, and else nobody can tell.",
@@ -81,7 +80,7 @@ def basis(found: Findings) -> str:
 
 def table(one: Finding) -> Table:
     ordered = sorted(one.checks, key=lambda check: not check.binds)
-    rows = tuple(Row(name=check.what, group=DECIDES if check.binds else SHOWN, entries=_entries(check)) for check in ordered)
+    rows = tuple(Row(name=check.what, entries=_entries(check)) for check in ordered)
     columns = tuple(Column(title=name) for name in COLUMNS)
     return Table(title="", label=f"finding-{one.claim.key}", corner="number", columns=columns, rows=rows)
 
@@ -93,6 +92,7 @@ def _entries(check: Check) -> tuple[Entry, ...]:
         Entry(main=number(estimate.value), interval=limits(estimate)),
         Entry(main=f"{check.side} {number(check.threshold)}"),
         Entry(main=str(check.verdict)),
+        Entry(main="yes" if check.binds else "no"),
         *(Entry(main=count_text(count)) for count in (check.cells, estimate.n, estimate.sessions)),
     )
 
