@@ -100,7 +100,7 @@ def test_methods_act_on_the_attention_layers_of_a_shape(arch: str, method: str) 
     model = build(arch, vocab=512, size="tiny", seed=1).eval()
     for name, weight in model.named_parameters():
         if "q_proj" in name or "k_proj" in name:
-            weight.data.mul_(30.0)  # with flat attention a method changes nothing
+            weight.data.normal_(std=0.6)  # with flat attention, or all of it on the token itself, a method changes nothing
     engine, parsed = from_model(fast(model), ByteTokenizer(), name=arch), parse(method)
     snapshot = read(engine, parsed, CONTEXT)
     stream = fork(snapshot, parsed)
