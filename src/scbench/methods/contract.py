@@ -192,6 +192,11 @@ class Loading(Stage):
     stage: ClassVar[str] = "loading"
     moves: ClassVar[bool] = False  # whether it fetches from a slower tier
 
+    @property
+    def evens(self) -> bool:
+        """Whether it can only work on layers that hold equally many slots."""
+        return False
+
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
         """`index` for every layer; override where layers work together."""
         return [self.index(stores, layer=at) for at, stores in enumerate(layers)]
@@ -245,8 +250,9 @@ class Method:
         if self.retrieval.blends and not (isinstance(self.generation, Dense) or self.generation.rewrites):
             raise Mismatch(f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out")
         if self.retrieval.blends and self.needs:
+            watching = " and ".join(str(stage) for stage in self.stages if stage.needs)
             raise Mismatch(
-                f"{self.retrieval} computes only some queries of the context, and another stage must have observed them all "
+                f"{self.retrieval} computes only some queries of the context, and {watching} must have observed them all "
                 f"({', '.join(sorted(self.needs))}); take one that asks for K and V alone, such as knorm, keydiff, streaming-llm, kivi or quest"
             )
         others = [stage for stage in self.compression if not isinstance(stage, Eviction | Codec)]
@@ -301,6 +307,11 @@ class Method:
             stage.check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
+        if len(left) > 1 and self.loading.evens:
+            raise Mismatch(
+                f"{self.loading} shares one budget out between layers of equally many slots, and {self.eviction} leaves them {min(left):,} to "
+                f"{max(left):,}; take an eviction that leaves all layers the same, or a budget for each layer by itself (quest: count_exempt=no)"
+            )
         for slots in sorted(left):  # a codec and a loading get what an eviction leaves
             for stage in (*((self.codec,) if self.codec else ()), self.loading):
                 stage.check(shape=shape, tokens=slots)

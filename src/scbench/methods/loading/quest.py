@@ -67,6 +67,10 @@ class Quest(Budgeted, Loading):
         """Whether the other layers make up for what exempt ones read."""
         return self.exempt_layers > 0 and self.count_exempt and not self.is_own
 
+    @property
+    def evens(self) -> bool:
+        return self.charges
+
     def read_budget(self, tokens: int, layers: int) -> int:
         """K, or K', of a layer that is not exempt, out of `layers` that hold `tokens` slots each; below the minimum it may be negative."""
         budget = self.budget(tokens)
