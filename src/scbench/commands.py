@@ -1,4 +1,4 @@
-"""The commands that run no grid: list, report, score, make-data, doctor, search-patterns."""
+"""The commands that run no grid: list, report, score, make-data, doctor, search-patterns, search-gates."""
 
 from __future__ import annotations
 
@@ -256,4 +256,44 @@ def search_patterns(
         )
     out.print(
         f"{len(found)} heads; use it with --methods 'minference[table={to}]'", highlight=False, markup=False, soft_wrap=True
+    )
+
+
+@app.command("search-gates")
+def search_gates(
+    model: Annotated[str, typer.Argument(help="smollm2-135m, a folder, a hub name, or a short name from `scbench list models`")],
+    to: Annotated[Path, typer.Option("--out", help="JSON file to write, for duo-attention\\[gates=FILE]")],
+    length: Annotated[str, typer.Option(help="tokens of a synthetic session: 2k, 8k")] = "2k",
+    steps: Annotated[int, typer.Option(help="of the optimiser, one session each; the paper takes 2000")] = 200,
+    lr: Annotated[float, typer.Option(help="the optimiser's highest rate")] = 0.02,
+    sessions: Annotated[int, typer.Option(help="different sessions, taken in turn")] = 8,
+) -> None:
+    """Find by gradient which KV heads of a model must see everything (DuoAttention's retrieval heads)."""
+    from scbench.api import tokens
+    from scbench.engines import load
+    from scbench.run.gates import search_gates as search
+    from scbench.run.store import write_atomically
+
+    engine = load.load(model)
+    every = max(1, steps // 10)
+
+    def told(step: int, objective: float) -> None:
+        if step % every == 0:
+            err.print(f"step {step} of {steps}: {objective:.4f}", highlight=False)
+
+    gates, found = search(engine, length_tokens=tokens(length), steps=steps, rate=lr, sessions=sessions, on_step=told)
+    write_atomically(to, gates.text().encode())
+    every_gate = [gate for row in gates.rows for gate in row]
+    full = sum(gate >= 0.5 for gate in every_gate)
+    out.print(
+        f"objective {found.objective[0]:.4f} to {found.objective[1]:.4f}, distance from full attention {found.distance[1]:.4f}; {full} of "
+        f"{len(every_gate)} heads have a gate of 0.5 or more",
+        highlight=False,
+        soft_wrap=True,
+    )
+    out.print(
+        f"use it with --methods 'duo-attention[preset=paper,gates={to}]'",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )

@@ -46,6 +46,8 @@ METHODS = (
     "kvzip[tau=1/4]",
     "duo-attention[tau=1/2]",
     "duo-attention[full_share=1/3,sink_tokens=3,recent_tokens=20]",
+    "duo-attention[tau=1/2,prefill=streaming]",
+    "duo-attention[full_share=1/3,sink_tokens=3,recent_tokens=20,prefill=streaming]",
     "kvzip[budget_tokens=50,layerwise=yes]",
     "adakv[scorer=expected-attention[eps=0.01],tau=1/4]",
     "kivi",

@@ -65,6 +65,18 @@ class Remembering(Pattern, Protocol):
         ...
 
 
+@runtime_checkable
+class Gated(Pattern, Protocol):
+    """A pattern that treats KV heads by their head gates: every read hands it the model's, unless it has gates of its own."""
+
+    @property
+    def wants_gates(self) -> bool: ...
+
+    def gated(self, gates: Sequence[Sequence[float]] | None) -> Pattern:
+        """`gates`: per attention layer one number per KV head; None where they are not wanted."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """Tokens to append to a stream."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -15,6 +18,18 @@ def sample_ids(vocabulary: int) -> list[int]:
     """The same ids for ever."""
     draw = torch.Generator().manual_seed(0)
     return [int(token) for token in torch.randint(vocabulary, (SAMPLE_TOKENS,), generator=draw)]
+
+
+def model_digest(model: Any) -> str:
+    """SHA-256 over 64 numbers of each weight, as bf16: the same for a checkpoint loaded in fp32 or bf16, on any device, with any window.
+
+    Gates belong to weights; a cell's key has a digest of more (configuration, dtype, all of the weights' files).
+    """
+    seal = hashlib.sha256(type(model).__name__.encode())
+    for word, x in model.state_dict().items():
+        some = x.detach().reshape(-1)[:: max(1, x.numel() // 64)].bfloat16().float().cpu().contiguous()
+        seal.update(f"{word}{tuple(x.shape)}".encode() + some.numpy().tobytes())
+    return seal.hexdigest()
 
 
 def proxy_gates(rotation: Rotation, probe: QueryProbe) -> dict[int, Tensor]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from scbench.engines.contract import Feed, ModelFacts
+from scbench.engines.gates import model_digest
 from scbench.engines.lab_models import LAB_MODELS, lab_folder, trained_window
 from scbench.engines.local import OURS, LocalEngine
 from scbench.engines.models import LLMS, find
@@ -131,7 +132,7 @@ def from_model(
     types = layer_types(config)
     first = next(model.parameters())
     recurrent = any(kind == "linear_attention" for kind in types)
-    shape = _shape(config, first.element_size())
+    shape = replace(_shape(config, first.element_size()), model_digest=model_digest(model))
     attention = shape.attention_layers
     facts = ModelFacts(
         name=name,

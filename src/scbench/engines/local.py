@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from scbench.engines import gates, repeat
-from scbench.engines.contract import Feed, ModelFacts, Pattern, Reader, Remembering
+from scbench.engines.contract import Feed, Gated, ModelFacts, Pattern, Reader, Remembering
 from scbench.engines.observe import HEAD_GATES, OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, Observer
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
@@ -104,6 +104,8 @@ class LocalEngine:
             raise Mismatch("a read needs at least one token")
         self._check_window((base.logical_tokens if base else 0) + len(ids))
         reader = pattern.begin(self._rotation(), len(ids)) if isinstance(pattern, Remembering) else None
+        if isinstance(pattern, Gated):
+            pattern = pattern.gated([gate_H.tolist() for gate_H in self._head_gates().values()] if pattern.wants_gates else None)
         pattern = reader or pattern
         stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
         missing, rotation = dict[str, str](), None
@@ -140,17 +142,24 @@ class LocalEngine:
         return [list(ids[start : start + chunk]) for start in range(0, len(ids), chunk)]
 
     def _gate(self, snapshot: Snapshot) -> dict[str, str]:
-        """Note the model's head gates, computed once per model. Says why it could not."""
+        """Note the model's head gates. Says why it could not."""
         try:
-            if self._known_gates is None:
-                probe, ids = QueryProbe(), gates.sample_ids(self.config.vocab_size)
+            for layer, gate_H in self._head_gates().items():
+                snapshot.observed.setdefault(layer, Observed()).head_gates_H = gate_H
+        except Mismatch as err:
+            return {HEAD_GATES: str(err)}
+        return {}
+
+    def _head_gates(self) -> dict[int, Tensor]:
+        """By layer, ascending; computed once per model. Raises Mismatch."""
+        if self._known_gates is None:
+            probe, ids = QueryProbe(), gates.sample_ids(self.config.vocab_size)
+            try:
                 self._forward(probe, ids, range(len(ids)), [0], self.empty())
                 self._known_gates = gates.proxy_gates(self._rotation(), probe)
-        except Mismatch as err:
-            return {HEAD_GATES: f"{err}; give duo-attention its gates in a file"}
-        for layer, gate_H in self._known_gates.items():
-            snapshot.observed.setdefault(layer, Observed()).head_gates_H = gate_H
-        return {}
+            except Mismatch as err:
+                raise Mismatch(f"{err}; give duo-attention its gates in a file (`scbench search-gates`)") from err
+        return self._known_gates
 
     def _repeat(self, snapshot: Snapshot, base: Snapshot | None) -> dict[str, str]:
         """Score every KV pair of the context by a repeat pass; what was read on top of a scored base scores 1. Says why it could not."""

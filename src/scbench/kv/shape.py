@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,9 @@ class CacheShape:
     head_dim: int
     dtype_bytes: int
     recurrent_bytes: int = 0  # of all recurrent layers together, independent of the tokens read
+    model_digest: str = field(
+        default="", compare=False
+    )  # whose cache this is, so that a file made for one model is refused by another; "" where weights are not known
 
     @property
     def group(self) -> int:

@@ -117,6 +117,11 @@ class Eviction(Budgeted, Compression):
         """Whether `cache` makes something else than dense stores and a plain tail: then no codec and no loading stage can build on it."""
         return self.ragged or self.rolls
 
+    @property
+    def reading(self) -> Generation | None:
+        """How the context must be read for it, where that is not dense: the method then has this generation stage and no other."""
+        return None
+
     def rank(self, view: LayerView) -> Tensor:
         """A score per slot, (H, S) in fp32, higher stays; inf always stays. Called only where the budget binds."""
         raise NotImplementedError
@@ -235,6 +240,13 @@ class Method:
         for kind, found in (("eviction", evictions), ("codec", codecs)):
             if len(found) > 1:
                 raise Mismatch(f"{' and '.join(map(str, found))} are two {kind}s; a method has at most one")
+        reading = evictions[0].reading if evictions else None
+        if reading is not None:
+            if not isinstance(self.generation, Dense) and type(self.generation) is not type(reading):
+                raise Mismatch(
+                    f"{evictions[0]} reads the context in its own way, and {self.generation} in another; choose one of them"
+                )
+            object.__setattr__(self, "generation", reading)
         if evictions and evictions[0].own_cache and (codecs or not isinstance(self.loading, LoadAll)):
             raise Mismatch(
                 f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"

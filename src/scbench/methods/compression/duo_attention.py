@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from scbench.errors import BadConfig, Mismatch
+from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
-from scbench.methods.contract import Eviction, rounded, smallest_share
-from scbench.methods.stage import HEAD_GATES
+from scbench.kv.tail import newest
+from scbench.methods.compression import duo_gates
+from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
+from scbench.methods.generation.a_shape import AShape
+from scbench.methods.stage import HEAD_GATES, Stage
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
@@ -25,26 +25,32 @@ STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 class DuoAttention(Eviction):
     """KV heads with the largest gates are full, the others hold `sink_tokens` first and `recent_tokens` last slots; the same for every prompt.
 
-    Source: DuoAttention (arXiv 2410.10819), which trains its gates. `gates` is a JSON file with a list per attention layer of one number per KV
-    head; without it the gates are a proxy that the engine computes once per model: how far back the mean query looks at the mean key. Ours acts
-    after a dense read (the original reads streaming heads through their window, too). With a budget of K slots: W = K/4 within 8..320, a fifth of
-    it sinks, and as many full heads as the rest pays for.
+    Source: DuoAttention (arXiv 2410.10819), which trains its gates. `gates` is a file of `scbench search-gates`, which trains them for any model;
+    without it they are a proxy that the engine computes once per model: how far back the mean query looks at the mean key.
+    `prefill`: with `full` the context is read densely and cut once; with `streaming`, as published, a streaming head sees while the context is
+    read what it will hold, so row i sees what the cache of tokens 0..i keeps (exactly, whatever the chunks; the published kernels round the
+    window to blocks). All K and V are held until the read is over: ours saves the attention, not the peak. What follows the context sees what is
+    held and all that was appended, in either. With a budget of K slots: W = K/4 within 8..320, a fifth of it sinks, and as many full heads as
+    the rest pays for.
     """
 
     full_share: Fraction | None = None  # of all KV heads of all layers
     sink_tokens: int = 64
     recent_tokens: int = 256
     gates: str = ""
+    prefill: Literal["full", "streaming"] = "full"
 
     name: ClassVar[str] = "duo-attention"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "DuoAttention, arXiv 2410.10819"
     bytes_formula: ClassVar[str] = "2 D e (T per full head + W per other) + 8 (H + 1)"
-    difference: ClassVar[str] = "without a file of trained gates a proxy from the model alone; acts after a dense read"
-    needs_also: ClassVar[str] = "a file of gates, or the engine's proxy (head gates)"
+    difference: ClassVar[str] = (
+        "acts after a dense read unless prefill=streaming (the paper's, presets paper and mha); without a file of gates a proxy from the model alone"
+    )
+    needs_also: ClassVar[str] = "a file of gates (`scbench search-gates`), or the engine's proxy (head gates)"
     presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"full_share": "1/2", "sink_tokens": 64, "recent_tokens": 256},
-        "mha": {"full_share": "1/4", "sink_tokens": 64, "recent_tokens": 256},
+        "paper": {"full_share": "1/2", "sink_tokens": 64, "recent_tokens": 256, "prefill": "streaming"},
+        "mha": {"full_share": "1/4", "sink_tokens": 64, "recent_tokens": 256, "prefill": "streaming"},
         "code": {"full_share": "1/2", "sink_tokens": 128, "recent_tokens": 256},
     }
     minimum_tokens: ClassVar[int] = 16
@@ -57,7 +63,11 @@ class DuoAttention(Eviction):
         if self.sink_tokens < 0 or self.recent_tokens < 1:
             raise Mismatch(f"{self}: sink_tokens is at least 0 and recent_tokens at least 1")
         if self.gates:
-            self._file_gates()
+            duo_gates.read(self.gates)
+
+    @property
+    def reading(self) -> Generation | None:
+        return DuoReading(of=self) if self.prefill == "streaming" else None
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -88,8 +98,8 @@ class DuoAttention(Eviction):
         super(DuoAttention, self).check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         heads = layers * shape.kv_heads
-        if self.gates and [len(row) for row in self._file_gates()] != [shape.kv_heads] * layers:
-            raise Mismatch(f"{self}: the file must have {layers} lists of {shape.kv_heads} gates for this model")
+        if self.gates:
+            duo_gates.read(self.gates).check(shape, str(self))
         if not self.is_own and heads and self.sizes(heads=heads, tokens=tokens)[0] < 1:
             least = next(slots for slots in range(16, tokens + 1) if self._full(slots, heads, tokens) >= 1)
             share = smallest_share(least, tokens)
@@ -102,16 +112,28 @@ class DuoAttention(Eviction):
     def _full(slots: int, heads: int, tokens: int) -> int:
         return DuoAttention(budget_tokens=slots).sizes(heads=heads, tokens=tokens)[0]
 
-    def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
-        tokens, rows = 0, list[list[float]]()
-        from_file = self._file_gates() if self.gates else None
-        for view in views:
-            tokens, seen = view.tokens, view.observed.head_gates_H
-            assert from_file is not None or seen is not None, "gates are needed and the read did not compute them"
-            rows.append(from_file[view.index] if from_file is not None or seen is None else [float(gate) for gate in seen])  # type: ignore[index]
+    def rows(self, seen: Sequence[Sequence[float]] | None) -> Sequence[Sequence[float]]:
+        """The gates of the file, or those the engine has computed."""
+        if self.gates:
+            return duo_gates.read(self.gates).rows
+        if seen is None:
+            raise Mismatch(f"{self}: this model's head gates are not known here; give it a file of gates ({duo_gates.MAKE})")
+        return seen
+
+    def full_heads(self, rows: Sequence[Sequence[float]], *, tokens: int) -> set[tuple[int, int]]:
+        """(layer, KV head) of those that keep everything: the largest gates, the earlier head where two are equal."""
         gates = [(gate, -layer, -head) for layer, row in enumerate(rows) for head, gate in enumerate(row)]
-        full, sink, recent = self.sizes(heads=len(gates), tokens=tokens)
-        chosen = {(-layer, -head) for _, layer, head in sorted(gates, reverse=True)[:full]}
+        full = self.sizes(heads=len(gates), tokens=tokens)[0]
+        return {(-layer, -head) for _, layer, head in sorted(gates, reverse=True)[:full]}
+
+    def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
+        tokens, seen = 0, list[list[float]]()
+        for view in views:
+            tokens, gates_H = view.tokens, view.observed.head_gates_H
+            seen += [] if gates_H is None else [[float(gate) for gate in gates_H]]
+        rows = self.rows(seen or None)
+        chosen = self.full_heads(rows, tokens=tokens)
+        _, sink, recent = self.sizes(heads=sum(map(len, rows)), tokens=tokens)
         everything = torch.arange(tokens)
         ends = everything if sink + recent >= tokens else torch.cat([everything[:sink], everything[tokens - recent :]])
         return [[everything if (layer, head) in chosen else ends for head in range(len(row))] for layer, row in enumerate(rows)]
@@ -128,13 +150,68 @@ class DuoAttention(Eviction):
         return (slots + heads * appended) * 2 * shape.head_dim * shape.dtype_bytes + tables
 
     def data_digest(self) -> str:
-        return hashlib.sha256(json.dumps(self._file_gates()).encode()).hexdigest() if self.gates else ""
+        return duo_gates.digest(self.gates) if self.gates else ""
 
-    def _file_gates(self) -> list[list[float]]:
-        try:
-            found = json.loads(Path(self.gates).expanduser().read_text(encoding="utf-8"))
-            return [[float(gate) for gate in row] for row in found]
-        except (OSError, ValueError, TypeError) as err:
-            raise BadConfig(
-                f"duo-attention[gates={self.gates}]: {err}; a gates file is JSON, one list per attention layer with one number per KV head"
-            ) from err
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuoReading(Generation):
+    """How a context is read for `prefill=streaming`: full heads densely, streaming heads by sinks and a band. It comes with its compression."""
+
+    of: DuoAttention
+
+    name: ClassVar[str] = "duo-attention"
+    category: ClassVar[str] = "reference"  # the compression it belongs to is what is spelled
+    prefix_stable: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return str(self.of)
+
+    def parts(self) -> tuple[Stage, ...]:
+        return (self.of,)
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return self.of.needs
+
+    @property
+    def wants_gates(self) -> bool:
+        """Whether a read must compute the model's head gates first."""
+        return not self.of.gates
+
+    def gated(self, gates: Sequence[Sequence[float]] | None) -> Split:
+        return Split(self.of, self.of.rows(gates))
+
+    def lossless(self, tokens: int) -> DuoReading:
+        return DuoReading(of=self.of.lossless(tokens))
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+        return self.gated(None).attend(q_HGTD, k_HSD, v_HSD, layer=layer, scale=scale, total_tokens=total_tokens)
+
+    def computed_share(self, tokens: int) -> float:
+        many = 1 << 10  # heads: the share of full ones depends little on how many there are
+        full, sink, recent = self.of.sizes(heads=many, tokens=tokens)
+        band = 1.0 if sink + recent >= tokens else AShape(init_tokens=sink, local_tokens=recent).computed_share(tokens)
+        return (full + (many - full) * band) / many
+
+
+class Split:
+    """One read: which heads are full is known."""
+
+    name, one_shot = DuoReading.name, False
+
+    def __init__(self, of: DuoAttention, rows: Sequence[Sequence[float]]) -> None:
+        self.of, self.rows, self.heads = of, rows, sum(map(len, rows))
+
+    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+        _, sink, recent = self.of.sizes(heads=self.heads, tokens=total_tokens)
+        chosen = self.of.full_heads(self.rows, tokens=total_tokens)
+        full = [head for head in range(len(k_HSD)) if (layer, head) in chosen or sink + recent >= total_tokens]
+        other = [head for head in range(len(k_HSD)) if head not in full]
+        if not other:
+            return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.out
+        band = AShape(init_tokens=sink, local_tokens=recent)
+        out = torch.empty_like(q_HGTD)
+        out[other] = band.attend(q_HGTD[other], k_HSD[other], v_HSD[other], layer=layer, scale=scale, total_tokens=total_tokens)
+        if full:
+            out[full] = newest(q_HGTD[full], k_HSD[full], v_HSD[full], scale=scale).partial.out
+        return out
