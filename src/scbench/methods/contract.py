@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
@@ -310,9 +310,10 @@ class Method:
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
-        if not shape.attention_layers and str(self) != "dense":
+        beside = replace(self, generation=Dense()) if self.generation.rewrites else self  # a shorter text is read by any model
+        if not shape.attention_layers and str(beside) != "dense":
             raise Mismatch(
-                f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense"
+                f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense or a shorter prompt"
             )
         first = (self.generation, self.retrieval, *(stage for stage in self.compression if stage is not self.codec))
         for stage in first:
