@@ -102,6 +102,10 @@ def test_what_cannot_be_searched_is_refused() -> None:
         gate_search.search_gates(tiny("mqa", check=False), texts(), sinks=64, recent=64, steps=1, rate=0.1)
     with pytest.raises(BadConfig, match="at least 1 step"):
         gate_search.search_gates(tiny("mqa", check=False), texts(), sinks=2, recent=8, steps=0, rate=0.1)
+    short = tiny("mqa", check=False)
+    short.sliding_tokens = 50
+    with pytest.raises(Mismatch, match="sliding-window layers of 50 tokens"):
+        gate_search.search_gates(short, texts(), sinks=2, recent=8, steps=1, rate=0.1)
     with pytest.raises(Mismatch, match="no attention layers"):
         gate_search.search_gates(tiny("mamba2", check=False), texts(), sinks=2, recent=8, steps=1, rate=0.1)
 

@@ -80,7 +80,7 @@ def search_gates(
 ) -> Found:
     """`steps` steps of Adam, a sample each, in turn. Holds the activations of one text of the longest sample: no checkpointing.
 
-    Raises Mismatch (no attention layers; no text longer than the window), BadConfig, OutOfDevice.
+    Raises Mismatch (no attention layers; no text longer than a streaming head's window), TooLong, BadConfig, OutOfDevice.
     """
     shape = engine.facts.shape
     if not shape.attention_layers:
@@ -93,6 +93,7 @@ def search_gates(
         raise Mismatch(
             f"no text is longer than {sinks:,} sinks and {recent:,} recent tokens, so streaming heads lose nothing; take longer ones"
         )
+    engine._check_window(max(len(sample.ids) for sample in samples))
     order = {layer: at for at, layer in enumerate(shape.attention_layers)}
     gates = torch.ones(len(order), shape.kv_heads, device=engine.device, requires_grad=True)
     frozen = [(weight, weight.requires_grad) for weight in engine.model.parameters()]
