@@ -1,4 +1,4 @@
-"""The package's own small trained models: where their files lie, and how long the texts were that they learned from.
+"""Names for the package's own small models: where their files will lie, and how long the texts were that they learned from. None is shipped yet.
 
 They are ordinary checkpoints with a `card.json` beside config.json; nothing here knows how they were made.
 """
@@ -14,9 +14,9 @@ from scbench.errors import DataError, Unknown
 
 CARD, TRAINED = "card.json", "trained_window_tokens"
 LAB_MODELS: Mapping[str, str] = {
-    "lab-transformer": "the package's own transformer of some million parameters, trained on the tiny forms; runs with no network",
-    "lab-mamba2": "the same size, tokens and order of training as a gated linear RNN (Mamba-2)",
-    "lab-hybrid": "the same as a hybrid of Mamba-2 and attention layers",
+    "lab-transformer": "a small transformer for the tiny forms; weights are not shipped yet: `scbench lab train` makes them",
+    "lab-mamba2": "the same as a gated linear RNN (Mamba-2); not shipped yet",
+    "lab-hybrid": "the same as a hybrid of Mamba-2 and attention layers; not shipped yet",
 }
 
 

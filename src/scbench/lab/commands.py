@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from scbench.errors import BadConfig
+
 if TYPE_CHECKING:
     from scbench.lab.training import Training
 
@@ -117,7 +119,7 @@ def card(
     run: Annotated[list[Path], typer.Argument(help="the --out folders of the courses a model went through, the last one last")],
     to: Annotated[Path, typer.Option(help="folder of the finished model: weights, tokenizer, card.json, CARD.md")],
     name: Annotated[str | None, typer.Option(help="what it is called; default: the folder's name")] = None,
-    lengths: Annotated[str, typer.Option(help="contexts to measure at, in tokens")] = "128,256,512,1024",
+    lengths: Annotated[str, typer.Option(help="contexts to measure at, in tokens")] = "64,128,256,512",
     sessions: Annotated[int, typer.Option(help="held-out sessions a cell; the gate asks for 200")] = 200,
     hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "2 CPU cores",
 ) -> None:
@@ -130,9 +132,9 @@ def card(
     from scbench.lab import measure, scan
     from scbench.tasks import names
 
+    asked = _lengths(lengths)
     folder = cards.ship(run, to)
     model = scan.fast(AutoModelForCausalLM.from_pretrained(folder).eval())
-    asked = [int(length) for length in lengths.split(",")]
     cells = []
     for cell in measure.cells(model, names(), asked, count=sessions):
         cells.append(cell)
@@ -141,3 +143,13 @@ def card(
     day = datetime.now(UTC).date().isoformat()
     cards.write(folder, model, cells, name=name or to.name, courses=run, date=day, hardware=hardware)
     out_.print(f"card: {folder / cards.PAGE}", highlight=False, soft_wrap=True)
+
+
+def _lengths(words: str) -> list[int]:
+    try:
+        found = [int(word) for word in words.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise BadConfig(f"--lengths {words!r}: whole numbers of tokens joined by commas, for instance 64,128,256")
+    return found

@@ -1,4 +1,4 @@
-"""What decides the weights of a lab model; the defaults made the ones that are shipped."""
+"""What decides the weights of a lab model."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.tiny.qa_eng import ENGLISH
-from scbench.tasks.tiny.world import Question, options, sentence, world
+from scbench.tasks.tiny.world import Question, options, story
 from scbench.types import Wanted
 
 NAME, MOST_TURNS, LETTERS = "choice_eng", 32, "ABCD"
@@ -13,12 +13,7 @@ NAME, MOST_TURNS, LETTERS = "choice_eng", 32, "ABCD"
 
 def plan(draw: Draw, turns: int) -> Plan:
     most_turns(NAME, turns, MOST_TURNS)
-    found = world(draw, turns, ENGLISH)
-    return Plan(
-        pieces=found.pieces,
-        asked=tuple(_question(question, draw.child("options", str(i))) for i, question in enumerate(found.questions)),
-        filler=lambda stream: sentence(stream, found, ENGLISH),
-    )
+    return story(draw, turns, ENGLISH, lambda question, turn: _question(question, draw.child("options", str(turn))))
 
 
 def _question(question: Question, draw: Draw) -> Asked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import GIVEN, PLACES_ZH, SURNAMES, THINGS_ZH
-from scbench.tasks.tiny.world import Language, Question, sentence, world
+from scbench.tasks.tiny.world import Language, Question, story
 from scbench.types import Wanted
 
 NAME, MOST_TURNS = "qa_chn", 16
@@ -23,13 +23,7 @@ CHINESE = Language(
 
 def plan(draw: Draw, turns: int) -> Plan:
     most_turns(NAME, turns, MOST_TURNS)
-    found = world(draw, turns, CHINESE)
-    return Plan(
-        pieces=found.pieces,
-        asked=tuple(_question(question) for question in found.questions),
-        filler=lambda stream: sentence(stream, found, CHINESE),
-        join="",
-    )
+    return story(draw, turns, CHINESE, lambda question, _: _question(question), join="")
 
 
 def _question(question: Question) -> Asked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import NAMES, PLACES
-from scbench.tasks.tiny.world import Language, Question, sentence, world
+from scbench.tasks.tiny.world import Language, Question, story
 from scbench.tasks.words import WORDS
 from scbench.types import Wanted
 
@@ -24,12 +24,7 @@ ENGLISH = Language(
 
 def plan(draw: Draw, turns: int) -> Plan:
     most_turns(NAME, turns, MOST_TURNS)
-    found = world(draw, turns, ENGLISH)
-    return Plan(
-        pieces=found.pieces,
-        asked=tuple(_question(question) for question in found.questions),
-        filler=lambda stream: sentence(stream, found, ENGLISH),
-    )
+    return story(draw, turns, ENGLISH, lambda question, _: _question(question))
 
 
 def _question(question: Question) -> Asked:

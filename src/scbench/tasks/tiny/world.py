@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scbench.tasks.build import Mark, Piece, strata
 from scbench.tasks.draw import Draw
+from scbench.tasks.tiny.form import Asked, Plan
 from scbench.types import Role
 
 MOVES_RATIO = 0.3  # of the asked people have been somewhere else before
@@ -76,6 +77,17 @@ def sentence(draw: Draw, found: World, language: Language) -> str:
         return language.being.format(person=draw.choice(found.people), place=draw.choice(language.places))
     giver, taker = draw.sample(found.people, 2)
     return language.giving.format(giver=giver, thing=draw.choice(found.things), taker=taker)
+
+
+def story(draw: Draw, turns: int, language: Language, asked: Callable[[Question, int], Asked], join: str = " ") -> Plan:
+    """A session of this world; `asked(question, turn)` is how a task puts a question."""
+    found = world(draw, turns, language)
+    return Plan(
+        pieces=found.pieces,
+        asked=tuple(asked(question, turn) for turn, question in enumerate(found.questions)),
+        filler=lambda stream: sentence(stream, found, language),
+        join=join,
+    )
 
 
 def options(draw: Draw, question: Question, size: int) -> Sequence[str]:
