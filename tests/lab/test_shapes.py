@@ -64,7 +64,7 @@ def test_every_mamba_layer_starts_with_steps_that_remember(arch: str) -> None:
     assert len(biases) == {"mamba2": 4, "hybrid": 2}[arch]
     for bias in biases:
         steps = torch.nn.functional.softplus(bias.detach())
-        assert DT_RANGE[0] * 0.99 <= float(steps.min()) < float(steps.max()) <= DT_RANGE[1] * 1.01
+        assert DT_RANGE[0] * 0.9 <= float(steps.min()) < float(steps.max()) <= DT_RANGE[1] * 1.01
     for one, other in itertools.pairwise(biases):
         assert not torch.equal(one, other)
 

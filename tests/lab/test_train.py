@@ -92,7 +92,7 @@ def test_a_signal_ends_after_the_step_with_a_checkpoint(corpus: Corpus, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("change", "said"), [({"lr": 0.01}, "lr is 0.01 and was 0.02"), ({"arch": "mamba2"}, "arch"), ({"steps": 3}, "steps")]
+    ("change", "said"), [({"lr": 0.02}, "lr is 0.02 and was 0.01"), ({"arch": "mamba2"}, "arch"), ({"steps": 3}, "steps")]
 )
 def test_going_on_under_other_settings_is_refused_by_name(
     corpus: Corpus, tmp_path: Path, change: dict[str, Any], said: str

@@ -17,7 +17,7 @@ from transformers import AttentionInterface
 
 from scbench.engines import gates, repeat
 from scbench.engines.contract import Feed, Gated, ModelFacts, Pattern, Reader, Remembering
-from scbench.engines.observe import HEAD_GATES, OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, Observer
+from scbench.engines.observe import HEAD_GATES, OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, ROTATION, Observer
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
@@ -108,11 +108,7 @@ class LocalEngine:
             pattern = pattern.gated([gate_H.tolist() for gate_H in self._head_gates().values()] if pattern.wants_gates else None)
         pattern = reader or pattern
         stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
-        missing, rotation = dict[str, str](), None
-        try:
-            rotation = self._rotation() if QUERY_MOMENTS in wanted else None
-        except Mismatch as err:  # other methods of this read go on
-            missing[QUERY_MOMENTS] = str(err)
+        rotation, missing = self._turning(wanted & {QUERY_MOMENTS, ROTATION})
         observer = Observer(wanted - missing.keys(), base, rotation.backward if rotation else None)
         batch = ReadPass(stream, pattern=pattern, observer=observer, total_tokens=len(ids))
         logits = torch.empty(0)
@@ -186,16 +182,28 @@ class LocalEngine:
             snapshot.observed.setdefault(layer, Observed()).repeat_scores_HS = best
         return {}
 
+    def _turning(self, asked: frozenset[str]) -> tuple[Rotation | None, dict[str, str]]:
+        """The rotation where something needs it, and why what does cannot have it: other methods of the read go on."""
+        if not asked:
+            return None, {}
+        try:
+            rotation = self._rotation()
+        except Mismatch as err:
+            return None, dict.fromkeys(asked, str(err))
+        return rotation, {ROTATION: rotation.stuck()} if ROTATION in asked and rotation.stuck() else {}
+
     def _rotation(self) -> Rotation:
-        """The model's rotary embedding, tried once: tokens read at other positions must give the same queries before it."""
+        """The model's rotary embedding, tried once: tokens read at other positions must give the same queries and keys before it."""
         if self._known_rotation is None:
-            rotation, seen, first = Rotation(self.model), list[dict[int, Tensor]](), 11
+            rotation, seen, first = Rotation(self.model), list[QueryProbe](), 11
             ids = [(31 * at) % self.config.vocab_size for at in range(1, 9)]
             for start in (0, first):
                 probe = QueryProbe()
                 self._forward(probe, ids, range(start, start + len(ids)), [0], self.empty())
-                seen.append(probe.queries)
-            check_inverse(rotation, seen[0], seen[1], first)
+                seen.append(probe)
+            near, far = seen
+            check_inverse(rotation, near.queries, far.queries, first)
+            check_inverse(rotation, near.keys, far.keys, first, "keys")
             self._known_rotation = rotation
         return self._known_rotation
 

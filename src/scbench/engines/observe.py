@@ -13,7 +13,7 @@ from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
 from scbench.kv.tail import DenseTail, newest
 
 WINDOW, COLUMN_SUMS, QUERY_MOMENTS = "window", "column-sums", "query-moments"
-REPEAT_SCORES, HEAD_GATES = "repeat-scores", "head-gates"
+REPEAT_SCORES, HEAD_GATES, ROTATION = "repeat-scores", "head-gates", "rotation"
 FIELDS = {  # what is asked for, and where it is found
     WINDOW: "window_HGWD",
     COLUMN_SUMS: "column_sums_HS",
@@ -21,7 +21,7 @@ FIELDS = {  # what is asked for, and where it is found
     REPEAT_SCORES: "repeat_scores_HS",
     HEAD_GATES: "head_gates_H",
 }
-OBSERVABLE = frozenset(FIELDS)
+OBSERVABLE = frozenset(FIELDS) | {ROTATION}  # the last is of the model, not of a read
 WINDOW_ROWS = 64
 
 
@@ -55,7 +55,7 @@ class Observer:
         why = "the prefix this read goes on from was read without observing {}; read it with that need"
         return {
             need: why.format(need)
-            for need in self.needs
+            for need in self.needs & FIELDS.keys()
             if any(getattr(seen, FIELDS[need]) is None for seen in self.layers.values())
         }
 

@@ -31,6 +31,14 @@ class Rotation:
         # False: the angles of a position depend on how long the text is
         self.steady = getattr(self._embed, "rope_type", "default") not in ("dynamic", "longrope")
 
+    def stuck(self) -> str:
+        """Why keys cannot be moved to other positions; "" if they can."""
+        if self._embed is None:
+            return f"{self.name} has no rotary embedding, and keys without one cannot be moved to other positions"
+        if not self.steady:
+            return f"{self.name} has RoPE frequencies that depend on the length of the text (dynamic, longrope), so its keys cannot be moved"
+        return ""
+
     def forward(self, x: Tensor, positions: Tensor) -> Tensor:
         return self._turn(x, positions, 1.0)
 
@@ -66,15 +74,15 @@ class QueryProbe:
         return causal(q_HGND, k_HND, v_HND, scale=scale).out
 
 
-def check_inverse(rotation: Rotation, near: dict[int, Tensor], far: dict[int, Tensor], first: int) -> None:
-    """Raise Mismatch unless the queries `far`, of the tokens of `near` read `first` positions later, are the same before RoPE."""
+def check_inverse(rotation: Rotation, near: dict[int, Tensor], far: dict[int, Tensor], first: int, what: str = "queries") -> None:
+    """Raise Mismatch unless the queries (or keys) `far`, of the tokens of `near` read `first` positions later, are the same before RoPE."""
     for layer, q in near.items():
-        at = torch.arange(q.shape[2], device=q.device)
+        at = torch.arange(q.shape[-2], device=q.device)
         one, two = rotation.backward(q, at), rotation.backward(far[layer], at + first)
         scale = max(float(one.abs().max()), 1e-6)
         worst = float((one - two).abs().max()) / scale
         if not worst < 0.05:
             raise Mismatch(
-                f"{rotation.name}, layer {layer}: the queries before RoPE could not be recovered (they differ by {worst:.2g} of their size when "
+                f"{rotation.name}, layer {layer}: the {what} before RoPE could not be recovered (they differ by {worst:.2g} of their size when "
                 "the same tokens stand elsewhere); methods that need them cannot run on this model"
             )

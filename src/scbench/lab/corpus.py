@@ -25,7 +25,16 @@ from scbench.types import Form, Mode, Protocol, Session
 
 EVALUATION_SEEDS = 1_000_000
 LEAST_TOKENS = 32  # of a context
-MOST_TURNS = {"mf": 6, "vt": 12, "qa_chn": 16, "many_shot": 16, "summary": 16, "summary_with_needles": 16, "repoqa_and_kv": 16}
+MOST_TURNS = {
+    "mf": 6,
+    "choice_eng": 8,
+    "vt": 12,
+    "qa_chn": 16,
+    "many_shot": 16,
+    "summary": 16,
+    "summary_with_needles": 16,
+    "repoqa_and_kv": 16,
+}
 USUAL_MOST_TURNS = 32
 
 
@@ -45,17 +54,18 @@ WEIGHTS = {  # sessions of each task: more of what is learned late
     "repoqa": 2,
     "qa_eng": 3,
     "qa_chn": 3,
-    "choice_eng": 4,
-    "mf": 3,
+    "choice_eng": 5,
+    "mf": 4,
     "many_shot": 3,
     "summary": 2,
     "summary_with_needles": 2,
     "repoqa_and_kv": 2,
 }
 PORTIONS = (  # ten facts first: among two or three, copying any of them is often right, and nothing is learned from being right
-    Portion(tokens=3_000_000, shortest_tokens=32, longest_tokens=96),
-    Portion(tokens=3_000_000, shortest_tokens=48, longest_tokens=192),
-    Portion(tokens=4_000_000, shortest_tokens=64, longest_tokens=512),
+    Portion(tokens=1_100_000, shortest_tokens=32, longest_tokens=96),
+    Portion(tokens=1_300_000, shortest_tokens=48, longest_tokens=256),
+    Portion(tokens=1_700_000, shortest_tokens=64, longest_tokens=1024),
+    Portion(tokens=2_200_000, shortest_tokens=128, longest_tokens=2048),
 )
 EPOCHS = 2  # every row is shown twice: drawing sessions costs more than learning from one again
 SCHEDULE = "schedule.json"

@@ -19,6 +19,7 @@ from scbench.lab.start import recall
 
 ARCHITECTURES = ("transformer", "mamba2", "hybrid")
 WINDOW_TOKENS = 4096
+ROPE_THETA = 1e6  # few quick angles for what is near, many slow ones: content must look alike a thousand tokens away
 INITIAL_STD = 0.04
 DT_RANGE = (
     1e-3,
@@ -94,14 +95,25 @@ def _config(arch: str, size: Size, common: dict[str, Any]) -> Any:
         "initializer_range": INITIAL_STD,
         "max_position_embeddings": WINDOW_TOKENS,
     }
-    attention = {"num_attention_heads": size.query_heads, "num_key_value_heads": size.kv_heads}
+    attention = {
+        "num_attention_heads": size.query_heads,
+        "num_key_value_heads": size.kv_heads,
+        "rope_theta": ROPE_THETA,
+    }
     heads = 2 * size.hidden // size.head_dim
     if arch == "transformer":
         return LlamaConfig(
             **sizes, **attention, head_dim=size.head_dim, attention_bias=True, intermediate_size=size.transformer_mlp
         )
     if arch == "mamba2":
-        mamba = {"head_dim": size.head_dim, "num_heads": heads, "state_size": size.state, "n_groups": 1, "expand": 2}
+        mamba = {
+            "head_dim": size.head_dim,
+            "num_heads": heads,
+            "state_size": size.state,
+            "n_groups": 1,
+            "expand": 2,
+            "use_bias": True,
+        }
         return Mamba2Config(**sizes, **mamba, chunk_size=size.chunk_tokens)
     if arch == "hybrid":
         mamba = {"mamba_d_head": size.head_dim, "mamba_n_heads": heads, "mamba_d_state": size.state, "mamba_n_groups": 1}
@@ -110,6 +122,7 @@ def _config(arch: str, size: Size, common: dict[str, Any]) -> Any:
             **attention,
             **mamba,
             mamba_expand=2,
+            mamba_proj_bias=True,
             mamba_chunk_size=size.chunk_tokens,
             attn_layer_indices=list(size.attention_layers),
             intermediate_size=size.hybrid_mlp,

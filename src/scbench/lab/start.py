@@ -2,78 +2,190 @@
 
 To recall what followed a key, a model must bring the key to the place of its value (tokens nearby) and then find that place (same content). Both are
 set up here, after the mimetic initialisation of attention (Trockman and Kolter, arXiv 2305.09828) and of state-space models (Trockman et al.,
-arXiv 2410.11135), and trained on like everything else:
+arXiv 2410.11135) and the circuit that trained transformers are found to use (induction heads, Olsson et al., arXiv 2209.11895), and trained on like
+everything else. At the start nothing is recalled; what is set is only what the gradient needs to see first.
 
-- attention, first layer: head h looks h + 1 tokens back (biases of queries and keys that meet at this distance under RoPE), and all heads of a group
-  write into the same directions, so a place knows the words before it;
-- attention, further layers: queries start equal to keys (like finds like), outputs as transposed values (what is found is copied);
+- attention, first layer: head h looks h + 1 tokens back (biases of queries and keys that meet at this distance under RoPE); four heads write one code of
+  the token they see into directions of their own, so a place knows which word stood how far before it;
+- attention, next two layers: queries read the code of the word i back, keys that of the word i + 1 back, so a place finds what followed the same word;
+  values and outputs are each other's transposes (what is found is copied);
+- attention of the hybrid, and of further layers: queries start equal to keys (like finds like), outputs as transposed values;
 - Mamba-2: C starts equal to B, with the same convolution, and the output as the transposed input, for the same two reasons; its convolution
   sees the tokens nearby already, as attention does not.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-NEARBY_STRENGTH = 5.0  # of the biases: at the right distance a score of about 20 above the rest
+NEARBY_STRENGTH = 7.0  # of the biases: at the right distance a score of about 5 above the next
 LEAST_FREQUENCY = 0.05  # radians a token: slower pairs of RoPE cannot tell neighbours apart
+CODED = 4  # heads of the first layer whose words are told apart
+QUIET = 0.25  # of the other outputs of the first layers, and of the MLPs
+MATCH_SCORE = 8.0  # logits of attention between a place and one behind the same word
+COPY_STRENGTH = 0.15  # of what a matching layer writes, in units of a normalised input
+MATCHES = (((0, 1), (1, 2)), ((2, 3), (3, 4)))  # of layers in turn: for each KV head, how far back queries and keys read
+OPEN_GATE = 1.5  # silu(1.5) is about 1.2
+SHORT_STEP = -7.0  # softplus(-7) is about 0.001: such a head only convolves
+STATE_GAIN = 1.5
 
 
 @torch.no_grad()
 def recall(model: nn.Module) -> nn.Module:
-    """Set the first weights of every attention and Mamba-2 layer of `model` in place; no random number is drawn. Returns the model."""
-    for index, layer in enumerate(model.base_model.layers):  # type: ignore[union-attr, arg-type]
-        attention = getattr(layer, "self_attn", None)
-        if attention is not None and index == 0:
-            _look_nearby(attention, model.config)
-        elif attention is not None:
-            _copy_like(attention)
-        for module in layer.modules():
-            if isinstance(getattr(module, "A_log", None), nn.Parameter):
-                _state_copies(module)
+    """Set the first weights of every attention and Mamba-2 layer of `model` in place, drawing from torch's generator. Returns the model."""
+    layers: list[Any] = list(model.base_model.layers)  # type: ignore[union-attr, arg-type]
+    config: Any = model.config
+    width = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+    stream = _Stream.draw(config.hidden_size, width, float(config.initializer_range))
+    found = 0  # layers that match, so far
+    for index, layer in enumerate(layers):
+        mixer, attention = _mixer(layer), getattr(layer, "self_attn", None)
+        if index == 0:
+            _look_nearby(attention, config, stream) if attention is not None else _convolve_nearby(mixer, stream)
+            continue
+        pairs = MATCHES[found % len(MATCHES)]
+        found += 1
+        _match(attention, stream, pairs) if attention is not None else _match_state(mixer, stream, pairs)
+    for name, module in model.named_modules():
+        if name.endswith("down_proj"):
+            module.weight.mul_(QUIET)  # type: ignore[union-attr, operator]
     return model
 
 
-def _heads(attention: Any) -> tuple[int, int, int]:
-    """(width of a head, query heads, query heads for each KV head)."""
-    width = int(attention.head_dim)
-    heads = attention.q_proj.weight.shape[0] // width
-    return width, heads, heads // (attention.k_proj.weight.shape[0] // width)
+@dataclass(frozen=True)
+class _Stream:
+    """What the first layer writes: `code` [width, hidden] of a word, and `written[i]` [hidden, width], where the code of the word i + 1 back stands."""
+
+    code: Tensor
+    written: tuple[Tensor, ...]
+    std: float  # of an embedding's numbers, and of what each of `written` adds
+
+    @staticmethod
+    def draw(hidden: int, width: int, std: float) -> _Stream:
+        code = torch.randn(width, hidden) / math.sqrt(hidden)
+        directions, _ = torch.linalg.qr(torch.randn(hidden, hidden))
+        count = min(CODED, hidden // width)
+        blocks = [directions[:, i * width : (i + 1) * width] * (std * math.sqrt(hidden / width)) for i in range(count)]
+        return _Stream(code, tuple(blocks), std)
+
+    def read(self, back: int) -> Tensor:
+        """[width, hidden]: from the normalised stream, the code of the word `back` tokens ago, numbers of about 1."""
+        rms = self.std * math.sqrt(1 + len(self.written))
+        if back == 0:
+            return self.code * (rms / self.std)
+        block = self.written[min(back, len(self.written)) - 1]
+        return block.T * (rms / float(block[:, 0].norm()) ** 2)
 
 
-def _look_nearby(attention: Any, config: Any) -> None:
-    width, heads, shared = _heads(attention)
+class _Heads:
+    """The slices of an attention layer's weights."""
+
+    def __init__(self, attention: Any) -> None:
+        self.width = int(attention.head_dim)
+        self.queries = attention.q_proj.weight.shape[0] // self.width
+        self.keys = attention.k_proj.weight.shape[0] // self.width
+        self.shared = self.queries // self.keys  # query heads for each KV head
+
+    def own(self, head: int) -> slice:
+        return slice(head * self.width, (head + 1) * self.width)
+
+    def of(self, group: int) -> range:
+        return range(group * self.shared, (group + 1) * self.shared)
+
+
+def _look_nearby(attention: Any, config: Any, stream: _Stream) -> None:
+    """Head h sees the token h + 1 back: biases of queries and keys that meet there under RoPE."""
+    heads = _Heads(attention)
     theta = float(config.rope_parameters["rope_theta"])
-    frequency = theta ** (-torch.arange(0, width, 2) / width)
+    frequency = theta ** (-torch.arange(0, heads.width, 2) / heads.width)
     strength = NEARBY_STRENGTH * (frequency > LEAST_FREQUENCY).float()
-    for head in range(heads):
-        group = head // shared
+    attention.v_proj.bias.zero_()
+    attention.o_proj.weight.mul_(QUIET)
+    for group in range(heads.keys):
+        attention.k_proj.bias[heads.own(group)] = torch.cat([strength, torch.zeros_like(strength)])
+        attention.v_proj.weight[heads.own(group)] = stream.code
+    for head in range(heads.queries):
         turn = (head + 1) * frequency
-        own, keys = slice(head * width, (head + 1) * width), slice(group * width, (group + 1) * width)
-        attention.q_proj.bias[own] = torch.cat([strength * torch.cos(turn), -strength * torch.sin(turn)])
-        attention.k_proj.bias[keys] = torch.cat([strength, torch.zeros_like(strength)])
-        first = group * shared * width
-        attention.o_proj.weight[:, own] = attention.o_proj.weight[:, first : first + width].clone()
+        attention.q_proj.bias[heads.own(head)] = torch.cat([strength * torch.cos(turn), -strength * torch.sin(turn)])
+    for head, block in enumerate(stream.written[: heads.queries]):
+        attention.o_proj.weight[:, heads.own(head)] = block
 
 
-def _copy_like(attention: Any) -> None:
-    width, heads, shared = _heads(attention)
-    for head in range(heads):
-        own, group = slice(head * width, (head + 1) * width), slice(head // shared * width, (head // shared + 1) * width)
-        attention.q_proj.weight[own] = attention.k_proj.weight[group]
-        attention.o_proj.weight[:, own] = attention.v_proj.weight[group].T
+def _match(attention: Any, stream: _Stream, pairs: Sequence[tuple[int, int]]) -> None:
+    """KV head g: queries read the word `back`, keys the word `further`, of pair g; values are a drawn view of the stream, outputs lead back from it."""
+    heads = _Heads(attention)
+    hidden = attention.v_proj.weight.shape[1]
+    gain = math.sqrt(MATCH_SCORE / math.sqrt(heads.width))
+    for group in range(heads.keys):
+        back, further = pairs[group % len(pairs)]
+        attention.k_proj.weight[heads.own(group)] = gain * stream.read(further)
+        view = torch.randn(heads.width, hidden) / math.sqrt(hidden)
+        attention.v_proj.weight[heads.own(group)] = view
+        for head in heads.of(group):
+            attention.q_proj.weight[heads.own(head)] = gain * stream.read(back)
+            attention.o_proj.weight[:, heads.own(head)] = view.T * (COPY_STRENGTH * hidden / heads.width / heads.shared)
 
 
-def _state_copies(mixer: Any) -> None:
-    """Rows of in_proj are gate, x, B, C, dt; those of the convolution x, B, C (transformers' Mamba2Mixer and BambaMixer)."""
-    inner, state = int(mixer.intermediate_size), int(mixer.n_groups * mixer.ssm_state_size)
-    rows: Tensor = mixer.in_proj.weight
-    first = inner + inner
-    rows[first + state : first + 2 * state] = rows[first : first + state]
+class _Rows:
+    """Rows of a Mamba-2 mixer's in_proj: gate, x, B, C, dt; channels of its convolution: x, B, C (transformers' Mamba2Mixer and BambaMixer)."""
+
+    def __init__(self, mixer: Any) -> None:
+        self.inner, self.state = int(mixer.intermediate_size), int(mixer.n_groups * mixer.ssm_state_size)
+        self.width = self.inner // int(mixer.num_heads)
+
+    def gate(self, head: int) -> slice:
+        return slice(head * self.width, (head + 1) * self.width)
+
+    def x(self, head: int) -> slice:
+        return slice(self.inner + head * self.width, self.inner + (head + 1) * self.width)
+
+    @property
+    def B(self) -> slice:
+        return slice(2 * self.inner, 2 * self.inner + self.state)
+
+    @property
+    def C(self) -> slice:
+        return slice(2 * self.inner + self.state, 2 * self.inner + 2 * self.state)
+
+
+def _convolve_nearby(mixer: Any, stream: _Stream) -> None:
+    """Two heads a distance: one convolves the code of the word i back, one its negative, for silu(c) - silu(-c) = c; their gates are open, their steps short."""
+    rows, kernel = _Rows(mixer), int(mixer.conv1d.weight.shape[-1])
+    for i, block in enumerate(stream.written[: min(kernel - 1, int(mixer.num_heads) // 2)]):
+        for head, sign in ((2 * i, 1.0), (2 * i + 1, -1.0)):
+            mixer.in_proj.weight[rows.x(head)] = sign * stream.code
+            mixer.in_proj.weight[rows.gate(head)] = 0.0
+            mixer.in_proj.bias[rows.gate(head)] = OPEN_GATE
+            channels = slice(head * rows.width, (head + 1) * rows.width)
+            mixer.conv1d.weight[channels] = 0.0
+            mixer.conv1d.weight[channels, 0, kernel - 2 - i] = 1.0
+            mixer.conv1d.bias[channels] = 0.0
+            mixer.dt_bias[head] = SHORT_STEP
+            mixer.out_proj.weight[:, channels] = sign * block
+
+
+def _match_state(mixer: Any, stream: _Stream, pairs: Sequence[tuple[int, int]]) -> None:
+    """C reads the word `back`, B the word `further`, a part of the state for each pair; outputs lead back from x."""
+    rows, kernel = _Rows(mixer), int(mixer.conv1d.weight.shape[-1])
+    width = stream.code.shape[0]
     taps = mixer.conv1d
-    taps.weight[inner + state : inner + 2 * state] = taps.weight[inner : inner + state]
-    taps.bias[inner + state : inner + 2 * state] = taps.bias[inner : inner + state]
-    mixer.out_proj.weight.copy_(rows[inner : 2 * inner].T)
+    for part in range(rows.state // width):
+        back, further = pairs[part % len(pairs)]
+        for which, distance in ((rows.B, further), (rows.C, back)):
+            own = slice(which.start + part * width, which.start + (part + 1) * width)
+            channels = slice(own.start - rows.inner, own.stop - rows.inner)
+            mixer.in_proj.weight[own] = STATE_GAIN * stream.read(distance)
+            taps.weight[channels] = 0.0
+            taps.weight[channels, 0, kernel - 1] = 1.0
+            taps.bias[channels] = 0.0
+    mixer.out_proj.weight.copy_(mixer.in_proj.weight[rows.inner : 2 * rows.inner].T)
+
+
+def _mixer(layer: Any) -> Any:
+    return next((module for module in layer.modules() if isinstance(getattr(module, "A_log", None), nn.Parameter)), None)

@@ -22,7 +22,7 @@ class Training:
     seed: int = 0  # of the first weights and of the order of rows
     steps: int | None = None  # None: to the end of the data
     step_tokens: int = 2048
-    lr: float = 0.02  # of Muon
+    lr: float = 0.01  # of Muon; at twice that the first weights are gone before they are of use
     adam_lr: float = 3e-3
     momentum: float = 0.95
     weight_decay: float = 0.01

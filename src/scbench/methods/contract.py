@@ -31,6 +31,7 @@ from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
 from scbench.methods.stage import HEAD_GATES as HEAD_GATES
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
 from scbench.methods.stage import REPEAT_SCORES as REPEAT_SCORES
+from scbench.methods.stage import ROTATION as ROTATION
 from scbench.methods.stage import WINDOW as WINDOW
 from scbench.methods.stage import Budgeted as Budgeted
 from scbench.methods.stage import Stage as Stage
@@ -103,9 +104,7 @@ class Eviction(Budgeted, Compression):
 
     knob: ClassVar[str] = "tau"
     ragged: ClassVar[bool] = False  # heads keep different numbers
-    comparable: ClassVar[bool] = (
-        False  # ranks of different heads are on one scale: shares of attention, summing to the same in each
-    )
+    comparable: ClassVar[bool] = False  # ranks of different heads are on one scale: shares of attention, each summing to the same
 
     @property
     def rolls(self) -> bool:
@@ -136,6 +135,10 @@ class Eviction(Budgeted, Compression):
     def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
         """`keep` for every layer, one view at a time; override where layers share one budget."""
         return [self.keep(view) for view in views]
+
+    def gathered(self, view: LayerView, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """K, V and positions of `kept` as they are held, where heads keep equally many."""
+        return view.gather(kept)
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         """The layer of a stream that holds `kept`. Copies, so that the snapshot can go."""
@@ -261,11 +264,11 @@ class Method:
             )
         if self.retrieval.blends and not (isinstance(self.generation, Dense) or self.generation.rewrites):
             raise Mismatch(f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out")
-        if self.retrieval.blends and self.needs:
+        if self.retrieval.blends and self.needs - {ROTATION}:
             watching = " and ".join(str(stage) for stage in self.stages if stage.needs)
             raise Mismatch(
                 f"{self.retrieval} computes only some queries of the context, and {watching} must have observed them all "
-                f"({', '.join(sorted(self.needs))}); take one that asks for K and V alone, such as knorm, keydiff, streaming-llm, kivi or quest"
+                f"({', '.join(sorted(self.needs - {ROTATION}))}); take one that asks for K and V alone, such as knorm, keydiff, streaming-llm, kivi or quest"
             )
         others = [stage for stage in self.compression if not isinstance(stage, Eviction | Codec)]
         object.__setattr__(self, "compression", (*evictions, *others, *codecs))  # one order, one spelling
@@ -287,7 +290,7 @@ class Method:
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset().union(*(stage.needs for stage in self.stages))
+        return frozenset().union(*(stage.asks for stage in self.stages))
 
     @property
     def simulated(self) -> bool:

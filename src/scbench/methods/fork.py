@@ -53,4 +53,4 @@ def _compressed(snapshot: Snapshot, layer: int, kept: list[Tensor] | None, metho
         return codec.encode(view.k_HSD, view.v_HSD, None)
     if len({len(slots) for slots in kept}) > 1:
         raise Mismatch(f"{codec} needs as many slots in every KV head, and {eviction} keeps ragged heads")
-    return codec.encode(*view.gather(kept))
+    return codec.encode(*(eviction.gathered(view, kept) if eviction is not None else view.gather(kept)))

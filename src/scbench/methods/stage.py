@@ -16,6 +16,7 @@ COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
 QUERY_MOMENTS = "query-moments"  # mean and scatter of the queries before RoPE
 REPEAT_SCORES = "repeat-scores"  # most attention every key received while the model repeated its own context: one more pass
 HEAD_GATES = "head-gates"  # how far back each KV head looks, from the model alone
+ROTATION = "rotation"  # the model's RoPE, of angles fixed per position, so that keys can be moved; nothing is observed for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,11 @@ class Stage:
     def lossless(self, tokens: int) -> Self:
         """This stage with a budget, or bits, that lose nothing of `tokens` tokens: it must then equal dense (law 1)."""
         return self
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """`needs`, and what its parameters add to them."""
+        return self.needs
 
     def parts(self) -> tuple[Stage, ...]:
         """This stage and those it is made of: its answers depend on the source of all."""

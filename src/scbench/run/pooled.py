@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
-from scbench.engines.observe import FIELDS, QUERY_MOMENTS
+from scbench.engines.observe import FIELDS, QUERY_MOMENTS, ROTATION
 from scbench.errors import Mismatch
 from scbench.kv import Observed, Snapshot
 from scbench.kv.pool import PrefixPool
@@ -99,9 +99,11 @@ class PooledReads:
 
     def _turning(self, snapshot: Snapshot) -> Snapshot:
         """With the model's rotation, which no file can hold, where the method needs it: one token's read knows it."""
-        if QUERY_MOMENTS not in self.method.needs or snapshot.rotate is not None:
+        needs = self.method.needs & {QUERY_MOMENTS, ROTATION}
+        if not needs or snapshot.rotate is not None:
             return snapshot
-        return replace(snapshot, rotate=self.engine.read(snapshot.ids[:1], needs={QUERY_MOMENTS}).rotate)
+        probe = self.engine.read(snapshot.ids[:1], needs=needs)
+        return replace(snapshot, rotate=probe.rotate, missing={**snapshot.missing, **probe.missing})
 
     def put(self, snapshot: Snapshot) -> None:
         """Store a prefix with no more of its observations than the method needs, so that bytes do not depend on what else is in the grid."""
