@@ -39,14 +39,17 @@ FORMS = {  # one line per method, under its name; a further form that is refused
     "infllm read-only": "infllm[tau=1/2,dense_decoding=yes]",
     "streaming-llm": "streaming-llm[tau=1/2]",
     "streaming-llm rolling": "streaming-llm[tau=1/2,rolling=yes]",
+    "streaming-llm closed": "streaming-llm[tau=1/2,position_mode=cache]",
     "snapkv": "snapkv[tau=1/2]",
     "pyramidkv": "pyramidkv[tau=1/2,beta=2]",
     "adakv": "adakv[tau=1/2]",
     "adakv knorm": "adakv[scorer=knorm,tau=1/2]",
     "h2o": "h2o[tau=1/2]",
     "h2o rolling": "h2o[tau=1/2,rolling=yes]",
+    "h2o closed": "h2o[tau=1/2,position_mode=cache]",
     "tova": "tova[tau=1/2]",
     "tova rolling": "tova[tau=1/2,rolling=yes]",
+    "tova closed": "tova[tau=1/2,rolling=yes,position_mode=cache]",
     "knorm": "knorm[tau=1/2]",
     "keydiff": "keydiff[tau=1/2]",
     "expected-attention": "expected-attention[tau=1/2]",
@@ -69,10 +72,22 @@ EXACT = {"prefix", "tier"}  # lose nothing, whatever their parameters
 KINDS = ("generation", "eviction", "codec", "retrieval", "loading")
 
 ALL = frozenset({"all"})
-ROLLING = frozenset({"streaming-llm rolling", "h2o rolling", "tova rolling"})
+ROLLING = frozenset({"streaming-llm rolling", "h2o rolling", "tova rolling", "tova closed"})
 OWN_CACHE = frozenset({"adakv", "adakv knorm", "kvzip", "duo-attention"}) | ROLLING  # ragged, or rolling
 WATCHING = frozenset(  # of the queries, or the attention, of the whole context
-    {"snapkv", "pyramidkv", "adakv", "h2o", "h2o rolling", "tova", "tova rolling", "expected-attention", "kvzip", "duo-attention"}
+    {
+        "snapkv",
+        "pyramidkv",
+        "adakv",
+        "h2o",
+        "h2o rolling",
+        "h2o closed",
+        "tova",
+        "tova rolling",
+        "tova closed",
+        "expected-attention",
+    }
+    | {"kvzip", "duo-attention"}
 )
 SPARSE = frozenset({"a-shape", "tri-shape", "minference", "xattention", "flexprefill", "infllm", "infllm read-only"})
 REFUSED: dict[tuple[str, str], list[tuple[frozenset[str], frozenset[str]]]] = {  # what is not refused here runs

@@ -7,11 +7,12 @@ everything else. At the start nothing is recalled; what is set is only what the 
 
 - attention, first layer: head h looks h + 1 tokens back (biases of queries and keys that meet at this distance under RoPE); four heads write one code of
   the token they see into directions of their own, so a place knows which word stood how far before it;
-- attention, next two layers: queries read the code of the word i back, keys that of the word i + 1 back, so a place finds what followed the same word;
-  values and outputs are each other's transposes (what is found is copied);
-- attention of the hybrid, and of further layers: queries start equal to keys (like finds like), outputs as transposed values;
-- Mamba-2: C starts equal to B, with the same convolution, and the output as the transposed input, for the same two reasons; its convolution
-  sees the tokens nearby already, as attention does not.
+- where the first layer is Mamba-2, its convolution does the same for three words, in two heads for each (one for the code, one for its negative);
+- attention, next two layers: a KV head's keys read the code of the word i back, one query head that of the word i back, one that of i - 1 back, so a
+  place finds what followed the same words; values and outputs are each other's transposes (what is found is copied);
+- Mamba-2, next layers: B and C read codes in the same way, the output is the transposed input;
+- one query head of each KV head, and layers after these, stay as they were drawn but for the copying: what tasks need beyond recall is learned there.
+  (Heads that start alike would stay alike: nothing tells their gradients apart.)
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ CODED = 4  # heads of the first layer whose words are told apart
 QUIET = 0.25  # of the other outputs of the first layers, and of the MLPs
 MATCH_SCORE = 8.0  # logits of attention between a place and one behind the same word
 COPY_STRENGTH = 0.15  # of what a matching layer writes, in units of a normalised input
-MATCHES = (((0, 1), (1, 2)), ((2, 3), (3, 4)))  # of layers in turn: for each KV head, how far back queries and keys read
+MATCHES = ((1, 2), (3, 4))  # of attention layers in turn: how far back the keys of each KV head read
+STATE_MATCHES = (
+    ((0, 1), (2, 2)),
+    ((1, 2), (3, 3)),
+)  # of Mamba-2 layers in turn: for each part of the state, how far back C and B read
 OPEN_GATE = 1.5  # silu(1.5) is about 1.2
 SHORT_STEP = -7.0  # softplus(-7) is about 0.001: such a head only convolves
 STATE_GAIN = 1.5
@@ -42,16 +47,20 @@ def recall(model: nn.Module) -> nn.Module:
     layers: list[Any] = list(model.base_model.layers)  # type: ignore[union-attr, arg-type]
     config: Any = model.config
     width = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-    stream = _Stream.draw(config.hidden_size, width, float(config.initializer_range))
-    found = 0  # layers that match, so far
+    is_attention = [getattr(layer, "self_attn", None) is not None for layer in layers]
+    coded = CODED if is_attention[0] else int(_mixer(layers[0]).conv1d.weight.shape[-1]) - 1
+    stream = _Stream.draw(config.hidden_size, width, coded, float(config.initializer_range))
     for index, layer in enumerate(layers):
-        mixer, attention = _mixer(layer), getattr(layer, "self_attn", None)
-        if index == 0:
-            _look_nearby(attention, config, stream) if attention is not None else _convolve_nearby(mixer, stream)
-            continue
-        pairs = MATCHES[found % len(MATCHES)]
-        found += 1
-        _match(attention, stream, pairs) if attention is not None else _match_state(mixer, stream, pairs)
+        before = sum(kind is is_attention[index] for kind in is_attention[1:index])  # layers like this one since the first
+        if is_attention[index]:
+            if index == 0:
+                _look_nearby(layer.self_attn, config, stream)
+            else:
+                _match(layer.self_attn, stream, MATCHES[before] if before < len(MATCHES) else ())
+        elif index == 0:
+            _convolve_nearby(_mixer(layer), stream)
+        else:
+            _match_state(_mixer(layer), stream, STATE_MATCHES[before] if before < len(STATE_MATCHES) else ())
     for name, module in model.named_modules():
         if name.endswith("down_proj"):
             module.weight.mul_(QUIET)  # type: ignore[union-attr, operator]
@@ -67,10 +76,10 @@ class _Stream:
     std: float  # of an embedding's numbers, and of what each of `written` adds
 
     @staticmethod
-    def draw(hidden: int, width: int, std: float) -> _Stream:
+    def draw(hidden: int, width: int, coded: int, std: float) -> _Stream:
         code = torch.randn(width, hidden) / math.sqrt(hidden)
         directions, _ = torch.linalg.qr(torch.randn(hidden, hidden))
-        count = min(CODED, hidden // width)
+        count = min(coded, hidden // width)
         blocks = [directions[:, i * width : (i + 1) * width] * (std * math.sqrt(hidden / width)) for i in range(count)]
         return _Stream(code, tuple(blocks), std)
 
@@ -79,7 +88,7 @@ class _Stream:
         rms = self.std * math.sqrt(1 + len(self.written))
         if back == 0:
             return self.code * (rms / self.std)
-        block = self.written[min(back, len(self.written)) - 1]
+        block = self.written[back - 1]
         return block.T * (rms / float(block[:, 0].norm()) ** 2)
 
 
@@ -117,19 +126,22 @@ def _look_nearby(attention: Any, config: Any, stream: _Stream) -> None:
         attention.o_proj.weight[:, heads.own(head)] = block
 
 
-def _match(attention: Any, stream: _Stream, pairs: Sequence[tuple[int, int]]) -> None:
-    """KV head g: queries read the word `back`, keys the word `further`, of pair g; values are a drawn view of the stream, outputs lead back from it."""
+def _match(attention: Any, stream: _Stream, distances: Sequence[int]) -> None:
+    """KV head g reads the word `distances[g]` back, its first query heads that and the one after; the values are a drawn view, outputs lead back from it.
+
+    KV heads without a distance, or with one that the first layer does not write, and further query heads stay as drawn."""
     heads = _Heads(attention)
     hidden = attention.v_proj.weight.shape[1]
     gain = math.sqrt(MATCH_SCORE / math.sqrt(heads.width))
     for group in range(heads.keys):
-        back, further = pairs[group % len(pairs)]
-        attention.k_proj.weight[heads.own(group)] = gain * stream.read(further)
         view = torch.randn(heads.width, hidden) / math.sqrt(hidden)
         attention.v_proj.weight[heads.own(group)] = view
         for head in heads.of(group):
-            attention.q_proj.weight[heads.own(head)] = gain * stream.read(back)
             attention.o_proj.weight[:, heads.own(head)] = view.T * (COPY_STRENGTH * hidden / heads.width / heads.shared)
+        if group < len(distances) and (further := distances[group]) <= len(stream.written):
+            attention.k_proj.weight[heads.own(group)] = gain * stream.read(further)
+            for head, back in zip(heads.of(group), (further - 1, further), strict=False):
+                attention.q_proj.weight[heads.own(head)] = gain * stream.read(back)
 
 
 class _Rows:
@@ -171,12 +183,12 @@ def _convolve_nearby(mixer: Any, stream: _Stream) -> None:
 
 
 def _match_state(mixer: Any, stream: _Stream, pairs: Sequence[tuple[int, int]]) -> None:
-    """C reads the word `back`, B the word `further`, a part of the state for each pair; outputs lead back from x."""
-    rows, kernel = _Rows(mixer), int(mixer.conv1d.weight.shape[-1])
+    """Part i of the state: C reads the word `back`, B the word `further`, of pair i; outputs lead back from x."""
+    rows, kernel, taps = _Rows(mixer), int(mixer.conv1d.weight.shape[-1]), mixer.conv1d
     width = stream.code.shape[0]
-    taps = mixer.conv1d
-    for part in range(rows.state // width):
-        back, further = pairs[part % len(pairs)]
+    for part, (back, further) in enumerate(pairs[: rows.state // width]):
+        if further > len(stream.written):
+            continue
         for which, distance in ((rows.B, further), (rows.C, back)):
             own = slice(which.start + part * width, which.start + (part + 1) * width)
             channels = slice(own.start - rows.inner, own.stop - rows.inner)

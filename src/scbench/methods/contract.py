@@ -318,8 +318,7 @@ class Method:
             raise Mismatch(
                 f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense or a shorter prompt"
             )
-        first = (self.generation, self.retrieval, *(stage for stage in self.compression if stage is not self.codec))
-        for stage in first:
+        for stage in (self.generation, self.retrieval, *(stage for stage in self.compression if stage is not self.codec)):
             stage.check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}

@@ -16,7 +16,7 @@ from scbench.engines.local import LocalEngine
 from scbench.errors import ScbenchError
 from scbench.kv import Snapshot, Stream
 from scbench.kv.store import nbytes
-from scbench.methods.contract import Method
+from scbench.methods.contract import ROTATION, Method
 from scbench.methods.fork import fork
 from scbench.run.blending import read_context
 
@@ -218,8 +218,10 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
         parts.append(child.tail.attend(q_HGTD, scale=view.scale).partial)
         shares = torch.softmax(torch.stack([part.lse for part in parts]), dim=0).unsqueeze(-1)
         out = sum((share * part.out for share, part in zip(shares, parts, strict=True)), torch.zeros_like(q_HGTD))
+        placed = method.eviction.gathered(view, held)[0] if ROTATION in method.needs else None  # keys that were moved
         for head, kept in enumerate(held):
-            keys, values = (torch.cat([x[head, kept], new[head]]) for x, new in ((view.k_HSD, k_new), (view.v_HSD, v_new)))
+            keys = torch.cat([view.k_HSD[head, kept] if placed is None else placed[head], k_new[head]])
+            values = torch.cat([view.v_HSD[head, kept], v_new[head]])
             worst = far(out[head], _plainly(q_HGTD[head], keys, values, view.scale))
             need(
                 worst < 1e-4,

@@ -49,6 +49,7 @@ class PooledReads:
     pool: PrefixPool
     on_tokens: Callable[[int], None] | None = None
     stores: bool = True
+    probe: Snapshot | None = None
 
     @classmethod
     def begin(
@@ -75,7 +76,7 @@ class PooledReads:
     @property
     def carries(self) -> frozenset[str] | None:
         """What stored prefixes must carry to be of use; None if any block is."""
-        return self.method.needs if self.acts or not isinstance(self.method.generation, Dense) else None
+        return self.method.needs - {ROTATION} if self.acts or not isinstance(self.method.generation, Dense) else None
 
     def get(self, ids: Sequence[int]) -> tuple[Snapshot, Served]:
         """The prefix `ids` (the context, or a prompt that begins with it), and what of it was served."""
@@ -98,12 +99,13 @@ class PooledReads:
         return snapshot, served
 
     def _turning(self, snapshot: Snapshot) -> Snapshot:
-        """With the model's rotation, which no file can hold, where the method needs it: one token's read knows it."""
+        """With the model's rotation, which no file can hold, where the method needs it, or why it cannot be had: one token's read knows."""
         needs = self.method.needs & {QUERY_MOMENTS, ROTATION}
-        if not needs or snapshot.rotate is not None:
+        if not needs:
             return snapshot
-        probe = self.engine.read(snapshot.ids[:1], needs=needs)
-        return replace(snapshot, rotate=probe.rotate, missing={**snapshot.missing, **probe.missing})
+        if self.probe is None:
+            self.probe = self.engine.read(snapshot.ids[:1], needs=needs)
+        return replace(snapshot, rotate=self.probe.rotate, missing={**snapshot.missing, **self.probe.missing})
 
     def put(self, snapshot: Snapshot) -> None:
         """Store a prefix with no more of its observations than the method needs, so that bytes do not depend on what else is in the grid."""

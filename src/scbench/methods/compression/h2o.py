@@ -21,8 +21,8 @@ class H2O(Rolling):
     """Keep the newest `recent_tokens` and the `heavy_tokens` others with the largest column sum of softmax attention, mean over the group.
 
     Source: H2O (arXiv 2306.14048). The sums run over all rows of the read, in fp32 and from the log-sum-exp of each row, so no T x T matrix
-    exists; the original sums half-precision weights. They favour early tokens, which more rows see. Positions stay as they were; the original
-    may also move what is left together ("real drop"). With a budget of K slots: heavy = floor(K / 2), recent = K - heavy.
+    exists; the original sums half-precision weights. They favour early tokens, which more rows see. Positions stay as they were unless
+    `position_mode=cache` moves what is left together (the original's "real drop"). With a budget of K slots: heavy = floor(K / 2), recent = K - heavy.
     `rolling=yes` is its own form: sums go on growing, and every forward evicts the slots with the smallest that are not recent.
     """
 
@@ -32,15 +32,16 @@ class H2O(Rolling):
     name: ClassVar[str] = "h2o"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "H2O, arXiv 2306.14048"
-    bytes_formula: ClassVar[str] = "2 H K D e, + 4 H K where rolling"
+    bytes_formula: ClassVar[str] = "2 H K D e, + 4 H K where rolling, + 4 H K where that is closed up"
     difference: ClassVar[str] = (
-        "acts once, after the read, with fp32 sums (rolling=yes: every step); positions are not moved together"
+        "acts once, after the read, with fp32 sums, at original positions (rolling=yes: every step; position_mode=cache: closed up)"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"tau": "1/5"},
         "code": {"heavy_tokens": 2040, "recent_tokens": 8},
     }
     needs: ClassVar[frozenset[str]] = frozenset({COLUMN_SUMS})
+    needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
     minimum_tokens: ClassVar[int] = 8
     comparable: ClassVar[bool] = True
     extra_slot_bytes: ClassVar[int] = 4  # the sums
@@ -87,9 +88,9 @@ class HeavyTail(RollingTail):
         self.recent = recent
         self.sums_HS = received(view).gather(1, torch.stack(kept).to(self.k_HSD.device))
 
-    def weigh(self, q_HGTD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
+    def weigh(self, q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
         before = functional.pad(self.sums_HS, (0, q_HGTD.shape[2]))
-        self.sums_HS = before + column_sums(q_HGTD, self.k_HSD, lse_HGT, scale=scale)
+        self.sums_HS = before + column_sums(q_HGTD, k_HSD, lse_HGT, scale=scale)
 
     def best(self) -> Tensor:
         scores_HS = self.sums_HS.clone()

@@ -1,17 +1,23 @@
-"""Evictions that go on while tokens are appended, and the tails that do it: after every forward they are down to a fixed number of slots."""
+"""Evictions that may go on while tokens are appended, and may close up what they keep; and the tails that do it: after every forward they are down
+to a fixed number of slots."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 
-from scbench.kv import CacheShape, LayerCache, LayerView, Read
+from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read
+from scbench.kv.snapshot import Rotate
+from scbench.kv.store import nbytes
 from scbench.kv.tail import newest
-from scbench.methods.contract import Eviction
+from scbench.methods.compression.closing import closing_up, moved, turner
+from scbench.methods.contract import ROTATION, Eviction
+
+POSITION_BYTES = 4  # of a slot of a head
 
 
 class RollingTail:
@@ -19,19 +25,31 @@ class RollingTail:
 
     Tokens of one forward see all slots held before it and each other causally; then the tail evicts: a block of n tokens evicts n slots at once.
     Tensors are replaced and never written, so a fork is a shallow copy. Subclasses say `best`, and `weigh` if they need to see attention.
+    With `rotate` what is held stands closed up before the newest token. Keys are held as the model made them and turned anew for every forward, so
+    that no error adds up, by their positions, which then count as held and as read.
     """
+
+    reads_positions: ClassVar[bool] = True  # where closed up; False: the shifts are known without them
 
     def __init__(self, view: LayerView, kept: list[Tensor], budget: int) -> None:
         self.k_HSD, self.v_HSD, positions_HS = view.gather(kept)
-        self._positions_HS = positions_HS.to(self.k_HSD.device)  # bookkeeping, beside the keys so that no step waits for the CPU
+        # beside the keys, so that no step waits for the CPU; bookkeeping unless `rotate` is set
+        self._positions_HS = positions_HS.to(self.k_HSD.device, torch.int32)
         self.budget, self._seen_tokens = budget, view.tokens
+        self.rotate: Rotate | None = None
 
     def best(self) -> Tensor:
         """The `budget` slots that stay, (H, budget) ascending."""
         raise NotImplementedError
 
-    def weigh(self, q_HGTD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
-        """Look at the T newest queries, whose keys are appended already."""
+    def weigh(self, q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
+        """Look at the T newest queries, whose keys are the last of `k_HSD`: all that is held, where it stands."""
+
+    def placed(self) -> Tensor:
+        """The keys where they stand for the newest queries, (H, S, D)."""
+        if self.rotate is None:
+            return self.k_HSD
+        return moved(self.k_HSD, closing_up(self._positions_HS, self._seen_tokens), self.rotate)
 
     def take(self, kept_HB: Tensor) -> None:
         """Only `kept_HB` stay; to be extended for what a subclass holds per slot."""
@@ -42,14 +60,15 @@ class RollingTail:
     def append(self, k_HTD: Tensor, v_HTD: Tensor) -> None:
         heads, tokens, _ = k_HTD.shape
         self.k_HSD, self.v_HSD = torch.cat([self.k_HSD, k_HTD], dim=1), torch.cat([self.v_HSD, v_HTD], dim=1)
-        new = torch.arange(self._seen_tokens, self._seen_tokens + tokens, device=self.k_HSD.device)
+        new = torch.arange(self._seen_tokens, self._seen_tokens + tokens, device=self.k_HSD.device, dtype=torch.int32)
         self._positions_HS = torch.cat([self._positions_HS, new.expand(heads, tokens)], dim=1)
         self._seen_tokens += tokens
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        read = newest(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
-        self.weigh(q_HGTD, read.partial.lse, scale=scale)
-        return read
+        k_HSD = self.placed()
+        partial = newest(q_HGTD, k_HSD, self.v_HSD, scale=scale).partial
+        self.weigh(q_HGTD, k_HSD, partial.lse, scale=scale)
+        return Read(partial, nbytes([self.k_HSD, self.v_HSD, *self._turning().values()]))
 
     def settle(self) -> None:
         if self.slots > self.budget:
@@ -59,10 +78,14 @@ class RollingTail:
         return copy.copy(self)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"rolling_k": self.k_HSD, "rolling_v": self.v_HSD}
+        return {"rolling_k": self.k_HSD, "rolling_v": self.v_HSD, **self._turning()}
+
+    def _turning(self) -> dict[str, Tensor]:
+        """What the keys are turned by."""
+        return {"rolling_positions": self._positions_HS} if self.rotate is not None and self.reads_positions else {}
 
     def positions(self, head: int) -> Tensor:
-        return self._positions_HS[head].cpu()
+        return self._positions_HS[head].cpu().long()
 
     @property
     def slots(self) -> int:
@@ -71,10 +94,17 @@ class RollingTail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rolling(Eviction):
-    """An eviction that acts once, or with `rolling=yes` after every forward: then the budget bounds every step, for ever."""
+    """An eviction that acts once, or with `rolling=yes` after every forward: then the budget bounds every step, for ever.
+
+    `position_mode=cache` closes the gaps: what is held stands at 0, 1, ... in the order it was seen, and what is appended goes on from there, so no
+    distance is larger than the number of slots held. (RoPE knows distances only; we leave the newest token where it is and turn the kept keys
+    towards it, by R(shift) in fp32.) What is scored during the read is scored at original positions.
+    """
 
     rolling: bool = False
+    position_mode: Literal["original", "cache"] = "original"
     extra_slot_bytes: ClassVar[int] = 0  # held per KV head and slot while rolling, beside K and V
+    turning_slot_bytes: ClassVar[int] = POSITION_BYTES  # and these, where that is closed up
 
     @property
     def rolls(self) -> bool:
@@ -84,8 +114,27 @@ class Rolling(Eviction):
         """The tail that begins with `kept`."""
         raise NotImplementedError
 
+    @property
+    def closes_up(self) -> bool:
+        return self.position_mode == "cache"
+
+    @property
+    def asks(self) -> frozenset[str]:
+        return self.needs | {ROTATION} if self.closes_up else self.needs
+
+    def gathered(self, view: LayerView, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        k_HSD, v_HSD, positions_HS = view.gather(kept)
+        if self.closes_up:
+            k_HSD = moved(k_HSD, closing_up(positions_HS, view.tokens).to(k_HSD.device), turner(view, self))
+        return k_HSD, v_HSD, positions_HS
+
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
-        return LayerCache((), self.tail(view, kept)) if self.rolling else view.cut(kept)
+        if self.rolling:
+            tail = self.tail(view, kept)
+            tail.rotate = turner(view, self) if self.closes_up else None
+            return LayerCache((), tail)
+        k_HSD, v_HSD, positions_HS = self.gathered(view, kept)
+        return LayerCache((DenseStore(k_HSD, v_HSD, positions_HS=positions_HS),), DenseTail())
 
     def lossless(self, tokens: int) -> Self:
         room = 2 * tokens + 64 if self.rolling else tokens  # for what is appended
@@ -95,9 +144,5 @@ class Rolling(Eviction):
         if not self.rolling:
             return super(Rolling, self).held_bytes(shape=shape, tokens=tokens, appended=appended)
         slots = min(self.budget(tokens), tokens + appended)
-        return (
-            len(shape.attention_layers)
-            * slots
-            * shape.kv_heads
-            * (2 * shape.head_dim * shape.dtype_bytes + self.extra_slot_bytes)
-        )
+        extra = self.extra_slot_bytes + (self.turning_slot_bytes if self.closes_up else 0)
+        return len(shape.attention_layers) * slots * shape.kv_heads * (2 * shape.head_dim * shape.dtype_bytes + extra)

@@ -11,16 +11,18 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import LayerView
+from scbench.methods.compression.closing import moved
 from scbench.methods.compression.rolling import Rolling, RollingTail
 from scbench.methods.contract import rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamingLLM(Rolling):
-    """Keep `sink_tokens` first and `recent_tokens` last slots of every layer, at their original positions.
+    """Keep `sink_tokens` first and `recent_tokens` last slots of every layer.
 
-    Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended later stays, nothing slides. `rolling=yes` is
-    its own form, where every new token evicts the oldest that is no sink (but at original positions, not moved together). Unlike the published code ours does not also read the context through the window (compose with a-shape for that).
+    Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended later stays, nothing slides. Its own form is
+    preset `streaming-llm`: with `rolling=yes` every new token evicts the oldest that is no sink, and with `position_mode=cache` the sinks stand
+    right before the window, however far that has slid. Unlike the published code ours does not also read the context through the window (compose with a-shape for that).
     With a budget of K slots: sink = max(4, K/32), recent = K - sink.
     """
 
@@ -32,13 +34,16 @@ class StreamingLLM(Rolling):
     paper: ClassVar[str] = "StreamingLLM, arXiv 2309.17453"
     bytes_formula: ClassVar[str] = "2 H K D e"
     difference: ClassVar[str] = (
-        "the context is read densely and cut once, at original positions (rolling=yes: every step, still at original positions)"
+        "the context is read densely and cut once, at original positions (rolling=yes, position_mode=cache: every step and closed up, as published)"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"sink_tokens": 128, "recent_tokens": 4096},
         "code": {"sink_tokens": 128, "recent_tokens": 3968},
+        "streaming-llm": {"sink_tokens": 4, "recent_tokens": 2000, "rolling": True, "position_mode": "cache"},
     }
+    needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
     minimum_tokens: ClassVar[int] = 8
+    turning_slot_bytes: ClassVar[int] = 0  # the sinks move together, and nothing else does
 
     def __post_init__(self) -> None:
         super(StreamingLLM, self).__post_init__()
@@ -72,11 +77,20 @@ class StreamingLLM(Rolling):
 
 
 class SlidingTail(RollingTail):
-    """The first `sink` slots ever, and the last `recent`."""
+    """The first `sink` slots ever, and the last `recent`: the only gap is between them."""
+
+    reads_positions: ClassVar[bool] = False
 
     def __init__(self, view: LayerView, kept: list[Tensor], sink: int, recent: int) -> None:
         super().__init__(view, kept, sink + recent)
         self.sink, self.recent = sink, recent
+
+    def placed(self) -> Tensor:
+        shift = self._seen_tokens - self.slots
+        if self.rotate is None or shift == 0 or self.sink == 0:
+            return self.k_HSD
+        shifts = torch.full((self.k_HSD.shape[0], self.sink), shift, device=self.k_HSD.device)
+        return torch.cat([moved(self.k_HSD[:, : self.sink], shifts, self.rotate), self.k_HSD[:, self.sink :]], dim=1)
 
     def best(self) -> Tensor:
         device = self.k_HSD.device

@@ -29,10 +29,13 @@ class TOVA(Rolling):
     name: ClassVar[str] = "tova"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "TOVA, arXiv 2401.06104"
-    bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = "acts once, after the read (rolling=yes: every step, as published)"
+    bytes_formula: ClassVar[str] = "2 H K D e, + 4 H K where rolling and closed up"
+    difference: ClassVar[str] = (
+        "acts once, after the read (rolling=yes: every step, as published), at original positions (position_mode=cache: closed up)"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"capacity_tokens": 2048}, "code": {}}
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
+    needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
     minimum_tokens: ClassVar[int] = 4
     comparable: ClassVar[bool] = True
 
@@ -58,9 +61,9 @@ class TOVA(Rolling):
 class LastQueryTail(RollingTail):
     """The newest query says what stays, for all heads alike."""
 
-    def weigh(self, q_HGTD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
+    def weigh(self, q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
         if self.slots > self.budget:
-            self.weights_S = column_sums(q_HGTD[:, :, -1:], self.k_HSD, lse_HGT[:, :, -1:], scale=scale).mean(dim=0)
+            self.weights_S = column_sums(q_HGTD[:, :, -1:], k_HSD, lse_HGT[:, :, -1:], scale=scale).mean(dim=0)
 
     def best(self) -> Tensor:
         weights_S = self.weights_S.clone()
