@@ -7,17 +7,20 @@ the time.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from scbench.errors import ScbenchError
+from scbench.errors import TooSmall
 from scbench.lab.corpus import EVALUATION_SEEDS, Row, row
-from scbench.lab.tokens import Count
+from scbench.lab.tokens import ASK, END, Count, tokenizer
 from scbench.tasks import task
 from scbench.types import Form, Mode, Session
 
@@ -69,10 +72,21 @@ def sessions(name: str, length_tokens: int, count: int, first_seed: int = EVALUA
 
 def cell(model: PreTrainedModel, name: str, length_tokens: int, mode: Mode, *, count: int = 200) -> Cell:
     """Measure one cell. Raises what the generator raises where the length cannot hold the turns (TooSmall)."""
+    return both(model, name, length_tokens, (mode,), count=count)[0]
+
+
+def both(
+    model: PreTrainedModel, name: str, length_tokens: int, modes: Sequence[Mode] = tuple(Mode), *, count: int = 200
+) -> list[Cell]:
+    """The cells of one task at one length; each context is read once for all modes."""
     held_out = sessions(name, length_tokens, count)
-    judged = list(_judge(model, held_out, mode))
-    asked_alone = held_out[: max(count // 4, 1)]
-    blind = list(_judge(model, [replace(one, context="") for one in asked_alone], Mode.MULTI_REQUEST))
+    judged = _judge(model, held_out, modes)
+    alone = [replace(one, context="") for one in held_out[: max(count // 4, 1)]]
+    blind = _judge(model, alone, (Mode.MULTI_REQUEST,))[Mode.MULTI_REQUEST]
+    return [_cell(name, length_tokens, mode, judged[mode], blind, count) for mode in modes]
+
+
+def _cell(name: str, length_tokens: int, mode: Mode, judged: Sequence[Judged], blind: Sequence[Judged], count: int) -> Cell:
     right = sum(one.right for one in judged)
     low, high = wilson(right, len(judged))
     return Cell(
@@ -102,11 +116,11 @@ def cells(
     """All cells; a length that cannot hold a task's turns is left out."""
     for length_tokens in lengths_tokens:
         for name in names:
-            for mode in modes:
-                try:
-                    yield cell(model, name, length_tokens, mode, count=count)
-                except ScbenchError:
-                    break
+            try:
+                found = both(model, name, length_tokens, modes, count=count)
+            except TooSmall:
+                continue
+            yield from found
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
@@ -119,34 +133,82 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _judge(model: PreTrainedModel, asked: Sequence[Session], mode: Mode) -> Iterator[Judged]:
-    """Every answer of every session; in multi-request mode each turn is a stream of its own."""
-    streams: list[tuple[Row, list[tuple[int, float | None]]]] = []
+def _judge(model: PreTrainedModel, asked: Sequence[Session], modes: Sequence[Mode]) -> dict[Mode, list[Judged]]:
+    """Every answer of every session. Contexts equally long are read together, and each is read once: its cache is forked for what follows."""
+    found: dict[Mode, list[Judged]] = {mode: [] for mode in modes}
+    by_size: dict[int, list[Session]] = {}
     for session in asked:
-        whole = [(turn, one.depth) for turn, one in enumerate(session.turns)]
-        if mode is Mode.MULTI_TURN:
-            streams.append((row(session), whole))
-        else:
-            streams += [(row(replace(session, turns=(session.turns[turn],))), [(turn, depth)]) for turn, depth in whole]
-    streams.sort(key=lambda stream: len(stream[0].ids))
-    first = 0
-    while first < len(streams):
-        last = first + 1
-        while last < len(streams) and (last + 1 - first) * len(streams[last][0].ids) <= BATCH_TOKENS:
-            last += 1
-        batch = streams[first:last]
-        for (_, turns), rights in zip(batch, _rights(model, [found for found, _ in batch]), strict=True):
-            for (turn, depth), right in zip(turns, rights, strict=True):
-                yield Judged(turn=turn, depth=depth, right=right)
-        first = last
+        by_size.setdefault(_shared(row(session)), []).append(session)
+    for size, group in by_size.items():
+        step = max(1, BATCH_TOKENS // size)
+        for first in range(0, len(group), step):
+            batch = group[first : first + step]
+            cache = _read(model, [row(session).ids[:size] for session in batch])
+            for mode in modes:
+                for turns in _streams(batch, mode):
+                    tails = [_tail(session, own, size) for session, own in zip(batch, turns, strict=True)]
+                    for session, own, rights in zip(batch, turns, _rights(model, tails, deepcopy(cache), size), strict=True):
+                        for turn, right in zip(own, rights, strict=True):
+                            found[mode].append(Judged(turn=turn, depth=session.turns[turn].depth, right=right))
+    return found
+
+
+def _shared(one: Row) -> int:
+    """Tokens before the first question."""
+    return one.ids.index(_token(ASK))
+
+
+def _streams(batch: Sequence[Session], mode: Mode) -> Iterator[list[range]]:
+    """Which turns of each session make one stream: all of them, or one at a time."""
+    if mode is Mode.MULTI_TURN:
+        yield [range(len(session.turns)) for session in batch]
+        return
+    for turn in range(max(len(session.turns) for session in batch)):
+        yield [range(turn, min(turn + 1, len(session.turns))) for session in batch]
+
+
+def _tail(session: Session, turns: range, size: int) -> Row:
+    """What follows the shared part: these turns with their golds; a lone end where a session has no such turn."""
+    if not turns:
+        return Row((_token(END), _token(END)), (0, 0))
+    whole = row(replace(session, turns=session.turns[turns.start : turns.stop]))
+    return Row(whole.ids[size:], whole.loss[size:])
+
+
+def _token(word: str) -> int:
+    return int(tokenizer().raw.convert_tokens_to_ids(word))
 
 
 @torch.inference_mode()
-def _rights(model: PreTrainedModel, rows: Sequence[Row]) -> list[list[bool]]:
-    """For every row, whether each of its answers is right, in order."""
+def _read(model: PreTrainedModel, contexts: Sequence[Sequence[int]]) -> Any:
+    """The cache after the contexts [sessions, size]."""
+    return _cache_of(model.base_model(input_ids=torch.tensor(contexts, device=model.device), use_cache=True))
+
+
+def _cache_of(out: Any) -> Any:
+    cache = getattr(out, "past_key_values", None)
+    return out.cache_params if cache is None else cache
+
+
+def _hidden(model: PreTrainedModel, ids: Tensor, cache: Any, past_tokens: int) -> Tensor:
+    """[rows, tokens, hidden] of what follows the `past_tokens` in `cache` (None and 0: of texts from their beginning).
+
+    A model with Mamba-2 layers needs `scan.fast`. Positions are told, because Bamba counts them from 0 whatever its cache holds.
+    """
+    takes = inspect.signature(model.forward).parameters
+    told: dict[str, Any] = {"cache_params" if "cache_params" in takes else "past_key_values": cache}
+    if "position_ids" in takes:
+        told["position_ids"] = torch.arange(past_tokens, past_tokens + ids.shape[1], device=ids.device)[None]
+    hidden: Tensor = model.base_model(input_ids=ids, use_cache=True, **told).last_hidden_state
+    return hidden
+
+
+@torch.inference_mode()
+def _rights(model: PreTrainedModel, rows: Sequence[Row], cache: Any, past_tokens: int) -> list[list[bool]]:
+    """For every row, whether each of its answers is right, in order. `cache` is what stands before the rows; it is written to."""
     ids = pad_sequence([torch.tensor(one.ids) for one in rows], batch_first=True).to(model.device)
     flags = pad_sequence([torch.tensor(one.loss, dtype=torch.bool) for one in rows], batch_first=True).to(model.device)
-    hidden = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+    hidden = _hidden(model, ids[:, :-1], cache, past_tokens)
     wanted = flags[:, 1:]
     same = model.get_output_embeddings()(hidden[wanted]).argmax(-1) == ids[:, 1:][wanted]
     places = wanted.nonzero()
