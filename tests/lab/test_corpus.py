@@ -61,3 +61,19 @@ def test_every_portion_holds_every_task_as_often_as_its_weight(tmp_path: Path) -
     shares = np.bincount(kinds, minlength=12) / len(kinds)
     wanted = np.array([corpus.WEIGHTS[name] for name in names()]) / sum(corpus.WEIGHTS.values())
     assert np.abs(shares - wanted).max() < 0.03
+
+
+def test_a_portion_with_weights_of_its_own_holds_tasks_in_these_shares() -> None:
+    own = Portion(tokens=3_000, shortest_tokens=32, longest_tokens=64, weights={**dict.fromkeys(names(), 0), "mf": 3, "vt": 1})
+    kinds = np.array([corpus.sample(seed, own)[0] for seed in range(400)])
+    assert set(kinds) == {names().index("mf"), names().index("vt")}
+    assert 0.68 < float((kinds == names().index("mf")).mean()) < 0.82
+
+
+def test_the_two_courses_share_no_seed_and_weigh_every_task() -> None:
+    assert all(
+        set(portion.weights or corpus.WEIGHTS) == set(names()) for portions in corpus.COURSES.values() for portion in portions
+    )
+    assert all(
+        weight > 0 for portions in corpus.COURSES.values() for one in portions for weight in (one.weights or {"": 1}).values()
+    )

@@ -39,6 +39,12 @@ def train(
         Path | None,
         typer.Option(help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there"),
     ] = None,
+    course: Annotated[
+        int,
+        typer.Option(
+            help="which data to write: 1 all tasks, short to long; 2 mostly what is learned last, after 1 (with --start)"
+        ),
+    ] = 1,
     start: Annotated[
         Path | None, typer.Option(help="folder of a model to go on from (OUT/model of an earlier run); default: drawn weights")
     ] = None,
@@ -46,7 +52,7 @@ def train(
     seed: Annotated[int, typer.Option(help="of the first weights and of the order of the rows")] = 0,
     steps: Annotated[int | None, typer.Option(help="default: to the end of the data", rich_help_panel=LEARNS)] = None,
     step_tokens: Annotated[int, typer.Option(help="tokens of one step, padding included", rich_help_panel=LEARNS)] = 2048,
-    lr: Annotated[float, typer.Option(help="rate of Muon (matrices inside blocks)", rich_help_panel=LEARNS)] = 0.02,
+    lr: Annotated[float, typer.Option(help="rate of Muon (matrices inside blocks)", rich_help_panel=LEARNS)] = 0.01,
     adam_lr: Annotated[float, typer.Option(help="rate of AdamW (everything else)", rich_help_panel=LEARNS)] = 3e-3,
     weight_decay: Annotated[float, typer.Option(help="on matrices and embeddings", rich_help_panel=LEARNS)] = 0.01,
     warmup_steps: Annotated[int, typer.Option("--warmup", help="steps until the full rate", rich_help_panel=LEARNS)] = 50,
@@ -71,11 +77,12 @@ def train(
     Loss and accuracy of every task are in OUT/curves.jsonl, one line per 50 steps. The loss is on answers only.
 
     Three matched models: write the data once, then `--arch transformer`, `mamba2` and `hybrid` with the same --data and --seed.
+    The shipped ones then took `--course 2 --start OUT/model --lr 0.005`.
     """
     from scbench.lab import tokens
     from scbench.lab.train import train as run
 
-    folder = data or _written(to / "data")
+    folder = data or _written(to / "data", course)
     trained = run(
         folder,
         to,
@@ -105,12 +112,16 @@ def _training(words: Mapping[str, Any], data: Path) -> Training:
     return Training(**given, vocab=len(ids), bos=ids[tokens.BOS], eos=ids[tokens.END])
 
 
-def _written(folder: Path) -> Path:
-    """The training data in `folder`; whatever is missing is written first."""
+def _written(folder: Path, course: int) -> Path:
+    """The training data of a course in `folder`; whatever is missing is written first."""
     from scbench.lab import corpus
 
+    if course not in corpus.COURSES:
+        raise BadConfig(
+            f"--course {course}: there are {', '.join(map(str, corpus.COURSES))}; or give data of your own with --data"
+        )
     out_.print(f"writing training data to {folder} (what is there is kept)", highlight=False, soft_wrap=True)
-    corpus.write(folder)
+    corpus.write(folder, portions=corpus.COURSES[course], seed=course - 1)
     return folder
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,10 @@ class Portion:
     tokens: int
     shortest_tokens: int
     longest_tokens: int
+    weights: Mapping[str, int] | None = None  # sessions of each task; None: WEIGHTS
 
 
-WEIGHTS = {  # sessions of each task: more of what is learned late
+WEIGHTS: Mapping[str, int] = {  # sessions of each task: more of what is learned late
     "kv": 4,
     "prefix_suffix": 5,
     "vt": 4,
@@ -67,6 +68,27 @@ PORTIONS = (  # ten facts first: among two or three, copying any of them is ofte
     Portion(tokens=1_700_000, shortest_tokens=64, longest_tokens=1024),
     Portion(tokens=2_200_000, shortest_tokens=128, longest_tokens=2048),
 )
+LATE_WEIGHTS: Mapping[
+    str, int
+] = {  # a letter of four teaches little, and the first largest number less: these two come late or not at all
+    "kv": 2,
+    "prefix_suffix": 3,
+    "vt": 2,
+    "repoqa": 4,
+    "qa_eng": 2,
+    "qa_chn": 4,
+    "choice_eng": 12,
+    "mf": 14,
+    "many_shot": 3,
+    "summary": 4,
+    "summary_with_needles": 2,
+    "repoqa_and_kv": 2,
+}
+LATE_PORTIONS = (
+    Portion(tokens=600_000, shortest_tokens=48, longest_tokens=256, weights=LATE_WEIGHTS),
+    Portion(tokens=500_000, shortest_tokens=256, longest_tokens=2048, weights=LATE_WEIGHTS),
+)
+COURSES = {1: PORTIONS, 2: LATE_PORTIONS}  # the second goes on from the first (`--start`); its sessions are others
 EPOCHS = 2  # every row is shown twice: drawing sessions costs more than learning from one again
 SCHEDULE = "schedule.json"
 
@@ -107,7 +129,8 @@ def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
     """(task index, context length, row) of a training seed."""
     draw = Draw("lab", "corpus", str(seed))
     known = names()
-    tickets = [index for index, name in enumerate(known) for _ in range(WEIGHTS[name])]
+    weights = portion.weights or WEIGHTS
+    tickets = [index for index, name in enumerate(known) for _ in range(weights[name])]
     index = draw.choice(tickets)
     low, high = math.log(portion.shortest_tokens), math.log(portion.longest_tokens)
     length_tokens = round(math.exp(low + (high - low) * draw.unit()))
@@ -169,4 +192,4 @@ def write(
     return [path for path, _, _ in jobs]
 
 
-__all__ = ["EVALUATION_SEEDS", "NAME", "PORTIONS", "Portion", "Row", "row", "sample", "session_of", "write"]
+__all__ = ["COURSES", "EVALUATION_SEEDS", "NAME", "PORTIONS", "Portion", "Row", "row", "sample", "session_of", "write"]
