@@ -16,7 +16,7 @@ from scbench.methods.budget import top_slots
 from scbench.methods.compression.adakv import AdaKV
 from scbench.methods.compression.expected_attention import ExpectedAttention, expected_logits, mean_rotation
 from scbench.methods.compression.h2o import received
-from scbench.methods.compression.snapkv import window_votes
+from scbench.methods.compression.voting import window_votes
 from scbench.methods.contract import Eviction
 
 Kept = tuple[Tensor, list[Tensor]]

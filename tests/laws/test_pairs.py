@@ -41,7 +41,9 @@ FORMS = {  # one line per method, under its name; a further form that is refused
     "streaming-llm rolling": "streaming-llm[tau=1/2,rolling=yes]",
     "streaming-llm closed": "streaming-llm[tau=1/2,position_mode=cache]",
     "snapkv": "snapkv[tau=1/2]",
+    "snapkv apart": "snapkv[tau=1/2,granularity=query_head]",
     "pyramidkv": "pyramidkv[tau=1/2,beta=2]",
+    "pyramidkv apart": "pyramidkv[tau=1/2,beta=2,granularity=query_head]",
     "adakv": "adakv[tau=1/2]",
     "adakv knorm": "adakv[scorer=knorm,tau=1/2]",
     "h2o": "h2o[tau=1/2]",
@@ -73,7 +75,8 @@ KINDS = ("generation", "eviction", "codec", "retrieval", "loading")
 
 ALL = frozenset({"all"})
 ROLLING = frozenset({"streaming-llm rolling", "h2o rolling", "tova rolling", "tova closed"})
-OWN_CACHE = frozenset({"adakv", "adakv knorm", "kvzip", "duo-attention"}) | ROLLING  # ragged, or rolling
+APART = frozenset({"snapkv apart", "pyramidkv apart"})  # per query head
+OWN_CACHE = frozenset({"adakv", "adakv knorm", "kvzip", "duo-attention"}) | ROLLING | APART  # ragged, rolling, or apart
 WATCHING = frozenset(  # of the queries, or the attention, of the whole context
     {
         "snapkv",
@@ -88,6 +91,7 @@ WATCHING = frozenset(  # of the queries, or the attention, of the whole context
         "expected-attention",
     }
     | {"kvzip", "duo-attention"}
+    | APART
 )
 SPARSE = frozenset({"a-shape", "tri-shape", "minference", "xattention", "flexprefill", "infllm", "infllm read-only"})
 REFUSED: dict[tuple[str, str], list[tuple[frozenset[str], frozenset[str]]]] = {  # what is not refused here runs

@@ -2,13 +2,13 @@
 
     read a prefix ──▶ Snapshot (sealed) ──fork──▶ Stream = per layer: shared read-only Stores + one private Tail that grows
 
-K and V are kept at KV-head granularity, always. `logical_tokens` (tokens seen, sets the next position) and stored slots are two numbers and
+K and V are kept at KV-head granularity (but for `QueryHeadStore`, which is asked for by name). `logical_tokens` (tokens seen, sets the next position) and stored slots are two numbers and
 never share a variable.
 """
 
 from scbench.kv.shape import CacheShape
 from scbench.kv.snapshot import LayerView, Observed, Snapshot
-from scbench.kv.store import DenseStore, RaggedStore, Read, Store
+from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, Store
 from scbench.kv.stream import LayerCache, Stream
 from scbench.kv.tail import DenseTail, Tail
 
@@ -19,6 +19,7 @@ __all__ = [
     "LayerCache",
     "LayerView",
     "Observed",
+    "QueryHeadStore",
     "RaggedStore",
     "Read",
     "Snapshot",

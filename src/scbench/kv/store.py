@@ -137,3 +137,31 @@ class RaggedStore:
 
     def positions(self, head: int) -> Tensor:
         return self._positions[head]
+
+
+class QueryHeadStore:
+    """K and V at query-head granularity, as many slots in every query head: (H * G, S, D) each, the group of a KV head side by side.
+
+    Bytes: 2 H G S D e. A position that several heads of a group keep is held as many times.
+    """
+
+    def __init__(self, k_QSD: Tensor, v_QSD: Tensor, positions_QS: Tensor, *, group: int) -> None:
+        self.k_QSD, self.v_QSD, self.positions_QS, self.group = k_QSD, v_QSD, positions_QS, group
+        self._read_bytes = nbytes((k_QSD, v_QSD))
+
+    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+        heads, group, tokens, dim = q_HGTD.shape
+        out, lse = full(q_HGTD.reshape(heads * group, 1, tokens, dim), self.k_QSD, self.v_QSD, scale=scale)
+        return Read(Partial(out.view(q_HGTD.shape), lse.view(heads, group, tokens)), self._read_bytes)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"k": self.k_QSD, "v": self.v_QSD}
+
+    def positions(self, head: int) -> Tensor:
+        """Those that any query head of the group holds."""
+        held: Tensor = torch.unique(self.positions_QS[head * self.group : (head + 1) * self.group])
+        return held
+
+    def own_positions(self, head: int, member: int) -> Tensor:
+        """Those of one query head: `member` of the group of KV head `head`."""
+        return self.positions_QS[head * self.group + member]

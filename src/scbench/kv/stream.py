@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from scbench.kv.store import Store, nbytes
+from scbench.kv.store import QueryHeadStore, Store, nbytes
 from scbench.kv.tail import Sparse, Tail
 
 
@@ -96,9 +96,14 @@ class Stream:
         return torch.cat([*(store.positions(head) for store in cache.stores), tail])
 
     def stored_tokens(self, kv_heads: int) -> float:
-        """Slots held, mean over attention layers and KV heads."""
-        counts = [len(self.positions(layer, head)) for layer in self.layers for head in range(kv_heads)]
+        """Slots held, mean over attention layers and KV heads; what several query heads hold for themselves counts as often."""
+        counts = [self._slots(layer, head) for layer in self.layers for head in range(kv_heads)]
         return sum(counts) / len(counts) if counts else 0.0
+
+    def _slots(self, layer: int, head: int) -> int:
+        apart = [store for store in self.layers[layer].stores if isinstance(store, QueryHeadStore)]
+        again = sum(store.group * store.positions_QS.shape[1] - len(store.positions(head)) for store in apart)
+        return len(self.positions(layer, head)) + again
 
 
 def share(positions: Sequence[int], held: Tensor) -> float:

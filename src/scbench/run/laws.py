@@ -7,6 +7,7 @@ so a law takes milliseconds and nobody needs weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.errors import ScbenchError
-from scbench.kv import Snapshot, Stream
+from scbench.kv import QueryHeadStore, Snapshot, Stream
 from scbench.kv.store import nbytes
 from scbench.methods.contract import ROTATION, Method
 from scbench.methods.fork import fork
@@ -219,10 +220,11 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
         shares = torch.softmax(torch.stack([part.lse for part in parts]), dim=0).unsqueeze(-1)
         out = sum((share * part.out for share, part in zip(shares, parts, strict=True)), torch.zeros_like(q_HGTD))
         placed = method.eviction.gathered(view, held)[0] if ROTATION in method.needs else None  # keys that were moved
-        for head, kept in enumerate(held):
+        for head, member in product(range(shape.kv_heads), range(shape.group)):
+            kept, one = _kept_by(stream, layer, head, member), slice(member, member + 1)
             keys = torch.cat([view.k_HSD[head, kept] if placed is None else placed[head], k_new[head]])
             values = torch.cat([view.v_HSD[head, kept], v_new[head]])
-            worst = far(out[head], _plainly(q_HGTD[head], keys, values, view.scale))
+            worst = far(out[head, one], _plainly(q_HGTD[head, one], keys, values, view.scale))
             need(
                 worst < 1e-4,
                 f"{method}: layer {layer}, head {head} attends to something else than the {len(kept)} entries it keeps ({worst:.3g})",
@@ -230,6 +232,12 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
     dense = logits(engine, snapshot.fork(), QUERY)
     if len(stream.positions(next(iter(stream.layers)), 0)) < CONTEXT_TOKENS:
         need(far(logits(engine, stream, QUERY), dense) > 1e-6, f"{method} freed entries and its logits are still exactly dense")
+
+
+def _kept_by(stream: Stream, layer: int, head: int, member: int) -> Tensor:
+    """Positions that one query head of a KV head's group attends to, nothing having been appended yet."""
+    first = next(iter(stream.layers[layer].stores), None)
+    return first.own_positions(head, member) if isinstance(first, QueryHeadStore) else stream.positions(layer, head)
 
 
 def _plainly(q_GTD: Tensor, k_SD: Tensor, v_SD: Tensor, scale: float) -> Tensor:

@@ -53,9 +53,9 @@ class AdaKV(Eviction):
                 f"adakv[scorer={self.scorer}]: {name} does not rank slots; take snapkv, h2o, tova, pyramidkv, knorm, keydiff ..."
             )
         inner = spelling.build(found, params, written=self.scorer)
-        if inner.tau is not None or inner.budget_tokens is not None or inner.rolls or inner.asks != inner.needs:
+        if inner.tau is not None or inner.budget_tokens is not None or inner.own_cache or inner.asks != inner.needs:
             raise Mismatch(
-                f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that acts once and moves nothing"
+                f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that acts once, per KV head, and moves nothing"
             )
 
     @property

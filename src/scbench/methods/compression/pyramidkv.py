@@ -10,17 +10,18 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
-from scbench.methods.compression.snapkv import window_votes
-from scbench.methods.contract import WINDOW, Eviction
+from scbench.methods.compression.voting import Voting, head_votes
+from scbench.methods.contract import WINDOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PyramidKV(Eviction):
+class PyramidKV(Voting):
     """Layer l keeps its window and n_max - l (n_max - n_min) / (L - 1) prefix slots; the mean over layers is the budget.
 
     Source: PyramidKV (arXiv 2406.02069). With b = budget - window: n_min = floor(b / beta), n_max = 2 b - n_min, clipped at the prefix; uniform
     where the tokens are fewer than 2 b. With `capacity_tokens` the step is floored as published, which leaves up to L^2/2 slots too many; with a
     share or `budget_tokens` the layers are rounded by largest remainder to exactly L times the budget, and n_min is at least min(4, b).
+    The published code holds all of it per query head (`granularity=query_head`, as in preset `code`).
     """
 
     window_tokens: int = 32
@@ -32,11 +33,20 @@ class PyramidKV(Eviction):
     name: ClassVar[str] = "pyramidkv"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "PyramidKV, arXiv 2406.02069"
-    bytes_formula: ClassVar[str] = "2 H K_l D e, K_l falling, mean K"
-    difference: ClassVar[str] = "a budget is shared out exactly; published: steps are floored, up to L^2/2 slots too many"
+    bytes_formula: ClassVar[str] = "2 H K_l D e, K_l falling, mean K; G times that per query head"
+    difference: ClassVar[str] = (
+        "a budget is shared out exactly, per KV head; published: steps floored, up to L^2/2 slots too many, and per query head (granularity=query_head)"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "beta": 20},
-        "code": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "beta": 20},
+        "code": {
+            "window_tokens": 32,
+            "capacity_tokens": 4096,
+            "kernel": 5,
+            "pooling": "avg",
+            "beta": 20,
+            "granularity": "query_head",
+        },
         "longbench": {"window_tokens": 8, "capacity_tokens": 2048, "kernel": 7, "pooling": "max", "beta": 20},
     }
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
@@ -91,8 +101,8 @@ class PyramidKV(Eviction):
             return window + most - layer * ((most - least) // (layers - 1))
         return window + shared_out([most - Fraction(at * (most - least), layers - 1) for at in range(layers)])[layer]
 
-    def rank(self, view: LayerView) -> Tensor:
-        return window_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)
+    def votes(self, view: LayerView) -> Tensor:
+        return head_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)
 
 
 def shared_out(wanted: list[Fraction]) -> list[int]:

@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
-from scbench.methods.contract import WINDOW, Eviction
+from scbench.methods.compression.voting import Voting, head_votes
+from scbench.methods.contract import WINDOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SnapKV(Eviction):
+class SnapKV(Voting):
     """Keep the window and the prefix slots its queries attend to most, votes smoothed so that neighbours survive together.
 
     Source: SnapKV (arXiv 2404.14469). s_j = sum over the window's rows of softmax attention (fp32), pooled along j with zero padding at the
     edges, then mean over the group. Ours stores per KV head, so a budget means what it says; the published code repeats K and V to query heads
-    first and holds G times as much. `window_tokens` is capped at half the budget.
+    first and holds G times as much (`granularity=query_head`, as in preset `code`). `window_tokens` is capped at half the budget.
     """
 
     window_tokens: int = 32
@@ -31,13 +30,13 @@ class SnapKV(Eviction):
     name: ClassVar[str] = "snapkv"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "SnapKV, arXiv 2404.14469"
-    bytes_formula: ClassVar[str] = "2 H K D e"
+    bytes_formula: ClassVar[str] = "2 H K D e; 2 H G K D e per query head"
     difference: ClassVar[str] = (
-        "stored per KV head with votes averaged over the group; published: repeated to query heads, G times the bytes"
+        "stored per KV head with votes averaged over the group; published: per query head, G times the bytes (granularity=query_head)"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg"},
-        "code": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg"},
+        "code": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "granularity": "query_head"},
     }
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
@@ -62,24 +61,5 @@ class SnapKV(Eviction):
         if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
             raise Mismatch(f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}")
 
-    def rank(self, view: LayerView) -> Tensor:
-        return window_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)
-
-
-def window_votes(view: LayerView, window: int, *, kernel: int, pooling: str) -> Tensor:
-    """Smoothed votes of the last `window` queries for the slots before them, (H, T) in fp32; inf for the window itself, which always stays."""
-    observed = view.observed.window_HGWD
-    assert observed is not None, "the window of queries is needed and the read did not observe it"
-    votes_HGS = window_attention(observed[:, :, -window:], view.k_HSD, scale=view.scale)[..., : view.tokens - window]
-    pool = functional.avg_pool1d if pooling == "avg" else functional.max_pool1d
-    votes_HS = pool(votes_HGS, kernel, stride=1, padding=kernel // 2).mean(dim=1)
-    return functional.pad(votes_HS, (0, window), value=float("inf"))
-
-
-def window_attention(window_HGWD: Tensor, k_HSD: Tensor, *, scale: float) -> Tensor:
-    """Softmax attention of the last W queries, summed over them: (H, G, S) in fp32. Query w is the token at slot S - W + w."""
-    rows, slots = window_HGWD.shape[2], k_HSD.shape[1]
-    scores = torch.einsum("hgwd,hsd->hgws", window_HGWD.float(), k_HSD.float()) * scale
-    at = torch.arange(slots, device=k_HSD.device)
-    future = at > (slots - rows + torch.arange(rows, device=k_HSD.device)).unsqueeze(1)
-    return torch.softmax(scores.masked_fill_(future, float("-inf")), dim=-1).sum(dim=2)
+    def votes(self, view: LayerView) -> Tensor:
+        return head_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)

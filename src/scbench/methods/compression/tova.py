@@ -11,7 +11,7 @@ from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import LayerView
 from scbench.methods.compression.rolling import Rolling, RollingTail
-from scbench.methods.compression.snapkv import window_attention
+from scbench.methods.compression.voting import window_attention
 from scbench.methods.contract import WINDOW, top_slots
 
 
