@@ -77,3 +77,9 @@ def test_the_two_courses_share_no_seed_and_weigh_every_task() -> None:
     assert all(
         weight > 0 for portions in corpus.COURSES.values() for one in portions for weight in (one.weights or {"": 1}).values()
     )
+
+
+def test_a_portion_may_ask_less() -> None:
+    kind = task("mf", Form.TINY)
+    assert len(corpus.session_of(kind, 7, 200).turns) == 6
+    assert len(corpus.session_of(kind, 7, 200, {"mf": 3}).turns) == 3

@@ -25,7 +25,7 @@ from scbench.types import Form, Mode, Protocol, Session
 
 EVALUATION_SEEDS = 1_000_000
 LEAST_TOKENS = 32  # of a context
-MOST_TURNS = {
+MOST_TURNS: Mapping[str, int] = {
     "mf": 6,
     "choice_eng": 8,
     "vt": 12,
@@ -46,6 +46,7 @@ class Portion:
     shortest_tokens: int
     longest_tokens: int
     weights: Mapping[str, int] | None = None  # sessions of each task; None: WEIGHTS
+    turns: Mapping[str, int] | None = None  # at most, of each task; None: MOST_TURNS
 
 
 WEIGHTS: Mapping[str, int] = {  # sessions of each task: more of what is learned late
@@ -84,9 +85,10 @@ LATE_WEIGHTS: Mapping[
     "summary_with_needles": 2,
     "repoqa_and_kv": 2,
 }
+LATE_TURNS = {**MOST_TURNS, "mf": 3}  # earlier answers give the later ones away, and the first is what is to be learned
 LATE_PORTIONS = (
-    Portion(tokens=600_000, shortest_tokens=48, longest_tokens=256, weights=LATE_WEIGHTS),
-    Portion(tokens=500_000, shortest_tokens=256, longest_tokens=2048, weights=LATE_WEIGHTS),
+    Portion(tokens=600_000, shortest_tokens=48, longest_tokens=256, weights=LATE_WEIGHTS, turns=LATE_TURNS),
+    Portion(tokens=500_000, shortest_tokens=256, longest_tokens=2048, weights=LATE_WEIGHTS, turns=LATE_TURNS),
 )
 COURSES = {1: PORTIONS, 2: LATE_PORTIONS}  # the second goes on from the first (`--start`); its sessions are others
 EPOCHS = 2  # every row is shown twice: drawing sessions costs more than learning from one again
@@ -115,9 +117,9 @@ def row(session: Session) -> Row:
     return Row(tuple(ids), tuple(loss))
 
 
-def session_of(kind: Task, seed: int, length_tokens: int) -> Session:
+def session_of(kind: Task, seed: int, length_tokens: int, most_turns: Mapping[str, int] = MOST_TURNS) -> Session:
     """A session of about as many turns as the length holds: many questions a context are much to learn from one reading."""
-    turns = MOST_TURNS.get(kind.name, USUAL_MOST_TURNS)
+    turns = most_turns.get(kind.name, USUAL_MOST_TURNS)
     while True:
         try:
             return kind.make(seed=str(seed), target=length_tokens, turns=turns, count=Count())
@@ -134,7 +136,7 @@ def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
     index = draw.choice(tickets)
     low, high = math.log(portion.shortest_tokens), math.log(portion.longest_tokens)
     length_tokens = round(math.exp(low + (high - low) * draw.unit()))
-    session = session_of(task(known[index], Form.TINY), seed, length_tokens)
+    session = session_of(task(known[index], Form.TINY), seed, length_tokens, portion.turns or MOST_TURNS)
     return index, length_tokens, row(session)
 
 
