@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
 from scbench.defaults import defaults
-from scbench.engines.lab_models import LAB_MODELS
+from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
@@ -69,7 +69,8 @@ class Result:
     def report(self, folder: Path | None = None) -> dict[str, Path]:
         """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
         found = manifest.read(self.folder)
-        return reports.write_all(self.records(), self.costs(), found, folder or self.folder, stages=stages_of(self.records()))
+        records = self.records()
+        return reports.write_all(records, self.costs(), found, folder or self.folder, stages=stages_of(records), solves=solves)
 
 
 def run(*, engine: Any = None, quiet: bool = False, given: Sequence[str] | None = None, **settings: Any) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,15 @@ def test_weights_lie_in_a_folder_of_the_models_name(tmp_path: Path, monkeypatch:
     (folder / "model.safetensors").touch()
     monkeypatch.setattr(lab_models, "files", lambda package: tmp_path)
     assert lab_folder("lab-hybrid") == folder
+
+
+def test_a_card_says_what_counts_at_its_lengths_and_below(tmp_path: Path) -> None:
+    cells = [
+        {"task": "kv", "length_tokens": 256, "mode": "multi-turn", "passes": True},
+        {"task": "kv", "length_tokens": 1024, "mode": "multi-turn", "passes": False},
+    ]
+    (tmp_path / "card.json").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    told = {length: lab_models.solves(str(tmp_path), "kv", length, "multi-turn") for length in (100, 256, 257, 1024, 2048)}
+    assert told == {100: True, 256: True, 257: False, 1024: False, 2048: False}
+    assert lab_models.solves(str(tmp_path), "kv", 256, "multi-request") is False
+    assert lab_models.solves("some/model", "kv", 256, "multi-turn") is None

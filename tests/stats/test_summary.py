@@ -159,6 +159,14 @@ def test_gate_takes_weak_tasks_out_of_the_averages() -> None:
     assert got.missing["kv"] == "not measurable with this model"
 
 
+def test_what_a_models_card_says_it_cannot_do_is_left_out_too() -> None:
+    rows = run(tasks=("kv", "vt", "prefix_suffix"), methods={"dense": lambda t: 0.95, "snapkv": lambda t: 0.4})
+    summary = summarise(rows, solves=lambda model, task, length_tokens, mode: {"kv": False, "vt": True}.get(task))
+    marks = {task: summary.cell(summary.settings[0], MT, "snapkv", task).is_measurable for task in ("kv", "vt", "prefix_suffix")}  # type: ignore[union-attr]
+    assert marks == {"kv": False, "vt": True, "prefix_suffix": True}
+    assert average(summary, "Retr.String").missing["kv"] == "not measurable with this model"
+
+
 def test_a_gate_outside_0_to_1_is_refused() -> None:
     with pytest.raises(BadConfig, match="gate is 90"):
         summarise([], gate=90)

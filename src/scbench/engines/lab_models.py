@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -47,6 +48,28 @@ def trained_window(place: Path | str) -> int | None:
     if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
         raise DataError(f"{str(path)!r} has {TRAINED}: {tokens!r}; it is a whole number from 1")
     return tokens
+
+
+def solves(model: str, task: str, length_tokens: int, mode: str) -> bool | None:
+    """Whether full attention of `model` passes the gate of its card here: at this length or, where that was not measured, at the next longer one.
+
+    None for a model without a card that says so (any model but the lab's).
+    """
+    found = _cells(model)
+    if found is None:
+        return None
+    longer = sorted(length for name, length, way in found if (name, way) == (task, mode) and length >= length_tokens)
+    return found[task, longer[0], mode] if longer else False
+
+
+@lru_cache
+def _cells(model: str) -> dict[tuple[str, int, str], bool] | None:
+    """(task, context tokens, mode) -> passes, from the card of a lab model or of the model in a folder."""
+    try:
+        path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
+        return {(one["task"], one["length_tokens"], one["mode"]): one["passes"] for one in json.loads(path.read_bytes())["cells"]}
+    except (OSError, ValueError, KeyError, TypeError, Unknown):
+        return None
 
 
 def beyond(name: str, trained_tokens: int) -> str:

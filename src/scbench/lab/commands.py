@@ -76,8 +76,7 @@ def train(
     Kill it at any time; the same command goes on from the last checkpoint, on the CPU to the same weights bit for bit.
     Loss and accuracy of every task are in OUT/curves.jsonl, one line per 50 steps. The loss is on answers only.
 
-    Three matched models: write the data once, then `--arch transformer`, `mamba2` and `hybrid` with the same --data and --seed.
-    The shipped ones then took `--course 2 --start OUT/model --lr 0.005`.
+    Three matched models: the same --data and --seed for each. The shipped ones then took `--course 2 --start OUT/model --lr 0.005`.
     """
     from scbench.lab import tokens
     from scbench.lab.train import train as run

@@ -9,7 +9,7 @@ from scbench.report.latex import latex
 from scbench.report.markdown import markdown
 from scbench.report.page import page
 from scbench.report.tabular import cost_csv, csv, turns_csv
-from scbench.stats import CostRow, summarise
+from scbench.stats import CostRow, Solves, summarise
 from scbench.types import Record
 
 
@@ -22,12 +22,13 @@ def write_all(
     stages: Mapping[str, tuple[str, str]] | None = None,
     baseline: str = "dense",
     gate: float | None = None,
+    solves: Solves | None = None,
 ) -> dict[str, Path]:
     """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; returns their paths by name.
 
     A report is a pure function of its input: files are replaced, nothing is appended. Arguments as in `stats.summarise`.
     """
-    summary = summarise(records, cost_rows, stages=stages, baseline=baseline, gate=gate)
+    summary = summarise(records, cost_rows, stages=stages, baseline=baseline, gate=gate, solves=solves)
     texts = {
         "report.md": markdown(summary, manifest),
         "results.csv": csv(summary),

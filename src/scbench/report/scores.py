@@ -165,9 +165,12 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     if any(SIMULATED in row.name for row in rows):
         notes.append(f"{SIMULATED} simulated: the method masked entries instead of freeing them.")
     if WEAK in used:
-        notes.append(
-            f"{WEAK} not measurable with this model: {summary.baseline} stays under {percent(summary.gate)}; left out of the averages."
+        why = (
+            "by its card full attention does not solve it"
+            if summary.gate is None
+            else f"{summary.baseline} stays under {percent(summary.gate)}"
         )
+        notes.append(f"{WEAK} not measurable with this model: {why}; left out of the averages.")
     if FAILED in used:
         notes.append(f"{FAILED} some turns failed and are no part of the mean. With failures as 0: {_zeroed(mine)}.")
     if LOST in used:

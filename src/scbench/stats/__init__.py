@@ -13,7 +13,7 @@ from scbench.stats.frame import frame
 from scbench.stats.intervals import Estimate
 from scbench.stats.paired import ALPHA, Difference
 from scbench.stats.paper import ABILITIES, OVERALL, tasks_of, title_of
-from scbench.stats.summary import SIMULATED, MethodInfo, Share, Summary, summarise
+from scbench.stats.summary import SIMULATED, MethodInfo, Share, Solves, Summary, summarise
 
 __all__ = [
     "ABILITIES",
@@ -30,6 +30,7 @@ __all__ = [
     "MethodInfo",
     "Setting",
     "Share",
+    "Solves",
     "Spread",
     "Summary",
     "Trend",

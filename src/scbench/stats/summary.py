@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import polars as pl
 
@@ -21,6 +22,7 @@ STAGES = ("reference", "generation", "compression", "retrieval", "loading", "sev
 MODES = ("multi-turn", "multi-request")
 RESAMPLES = 2000
 SIMULATED = "‡"
+Solves: TypeAlias = Callable[[str, str, int, str], bool | None]  # None: nobody measured it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class Summary:
         return tuple(mode for mode in self.modes if mode in ran)
 
 
+def _by_card(cell: Cell, solves: Solves) -> Cell:
+    said = solves(cell.setting.model, cell.task, cell.setting.length_tokens, cell.mode)
+    return replace(cell, is_measurable=False) if said is False else cell
+
+
 def summarise(
     records: Sequence[Record],
     cost_rows: Iterable[CostRow | Mapping[str, object]] = (),
@@ -100,17 +107,21 @@ def summarise(
     stages: Mapping[str, tuple[str, str]] | None = None,
     baseline: str = "dense",
     gate: float | None = None,
+    solves: Solves | None = None,
     resamples: int = RESAMPLES,
 ) -> Summary:
     """All numbers of a report.
 
     `stages` maps a method to its (life-cycle stage, category). `gate` is the least baseline score at which a task can tell
-    something about a method (0.90 for tiny models); None shows every task as measurable. The same records give the same summary.
+    something about a method (0.90 for tiny models); None shows every task as measurable. `solves` says of (model, task, context tokens,
+    mode) whether full attention does it by the model's own card; cells of which it says no are not measurable, whatever the gate. The same records give the same summary.
     """
     if gate is not None and not 0.0 <= gate <= 1.0:
         raise BadConfig(f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate")
     table, rows = frame(records), tuple(cost_row(row) for row in cost_rows)
     found, points = cells(table, baseline=baseline, gate=gate, resamples=resamples), curves(table)
+    if solves is not None:
+        found = [_by_card(cell, solves) for cell in found]
     settings = tuple(sorted({cell.setting for cell in found}))
     names = {cell.method for cell in found} | {row.method for row in rows}
     simulated = {cell.method for cell in found if cell.simulated} | {row.method for row in rows if row.simulated}
