@@ -39,12 +39,7 @@ def train(
         Path | None,
         typer.Option(help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there"),
     ] = None,
-    course: Annotated[
-        int,
-        typer.Option(
-            help="which data to write: 1 all tasks, short to long; 2 mostly what is learned last, after 1 (with --start)"
-        ),
-    ] = 1,
+    course: Annotated[int, typer.Option(help="data to write: 1 all tasks; 2 what is learned last (with --start)")] = 1,
     start: Annotated[
         Path | None, typer.Option(help="folder of a model to go on from (OUT/model of an earlier run); default: drawn weights")
     ] = None,
@@ -58,10 +53,7 @@ def train(
     warmup_steps: Annotated[int, typer.Option("--warmup", help="steps until the full rate", rich_help_panel=LEARNS)] = 50,
     decay: Annotated[str, typer.Option(help="of the rate, to a twentieth: cosine or linear", rich_help_panel=LEARNS)] = "linear",
     schedule: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSON with doses per phase; default: the schedule.json of the data, else every row once", rich_help_panel=LEARNS
-        ),
+        Path | None, typer.Option(help="JSON with doses per phase; default: the data's schedule.json", rich_help_panel=LEARNS)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=RUNS)] = "auto",
     precision: Annotated[
