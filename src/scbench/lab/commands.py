@@ -23,6 +23,10 @@ lab = typer.Typer(
 )
 LEARNS, RUNS = "How it learns", "Where it runs"
 out_ = Console()
+Data = Annotated[
+    Path | None, typer.Option(help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there")
+]
+Precision = Annotated[str, typer.Option(help="of products: float32, bfloat16; auto is bfloat16 on a GPU", rich_help_panel=RUNS)]
 
 
 @lab.callback()
@@ -35,10 +39,7 @@ def train(
     ctx: typer.Context,
     arch: Annotated[str, typer.Option(help="transformer, mamba2 or hybrid; all see the same tokens in the same order")],
     to: Annotated[Path, typer.Option("--out", help="folder of the run; the same command resumes it")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there"),
-    ] = None,
+    data: Data = None,
     course: Annotated[int, typer.Option(help="data to write: 1 all tasks; 2 what is learned last (with --start)")] = 1,
     start: Annotated[
         Path | None, typer.Option(help="folder of a model to go on from (OUT/model of an earlier run); default: drawn weights")
@@ -56,9 +57,10 @@ def train(
         Path | None, typer.Option(help="JSON with doses per phase; default: the data's schedule.json", rich_help_panel=LEARNS)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=RUNS)] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="of products: float32, bfloat16; auto is bfloat16 on a GPU", rich_help_panel=RUNS)
-    ] = "auto",
+    precision: Precision = "auto",
+    stop_after: Annotated[
+        int | None, typer.Option(help="end this call after so many steps, with a checkpoint", rich_help_panel=RUNS)
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads; default: torch's own", rich_help_panel=RUNS)] = None,
     checkpoint_s: Annotated[float, typer.Option(help="seconds between checkpoints", rich_help_panel=RUNS)] = 300.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress", rich_help_panel=RUNS)] = False,
@@ -68,7 +70,7 @@ def train(
     Kill it at any time; the same command goes on from the last checkpoint, on the CPU to the same weights bit for bit.
     Loss and accuracy of every task are in OUT/curves.jsonl, one line per 50 steps. The loss is on answers only.
 
-    Three matched models: the same --data and --seed for each. The shipped ones then took `--course 2 --start OUT/model --lr 0.005`.
+    Three matched models: the same --data and --seed for each. The shipped ones: `--stop-after 6000`, then `--course 2 --start OUT/model --lr 0.005`.
     """
     from scbench.lab import tokens
     from scbench.lab.train import train as run
@@ -81,6 +83,7 @@ def train(
         device=device,
         threads=threads,
         checkpoint_s=checkpoint_s,
+        stop_after=stop_after,
         start=start,
         save_tokenizer=tokens.save,
         quiet=quiet,
@@ -88,7 +91,7 @@ def train(
     out_.print(f"model: {trained.model}", highlight=False, soft_wrap=True)
     if not trained.finished:
         out_.print(f"stopped at step {trained.steps} of {trained.of_steps}; the same command goes on", highlight=False)
-        raise typer.Exit(130)
+        raise typer.Exit(130 if stop_after is None else 0)
 
 
 def _training(words: Mapping[str, Any], data: Path) -> Training:
