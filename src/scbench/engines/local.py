@@ -37,12 +37,20 @@ def packed_attention(
     k: Tensor,
     v: Tensor,
     attention_mask: Tensor | None,
-    *,
     scaling: float,
+    dropout: float = 0.0,
+    *,
     scbench_pass: Any = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """The attention function registered with `transformers`: q (1, Hq, N, D), k and v (1, Hk, N, D) to (1, N, Hq, D)."""
+    """The attention function registered with `transformers`: q (1, Hq, N, D), k and v (1, Hk, N, D) to (1, N, Hq, D).
+
+    Arguments stand in the order of transformers' own functions, because packages that wrap all that are registered hand them on by place.
+    """
+    if dropout:
+        raise Mismatch(
+            f"{type(module).__name__} asks for attention dropout of {dropout}; the local engine evaluates and has none, call eval()"
+        )
     if scbench_pass is None:
         raise Mismatch("this model did not hand our batch to its attention; it cannot be run by the local engine")
     for word in ("s_aux", "softcap", "position_bias"):
