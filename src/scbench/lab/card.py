@@ -147,5 +147,10 @@ def _by_turn(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "| task | " + " | ".join(f"turn {turn + 1}" for turn in range(turns)) + " |",
         "|---" * (turns + 1) + "|",
-        *(f"| {cell['task']} | " + " | ".join(f"{100 * value:.0f} %" for value in cell["by_turn"]) + " |" for cell in own),
+        *(f"| {cell['task']} | " + " | ".join(_turns(cell["by_turn"], turns)) + " |" for cell in own),
     ]
+
+
+def _turns(values: Sequence[float], turns: int) -> list[str]:
+    """One entry a column; a task of fewer turns has dashes at the end."""
+    return [f"{100 * value:.0f} %" for value in values] + ["-"] * (turns - len(values))
