@@ -35,7 +35,7 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         str,
         "--model",
         GRID,
-        "smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`; several joined by commas",
+        "lab-transformer, smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`; several joined by commas",
     ),
     ("tasks", str, "--tasks", GRID, "task names joined by commas, or all; see `scbench list tasks`"),
     ("methods", str, "--methods", GRID, "joined by commas, stages of one by +: dense,snapkv\\[tau=1/16],a-shape+kivi\\[bits=2]"),
@@ -103,7 +103,7 @@ def with_options(act: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
 def run(words: dict[str, Any]) -> None:
     """Run a grid of tasks, modes and methods on one model or several, and write its page.
 
-    With no arguments: SmolLM2-135M on small generated sessions, dense and six methods. Kill it at any time; the same command goes on.
+    With no arguments: the three small lab models on all twelve tasks in both modes, dense and every method. Kill it at any time; the same command goes on.
     """
     from scbench import api
 

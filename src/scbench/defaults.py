@@ -65,7 +65,7 @@ SMOLLM2: Mapping[str, Any] = {  # a task of each ability that a general model of
     "sessions": 2,
     "turns": 2,
 }
-EMBEDDED = SMOLLM2  # what plays when no model is named
+EMBEDDED = LAB  # what plays when no model is named
 OWN = ("tasks", "lengths_tokens", "data")  # whoever says one of these has a run of their own: small numbers no longer apply
 
 

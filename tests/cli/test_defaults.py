@@ -11,12 +11,9 @@ from scbench.tasks import names
 from scbench.types import Mode
 
 
-def test_with_no_words_the_embedded_model_plays_what_it_can_do() -> None:
-    assert api.settle({}) == api.settle({"model": "smollm2-135m"})
-
-
-def test_the_lab_models_play_every_task_in_both_modes_under_every_method() -> None:
-    settings = api.settle({"model": "lab-transformer,lab-mamba2,lab-hybrid"})
+def test_with_no_words_the_lab_models_play_every_task_in_both_modes_under_every_method() -> None:
+    settings = api.settle({})
+    assert settings == api.settle({"model": "lab-transformer,lab-mamba2,lab-hybrid"})
     assert settings.tasks == names()
     assert settings.modes == (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
     assert settings.methods == EVERY_METHOD
@@ -36,8 +33,9 @@ def test_smollm2_alone_plays_the_tasks_it_can_do() -> None:
 
 
 def test_a_run_of_ones_own_takes_no_small_numbers() -> None:
-    own = api.settle({"tasks": "kv"})
+    own = api.settle({"model": "smollm2-135m", "tasks": "kv"})
     assert (own.models, own.lengths_tokens, own.sessions, own.turns, own.cost_repeats) == (("smollm2-135m",), (4096,), 8, None, 3)
+    assert api.settle({"tasks": "kv"}).models == LAB["models"]
     lab = api.settle({"model": "lab-hybrid", "tasks": "kv"})
     assert (lab.lengths_tokens, lab.sessions) == (LAB["lengths_tokens"], 8)  # the lab models were trained on short texts
     other = api.settle({"model": "some/model"})

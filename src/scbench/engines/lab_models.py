@@ -1,4 +1,4 @@
-"""Names for the package's own small models: where their files will lie, and how long the texts were that they learned from. None is shipped yet.
+"""The package's own small models: where their files lie, how long the texts were that they learned from, and what they solve.
 
 They are ordinary checkpoints with a `card.json` beside config.json; nothing here knows how they were made.
 """
@@ -15,9 +15,9 @@ from scbench.errors import DataError, Unknown
 
 CARD, TRAINED = "card.json", "trained_window_tokens"
 LAB_MODELS: Mapping[str, str] = {
-    "lab-transformer": "a small transformer for the tiny forms; weights are not shipped yet: `scbench lab train` makes them",
-    "lab-mamba2": "the same as a gated linear RNN (Mamba-2); not shipped yet",
-    "lab-hybrid": "the same as a hybrid of Mamba-2 and attention layers; not shipped yet",
+    "lab-transformer": "1.25M parameters, trained on the tiny forms of all tasks: grouped-query attention",
+    "lab-mamba2": "the same, trained on the same tokens: a gated linear RNN (Mamba-2)",
+    "lab-hybrid": "the same, trained on the same tokens: Mamba-2 and attention layers in turn",
 }
 
 
