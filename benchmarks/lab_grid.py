@@ -12,7 +12,11 @@ from pathlib import Path
 
 import scbench
 from scbench.engines.lab_models import solves
+from scbench.engines.load import shape_of_model
+from scbench.errors import Mismatch
+from scbench.methods import parse
 from scbench.report.markdown import markdown
+from scbench.run import pairing
 from scbench.stats import summarise
 from scbench.tasks import names
 from scbench.types import Mode
@@ -45,6 +49,19 @@ def grid() -> tuple[str, ...]:
     return ("dense", *budgets, *CODECS, *WHOLE)
 
 
+def possible(length_tokens: int) -> tuple[list[str], list[str]]:
+    """The spellings that the model can take at this length, and why it cannot take the others."""
+    shapes = {MODEL: shape_of_model(MODEL)}
+    taken, refused = list[str](), list[str]()
+    for spelled in grid():
+        try:
+            pairing.check([parse(spelled)], shapes, (length_tokens,))
+            taken.append(spelled)
+        except Mismatch as error:
+            refused.append(str(error))
+    return taken, refused
+
+
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--length", type=int, default=512, help="tokens of context")
@@ -55,10 +72,11 @@ def main() -> None:
     tasks = [name for name in names() if any(solves(MODEL, name, given.length, str(mode)) for mode in Mode)]
     if not tasks:
         raise SystemExit(f"{MODEL} solves no task at {given.length} tokens by its card; take another --length")
+    methods, refused = possible(given.length)
     result = scbench.run(
         model=MODEL,
         tasks=tasks,
-        methods=grid(),
+        methods=methods,
         length=str(given.length),
         sessions=given.sessions,
         turns=given.turns,
@@ -72,9 +90,9 @@ def main() -> None:
         f"<!-- written by benchmarks/lab_grid.py on {datetime.now(UTC).date()}: --length {given.length} --sessions {given.sessions} "
         f"--turns {given.turns}, on 2 CPU cores -->\n\n"
     )
-    REPORT.write_text(
-        head + markdown(summary).replace("# scbench report", f"# {MODEL}, every method at three budgets", 1), encoding="utf-8"
-    )
+    gaps = "".join(f"- not played: {why}\n" for why in refused)
+    text = markdown(summary).replace("# scbench report\n", f"# {MODEL}, every method at three budgets\n\n{gaps}", 1)
+    REPORT.write_text(head + text, encoding="utf-8")
     print(REPORT)
 
 

@@ -1,7 +1,7 @@
 """scbench measures what happens to a long-context LLM when its KV cache is shared, compressed, fetched and reused.
 
     import scbench
-    result = scbench.run(model="smollm2-135m", tasks=["kv"], methods=["dense", "snapkv[tau=1/4]"], length="1k", sessions=4)
+    result = scbench.run(model="lab-transformer", tasks=["kv"], methods=["dense", "snapkv[tau=1/4]"], length="512", sessions=4)
     result.frame()        # a polars table, one row a turn
 
 `import scbench` imports neither torch nor transformers.
