@@ -166,7 +166,7 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
         notes.append(f"{SIMULATED} simulated: the method masked entries instead of freeing them.")
     if WEAK in used:
         why = (
-            "by its card full attention does not solve it"
+            "by its card full attention does not solve it, or was not measured so far out"
             if summary.gate is None
             else f"{summary.baseline} stays under {percent(summary.gate)}"
         )
