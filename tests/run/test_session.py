@@ -375,3 +375,21 @@ def test_unexpected_errors_say_where_they_come_from() -> None:
     assert failure.why.startswith("ValueError: odd at test_session.py:")
     assert failure_of(torch.OutOfMemoryError("CUDA out of memory")).kind == "out-of-memory"
     assert failure_of(MemoryError()).kind == "out-of-memory"
+
+
+@pytest.mark.parametrize("kind", ["mha", "gqa", "mqa"])
+def test_what_compresses_after_the_first_query_begins_its_first_answer_as_dense_does(kind: str) -> None:
+    """The query has been read over the whole cache by then; only what follows sees less (P23)."""
+    dropping = [
+        "snapkv[budget_tokens=40]",
+        "h2o[budget_tokens=40]",
+        "tova[budget_tokens=40]",
+        "streaming-llm[budget_tokens=40]",
+        "knorm[budget_tokens=40]",
+    ]
+    short = session(*ASKED[:1], max_new_tokens=6)
+    records = play(["dense", *dropping, "kivi[bits=2]"], modes=(Mode.MULTI_TURN,), engine=tiny(kind), of=short)
+    said = {record.method: record.answer.ids for record in records if record.answer}
+    assert len(said) == 7
+    assert len({ids[:1] for ids in said.values()}) == 1
+    assert len(set(said.values())) > 1  # and then they part
