@@ -177,4 +177,6 @@ def test_ctrl_c_ends_cleanly_with_what_is_done(tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert '"outcome": "interrupted"' in (tmp_path / "manifest.json").read_text()
     assert (tmp_path / "index.html").exists()
-    assert sum(1 for _ in read_records(tmp_path)) >= 10
+    assert (
+        sum(1 for _ in read_records(tmp_path)) > 0
+    )  # lines seen above that were not yet safe when the signal came are taken back
