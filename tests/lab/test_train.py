@@ -192,6 +192,13 @@ def test_settings_that_cannot_work_are_refused_first(corpus: Corpus, tmp_path: P
         run(corpus(), tmp_path / "out", tiny(**wrong))
 
 
+@pytest.mark.parametrize("steps", [0, -5])
+def test_a_call_that_would_take_no_step_is_refused_before_anything_is_written(tmp_path: Path, steps: int) -> None:
+    with pytest.raises(BadConfig, match=f"stop_after={steps}"):
+        train(tmp_path / "data", tmp_path / "run", stop_after=steps, quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_bfloat16_products_train_float32_weights(corpus: Corpus, tmp_path: Path) -> None:
     for arch in shapes.ARCHITECTURES:
         run(corpus(), tmp_path / arch, tiny(arch=arch, steps=2, precision="bfloat16"))

@@ -80,6 +80,8 @@ def train(
     `save_tokenizer` writes the tokenizer's files beside the exported model.
     Raises BadConfig (settings, or other settings than the checkpoint's), DataError, CannotWrite, RunError (the loss is not a number).
     """
+    if stop_after is not None and stop_after < 1:
+        raise BadConfig(f"stop_after={stop_after}: give at least 1 step, or leave it out to go to the end")
     if threads is not None:
         torch.set_num_threads(threads)
     training = training or Training()
