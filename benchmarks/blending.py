@@ -46,8 +46,13 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 
 def losses(ours: Snapshot, dense: Snapshot) -> tuple[float, float]:
     """Relative distance of all values, and KL of the next token from the dense read's."""
-    pairs = [(ours.view(layer).v_HSD.float(), dense.view(layer).v_HSD.float()) for layer in dense.layers]
-    gap, size = sum(float((a - b).square().sum()) for a, b in pairs), sum(float(b.square().sum()) for _, b in pairs)
+    pairs = [
+        (ours.view(layer).v_HSD.float(), dense.view(layer).v_HSD.float()) for layer in dense.layers
+    ]
+    gap, size = (
+        sum(float((a - b).square().sum()) for a, b in pairs),
+        sum(float(b.square().sum()) for _, b in pairs),
+    )
     p, q = dense.logits_V.log_softmax(-1), ours.logits_V.log_softmax(-1)
     return (gap / size) ** 0.5, float((p.exp() * (p - q)).sum())
 
@@ -57,11 +62,17 @@ def main() -> int:
     parser.add_argument("--model", default="smollm2-135m", help="as for `scbench run`, or tiny")
     parser.add_argument("--tokens", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--most", type=float, default=0.5, help="of the dense read's CPU seconds, for plain cacheblend")
+    parser.add_argument(
+        "--most",
+        type=float,
+        default=0.5,
+        help="of the dense read's CPU seconds, for plain cacheblend",
+    )
     given = parser.parse_args()
     engine = tiny() if given.model == "tiny" else load(given.model, device="cpu")
     text = "".join(
-        f"Fox number {at} lives in house {at * 7 % 97}.\nIt likes fruit {at * 13 % 41}.\n" for at in range(given.tokens // 8)
+        f"Fox number {at} lives in house {at * 7 % 97}.\nIt likes fruit {at * 13 % 41}.\n"
+        for at in range(given.tokens // 8)
     )
     ids = engine.tokenizer.encode(text).ids[: given.tokens]
     dense, dense_s = engine.read(ids), seconds(lambda: engine.read(ids), given.repeats)
@@ -71,7 +82,10 @@ def main() -> int:
     for spelling in METHODS:
         stage = parse(spelling).retrieval
         assert isinstance(stage, Chunked)
-        made, took = blending.read(ids, stage), seconds(lambda stage=stage: blending.read(ids, stage), given.repeats)  # type: ignore[misc]
+        made, took = (
+            blending.read(ids, stage),
+            seconds(lambda stage=stage: blending.read(ids, stage), given.repeats),
+        )  # type: ignore[misc]
         off, kl = losses(made.snapshot, dense)
         found[spelling] = {
             "of_dense": round(took / dense_s, 3),

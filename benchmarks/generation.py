@@ -45,7 +45,12 @@ def megabytes_per_s(name: str, megabytes: float, repeats: int) -> tuple[float, f
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--megabytes", type=float, default=3.0, help="of context text in each session, in millions of characters")
+    parser.add_argument(
+        "--megabytes",
+        type=float,
+        default=3.0,
+        help="of context text in each session, in millions of characters",
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tasks", default=",".join(names()))
     parser.add_argument("--least", type=float, default=2.0, help="MB/s every task must reach")

@@ -23,7 +23,15 @@ from scbench.types import Mode
 
 MODEL = "lab-transformer"
 SHARES = ("1/2", "1/4", "1/8")
-READING = ("a-shape", "tri-shape", "minference", "xattention", "flexprefill", "infllm", "llmlingua-2")
+READING = (
+    "a-shape",
+    "tri-shape",
+    "minference",
+    "xattention",
+    "flexprefill",
+    "infllm",
+    "llmlingua-2",
+)
 DROPPING = (
     "streaming-llm",
     "snapkv",
@@ -38,14 +46,19 @@ DROPPING = (
     "duo-attention",
 )
 LOADING = ("quest", "retrieval-attention", "retroinfer", "exact-topk")
-CODECS = (*(f"{name}[bits={bits}]" for name in ("kivi", "rtn", "turboquant") for bits in (8, 4, 2)), "fp8")
+CODECS = (
+    *(f"{name}[bits={bits}]" for name in ("kivi", "rtn", "turboquant") for bits in (8, 4, 2)),
+    "fp8",
+)
 WHOLE = ("prefix", "cacheblend", "tier")
 REPORT = Path(__file__).parents[1] / "docs" / "results" / "lab-grid.md"
 
 
 def grid() -> tuple[str, ...]:
     """`dense`, three budgets of all that has one, three widths of the codecs, and what has neither."""
-    budgets = tuple(f"{name}[tau={share}]" for name in (*READING, *DROPPING, *LOADING) for share in SHARES)
+    budgets = tuple(
+        f"{name}[tau={share}]" for name in (*READING, *DROPPING, *LOADING) for share in SHARES
+    )
     return ("dense", *budgets, *CODECS, *WHOLE)
 
 
@@ -63,15 +76,23 @@ def possible(length_tokens: int) -> tuple[list[str], list[str]]:
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     words.add_argument("--length", type=int, default=512, help="tokens of context")
     words.add_argument("--sessions", type=int, default=6)
     words.add_argument("--turns", type=int, default=3)
     words.add_argument("--out", type=Path, default=Path("runs/lab-grid"))
     given = words.parse_args()
-    tasks = [name for name in names() if any(solves(MODEL, name, given.length, str(mode)) for mode in Mode)]
+    tasks = [
+        name
+        for name in names()
+        if any(solves(MODEL, name, given.length, str(mode)) for mode in Mode)
+    ]
     if not tasks:
-        raise SystemExit(f"{MODEL} solves no task at {given.length} tokens by its card; take another --length")
+        raise SystemExit(
+            f"{MODEL} solves no task at {given.length} tokens by its card; take another --length"
+        )
     methods, refused = possible(given.length)
     result = scbench.run(
         model=MODEL,
@@ -84,14 +105,21 @@ def main() -> None:
         cost_repeats=1,
         out=given.out,
     )
-    summary = summarise(result.records(), result.costs(), stages=scbench.api.stages_of(result.records()), solves=solves)
+    summary = summarise(
+        result.records(),
+        result.costs(),
+        stages=scbench.api.stages_of(result.records()),
+        solves=solves,
+    )
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     head = (
         f"<!-- written by benchmarks/lab_grid.py on {datetime.now(UTC).date()}: --length {given.length} --sessions {given.sessions} "
         f"--turns {given.turns}, on 2 CPU cores -->\n\n"
     )
     gaps = "".join(f"- not played: {why}\n" for why in refused)
-    text = markdown(summary).replace("# scbench report\n", f"# {MODEL}, every method at three budgets\n\n{gaps}", 1)
+    text = markdown(summary).replace(
+        "# scbench report\n", f"# {MODEL}, every method at three budgets\n\n{gaps}", 1
+    )
     REPORT.write_text(head + text, encoding="utf-8")
     print(REPORT)
 

@@ -22,7 +22,9 @@ from scbench.engines.local import OURS, LocalEngine
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     words.add_argument("--model", default="smollm2-135m")
     words.add_argument("--context", type=int, default=1024)
     words.add_argument("--streams", default="1,4,16,48")
@@ -31,7 +33,9 @@ def main() -> None:
     engine = load(given.model)
     vocabulary = engine.config.vocab_size
     ids = [(at * 7919) % (vocabulary - 10) + 5 for at in range(given.context)]
-    rows = [measure(engine, ids, int(streams), given.repeats) for streams in given.streams.split(",")]
+    rows = [
+        measure(engine, ids, int(streams), given.repeats) for streams in given.streams.split(",")
+    ]
     print(
         f"{engine.facts.name}, {given.context:,} tokens of context, {engine.facts.dtype} on {engine.facts.device}, {torch.get_num_threads()} threads"
     )
@@ -43,7 +47,16 @@ def main() -> None:
             f"{row['streams']:>8} {row['packed_ms']:>16.2f} {row['alone_ms']:>15.2f} {row['transformers_ms']:>13.2f} "
             f"{row['x_alone']:>8.2f} {row['x_transformers']:>15.2f}"
         )
-    print(json.dumps({"benchmark": "packed_decode", "model": engine.facts.name, "context_tokens": given.context, "rows": rows}))
+    print(
+        json.dumps(
+            {
+                "benchmark": "packed_decode",
+                "model": engine.facts.name,
+                "context_tokens": given.context,
+                "rows": rows,
+            }
+        )
+    )
 
 
 def measure(engine: LocalEngine, ids: list[int], streams: int, repeats: int) -> dict[str, float]:
@@ -62,14 +75,23 @@ def measure(engine: LocalEngine, ids: list[int], streams: int, repeats: int) -> 
             for taken, so_far in zip(seconds, (packed, alone, theirs), strict=True):
                 so_far.append(1e3 * taken / streams)
     a, b, c = median(packed), median(alone), median(theirs)
-    return {"streams": streams, "packed_ms": a, "alone_ms": b, "transformers_ms": c, "x_alone": b / a, "x_transformers": c / a}
+    return {
+        "streams": streams,
+        "packed_ms": a,
+        "alone_ms": b,
+        "transformers_ms": c,
+        "x_alone": b / a,
+        "x_transformers": c / a,
+    }
 
 
 @torch.inference_mode()
 def own_cache(engine: LocalEngine, ids: list[int]) -> object:
     """The library's own cache of the same context."""
     engine.model.set_attn_implementation("sdpa")
-    cache = engine.model(input_ids=torch.tensor([ids], device=engine.device), use_cache=True).past_key_values
+    cache = engine.model(
+        input_ids=torch.tensor([ids], device=engine.device), use_cache=True
+    ).past_key_values
     engine.model.set_attn_implementation(OURS)
     return cache
 
@@ -80,7 +102,11 @@ def own_step(engine: LocalEngine, cache: object, tokens: int, streams: int) -> N
     engine.model.set_attn_implementation("sdpa")
     for _ in range(streams):
         mine = copy.copy(cache)
-        engine.model(input_ids=torch.tensor([[5]], device=engine.device), past_key_values=mine, use_cache=True)
+        engine.model(
+            input_ids=torch.tensor([[5]], device=engine.device),
+            past_key_values=mine,
+            use_cache=True,
+        )
         mine.crop(-1)  # type: ignore[attr-defined]
     engine.model.set_attn_implementation(OURS)
 

@@ -26,7 +26,9 @@ Tensors = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     words.add_argument("--tokens", default="2048,8192")
     words.add_argument("--methods", default=METHODS)
     words.add_argument("--heads", type=int, default=4, help="query heads; two share a KV head")
@@ -50,7 +52,15 @@ def main() -> None:
                 flush=True,
             )
     print(
-        json.dumps({"benchmark": "sparse_prefill", "random": given.random, "heads": given.heads, "dim": given.dim, "rows": rows})
+        json.dumps(
+            {
+                "benchmark": "sparse_prefill",
+                "random": given.random,
+                "heads": given.heads,
+                "dim": given.dim,
+                "rows": rows,
+            }
+        )
     )
 
 
@@ -92,7 +102,11 @@ def clock(act: Callable[[], object]) -> float:
 def loose(tokens: int, heads: int, dim: int) -> Tensors:
     generator = torch.Generator().manual_seed(0)
     q = torch.randn(heads // 2, 2, tokens, dim, generator=generator)
-    return q, torch.randn(heads // 2, tokens, dim, generator=generator), torch.randn(heads // 2, tokens, dim, generator=generator)
+    return (
+        q,
+        torch.randn(heads // 2, tokens, dim, generator=generator),
+        torch.randn(heads // 2, tokens, dim, generator=generator),
+    )
 
 
 def structured(tokens: int, heads: int, dim: int) -> Tensors:

@@ -25,7 +25,15 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from scbench.methods.generation.llmlingua import WORD, LLMLingua2, chunks
-from scbench.methods.generation.small_classifier import CHUNK_PIECES, NEIGHBOURS, Network, SmallClassifier, bags, pieces_of, save
+from scbench.methods.generation.small_classifier import (
+    CHUNK_PIECES,
+    NEIGHBOURS,
+    Network,
+    SmallClassifier,
+    bags,
+    pieces_of,
+    save,
+)
 from scbench.methods.generation.word_classifiers import Unigram, WordClassifier
 from scbench.methods.generation.word_features import FEATURES, Counts, features_of, grams_of
 from scbench.tasks import task
@@ -103,7 +111,12 @@ def covered(found: Sequence[Range], spans: Sequence[Range], chars: int) -> list[
 
 
 def spans_of(session: Session, *roles: Role) -> list[Range]:
-    return [(span.start, span.stop) for turn in session.turns for span in turn.evidence if span.role in roles]
+    return [
+        (span.start, span.stop)
+        for turn in session.turns
+        for span in turn.evidence
+        if span.role in roles
+    ]
 
 
 def lesson(session: Session) -> Lesson:
@@ -113,15 +126,28 @@ def lesson(session: Session) -> Lesson:
     matters = covered(found, spans_of(session, *MATTERS), len(session.context))
     near = covered(found, spans_of(session, Role.DISTRACTOR), len(session.context))
     light, heavy = 1 / max(matters.count(False), 1), 1 / max(matters.count(True), 1)
-    weights = [heavy if one else 0.0 if miss else light for one, miss in zip(matters, near, strict=True)]
+    weights = [
+        heavy if one else 0.0 if miss else light for one, miss in zip(matters, near, strict=True)
+    ]
     counts = Counts.of(words)
     rows: list[tuple[tuple[int, ...], tuple[float, ...], float, float]] = []
     for start, stop in chunks(words, pieces_of(words), CHUNK_PIECES):
         part = words[start:stop]
-        rows += zip(map(grams_of, part), features_of(part, counts), matters[start:stop], weights[start:stop], strict=True)
+        rows += zip(
+            map(grams_of, part),
+            features_of(part, counts),
+            matters[start:stop],
+            weights[start:stop],
+            strict=True,
+        )
         rows += [((), (0.0,) * FEATURES, 0.0, 0.0)] * NEIGHBOURS
     grams, features, wanted, weighs = zip(*rows, strict=True)
-    return Lesson(*bags(grams), torch.tensor(features), torch.tensor(wanted, dtype=torch.float32), torch.tensor(weighs))
+    return Lesson(
+        *bags(grams),
+        torch.tensor(features),
+        torch.tensor(wanted, dtype=torch.float32),
+        torch.tensor(weighs),
+    )
 
 
 def trained(material: Sequence[Lesson], *, steps: int) -> Network:
@@ -136,7 +162,9 @@ def trained(material: Sequence[Lesson], *, steps: int) -> Network:
         optimizer.zero_grad()
         for one in draw.sample(material, min(SESSIONS_A_STEP, len(material))):
             logits_N = network(one.grams, one.offsets_N, one.features_NF, blind=BLIND)
-            loss = binary_cross_entropy_with_logits(logits_N, one.matters_N, one.weights_N, reduction="sum")
+            loss = binary_cross_entropy_with_logits(
+                logits_N, one.matters_N, one.weights_N, reduction="sum"
+            )
             (loss / SESSIONS_A_STEP).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return network.eval()
@@ -159,14 +187,23 @@ def judged(judge: WordClassifier, sessions: Sequence[Session], share: Fraction) 
     return tally.row()
 
 
-def rows(family: str, judges: dict[str, WordClassifier], held: dict[str, list[Session]]) -> list[dict[str, object]]:
+def rows(
+    family: str, judges: dict[str, WordClassifier], held: dict[str, list[Session]]
+) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for name in FAMILIES[family]:
         for share in SHARES:
             for judge_name, judge in judges.items():
-                row = {"task": name, "tau": str(share), "judge": judge_name, **judged(judge, held[name], share)}
+                row = {
+                    "task": name,
+                    "tau": str(share),
+                    "judge": judge_name,
+                    **judged(judge, held[name], share),
+                }
                 print(
-                    "{task:22}{tau:6}{judge:12} evidence {evidence:.3f}  whole answers {whole:.3f}  kept {kept:.3f}".format(**row)
+                    "{task:22}{tau:6}{judge:12} evidence {evidence:.3f}  whole answers {whole:.3f}  kept {kept:.3f}".format(
+                        **row
+                    )
                 )
                 found.append(row)
     sys.stdout.flush()
@@ -185,9 +222,17 @@ def main() -> int:
     tasks = [name for family in FAMILIES.values() for name in family]
     lengths = [TARGET_WORDS[i % len(TARGET_WORDS)] for i in range(max(args.sessions, args.held))]
     learnt = [name for family in LEARNT for name in FAMILIES[family]]
-    material = {name: [lesson(session(name, f"words:{i}", lengths[i])) for i in range(args.sessions)] for name in learnt}
-    held = {name: [session(name, f"held:{i}", lengths[i]) for i in range(args.held)] for name in tasks}
-    print(f"{sum(map(len, material.values()))} sessions to learn from, {time.process_time() - start:.0f} s", flush=True)
+    material = {
+        name: [lesson(session(name, f"words:{i}", lengths[i])) for i in range(args.sessions)]
+        for name in learnt
+    }
+    held = {
+        name: [session(name, f"held:{i}", lengths[i]) for i in range(args.held)] for name in tasks
+    }
+    print(
+        f"{sum(map(len, material.values()))} sessions to learn from, {time.process_time() - start:.0f} s",
+        flush=True,
+    )
     found: list[dict[str, object]] = []
     for family, mine in FAMILIES.items():
         others = [one for name in learnt if name not in mine for one in material[name]]

@@ -37,9 +37,24 @@ def cases(tokens: int, share: Fraction, *, adapter: bool) -> list[Case]:
         {"compression_ratio": 1 - (kept + 0.5) / tokens},
     )  # they take int(tokens * (1 - ratio))
     alike = [
-        Case(method="knorm", setting="same settings", ours=f"knorm[{budget}]", press=press("KnormPress", same)),
-        Case(method="keydiff", setting="same settings", ours=f"keydiff[{budget}]", press=press("KeyDiffPress", same)),
-        Case(method="tova", setting="same settings", ours=f"tova[{budget}]", press=press("TOVAPress", same)),
+        Case(
+            method="knorm",
+            setting="same settings",
+            ours=f"knorm[{budget}]",
+            press=press("KnormPress", same),
+        ),
+        Case(
+            method="keydiff",
+            setting="same settings",
+            ours=f"keydiff[{budget}]",
+            press=press("KeyDiffPress", same),
+        ),
+        Case(
+            method="tova",
+            setting="same settings",
+            ours=f"tova[{budget}]",
+            press=press("TOVAPress", same),
+        ),
         Case(
             method="snapkv",
             setting="window 32, kernel 5",
@@ -121,7 +136,13 @@ def other_rules(tokens: int, share: Fraction, budget: str, same: dict[str, float
             press=press("KnormPress", typed),
             rule="rounding",
         ),
-        Case(method="snapkv", setting="own defaults", ours=f"snapkv[{budget}]", press=press("SnapKVPress", same), rule="window"),
+        Case(
+            method="snapkv",
+            setting="own defaults",
+            ours=f"snapkv[{budget}]",
+            press=press("SnapKVPress", same),
+            rule="window",
+        ),
         Case(
             method="streaming-llm",
             setting="own defaults",
@@ -161,7 +182,9 @@ def other_rules(tokens: int, share: Fraction, budget: str, same: dict[str, float
     ]
 
 
-def press(name: str, ratio: dict[str, float], *, inner: dict[str, object] | None = None, **args: object) -> dict[str, object]:
+def press(
+    name: str, ratio: dict[str, float], *, inner: dict[str, object] | None = None, **args: object
+) -> dict[str, object]:
     """A press as the other side is told to build it."""
     told: dict[str, object] = {"class": name, "args": {**ratio, **args}}
     return told if inner is None else {**told, "press": inner}

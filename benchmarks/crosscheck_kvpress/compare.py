@@ -26,7 +26,9 @@ def main() -> None:
     versions = json.loads((folder / "theirs.json").read_text(encoding="utf-8"))
     ours, theirs = load_file(folder / "ours.safetensors"), load_file(folder / "theirs.safetensors")
     models = [told["name"] for told in plan["models"]]
-    apart = {name: float((ours[f"{name}/keys"] - theirs[f"{name}/keys"]).abs().max()) for name in models}
+    apart = {
+        name: float((ours[f"{name}/keys"] - theirs[f"{name}/keys"]).abs().max()) for name in models
+    }
     rows: dict[tuple[str, str, str], dict[str, tuple[float, str]]] = {}
     for case in plan["cases"]:
         found = verdict(case, ours, theirs[f"{case['key']}/kept"])
@@ -47,7 +49,12 @@ def main() -> None:
         "unexplained": [list(key) for key in bad],
         "keys_apart": {name: round(x, 7) for name, x in apart.items()},
         "rows": [
-            {"method": method, "setting": setting, "rule": rule, **{name: [round(x, 4), word] for name, (x, word) in row.items()}}
+            {
+                "method": method,
+                "setting": setting,
+                "rule": rule,
+                **{name: [round(x, 4), word] for name, (x, word) in row.items()},
+            }
             for (method, setting, rule), row in rows.items()
         ],
     }
@@ -57,7 +64,9 @@ def main() -> None:
 
 def verdict(case: dict[str, Any], ours: dict[str, Tensor], theirs: Tensor) -> tuple[float, str]:
     """The share of slots in common, and what accounts for the rest."""
-    kept, by_rule, scores = (ours[f"{case['key']}/{word}"] for word in ("kept", "by_rule", "scores"))
+    kept, by_rule, scores = (
+        ours[f"{case['key']}/{word}"] for word in ("kept", "by_rule", "scores")
+    )
     share = 2 * int((kept & theirs).sum()) / (int(kept.sum()) + int(theirs.sum()))
     if kept.equal(theirs):
         return share, "="
@@ -95,9 +104,15 @@ def show(
     wide = max(map(len, titles))
     print(f"{'':{wide}} " + " ".join(f"{name.removeprefix('tiny-'):>15}" for name in models))
     for title, row in zip(titles, rows.values(), strict=True):
-        cells = ["=" if word == "=" else f"{share:.3f} {word}" for share, word in (row[name] for name in models)]
+        cells = [
+            "=" if word == "=" else f"{share:.3f} {word}"
+            for share, word in (row[name] for name in models)
+        ]
         print(f"{title:{wide}} " + " ".join(f"{cell:>15}" for cell in cells))
-    print(f"{'keys of the last layer, largest difference':{wide}} " + " ".join(f"{apart[name]:>15.1e}" for name in models))
+    print(
+        f"{'keys of the last layer, largest difference':{wide}} "
+        + " ".join(f"{apart[name]:>15.1e}" for name in models)
+    )
 
 
 if __name__ == "__main__":

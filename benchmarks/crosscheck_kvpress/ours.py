@@ -35,14 +35,23 @@ TEXT = Path(__file__).parents[2] / "LICENSE"
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     words.add_argument("folder", type=Path)
-    words.add_argument("--tokens", type=int, default=603, help="no multiple of 8, so that budgets have to be rounded")
+    words.add_argument(
+        "--tokens",
+        type=int,
+        default=603,
+        help="no multiple of 8, so that budgets have to be rounded",
+    )
     words.add_argument("--kvpress-site", type=Path)
     words.add_argument("--without-smollm2", action="store_true")
     given = words.parse_args()
     if given.kvpress_site:
-        sys.path.append(str(given.kvpress_site))  # behind our own packages: only what is missing here is found there
+        sys.path.append(
+            str(given.kvpress_site)
+        )  # behind our own packages: only what is missing here is found there
     disable_progress_bar()
     plan: dict[str, Any] = {"tokens": given.tokens, "models": [], "cases": []}
     tensors: dict[str, Tensor] = {}
@@ -56,8 +65,12 @@ def main() -> None:
         for share in SHARES:
             for case in cases(given.tokens, share, adapter=given.kvpress_site is not None):
                 key = f"{name}/{len(plan['cases'])}"
-                plan["cases"].append({"key": key, "model": name, "share": str(share), **asdict(case)})
-                tensors |= {f"{key}/{word}": x for word, x in kept_by_us(case, engine, views).items()}
+                plan["cases"].append(
+                    {"key": key, "model": name, "share": str(share), **asdict(case)}
+                )
+                tensors |= {
+                    f"{key}/{word}": x for word, x in kept_by_us(case, engine, views).items()
+                }
     (given.folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     save_file(tensors, given.folder / "ours.safetensors")
 
@@ -73,14 +86,21 @@ def models(tokens: int, *, smollm2: bool) -> list[tuple[LocalEngine, list[int]]]
                 x.data.normal_(0, 0.5, generator=draw)
             elif word.endswith("_norm.weight") and "self_attn" in word:
                 x.data.uniform_(0.5, 1.5, generator=draw)
-        found.append((engine, torch.randint(1, engine.config.vocab_size, (tokens,), generator=draw).tolist()))
+        found.append(
+            (engine, torch.randint(1, engine.config.vocab_size, (tokens,), generator=draw).tolist())
+        )
     if smollm2:
         try:
             engine = load("smollm2-135m")
         except (MissingExtra, Unknown) as err:
             print(f"left out: {err}", file=sys.stderr)
         else:
-            found.append((engine, list(engine.tokenizer.encode(TEXT.read_text(encoding="utf-8")).ids[:tokens])))
+            found.append(
+                (
+                    engine,
+                    list(engine.tokenizer.encode(TEXT.read_text(encoding="utf-8")).ids[:tokens]),
+                )
+            )
     return found
 
 

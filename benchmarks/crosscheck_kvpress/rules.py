@@ -14,7 +14,11 @@ from torch import Tensor
 from scbench.kv import LayerView
 from scbench.methods.budget import top_slots
 from scbench.methods.compression.adakv import AdaKV
-from scbench.methods.compression.expected_attention import ExpectedAttention, expected_logits, mean_rotation
+from scbench.methods.compression.expected_attention import (
+    ExpectedAttention,
+    expected_logits,
+    mean_rotation,
+)
 from scbench.methods.compression.h2o import received
 from scbench.methods.compression.voting import window_votes
 from scbench.methods.contract import Eviction
@@ -27,7 +31,9 @@ def own(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
     """Ours, unchanged."""
     kept = eviction.keep(view)
     inner = eviction.inner if isinstance(eviction, AdaKV) else eviction
-    scores = torch.zeros(view.k_HSD.shape[:2]) if type(inner).rank is Eviction.rank else inner.rank(view)
+    scores = (
+        torch.zeros(view.k_HSD.shape[:2]) if type(inner).rank is Eviction.rank else inner.rank(view)
+    )
     return scores, kept
 
 
@@ -50,7 +56,11 @@ def sinks(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
 
 def pyramid(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
     """The window comes out of the layer's pyramid and is not added to it; a pyramid whose top is below the window is none: all layers alike."""
-    total, voting, beta = view.tokens * (1 - args["compression_ratio"]), args["window_size"], args.get("beta", 20)
+    total, voting, beta = (
+        view.tokens * (1 - args["compression_ratio"]),
+        args["window_size"],
+        args.get("beta", 20),
+    )
     least = total / beta
     most = 2 * total - least
     if most >= view.tokens - voting:
@@ -68,9 +78,12 @@ def safeguard(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> K
     order = torch.sort(scores, dim=-1, descending=True, stable=True)
     sure = int(budget * eviction.alpha)
     lifted = scores.scatter(1, order.indices[:, :sure], float("inf"))
-    chosen = torch.sort(lifted.flatten(), descending=True, stable=True).indices[: scores.shape[0] * budget]
+    chosen = torch.sort(lifted.flatten(), descending=True, stable=True).indices[
+        : scores.shape[0] * budget
+    ]
     return scores, [
-        chosen[chosen // view.tokens == head].sub(head * view.tokens).sort().values for head in range(scores.shape[0])
+        chosen[chosen // view.tokens == head].sub(head * view.tokens).sort().values
+        for head in range(scores.shape[0])
     ]
 
 
@@ -82,7 +95,9 @@ def softmax(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kep
     assert seen.query_scatter_HGDD is not None
     turn = mean_rotation(view, 512)
     spread = turn.T @ (seen.query_scatter_HGDD / seen.query_rows) @ turn
-    logits = expected_logits(seen.query_mean_HGD @ turn, spread, view.k_HSD[:, 4:], scale=view.scale)
+    logits = expected_logits(
+        seen.query_mean_HGD @ turn, spread, view.k_HSD[:, 4:], scale=view.scale
+    )
     scores = torch.softmax(logits, dim=-1).mean(dim=1) * view.v_HSD[:, 4:].float().norm(dim=-1)
     return _best(torch.nn.functional.pad(scores, (4, 0), value=float("inf")), _cut_off(view, args))
 

@@ -36,11 +36,19 @@ def main() -> None:
             ).eval()
             if attention == "sdpa":
                 found[f"{told['name']}/keys"] = last_keys(model, ids)
-            here = [case for case in plan["cases"] if case["model"] == told["name"] and case["eager"] == (attention == "eager")]
+            here = [
+                case
+                for case in plan["cases"]
+                if case["model"] == told["name"] and case["eager"] == (attention == "eager")
+            ]
             kept = kept_by_presses(model, ids, [build(case["press"]) for case in here])
             found |= {f"{case['key']}/kept": mask for case, mask in zip(here, kept, strict=True)}
     save_file(found, folder / "theirs.safetensors")
-    versions = {"kvpress": version("kvpress"), "transformers": transformers.__version__, "torch": torch.__version__}
+    versions = {
+        "kvpress": version("kvpress"),
+        "transformers": transformers.__version__,
+        "torch": torch.__version__,
+    }
     (folder / "theirs.json").write_text(json.dumps(versions), encoding="utf-8")
 
 
@@ -74,7 +82,9 @@ def watch(press: Any) -> list[Tensor]:
     layers: list[Tensor] = []
     compress = press.compress
 
-    def watched(module: Any, hidden: Tensor, keys: Tensor, values: Tensor, attentions: Any, kwargs: Any) -> tuple[Tensor, Tensor]:
+    def watched(
+        module: Any, hidden: Tensor, keys: Tensor, values: Tensor, attentions: Any, kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
         module.masked_key_indices = None
         kept, _ = compress(module, hidden, keys, values, attentions, kwargs)
         mask = torch.stack([among(was, now) for was, now in zip(keys[0], kept[0], strict=True)])
@@ -92,7 +102,9 @@ def watch(press: Any) -> list[Tensor]:
 def among(keys_SD: Tensor, kept_BD: Tensor) -> Tensor:
     """Which of S keys are the B kept ones."""
     where = {row.numpy().tobytes(): at for at, row in enumerate(keys_SD)}
-    assert len(where) == len(keys_SD), "two tokens have the same key, and positions cannot be told apart"
+    assert len(where) == len(keys_SD), (
+        "two tokens have the same key, and positions cannot be told apart"
+    )
     mask = torch.zeros(len(keys_SD), dtype=torch.bool)
     mask[[where[row.numpy().tobytes()] for row in kept_BD]] = True
     assert int(mask.sum()) == len(kept_BD)

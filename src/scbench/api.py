@@ -64,16 +64,29 @@ class Result:
     def costs(self) -> list[dict[str, Any]]:
         """Rows of the cost pass that were measured."""
         rows = read_costs(self.folder) if (self.folder / "costs.jsonl").exists() else ()
-        return [{name: value for name, value in row.items() if name != "key"} for row in rows if "failure" not in row]
+        return [
+            {name: value for name, value in row.items() if name != "key"}
+            for row in rows
+            if "failure" not in row
+        ]
 
     def report(self, folder: Path | None = None) -> dict[str, Path]:
         """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
         found = manifest.read(self.folder)
         records = self.records()
-        return reports.write_all(records, self.costs(), found, folder or self.folder, stages=stages_of(records), solves=solves)
+        return reports.write_all(
+            records,
+            self.costs(),
+            found,
+            folder or self.folder,
+            stages=stages_of(records),
+            solves=solves,
+        )
 
 
-def run(*, engine: Any = None, quiet: bool = False, given: Sequence[str] | None = None, **settings: Any) -> Result:
+def run(
+    *, engine: Any = None, quiet: bool = False, given: Sequence[str] | None = None, **settings: Any
+) -> Result:
     """Run a grid and write its report. Settings are those of `run.settings.Settings`; single values do for tuples, and `length="4k"` for
     `lengths_tokens`, `model="a,b"` for `models`. Settings not given take the embedded default's. `engine` is a model already loaded, in the
     place of `models`. Errors as `run.runner.run`; Mismatch for a method that none of the models can take."""
@@ -103,7 +116,9 @@ def refuse_useless(settings: Settings, engine: Any = None) -> None:
 
         trusts = settings.trust_remote_code
         shapes = {
-            name: load(settings, name).facts.shape if name == "toy" else shape_of_model(name, trust_remote_code=trusts)
+            name: load(settings, name).facts.shape
+            if name == "toy"
+            else shape_of_model(name, trust_remote_code=trusts)
             for name in settings.models
         }
     pairing.check(methods, shapes, settings.lengths_tokens)
@@ -167,7 +182,9 @@ def settle(given: Mapping[str, Any]) -> Settings:
 
 def tokens(value: object) -> int:
     """4096, "4096", "4k", "128K", "1m" to tokens (k = 1,024)."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)", str(value).replace(",", "").replace("_", ""))
+    found = re.fullmatch(
+        r"(\d+(?:\.\d+)?)\s*([kKmM]?)", str(value).replace(",", "").replace("_", "")
+    )
     if not found:
         raise BadConfig(f"length {value!r} is not a number of tokens; write 4096, 4k, 128k or 1m")
     return int(float(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[found[2].lower()])
@@ -209,7 +226,9 @@ def _one_of(kind: Any, value: object, what: str) -> Any:
     try:
         return kind(value)
     except ValueError:
-        raise BadConfig(f"{what} {value!r} does not exist; it is one of {', '.join(str(x) for x in kind)}") from None
+        raise BadConfig(
+            f"{what} {value!r} does not exist; it is one of {', '.join(str(x) for x in kind)}"
+        ) from None
 
 
 __all__ = [

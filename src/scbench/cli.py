@@ -25,7 +25,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(width=None if sys.stdout.isatty() else 150)  # a pipe or a file has no width of its own
+out = Console(
+    width=None if sys.stdout.isatty() else 150
+)  # a pipe or a file has no width of its own
 err = Console(stderr=True)
 
 GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
@@ -37,8 +39,20 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         GRID,
         "lab-transformer, smollm2-135m, toy, a folder, a hub name, or a short name from `scbench list models`; several joined by commas",
     ),
-    ("tasks", str, "--tasks", GRID, "task names joined by commas, or all; see `scbench list tasks`"),
-    ("methods", str, "--methods", GRID, "joined by commas, stages of one by +: dense,snapkv\\[tau=1/16],a-shape+kivi\\[bits=2]"),
+    (
+        "tasks",
+        str,
+        "--tasks",
+        GRID,
+        "task names joined by commas, or all; see `scbench list tasks`",
+    ),
+    (
+        "methods",
+        str,
+        "--methods",
+        GRID,
+        "joined by commas, stages of one by +: dense,snapkv\\[tau=1/16],a-shape+kivi\\[bits=2]",
+    ),
     (
         "equal_bytes",
         str,
@@ -47,13 +61,49 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         "fit every method's budget or bits to hold this share of a 16-bit dense cache, measured: 1/8",
     ),
     ("modes", str, "--modes", GRID, "multi-turn, multi-request, or both joined by a comma"),
-    ("length", str, "--length", GRID, "context in tokens of the model: 4k, 131072; several joined by commas"),
-    ("sessions", int, "--sessions", GRID, "sessions per task and length (intervals are over these)"),
+    (
+        "length",
+        str,
+        "--length",
+        GRID,
+        "context in tokens of the model: 4k, 131072; several joined by commas",
+    ),
+    (
+        "sessions",
+        int,
+        "--sessions",
+        GRID,
+        "sessions per task and length (intervals are over these)",
+    ),
     ("turns", int, "--turns", GRID, "turns per session; default: each task's own number"),
-    ("seed", str, "--seed", GRID, "names the generated sessions; the same seed makes the same ones for ever"),
-    ("form", str, "--form", GRID, "full, or tiny for models of some million parameters; default: what the tokenizer is made for"),
-    ("data", str, "--data", GRID, "generated, official (microsoft/SCBench), or a folder with its files"),
-    ("prompts", str, "--prompts", SHOWN, "strict, or official for comparison with published numbers"),
+    (
+        "seed",
+        str,
+        "--seed",
+        GRID,
+        "names the generated sessions; the same seed makes the same ones for ever",
+    ),
+    (
+        "form",
+        str,
+        "--form",
+        GRID,
+        "full, or tiny for models of some million parameters; default: what the tokenizer is made for",
+    ),
+    (
+        "data",
+        str,
+        "--data",
+        GRID,
+        "generated, official (microsoft/SCBench), or a folder with its files",
+    ),
+    (
+        "prompts",
+        str,
+        "--prompts",
+        SHOWN,
+        "strict, or official for comparison with published numbers",
+    ),
     ("history", str, "--history", SHOWN, "earlier answers in multi-turn mode: gold, model, none"),
     (
         "compress_after",
@@ -62,16 +112,64 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         SHOWN,
         "context or first-query; default: first-query in multi-turn, context in multi-request",
     ),
-    ("truncate", str, "--truncate", SHOWN, "a prompt beyond the window: refuse, middle, head, drop-row, task-aware"),
-    ("chat_template", bool, "--chat-template/--plain", SHOWN, "default: the tokenizer's own template if it has one"),
-    ("max_new_tokens", int, "--max-new-tokens", SHOWN, "cap on the tokens of an answer, below the tasks' own limits"),
+    (
+        "truncate",
+        str,
+        "--truncate",
+        SHOWN,
+        "a prompt beyond the window: refuse, middle, head, drop-row, task-aware",
+    ),
+    (
+        "chat_template",
+        bool,
+        "--chat-template/--plain",
+        SHOWN,
+        "default: the tokenizer's own template if it has one",
+    ),
+    (
+        "max_new_tokens",
+        int,
+        "--max-new-tokens",
+        SHOWN,
+        "cap on the tokens of an answer, below the tasks' own limits",
+    ),
     ("out", Path, "--out", MACHINE, "folder of the run; the same command resumes it"),
-    ("dtype", str, "--dtype", MACHINE, "auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16"),
+    (
+        "dtype",
+        str,
+        "--dtype",
+        MACHINE,
+        "auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16",
+    ),
     ("device", str, "--device", MACHINE, "auto, cpu, cuda, cuda:N"),
-    ("window_tokens", int, "--window", MACHINE, "tokens the model may hold; default: what it was made for"),
-    ("trust_remote_code", bool, "--trust-remote-code", MACHINE, "run code that comes with a hub model"),
-    ("cost_sessions", int, "--cost-sessions", MACHINE, "sessions per length in the cost pass; 0 leaves it out"),
-    ("cost_repeats", int, "--cost-repeats", MACHINE, "repeats of each measurement in the cost pass"),
+    (
+        "window_tokens",
+        int,
+        "--window",
+        MACHINE,
+        "tokens the model may hold; default: what it was made for",
+    ),
+    (
+        "trust_remote_code",
+        bool,
+        "--trust-remote-code",
+        MACHINE,
+        "run code that comes with a hub model",
+    ),
+    (
+        "cost_sessions",
+        int,
+        "--cost-sessions",
+        MACHINE,
+        "sessions per length in the cost pass; 0 leaves it out",
+    ),
+    (
+        "cost_repeats",
+        int,
+        "--cost-repeats",
+        MACHINE,
+        "repeats of each measurement in the cost pass",
+    ),
     ("lanes", int, "--lanes", MACHINE, "streams advanced together in one forward"),
     ("retry_failed", bool, "--retry-failed", MACHINE, "play failed turns again"),
     ("quiet", bool, "--quiet", MACHINE, "no progress"),
@@ -90,7 +188,10 @@ def with_options(act: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(
-                name, kind, default=typer.Option(None, flag, help=about, rich_help_panel=panel), annotation=hint | None
+                name,
+                kind,
+                default=typer.Option(None, flag, help=about, rich_help_panel=panel),
+                annotation=hint | None,
             )
             for name, hint, flag, panel, about in OPTIONS
         ]
@@ -116,7 +217,10 @@ def run(words: dict[str, Any]) -> None:
     for gap in outcome.gaps:
         err.print(f"[yellow]gap[/]: {gap}", highlight=False)
     if outcome.outcome == "interrupted":
-        err.print(f"stopped; what was done is kept, and the same command goes on: {_again(result.folder)}", highlight=False)
+        err.print(
+            f"stopped; what was done is kept, and the same command goes on: {_again(result.folder)}",
+            highlight=False,
+        )
         raise typer.Exit(130)
     if not outcome.turns_answered:
         raise typer.Exit(1)
@@ -143,7 +247,9 @@ def _plan_of(settings: Any, engine: Any) -> None:
     from scbench.run.plan import plan as planned
 
     facts = engine.facts
-    methods, others = apart([parse(text) for text in settings.methods], facts.shape, settings.lengths_tokens)
+    methods, others = apart(
+        [parse(text) for text in settings.methods], facts.shape, settings.lengths_tokens
+    )
     rows = planned(settings, methods, facts, settings.form_of(engine.tokenizer))
     table = Table(
         "task",
@@ -157,8 +263,20 @@ def _plan_of(settings: Any, engine: Any) -> None:
         "KV held",
     )
     for row in rows:
-        numbers = (row.length_tokens, row.cells, row.turns, row.read_tokens, row.naive_read_tokens, row.decode_tokens)
-        table.add_row(row.task, *(f"{x:,}" for x in numbers), f"{row.flops / 1e12:,.2f}", f"{row.held_bytes / 2**20:,.1f} MiB")
+        numbers = (
+            row.length_tokens,
+            row.cells,
+            row.turns,
+            row.read_tokens,
+            row.naive_read_tokens,
+            row.decode_tokens,
+        )
+        table.add_row(
+            row.task,
+            *(f"{x:,}" for x in numbers),
+            f"{row.flops / 1e12:,.2f}",
+            f"{row.held_bytes / 2**20:,.1f} MiB",
+        )
     out.print(table)
     rate = gemm_flops_per_s(facts.device)
     seconds = expected_seconds(rows, facts, settings, rate)
@@ -171,7 +289,9 @@ def _plan_of(settings: Any, engine: Any) -> None:
     for refused in sorted({line for row in rows for line in row.refused}):
         out.print(f"[yellow]refused[/]: {refused}", highlight=False)
     for why, names in others.items():
-        out.print(f"[dim]does not apply[/]: {facts.name}: {', '.join(names)}: {why}", highlight=False)
+        out.print(
+            f"[dim]does not apply[/]: {facts.name}: {', '.join(names)}: {why}", highlight=False
+        )
 
 
 def main() -> None:
@@ -208,7 +328,10 @@ def _equal_table(found: Any) -> Table:
     """What each method that was asked for became, and the bytes it held of the sample."""
     from scbench.report.words import bytes_text
 
-    model, length = f", {found.model}" * bool(found.model), f", {found.length_tokens:,} tokens" * bool(found.length_tokens)
+    model, length = (
+        f", {found.model}" * bool(found.model),
+        f", {found.length_tokens:,} tokens" * bool(found.length_tokens),
+    )
     table = Table(
         "asked for",
         "played",
@@ -220,10 +343,16 @@ def _equal_table(found: Any) -> Table:
         title_justify="left",
     )
     for row in found.rows:
-        share = "–" if row.held_bytes is None else f"{100 * row.held_bytes / found.target_bytes:.1f} %"
+        share = (
+            "–" if row.held_bytes is None else f"{100 * row.held_bytes / found.target_bytes:.1f} %"
+        )
         held = "–" if row.held_bytes is None else bytes_text(row.held_bytes)
         table.add_row(
-            Text(row.asked), Text(row.played or "–"), held, share, Text(": ".join(filter(None, (row.verdict, row.why))))
+            Text(row.asked),
+            Text(row.played or "–"),
+            held,
+            share,
+            Text(": ".join(filter(None, (row.verdict, row.why)))),
         )
     return table
 

@@ -24,7 +24,10 @@ app.add_typer(lab)
 def list_(
     what: Annotated[str, typer.Argument(help="tasks, methods or models")] = "methods",
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="methods or models as the table of docs/methods.md, docs/models.md")
+        bool,
+        typer.Option(
+            "--markdown", help="methods or models as the table of docs/methods.md, docs/models.md"
+        ),
     ] = False,
 ) -> None:
     """List tasks, methods (stage, category, parameters, paper) or models."""
@@ -32,7 +35,9 @@ def list_(
         raise Unknown(f"there is no list of {what!r}; there are {', '.join(KINDS)}")
     if markdown:
         if what == "tasks":
-            raise BadConfig("--markdown makes the tables of docs/methods.md and docs/models.md; tasks have none")
+            raise BadConfig(
+                "--markdown makes the tables of docs/methods.md and docs/models.md; tasks have none"
+            )
         from scbench.engines import models
         from scbench.methods import catalog
 
@@ -58,13 +63,17 @@ def _methods() -> None:
     for entry in entries():
         params = ", ".join(f"{key}={value}" for key, value in entry.parameters.items())
         out.print(
-            f"[bold]{entry.name}[/]  {entry.stage} · {entry.category}" + (f"  [dim]{entry.paper}[/]" if entry.paper else ""),
+            f"[bold]{entry.name}[/]  {entry.stage} · {entry.category}"
+            + (f"  [dim]{entry.paper}[/]" if entry.paper else ""),
             highlight=False,
         )
         for title, text in (("parameters", params), ("presets", ", ".join(entry.presets))):
             if text:
                 out.print(f"    {title}: {text}", highlight=False, markup=False)
-    out.print("Compose stages with +, set parameters in brackets: a-shape+snapkv[tau=1/16]+quest[preset=code]", markup=False)
+    out.print(
+        "Compose stages with +, set parameters in brackets: a-shape+snapkv[tau=1/16]+quest[preset=code]",
+        markup=False,
+    )
 
 
 def _models() -> None:
@@ -90,7 +99,9 @@ def _models() -> None:
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="folder of a run (its --out)")],
-    to: Annotated[Path | None, typer.Option("--to", help="where to write; default: into the run's folder")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="where to write; default: into the run's folder")
+    ] = None,
 ) -> None:
     """Make the tables and the page of a run again, from its journal alone (no torch, no model)."""
     from scbench.api import open_run
@@ -105,10 +116,16 @@ def report(
 @app.command()
 def score(
     file: Annotated[
-        Path, typer.Argument(help="JSON lines with task, prediction, gold, ...; or the published runner's prediction_*.jsonl")
+        Path,
+        typer.Argument(
+            help="JSON lines with task, prediction, gold, ...; or the published runner's prediction_*.jsonl"
+        ),
     ],
     to: Annotated[
-        Path | None, typer.Option("--out", help="where to write the lines with scores; default: FILE with .scored.jsonl")
+        Path | None,
+        typer.Option(
+            "--out", help="where to write the lines with scores; default: FILE with .scored.jsonl"
+        ),
     ] = None,
 ) -> None:
     """Score answers made anywhere, by the strict and the published rules."""
@@ -116,10 +133,14 @@ def score(
     from scbench.run.store import write_atomically
 
     if not file.is_file():
-        raise Unknown(f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score --help`)")
+        raise Unknown(
+            f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score --help`)"
+        )
     lines = scoring.score_file(file)
     target = to or file.with_suffix(".scored.jsonl")
-    write_atomically(target, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+    write_atomically(
+        target, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+    )
     table = Table("task", "mode", "rule", "mean", "n", "gaps")
     for mean in scoring.means(lines):
         gaps = ", ".join(f"{count} {why}" for why, count in mean.gaps.items())
@@ -141,12 +162,22 @@ def make_data(
     tasks: Annotated[str, typer.Option(help="task names joined by commas, or all")] = "all",
     length: Annotated[str, typer.Option(help="tokens: 4k, 131072")] = "4k",
     sessions: Annotated[int, typer.Option(help="sessions per task")] = 8,
-    turns: Annotated[int | None, typer.Option(help="turns per session; default: each task's own number")] = None,
+    turns: Annotated[
+        int | None, typer.Option(help="turns per session; default: each task's own number")
+    ] = None,
     seed: Annotated[str, typer.Option(help="names the sessions")] = "0",
     counter: Annotated[
-        str, typer.Option(help="words, bytes, lab (the lab models' tokenizer), or a model whose tokenizer counts")
+        str,
+        typer.Option(
+            help="words, bytes, lab (the lab models' tokenizer), or a model whose tokenizer counts"
+        ),
     ] = "words",
-    form: Annotated[str, typer.Option(help="full, or tiny: closed vocabulary, for models of some million parameters")] = "full",
+    form: Annotated[
+        str,
+        typer.Option(
+            help="full, or tiny: closed vocabulary, for models of some million parameters"
+        ),
+    ] = "full",
     file_format: Annotated[str, typer.Option("--format", help="jsonl or parquet")] = "jsonl",
 ) -> None:
     """Write generated sessions in the published schema, so that other tools can use them."""
@@ -170,10 +201,19 @@ def make_data(
             try:
                 made = []
                 for index in range(sessions):
-                    made.append(kind.make(seed=f"{seed}:{index}", target=target, turns=turns or kind.turns, count=count))
+                    made.append(
+                        kind.make(
+                            seed=f"{seed}:{index}",
+                            target=target,
+                            turns=turns or kind.turns,
+                            count=count,
+                        )
+                    )
                     progress.advance(1)
                 path = published.write(kind, made, to, form=written)
-                out.print(f"{kind.name}: {len(made)} sessions, {path}", highlight=False, soft_wrap=True)
+                out.print(
+                    f"{kind.name}: {len(made)} sessions, {path}", highlight=False, soft_wrap=True
+                )
             except ScbenchError as error:
                 failures.append(f"{kind.name}: {error}")
     for failure in failures:
@@ -200,9 +240,14 @@ def _counter(name: str) -> Any:
 @app.command()
 def doctor(
     method: Annotated[
-        str, typer.Argument(help="a method: its spelling, path/to/file.py:ClassName, or an installed package's name")
+        str,
+        typer.Argument(
+            help="a method: its spelling, path/to/file.py:ClassName, or an installed package's name"
+        ),
     ],
-    verbose: Annotated[bool, typer.Option("--verbose", help="also show the laws that hold")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="also show the laws that hold")
+    ] = False,
 ) -> None:
     """Examine a method: every law on tiny random models with MHA, GQA and MQA. Says which law fails and how."""
     from scbench.run.doctor import doctor as examine
@@ -228,10 +273,21 @@ def doctor(
 
 @app.command("search-patterns")
 def search_patterns(
-    model: Annotated[str, typer.Argument(help="smollm2-135m, a folder, a hub name, or a short name from `scbench list models`")],
-    to: Annotated[Path, typer.Option("--out", help="JSON file to write, for minference\\[table=FILE]")],
-    length: Annotated[str, typer.Option(help="tokens of the sample text, a generated Retr.KV context: 4k, 32k")] = "4k",
-    budget: Annotated[int | None, typer.Option(help="keys a row of every candidate; default: 1/32 of the tokens")] = None,
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="smollm2-135m, a folder, a hub name, or a short name from `scbench list models`"
+        ),
+    ],
+    to: Annotated[
+        Path, typer.Option("--out", help="JSON file to write, for minference\\[table=FILE]")
+    ],
+    length: Annotated[
+        str, typer.Option(help="tokens of the sample text, a generated Retr.KV context: 4k, 32k")
+    ] = "4k",
+    budget: Annotated[
+        int | None, typer.Option(help="keys a row of every candidate; default: 1/32 of the tokens")
+    ] = None,
 ) -> None:
     """Find which sparse pattern keeps most of each head's attention (MInference's offline search)."""
     from collections import Counter
@@ -245,26 +301,43 @@ def search_patterns(
     from scbench.tasks import task
 
     engine = load.load(model)
-    session = task("kv").make(seed="patterns:0", target=tokens(length), turns=1, count=TokenCount(engine.tokenizer))
+    session = task("kv").make(
+        seed="patterns:0", target=tokens(length), turns=1, count=TokenCount(engine.tokenizer)
+    )
     table = search(engine, engine.tokenizer.encode(session.context).ids, budget_tokens=budget)
     write_atomically(to, written(table).encode())
     found = [pattern for layer in table for pattern in layer.values()]
-    for (kind, first, second), heads in Counter((p.kind, p.first, p.second) for p in found).most_common():
+    for (kind, first, second), heads in Counter(
+        (p.kind, p.first, p.second) for p in found
+    ).most_common():
         scores = [p.score for p in found if (p.kind, p.first, p.second) == (kind, first, second)]
         out.print(
-            f"{heads} heads: {kind} {first}, {second}, keeping {sum(scores) / heads:.3f} of their attention", highlight=False
+            f"{heads} heads: {kind} {first}, {second}, keeping {sum(scores) / heads:.3f} of their attention",
+            highlight=False,
         )
     out.print(
-        f"{len(found)} heads; use it with --methods 'minference[table={to}]'", highlight=False, markup=False, soft_wrap=True
+        f"{len(found)} heads; use it with --methods 'minference[table={to}]'",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
 
 
 @app.command("search-gates")
 def search_gates(
-    model: Annotated[str, typer.Argument(help="smollm2-135m, a folder, a hub name, or a short name from `scbench list models`")],
-    to: Annotated[Path, typer.Option("--out", help="JSON file to write, for duo-attention\\[gates=FILE]")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="smollm2-135m, a folder, a hub name, or a short name from `scbench list models`"
+        ),
+    ],
+    to: Annotated[
+        Path, typer.Option("--out", help="JSON file to write, for duo-attention\\[gates=FILE]")
+    ],
     length: Annotated[str, typer.Option(help="tokens of a synthetic session: 2k, 8k")] = "2k",
-    steps: Annotated[int, typer.Option(help="of the optimiser, one session each; the paper takes 2000")] = 200,
+    steps: Annotated[
+        int, typer.Option(help="of the optimiser, one session each; the paper takes 2000")
+    ] = 200,
     lr: Annotated[float, typer.Option(help="the optimiser's highest rate")] = 0.02,
     sessions: Annotated[int, typer.Option(help="different sessions, taken in turn")] = 8,
 ) -> None:
@@ -281,7 +354,9 @@ def search_gates(
         if step % every == 0:
             err.print(f"step {step} of {steps}: {objective:.4f}", highlight=False)
 
-    gates, found = search(engine, length_tokens=tokens(length), steps=steps, rate=lr, sessions=sessions, on_step=told)
+    gates, found = search(
+        engine, length_tokens=tokens(length), steps=steps, rate=lr, sessions=sessions, on_step=told
+    )
     write_atomically(to, gates.text().encode())
     every_gate = [gate for row in gates.rows for gate in row]
     full = sum(gate >= 0.5 for gate in every_gate)

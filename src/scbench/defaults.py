@@ -48,7 +48,9 @@ LAB: Mapping[str, Any] = {
     "turns": 3,
     "cost_repeats": 1,
 }
-SMOLLM2: Mapping[str, Any] = {  # a task of each ability that a general model of 135M parameters can do at all
+SMOLLM2: Mapping[
+    str, Any
+] = {  # a task of each ability that a general model of 135M parameters can do at all
     "models": ("smollm2-135m",),
     "tasks": ("vt", "choice_eng", "mf", "summary_with_needles"),
     "max_new_tokens": 40,
@@ -66,7 +68,11 @@ SMOLLM2: Mapping[str, Any] = {  # a task of each ability that a general model of
     "turns": 2,
 }
 EMBEDDED = LAB  # what plays when no model is named
-OWN = ("tasks", "lengths_tokens", "data")  # whoever says one of these has a run of their own: small numbers no longer apply
+OWN = (
+    "tasks",
+    "lengths_tokens",
+    "data",
+)  # whoever says one of these has a run of their own: small numbers no longer apply
 
 
 def defaults(given: Mapping[str, Any], all_tasks: Sequence[str]) -> dict[str, Any]:
@@ -81,4 +87,7 @@ def defaults(given: Mapping[str, Any], all_tasks: Sequence[str]) -> dict[str, An
     else:
         grid = {**everything, "methods": SMOLLM2["methods"]}
     is_own = any(name in given for name in OWN)
-    return {"models": models, **{name: value for name, value in grid.items() if name in kept or not is_own}}
+    return {
+        "models": models,
+        **{name: value for name, value in grid.items() if name in kept or not is_own},
+    }

@@ -24,18 +24,33 @@ QUICK_LENGTHS, QUICK_SESSIONS, QUICK_FOLDER = "256", 4, Path("runs/findings-quic
 @lab.command("findings")
 def findings_(
     models: Annotated[
-        str, typer.Option(help="transformer, recurrent and hybrid, in this order; names or folders with a card.json")
+        str,
+        typer.Option(
+            help="transformer, recurrent and hybrid, in this order; names or folders with a card.json"
+        ),
     ] = ",".join(LAB_MODELS),
-    length: Annotated[str | None, typer.Option(help=f"contexts in tokens, joined by commas; default: {LENGTHS}")] = None,
-    sessions: Annotated[int | None, typer.Option(help=f"per task and length; default: {SESSIONS}")] = None,
+    length: Annotated[
+        str | None, typer.Option(help=f"contexts in tokens, joined by commas; default: {LENGTHS}")
+    ] = None,
+    sessions: Annotated[
+        int | None, typer.Option(help=f"per task and length; default: {SESSIONS}")
+    ] = None,
     to: Annotated[
-        Path | None, typer.Option("--out", help=f"folder of the run, resumed if it is there; default: {FOLDER}")
+        Path | None,
+        typer.Option("--out", help=f"folder of the run, resumed if it is there; default: {FOLDER}"),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="read this folder of an earlier run instead of playing anything")
+        Path | None,
+        typer.Option(
+            "--from", help="read this folder of an earlier run instead of playing anything"
+        ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help=f"{QUICK_SESSIONS} sessions of {QUICK_LENGTHS} tokens: a look, too few to tell much")
+        bool,
+        typer.Option(
+            "--quick",
+            help=f"{QUICK_SESSIONS} sessions of {QUICK_LENGTHS} tokens: a look, too few to tell much",
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
@@ -49,11 +64,16 @@ def findings_(
     gate = gate_of(roles.transformer)
     if source is not None:
         if length or sessions or quick:
-            raise BadConfig("--from reads what was played; leave --length, --sessions and --quick out")
+            raise BadConfig(
+                "--from reads what was played; leave --length, --sessions and --quick out"
+            )
         records, folder = read(source, roles), to or source
     else:
         folder = to or (QUICK_FOLDER if quick else FOLDER)
-        lengths, count = length or (QUICK_LENGTHS if quick else LENGTHS), sessions or (QUICK_SESSIONS if quick else SESSIONS)
+        lengths, count = (
+            length or (QUICK_LENGTHS if quick else LENGTHS),
+            sessions or (QUICK_SESSIONS if quick else SESSIONS),
+        )
         records = play(roles, gate, lengths, count, folder, quiet=quiet)
     found = findings(records, gate, roles)
     out.print(report.terminal(found))
@@ -95,7 +115,15 @@ def read(folder: Path, roles: Roles) -> list[Record]:
     return records
 
 
-def play(roles: Roles, gate: frozenset[CellName], length: str, sessions: int, folder: Path, *, quiet: bool) -> list[Record]:
+def play(
+    roles: Roles,
+    gate: frozenset[CellName],
+    length: str,
+    sessions: int,
+    folder: Path,
+    *,
+    quiet: bool,
+) -> list[Record]:
     """The records of the grid that the claims need, played where the folder lacks them; none where no task has a cell that counts."""
     from scbench import api
     from scbench.run.runner import run
@@ -103,17 +131,22 @@ def play(roles: Roles, gate: frozenset[CellName], length: str, sessions: int, fo
     lengths = api.settle({"length": length, "tasks": "kv"}).lengths_tokens
     planned = list(grids(roles, gate, lengths))
     for grid in planned:
-        settings = api.settle({**grid, "sessions": sessions, "form": Form.TINY, "cost_sessions": 0, "out": folder})
+        settings = api.settle(
+            {**grid, "sessions": sessions, "form": Form.TINY, "cost_sessions": 0, "out": folder}
+        )
         engines = (api.load(settings, name) for name in settings.models)
         outcome = run(settings, engines, given=("models", "length", "sessions"), quiet=quiet)
         for gap in outcome.gaps:
             err.print(f"[yellow]gap[/]: {gap}", highlight=False)
         if outcome.outcome == "interrupted":
-            err.print("stopped; what was done is kept, and the same command goes on", highlight=False)
+            err.print(
+                "stopped; what was done is kept, and the same command goes on", highlight=False
+            )
             raise typer.Exit(130)
     if not planned:
         err.print(
-            f"[yellow]nothing played[/]: {roles.transformer} solves no task at {length} tokens, by its card", highlight=False
+            f"[yellow]nothing played[/]: {roles.transformer} solves no task at {length} tokens, by its card",
+            highlight=False,
         )
         return []
     result = api.open_run(folder)
@@ -121,15 +154,31 @@ def play(roles: Roles, gate: frozenset[CellName], length: str, sessions: int, fo
     return result.records()
 
 
-def grids(roles: Roles, gate: frozenset[CellName], lengths_tokens: Sequence[int]) -> Iterator[dict[str, Any]]:
+def grids(
+    roles: Roles, gate: frozenset[CellName], lengths_tokens: Sequence[int]
+) -> Iterator[dict[str, Any]]:
     """All methods on the transformer, then dense alone on the two others; a task only at lengths where one of its cells counts."""
     from scbench.tasks import names
 
     solved = {
-        name: tuple(tokens for tokens in lengths_tokens if any((name, tokens, mode) in gate for mode in Mode)) for name in names()
+        name: tuple(
+            tokens
+            for tokens in lengths_tokens
+            if any((name, tokens, mode) in gate for mode in Mode)
+        )
+        for name in names()
     }
-    played = (((roles.transformer,), METHODS, names()), ((roles.recurrent, roles.hybrid), (DENSE,), RECALL))
+    played = (
+        ((roles.transformer,), METHODS, names()),
+        ((roles.recurrent, roles.hybrid), (DENSE,), RECALL),
+    )
     for models, methods, tasks in played:
         for lengths in dict.fromkeys(solved[name] for name in tasks if solved[name]):
             together = tuple(name for name in tasks if solved[name] == lengths)
-            yield {"models": models, "methods": methods, "modes": tuple(Mode), "tasks": together, "lengths_tokens": lengths}
+            yield {
+                "models": models,
+                "methods": methods,
+                "modes": tuple(Mode),
+                "tasks": together,
+                "lengths_tokens": lengths,
+            }

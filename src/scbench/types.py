@@ -28,7 +28,9 @@ class Role(StrEnum):
     """What a span of the context is to a turn."""
 
     ANSWER = "answer"  # the answer's own characters
-    SUPPORT = "support"  # a statement needed for the answer; holds the ANSWER span where there is one
+    SUPPORT = (
+        "support"  # a statement needed for the answer; holds the ANSWER span where there is one
+    )
     DISTRACTOR = "distractor"  # a near miss
     GLOBAL = "global"  # everything in it counts
 
@@ -62,7 +64,9 @@ class Wanted:
     name: str | None = None  # repoqa: the function asked for
     lang: str | None = None  # repoqa: python, java, typescript, rust, cpp, go
     repo: str | None = None  # repoqa, published: rows of one repo share their needles
-    candidates: Mapping[str, str] = field(default_factory=dict)  # repoqa: function name -> source, for the strict vote
+    candidates: Mapping[str, str] = field(
+        default_factory=dict
+    )  # repoqa: function name -> source, for the strict vote
     facts: tuple[str, ...] = ()  # summary: key-fact values of the asked report
     rival_facts: tuple[str, ...] = ()  # summary: key-fact values of the other reports (leak)
     rival_golds: tuple[str, ...] = ()  # summary: the other reports' references (floor)
@@ -78,7 +82,9 @@ class Turn:
     wanted: Wanted
     max_new_tokens: int
     evidence: tuple[Span, ...] = ()
-    depth: float | None = None  # centre of the first answer (else support) span over the context's length; None if only global
+    depth: float | None = (
+        None  # centre of the first answer (else support) span over the context's length; None if only global
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +96,17 @@ class Session:
     turns: tuple[Turn, ...]
     counted: int  # tokens of `context` under `counter`
     counter: str
-    recipe: Mapping[str, object]  # name, version, seed and every knob after defaults; for published rows: file, sha256, row
+    recipe: Mapping[
+        str, object
+    ]  # name, version, seed and every knob after defaults; for published rows: file, sha256, row
     digest: str  # SHA-256 of the canonical JSON of all the above
 
 
 class PromptSet(StrEnum):
     STRICT = "strict"
-    OFFICIAL = "official"  # the published strings, defects included, for comparison with published numbers
+    OFFICIAL = (
+        "official"  # the published strings, defects included, for comparison with published numbers
+    )
 
 
 class History(StrEnum):
@@ -111,7 +121,9 @@ class CompressAfter(StrEnum):
     """When a compression acts: how much of the prompt it has seen."""
 
     CONTEXT = "context"
-    FIRST_QUERY = "first-query"  # context + first query; in multi-request: context + each request's own query
+    FIRST_QUERY = (
+        "first-query"  # context + first query; in multi-request: context + each request's own query
+    )
 
 
 class Truncate(StrEnum):
@@ -132,7 +144,9 @@ class Protocol:
     history: History = History.GOLD
     compress_after: CompressAfter | None = None
     truncate: Truncate = Truncate.REFUSE
-    chat_template: bool | None = None  # None: the tokenizer's own if it has one, else the plain template
+    chat_template: bool | None = (
+        None  # None: the tokenizer's own if it has one, else the plain template
+    )
     max_new_tokens: int | None = None  # a cap below the tasks' own limits; None: none
 
     def compresses_after(self, mode: Mode) -> CompressAfter:
@@ -219,14 +233,18 @@ class Score:
     rule: str  # "strict/1" or "official/1"
     read: str = ""  # what was taken from the text
     why: str = ""
-    side: Mapping[str, float] = field(default_factory=dict)  # side values: exact, em, fact_recall, leak, floor, ...
+    side: Mapping[str, float] = field(
+        default_factory=dict
+    )  # side values: exact, em, fact_recall, leak, floor, ...
 
     @property
     def is_gap(self) -> bool:
         return self.value is None
 
 
-BEYOND_TRAINED = "beyond_trained_window"  # a note: the model was given a larger window than it was trained for
+BEYOND_TRAINED = (
+    "beyond_trained_window"  # a note: the model was given a larger window than it was trained for
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +272,8 @@ class Record:
     depth: float | None = None
     truncated_tokens: int = 0
     evidence_survives: bool | None = None  # after truncation; None where it cannot be told
-    evidence_kept: float | None = None  # share of the evidence's tokens the method still holds, mean over layers and heads
+    evidence_kept: float | None = (
+        None  # share of the evidence's tokens the method still holds, mean over layers and heads
+    )
     notes: tuple[str, ...] = ()  # for instance budget_not_binding
     form: Form = Form.FULL

@@ -14,7 +14,21 @@ from scbench import commands  # noqa: F401  (registers its commands)
 from scbench.cli import app
 from scbench.errors import ScbenchError
 
-GRID = ["--model", "toy", "--tasks", "kv", "--length", "512", "--sessions", "2", "--turns", "2", "--cost-repeats", "1", "--quiet"]
+GRID = [
+    "--model",
+    "toy",
+    "--tasks",
+    "kv",
+    "--length",
+    "512",
+    "--sessions",
+    "2",
+    "--turns",
+    "2",
+    "--cost-repeats",
+    "1",
+    "--quiet",
+]
 
 
 def call(*words: str) -> Result:
@@ -22,10 +36,14 @@ def call(*words: str) -> Result:
 
 
 def program(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "scbench", *words], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "scbench", *words], capture_output=True, text=True, check=False
+    )
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "list", "report", "score", "make-data", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["run", "plan", "list", "report", "score", "make-data", "doctor"]
+)
 def test_help_teaches_every_command(command: str) -> None:
     found = call(command, "--help")
     assert found.exit_code == 0
@@ -36,15 +54,27 @@ def test_a_run_ends_by_naming_its_page_and_a_report_is_made_again(tmp_path: Path
     found = call("run", *GRID, "--methods", "dense,snapkv[tau=1/4]", "--out", str(tmp_path))
     assert found.exit_code == 0, found.output
     assert found.output.rstrip().endswith(str(tmp_path / "index.html"))
-    for name in ("report.md", "results.csv", "turns.csv", "cost.csv", "tables.tex", "index.html", "manifest.json"):
+    for name in (
+        "report.md",
+        "results.csv",
+        "turns.csv",
+        "cost.csv",
+        "tables.tex",
+        "index.html",
+        "manifest.json",
+    ):
         assert (tmp_path / name).stat().st_size > 0
     again = call("report", str(tmp_path), "--to", str(tmp_path / "other"))
     assert again.exit_code == 0, again.output
-    assert (tmp_path / "other" / "results.csv").read_text() == (tmp_path / "results.csv").read_text()
+    assert (tmp_path / "other" / "results.csv").read_text() == (
+        tmp_path / "results.csv"
+    ).read_text()
 
 
 def test_a_plan_counts_without_running(tmp_path: Path) -> None:
-    found = call("plan", *GRID, "--methods", "dense,snapkv[tau=1/4]", "--out", str(tmp_path / "none"))
+    found = call(
+        "plan", *GRID, "--methods", "dense,snapkv[tau=1/4]", "--out", str(tmp_path / "none")
+    )
     assert found.exit_code == 0, found.output
     assert "1,024" in found.output  # two sessions, one read of 512 each
     assert not (tmp_path / "none").exists()
@@ -63,7 +93,10 @@ def test_lists_name_every_task_method_and_model() -> None:
 @pytest.mark.parametrize("what", ["methods", "tasks", "models"])
 def test_lists_need_no_torch(what: str) -> None:
     code = f"import sys; from scbench import commands; commands.list_({what!r}); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +114,9 @@ def test_lists_need_no_torch(what: str) -> None:
         (["doctor", "nowhere.py:Thing"], "no file"),
     ],
 )
-def test_a_wrong_word_gets_its_fix(words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_word_gets_its_fix(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     error = call(*words).exception
     assert isinstance(error, ScbenchError)
@@ -102,7 +137,9 @@ def test_a_full_disk_keeps_what_was_done_and_says_so(tmp_path: Path) -> None:
         "sys.argv = ['scbench', *sys.argv[1:]]; from scbench.cli import main; main()"
     )
     words = ["run", *GRID, "--sessions", "9", "--cost-sessions", "0", "--out", str(tmp_path)]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1, done.stderr
     assert "cannot be written" in done.stderr
     kept = (tmp_path / "records.jsonl").read_bytes()
@@ -115,31 +152,79 @@ def test_a_full_disk_keeps_what_was_done_and_says_so(tmp_path: Path) -> None:
 
 def test_score_adds_both_scores_to_every_line(tmp_path: Path) -> None:
     lines = [
-        {"task": "scbench_kv", "subtask": None, "mode": "multi-turn", "prediction": "it is 4821", "gold": "4821"},
-        {"task": "scbench_mf", "subtask": None, "mode": "multi-request", "prediction": "78", "gold": 77},
+        {
+            "task": "scbench_kv",
+            "subtask": None,
+            "mode": "multi-turn",
+            "prediction": "it is 4821",
+            "gold": "4821",
+        },
+        {
+            "task": "scbench_mf",
+            "subtask": None,
+            "mode": "multi-request",
+            "prediction": "78",
+            "gold": 77,
+        },
     ]
     file = tmp_path / "answers.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = call("score", str(file), "--out", str(tmp_path / "out.jsonl"))
     assert found.exit_code == 0, found.output
     scored = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [line["scores"] for line in scored] == [{"strict": 1.0, "official": 1.0}, {"strict": 0.0, "official": 0.0}]
+    assert [line["scores"] for line in scored] == [
+        {"strict": 1.0, "official": 1.0},
+        {"strict": 0.0, "official": 0.0},
+    ]
 
 
 def test_made_data_is_read_back_as_the_published_is(tmp_path: Path) -> None:
-    made = call("make-data", "--out", str(tmp_path / "data"), "--tasks", "kv,vt", "--length", "512", "--sessions", "2")
+    made = call(
+        "make-data",
+        "--out",
+        str(tmp_path / "data"),
+        "--tasks",
+        "kv,vt",
+        "--length",
+        "512",
+        "--sessions",
+        "2",
+    )
     assert made.exit_code == 0, made.output
-    words = ["run", *GRID, "--methods", "dense", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+    words = [
+        "run",
+        *GRID,
+        "--methods",
+        "dense",
+        "--data",
+        str(tmp_path / "data"),
+        "--out",
+        str(tmp_path / "run"),
+    ]
     found = call(*words)
     assert found.exit_code == 0, found.output
     assert "100.0" in found.output
 
 
 def test_tiny_data_are_made_and_counted_by_the_lab_tokenizer(tmp_path: Path) -> None:
-    words = ["--tasks", "kv,mf", "--form", "tiny", "--length", "96", "--sessions", "2", "--counter", "lab"]
+    words = [
+        "--tasks",
+        "kv,mf",
+        "--form",
+        "tiny",
+        "--length",
+        "96",
+        "--sessions",
+        "2",
+        "--counter",
+        "lab",
+    ]
     made = call("make-data", "--out", str(tmp_path), *words)
     assert made.exit_code == 0, made.output
-    sides = [json.loads(line) for line in (tmp_path / "scbench_kv.evidence.jsonl").read_text().splitlines()]
+    sides = [
+        json.loads(line)
+        for line in (tmp_path / "scbench_kv.evidence.jsonl").read_text().splitlines()
+    ]
     assert [(side["recipe"]["form"], side["counter"]) for side in sides] == [("tiny", "lab/1")] * 2
     assert all(94 <= side["counted"] <= 98 for side in sides)
     assert "tiny form" in call("list", "tasks").output

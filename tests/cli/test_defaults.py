@@ -34,10 +34,24 @@ def test_smollm2_alone_plays_the_tasks_it_can_do() -> None:
 
 def test_a_run_of_ones_own_takes_no_small_numbers() -> None:
     own = api.settle({"model": "smollm2-135m", "tasks": "kv"})
-    assert (own.models, own.lengths_tokens, own.sessions, own.turns, own.cost_repeats) == (("smollm2-135m",), (4096,), 8, None, 3)
+    assert (own.models, own.lengths_tokens, own.sessions, own.turns, own.cost_repeats) == (
+        ("smollm2-135m",),
+        (4096,),
+        8,
+        None,
+        3,
+    )
     assert api.settle({"tasks": "kv"}).models == LAB["models"]
     lab = api.settle({"model": "lab-hybrid", "tasks": "kv"})
-    assert (lab.lengths_tokens, lab.sessions) == (LAB["lengths_tokens"], 8)  # the lab models were trained on short texts
+    assert (lab.lengths_tokens, lab.sessions) == (
+        LAB["lengths_tokens"],
+        8,
+    )  # the lab models were trained on short texts
     other = api.settle({"model": "some/model"})
-    assert (other.models, other.tasks, other.lengths_tokens, other.sessions) == (("some/model",), names(), (4096,), 8)
+    assert (other.models, other.tasks, other.lengths_tokens, other.sessions) == (
+        ("some/model",),
+        names(),
+        (4096,),
+        8,
+    )
     assert api.settle({"model": "lab-hybrid", "length": "512"}).lengths_tokens == (512,)

@@ -27,7 +27,9 @@ from scbench.types import Mode
 
 LENGTH = "96"
 ROLES = Roles(transformer="t", recurrent="r", hybrid="h")
-PASSES = [{"task": "kv", "length_tokens": int(LENGTH), "mode": str(mode), "passes": True} for mode in Mode]
+PASSES = [
+    {"task": "kv", "length_tokens": int(LENGTH), "mode": str(mode), "passes": True} for mode in Mode
+]
 
 
 def call(*words: str) -> Result:
@@ -39,7 +41,9 @@ def _short() -> Iterator[None]:
     """Models with random weights never end an answer: two turns of four tokens are enough here."""
     settle = api.settle
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "settle", lambda given: settle({**given, "turns": 2, "max_new_tokens": 4}))
+        patch.setattr(
+            api, "settle", lambda given: settle({**given, "turns": 2, "max_new_tokens": 4})
+        )
         yield
 
 
@@ -51,7 +55,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
         model = build(arch, vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END])
         model.save_pretrained(root / arch)
         tokens.save(root / arch)
-        (root / arch / CARD).write_text(json.dumps({"trained_window_tokens": 1024, "cells": PASSES}))
+        (root / arch / CARD).write_text(
+            json.dumps({"trained_window_tokens": 1024, "cells": PASSES})
+        )
     return tuple(str(root / arch) for arch in ARCHITECTURES)
 
 
@@ -64,11 +70,15 @@ def played(folders: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
-def test_the_grid_holds_what_the_claims_need_and_no_more(played: Path, folders: tuple[str, ...]) -> None:
+def test_the_grid_holds_what_the_claims_need_and_no_more(
+    played: Path, folders: tuple[str, ...]
+) -> None:
     records = open_run(played).records()
     transformer, *others = folders
     assert {one.method for one in records if one.model == transformer} == set(METHODS)
-    assert {(one.model, one.method) for one in records if one.model != transformer} == {(name, "dense") for name in others}
+    assert {(one.model, one.method) for one in records if one.model != transformer} == {
+        (name, "dense") for name in others
+    }
     assert {one.task for one in records} == {"kv"}
     assert not [one.failure for one in records if one.failure]
 
@@ -85,15 +95,32 @@ def test_the_same_command_resumes_and_an_earlier_run_reads_the_same(
 ) -> None:
     lines = (played / "records.jsonl").read_bytes()
     models = ",".join(folders)
-    assert call("--models", models, "--length", LENGTH, "--sessions", "1", "--out", str(played), "--quiet").exit_code == 0
+    assert (
+        call(
+            "--models",
+            models,
+            "--length",
+            LENGTH,
+            "--sessions",
+            "1",
+            "--out",
+            str(played),
+            "--quiet",
+        ).exit_code
+        == 0
+    )
     assert (played / "records.jsonl").read_bytes() == lines
     found = call("--models", models, "--from", str(played), "--out", str(tmp_path))
     assert found.exit_code == 0, found.output
     assert (tmp_path / "findings.json").read_text() == (played / "findings.json").read_text()
 
 
-def test_nothing_is_played_where_full_attention_solves_nothing(folders: tuple[str, ...], tmp_path: Path) -> None:
-    found = call("--models", ",".join(folders), "--length", "128", "--out", str(tmp_path), "--quiet")
+def test_nothing_is_played_where_full_attention_solves_nothing(
+    folders: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = call(
+        "--models", ",".join(folders), "--length", "128", "--out", str(tmp_path), "--quiet"
+    )
     assert found.exit_code == 0, found.output
     assert not (tmp_path / "records.jsonl").exists()
     assert "No cell counts" in (tmp_path / "findings.md").read_text()
@@ -101,10 +128,22 @@ def test_nothing_is_played_where_full_attention_solves_nothing(folders: tuple[st
 
 def test_a_task_is_played_only_at_lengths_where_one_of_its_cells_counts() -> None:
     gate = frozenset(
-        {("kv", 256, "multi-turn"), ("kv", 512, "multi-request"), ("mf", 512, "multi-turn"), ("vt", 1024, "multi-turn")}
+        {
+            ("kv", 256, "multi-turn"),
+            ("kv", 512, "multi-request"),
+            ("mf", 512, "multi-turn"),
+            ("vt", 1024, "multi-turn"),
+        }
     )
-    found = [(one["models"], one["tasks"], one["lengths_tokens"]) for one in lab_commands.grids(ROLES, gate, (256, 512))]
-    assert found == [(("t",), ("kv",), (256, 512)), (("t",), ("mf",), (512,)), (("r", "h"), ("kv",), (256, 512))]
+    found = [
+        (one["models"], one["tasks"], one["lengths_tokens"])
+        for one in lab_commands.grids(ROLES, gate, (256, 512))
+    ]
+    assert found == [
+        (("t",), ("kv",), (256, 512)),
+        (("t",), ("mf",), (512,)),
+        (("r", "h"), ("kv",), (256, 512)),
+    ]
 
 
 @pytest.mark.parametrize(("words", "kind"), [
@@ -117,7 +156,9 @@ def test_what_cannot_work_is_refused_with_its_reason(
     assert isinstance(call(*given).exception, kind)
 
 
-def test_a_folder_without_the_transformer_is_refused(played: Path, folders: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_folder_without_the_transformer_is_refused(
+    played: Path, folders: tuple[str, ...], tmp_path: Path
+) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / CARD).write_text(json.dumps({"cells": PASSES}))
@@ -127,9 +168,20 @@ def test_a_folder_without_the_transformer_is_refused(played: Path, folders: tupl
 
 def sample(**more: Any) -> Findings:
     estimate = Estimate(value=-0.123, low=-0.2, high=-0.05, n=400, sessions=80)
-    check: dict[str, Any] = {"side": Side.BELOW, "threshold": -0.1, "estimate": estimate, "verdict": Verdict.UNKNOWN, "cells": 8}
-    checks = (Check(what="snapkv - dense, turn 1", **check), Check(what="beside", binds=False, why="not low enough", **check))
-    one = Finding(claim=CLAIMS[0], checks=checks, verdict=Verdict.UNKNOWN, figures={"m held_bytes": 2048.0})
+    check: dict[str, Any] = {
+        "side": Side.BELOW,
+        "threshold": -0.1,
+        "estimate": estimate,
+        "verdict": Verdict.UNKNOWN,
+        "cells": 8,
+    }
+    checks = (
+        Check(what="snapkv - dense, turn 1", **check),
+        Check(what="beside", binds=False, why="not low enough", **check),
+    )
+    one = Finding(
+        claim=CLAIMS[0], checks=checks, verdict=Verdict.UNKNOWN, figures={"m held_bytes": 2048.0}
+    )
     given: dict[str, Any] = {
         "cells": (("kv", 256, "multi-turn"),),
         "reference": Estimate(value=0.97, low=0.95, high=0.99),

@@ -12,7 +12,9 @@ from scbench.run.doctor import doctor
 DOC = Path(__file__).parents[2] / "docs" / "add-a-method.md"
 
 
-def test_the_method_of_the_walk_keeps_every_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_method_of_the_walk_keeps_every_law(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = re.search(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
     assert code is not None
     (tmp_path / "small_keys.py").write_text(code[1], encoding="utf-8")

@@ -45,8 +45,16 @@ MISTRAL = (
 )
 CHATS: dict[str, tuple[str, str, str]] = {  # short name: template, BOS, EOS
     "smollm2-135m": (CHATML, "<|im_start|>", "<|im_end|>"),
-    "llama-3.1-8b": (LLAMA3.replace("{{ bos_token }}", "{{ bos_token }}" + DATED), "<|begin_of_text|>", "<|eot_id|>"),
-    "llama-3.1-70b": (LLAMA3.replace("{{ bos_token }}", "{{ bos_token }}" + DATED), "<|begin_of_text|>", "<|eot_id|>"),
+    "llama-3.1-8b": (
+        LLAMA3.replace("{{ bos_token }}", "{{ bos_token }}" + DATED),
+        "<|begin_of_text|>",
+        "<|eot_id|>",
+    ),
+    "llama-3.1-70b": (
+        LLAMA3.replace("{{ bos_token }}", "{{ bos_token }}" + DATED),
+        "<|begin_of_text|>",
+        "<|eot_id|>",
+    ),
     "qwen2.5-72b": (CHATML, "<|endoftext|>", "<|im_end|>"),
     "qwen2.5-32b": (CHATML, "<|endoftext|>", "<|im_end|>"),
     "llama-3-8b-262k": (LLAMA3, "<|begin_of_text|>", "<|end_of_text|>"),
@@ -55,7 +63,13 @@ CHATS: dict[str, tuple[str, str, str]] = {  # short name: template, BOS, EOS
     "jamba-1.5-mini": (JAMBA, "<|startoftext|>", "<|endoftext|>"),
 }
 MARKS = (
-    *("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+    *(
+        "<|begin_of_text|>",
+        "<|end_of_text|>",
+        "<|start_header_id|>",
+        "<|end_header_id|>",
+        "<|eot_id|>",
+    ),
     *("<|endoftext|>", "<|startoftext|>", "<|bom|>", "<|eom|>"),
 )
 
@@ -66,7 +80,9 @@ def chat(name: str) -> HfTokenizer:
     words = Tokenizer.from_str(backend().to_str())
     words.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in MARKS])
     template, bos, eos = CHATS[name]
-    raw = PreTrainedTokenizerFast(tokenizer_object=words, bos_token=bos, eos_token=eos, chat_template=template)
+    raw = PreTrainedTokenizerFast(
+        tokenizer_object=words, bos_token=bos, eos_token=eos, chat_template=template
+    )
     return HfTokenizer(raw, name=f"small-{name}")
 
 
@@ -76,19 +92,38 @@ def shrunk(name: str) -> Llm:
     assert llm is not None
     words: dict[str, Any] = {**llm.config, "vocab_size": 768, "num_hidden_layers": 3}
     if "num_heads" in words:
-        words |= {"hidden_size": 64, "num_heads": 8, "head_dim": 16, "state_size": 16, "n_groups": 2, "chunk_size": 32}
+        words |= {
+            "hidden_size": 64,
+            "num_heads": 8,
+            "head_dim": 16,
+            "state_size": 16,
+            "n_groups": 2,
+            "chunk_size": 32,
+        }
     else:
         group = words["num_attention_heads"] // words["num_key_value_heads"]
-        words |= {"num_key_value_heads": 2, "num_attention_heads": 2 * group, "hidden_size": 32 * group, "intermediate_size": 96}
+        words |= {
+            "num_key_value_heads": 2,
+            "num_attention_heads": 2 * group,
+            "hidden_size": 32 * group,
+            "intermediate_size": 96,
+        }
         words |= {"head_dim": 16} if "head_dim" in words else {}
     if "attn_layer_period" in words:
-        words |= {"num_hidden_layers": 4, "attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 4}
+        words |= {
+            "num_hidden_layers": 4,
+            "attn_layer_period": 2,
+            "attn_layer_offset": 1,
+            "num_experts": 4,
+        }
         words |= {"mamba_d_state": 8, "mamba_dt_rank": 8, "use_mamba_kernels": False}
     return replace(llm, config=words)
 
 
 @cache
-def model(name: str, *, dtype: torch.dtype = torch.float32, window_tokens: int | None = None) -> Any:
+def model(
+    name: str, *, dtype: torch.dtype = torch.float32, window_tokens: int | None = None
+) -> Any:
     """Random weights; attention is not flat, and biases, where there are some, are not zero."""
     llm = shrunk(name)
     transformers.logging.set_verbosity_error()
@@ -106,7 +141,12 @@ def model(name: str, *, dtype: torch.dtype = torch.float32, window_tokens: int |
 
 
 @cache
-def engine(name: str, *, dtype: torch.dtype = torch.float32, window_tokens: int | None = None) -> LocalEngine:
+def engine(
+    name: str, *, dtype: torch.dtype = torch.float32, window_tokens: int | None = None
+) -> LocalEngine:
     return from_model(
-        model(name, dtype=dtype, window_tokens=window_tokens), chat(name), name=f"small-{name}", window_tokens=window_tokens
+        model(name, dtype=dtype, window_tokens=window_tokens),
+        chat(name),
+        name=f"small-{name}",
+        window_tokens=window_tokens,
     )

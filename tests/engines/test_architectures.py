@@ -44,7 +44,9 @@ def plain_model(kind: str) -> Any:
 @torch.inference_mode()
 def own(kind: str, ids: list[int]) -> torch.Tensor:
     """The model's own logits after the last token, read from scratch."""
-    logits: torch.Tensor = plain_model(kind)(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].float()
+    logits: torch.Tensor = (
+        plain_model(kind)(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].float()
+    )
     return logits
 
 
@@ -62,14 +64,18 @@ def test_read_fork_and_advance_equal_reading_everything_from_scratch(kind: str) 
     close(first[0], own(kind, CONTEXT + QUERY))
     close(first[1], own(kind, CONTEXT + OTHER))
     child = one.fork()
-    second = local.advance([Feed(one, MORE), Feed(two, QUERY), Feed(child, OTHER)])  # lengths differ, and one has forked
+    second = local.advance(
+        [Feed(one, MORE), Feed(two, QUERY), Feed(child, OTHER)]
+    )  # lengths differ, and one has forked
     close(second[0], own(kind, CONTEXT + QUERY + MORE))
     close(second[1], own(kind, CONTEXT + OTHER + QUERY))
     close(second[2], own(kind, CONTEXT + QUERY + OTHER))
 
 
 @pytest.mark.parametrize("kind", [*ATTENTION, *HYBRID, *RECURRENT])
-def test_a_read_in_chunks_is_a_read_in_one_piece(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_in_chunks_is_a_read_in_one_piece(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     local = engine(kind)
     whole = local.read(CONTEXT)
     monkeypatch.setattr(local, "read_chunk_tokens", 13)
@@ -91,7 +97,10 @@ def test_a_read_on_top_of_another_shares_it_and_equals_one_read(kind: str) -> No
         assert pieces[0] is base.layers[layer][0]
         assert [piece.k_HSD.shape[1] for piece in pieces] == [60, 30]
         for piece in pieces:
-            assert piece.k_HSD.untyped_storage().nbytes() == piece.k_HSD.numel() * piece.k_HSD.element_size()
+            assert (
+                piece.k_HSD.untyped_storage().nbytes()
+                == piece.k_HSD.numel() * piece.k_HSD.element_size()
+            )
     assert grown.fork().held_bytes() == local.facts.shape.dense_bytes(len(CONTEXT))
 
 
@@ -112,9 +121,9 @@ def test_many_turns_on_one_stream_equal_re_encoding_the_conversation(kind: str) 
 def test_greedy_answers_are_those_of_generate(kind: str) -> None:
     local = engine(kind)
     with torch.inference_mode():
-        wanted = plain_model(kind).generate(torch.tensor([CONTEXT]), max_new_tokens=12, do_sample=False, eos_token_id=None)[
-            0, len(CONTEXT) :
-        ]
+        wanted = plain_model(kind).generate(
+            torch.tensor([CONTEXT]), max_new_tokens=12, do_sample=False, eos_token_id=None
+        )[0, len(CONTEXT) :]
     assert greedy(local, CONTEXT, 12) == wanted.tolist()
 
 
@@ -127,7 +136,9 @@ def greedy(local: LocalEngine, ids: list[int], tokens: int) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", HYBRID)
-@pytest.mark.parametrize("method", ["snapkv[tau=1/4]", "streaming-llm[tau=1/4]", "kivi", "quest[tau=1/4]"])
+@pytest.mark.parametrize(
+    "method", ["snapkv[tau=1/4]", "streaming-llm[tau=1/4]", "kivi", "quest[tau=1/4]"]
+)
 def test_the_attention_layers_of_a_hybrid_take_any_method(kind: str, method: str) -> None:
     local = engine(kind)
     parsed = parse(method)
@@ -177,8 +188,12 @@ def test_using_one_fork_leaves_the_states_of_others_alone(kind: str) -> None:
     close(local.advance([Feed(kept, QUERY)])[0], own(kind, CONTEXT + QUERY))
 
 
-@pytest.mark.parametrize(("kind", "restarts"), [("jamba", True), ("bamba", False), ("mamba2", False)])
-def test_a_model_that_restarts_its_states_is_extended_token_by_token_and_says_so(kind: str, restarts: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "restarts"), [("jamba", True), ("bamba", False), ("mamba2", False)]
+)
+def test_a_model_that_restarts_its_states_is_extended_token_by_token_and_says_so(
+    kind: str, restarts: bool
+) -> None:
     """The first Mamba's scan in `transformers` takes no initial state: a follow-up of several tokens in one forward forgets what was read."""
     local = engine(kind)
     assert local.grows_by_token is restarts
@@ -229,11 +244,17 @@ def made(name: str, **more: Any) -> LocalEngine:
         ("Gemma2Config", {"head_dim": 16}, "soft-capped"),
         ("GptOssConfig", {"head_dim": 16}, "s_aux"),
         ("FalconH1Config", {}, "layers of type hybrid"),
-        ("LlamaConfig", {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}}, "dynamic-NTK"),
+        (
+            "LlamaConfig",
+            {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
+            "dynamic-NTK",
+        ),
         ("MistralConfig", {"sliding_window": 16}, "sliding-window layers of 16 tokens"),
     ],
 )
-def test_attention_that_is_not_computed_is_refused_by_name(config: str, more: dict[str, Any], why: str) -> None:
+def test_attention_that_is_not_computed_is_refused_by_name(
+    config: str, more: dict[str, Any], why: str
+) -> None:
     with pytest.raises(Mismatch, match=why):
         made(config, **more)
 
@@ -244,7 +265,8 @@ def test_latent_attention_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "more"), [("MistralConfig", {}), ("Qwen2Config", {"use_sliding_window": True, "max_window_layers": 0})]
+    ("config", "more"),
+    [("MistralConfig", {}), ("Qwen2Config", {"use_sliding_window": True, "max_window_layers": 0})],
 )
 def test_a_sliding_window_is_fine_until_it_binds(config: str, more: dict[str, Any]) -> None:
     local = made(config, sliding_window=60, **more)
@@ -275,8 +297,12 @@ def test_an_unknown_tiny_model_names_those_that_exist() -> None:
         tiny("bert")
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()])
-def test_memory_that_ran_out_is_said_so(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MemoryError()]
+)
+def test_memory_that_ran_out_is_said_so(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
     local = engine("llama")
 
     class Full:

@@ -27,7 +27,9 @@ def test_missing_weights_are_told_with_the_command_that_makes_them(
         ask("lab-mamba2")  # type: ignore[operator]
 
 
-def test_weights_lie_in_a_folder_of_the_models_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_lie_in_a_folder_of_the_models_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "lab" / "weights" / "lab-hybrid"
     folder.mkdir(parents=True)
     (folder / "config.json").touch()
@@ -42,7 +44,10 @@ def test_a_card_says_what_counts_at_its_lengths_and_below(tmp_path: Path) -> Non
         {"task": "kv", "length_tokens": 1024, "mode": "multi-turn", "passes": False},
     ]
     (tmp_path / "card.json").write_text(json.dumps({"cells": cells}), encoding="utf-8")
-    told = {length: lab_models.solves(str(tmp_path), "kv", length, "multi-turn") for length in (100, 256, 257, 1024, 2048)}
+    told = {
+        length: lab_models.solves(str(tmp_path), "kv", length, "multi-turn")
+        for length in (100, 256, 257, 1024, 2048)
+    }
     assert told == {100: True, 256: True, 257: False, 1024: False, 2048: False}
     assert lab_models.solves(str(tmp_path), "kv", 256, "multi-request") is False
     assert lab_models.solves("some/model", "kv", 256, "multi-turn") is None

@@ -43,7 +43,9 @@ def test_parameters_are_those_of_the_full_size_model(name: str) -> None:
     llm = find(name)
     assert llm is not None
     with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, llm.architecture)(**llm.config))
+        model = transformers.AutoModelForCausalLM.from_config(
+            getattr(transformers, llm.architecture)(**llm.config)
+        )
     assert sum(x.numel() for x in model.parameters()) == llm.params
     kinds = load.layer_types(model.config)
     assert len(kinds) - kinds.count("linear_attention") == llm.attention_layers
@@ -63,12 +65,16 @@ def test_weights_and_cache_are_what_one_counts_by_hand(name: str) -> None:
 def test_bytes_are_those_that_streams_hold_in_bf16(name: str) -> None:
     llm, engine = llms.shrunk(name), llms.engine(name, dtype=torch.bfloat16)
     for tokens in (5, 40):
-        assert engine.read(list(range(1, tokens + 1))).fork().held_bytes() == llm.cache_bytes(tokens)
+        assert engine.read(list(range(1, tokens + 1))).fork().held_bytes() == llm.cache_bytes(
+            tokens
+        )
     assert engine.facts.shape.token_bytes == llm.token_bytes
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_cards_named_hold_weights_and_a_long_cache_and_the_next_smaller_do_not(name: str) -> None:
+def test_the_cards_named_hold_weights_and_a_long_cache_and_the_next_smaller_do_not(
+    name: str,
+) -> None:
     llm = find(name)
     assert llm is not None
     words = llm.gpus.split()  # "one of 48 GB"
@@ -110,7 +116,9 @@ def test_a_window_beyond_the_checkpoints_own_sets_the_authors_scaling_and_says_s
     config = transformers.Qwen2Config(**qwen.config)
     assert stretch(config, qwen, None) == stretch(config, qwen, 32768) == ""
     assert trained_tokens(config) == qwen.window_tokens
-    assert stretch(config, qwen, 131072) == "yarn x4: 131,072 tokens were asked of a window of 32,768"
+    assert (
+        stretch(config, qwen, 131072) == "yarn x4: 131,072 tokens were asked of a window of 32,768"
+    )
     assert trained_tokens(config) == qwen.longest_tokens == 131072
     assert config.rope_parameters["rope_theta"] == qwen.config["rope_theta"]
     assert stretch(config, qwen, 131072) == ""  # it scales already
@@ -118,7 +126,9 @@ def test_a_window_beyond_the_checkpoints_own_sets_the_authors_scaling_and_says_s
 
 def test_a_model_without_an_extension_is_left_alone() -> None:
     llama = find("llama-3.1-8b")
-    config = SimpleNamespace(max_position_embeddings=131072, rope_parameters={"rope_type": "llama3", "factor": 8.0})
+    config = SimpleNamespace(
+        max_position_embeddings=131072, rope_parameters={"rope_type": "llama3", "factor": 8.0}
+    )
     assert stretch(config, llama, 1 << 18) == stretch(config, None, 1 << 18) == ""
     assert trained_tokens(config) == 131072
 
@@ -133,7 +143,10 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_short_name_loads_with_its_window_and_with_a_longer_one_if_asked(stored: str) -> None:
-    plain, longer = load.load(stored, device="cpu"), load.load(stored, device="cpu", window_tokens=131072)
+    plain, longer = (
+        load.load(stored, device="cpu"),
+        load.load(stored, device="cpu", window_tokens=131072),
+    )
     assert (plain.facts.window_tokens, longer.facts.window_tokens) == (32768, 131072)
     assert "rope" not in plain.facts.choices
     assert longer.facts.choices["rope"].startswith("yarn x4")
@@ -142,7 +155,9 @@ def test_a_short_name_loads_with_its_window_and_with_a_longer_one_if_asked(store
     assert plain.tokenizer.has_chat_template
 
 
-def test_a_recurrent_model_has_the_window_its_authors_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recurrent_model_has_the_window_its_authors_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = next(llm.name for llm in LLMS if llm.category == RECURRENT)
     llms.chat(name).raw.save_pretrained(tmp_path)
     llms.model(name).save_pretrained(tmp_path)

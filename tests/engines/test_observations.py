@@ -54,7 +54,10 @@ def test_column_sums_total_the_rows(heads: str) -> None:
     for seen in snapshot.observed.values():
         assert seen.column_sums_HS is not None
         torch.testing.assert_close(
-            seen.column_sums_HS.sum(dim=1), torch.full((snapshot.shape.kv_heads,), 230.0), rtol=1e-4, atol=0
+            seen.column_sums_HS.sum(dim=1),
+            torch.full((snapshot.shape.kv_heads,), 230.0),
+            rtol=1e-4,
+            atol=0,
         )
 
 
@@ -66,7 +69,9 @@ def chunked(local: LocalEngine, ids: list[int], chunk: int) -> Snapshot:
         local.read_chunk_tokens = before
 
 
-@pytest.mark.parametrize("way", ["chunks of 37", "chunks of 3", "a base of 200 and 30 more", "a base of 2 and 228 more"])
+@pytest.mark.parametrize(
+    "way", ["chunks of 37", "chunks of 3", "a base of 200 and 30 more", "a base of 2 and 228 more"]
+)
 def test_observations_do_not_depend_on_how_the_read_was_cut(way: str) -> None:
     local = engine("gqa")
     whole = local.read(context(), needs=NEEDS)
@@ -74,7 +79,9 @@ def test_observations_do_not_depend_on_how_the_read_was_cut(way: str) -> None:
         other = chunked(local, context(), int(way.split()[-1]))
     else:
         cut = int(way.split()[3])
-        other = local.read(context()[cut:], needs=NEEDS, base=local.read(context()[:cut], needs=NEEDS))
+        other = local.read(
+            context()[cut:], needs=NEEDS, base=local.read(context()[:cut], needs=NEEDS)
+        )
     for layer, one in whole.observed.items():
         two = other.observed[layer]
         assert one.query_rows == two.query_rows == 226
@@ -94,14 +101,18 @@ def test_what_a_base_did_not_observe_is_not_made_up() -> None:
         fork(snapshot, parse("h2o[budget_tokens=10]"))
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "mistral", "phi3", "glm", "glm4", "olmo2", "jamba", "bamba"])
+@pytest.mark.parametrize(
+    "kind", ["llama", "qwen2", "qwen3", "mistral", "phi3", "glm", "glm4", "olmo2", "jamba", "bamba"]
+)
 def test_queries_before_rope_are_recovered_on(kind: str) -> None:
     local = engine(kind)
     snapshot = local.read(context(40), needs=["query-moments"])
     assert snapshot.rotate is not None
     x = torch.randn(2, 5, local.facts.shape.head_dim)
     at = torch.arange(7, 12)
-    torch.testing.assert_close(Rotation(local.model).backward(snapshot.rotate(x, at), at), x, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        Rotation(local.model).backward(snapshot.rotate(x, at), at), x, atol=1e-5, rtol=1e-4
+    )
     assert (kind == "jamba") == torch.equal(snapshot.rotate(x, at), x)
 
 
@@ -112,19 +123,34 @@ def test_moments_are_those_of_the_queries_before_rope() -> None:
     model = local.model.model
     with torch.inference_mode():
         normed = model.layers[0].input_layernorm(model.embed_tokens(torch.tensor([ids])))
-        q = model.layers[0].self_attn.q_proj(normed)[0].view(60, 2, 2, 32).permute(1, 2, 0, 3)[:, :, 4:]
+        q = (
+            model.layers[0]
+            .self_attn.q_proj(normed)[0]
+            .view(60, 2, 2, 32)
+            .permute(1, 2, 0, 3)[:, :, 4:]
+        )
     seen = local.read(ids, needs=["query-moments"]).observed[0]
     assert seen.query_mean_HGD is not None
     assert seen.query_scatter_HGDD is not None
     torch.testing.assert_close(seen.query_mean_HGD, q.mean(dim=2), atol=1e-4, rtol=1e-3)
     centred = q - q.mean(dim=2, keepdim=True)
-    torch.testing.assert_close(seen.query_scatter_HGDD, torch.einsum("hgtd,hgte->hgde", centred, centred), atol=1e-2, rtol=1e-3)
+    torch.testing.assert_close(
+        seen.query_scatter_HGDD,
+        torch.einsum("hgtd,hgte->hgde", centred, centred),
+        atol=1e-2,
+        rtol=1e-3,
+    )
 
 
 def test_yarn_scaling_is_taken_out_and_put_back() -> None:
     import transformers
 
-    rope = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "rope_theta": 10000.0}
+    rope = {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 64,
+        "rope_theta": 10000.0,
+    }
     config = transformers.LlamaConfig(
         hidden_size=64, num_hidden_layers=1, intermediate_size=32, vocab_size=512, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=256, rope_parameters=rope, pad_token_id=None, bos_token_id=None, eos_token_id=None,
@@ -135,7 +161,9 @@ def test_yarn_scaling_is_taken_out_and_put_back() -> None:
     rotation = Rotation(local.model)
     assert rotation.scaling != 1.0
     x, at = torch.randn(2, 5, 32), torch.arange(9, 14)
-    torch.testing.assert_close(rotation.backward(rotation.forward(x, at), at), x, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        rotation.backward(rotation.forward(x, at), at), x, atol=1e-5, rtol=1e-4
+    )
     local.read(context(40), needs=["query-moments"])
 
 

@@ -38,7 +38,11 @@ def imported_rooms(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [node.module] if node.module != "scbench" else [f"scbench.{alias.name}" for alias in node.names]
+            names = (
+                [node.module]
+                if node.module != "scbench"
+                else [f"scbench.{alias.name}" for alias in node.names]
+            )
         found |= {name.split(".")[1] for name in names if name.startswith("scbench.")}
     return found
 
@@ -57,5 +61,7 @@ def test_a_room_reaches_only_where_it_may(room: str) -> None:
 def test_torch_is_not_imported_by(module: str) -> None:
     if module != "scbench" and not (SRC / module.split(".")[1]).exists():
         pytest.fail(f"{module} is on the map but not in the house")
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    code = (
+        f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,11 +7,15 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MACHINE_PATH = re.compile("|".join(f"/{word}/" for word in ("wo" + "rk", "ro" + "ot", "ho" + "me/[a-z]")))
+MACHINE_PATH = re.compile(
+    "|".join(f"/{word}/" for word in ("wo" + "rk", "ro" + "ot", "ho" + "me/[a-z]"))
+)
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     return [ROOT / line for line in listed.splitlines()]
 
 
@@ -22,7 +26,11 @@ def test_no_tracked_file_holds_a_path_of_one_machine() -> None:
             text = path.read_text(encoding="utf-8")
         except (UnicodeDecodeError, FileNotFoundError):
             continue
-        found += [f"{path.relative_to(ROOT)}:{n}" for n, line in enumerate(text.splitlines(), 1) if MACHINE_PATH.search(line)]
+        found += [
+            f"{path.relative_to(ROOT)}:{n}"
+            for n, line in enumerate(text.splitlines(), 1)
+            if MACHINE_PATH.search(line)
+        ]
     assert found == []
 
 

@@ -19,7 +19,11 @@ def made(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(heads, group, tokens, dim, generator=generator)
-    return q, torch.randn(heads, slots, dim, generator=generator), torch.randn(heads, slots, dim, generator=generator)
+    return (
+        q,
+        torch.randn(heads, slots, dim, generator=generator),
+        torch.randn(heads, slots, dim, generator=generator),
+    )
 
 
 def close(part: Partial, wanted: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -38,7 +42,10 @@ def test_full_is_attention_over_every_key(heads: int, group: int, tokens: int) -
 @pytest.mark.parametrize("tokens", [1, 2, 33])
 def test_causal_never_sees_a_later_key(heads: int, group: int, tokens: int) -> None:
     q, k, v = made(heads, group, tokens, tokens)
-    close(causal(q, k, v, scale=SCALE), reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(tokens, tokens)))
+    close(
+        causal(q, k, v, scale=SCALE),
+        reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(tokens, tokens)),
+    )
 
 
 def test_masked_sees_what_its_row_allows_and_nothing_else() -> None:
@@ -68,7 +75,10 @@ def test_a_part_that_saw_nothing_adds_nothing() -> None:
 
 def test_scores_of_a_thousand_do_not_overflow() -> None:
     q, k, v = made(1, 1, 2, 8)
-    parts = [full(q * 1000, k[:, :4], v[:, :4], scale=1.0), full(q * 1000, k[:, 4:], v[:, 4:], scale=1.0)]
+    parts = [
+        full(q * 1000, k[:, :4], v[:, :4], scale=1.0),
+        full(q * 1000, k[:, 4:], v[:, 4:], scale=1.0),
+    ]
     whole, _ = reference.attend(q * 1000, k, v, scale=1.0)
     torch.testing.assert_close(merge(parts).out, whole, atol=1e-4, rtol=1e-4)
 

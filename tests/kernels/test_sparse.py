@@ -12,7 +12,9 @@ SCALE = 0.3
 lengths = st.integers(1, 300)
 
 
-def made(heads: int, group: int, tokens: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Generator]:
+def made(
+    heads: int, group: int, tokens: int, seed: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Generator]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(heads, group, tokens, 16, generator=generator)
     return q, *(torch.randn(heads, tokens, 16, generator=generator) for _ in "kv"), generator
@@ -36,12 +38,22 @@ def test_gathered_blocks_equal_attention_under_the_block_mask(
     q, k, v, generator = made(*heads, tokens, seed)
     rows = -(-tokens // block)
     seen = torch.rand(*heads, rows, rows, generator=generator) < density
-    wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=sparse.block_mask(seen, block, tokens))
-    torch.testing.assert_close(sparse.blocks(q, k, v, seen, block, scale=SCALE), wanted, atol=1e-5, rtol=1e-5)
+    wanted, _ = reference.attend(
+        q, k, v, scale=SCALE, mask_TS=sparse.block_mask(seen, block, tokens)
+    )
+    torch.testing.assert_close(
+        sparse.blocks(q, k, v, seen, block, scale=SCALE), wanted, atol=1e-5, rtol=1e-5
+    )
 
 
 @settings(deadline=None, max_examples=40)
-@given(tokens=lengths, columns=st.floats(0, 1), offsets=st.floats(0, 0.3), whole_tiles=st.booleans(), seed=st.integers(0, 99))
+@given(
+    tokens=lengths,
+    columns=st.floats(0, 1),
+    offsets=st.floats(0, 0.3),
+    whole_tiles=st.booleans(),
+    seed=st.integers(0, 99),
+)
 def test_gathered_vertical_slash_equals_attention_under_its_mask(
     tokens: int, columns: float, offsets: float, whole_tiles: bool, seed: int
 ) -> None:
@@ -49,9 +61,15 @@ def test_gathered_vertical_slash_equals_attention_under_its_mask(
     column, offset = marks(tokens, columns, generator), marks(tokens, offsets, generator)
     offset[0] = True
     wanted, _ = reference.attend(
-        q, k, v, scale=SCALE, mask_TS=sparse.vertical_slash_mask(column, offset, whole_tiles=whole_tiles)
+        q,
+        k,
+        v,
+        scale=SCALE,
+        mask_TS=sparse.vertical_slash_mask(column, offset, whole_tiles=whole_tiles),
     )
-    ours = sparse.vertical_slash(q[0, 0], k[0], v[0], column, offset, scale=SCALE, whole_tiles=whole_tiles)
+    ours = sparse.vertical_slash(
+        q[0, 0], k[0], v[0], column, offset, scale=SCALE, whole_tiles=whole_tiles
+    )
     torch.testing.assert_close(ours, wanted[0, 0], atol=1e-5, rtol=1e-5)
 
 
@@ -77,8 +95,16 @@ def test_more_columns_or_offsets_never_hide_a_key(tokens: int, seed: int) -> Non
     column, offset, more = (marks(tokens, share, generator) for share in (0.1, 0.1, 0.2))
     for whole_tiles in (False, True):
         small = sparse.vertical_slash_mask(column, offset, whole_tiles=whole_tiles)
-        assert bool((small <= sparse.vertical_slash_mask(column | more, offset, whole_tiles=whole_tiles)).all())
-        assert bool((small <= sparse.vertical_slash_mask(column, offset | more, whole_tiles=whole_tiles)).all())
+        assert bool(
+            (
+                small <= sparse.vertical_slash_mask(column | more, offset, whole_tiles=whole_tiles)
+            ).all()
+        )
+        assert bool(
+            (
+                small <= sparse.vertical_slash_mask(column, offset | more, whole_tiles=whole_tiles)
+            ).all()
+        )
 
 
 def test_an_offset_reaches_a_tile_exactly_if_one_of_its_rows_has_that_key() -> None:
@@ -93,7 +119,13 @@ def test_a_block_mask_shows_whole_past_blocks_and_the_own_block_up_to_the_row() 
     seen = torch.zeros(1, 1, 3, 3, dtype=torch.bool)
     seen[0, 0, 2, 0] = seen[0, 0, 0, 2] = True  # the second lies in the future and stays hidden
     mask = sparse.block_mask(seen, 2, 5)[0, 0]
-    assert [row.nonzero().flatten().tolist() for row in mask] == [[0], [0, 1], [2], [2, 3], [0, 1, 4]]
+    assert [row.nonzero().flatten().tolist() for row in mask] == [
+        [0],
+        [0, 1],
+        [2],
+        [2, 3],
+        [0, 1, 4],
+    ]
 
 
 def test_half_precision_stays_near_the_plain_form() -> None:
@@ -101,9 +133,15 @@ def test_half_precision_stays_near_the_plain_form() -> None:
     half = [x.to(torch.bfloat16) for x in (q, k, v)]
     column, offset = marks(200, 0.1, generator), marks(200, 0.1, generator)
     offset[0] = True
-    wanted, _ = reference.attend(*half, scale=SCALE, mask_TS=sparse.vertical_slash_mask(column, offset, whole_tiles=False))
-    ours = sparse.vertical_slash(half[0][0, 0], half[1][0], half[2][0], column, offset, scale=SCALE, whole_tiles=False)
+    wanted, _ = reference.attend(
+        *half, scale=SCALE, mask_TS=sparse.vertical_slash_mask(column, offset, whole_tiles=False)
+    )
+    ours = sparse.vertical_slash(
+        half[0][0, 0], half[1][0], half[2][0], column, offset, scale=SCALE, whole_tiles=False
+    )
     torch.testing.assert_close(ours, wanted[0, 0], atol=2e-2, rtol=2e-2)
     seen = torch.rand(1, 1, 4, 4, generator=generator) < 0.5
     wanted, _ = reference.attend(*half, scale=SCALE, mask_TS=sparse.block_mask(seen, 64, 200))
-    torch.testing.assert_close(sparse.blocks(*half, seen, 64, scale=SCALE), wanted, atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(
+        sparse.blocks(*half, seen, 64, scale=SCALE), wanted, atol=2e-2, rtol=2e-2
+    )

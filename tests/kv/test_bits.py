@@ -11,9 +11,20 @@ from scbench.kv.bits import pack, unpack
 
 
 @settings(deadline=None, max_examples=60)
-@given(bits=st.integers(1, 8), eights=st.integers(1, 9), rows=st.integers(1, 4), seed=st.integers(0, 999))
+@given(
+    bits=st.integers(1, 8),
+    eights=st.integers(1, 9),
+    rows=st.integers(1, 4),
+    seed=st.integers(0, 999),
+)
 def test_unpacking_gives_back_what_was_packed(bits: int, eights: int, rows: int, seed: int) -> None:
-    codes = torch.randint(0, 1 << bits, (rows, 3, 8 * eights), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    codes = torch.randint(
+        0,
+        1 << bits,
+        (rows, 3, 8 * eights),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(seed),
+    )
     packed = pack(codes, bits)
     assert packed.shape == (rows, 3, eights * bits)
     assert packed.dtype == torch.uint8

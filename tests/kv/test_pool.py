@@ -9,13 +9,21 @@ from scbench.errors import BadConfig, Released
 from scbench.kv import CacheShape, DenseStore, Snapshot
 from scbench.kv.pool import Pool
 
-SHAPE = CacheShape(layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=2, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=2, dtype_bytes=4
+)
 TOKEN_BYTES = 16
 
 
 def snapshot(*ids: int) -> Snapshot:
     k, v = (torch.tensor([[[float(token), at] for at, token in enumerate(ids)]]) for _ in range(2))
-    return Snapshot(shape=SHAPE, layers={0: (DenseStore(k, v),)}, ids=tuple(ids), logits_V=torch.zeros(4), scales={0: 1.0})
+    return Snapshot(
+        shape=SHAPE,
+        layers={0: (DenseStore(k, v),)},
+        ids=tuple(ids),
+        logits_V=torch.zeros(4),
+        scales={0: 1.0},
+    )
 
 
 def served(pool: Pool, *ids: int) -> int:
@@ -33,7 +41,9 @@ def test_a_hash_covers_everything_before_its_block() -> None:
 
 
 def test_a_hash_covers_how_the_cache_was_made() -> None:
-    assert Pool(block_tokens=2, salt="a").hashes([1, 2]) != Pool(block_tokens=2, salt="b").hashes([1, 2])
+    assert Pool(block_tokens=2, salt="a").hashes([1, 2]) != Pool(block_tokens=2, salt="b").hashes(
+        [1, 2]
+    )
 
 
 def test_only_whole_blocks_are_served_and_one_token_is_left_to_compute() -> None:
@@ -41,7 +51,9 @@ def test_only_whole_blocks_are_served_and_one_token_is_left_to_compute() -> None
     pool.put(snapshot(*range(10)))
     assert served(pool, *range(10)) == 8
     assert served(pool, *range(9)) == 8
-    assert served(pool, *range(8)) == 4  # all of it is stored, but the request needs the logits after its last token
+    assert (
+        served(pool, *range(8)) == 4
+    )  # all of it is stored, but the request needs the logits after its last token
     assert served(pool, 0, 1, 2, 3, 99, 98) == 4
     assert served(pool, 0, 1, 2, 99, 98) == 0
     assert served(pool) == 0
@@ -97,7 +109,10 @@ def test_a_prefix_view_shows_the_same_tensors_cut() -> None:
     view = whole.prefix(2)
     assert view.digest() == snapshot(5, 6).digest()
     assert view.ids == (5, 6)
-    assert view.layers[0][0].k_HSD.untyped_storage().data_ptr() == whole.layers[0][0].k_HSD.untyped_storage().data_ptr()
+    assert (
+        view.layers[0][0].k_HSD.untyped_storage().data_ptr()
+        == whole.layers[0][0].k_HSD.untyped_storage().data_ptr()
+    )
     assert bool(view.logits_V.isnan().all())  # it was never read up to here
 
 

@@ -23,11 +23,26 @@ IDS = (5, 6, 7, 8, 9, 10, 11)
 NEEDS = frozenset({"window"})
 
 
-def snapshot(ids: tuple[int, ...], *, dtype: torch.dtype = torch.float32, layers: tuple[int, ...] = (1, 4)) -> Snapshot:
+def snapshot(
+    ids: tuple[int, ...], *, dtype: torch.dtype = torch.float32, layers: tuple[int, ...] = (1, 4)
+) -> Snapshot:
     draw = torch.Generator().manual_seed(sum(ids))
-    shape = CacheShape(layers=5, attention_layers=layers, query_heads=4, kv_heads=2, head_dim=3, dtype_bytes=dtype.itemsize)
-    kv = {at: [torch.randn(2, len(ids), 3, generator=draw).to(dtype) for _ in range(2)] for at in layers}
-    seen = {at: Observed(window_HGWD=torch.randn(2, 2, 4, 3, generator=draw), query_rows=at) for at in layers}
+    shape = CacheShape(
+        layers=5,
+        attention_layers=layers,
+        query_heads=4,
+        kv_heads=2,
+        head_dim=3,
+        dtype_bytes=dtype.itemsize,
+    )
+    kv = {
+        at: [torch.randn(2, len(ids), 3, generator=draw).to(dtype) for _ in range(2)]
+        for at in layers
+    }
+    seen = {
+        at: Observed(window_HGWD=torch.randn(2, 2, 4, 3, generator=draw), query_rows=at)
+        for at in layers
+    }
     return Snapshot(
         shape=shape,
         layers={at: (DenseStore(k, v),) for at, (k, v) in kv.items()},
@@ -40,8 +55,19 @@ def snapshot(ids: tuple[int, ...], *, dtype: torch.dtype = torch.float32, layers
     )
 
 
-def pool(folder: Path | None, *, made_by: str = "tiny", disk_bytes: int | None = None, memory_bytes: int = 0) -> PrefixPool:
-    return PrefixPool(block_tokens=2, capacity_bytes=memory_bytes, made_by=made_by, disk=DiskTier(folder, disk_bytes))
+def pool(
+    folder: Path | None,
+    *,
+    made_by: str = "tiny",
+    disk_bytes: int | None = None,
+    memory_bytes: int = 0,
+) -> PrefixPool:
+    return PrefixPool(
+        block_tokens=2,
+        capacity_bytes=memory_bytes,
+        made_by=made_by,
+        disk=DiskTier(folder, disk_bytes),
+    )
 
 
 def kept(folder: Path) -> list[Path]:
@@ -124,10 +150,14 @@ def test_damage_is_told_once_counted_always_and_mended_by_the_next_write(tmp_pat
         first.put(snapshot(prompt))
     for path in kept(tmp_path):
         raw = bytearray(path.read_bytes())
-        raw[-70] ^= 1  # in a tensor: headers are read when the folder is looked at, tensors when they are wanted
+        raw[-70] ^= (
+            1  # in a tensor: headers are read when the folder is looked at, tensors when they are wanted
+        )
         path.write_bytes(raw)
     with pytest.warns(CacheWarning) as told:
-        assert [first.lookup((*prompt, 0)) for prompt in ((1, 2, 3), (4, 5, 6), (7, 8, 9))] == [None] * 3
+        assert [first.lookup((*prompt, 0)) for prompt in ((1, 2, 3), (4, 5, 6), (7, 8, 9))] == [
+            None
+        ] * 3
     assert len(told) == 1
     assert first.stats.bad_files == 3
     assert kept(tmp_path) == []
@@ -227,7 +257,9 @@ def test_a_named_folder_keeps_what_memory_held_when_the_pool_is_closed(tmp_path:
     assert first.held_bytes() == 0
 
 
-def test_a_file_that_another_process_removed_is_a_quiet_miss(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_another_process_removed_is_a_quiet_miss(
+    one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader = pool(one)
     assert reader.disk is not None
     reader.disk.refresh()
@@ -258,7 +290,9 @@ def test_a_full_disk_is_a_warning_and_the_run_goes_on_in_memory(
     for first in (30, 40):  # no further warning: it would be an error here
         mine.put(snapshot((first, *IDS[1:])))
     assert (mine.stats.failed_writes, mine.stats.dropped) == (1, 3)
-    assert sorted(path.suffix for path in tmp_path.iterdir() if path.name != ".lock") == [".scbkv"]  # no half file is left
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.name != ".lock") == [
+        ".scbkv"
+    ]  # no half file is left
     hit = mine.lookup((40, *IDS[1:], 0))
     assert hit is not None
     assert hit.disk_tokens == 0
@@ -278,7 +312,9 @@ def test_what_a_killed_writer_left_is_swept_and_never_read(one: Path) -> None:
     assert served(IDS, one) == 6
 
 
-def test_a_writer_that_waits_too_long_for_another_gives_up(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_waits_too_long_for_another_gives_up(
+    one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(disk, "LOCK_WAIT_S", 0.02)
     mine = pool(one)
     with (one / ".lock").open("w") as held:
@@ -302,7 +338,9 @@ def test_the_least_recently_used_file_leaves_first_whoever_used_it(tmp_path: Pat
     assert b.lookup((1, 2, 3, 0)) is None
 
 
-def test_tokens_are_compared_and_not_only_their_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_compared_and_not_only_their_hashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def by_length(ids: tuple[int, ...], block_tokens: int, before: bytes) -> list[bytes]:
         return [bytes([n + len(before) % 7]) * 32 for n in range(len(ids) // block_tokens)]
 
@@ -316,14 +354,26 @@ def test_tokens_are_compared_and_not_only_their_hashes(tmp_path: Path, monkeypat
 
 
 def _segment(ids: tuple[int, ...]) -> Segment:
-    return segment_of(snapshot(ids), chain.links(ids, 2, b""), 0, len(ids) // 2, root=b"", block_tokens=2, ending=None)
+    return segment_of(
+        snapshot(ids),
+        chain.links(ids, 2, b""),
+        0,
+        len(ids) // 2,
+        root=b"",
+        block_tokens=2,
+        ending=None,
+    )
 
 
 def _write_and_read(folder: Path, seed: int, limit: int) -> None:
     """What each of two processes does; an exit code other than 0 means that it met wrong data, or trouble."""
-    shape = CacheShape(layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=64, dtype_bytes=4)
+    shape = CacheShape(
+        layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=64, dtype_bytes=4
+    )
     draw, found = random.Random(seed), 0
-    mine = PrefixPool(block_tokens=2, capacity_bytes=0, made_by="both", disk=DiskTier(folder, limit))
+    mine = PrefixPool(
+        block_tokens=2, capacity_bytes=0, made_by="both", disk=DiskTier(folder, limit)
+    )
     for _ in range(30):
         ids = tuple(draw.randrange(3) for _ in range(draw.randrange(2, 40)))
         k = torch.tensor([[[float(sum(ids[: at + 1]) + at)] * 64 for at in range(len(ids))]])
@@ -331,7 +381,15 @@ def _write_and_read(folder: Path, seed: int, limit: int) -> None:
         if hit is not None:
             assert torch.equal(hit.snapshot.view(0).k_HSD, k[:, : hit.tokens])
             found += hit.tokens
-        mine.put(Snapshot(shape=shape, layers={0: (DenseStore(k, k + 1),)}, ids=ids, logits_V=torch.zeros(2), scales={0: 1.0}))
+        mine.put(
+            Snapshot(
+                shape=shape,
+                layers={0: (DenseStore(k, k + 1),)},
+                ids=ids,
+                logits_V=torch.zeros(2),
+                scales={0: 1.0},
+            )
+        )
     assert found > 0
     assert (mine.stats.bad_files, mine.stats.failed_writes) == (0, 0)
 
@@ -339,7 +397,9 @@ def _write_and_read(folder: Path, seed: int, limit: int) -> None:
 def test_two_processes_share_a_folder_without_harm_and_within_the_limit(tmp_path: Path) -> None:
     limit, most = 250_000, 0
     fresh = multiprocessing.get_context("fork")  # a process that begins here need not import torch
-    writers = [fresh.Process(target=_write_and_read, args=(tmp_path, seed, limit)) for seed in (1, 2)]
+    writers = [
+        fresh.Process(target=_write_and_read, args=(tmp_path, seed, limit)) for seed in (1, 2)
+    ]
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
@@ -367,12 +427,19 @@ def test_a_file_is_served_from_its_middle_where_memory_has_its_beginning(tmp_pat
     assert hit is not None
     assert (hit.tokens, hit.disk_tokens) == (8, 4)
     assert torch.equal(hit.snapshot.view(4).k_HSD, wanted.view(4).k_HSD)
-    assert torch.equal(torch.cat([store.positions(0) for store in hit.snapshot.layers[1]]), torch.arange(8))
+    assert torch.equal(
+        torch.cat([store.positions(0) for store in hit.snapshot.layers[1]]), torch.arange(8)
+    )
 
 
 def test_a_chain_with_a_file_missing_is_served_up_to_the_hole(tmp_path: Path) -> None:
     whole = snapshot(tuple(range(8)))
-    for tokens in (2, 4, 6, 8):  # a file for each block, written by processes that had the blocks before it
+    for tokens in (
+        2,
+        4,
+        6,
+        8,
+    ):  # a file for each block, written by processes that had the blocks before it
         pool(tmp_path).put(whole.prefix(tokens))
     assert len(kept(tmp_path)) == 4
     next(path for path in kept(tmp_path) if path.stem.endswith("-4")).unlink()

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from scbench.kv import CacheShape, DenseStore, Observed, Snapshot
 from scbench.kv.pool import DiskTier, PrefixPool
 
-SHAPE = CacheShape(layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=2, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=2, dtype_bytes=4
+)
 TOKEN_BYTES = 16
 Ids = tuple[int, ...]
 Piece = tuple[int, Ids]  # first token of its own, and all tokens from the very first one
@@ -25,10 +27,21 @@ def mark(prefix: Sequence[int]) -> float:
 
 
 def snapshot(ids: Sequence[int], *, observed: bool = False) -> Snapshot:
-    k = torch.tensor([[[mark(ids[: at + 1]), at] for at in range(len(ids))]], dtype=torch.float32).reshape(1, -1, 2)
-    seen = {0: Observed(window_HGWD=torch.full((1, 1, 3, 2), mark(ids)), query_rows=len(ids))} if observed else {}
+    k = torch.tensor(
+        [[[mark(ids[: at + 1]), at] for at in range(len(ids))]], dtype=torch.float32
+    ).reshape(1, -1, 2)
+    seen = (
+        {0: Observed(window_HGWD=torch.full((1, 1, 3, 2), mark(ids)), query_rows=len(ids))}
+        if observed
+        else {}
+    )
     return Snapshot(
-        shape=SHAPE, layers={0: (DenseStore(k, k + 1),)}, ids=tuple(ids), logits_V=torch.zeros(4), scales={0: 1.0}, observed=seen
+        shape=SHAPE,
+        layers={0: (DenseStore(k, k + 1),)},
+        ids=tuple(ids),
+        logits_V=torch.zeros(4),
+        scales={0: 1.0},
+        observed=seen,
     )
 
 
@@ -80,11 +93,16 @@ class Model:
     def put(self, ids: Ids) -> None:
         too_large = []
         for piece in self.missing(self.memory, (0, ids)):
-            if self.memory_bytes is not None and TOKEN_BYTES * (len(ids[: len(piece[1])]) - piece[0]) > self.memory_bytes:
+            if (
+                self.memory_bytes is not None
+                and TOKEN_BYTES * (len(ids[: len(piece[1])]) - piece[0]) > self.memory_bytes
+            ):
                 too_large.append(piece)
             else:
                 self.memory.append(piece)
-        self.touch(self.memory, [self.owner(self.memory, link) for link in reversed(self.links((0, ids)))])
+        self.touch(
+            self.memory, [self.owner(self.memory, link) for link in reversed(self.links((0, ids)))]
+        )
         self.fall(too_large[::-1])
         self.shrink()
 
@@ -99,7 +117,9 @@ class Model:
             return
         for piece in pieces:
             missing = self.missing(self.disk, piece)
-            self.touch(self.disk, [self.owner(self.disk, link) for link in reversed(self.links(piece))])
+            self.touch(
+                self.disk, [self.owner(self.disk, link) for link in reversed(self.links(piece))]
+            )
             for start, ids in reversed(missing):
                 if file_bytes(len(ids) - start) <= self.disk_bytes:
                     while self.written() + file_bytes(len(ids) - start) > self.disk_bytes:
@@ -118,7 +138,10 @@ class Model:
         loaded = list(dict.fromkeys(piece for piece, is_disk in used if is_disk))
         for piece in loaded:
             for part in self.missing(self.memory, piece):
-                if self.memory_bytes is None or TOKEN_BYTES * (len(part[1]) - part[0]) <= self.memory_bytes:
+                if (
+                    self.memory_bytes is None
+                    or TOKEN_BYTES * (len(part[1]) - part[0]) <= self.memory_bytes
+                ):
                     self.memory.append(part)
         links = self.links((0, ids[:-1]))[: len(used)]
         self.touch(self.memory, [self.owner(self.memory, link) for link in reversed(links)])
@@ -132,10 +155,16 @@ def check_data(served: Snapshot, ids: Sequence[int]) -> None:
     view = served.view(0)
     assert torch.equal(view.k_HSD, wanted.k_HSD)
     assert torch.equal(view.v_HSD, wanted.v_HSD)
-    assert torch.equal(torch.cat([store.positions(0) for store in served.layers[0]]), torch.arange(len(ids)))
+    assert torch.equal(
+        torch.cat([store.positions(0) for store in served.layers[0]]), torch.arange(len(ids))
+    )
 
 
-STEMS = ([0] * 12, [0] * 5 + [1] * 7, [1, 0] * 6)  # prompts that share beginnings, and are continued
+STEMS = (
+    [0] * 12,
+    [0] * 5 + [1] * 7,
+    [1, 0] * 6,
+)  # prompts that share beginnings, and are continued
 PROMPTS = st.one_of(
     st.builds(lambda stem, tokens: stem[:tokens], st.sampled_from(STEMS), st.integers(0, 12)),
     st.lists(st.integers(0, 1), max_size=6),
@@ -156,7 +185,10 @@ def test_the_pool_does_what_its_model_does(
     memory_bytes = None if memory_tokens is None else memory_tokens * TOKEN_BYTES
     disk_bytes = None if files is None else files * 4400
     disk = None if disk_bytes is None else DiskTier(capacity_bytes=disk_bytes)
-    pool, model = PrefixPool(block_tokens=block, capacity_bytes=memory_bytes, disk=disk), Model(block, memory_bytes, disk_bytes)
+    pool, model = (
+        PrefixPool(block_tokens=block, capacity_bytes=memory_bytes, disk=disk),
+        Model(block, memory_bytes, disk_bytes),
+    )
     asked = 0
     try:
         for verb, listed in steps:
@@ -171,9 +203,13 @@ def test_the_pool_does_what_its_model_does(
                 if hit is not None:
                     check_data(hit.snapshot, ids[: hit.tokens])
             assert pool.held_bytes() == model.held()
-            assert pool.held_bytes() == sum(segment.held_bytes() for segment in pool.memory.segments.values())
+            assert pool.held_bytes() == sum(
+                segment.held_bytes() for segment in pool.memory.segments.values()
+            )
             assert memory_bytes is None or pool.held_bytes() <= memory_bytes
-            assert [(s.start, s.stop) for s in pool.memory.segments.values()] == [(a, len(b)) for a, b in model.memory]
+            assert [(s.start, s.stop) for s in pool.memory.segments.values()] == [
+                (a, len(b)) for a, b in model.memory
+            ]
             assert pool.disk_bytes() == model.written()
             assert disk_bytes is None or pool.disk_bytes() <= disk_bytes
             assert pool.hit_tokens + pool.miss_tokens == asked
@@ -183,12 +219,16 @@ def test_the_pool_does_what_its_model_does(
 
 
 @settings(max_examples=120, deadline=None)
-@given(steps=STEPS, block=st.integers(1, 4), memory_tokens=st.integers(0, 40), files=st.integers(0, 6))
+@given(
+    steps=STEPS, block=st.integers(1, 4), memory_tokens=st.integers(0, 40), files=st.integers(0, 6)
+)
 def test_what_is_served_with_observations_is_a_whole_prefix_that_was_put_with_them(
     steps: list[tuple[str, list[int]]], block: int, memory_tokens: int, files: int
 ) -> None:
     memory_bytes, disk_bytes = memory_tokens * TOKEN_BYTES, files * 4700
-    pool = PrefixPool(block_tokens=block, capacity_bytes=memory_bytes, disk=DiskTier(capacity_bytes=disk_bytes))
+    pool = PrefixPool(
+        block_tokens=block, capacity_bytes=memory_bytes, disk=DiskTier(capacity_bytes=disk_bytes)
+    )
     need, ends = frozenset({"window"}), set[Ids]()
     try:
         for at, (verb, listed) in enumerate(steps):
@@ -207,7 +247,11 @@ def test_what_is_served_with_observations_is_a_whole_prefix_that_was_put_with_th
                     assert seen.window_HGWD is not None
                     assert float(seen.window_HGWD[0, 0, 0, 0]) == mark(ids[: hit.tokens])
                     assert seen.query_rows == hit.tokens
-            assert pool.held_bytes() == sum(segment.held_bytes() for segment in pool.memory.segments.values()) <= memory_bytes
+            assert (
+                pool.held_bytes()
+                == sum(segment.held_bytes() for segment in pool.memory.segments.values())
+                <= memory_bytes
+            )
             assert pool.disk_bytes() <= disk_bytes
     finally:
         pool.close()
@@ -218,12 +262,17 @@ def test_what_is_served_with_observations_is_a_whole_prefix_that_was_put_with_th
     asked=st.lists(st.integers(0, 1), max_size=9),
 )
 @settings(max_examples=150, deadline=None)
-def test_without_limits_the_longest_common_prefix_in_whole_blocks_is_served(prompts: list[list[int]], asked: list[int]) -> None:
+def test_without_limits_the_longest_common_prefix_in_whole_blocks_is_served(
+    prompts: list[list[int]], asked: list[int]
+) -> None:
     pool = PrefixPool(block_tokens=2)
     for prompt in prompts:
         pool.put(snapshot(prompt))
     common = [
-        next((n for n, (a, b) in enumerate(zip(prompt, asked, strict=False)) if a != b), min(len(prompt), len(asked)))
+        next(
+            (n for n, (a, b) in enumerate(zip(prompt, asked, strict=False)) if a != b),
+            min(len(prompt), len(asked)),
+        )
         for prompt in prompts
     ]
     hit = pool.lookup(asked)

@@ -11,12 +11,16 @@ from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, RaggedStor
 from scbench.kv.store import digest, nbytes
 from scbench.kv.stream import share
 
-SHAPE = CacheShape(layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
+)
 
 
 def kv(slots: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(2, slots, 8, generator=generator), torch.randn(2, slots, 8, generator=generator)
+    return torch.randn(2, slots, 8, generator=generator), torch.randn(
+        2, slots, 8, generator=generator
+    )
 
 
 def queries(tokens: int, seed: int = 9) -> torch.Tensor:
@@ -26,12 +30,23 @@ def queries(tokens: int, seed: int = 9) -> torch.Tensor:
 def snapshot(slots: int = 12) -> Snapshot:
     k, v = kv(slots)
     return Snapshot(
-        shape=SHAPE, layers={0: (DenseStore(k, v),)}, ids=tuple(range(slots)), logits_V=torch.zeros(4), scales={0: 0.5}
+        shape=SHAPE,
+        layers={0: (DenseStore(k, v),)},
+        ids=tuple(range(slots)),
+        logits_V=torch.zeros(4),
+        scales={0: 0.5},
     )
 
 
 def test_a_full_cache_of_llama_3_1_8b_is_131072_bytes_a_token() -> None:
-    shape = CacheShape(layers=32, attention_layers=tuple(range(32)), query_heads=32, kv_heads=8, head_dim=128, dtype_bytes=2)
+    shape = CacheShape(
+        layers=32,
+        attention_layers=tuple(range(32)),
+        query_heads=32,
+        kv_heads=8,
+        head_dim=128,
+        dtype_bytes=2,
+    )
     assert shape.token_bytes == 131_072
     assert shape.dense_bytes(131_072) == 16 << 30
     assert shape.group == 4
@@ -107,7 +122,10 @@ def test_bytes_of_a_stream_are_those_of_its_stores_and_tails() -> None:
 def test_positions_of_a_stream_are_its_stores_and_then_its_newest_tokens() -> None:
     k, v = kv(4)
     kept = torch.tensor([[0, 2, 7, 9], [1, 2, 3, 4]])
-    stream = Stream(layers={0: LayerCache((DenseStore(k, v, positions_HS=kept),), DenseTail())}, ids=list(range(12)))
+    stream = Stream(
+        layers={0: LayerCache((DenseStore(k, v, positions_HS=kept),), DenseTail())},
+        ids=list(range(12)),
+    )
     stream.layers[0].tail.append(*kv(2))
     assert stream.positions(0, 0).tolist() == [0, 2, 7, 9, 10, 11]
     assert stream.positions(0, 1).tolist() == [1, 2, 3, 4, 10, 11]
@@ -124,7 +142,13 @@ def test_counters_of_a_fork_begin_at_zero() -> None:
 def test_a_released_snapshot_cannot_be_used() -> None:
     gone = snapshot()
     gone.release()
-    for use in (gone.fork, gone.digest, gone.held_bytes, lambda: gone.view(0), lambda: gone.prefix(1)):
+    for use in (
+        gone.fork,
+        gone.digest,
+        gone.held_bytes,
+        lambda: gone.view(0),
+        lambda: gone.prefix(1),
+    ):
         with pytest.raises(Released, match="given back"):
             use()
 
@@ -154,7 +178,13 @@ def test_one_changed_bit_changes_the_seal() -> None:
 def test_a_view_joins_the_pieces_a_prefix_was_read_in() -> None:
     k, v = kv(12)
     pieces = (DenseStore(k[:, :7], v[:, :7]), DenseStore(k[:, 7:], v[:, 7:], first_position=7))
-    read = Snapshot(shape=SHAPE, layers={0: pieces}, ids=tuple(range(12)), logits_V=torch.zeros(4), scales={0: 0.5})
+    read = Snapshot(
+        shape=SHAPE,
+        layers={0: pieces},
+        ids=tuple(range(12)),
+        logits_V=torch.zeros(4),
+        scales={0: 0.5},
+    )
     assert torch.equal(read.view(0).k_HSD, k)
     assert read.prefix(9).view(0).tokens == 9
     assert read.fork().positions(0, 1).tolist() == list(range(12))

@@ -16,7 +16,10 @@ TIERS: list[TierName] = ["host", "disk"]
 
 def base(slots: int = 30, seed: int = 0, dtype: torch.dtype = torch.float32) -> DenseStore:
     generator = torch.Generator().manual_seed(seed)
-    return DenseStore(*(torch.randn(2, slots, 8, generator=generator).to(dtype) for _ in range(2)), first_position=3)
+    return DenseStore(
+        *(torch.randn(2, slots, 8, generator=generator).to(dtype) for _ in range(2)),
+        first_position=3,
+    )
 
 
 def queries(tokens: int = 2) -> torch.Tensor:
@@ -76,7 +79,11 @@ def test_reading_a_layer_starts_to_fetch_the_next_and_only_that() -> None:
 def test_the_next_layer_is_fetched_by_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = chained([base(seed=seed) for seed in range(2)], "disk")
     seen, fetched = [], TieredStore._fetched
-    monkeypatch.setattr(TieredStore, "_fetched", lambda self: seen.append(threading.current_thread().name) or fetched(self))
+    monkeypatch.setattr(
+        TieredStore,
+        "_fetched",
+        lambda self: seen.append(threading.current_thread().name) or fetched(self),
+    )
     first.attend(queries(), scale=1.0)
     second.attend(queries(), scale=1.0)
     assert len(seen) == 2

@@ -16,7 +16,14 @@ Corpus = Callable[..., Path]
 def corpus(tmp_path: Path) -> Corpus:
     """`corpus(rows=..., phases=..., longest_tokens=...)` writes shards (two a phase) and returns their folder."""
 
-    def write(*, rows: int = 60, phases: int = 1, longest_tokens: int = 48, seed: int = 0, name: str = "data") -> Path:
+    def write(
+        *,
+        rows: int = 60,
+        phases: int = 1,
+        longest_tokens: int = 48,
+        seed: int = 0,
+        name: str = "data",
+    ) -> Path:
         for phase in range(phases):
             for shard in range(2):
                 path = tmp_path / name / f"phase-{phase}" / f"shard-{shard:05d}.npz"
@@ -35,7 +42,9 @@ def _shard(path: Path, rows: int, longest_tokens: int, random: np.random.Generat
         context_tokens = int(np.exp(random.uniform(np.log(16), np.log(longest_tokens))))
         keys = random.permutation(np.arange(FIRST_KEY, FIRST_VALUE))
         values = random.integers(FIRST_VALUE, VOCAB, len(keys))
-        context = [int(x) for pair in zip(keys, values, strict=True) for x in pair][: context_tokens - 1]
+        context = [int(x) for pair in zip(keys, values, strict=True) for x in pair][
+            : context_tokens - 1
+        ]
         ids += [BOS, *context, *([0] * (context_tokens - 1 - len(context)))]
         loss += [0] * context_tokens
         for _ in range(3):

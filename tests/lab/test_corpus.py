@@ -30,27 +30,37 @@ def test_the_loss_is_on_the_answers_and_their_ends_and_on_nothing_else(name: str
             answers.append([])
         elif token >= 0:
             answers[-1].append(token)
-    assert [found.decode(answer).strip() for answer in answers[:-1]] == [turn.gold for turn in session.turns]
+    assert [found.decode(answer).strip() for answer in answers[:-1]] == [
+        turn.gold for turn in session.turns
+    ]
     assert answers[-1] == []
     assert row.ids[-1] == end
 
 
-def test_shards_are_the_same_whenever_they_are_written_and_their_sessions_differ(tmp_path: Path) -> None:
+def test_shards_are_the_same_whenever_they_are_written_and_their_sessions_differ(
+    tmp_path: Path,
+) -> None:
     for folder in ("one", "two"):
         corpus.write(tmp_path / folder, portions=(SMALL, SMALL), processes=1, shard_tokens=1_500)
     assert (
-        Course(tmp_path / "one", seed=0, step_tokens=512).digest() == Course(tmp_path / "two", seed=0, step_tokens=512).digest()
+        Course(tmp_path / "one", seed=0, step_tokens=512).digest()
+        == Course(tmp_path / "two", seed=0, step_tokens=512).digest()
     )
     rows = []
     for path in sorted((tmp_path / "one").glob("phase-*/*.npz")):
         shard = np.load(path)
-        rows += [tuple(shard["ids"][a:b]) for a, b in zip(shard["starts"], shard["starts"][1:], strict=False)]
+        rows += [
+            tuple(shard["ids"][a:b])
+            for a, b in zip(shard["starts"], shard["starts"][1:], strict=False)
+        ]
     assert len(set(rows)) == len(rows) > 60
 
 
 def test_training_seeds_end_where_evaluation_begins(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="seeds"):
-        corpus.write(tmp_path, portions=(Portion(tokens=40_000_000, shortest_tokens=16, longest_tokens=64),))
+        corpus.write(
+            tmp_path, portions=(Portion(tokens=40_000_000, shortest_tokens=16, longest_tokens=64),)
+        )
     with pytest.raises(BadConfig, match="choose 0 or 1"):
         corpus.write(tmp_path, portions=(SMALL,), seed=2)
     assert EVALUATION_SEEDS == 1_000_000
@@ -64,7 +74,12 @@ def test_every_portion_holds_every_task_as_often_as_its_weight(tmp_path: Path) -
 
 
 def test_a_portion_with_weights_of_its_own_holds_tasks_in_these_shares() -> None:
-    own = Portion(tokens=3_000, shortest_tokens=32, longest_tokens=64, weights={**dict.fromkeys(names(), 0), "mf": 3, "vt": 1})
+    own = Portion(
+        tokens=3_000,
+        shortest_tokens=32,
+        longest_tokens=64,
+        weights={**dict.fromkeys(names(), 0), "mf": 3, "vt": 1},
+    )
     kinds = np.array([corpus.sample(seed, own)[0] for seed in range(400)])
     assert set(kinds) == {names().index("mf"), names().index("vt")}
     assert 0.68 < float((kinds == names().index("mf")).mean()) < 0.82
@@ -72,10 +87,15 @@ def test_a_portion_with_weights_of_its_own_holds_tasks_in_these_shares() -> None
 
 def test_the_two_courses_share_no_seed_and_weigh_every_task() -> None:
     assert all(
-        set(portion.weights or corpus.WEIGHTS) == set(names()) for portions in corpus.COURSES.values() for portion in portions
+        set(portion.weights or corpus.WEIGHTS) == set(names())
+        for portions in corpus.COURSES.values()
+        for portion in portions
     )
     assert all(
-        weight > 0 for portions in corpus.COURSES.values() for one in portions for weight in (one.weights or {"": 1}).values()
+        weight > 0
+        for portions in corpus.COURSES.values()
+        for one in portions
+        for weight in (one.weights or {"": 1}).values()
     )
 
 

@@ -45,21 +45,43 @@ def test_the_interval_is_wilsons() -> None:
 
 @pytest.mark.parametrize("arch", shapes.ARCHITECTURES)
 @pytest.mark.parametrize("mode", list(Mode))
-def test_an_answer_counts_exactly_when_greedy_decoding_gives_it(arch: str, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_counts_exactly_when_greedy_decoding_gives_it(
+    arch: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A random model answers nothing right; so the golds are replaced by what it says, and then all must count, and one letter more must not."""
     ids = tokens.vocabulary()
-    model = scan.fast(shapes.build(arch, vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]).eval())
+    model = scan.fast(
+        shapes.build(
+            arch, vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]
+        ).eval()
+    )
     session = measure.sessions("qa_eng", 128, 1)[0]
     assert not any(one.right for one in measure._judge(model, [session], (mode,))[mode])
-    talk = Conversation(replace(session, turns=session.turns[:1]), tokens.tokenizer(), Protocol(), mode)
+    talk = Conversation(
+        replace(session, turns=session.turns[:1]), tokens.tokenizer(), Protocol(), mode
+    )
     said = greedy(model, list(talk.prompt(0).ids))
     rows = measure._rights(
-        model, [measure.Row((*talk.prompt(0).ids, *said), (0,) * len(talk.prompt(0).ids) + (1,) * len(said))], None, 0
+        model,
+        [
+            measure.Row(
+                (*talk.prompt(0).ids, *said), (0,) * len(talk.prompt(0).ids) + (1,) * len(said)
+            )
+        ],
+        None,
+        0,
     )
     assert rows == [[True]]
     wrong = (*said[:-1], (said[-1] + 1) % len(ids))
     rows = measure._rights(
-        model, [measure.Row((*talk.prompt(0).ids, *wrong), (0,) * len(talk.prompt(0).ids) + (1,) * len(said))], None, 0
+        model,
+        [
+            measure.Row(
+                (*talk.prompt(0).ids, *wrong), (0,) * len(talk.prompt(0).ids) + (1,) * len(said)
+            )
+        ],
+        None,
+        0,
     )
     assert rows == [[False]]
 
@@ -74,7 +96,9 @@ def greedy(model: torch.nn.Module, prompt: list[int], steps: int = 4) -> tuple[i
 
 def test_both_modes_judge_every_turn_once() -> None:
     ids = tokens.vocabulary()
-    model = shapes.build("transformer", vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]).eval()
+    model = shapes.build(
+        "transformer", vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]
+    ).eval()
     asked = measure.sessions("mf", 64, 3)
     for mode in Mode:
         judged = measure._judge(model, asked, (mode,))[mode]
@@ -88,7 +112,11 @@ def test_both_modes_judge_every_turn_once() -> None:
 def test_what_follows_a_context_is_read_as_if_the_context_stood_before_it(arch: str) -> None:
     """Two questions on two sessions after one reading; and the reading is left as it was."""
     ids = tokens.vocabulary()
-    model = scan.fast(shapes.build(arch, vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]).eval())
+    model = scan.fast(
+        shapes.build(
+            arch, vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]
+        ).eval()
+    )
     rows = [measure.row(session) for session in measure.sessions("qa_eng", 96, 2)]
     size = measure._shared(rows[0])
     assert size == measure._shared(rows[1]) == 97
@@ -98,14 +126,20 @@ def test_what_follows_a_context_is_read_as_if_the_context_stood_before_it(arch: 
             tails = torch.tensor([one.ids[size:]] * 2)
             after = measure._hidden(model, tails, deepcopy(cache), size)
             for at, before in enumerate(rows):
-                whole = measure._hidden(model, torch.tensor([[*before.ids[:size], *one.ids[size:]]]), None, 0)
+                whole = measure._hidden(
+                    model, torch.tensor([[*before.ids[:size], *one.ids[size:]]]), None, 0
+                )
                 torch.testing.assert_close(after[at], whole[0, size:], atol=2e-4, rtol=1e-3)
 
 
 def test_a_session_of_fewer_turns_than_its_neighbours_is_judged_on_its_own() -> None:
     ids = tokens.vocabulary()
-    model = shapes.build("transformer", vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]).eval()
+    model = shapes.build(
+        "transformer", vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]
+    ).eval()
     one, two = measure.sessions("kv", 96, 2)
     short = replace(two, turns=two.turns[:2])
     for mode in Mode:
-        assert sorted(found.turn for found in measure._judge(model, [one, short], (mode,))[mode]) == [0, 0, 1, 1, 2, 3, 4]
+        assert sorted(
+            found.turn for found in measure._judge(model, [one, short], (mode,))[mode]
+        ) == [0, 0, 1, 1, 2, 3, 4]

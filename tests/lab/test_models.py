@@ -50,15 +50,25 @@ def test_the_weights_are_those_of_the_card(name: str) -> None:
 @EACH
 def test_the_card_covers_every_task_in_both_modes_up_to_the_trained_window(name: str) -> None:
     found = card(name)
-    assert {(cell["task"], cell["mode"]) for cell in found["cells"]} == {(task, str(mode)) for task in names() for mode in Mode}
+    assert {(cell["task"], cell["mode"]) for cell in found["cells"]} == {
+        (task, str(mode)) for task in names() for mode in Mode
+    }
     assert (
-        max(cell["length_tokens"] for cell in found["cells"]) <= found["trained_window_tokens"] == trained_window(WEIGHTS / name)
+        max(cell["length_tokens"] for cell in found["cells"])
+        <= found["trained_window_tokens"]
+        == trained_window(WEIGHTS / name)
     )
     assert all(cell["sessions"] >= 200 for cell in found["cells"])
     for cell in found["cells"]:
         known = {key: value for key, value in cell.items() if key != "passes"}
         assert (
-            measure.Cell(**{**known, "by_turn": tuple(known["by_turn"]), "by_depth": tuple(known["by_depth"])}).passes
+            measure.Cell(
+                **{
+                    **known,
+                    "by_turn": tuple(known["by_turn"]),
+                    "by_depth": tuple(known["by_depth"]),
+                }
+            ).passes
             == cell["passes"]
         )
 
@@ -67,7 +77,11 @@ def test_the_card_covers_every_task_in_both_modes_up_to_the_trained_window(name:
 @pytest.mark.parametrize("task", ["kv", "qa_chn", "mf", "summary"])
 def test_evaluation_gives_the_numbers_of_the_card_again(name: str, task: str) -> None:
     """A sample of 40 of its 200 sessions: within the binomial error of the card's own mean."""
-    told = next(cell for cell in card(name)["cells"] if cell["task"] == task and cell["mode"] == str(Mode.MULTI_TURN))
+    told = next(
+        cell
+        for cell in card(name)["cells"]
+        if cell["task"] == task and cell["mode"] == str(Mode.MULTI_TURN)
+    )
     again = measure.cell(model(name), task, told["length_tokens"], Mode.MULTI_TURN, count=40)
     error = (max(told["exact"] * (1 - told["exact"]), 0.01) / again.answers) ** 0.5
     assert abs(again.exact - told["exact"]) <= 4 * error + 0.01
@@ -83,9 +97,14 @@ def test_the_engine_takes_it_by_name_with_its_form_and_its_window(name: str) -> 
 
 def test_the_models_saw_the_same_tokens_in_the_same_order() -> None:
     """Matched means: equal in size within 3 %, the same data, seed and settings in every course both went through."""
-    seen = [[{**course["settings"], "arch": ""} for course in card(name)["courses"]] for name in SHIPPED]
+    seen = [
+        [{**course["settings"], "arch": ""} for course in card(name)["courses"]] for name in SHIPPED
+    ]
     shared = min(len(courses) for courses in seen)
     for number in range(shared):
-        assert all(courses[number] | {"start": None} == seen[0][number] | {"start": None} for courses in seen)
+        assert all(
+            courses[number] | {"start": None} == seen[0][number] | {"start": None}
+            for courses in seen
+        )
     sizes = [card(name)["parameters"] for name in SHIPPED]
     assert max(sizes) <= 1.03 * min(sizes)

@@ -19,7 +19,9 @@ from scbench.lab.shapes import build
 VOCABULARY = 97
 
 
-def step_by_step(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+def step_by_step(
+    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
     """The specification: S_t = exp(dt_t A) S_{t-1} + dt_t x_t B_t^T and y_t = S_t C_t, one position after the other."""
     per, outputs = x.shape[2] // B.shape[2], []
     for at in range(x.shape[1]):
@@ -44,8 +46,13 @@ def inputs(tokens: int, groups: int, *, decay: float = 5.0) -> list[Tensor]:
     return [z.double().requires_grad_() for z in drawn]
 
 
-@pytest.mark.parametrize(("tokens", "groups", "chunk"), [(1, 1, 8), (7, 2, 16), (37, 1, 8), (64, 2, 16), (50, 4, 13), (9, 1, 1)])
-def test_outputs_last_state_and_every_gradient_are_those_of_the_recurrence(tokens: int, groups: int, chunk: int) -> None:
+@pytest.mark.parametrize(
+    ("tokens", "groups", "chunk"),
+    [(1, 1, 8), (7, 2, 16), (37, 1, 8), (64, 2, 16), (50, 4, 13), (9, 1, 1)],
+)
+def test_outputs_last_state_and_every_gradient_are_those_of_the_recurrence(
+    tokens: int, groups: int, chunk: int
+) -> None:
     given = inputs(tokens, groups)
     wanted = step_by_step(*given)
     ours = scan(*given[:5], chunk_tokens=chunk, state=given[5])
@@ -63,15 +70,21 @@ def test_decays_that_underflow_give_neither_nan_nor_infinity() -> None:
         z.requires_grad_()
     y, last = scan(*given[:5], chunk_tokens=32, state=given[5])
     torch.autograd.backward(y.square().sum() + last.sum())
-    assert all(bool(z.isfinite().all()) for z in (y, last, *(z.grad for z in given if z.grad is not None)))
+    assert all(
+        bool(z.isfinite().all()) for z in (y, last, *(z.grad for z in given if z.grad is not None))
+    )
     torch.testing.assert_close(y, step_by_step(*given)[0], atol=1e-4, rtol=1e-4)
 
 
 def test_a_scan_in_two_pieces_is_a_scan_in_one() -> None:
     x, dt, A, B, C, first = inputs(41, 2)
     whole, last = scan(x, dt, A, B, C, chunk_tokens=8, state=first)
-    begun, between = scan(x[:, :17], dt[:, :17], A, B[:, :17], C[:, :17], chunk_tokens=8, state=first)
-    ended, after = scan(x[:, 17:], dt[:, 17:], A, B[:, 17:], C[:, 17:], chunk_tokens=8, state=between)
+    begun, between = scan(
+        x[:, :17], dt[:, :17], A, B[:, :17], C[:, :17], chunk_tokens=8, state=first
+    )
+    ended, after = scan(
+        x[:, 17:], dt[:, 17:], A, B[:, 17:], C[:, 17:], chunk_tokens=8, state=between
+    )
     torch.testing.assert_close(torch.cat([begun, ended], 1), whole)
     torch.testing.assert_close(after, last)
 
@@ -83,28 +96,41 @@ def test_the_convolution_and_its_gradients_are_those_of_conv1d(tokens: int, has_
     x, weight = torch.randn(3, tokens, 6, dtype=torch.double), torch.randn(6, 4, dtype=torch.double)
     bias = torch.randn(6, dtype=torch.double) if has_bias else None
     given = [z.requires_grad_() for z in (x, weight, bias) if z is not None]
-    padded = functional.conv1d(x.transpose(1, 2), weight[:, None], bias, padding=3, groups=6)[:, :, :tokens]
+    padded = functional.conv1d(x.transpose(1, 2), weight[:, None], bias, padding=3, groups=6)[
+        :, :, :tokens
+    ]
     both = causal_conv(x, weight, bias), functional.silu(padded).transpose(1, 2)
     torch.testing.assert_close(*both)
     pull = torch.randn_like(x)
-    for mine, theirs in zip(*(torch.autograd.grad((z * pull).sum(), given) for z in both), strict=True):
+    for mine, theirs in zip(
+        *(torch.autograd.grad((z * pull).sum(), given) for z in both), strict=True
+    ):
         torch.testing.assert_close(mine, theirs)
 
 
 def model(arch: str) -> Any:
     drawn = build(arch, vocab=VOCABULARY, seed=3, size="tiny")
     generator = torch.Generator().manual_seed(5)
-    for word, weight in drawn.named_parameters():  # so far from where training starts that every term matters
-        scale = 0.5 if word.endswith(("dt_bias", "A_log", ".D", "norm.weight", "conv1d.bias")) else 0.05
+    for (
+        word,
+        weight,
+    ) in drawn.named_parameters():  # so far from where training starts that every term matters
+        scale = (
+            0.5 if word.endswith(("dt_bias", "A_log", ".D", "norm.weight", "conv1d.bias")) else 0.05
+        )
         weight.data.add_(torch.randn(weight.shape, generator=generator) * scale)
     return drawn
 
 
 def ids(tokens: int, rows: int = 2) -> Tensor:
-    return torch.randint(0, VOCABULARY, (rows, tokens), generator=torch.Generator().manual_seed(tokens))
+    return torch.randint(
+        0, VOCABULARY, (rows, tokens), generator=torch.Generator().manual_seed(tokens)
+    )
 
 
-def logits_and_gradients(of: Any, tokens: Tensor, mask: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+def logits_and_gradients(
+    of: Any, tokens: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
     of.zero_grad()
     logits: Tensor = of(input_ids=tokens, attention_mask=mask, use_cache=False).logits
     kept = logits[:, :-1] if mask is None else logits[:, :-1] * mask[:, 1:, None]
@@ -114,7 +140,9 @@ def logits_and_gradients(of: Any, tokens: Tensor, mask: Tensor | None = None) ->
 
 @pytest.mark.parametrize("arch", ["mamba2", "hybrid"])
 @pytest.mark.parametrize("tokens", [5, 33, 150])
-def test_a_fast_model_has_the_logits_and_gradients_of_transformers_own(arch: str, tokens: int) -> None:
+def test_a_fast_model_has_the_logits_and_gradients_of_transformers_own(
+    arch: str, tokens: int
+) -> None:
     theirs, ours = model(arch).train(), fast(model(arch)).train()
     wanted, wanted_gradients = logits_and_gradients(theirs, ids(tokens))
     got, gradients = logits_and_gradients(ours, ids(tokens))
@@ -142,14 +170,24 @@ def test_masked_positions_do_to_a_fast_model_what_they_do_to_transformers_own(ar
 @pytest.mark.parametrize("arch", ["mamba2", "hybrid"])
 def test_generation_with_states_is_that_of_transformers_own(arch: str) -> None:
     said = [
-        of.eval().generate(ids(21, rows=1), max_new_tokens=9, do_sample=False, output_logits=True, return_dict_in_generate=True)
+        of.eval().generate(
+            ids(21, rows=1),
+            max_new_tokens=9,
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
         for of in (model(arch), fast(model(arch)))
     ]
-    torch.testing.assert_close(torch.stack(said[1].logits), torch.stack(said[0].logits), atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        torch.stack(said[1].logits), torch.stack(said[0].logits), atol=2e-5, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("arch", ["mamba2", "hybrid"])
-def test_fast_touches_one_model_can_be_undone_and_leaves_no_trace_in_files(arch: str, tmp_path: Path) -> None:
+def test_fast_touches_one_model_can_be_undone_and_leaves_no_trace_in_files(
+    arch: str, tmp_path: Path
+) -> None:
     one, other = model(arch), model(arch)
     fast(one)
     mixers = [m for m in one.modules() if "forward" in m.__dict__]

@@ -18,7 +18,11 @@ from scbench.methods.fork import fork
 from scbench.prompts import ByteTokenizer
 from scbench.run.laws import read
 
-CLASSES = {"transformer": "LlamaForCausalLM", "mamba2": "Mamba2ForCausalLM", "hybrid": "BambaForCausalLM"}
+CLASSES = {
+    "transformer": "LlamaForCausalLM",
+    "mamba2": "Mamba2ForCausalLM",
+    "hybrid": "BambaForCausalLM",
+}
 FAMILIES = {"transformer": "transformer", "mamba2": "recurrent", "hybrid": "hybrid"}
 CONTEXT = [(at * at * 31 + at * 7) % 250 for at in range(90)]
 
@@ -33,7 +37,9 @@ def test_parameters_are_equal_within_three_in_a_hundred(size: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_a_shape_is_of_its_class_in_fp32_with_tied_embeddings_and_the_ids_it_was_given(arch: str) -> None:
+def test_a_shape_is_of_its_class_in_fp32_with_tied_embeddings_and_the_ids_it_was_given(
+    arch: str,
+) -> None:
     model: Any = build(arch, vocab=300, size="tiny", bos=5, eos=7)
     assert type(model).__name__ == CLASSES[arch]
     assert {p.dtype for p in model.parameters()} == {torch.float32}
@@ -42,7 +48,9 @@ def test_a_shape_is_of_its_class_in_fp32_with_tied_embeddings_and_the_ids_it_was
     config = model.config
     assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (5, 7, None)
     assert config.max_position_embeddings == WINDOW_TOKENS
-    assert all(bool(row.any()) for row in model.lm_head.weight), "a token's embedding starts at zero and would never be trained"
+    assert all(bool(row.any()) for row in model.lm_head.weight), (
+        "a token's embedding starts at zero and would never be trained"
+    )
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -53,14 +61,21 @@ def test_the_seed_decides_the_weights_and_nothing_else_does(arch: str) -> None:
     torch.manual_seed(1)
     assert torch.equal(after, torch.rand(1)), "building a model used up the caller's random numbers"
     torch.manual_seed(2)
-    same, other = build(arch, vocab=50, size="tiny", seed=4), build(arch, vocab=50, size="tiny", seed=5)
+    same, other = (
+        build(arch, vocab=50, size="tiny", seed=4),
+        build(arch, vocab=50, size="tiny", seed=5),
+    )
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert not all(
+        torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("arch", ["mamba2", "hybrid"])
 def test_every_mamba_layer_starts_with_steps_that_remember(arch: str) -> None:
-    biases = [bias for name, bias in build(arch, vocab=50).named_parameters() if name.endswith("dt_bias")]
+    biases = [
+        bias for name, bias in build(arch, vocab=50).named_parameters() if name.endswith("dt_bias")
+    ]
     assert len(biases) == {"mamba2": 4, "hybrid": 2}[arch]
     for bias in biases:
         steps = torch.nn.functional.softplus(bias.detach())
@@ -71,13 +86,22 @@ def test_every_mamba_layer_starts_with_steps_that_remember(arch: str) -> None:
 
 def test_the_hybrid_has_attention_where_its_size_says() -> None:
     model: Any = build("hybrid", vocab=50)
-    assert [at for at, layer in enumerate(model.model.layers) if hasattr(layer, "self_attn")] == [1, 3]
-    assert not [at for at, layer in enumerate(model.model.layers) if hasattr(layer, "self_attn") == hasattr(layer, "mamba")]
+    assert [at for at, layer in enumerate(model.model.layers) if hasattr(layer, "self_attn")] == [
+        1,
+        3,
+    ]
+    assert not [
+        at
+        for at, layer in enumerate(model.model.layers)
+        if hasattr(layer, "self_attn") == hasattr(layer, "mamba")
+    ]
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("quick", [False, True])
-def test_our_engine_reads_and_extends_a_shape_as_the_model_itself_does(arch: str, quick: bool) -> None:
+def test_our_engine_reads_and_extends_a_shape_as_the_model_itself_does(
+    arch: str, quick: bool
+) -> None:
     model = build(arch, vocab=512, size="tiny", seed=1).eval()
     with torch.inference_mode():
         wanted = model(input_ids=torch.tensor([CONTEXT]), use_cache=False).logits[0]
@@ -88,7 +112,9 @@ def test_our_engine_reads_and_extends_a_shape_as_the_model_itself_does(arch: str
     snapshot = engine.read(CONTEXT[:70])
     torch.testing.assert_close(snapshot.logits_V, wanted[69], atol=1e-4, rtol=1e-3)
     stream = snapshot.fork()
-    torch.testing.assert_close(engine.advance([Feed(stream, CONTEXT[70:80])])[0], wanted[79], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        engine.advance([Feed(stream, CONTEXT[70:80])])[0], wanted[79], atol=1e-4, rtol=1e-3
+    )
     for at in range(80, 90):
         logits = engine.advance([Feed(stream, CONTEXT[at : at + 1])])[0]
     torch.testing.assert_close(logits, wanted[89], atol=1e-4, rtol=1e-3)
@@ -100,13 +126,17 @@ def test_methods_act_on_the_attention_layers_of_a_shape(arch: str, method: str) 
     model = build(arch, vocab=512, size="tiny", seed=1).eval()
     for name, weight in model.named_parameters():
         if "q_proj" in name or "k_proj" in name:
-            weight.data.normal_(std=0.6)  # with flat attention, or all of it on the token itself, a method changes nothing
+            weight.data.normal_(
+                std=0.6
+            )  # with flat attention, or all of it on the token itself, a method changes nothing
     engine, parsed = from_model(fast(model), ByteTokenizer(), name=arch), parse(method)
     snapshot = read(engine, parsed, CONTEXT)
     stream = fork(snapshot, parsed)
     assert stream.held_bytes() == parsed.held_bytes(shape=engine.facts.shape, tokens=len(CONTEXT))
     assert stream.held_bytes() < snapshot.fork().held_bytes() or "quest" in method
-    moved = engine.advance([Feed(stream, [40, 41, 42])]) - engine.advance([Feed(snapshot.fork(), [40, 41, 42])])
+    moved = engine.advance([Feed(stream, [40, 41, 42])]) - engine.advance(
+        [Feed(snapshot.fork(), [40, 41, 42])]
+    )
     assert 0 < float(moved.abs().max()) < float("inf")
 
 

@@ -39,12 +39,18 @@ def test_the_second_layer_finds_what_followed_the_same_word() -> None:
 
 
 @pytest.mark.parametrize(("back", "layer", "group"), [(1, 1, 0), (2, 1, 1), (3, 3, 0)])
-def test_a_convolution_leaves_the_codes_of_three_words_before_in_the_stream(back: int, layer: int, group: int) -> None:
+def test_a_convolution_leaves_the_codes_of_three_words_before_in_the_stream(
+    back: int, layer: int, group: int
+) -> None:
     """What the keys of a later attention layer read from it is like the code of the word that stood there, and of no other."""
     model: Any = shapes.build("hybrid", vocab=1024, size="base", seed=1).eval()
     ids = torch.randperm(900, generator=torch.Generator().manual_seed(2))[:32][None] + 64
-    attention = [one.self_attn for one in model.base_model.layers if hasattr(one, "self_attn")][layer // 2]
-    own_code = model.base_model.layers[1].self_attn.q_proj.weight[:32]  # the first query head reads the word itself
+    attention = [one.self_attn for one in model.base_model.layers if hasattr(one, "self_attn")][
+        layer // 2
+    ]
+    own_code = model.base_model.layers[1].self_attn.q_proj.weight[
+        :32
+    ]  # the first query head reads the word itself
     with torch.inference_mode():
         after_first = model(input_ids=ids, output_hidden_states=True).hidden_states[1][0]
         found = after_first @ attention.k_proj.weight[32 * group : 32 * group + 32].T
@@ -62,7 +68,9 @@ def test_no_two_query_heads_of_a_kv_head_start_alike() -> None:
                 groups = attention.k_proj.weight.shape[0] // attention.head_dim
                 for own in attention.q_proj.weight.chunk(groups):
                     heads = own.split(attention.head_dim)
-                    assert not any(torch.equal(one, two) for i, one in enumerate(heads) for two in heads[:i])
+                    assert not any(
+                        torch.equal(one, two) for i, one in enumerate(heads) for two in heads[:i]
+                    )
 
 
 def test_in_the_first_matching_layer_outputs_copy_values() -> None:
@@ -71,7 +79,10 @@ def test_in_the_first_matching_layer_outputs_copy_values() -> None:
         width = attention.head_dim
         shared = attention.q_proj.weight.shape[0] // attention.k_proj.weight.shape[0]
         for head in range(attention.q_proj.weight.shape[0] // width):
-            own, group = slice(head * width, (head + 1) * width), slice(head // shared * width, (head // shared + 1) * width)
+            own, group = (
+                slice(head * width, (head + 1) * width),
+                slice(head // shared * width, (head // shared + 1) * width),
+            )
             back, view = attention.o_proj.weight[:, own], attention.v_proj.weight[group].T
             assert torch.allclose(back / back.norm(), view / view.norm(), atol=1e-6)
 
@@ -90,8 +101,12 @@ def test_a_state_reads_and_writes_the_same_codes_and_copies() -> None:
 def test_the_same_seed_sets_the_same_first_weights_and_another_seed_others() -> None:
     for arch in shapes.ARCHITECTURES:
         one, two, other = (shapes.build(arch, vocab=VOCAB, seed=seed) for seed in (5, 5, 6))
-        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
-        assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True)
+        )
+        assert not all(
+            torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True)
+        )
 
 
 def test_the_smallest_size_has_the_same_start() -> None:

@@ -22,7 +22,11 @@ def pieces(text: str) -> list[str]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), max_size=40).filter(lambda text: tokens.SPACE not in text))
+@given(
+    st.text(st.characters(exclude_categories=("Cs", "Cc", "Z")), max_size=40).filter(
+        lambda text: tokens.SPACE not in text
+    )
+)
 def test_any_text_without_blanks_comes_back(text: str) -> None:
     found = tokens.tokenizer()
     if not any(special in text for special in tokens.SPECIAL):
@@ -63,14 +67,23 @@ def test_a_prompt_is_the_stream_that_models_are_trained_on(name: str, mode: Mode
         assert prompt.ids[0] == ids[tokens.BOS]
         assert prompt.ids[-1] == ids[tokens.ANS]
         asked = prompt.ids.count(ids[tokens.ASK])
-        assert asked == prompt.ids.count(ids[tokens.END]) + 1 == (turn + 1 if mode is Mode.MULTI_TURN else 1)
+        assert (
+            asked
+            == prompt.ids.count(ids[tokens.END]) + 1
+            == (turn + 1 if mode is Mode.MULTI_TURN else 1)
+        )
 
 
 def test_the_files_beside_a_model_bring_back_tokenizer_and_rendering(tmp_path: Path) -> None:
     from scbench.engines.load import load_tokenizer
 
     tokens.save(tmp_path)
-    assert json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))["scbench"]["form"] == "tiny"
+    assert (
+        json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))["scbench"][
+            "form"
+        ]
+        == "tiny"
+    )
     found = load_tokenizer(tmp_path)
     text = "otter:4821 王明在花园。 def cedar(): oak(); return elm()"
     assert found.encode(text).ids == tokens.tokenizer().encode(text).ids

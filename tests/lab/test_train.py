@@ -33,7 +33,13 @@ def _one_thread() -> None:
 
 
 def tiny(**words: Any) -> Training:
-    given = {"size": "tiny", "vocab": VOCAB, "step_tokens": 512, "warmup_steps": 3, "curve_steps": 2}
+    given = {
+        "size": "tiny",
+        "vocab": VOCAB,
+        "step_tokens": 512,
+        "warmup_steps": 3,
+        "curve_steps": 2,
+    }
     return Training(**{**given, **words})
 
 
@@ -92,7 +98,12 @@ def test_a_signal_ends_after_the_step_with_a_checkpoint(corpus: Corpus, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("change", "said"), [({"lr": 0.02}, "lr is 0.02 and was 0.01"), ({"arch": "mamba2"}, "arch"), ({"steps": 3}, "steps")]
+    ("change", "said"),
+    [
+        ({"lr": 0.02}, "lr is 0.02 and was 0.01"),
+        ({"arch": "mamba2"}, "arch"),
+        ({"steps": 3}, "steps"),
+    ],
 )
 def test_going_on_under_other_settings_is_refused_by_name(
     corpus: Corpus, tmp_path: Path, change: dict[str, Any], said: str
@@ -110,7 +121,9 @@ def test_going_on_with_other_data_is_refused(corpus: Corpus, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("arch", shapes.ARCHITECTURES)
-def test_the_export_is_an_ordinary_checkpoint_with_the_trained_weights(corpus: Corpus, tmp_path: Path, arch: str) -> None:
+def test_the_export_is_an_ordinary_checkpoint_with_the_trained_weights(
+    corpus: Corpus, tmp_path: Path, arch: str
+) -> None:
     data = corpus()
     found = run(data, tmp_path / "out", tiny(arch=arch, steps=2, bos=1, eos=4))
     model = AutoModelForCausalLM.from_pretrained(found.model)
@@ -120,7 +133,11 @@ def test_the_export_is_an_ordinary_checkpoint_with_the_trained_weights(corpus: C
     assert not any("forward" in vars(module) for module in model.modules())
     assert json.loads((found.model / "lab.json").read_text())["settings"]["arch"] == arch
     assert (model.config.bos_token_id, model.config.eos_token_id) == (1, 4)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"checkpoint.pt", "curves.jsonl", "model"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "checkpoint.pt",
+        "curves.jsonl",
+        "model",
+    }
 
 
 @pytest.mark.parametrize("arch", shapes.ARCHITECTURES)
@@ -131,7 +148,10 @@ def test_answers_do_not_see_the_padding_behind_other_rows(corpus: Corpus, arch: 
     with torch.no_grad():
         together = answer_logits(model, shards.batch(rows))
         alone = torch.cat(
-            [model(shards.batch(rows[i : i + 1]).ids).logits[0, shards.batch(rows[i : i + 1]).at] for i in range(len(rows))]
+            [
+                model(shards.batch(rows[i : i + 1]).ids).logits[0, shards.batch(rows[i : i + 1]).at]
+                for i in range(len(rows))
+            ]
         )
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
@@ -140,13 +160,17 @@ def test_answers_do_not_see_the_padding_behind_other_rows(corpus: Corpus, arch: 
 def test_every_weight_has_one_optimiser_and_only_matrices_of_blocks_go_to_muon(arch: str) -> None:
     model = shapes.build(arch, vocab=VOCAB, size="tiny")
     matrices, embeddings, others = split(model)
-    assert sorted([*matrices, *embeddings, *others]) == sorted(name for name, _ in model.named_parameters())
+    assert sorted([*matrices, *embeddings, *others]) == sorted(
+        name for name, _ in model.named_parameters()
+    )
     assert all(weight.ndim == 2 and weight.shape[0] != VOCAB for weight in matrices.values())
     assert [weight.shape[0] for weight in embeddings.values()] == [VOCAB]
     assert all(weight.ndim != 2 for weight in others.values())
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "checkpoint.pt"
     checkpoint.save(path, {"step": 1})
 
@@ -165,7 +189,9 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "checkpoint.pt")
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     def broken(training: Training) -> Any:
         model = shapes.build("transformer", vocab=VOCAB, size="tiny")
         with torch.no_grad():
@@ -187,13 +213,17 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(corpus: 
         ({"precision": "float8"}, "bfloat16"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_first(corpus: Corpus, tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+def test_settings_that_cannot_work_are_refused_first(
+    corpus: Corpus, tmp_path: Path, wrong: dict[str, Any], said: str
+) -> None:
     with pytest.raises(BadConfig, match=said):
         run(corpus(), tmp_path / "out", tiny(**wrong))
 
 
 @pytest.mark.parametrize("steps", [0, -5])
-def test_a_call_that_would_take_no_step_is_refused_before_anything_is_written(tmp_path: Path, steps: int) -> None:
+def test_a_call_that_would_take_no_step_is_refused_before_anything_is_written(
+    tmp_path: Path, steps: int
+) -> None:
     with pytest.raises(BadConfig, match=f"stop_after={steps}"):
         train(tmp_path / "data", tmp_path / "run", stop_after=steps, quiet=True)
     assert not list(tmp_path.iterdir())
@@ -205,17 +235,43 @@ def test_bfloat16_products_train_float32_weights(corpus: Corpus, tmp_path: Path)
         assert {value.dtype for value in weights(tmp_path / arch).values()} == {torch.float32}
 
 
-def test_the_command_trains_and_leaves_a_model_with_its_tokenizer(corpus: Corpus, tmp_path: Path) -> None:
-    words = ["train", "--arch", "hybrid", "--size", "tiny", "--data", str(corpus()), "--out", str(tmp_path / "out")]
+def test_the_command_trains_and_leaves_a_model_with_its_tokenizer(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    words = [
+        "train",
+        "--arch",
+        "hybrid",
+        "--size",
+        "tiny",
+        "--data",
+        str(corpus()),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     done = CliRunner().invoke(
-        lab, [*words, "--steps", "2", "--step-tokens", "512", "--threads", "1", "--device", "cpu", "--quiet"]
+        lab,
+        [
+            *words,
+            "--steps",
+            "2",
+            "--step-tokens",
+            "512",
+            "--threads",
+            "1",
+            "--device",
+            "cpu",
+            "--quiet",
+        ],
     )
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "model" / "tokenizer.json").is_file()
     assert len(curve(tmp_path / "out")) == 1
 
 
-def test_a_closed_stderr_does_not_end_the_training(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_stderr_does_not_end_the_training(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Closed(io.StringIO):
         def write(self, _: str) -> int:
             raise BrokenPipeError
@@ -229,7 +285,9 @@ def test_help_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_second_course_starts_from_the_weights_of_the_first(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_second_course_starts_from_the_weights_of_the_first(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     still = {"steps": 1, "lr": 1e-9, "adam_lr": 1e-12}
     first = run(corpus(name="one"), tmp_path / "first", tiny(steps=3))
     run(corpus(name="two", seed=5), tmp_path / "second", tiny(**still), start=first.model)
@@ -239,7 +297,9 @@ def test_a_second_course_starts_from_the_weights_of_the_first(corpus: Corpus, tm
     assert not all(torch.allclose(one[name], drawn[name], atol=1e-3) for name in one)
 
 
-def test_a_course_cannot_start_from_another_shape_or_from_nothing(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_course_cannot_start_from_another_shape_or_from_nothing(
+    corpus: Corpus, tmp_path: Path
+) -> None:
     first = run(corpus(), tmp_path / "first", tiny(steps=1))
     with pytest.raises(BadConfig, match="same --arch and --size"):
         run(corpus(), tmp_path / "other", tiny(steps=1, arch="mamba2"), start=first.model)

@@ -20,7 +20,9 @@ Corpus = Callable[..., Path]
 ANS, END = 3, 4
 
 
-def course(folder: Path, *, seed: int = 0, step_tokens: int = 512, doses: tuple[Phase, ...] = ()) -> Course:
+def course(
+    folder: Path, *, seed: int = 0, step_tokens: int = 512, doses: tuple[Phase, ...] = ()
+) -> Course:
     return Course(folder, seed=seed, step_tokens=step_tokens, schedule=Schedule(phases=doses))
 
 
@@ -49,7 +51,17 @@ def test_the_order_is_a_matter_of_seed_step_and_data_alone(corpus: Corpus) -> No
     data, other = corpus(rows=200), corpus(rows=200, seed=1, name="other")
     same = course(data).digest()
     assert course(data).digest() == same
-    assert len({same, course(data, seed=1).digest(), course(data, step_tokens=256).digest(), course(other).digest()}) == 4
+    assert (
+        len(
+            {
+                same,
+                course(data, seed=1).digest(),
+                course(data, step_tokens=256).digest(),
+                course(other).digest(),
+            }
+        )
+        == 4
+    )
 
 
 def test_flagged_places_are_those_before_the_tokens_to_predict(corpus: Corpus) -> None:
@@ -87,7 +99,9 @@ def test_a_dose_meets_its_tokens_length_and_weights(corpus: Corpus) -> None:
         (Phase(tokens=100, weights=((names()[-1], 1.0),)), names()[-1]),
     ],
 )
-def test_weights_that_the_data_cannot_meet_are_refused(corpus: Corpus, dose: Phase, said: str) -> None:
+def test_weights_that_the_data_cannot_meet_are_refused(
+    corpus: Corpus, dose: Phase, said: str
+) -> None:
     with pytest.raises(BadConfig, match=said):
         course(corpus(), doses=(dose,))
 
@@ -97,7 +111,9 @@ def test_more_doses_than_folders_are_refused(corpus: Corpus) -> None:
         course(corpus(), doses=(Phase(), Phase()))
 
 
-def test_a_folder_without_shards_and_a_broken_shard_are_named(tmp_path: Path, corpus: Corpus) -> None:
+def test_a_folder_without_shards_and_a_broken_shard_are_named(
+    tmp_path: Path, corpus: Corpus
+) -> None:
     with pytest.raises(DataError, match="phase-0"):
         course(tmp_path / "nothing")
     data = corpus()
@@ -108,8 +124,12 @@ def test_a_folder_without_shards_and_a_broken_shard_are_named(tmp_path: Path, co
 
 def test_a_schedule_is_read_from_json_and_a_stray_key_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "schedule.json"
-    file.write_text(json.dumps({"phases": [{"tokens": 5, "longest_tokens": 9, "weights": {"kv": 2}}, {}]}))
-    assert schedule.read(file) == Schedule(phases=(Phase(tokens=5, longest_tokens=9, weights=(("kv", 2),)), Phase()))
+    file.write_text(
+        json.dumps({"phases": [{"tokens": 5, "longest_tokens": 9, "weights": {"kv": 2}}, {}]})
+    )
+    assert schedule.read(file) == Schedule(
+        phases=(Phase(tokens=5, longest_tokens=9, weights=(("kv", 2),)), Phase())
+    )
     file.write_text(json.dumps({"phases": [{"token": 5}]}))
     with pytest.raises(BadConfig, match="no token; it takes longest_tokens"):
         schedule.read(file)
@@ -117,7 +137,9 @@ def test_a_schedule_is_read_from_json_and_a_stray_key_is_refused(tmp_path: Path)
 
 @pytest.mark.parametrize("decay", ["cosine", "linear"])
 def test_the_rate_warms_up_and_ends_at_its_floor(decay: str) -> None:
-    rates = [rate(step, steps=100, warmup_steps=9, floor_ratio=0.1, decay=decay) for step in range(100)]
+    rates = [
+        rate(step, steps=100, warmup_steps=9, floor_ratio=0.1, decay=decay) for step in range(100)
+    ]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == 1.0
     assert rates[99] == pytest.approx(0.1)

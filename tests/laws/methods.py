@@ -119,8 +119,14 @@ CHUNKS = "chunks equal"
 def may_idle(spelling: str) -> set[str]:
     """Starts of the statements of the laws that may be idle for a method."""
     method, idle = parse(spelling), set()
-    if method.eviction is None or method.codec is not None or method.loading.category != "reference":
-        idle.add(EVICTED)  # nothing is evicted, or another stage stands between what is kept and what is read
+    if (
+        method.eviction is None
+        or method.codec is not None
+        or method.loading.category != "reference"
+    ):
+        idle.add(
+            EVICTED
+        )  # nothing is evicted, or another stage stands between what is kept and what is read
     if method.codec is not None or (method.eviction is not None and method.eviction.rolls):
         idle.add(FUTURE)  # its tail may have coded, or evicted, the newest keys
     if method.generation.one_shot:

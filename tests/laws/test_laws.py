@@ -24,7 +24,9 @@ def test_every_registered_method_is_held_against_the_laws() -> None:
 @pytest.mark.parametrize("spelling", METHODS)
 def test_every_law_holds(spelling: str, heads: str) -> None:
     found = examine(engine(heads), parse(spelling))
-    broken = {statement: verdict for statement, verdict in found.items() if verdict.startswith("broken")}
+    broken = {
+        statement: verdict for statement, verdict in found.items() if verdict.startswith("broken")
+    }
     assert not broken
     idle = {statement for statement, verdict in found.items() if verdict.startswith("idle")}
     allowed = may_idle(spelling)

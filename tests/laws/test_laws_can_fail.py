@@ -32,7 +32,10 @@ class Half(Eviction):
         return 115
 
     def keep(self, view: LayerView) -> list[Tensor]:
-        return [torch.arange(min(self.budget(view.tokens), view.tokens)) for _ in range(view.k_HSD.shape[0])]
+        return [
+            torch.arange(min(self.budget(view.tokens), view.tokens))
+            for _ in range(view.k_HSD.shape[0])
+        ]
 
 
 @stage
@@ -56,7 +59,9 @@ class Backwards(Half):
 @stage
 class Scribbling(Half):
     def keep(self, view: LayerView) -> list[Tensor]:
-        with torch.inference_mode():  # outside of it torch itself refuses to write what a read has made
+        with (
+            torch.inference_mode()
+        ):  # outside of it torch itself refuses to write what a read has made
             view.k_HSD[:, -1] = 0.0
         return Half.keep(self, view)
 
@@ -121,7 +126,16 @@ class ForgetsChunks(Generation):
 
     name = "forgets-chunks"
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         tokens = q_HGTD.shape[2]
         return causal(q_HGTD, k_HSD[:, -tokens:], v_HSD[:, -tokens:], scale=scale).out
 
@@ -196,17 +210,28 @@ BROKEN = {
         Method(compression=(Understated(),)),
         Method(compression=(Views(),)),
     ],
-    "a fork never changes its base": [Method(compression=(Scribbling(),)), Method(loading=loading(Writes))],
+    "a fork never changes its base": [
+        Method(compression=(Scribbling(),)),
+        Method(loading=loading(Writes)),
+    ],
     "requests do not depend on their order": [Method(loading=loading(Remembers))],
     "a later token never changes an earlier one": [Method(compression=(Clairvoyant(),))],
     "chunks equal one piece": [Method(generation=ForgetsChunks())],
     "packing streams equals running each alone": [Method(loading=loading(SharesAmongRows))],
-    "held positions are distinct, in order and before the next token": [Method(compression=(Backwards(),))],
+    "held positions are distinct, in order and before the next token": [
+        Method(compression=(Backwards(),))
+    ],
     "evicted entries have no influence, kept ones have": [
-        Method(compression=(StreamingLLM(budget_tokens=60),), loading=loading(DropsFirst, "reference"))
+        Method(
+            compression=(StreamingLLM(budget_tokens=60),), loading=loading(DropsFirst, "reference")
+        )
     ],
 }
-CASES = [pytest.param(law, method, id=f"{law}: {at}") for law, methods in BROKEN.items() for at, method in enumerate(methods)]
+CASES = [
+    pytest.param(law, method, id=f"{law}: {at}")
+    for law, methods in BROKEN.items()
+    for at, method in enumerate(methods)
+]
 
 
 def test_every_law_has_a_method_that_breaks_it() -> None:
@@ -216,7 +241,9 @@ def test_every_law_has_a_method_that_breaks_it() -> None:
 @pytest.mark.parametrize(("law", "method"), CASES)
 def test_a_broken_method_is_found_by_exactly_its_law(law: str, method: Method) -> None:
     found = examine(engine("gqa"), method)
-    assert {statement for statement, verdict in found.items() if verdict.startswith("broken")} == {law}, found
+    assert {statement for statement, verdict in found.items() if verdict.startswith("broken")} == {
+        law
+    }, found
 
 
 def test_summing_the_queries_of_a_block_is_found_by_two_laws() -> None:
@@ -227,6 +254,13 @@ def test_summing_the_queries_of_a_block_is_found_by_two_laws() -> None:
     }
 
 
-@pytest.mark.parametrize("honest", [Method(compression=(Half(),)), Method(compression=(Whole(),)), parse("quest[tau=1/4]")])
+@pytest.mark.parametrize(
+    "honest",
+    [Method(compression=(Half(),)), Method(compression=(Whole(),)), parse("quest[tau=1/4]")],
+)
 def test_the_honest_relatives_of_the_broken_methods_keep_every_law(honest: Method) -> None:
-    assert not [verdict for verdict in examine(engine("gqa"), honest).values() if verdict.startswith("broken")]
+    assert not [
+        verdict
+        for verdict in examine(engine("gqa"), honest).values()
+        if verdict.startswith("broken")
+    ]

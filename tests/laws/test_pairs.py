@@ -76,7 +76,9 @@ KINDS = ("generation", "eviction", "codec", "retrieval", "loading")
 ALL = frozenset({"all"})
 ROLLING = frozenset({"streaming-llm rolling", "h2o rolling", "tova rolling", "tova closed"})
 APART = frozenset({"snapkv apart", "pyramidkv apart"})  # per query head
-OWN_CACHE = frozenset({"adakv", "adakv knorm", "kvzip", "duo-attention"}) | ROLLING | APART  # ragged, rolling, or apart
+OWN_CACHE = (
+    frozenset({"adakv", "adakv knorm", "kvzip", "duo-attention"}) | ROLLING | APART
+)  # ragged, rolling, or apart
 WATCHING = frozenset(  # of the queries, or the attention, of the whole context
     {
         "snapkv",
@@ -93,9 +95,23 @@ WATCHING = frozenset(  # of the queries, or the attention, of the whole context
     | {"kvzip", "duo-attention"}
     | APART
 )
-SPARSE = frozenset({"a-shape", "tri-shape", "minference", "xattention", "flexprefill", "infllm", "infllm read-only"})
-REFUSED: dict[tuple[str, str], list[tuple[frozenset[str], frozenset[str]]]] = {  # what is not refused here runs
-    ("generation", "eviction"): [(frozenset({"infllm"}), ALL)],  # it chooses what is read after the context itself
+SPARSE = frozenset(
+    {
+        "a-shape",
+        "tri-shape",
+        "minference",
+        "xattention",
+        "flexprefill",
+        "infllm",
+        "infllm read-only",
+    }
+)
+REFUSED: dict[
+    tuple[str, str], list[tuple[frozenset[str], frozenset[str]]]
+] = {  # what is not refused here runs
+    ("generation", "eviction"): [
+        (frozenset({"infllm"}), ALL)
+    ],  # it chooses what is read after the context itself
     ("generation", "codec"): [(frozenset({"infllm"}), ALL)],
     ("generation", "retrieval"): [
         (SPARSE, frozenset({"cacheblend"})),  # chunks are read densely
@@ -103,10 +119,15 @@ REFUSED: dict[tuple[str, str], list[tuple[frozenset[str], frozenset[str]]]] = { 
     ],
     ("generation", "loading"): [(frozenset({"infllm"}), ALL)],
     ("eviction", "codec"): [(OWN_CACHE, ALL)],  # needs plain stores
-    ("eviction", "retrieval"): [(WATCHING, frozenset({"cacheblend"}))],  # computes only some queries
+    ("eviction", "retrieval"): [
+        (WATCHING, frozenset({"cacheblend"}))
+    ],  # computes only some queries
     ("eviction", "loading"): [
         (OWN_CACHE, ALL),
-        (frozenset({"pyramidkv"}), frozenset({"quest exempt"})),  # uneven layers cannot share one budget
+        (
+            frozenset({"pyramidkv"}),
+            frozenset({"quest exempt"}),
+        ),  # uneven layers cannot share one budget
     ],
     ("codec", "retrieval"): [],
     ("codec", "loading"): [(ALL, ALL)],  # reads full-precision keys
@@ -128,13 +149,21 @@ def part(label: str) -> Stage:
 @cache
 def kind(label: str) -> str:
     stage = part(label)
-    return stage.stage if stage.stage != "compression" else "eviction" if isinstance(stage, Eviction) else "codec"
+    return (
+        stage.stage
+        if stage.stage != "compression"
+        else "eviction"
+        if isinstance(stage, Eviction)
+        else "codec"
+    )
 
 
 @cache
 def pairs() -> list[tuple[str, str]]:
     """All pairs of forms, a form with itself among them, the earlier kind first."""
-    return list(combinations_with_replacement(sorted(FORMS, key=lambda label: KINDS.index(kind(label))), 2))
+    return list(
+        combinations_with_replacement(sorted(FORMS, key=lambda label: KINDS.index(kind(label))), 2)
+    )
 
 
 def composed(first: str, second: str) -> Method:
@@ -156,8 +185,12 @@ class Workbench:
 
     def ids(self, method: Method) -> tuple[int, ...]:
         """The context as the method's model sees it, in bytes."""
-        ranges = method.generation.kept_ranges(TEXT) if method.generation.rewrites else [(0, len(TEXT))]
-        return tuple(self.engine.tokenizer.encode("".join(TEXT[start:stop] for start, stop in ranges)).ids)
+        ranges = (
+            method.generation.kept_ranges(TEXT) if method.generation.rewrites else [(0, len(TEXT))]
+        )
+        return tuple(
+            self.engine.tokenizer.encode("".join(TEXT[start:stop] for start, stop in ranges)).ids
+        )
 
     def snapshot(self, method: Method) -> Snapshot:
         """The context as the runner would get it: read, blended from chunks, or fetched from a pool that has it."""
@@ -172,14 +205,22 @@ class Workbench:
             reads.close()
 
     def _read(self, method: Method, ids: tuple[int, ...]) -> Snapshot:
-        key = (method.generation, method.retrieval if method.retrieval.blends else None, method.needs, ids)
+        key = (
+            method.generation,
+            method.retrieval if method.retrieval.blends else None,
+            method.needs,
+            ids,
+        )
         if key not in self.read:
             self.read[key] = read_context(self.engine, method, ids, blending=self.blending)
         return self.read[key]
 
     def decode(self, streams: list[Stream]) -> list[Tensor]:
         """Logits of each stream after a query and after two more tokens, (3, V); the streams go side by side."""
-        steps = [self.engine.advance([Feed(stream, ids) for stream in streams]) for ids in (QUERY, (7,), (8,))]
+        steps = [
+            self.engine.advance([Feed(stream, ids) for stream in streams])
+            for ids in (QUERY, (7,), (8,))
+        ]
         return list(torch.stack(steps, dim=1))
 
     def by_itself(self, spelling: str) -> Tensor:
@@ -215,16 +256,23 @@ def faults(first: str, second: str) -> Iterator[str]:
         yield "the snapshot was changed by its fork"
     if not bool(ours.isfinite().all()):
         yield "its logits are not finite"
-    formula = [method.held_bytes(shape=shape, tokens=left, appended=appended) for appended in (0, len(QUERY) + 2)]
+    formula = [
+        method.held_bytes(shape=shape, tokens=left, appended=appended)
+        for appended in (0, len(QUERY) + 2)
+    ]
     if held != formula:
         yield f"it holds {held} bytes, by its formula {formula}"
-    for one, logits, alone in zip(beside, others, ("dense", FORMS[second], FORMS[first]), strict=True):
+    for one, logits, alone in zip(
+        beside, others, ("dense", FORMS[second], FORMS[first]), strict=True
+    ):
         if (apart := far(logits, bench.by_itself(alone))) > TOLERANCE:
             yield f"{one} differs from {alone} by {apart:.3g} in its logits"
 
 
 def refusals(labels: frozenset[str], of_kind: str) -> frozenset[str]:
-    return frozenset(label for label in FORMS if kind(label) == of_kind) if labels == ALL else labels
+    return (
+        frozenset(label for label in FORMS if kind(label) == of_kind) if labels == ALL else labels
+    )
 
 
 @cache
@@ -247,7 +295,9 @@ def test_every_registered_method_has_a_form() -> None:
 
 
 def test_each_form_spells_the_method_it_stands_for() -> None:
-    assert {label: part(label).name for label in FORMS} == {label: label.partition(" ")[0] for label in FORMS}
+    assert {label: part(label).name for label in FORMS} == {
+        label: label.partition(" ")[0] for label in FORMS
+    }
 
 
 @pytest.mark.parametrize("label", FORMS)
@@ -295,7 +345,11 @@ def test_a_refusal_names_both_parts() -> None:
         except (Mismatch, BadConfig) as why:
             told[first, second] = str(why)
     assert len(told) > 100
-    silent = {pair: why for pair, why in told.items() if not all(part(label).name in why for label in pair)}
+    silent = {
+        pair: why
+        for pair, why in told.items()
+        if not all(part(label).name in why for label in pair)
+    }
     assert not silent
 
 
@@ -311,6 +365,11 @@ def test_every_pair_that_is_not_refused_runs_and_keeps_both_promises(first: str)
     wrong = {}
     for one, second in pairs():
         kinds = (kind(one), kind(second))
-        if one == first and kinds in REFUSED and (one, second) not in listed(kinds) and (found := list(faults(one, second))):
+        if (
+            one == first
+            and kinds in REFUSED
+            and (one, second) not in listed(kinds)
+            and (found := list(faults(one, second)))
+        ):
             wrong[second] = found
     assert not wrong

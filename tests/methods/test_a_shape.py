@@ -19,7 +19,9 @@ engine = cache(tiny)
 
 
 def mask_of(tokens: int, init: int, local: int) -> torch.Tensor:
-    return torch.tensor([[j <= i and (j < init or i - j < local) for j in range(tokens)] for i in range(tokens)])
+    return torch.tensor(
+        [[j <= i and (j < init or i - j < local) for j in range(tokens)] for i in range(tokens)]
+    )
 
 
 @settings(deadline=None, max_examples=30)
@@ -30,7 +32,9 @@ def mask_of(tokens: int, init: int, local: int) -> torch.Tensor:
     chunk=st.integers(1, 70),
     block=st.integers(1, 70),
 )
-def test_a_row_sees_sinks_and_band_whatever_the_chunk_borders(tokens: int, init: int, local: int, chunk: int, block: int) -> None:
+def test_a_row_sees_sinks_and_band_whatever_the_chunk_borders(
+    tokens: int, init: int, local: int, chunk: int, block: int
+) -> None:
     generator = torch.Generator().manual_seed(tokens)
     q = torch.randn(2, 2, tokens, 8, generator=generator)
     k, v = (torch.randn(2, tokens, 8, generator=generator) for _ in range(2))
@@ -41,14 +45,18 @@ def test_a_row_sees_sinks_and_band_whatever_the_chunk_borders(tokens: int, init:
         for start in range(0, tokens, chunk):
             stop = min(start + chunk, tokens)
             seen = k[:, :stop], v[:, :stop]
-            outs.append(method.attend(q[:, :, start:stop], *seen, layer=0, scale=0.4, total_tokens=tokens))
+            outs.append(
+                method.attend(q[:, :, start:stop], *seen, layer=0, scale=0.4, total_tokens=tokens)
+            )
     wanted, _ = reference.attend(q, k, v, scale=0.4, mask_TS=mask_of(tokens, init, local))
     torch.testing.assert_close(torch.cat(outs, dim=2), wanted, atol=1e-5, rtol=1e-5)
 
 
 @settings(deadline=None, max_examples=50)
 @given(tokens=st.integers(1, 60), init=st.integers(0, 70), local=st.integers(1, 70))
-def test_the_computed_share_counts_the_pairs_of_the_mask(tokens: int, init: int, local: int) -> None:
+def test_the_computed_share_counts_the_pairs_of_the_mask(
+    tokens: int, init: int, local: int
+) -> None:
     pairs = int(mask_of(tokens, init, local).sum())
     share = AShape(init_tokens=init, local_tokens=local).computed_share(tokens)
     assert share == pytest.approx(pairs / (tokens * (tokens + 1) / 2))
@@ -84,13 +92,23 @@ def test_a_band_as_long_as_the_context_is_dense() -> None:
     ids = [(i * 7) % 90 + 33 for i in range(90)]
     dense = local.read(ids).logits_V
     torch.testing.assert_close(
-        local.read(ids, pattern=AShape(init_tokens=0, local_tokens=90)).logits_V, dense, atol=1e-4, rtol=1e-4
+        local.read(ids, pattern=AShape(init_tokens=0, local_tokens=90)).logits_V,
+        dense,
+        atol=1e-4,
+        rtol=1e-4,
     )
-    assert not torch.allclose(local.read(ids, pattern=AShape(init_tokens=0, local_tokens=30)).logits_V, dense, atol=1e-3)
+    assert not torch.allclose(
+        local.read(ids, pattern=AShape(init_tokens=0, local_tokens=30)).logits_V, dense, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize(
-    "params", ["init_tokens=4,local_tokens=0", "init_tokens=-1,local_tokens=8", "init_tokens=4,local_tokens=-5"]
+    "params",
+    [
+        "init_tokens=4,local_tokens=0",
+        "init_tokens=-1,local_tokens=8",
+        "init_tokens=4,local_tokens=-5",
+    ],
 )
 def test_a_token_that_cannot_see_itself_is_refused(params: str) -> None:
     with pytest.raises(Mismatch, match="sees itself"):

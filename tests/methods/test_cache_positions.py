@@ -26,8 +26,18 @@ from scbench.run.laws import context
 from scbench.run.pooled import PooledReads
 
 engine = cache(tiny)
-YARN = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 64}
-LONG: dict[str, Any] = {"rope_type": "longrope", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 1024}
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 1e4,
+    "factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+LONG: dict[str, Any] = {
+    "rope_type": "longrope",
+    "rope_theta": 1e4,
+    "factor": 4.0,
+    "original_max_position_embeddings": 1024,
+}
 LONG |= {"short_factor": [1.0] * 16, "long_factor": [2.0] * 16}
 QUERY = tuple(range(40, 57))
 
@@ -38,10 +48,26 @@ def shallow(kind: str) -> LocalEngine:
     import transformers
 
     query_heads, kv_heads = HEADS.get(kind, (4, 2))
-    sizes: dict[str, Any] = {"vocab_size": 512, "hidden_size": 128, "num_hidden_layers": 1, "intermediate_size": 96}
-    sizes |= {"num_attention_heads": query_heads, "num_key_value_heads": kv_heads, "max_position_embeddings": 1 << 12}
-    more: dict[str, Any] = {"yarn": {"rope_parameters": YARN}, "long": {"rope_parameters": LONG}}.get(kind, {})
-    config = transformers.GlmConfig(head_dim=32, **sizes) if kind == "glm" else transformers.LlamaConfig(**sizes, **more)
+    sizes: dict[str, Any] = {
+        "vocab_size": 512,
+        "hidden_size": 128,
+        "num_hidden_layers": 1,
+        "intermediate_size": 96,
+    }
+    sizes |= {
+        "num_attention_heads": query_heads,
+        "num_key_value_heads": kv_heads,
+        "max_position_embeddings": 1 << 12,
+    }
+    more: dict[str, Any] = {
+        "yarn": {"rope_parameters": YARN},
+        "long": {"rope_parameters": LONG},
+    }.get(kind, {})
+    config = (
+        transformers.GlmConfig(head_dim=32, **sizes)
+        if kind == "glm"
+        else transformers.LlamaConfig(**sizes, **more)
+    )
     config.pad_token_id = config.bos_token_id = config.eos_token_id = None
     transformers.logging.set_verbosity_error()
     with warnings.catch_warnings(), torch.random.fork_rng():
@@ -74,32 +100,50 @@ ONE_RANKING = ("streaming-llm", "tova")  # all heads keep the same tokens
 
 @pytest.mark.parametrize("kind", ["mha", "gqa", "mqa", "yarn", "glm"])
 @pytest.mark.parametrize("name", ONE_RANKING)
-def test_in_one_layer_the_kept_tokens_are_read_as_if_they_were_the_whole_text(name: str, kind: str) -> None:
+def test_in_one_layer_the_kept_tokens_are_read_as_if_they_were_the_whole_text(
+    name: str, kind: str
+) -> None:
     local = shallow(kind)
     for more in ("", ",rolling=yes"):
-        closed, original = (opened(local, f"{name}[budget_tokens=20{more}{mode}]") for mode in (",position_mode=cache", ""))
+        closed, original = (
+            opened(local, f"{name}[budget_tokens=20{more}{mode}]")
+            for mode in (",position_mode=cache", "")
+        )
         kept = held_ids(closed)
         assert len(kept) == 20
         wanted = plainly(local, [*kept, *QUERY])
-        torch.testing.assert_close(local.advance([Feed(closed, QUERY)])[0], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            local.advance([Feed(closed, QUERY)])[0], wanted, atol=1e-4, rtol=1e-4
+        )
         assert float((local.advance([Feed(original, QUERY)])[0] - wanted).abs().max()) > 1e-3
 
 
 @pytest.mark.parametrize("name", [*ONE_RANKING, "h2o"])
-def test_in_one_layer_every_step_of_a_long_answer_reads_what_is_held_as_the_whole_text(name: str) -> None:
+def test_in_one_layer_every_step_of_a_long_answer_reads_what_is_held_as_the_whole_text(
+    name: str,
+) -> None:
     local = shallow("mqa")  # one KV head, so that h2o, too, keeps one set of tokens
     stream = opened(local, f"{name}[budget_tokens=12,rolling=yes,position_mode=cache]")
     for at in range(45):
-        new = [at % 90, 33, 71] if at % 11 == 5 else [(at * 7) % 90]  # now and then a follow-up of several tokens
+        new = (
+            [at % 90, 33, 71] if at % 11 == 5 else [(at * 7) % 90]
+        )  # now and then a follow-up of several tokens
         wanted = plainly(local, [*held_ids(stream), *new])
-        torch.testing.assert_close(local.advance([Feed(stream, new)])[0], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            local.advance([Feed(stream, new)])[0], wanted, atol=1e-4, rtol=1e-4
+        )
     assert stream.stored_tokens(1) == 12
     assert stream.logical_tokens == 60 + 45 + 2 * 4
 
 
-@pytest.mark.parametrize("spelling", ["h2o[budget_tokens=16{}]", "streaming-llm[budget_tokens=16{}]", "tova[budget_tokens=16{}]"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["h2o[budget_tokens=16{}]", "streaming-llm[budget_tokens=16{}]", "tova[budget_tokens=16{}]"],
+)
 @pytest.mark.parametrize("kind", ["mha", "gqa", "glm4", "qwen3"])
-def test_scores_are_those_of_keys_at_0_1_2_and_a_query_right_after_them(kind: str, spelling: str) -> None:
+def test_scores_are_those_of_keys_at_0_1_2_and_a_query_right_after_them(
+    kind: str, spelling: str
+) -> None:
     """Keys before RoPE, turned to their places in the cache, met by the query before RoPE, turned to the first free place."""
     local = engine(kind)
     rotation = Rotation(local.model)
@@ -110,36 +154,64 @@ def test_scores_are_those_of_keys_at_0_1_2_and_a_query_right_after_them(kind: st
         for layer, held in stream.layers.items():
             view = snapshot.view(layer)
             torch.manual_seed(layer)
-            bare_k, bare_q = torch.randn(1, 1, view.k_HSD.shape[-1]), torch.randn(1, 1, view.k_HSD.shape[-1])
+            bare_k, bare_q = (
+                torch.randn(1, 1, view.k_HSD.shape[-1]),
+                torch.randn(1, 1, view.k_HSD.shape[-1]),
+            )
             q = rotation.forward(bare_q, torch.tensor([60]))
             k = rotation.forward(bare_k, torch.tensor([60])).expand(view.k_HSD.shape[0], -1, -1)
             v = torch.zeros_like(k)
             cache_of = held.fork()
             cache_of.tail.append(k, v)
             q_HGTD = q.expand(len(k), 1, 1, -1).contiguous()
-            parts = [one.attend(q_HGTD, scale=view.scale).partial for one in (*cache_of.stores, cache_of.tail)]
+            parts = [
+                one.attend(q_HGTD, scale=view.scale).partial
+                for one in (*cache_of.stores, cache_of.tail)
+            ]
             lse = torch.logsumexp(torch.stack([part.lse for part in parts]), dim=0)
             for head in range(len(k)):
                 at = stream.positions(layer, head)
-                keys = rotation.forward(rotation.backward(view.k_HSD[head, at], at), torch.arange(len(at)))
+                keys = rotation.forward(
+                    rotation.backward(view.k_HSD[head, at], at), torch.arange(len(at))
+                )
                 free = torch.tensor([len(at)])
-                scores = torch.cat([keys, rotation.forward(bare_k, free)[0]]) @ rotation.forward(bare_q, free)[0, 0] * view.scale
-                assert float(lse[head]) == pytest.approx(float(torch.logsumexp(scores, 0)), abs=2e-4)
+                scores = (
+                    torch.cat([keys, rotation.forward(bare_k, free)[0]])
+                    @ rotation.forward(bare_q, free)[0, 0]
+                    * view.scale
+                )
+                assert float(lse[head]) == pytest.approx(
+                    float(torch.logsumexp(scores, 0)), abs=2e-4
+                )
 
 
 @pytest.mark.parametrize("heads", ["mha", "gqa", "mqa"])
 @pytest.mark.parametrize(
-    "spelling", ["streaming-llm[{}]", "h2o[{}]", "tova[{}]", "streaming-llm[{},rolling=yes]", "h2o[{},rolling=yes]"]
+    "spelling",
+    [
+        "streaming-llm[{}]",
+        "h2o[{}]",
+        "tova[{}]",
+        "streaming-llm[{},rolling=yes]",
+        "h2o[{},rolling=yes]",
+    ],
 )
-def test_where_nothing_was_dropped_both_modes_are_the_same_bit_for_bit(spelling: str, heads: str) -> None:
+def test_where_nothing_was_dropped_both_modes_are_the_same_bit_for_bit(
+    spelling: str, heads: str
+) -> None:
     local = engine(heads)
-    one, two = (opened(local, spelling.format(f"budget_tokens=80{mode}"), 60) for mode in ("", ",position_mode=cache"))
+    one, two = (
+        opened(local, spelling.format(f"budget_tokens=80{mode}"), 60)
+        for mode in ("", ",position_mode=cache")
+    )
     for piece in (QUERY, (7,), (8,)):
         assert torch.equal(local.advance([Feed(one, piece)]), local.advance([Feed(two, piece)]))
     dense = local.read(context(60)).fork()
     for piece in (QUERY, (7,), (8,)):
         local.advance([Feed(dense, piece)])
-    torch.testing.assert_close(local.advance([Feed(two, (9,))]), local.advance([Feed(dense, (9,))]), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(
+        local.advance([Feed(two, (9,))]), local.advance([Feed(dense, (9,))]), atol=1e-3, rtol=1e-3
+    )
 
 
 def test_no_distance_is_larger_than_what_is_held_and_no_place_is_taken_twice() -> None:
@@ -147,7 +219,9 @@ def test_no_distance_is_larger_than_what_is_held_and_no_place_is_taken_twice() -
     for _ in range(50):
         seen, heads = int(torch.randint(5, 400, (1,), generator=draw)), 3
         slots = int(torch.randint(1, seen + 1, (1,), generator=draw))
-        at = torch.stack([torch.randperm(seen, generator=draw)[:slots].sort().values for _ in range(heads)])
+        at = torch.stack(
+            [torch.randperm(seen, generator=draw)[:slots].sort().values for _ in range(heads)]
+        )
         places = at + closing_up(at, seen)
         assert torch.equal(places, torch.arange(seen - slots, seen).expand(heads, -1))
         assert int((seen - places).max()) <= slots
@@ -162,7 +236,9 @@ def test_a_move_is_a_move_of_what_stands_there_keeps_norms_and_can_be_taken_back
     shift = torch.randint(1, 500, (2, 9))
     there = moved(k, shift, rotation.forward)
     for head in range(2):
-        wanted = rotation.forward(rotation.backward(k[head], torch.arange(9)), torch.arange(9) + shift[head])
+        wanted = rotation.forward(
+            rotation.backward(k[head], torch.arange(9)), torch.arange(9) + shift[head]
+        )
         torch.testing.assert_close(there[head], wanted, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(there.norm(dim=-1), k.norm(dim=-1), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(moved(there, -shift, rotation.forward), k, atol=1e-4, rtol=1e-4)
@@ -191,7 +267,9 @@ def test_bytes_name_the_positions_that_are_turned_by() -> None:
     assert "rolling_positions" not in sinks.held_by_name()
     local.advance([Feed(h2o, (5,))])
     assert h2o.loaded_bytes == 3 * 2 * 21 * (2 * 32 * 4 + 4)
-    assert "rolling_positions" not in opened(local, "h2o[budget_tokens=20,rolling=yes]").held_by_name()
+    assert (
+        "rolling_positions" not in opened(local, "h2o[budget_tokens=20,rolling=yes]").held_by_name()
+    )
 
 
 def test_keys_are_held_as_they_came_so_that_no_error_adds_up() -> None:
@@ -207,8 +285,13 @@ def test_keys_are_held_as_they_came_so_that_no_error_adds_up() -> None:
     assert torch.equal(tail.placed()[:, 4:], tail.k_HSD[:, 4:])
 
 
-@pytest.mark.parametrize(("kind", "why"), [("jamba", "no rotary embedding"), ("long", "depend on the length of the text")])
-def test_a_model_whose_keys_cannot_be_moved_is_refused_and_the_other_methods_of_the_read_go_on(kind: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [("jamba", "no rotary embedding"), ("long", "depend on the length of the text")],
+)
+def test_a_model_whose_keys_cannot_be_moved_is_refused_and_the_other_methods_of_the_read_go_on(
+    kind: str, why: str
+) -> None:
     local = shallow(kind) if kind == "long" else engine(kind)
     snapshot = local.read(context(40), needs=parse("streaming-llm[position_mode=cache]").needs)
     with pytest.raises(Mismatch, match=why):
@@ -218,16 +301,24 @@ def test_a_model_whose_keys_cannot_be_moved_is_refused_and_the_other_methods_of_
 
 def test_a_read_without_the_rotation_is_named() -> None:
     with pytest.raises(Mismatch, match="did not keep the model's rotation"):
-        fork(engine("gqa").read(context(40)), parse("streaming-llm[budget_tokens=20,position_mode=cache]"))
+        fork(
+            engine("gqa").read(context(40)),
+            parse("streaming-llm[budget_tokens=20,position_mode=cache]"),
+        )
 
 
 def test_a_prefix_from_the_pool_is_moved_like_a_fresh_one() -> None:
-    local, method = engine("gqa"), parse("streaming-llm[budget_tokens=20,position_mode=cache]+prefix[block_tokens=8]")
+    local, method = (
+        engine("gqa"),
+        parse("streaming-llm[budget_tokens=20,position_mode=cache]+prefix[block_tokens=8]"),
+    )
     fresh = local.read(context(64), needs=method.needs)
     reads = PooledReads.begin(local, method, context(64), lambda: local.read(context(64)))
     found, served = reads.get(context(64))
     assert served.tokens == 64
-    wanted, ours = (local.advance([Feed(fork(snapshot, method), QUERY)]) for snapshot in (fresh, found))
+    wanted, ours = (
+        local.advance([Feed(fork(snapshot, method), QUERY)]) for snapshot in (fresh, found)
+    )
     torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-5)
     reads.close()
 

@@ -30,7 +30,14 @@ from scbench.types import Cell, CompressAfter, Mode, Protocol, Record, Session, 
 engine = cache(tiny)
 KINDS = ["mha", "mqa", "qwen2", "qwen3", "mistral", "phi3", "glm", "glm4", "olmo2"]
 IDS = tuple(context(240))
-SHAPE = CacheShape(layers=8, attention_layers=tuple(range(8)), query_heads=4, kv_heads=2, head_dim=64, dtype_bytes=2)
+SHAPE = CacheShape(
+    layers=8,
+    attention_layers=tuple(range(8)),
+    query_heads=4,
+    kv_heads=2,
+    head_dim=64,
+    dtype_bytes=2,
+)
 
 
 class Counting:
@@ -67,7 +74,9 @@ def values(snapshot: Snapshot, layer: int) -> Tensor:
 def error(snapshot: Snapshot, dense: Snapshot) -> float:
     """Distance of all values from the dense ones, over their size."""
     layers = dense.layers
-    gap = sum(float((values(snapshot, layer) - values(dense, layer)).square().sum()) for layer in layers)
+    gap = sum(
+        float((values(snapshot, layer) - values(dense, layer)).square().sum()) for layer in layers
+    )
     return (gap / sum(float(values(dense, layer).square().sum()) for layer in layers)) ** 0.5
 
 
@@ -78,7 +87,12 @@ def error(snapshot: Snapshot, dense: Snapshot) -> float:
 def test_a_stored_chunk_moved_has_the_first_layers_keys_that_a_whole_read_has(kind: str) -> None:
     local = engine(kind)
     dense, part = local.read(IDS), local.read(IDS[100:130])
-    torch.testing.assert_close(Blender(local).moved(keys(part, 0), 0, 100), keys(dense, 0)[:, 100:130], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        Blender(local).moved(keys(part, 0), 0, 100),
+        keys(dense, 0)[:, 100:130],
+        atol=1e-4,
+        rtol=1e-3,
+    )
 
 
 def test_moving_there_and_back_gives_the_key_and_keeps_its_norm() -> None:
@@ -95,7 +109,10 @@ def test_moving_there_and_back_gives_the_key_and_keeps_its_norm() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stored", ["alone", "reordered"])
 def test_recomputing_everything_is_the_dense_read(kind: str, stored: str) -> None:
-    made, dense = blended(f"cacheblend[ratio=1,stored={stored}]", kind).snapshot, engine(kind).read(IDS)
+    made, dense = (
+        blended(f"cacheblend[ratio=1,stored={stored}]", kind).snapshot,
+        engine(kind).read(IDS),
+    )
     torch.testing.assert_close(made.logits_V, dense.logits_V, atol=1e-3, rtol=1e-3)
     for layer in dense.layers:
         torch.testing.assert_close(keys(made, layer), keys(dense, layer), atol=1e-3, rtol=1e-3)
@@ -108,7 +125,9 @@ def test_recomputing_nothing_is_plain_concatenation() -> None:
     cuts = [0, *method.borders([chr(token) for token in IDS]), len(IDS)]
     alone = [local.read(IDS[start:stop]) for start, stop in pairwise(cuts)]
     for layer in made.snapshot.layers:
-        assert torch.equal(values(made.snapshot, layer), torch.cat([values(part, layer) for part in alone], dim=1))
+        assert torch.equal(
+            values(made.snapshot, layer), torch.cat([values(part, layer) for part in alone], dim=1)
+        )
         assert torch.equal(keys(made.snapshot, layer)[:, : cuts[1]], keys(alone[0], layer))
     assert [rows.tolist() for rows in made.rows] == [[len(IDS) - 1]] * 3
 
@@ -119,15 +138,24 @@ class Substituting:
     def __init__(self, stored: Snapshot, rows: tuple[Tensor, ...]) -> None:
         self.stored, self.rows, self.found = stored, rows, dict[int, tuple[Tensor, Tensor]]()
 
-    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+    def attend(
+        self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
+    ) -> Tensor:
         k, v = keys(self.stored, layer).clone(), values(self.stored, layer).clone()
-        k[:, self.rows[layer]], v[:, self.rows[layer]] = k_HND[:, self.rows[layer]], v_HND[:, self.rows[layer]]
+        k[:, self.rows[layer]], v[:, self.rows[layer]] = (
+            k_HND[:, self.rows[layer]],
+            v_HND[:, self.rows[layer]],
+        )
         self.found[layer] = k, v
-        return masked(q_HGND, k, v, torch.ones(k.shape[1], k.shape[1], dtype=torch.bool).tril(), scale=scale).out
+        return masked(
+            q_HGND, k, v, torch.ones(k.shape[1], k.shape[1], dtype=torch.bool).tril(), scale=scale
+        ).out
 
 
 @pytest.mark.parametrize("kind", ["mha", "qwen3", "glm"])
-@pytest.mark.parametrize("spelling", ["cacheblend[ratio=0.3]", "cacheblend[preset=code,chunk_tokens=50,check_layer=0]"])
+@pytest.mark.parametrize(
+    "spelling", ["cacheblend[ratio=0.3]", "cacheblend[preset=code,chunk_tokens=50,check_layer=0]"]
+)
 @pytest.mark.parametrize("rows_together", [256, 7])
 def test_rows_that_leave_change_nothing_for_those_that_stay(
     kind: str, spelling: str, rows_together: int, monkeypatch: pytest.MonkeyPatch
@@ -136,7 +164,9 @@ def test_rows_that_leave_change_nothing_for_those_that_stay(
     local, method = engine(kind), stage(spelling)
     blending = Blending(local)
     made = blending.read(IDS, method).blend
-    nothing = blending.read(IDS, stage(f"cacheblend[ratio=0,chunk_tokens={method.chunk(len(IDS))}]")).blend.snapshot
+    nothing = blending.read(
+        IDS, stage(f"cacheblend[ratio=0,chunk_tokens={method.chunk(len(IDS))}]")
+    ).blend.snapshot
     slow = Substituting(nothing, made.rows)
     with torch.inference_mode():
         logits = local._forward(slow, IDS, range(len(IDS)), [len(IDS) - 1], local.empty())[0]  # type: ignore[arg-type]
@@ -166,7 +196,8 @@ def test_one_piece_at_the_beginning_is_what_was_stored_whatever_the_ratio() -> N
 def test_the_more_is_recomputed_the_nearer_it_is_to_dense(stored: str) -> None:
     dense = engine("mha").read(IDS)
     errors = [
-        error(blended(f"cacheblend[ratio={r},stored={stored}]", "mha").snapshot, dense) for r in ("0", "0.1", "0.4", "0.8", "1")
+        error(blended(f"cacheblend[ratio={r},stored={stored}]", "mha").snapshot, dense)
+        for r in ("0", "0.1", "0.4", "0.8", "1")
     ]
     assert errors == sorted(errors, reverse=True)
     assert errors[0] > 0.1
@@ -179,13 +210,17 @@ def test_choosing_by_deviation_is_better_than_choosing_the_rows_that_deviate_lea
             return CacheBlend.best(self, -k_gap_N, -v_gap_N, rows)
 
     dense, blending = engine("mha").read(IDS), Blending(engine("mha"))
-    best, worst = (blending.read(IDS, kind(ratio=Fraction(1, 4))).snapshot for kind in (CacheBlend, Worst))
+    best, worst = (
+        blending.read(IDS, kind(ratio=Fraction(1, 4))).snapshot for kind in (CacheBlend, Worst)
+    )
     assert error(best, dense) < error(worst, dense)
 
 
 @pytest.mark.parametrize("ratio", ["0.05", "0.15", "0.5", "0.9", "1"])
 @pytest.mark.parametrize("filtering", ["gradual", "once"])
-def test_filtered_layers_compute_the_ratio_on_average_and_never_more_from_layer_to_layer(ratio: str, filtering: str) -> None:
+def test_filtered_layers_compute_the_ratio_on_average_and_never_more_from_layer_to_layer(
+    ratio: str, filtering: str
+) -> None:
     method, layers, tokens = stage(f"cacheblend[ratio={ratio},filtering={filtering}]"), 32, 4000
     rows = [method.rows_at(layer, layers=layers, tokens=tokens) for layer in range(layers)]
     assert rows[:2] == [tokens, tokens]
@@ -198,7 +233,9 @@ def test_what_a_blend_computes_is_counted() -> None:
     found = Blending(engine("gqa")).read(IDS, stage("cacheblend[ratio=1/4,filtering=once]"))
     assert [len(rows) for rows in found.blend.rows] == [240, 240, 60]
     assert found.blend.computed_share == pytest.approx(540 / 720)
-    assert found.blend.pairs == 2 * 240 * 241 // 2 + sum(at + 1 for at in found.blend.rows[2].tolist())
+    assert found.blend.pairs == 2 * 240 * 241 // 2 + sum(
+        at + 1 for at in found.blend.rows[2].tolist()
+    )
     whole = Blending(engine("gqa")).read(IDS, stage("cacheblend[ratio=1]"))
     assert whole.flops == pytest.approx(whole.dense_flops)
     assert 0.7 < found.flops / found.dense_flops < 0.8
@@ -208,10 +245,15 @@ def test_what_a_blend_computes_is_counted() -> None:
 # -- what is stored ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_what_has_never_been_read_is_read_and_stored_and_the_rest_is_found_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_never_been_read_is_read_and_stored_and_the_rest_is_found_in_any_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     local = tiny("gqa")
     blending, method = Blending(local), stage("cacheblend[separator=Document]")
-    documents = [f"Document {at}: " + "".join(chr(65 + (at * 7 + n * n) % 26) for n in range(40)) + "\n" for at in range(6)]
+    documents = [
+        f"Document {at}: " + "".join(chr(65 + (at * 7 + n * n) % 26) for n in range(40)) + "\n"
+        for at in range(6)
+    ]
 
     def read(*order: int) -> tuple[int, int]:
         text = "Read these.\n" + "".join(documents[at] for at in order)
@@ -227,7 +269,9 @@ def test_what_has_never_been_read_is_read_and_stored_and_the_rest_is_found_in_an
     assert counting.tokens == size + 1  # the lead
 
 
-def test_ratios_share_a_pool_and_other_ways_to_store_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ratios_share_a_pool_and_other_ways_to_store_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     local = tiny("gqa")
     blending = Blending(local)
     blending.read(IDS, stage("cacheblend"))
@@ -240,7 +284,9 @@ def test_ratios_share_a_pool_and_other_ways_to_store_do_not(monkeypatch: pytest.
     assert counting.tokens == 2 * len(IDS)
 
 
-def test_an_earlier_order_is_another_seeded_one_and_a_prefix_store_would_serve_its_first_chunk() -> None:
+def test_an_earlier_order_is_another_seeded_one_and_a_prefix_store_would_serve_its_first_chunk() -> (
+    None
+):
     for pieces in (3, 4, 9, 40):
         for seed in range(5):
             order = no_piece_stays(pieces, seed)
@@ -248,14 +294,17 @@ def test_an_earlier_order_is_another_seeded_one_and_a_prefix_store_would_serve_i
             assert [at for at, piece in enumerate(order) if at == piece] == [0]
     assert no_piece_stays(9, 1) != no_piece_stays(9, 2)
     found = Blending(engine("gqa")).read(
-        tuple(97 + at * at % 26 + at // 60 for at in range(240)), stage("cacheblend[stored=reordered,chunk_tokens=60]")
+        tuple(97 + at * at % 26 + at // 60 for at in range(240)),
+        stage("cacheblend[stored=reordered,chunk_tokens=60]"),
     )
     assert found.prefix_tokens == 60
     assert "a prefix store would have served 60 of 240 tokens" in found.note()
 
 
 def test_chunks_end_where_units_end() -> None:
-    texts = list("one line of words\nand one more, that is long\nthen more words stand here.\n\nThe end of it all is near")
+    texts = list(
+        "one line of words\nand one more, that is long\nthen more words stand here.\n\nThe end of it all is near"
+    )
     cuts = by_units(texts, 24)
     assert [texts[cut - 1] for cut in cuts] == ["\n", "\n", "\n"]
     assert "".join(texts[cuts[2] - 2 : cuts[2]]) == "\n\n"
@@ -264,7 +313,13 @@ def test_chunks_end_where_units_end() -> None:
 
 
 def test_the_chunk_of_a_length_is_the_specifications() -> None:
-    assert [CacheBlend().chunk(tokens) for tokens in (131_072, 4096, 2048, 1024, 300)] == [256, 256, 128, 64, 32]
+    assert [CacheBlend().chunk(tokens) for tokens in (131_072, 4096, 2048, 1024, 300)] == [
+        256,
+        256,
+        128,
+        64,
+        32,
+    ]
 
 
 # -- what is refused -----------------------------------------------------------------------------------------------------------------------
@@ -298,7 +353,9 @@ def test_what_makes_no_sense_is_refused_when_it_is_written(spelling: str, why: s
         ("cacheblend[check_layer=7]", 1000, "nothing would be saved"),
     ],
 )
-def test_what_a_length_or_model_cannot_carry_is_refused_before_anything_is_computed(spelling: str, tokens: int, why: str) -> None:
+def test_what_a_length_or_model_cannot_carry_is_refused_before_anything_is_computed(
+    spelling: str, tokens: int, why: str
+) -> None:
     with pytest.raises(Mismatch, match=why):
         parse(spelling).check(shape=SHAPE, tokens=tokens)
 
@@ -319,7 +376,9 @@ def test_a_text_without_the_separator_is_refused() -> None:
         Blending(engine("gqa")).read(IDS, CacheBlend(separator="§§"))
 
 
-def test_keys_of_a_model_whose_frequencies_move_are_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_a_model_whose_frequencies_move_are_not_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     local = tiny("gqa")
     monkeypatch.setattr(local.model.base_model.rotary_emb, "rope_type", "dynamic")
     with pytest.raises(Mismatch, match="dynamic frequencies"):
@@ -330,12 +389,28 @@ def test_keys_of_a_model_whose_frequencies_move_are_not_moved(monkeypatch: pytes
 
 
 def session() -> Session:
-    text = "".join(f"Fact {at}: the {at * 7 % 11}th door opens with key {at * 13 % 17}.\n" for at in range(14))
+    text = "".join(
+        f"Fact {at}: the {at * 7 % 11}th door opens with key {at * 13 % 17}.\n" for at in range(14)
+    )
     turns = tuple(
-        Turn(task="kv", ask=f"Which key opens door {at}?", gold=str(at), wanted=Wanted(golds=(str(at),)), max_new_tokens=6)
+        Turn(
+            task="kv",
+            ask=f"Which key opens door {at}?",
+            gold=str(at),
+            wanted=Wanted(golds=(str(at),)),
+            max_new_tokens=6,
+        )
         for at in range(2)
     )
-    return Session(task="kv", context=text, turns=turns, counted=len(text), counter="bytes", recipe={}, digest="s")
+    return Session(
+        task="kv",
+        context=text,
+        turns=turns,
+        counted=len(text),
+        counter="bytes",
+        recipe={},
+        digest="s",
+    )
 
 
 def played(*spellings: str, protocol: Protocol = Protocol()) -> list[Record]:  # noqa: B008
@@ -365,10 +440,16 @@ def _job(spelling: str, mode: Mode, protocol: Protocol) -> Job:
 
 @pytest.mark.parametrize("after", list(CompressAfter))
 @pytest.mark.parametrize("stored", ["alone", "reordered"])
-def test_a_session_is_answered_in_both_modes_and_all_recomputed_is_dense(stored: str, after: CompressAfter) -> None:
+def test_a_session_is_answered_in_both_modes_and_all_recomputed_is_dense(
+    stored: str, after: CompressAfter
+) -> None:
     ours, dense, some = (
         [record for record in found if record.answer is not None]
-        for spelling in (f"cacheblend[ratio=1,stored={stored}]", "dense", f"cacheblend[stored={stored}]")
+        for spelling in (
+            f"cacheblend[ratio=1,stored={stored}]",
+            "dense",
+            f"cacheblend[stored={stored}]",
+        )
         for found in [played(spelling, protocol=Protocol(compress_after=after))]
     )
     assert len(ours) == len(dense) == len(some) == 4
@@ -379,13 +460,22 @@ def test_a_session_is_answered_in_both_modes_and_all_recomputed_is_dense(stored:
 
 def test_a_record_does_not_depend_on_what_else_is_in_the_grid() -> None:
     alone = played("cacheblend[ratio=1/4]")
-    together = played("cacheblend", "dense", "cacheblend[ratio=1/4,stored=reordered]", "cacheblend[ratio=1/4]")
+    together = played(
+        "cacheblend", "dense", "cacheblend[ratio=1/4,stored=reordered]", "cacheblend[ratio=1/4]"
+    )
     assert [record for record in together if record.method == "cacheblend[ratio=1/4]"] == alone
 
 
 def test_the_cost_pass_measures_a_warm_pool_beside_the_dense_read() -> None:
     methods = [parse(spelling) for spelling in ("dense", "cacheblend", "cacheblend+kivi")]
-    rows = {row["method"]: row for row in cost_of(engine("gqa"), session(), methods, Protocol(), repeats=1)}
+    rows = {
+        row["method"]: row
+        for row in cost_of(engine("gqa"), session(), methods, Protocol(), repeats=1)
+    }
     assert not any("failure" in row for row in rows.values())
-    assert rows["cacheblend"]["held_bytes"] == rows["cacheblend"]["formula_bytes"] == rows["dense"]["held_bytes"]
+    assert (
+        rows["cacheblend"]["held_bytes"]
+        == rows["cacheblend"]["formula_bytes"]
+        == rows["dense"]["held_bytes"]
+    )
     assert len(rows["cacheblend"]["prefill_s"]) == 1

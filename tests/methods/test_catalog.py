@@ -34,7 +34,9 @@ def test_every_method_says_its_bytes_and_where_it_differs_from_its_paper(name: s
         )
         assert "|" not in said
         assert "\n" not in said
-        assert len(said) <= 160, f"{name}: {column} is a line of the table; the docstring has room for more"
+        assert len(said) <= 160, (
+            f"{name}: {column} is a line of the table; the docstring has room for more"
+        )
 
 
 @pytest.mark.parametrize("name", names())

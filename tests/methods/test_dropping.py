@@ -30,7 +30,14 @@ from scbench.run.laws import context
 
 engine = cache(tiny)
 OURS = ("pyramidkv", "adakv", "h2o", "tova", "knorm", "keydiff")
-SHAPE = CacheShape(layers=32, attention_layers=tuple(range(32)), query_heads=32, kv_heads=8, head_dim=128, dtype_bytes=2)
+SHAPE = CacheShape(
+    layers=32,
+    attention_layers=tuple(range(32)),
+    query_heads=32,
+    kv_heads=8,
+    head_dim=128,
+    dtype_bytes=2,
+)
 COLUMNS = [(131072, 32), (4096, 32), (2048, 32), (1024, 8)]  # tokens, 1 / tau of section 6.3
 
 
@@ -41,7 +48,14 @@ def eviction(spelling: str) -> Eviction:
 
 
 def view(
-    heads: int = 2, group: int = 2, tokens: int = 60, dim: int = 8, *, index: int = 0, layers: int = 4, seed: int = 0
+    heads: int = 2,
+    group: int = 2,
+    tokens: int = 60,
+    dim: int = 8,
+    *,
+    index: int = 0,
+    layers: int = 4,
+    seed: int = 0,
 ) -> LayerView:
     torch.manual_seed(seed)
     k, q = torch.randn(heads, tokens, dim), torch.randn(heads, group, min(64, tokens), dim)
@@ -52,15 +66,23 @@ def view(
 # -- 6.3 -------------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("column", "want"), list(zip(COLUMNS, [(32, 4064), (32, 96), (32, 32), (32, 96)], strict=True)))
-def test_snapkv_window_and_prefix_are_those_of_the_table(column: tuple[int, int], want: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("column", "want"), list(zip(COLUMNS, [(32, 4064), (32, 96), (32, 32), (32, 96)], strict=True))
+)
+def test_snapkv_window_and_prefix_are_those_of_the_table(
+    column: tuple[int, int], want: tuple[int, int]
+) -> None:
     tokens, share = column
     method = SnapKV(tau=Fraction(1, share))
     assert (method.window(tokens), method.budget(tokens) - method.window(tokens)) == want
 
 
-@pytest.mark.parametrize(("column", "want"), list(zip(COLUMNS, [(7925, 203), (188, 4), (60, 4), (188, 4)], strict=True)))
-def test_pyramidkv_ends_are_those_of_the_table(column: tuple[int, int], want: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("column", "want"), list(zip(COLUMNS, [(7925, 203), (188, 4), (60, 4), (188, 4)], strict=True))
+)
+def test_pyramidkv_ends_are_those_of_the_table(
+    column: tuple[int, int], want: tuple[int, int]
+) -> None:
     tokens, share = column
     assert PyramidKV(tau=Fraction(1, share)).ends(tokens) == want
 
@@ -76,7 +98,9 @@ def test_pyramidkv_as_published_leaves_48_slots_too_many_at_the_papers_size() ->
 
 
 @given(st.integers(64, 5000), st.integers(1, 40), st.integers(16, 600), st.integers(1, 30))
-def test_a_pyramid_falls_and_keeps_exactly_its_budget(tokens: int, layers: int, budget: int, beta: int) -> None:
+def test_a_pyramid_falls_and_keeps_exactly_its_budget(
+    tokens: int, layers: int, budget: int, beta: int
+) -> None:
     method = PyramidKV(budget_tokens=budget, beta=beta)
     kept = [method.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)]
     assert sum(kept) == layers * min(budget, tokens)
@@ -87,7 +111,9 @@ def test_a_pyramid_falls_and_keeps_exactly_its_budget(tokens: int, layers: int, 
 
 
 @given(st.integers(200, 5000), st.integers(2, 40), st.integers(32, 90))
-def test_a_published_pyramid_is_within_its_floor_rule(tokens: int, layers: int, capacity: int) -> None:
+def test_a_published_pyramid_is_within_its_floor_rule(
+    tokens: int, layers: int, capacity: int
+) -> None:
     method = PyramidKV(capacity_tokens=capacity)
     kept = [method.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)]
     assert 0 <= sum(kept) - layers * capacity <= layers * layers / 2
@@ -95,7 +121,14 @@ def test_a_published_pyramid_is_within_its_floor_rule(tokens: int, layers: int, 
 
 
 @settings(max_examples=60)
-@given(st.integers(1, 5), st.integers(4, 50), st.integers(1, 50), st.integers(0, 10), st.integers(0, 3), st.booleans())
+@given(
+    st.integers(1, 5),
+    st.integers(4, 50),
+    st.integers(1, 50),
+    st.integers(0, 10),
+    st.integers(0, 3),
+    st.booleans(),
+)
 def test_heads_share_exactly_their_budget_above_a_floor(
     heads: int, tokens: int, slots: int, tenths: int, protected: int, ties: bool
 ) -> None:
@@ -155,7 +188,11 @@ def test_dropping_never_raises_the_mass_h2o_keeps() -> None:
     sums = layer.observed.column_sums_HS
     assert sums is not None
     mass = [
-        sum(float(sums[head, kept].sum()) for head, kept in enumerate(H2O(budget_tokens=b).keep(layer))) for b in range(8, 61)
+        sum(
+            float(sums[head, kept].sum())
+            for head, kept in enumerate(H2O(budget_tokens=b).keep(layer))
+        )
+        for b in range(8, 61)
     ]
     assert mass == sorted(mass)
 
@@ -176,8 +213,17 @@ def test_knorm_does_not_depend_on_positions() -> None:
     snapshot = local.read(context(), needs=["query-moments"])
     assert snapshot.rotate is not None
     layer = snapshot.view(1)
-    turned = LayerView(1, 3, snapshot.rotate(layer.k_HSD, torch.arange(230) * 7), layer.v_HSD, layer.observed, layer.scale)
-    for one, two in zip(Knorm(budget_tokens=50).keep(layer), Knorm(budget_tokens=50).keep(turned), strict=True):
+    turned = LayerView(
+        1,
+        3,
+        snapshot.rotate(layer.k_HSD, torch.arange(230) * 7),
+        layer.v_HSD,
+        layer.observed,
+        layer.scale,
+    )
+    for one, two in zip(
+        Knorm(budget_tokens=50).keep(layer), Knorm(budget_tokens=50).keep(turned), strict=True
+    ):
         assert torch.equal(one, two)
 
 
@@ -243,7 +289,9 @@ def test_a_share_below_the_minimum_is_refused_with_the_smallest_that_works(name:
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("share", [2, 4, 8, 16, 32])
 @pytest.mark.parametrize("tokens", [1024, 1333, 4096])
-def test_the_realised_share_is_never_above_the_asked_one(name: str, share: int, tokens: int) -> None:
+def test_the_realised_share_is_never_above_the_asked_one(
+    name: str, share: int, tokens: int
+) -> None:
     method = parse(f"{name}[tau=1/{share}]")
     budget = int(Fraction(tokens, share) + Fraction(1, 2))
     tables = 32 * 8 * 9 if name == "adakv" else 0
@@ -288,7 +336,9 @@ def test_what_makes_no_sense_is_refused(spelling: str, says: str) -> None:
 
 
 def test_a_scorer_has_parameters_of_its_own_and_a_stray_one_is_named() -> None:
-    method = parse(["adakv[scorer=snapkv[kernel=7,pooling=max],tau=1/8]", "prefix[block_tokens=4]"][0])
+    method = parse(
+        ["adakv[scorer=snapkv[kernel=7,pooling=max],tau=1/8]", "prefix[block_tokens=4]"][0]
+    )
     assert str(method) == "adakv[tau=1/8,scorer=snapkv[kernel=7,pooling=max]]"
     with pytest.raises(BadConfig, match="kernle"):
         parse("adakv[scorer=snapkv[kernle=7]]")

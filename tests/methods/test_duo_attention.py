@@ -20,7 +20,14 @@ from scbench.methods.fork import fork
 from scbench.run.laws import context
 
 engine = cache(tiny)
-SHAPE = CacheShape(layers=32, attention_layers=tuple(range(32)), query_heads=32, kv_heads=8, head_dim=128, dtype_bytes=2)
+SHAPE = CacheShape(
+    layers=32,
+    attention_layers=tuple(range(32)),
+    query_heads=32,
+    kv_heads=8,
+    head_dim=128,
+    dtype_bytes=2,
+)
 COLUMNS = [(131072, 32), (4096, 32), (2048, 32), (1024, 8)]  # tokens, 1 / tau of section 6.3
 GATES = [[0.1, 0.9], [0.8, 0.2], [0.3, 0.85]]
 
@@ -36,7 +43,10 @@ def gates_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("column", "want"), list(zip(COLUMNS, [(7, 64, 256), (6, 6, 26), (6, 4, 12), (24, 6, 26)], strict=True)))
+@pytest.mark.parametrize(
+    ("column", "want"),
+    list(zip(COLUMNS, [(7, 64, 256), (6, 6, 26), (6, 4, 12), (24, 6, 26)], strict=True)),
+)
 def test_sizes_are_those_of_the_table(column: tuple[int, int], want: tuple[int, int, int]) -> None:
     tokens, share = column
     assert DuoAttention(tau=Fraction(1, share)).sizes(heads=256, tokens=tokens) == want
@@ -52,7 +62,9 @@ def test_the_realised_share_is_never_above_the_asked_one(share: int, tokens: int
 
 
 def test_the_heads_with_the_largest_gates_are_full(gates_file: Path) -> None:
-    method = parse(f"duo-attention[full_share=1/2,sink_tokens=3,recent_tokens=10,gates={gates_file}]")
+    method = parse(
+        f"duo-attention[full_share=1/2,sink_tokens=3,recent_tokens=10,gates={gates_file}]"
+    )
     stream = fork(engine("gqa").read(context()), method)
     assert lengths(stream) == [[13, 230], [230, 13], [13, 230]]
     assert stream.positions(0, 0).tolist() == [0, 1, 2, *range(220, 230)]
@@ -68,8 +80,12 @@ def test_the_same_heads_are_full_for_every_prompt() -> None:
 
 
 def test_the_proxy_is_the_models_alone_and_tells_heads_apart() -> None:
-    one, two = (tiny("gqa", check=False).read(context(tokens), needs=["head-gates"]) for tokens in (40, 90))
-    gates = torch.stack([seen.head_gates_H for seen in one.observed.values() if seen.head_gates_H is not None])
+    one, two = (
+        tiny("gqa", check=False).read(context(tokens), needs=["head-gates"]) for tokens in (40, 90)
+    )
+    gates = torch.stack(
+        [seen.head_gates_H for seen in one.observed.values() if seen.head_gates_H is not None]
+    )
     assert gates.shape == (3, 2)
     assert ((gates >= 0) & (gates <= 1)).all()
     assert gates.unique().numel() == 6
@@ -113,7 +129,9 @@ def test_a_gates_file_that_is_none_is_refused(text: str, tmp_path: Path) -> None
 
 
 def test_a_budget_below_one_full_head_is_refused_with_the_smallest_that_has_one() -> None:
-    small = CacheShape(layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4)
+    small = CacheShape(
+        layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
+    )
     with pytest.raises(Mismatch, match="smallest share is tau=") as refused:
         parse("duo-attention[tau=1/10]").check(shape=small, tokens=230)
     least = Fraction(str(refused.value).split("tau=")[-1].split(" ")[0])

@@ -27,7 +27,9 @@ def install(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(folder))
 
 
-def test_it_is_listed_parsed_and_examined_like_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_listed_parsed_and_examined_like_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install(tmp_path, "small-keys", monkeypatch)
     assert "small-keys" in names()
     assert entry("small-keys").category == "KV dropping"
@@ -36,7 +38,9 @@ def test_it_is_listed_parsed_and_examined_like_ours(tmp_path: Path, monkeypatch:
     assert {one.verdict for one in findings} == {"holds"}
 
 
-def test_a_name_that_differs_from_the_methods_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_differs_from_the_methods_own_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install(tmp_path, "tiny-keys", monkeypatch)
     with pytest.raises(BadConfig, match="small-keys"):
         parse("tiny-keys")

@@ -22,18 +22,24 @@ from scbench.methods.fork import NOT_BINDING, fork
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.loading.quest import Quest
 
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
+)
 engine = cache(tiny)
 
 
-def view(tokens: int, *, heads: int = 2, group: int = 2, dim: int = 8, rows: int = 64, seed: int = 0) -> LayerView:
+def view(
+    tokens: int, *, heads: int = 2, group: int = 2, dim: int = 8, rows: int = 64, seed: int = 0
+) -> LayerView:
     generator = torch.Generator().manual_seed(seed)
     k, v = (torch.randn(heads, tokens, dim, generator=generator) for _ in range(2))
     window = torch.randn(heads, group, min(rows, tokens), dim, generator=generator)
     return LayerView(0, 1, k, v, Observed(window_HGWD=window), 0.4)
 
 
-def slow_snapkv(seen: LayerView, *, budget: int, window: int, kernel: int, pooling: str) -> list[list[int]]:
+def slow_snapkv(
+    seen: LayerView, *, budget: int, window: int, kernel: int, pooling: str
+) -> list[list[int]]:
     """The paper, one number at a time."""
     heads, tokens, _ = seen.k_HSD.shape
     assert seen.observed.window_HGWD is not None
@@ -45,15 +51,23 @@ def slow_snapkv(seen: LayerView, *, budget: int, window: int, kernel: int, pooli
             sums = [0.0] * (tokens - window)
             for row in range(window):
                 at = tokens - window + row
-                scores = [float(queries[head, member, row] @ seen.k_HSD[head, j]) * seen.scale for j in range(at + 1)]
+                scores = [
+                    float(queries[head, member, row] @ seen.k_HSD[head, j]) * seen.scale
+                    for j in range(at + 1)
+                ]
                 top = max(scores)
                 weights = [math.exp(score - top) for score in scores]
                 for j in range(tokens - window):
                     sums[j] += weights[j] / sum(weights)
             for j in range(tokens - window):
-                near = [sums[i] if 0 <= i < len(sums) else None for i in range(j - kernel // 2, j + kernel // 2 + 1)]
+                near = [
+                    sums[i] if 0 <= i < len(sums) else None
+                    for i in range(j - kernel // 2, j + kernel // 2 + 1)
+                ]
                 inside = [x for x in near if x is not None]
-                votes[j] += (sum(inside) / kernel if pooling == "avg" else max(inside)) / queries.shape[1]
+                votes[j] += (
+                    sum(inside) / kernel if pooling == "avg" else max(inside)
+                ) / queries.shape[1]
         best = sorted(range(len(votes)), key=lambda j: (-votes[j], j))[: budget - window]
         kept.append(sorted(best) + list(range(tokens - window, tokens)))
     return kept
@@ -68,15 +82,21 @@ def slow_snapkv(seen: LayerView, *, budget: int, window: int, kernel: int, pooli
     pooling=st.sampled_from(["avg", "max"]),
     seed=st.integers(0, 999),
 )
-def test_snapkv_keeps_what_the_paper_keeps(tokens: int, budget: int, window: int, kernel: int, pooling: str, seed: int) -> None:
+def test_snapkv_keeps_what_the_paper_keeps(
+    tokens: int, budget: int, window: int, kernel: int, pooling: str, seed: int
+) -> None:
     method = SnapKV(budget_tokens=budget, window_tokens=window, kernel=kernel, pooling=pooling)  # type: ignore[arg-type]
     seen = view(tokens, seed=seed)
     kept = [slots.tolist() for slots in method.keep(seen)]
-    wanted = slow_snapkv(seen, budget=budget, window=min(window, budget // 2), kernel=kernel, pooling=pooling)
+    wanted = slow_snapkv(
+        seen, budget=budget, window=min(window, budget // 2), kernel=kernel, pooling=pooling
+    )
     for ours, theirs in zip(kept, wanted, strict=True):
         assert len(ours) == budget
         assert ours == sorted(set(ours))
-        if pooling == "avg":  # max pooling makes ties of equal floats in both; rounding may tell sums of votes apart
+        if (
+            pooling == "avg"
+        ):  # max pooling makes ties of equal floats in both; rounding may tell sums of votes apart
             assert ours == theirs
         else:
             assert len(set(ours) & set(theirs)) >= budget - 1
@@ -92,7 +112,14 @@ def test_the_window_that_votes_is_always_kept() -> None:
 
 def test_equal_votes_keep_the_lowest_slots() -> None:
     seen = view(40)
-    zero = LayerView(0, 1, torch.zeros_like(seen.k_HSD), seen.v_HSD, Observed(window_HGWD=torch.zeros(2, 2, 40, 8)), 0.4)
+    zero = LayerView(
+        0,
+        1,
+        torch.zeros_like(seen.k_HSD),
+        seen.v_HSD,
+        Observed(window_HGWD=torch.zeros(2, 2, 40, 8)),
+        0.4,
+    )
     for slots in SnapKV(budget_tokens=12, kernel=1, window_tokens=4).keep(zero):
         assert slots.tolist() == [*range(8), *range(36, 40)]
     assert top_slots(torch.tensor([[1.0, 3.0, 3.0, 3.0, 1.0]]), 2).tolist() == [[1, 2]]
@@ -104,7 +131,14 @@ def test_one_query_head_per_kv_head_votes_as_each_would_alone() -> None:
     together = SnapKV(budget_tokens=16).keep(seen)
     for head in range(3):
         one = slice(head, head + 1)
-        alone = LayerView(0, 1, seen.k_HSD[one], seen.v_HSD[one], Observed(window_HGWD=seen.observed.window_HGWD[one]), 0.4)
+        alone = LayerView(
+            0,
+            1,
+            seen.k_HSD[one],
+            seen.v_HSD[one],
+            Observed(window_HGWD=seen.observed.window_HGWD[one]),
+            0.4,
+        )
         assert torch.equal(SnapKV(budget_tokens=16).keep(alone)[0], together[head])
 
 
@@ -115,7 +149,9 @@ def test_a_read_in_chunks_observes_the_same_window() -> None:
     before, local.read_chunk_tokens = local.read_chunk_tokens, 41
     try:
         pieces = local.read(ids, needs={"window"})
-        on_top = local.read(ids[130:], needs={"window"}, base=local.read(ids[:130], needs={"window"}))
+        on_top = local.read(
+            ids[130:], needs={"window"}, base=local.read(ids[:130], needs={"window"})
+        )
     finally:
         local.read_chunk_tokens = before
     for layer, seen in whole.observed.items():
@@ -128,8 +164,15 @@ def test_a_read_in_chunks_observes_the_same_window() -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(tokens=st.integers(1, 200), sink=st.integers(0, 60), recent=st.integers(1, 60), seed=st.integers(0, 9))
-def test_streaming_llm_keeps_the_first_and_the_last_whatever_they_are(tokens: int, sink: int, recent: int, seed: int) -> None:
+@given(
+    tokens=st.integers(1, 200),
+    sink=st.integers(0, 60),
+    recent=st.integers(1, 60),
+    seed=st.integers(0, 9),
+)
+def test_streaming_llm_keeps_the_first_and_the_last_whatever_they_are(
+    tokens: int, sink: int, recent: int, seed: int
+) -> None:
     kept = StreamingLLM(sink_tokens=sink, recent_tokens=recent).keep(view(tokens, seed=seed))
     wanted = [at for at in range(tokens) if at < sink or at >= tokens - recent]
     assert [slots.tolist() for slots in kept] == [wanted, wanted]
@@ -145,7 +188,11 @@ TABLE = [  # T, tau, (sink, recent), (snapkv window, prefix), (quest page, pages
 
 @pytest.mark.parametrize(("tokens", "tau", "streaming", "snapkv", "quest"), TABLE)
 def test_a_share_maps_to_the_parameters_of_the_table(
-    tokens: int, tau: str, streaming: tuple[int, int], snapkv: tuple[int, int], quest: tuple[int, int]
+    tokens: int,
+    tau: str,
+    streaming: tuple[int, int],
+    snapkv: tuple[int, int],
+    quest: tuple[int, int],
 ) -> None:
     share = Fraction(tau)
     assert StreamingLLM(tau=share).sizes(tokens) == streaming
@@ -179,9 +226,13 @@ def test_the_realised_share_is_never_above_the_one_asked_for(name: str, tau: str
         assert realised <= share * tokens + Fraction(1, 2)
 
 
-@pytest.mark.parametrize(("name", "minimum"), [("streaming-llm", 8), ("snapkv", 8), ("a-shape", 8), ("quest", 16)])
+@pytest.mark.parametrize(
+    ("name", "minimum"), [("streaming-llm", 8), ("snapkv", 8), ("a-shape", 8), ("quest", 16)]
+)
 @pytest.mark.parametrize("tokens", [20, 100, 1023, 8192])
-def test_a_share_below_the_minimum_is_refused_and_the_smallest_that_is_not_is_named(name: str, minimum: int, tokens: int) -> None:
+def test_a_share_below_the_minimum_is_refused_and_the_smallest_that_is_not_is_named(
+    name: str, minimum: int, tokens: int
+) -> None:
     least = smallest_share(minimum, tokens)
     parse(f"{name}[tau={least}]").check(shape=SHAPE, tokens=tokens)
     with pytest.raises(Mismatch, match=f"tau={least}"):

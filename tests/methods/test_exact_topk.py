@@ -12,7 +12,9 @@ from scbench.kv import CacheShape, DenseStore, RaggedStore
 from scbench.methods import parse
 from scbench.methods.loading.exact_topk import ExactTopK, TopKStore
 
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
+)
 
 
 def store(slots: int = 60, *, k: int = 5, per_query_head: bool = False, seed: int = 0) -> TopKStore:
@@ -40,7 +42,9 @@ def test_per_query_head_no_other_choice_keeps_more_attention(seed: int, k: int) 
     held, q = store(k=k, per_query_head=True, seed=seed), queries(seed=seed + 1)
     kept = held.attend(q, scale=0.5).partial.lse
     other = torch.randperm(60, generator=torch.Generator().manual_seed(seed))[:k]
-    rival = torch.logsumexp(torch.einsum("hgtd,hsd->hgts", q, held.base.k_HSD[:, other]) * 0.5, dim=-1)
+    rival = torch.logsumexp(
+        torch.einsum("hgtd,hsd->hgts", q, held.base.k_HSD[:, other]) * 0.5, dim=-1
+    )
     assert bool((kept >= rival - 1e-5).all())
 
 
@@ -57,7 +61,9 @@ def test_a_step_loads_every_key_and_the_chosen_values() -> None:
 
 def test_a_budget_of_everything_is_the_dense_read() -> None:
     held, q = store(k=99), queries()
-    assert torch.equal(held.attend(q, scale=1.0).partial.out, held.base.attend(q, scale=1.0).partial.out)
+    assert torch.equal(
+        held.attend(q, scale=1.0).partial.out, held.base.attend(q, scale=1.0).partial.out
+    )
 
 
 def test_k_is_the_rounded_share() -> None:
@@ -70,7 +76,10 @@ def test_k_is_the_rounded_share() -> None:
 
 def test_ragged_heads_are_refused() -> None:
     ragged = RaggedStore.gather(
-        torch.zeros(2, 4, 8), torch.zeros(2, 4, 8), [torch.arange(4), torch.arange(2)], [torch.arange(4), torch.arange(2)]
+        torch.zeros(2, 4, 8),
+        torch.zeros(2, 4, 8),
+        [torch.arange(4), torch.arange(2)],
+        [torch.arange(4), torch.arange(2)],
     )
     with pytest.raises(Mismatch, match="ragged"):
         ExactTopK().index((ragged,), layer=0)

@@ -14,7 +14,11 @@ from scbench.errors import Mismatch
 from scbench.kv import LayerView, Snapshot
 from scbench.methods import parse
 from scbench.methods.catalog import entry
-from scbench.methods.compression.expected_attention import ExpectedAttention, expected_logits, mean_rotation
+from scbench.methods.compression.expected_attention import (
+    ExpectedAttention,
+    expected_logits,
+    mean_rotation,
+)
 from scbench.methods.fork import fork
 from scbench.run.laws import context
 
@@ -27,7 +31,9 @@ def snapshot(kind: str = "gqa") -> Snapshot:
 
 
 @pytest.mark.parametrize("kind", ["gqa", "glm", "phi3", "jamba"])
-def test_without_spread_and_for_one_position_it_is_the_attention_of_the_mean_query(kind: str) -> None:
+def test_without_spread_and_for_one_position_it_is_the_attention_of_the_mean_query(
+    kind: str,
+) -> None:
     view = snapshot(kind).view(next(iter(snapshot(kind).layers)))
     mean = view.observed.query_mean_HGD
     scatter = view.observed.query_scatter_HGDD
@@ -35,12 +41,20 @@ def test_without_spread_and_for_one_position_it_is_the_attention_of_the_mean_que
     assert scatter is not None
     assert view.rotate is not None
     certain = LayerView(
-        view.index, view.layers, view.k_HSD, torch.ones_like(view.v_HSD), replace(view.observed), view.scale, view.rotate
+        view.index,
+        view.layers,
+        view.k_HSD,
+        torch.ones_like(view.v_HSD),
+        replace(view.observed),
+        view.scale,
+        view.rotate,
     )
     certain.observed.query_scatter_HGDD = torch.zeros_like(scatter)
     scores = ExpectedAttention(future_tokens=1, sink_tokens=0, budget_tokens=8).rank(certain)
     q = view.rotate(mean.unsqueeze(2), torch.tensor([view.tokens])).squeeze(2)
-    true = torch.softmax(torch.einsum("hgd,hsd->hgs", q, view.k_HSD) * view.scale, dim=-1).mean(dim=1)
+    true = torch.softmax(torch.einsum("hgd,hsd->hgs", q, view.k_HSD) * view.scale, dim=-1).mean(
+        dim=1
+    )
     torch.testing.assert_close(scores, true * view.v_HSD.shape[-1] ** 0.5, atol=1e-5, rtol=1e-3)
 
 
@@ -67,7 +81,9 @@ def test_scores_are_positive_and_sinks_always_stay() -> None:
         scores = method.rank(snapshot().view(layer))
         assert (scores > 0).all()
         assert scores[:, :4].isinf().all()
-        assert all(kept[:4].tolist() == [0, 1, 2, 3] for kept in method.keep(snapshot().view(layer)))
+        assert all(
+            kept[:4].tolist() == [0, 1, 2, 3] for kept in method.keep(snapshot().view(layer))
+        )
     assert ExpectedAttention(budget_tokens=9).rank(snapshot().view(0)).isinf().sum() == 2 * 2
 
 
@@ -76,7 +92,9 @@ def test_blocks_of_keys_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     whole = ExpectedAttention(budget_tokens=8).rank(snapshot().view(1))
     monkeypatch.setattr(expected_attention, "BLOCK_KEYS", 17)
-    torch.testing.assert_close(whole, ExpectedAttention(budget_tokens=8).rank(snapshot().view(1)), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(
+        whole, ExpectedAttention(budget_tokens=8).rank(snapshot().view(1)), atol=1e-6, rtol=1e-4
+    )
 
 
 def test_too_few_rows_for_a_covariance_are_noted() -> None:
@@ -88,7 +106,9 @@ def test_too_few_rows_for_a_covariance_are_noted() -> None:
     assert enough.notes == ()
 
 
-@pytest.mark.parametrize("bad", ["future_tokens=0", "sink_tokens=-1", "eps=-1", "capacity_tokens=3", "budget_tokens=7"])
+@pytest.mark.parametrize(
+    "bad", ["future_tokens=0", "sink_tokens=-1", "eps=-1", "capacity_tokens=3", "budget_tokens=7"]
+)
 def test_parameters_that_make_no_sense_are_refused(bad: str) -> None:
     with pytest.raises(Mismatch):
         parse(f"expected-attention[{bad}]")

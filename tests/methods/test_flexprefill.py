@@ -19,14 +19,20 @@ from scbench.methods.generation.blocks import past
 from scbench.methods.generation.flexprefill import FlexPrefill, divergence, vertical_slash_blocks
 from scbench.methods.generation.minference import vertical_slash_scores
 
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
+)
 SCALE = 0.5
 
 
 def made(tokens: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(2, 2, tokens, 16, generator=generator)
-    return q, torch.randn(2, tokens, 16, generator=generator), torch.randn(2, tokens, 16, generator=generator)
+    return (
+        q,
+        torch.randn(2, tokens, 16, generator=generator),
+        torch.randn(2, tokens, 16, generator=generator),
+    )
 
 
 def dense_weights(q: Tensor, k: Tensor) -> Tensor:
@@ -42,21 +48,36 @@ def dense_weights(q: Tensor, k: Tensor) -> Tensor:
     cover=st.sampled_from(["blocks", "tokens"]),
     seed=st.integers(0, 9),
 )
-def test_it_equals_attention_under_its_blocks(tokens: int, gamma: float, tau_js: float, cover: str, seed: int) -> None:
+def test_it_equals_attention_under_its_blocks(
+    tokens: int, gamma: float, tau_js: float, cover: str, seed: int
+) -> None:
     method = FlexPrefill(gamma=gamma, tau_js=tau_js, cover=cover, block_tokens=16)  # type: ignore[arg-type]
     q, k, v = made(tokens, seed)
-    seen = torch.stack([torch.stack([method.seen(q[h, g], k[h], SCALE) for g in range(2)]) for h in range(2)])
+    seen = torch.stack(
+        [torch.stack([method.seen(q[h, g], k[h], SCALE) for g in range(2)]) for h in range(2)]
+    )
     assert bool(seen.diagonal(dim1=2, dim2=3).all())
     assert bool(seen[..., 0].all())
     assert bool((seen <= past(seen.shape[2], seen.device)).all())
-    mask = reference.causal_mask(tokens, tokens) if tokens <= 32 else sparse.block_mask(seen, 16, tokens)
+    mask = (
+        reference.causal_mask(tokens, tokens)
+        if tokens <= 32
+        else sparse.block_mask(seen, 16, tokens)
+    )
     wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=mask)
-    torch.testing.assert_close(method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=tokens), wanted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=tokens),
+        wanted,
+        atol=1e-5,
+        rtol=1e-5,
+    )
 
 
 @settings(deadline=None, max_examples=30)
 @given(tokens=st.integers(40, 300), gamma=st.floats(0.2, 0.95), seed=st.integers(0, 99))
-def test_covering_in_blocks_keeps_gamma_of_the_last_rows(tokens: int, gamma: float, seed: int) -> None:
+def test_covering_in_blocks_keeps_gamma_of_the_last_rows(
+    tokens: int, gamma: float, seed: int
+) -> None:
     q, k, _ = made(tokens, seed)
     seen = FlexPrefill(gamma=gamma, tau_js=0.0, block_tokens=16).seen(q[0, 0], k[0], SCALE)
     mask = sparse.block_mask(seen[None, None], 16, tokens)[0, 0]
@@ -71,7 +92,9 @@ def test_covering_in_tokens_can_keep_less_than_gamma() -> None:
     q[0, 0] += 1.0
     kept = {}
     for cover in ("tokens", "blocks"):
-        seen = FlexPrefill(gamma=0.9, tau_js=0.0, cover=cover, block_tokens=16).seen(q[0, 0], k[0], SCALE)  # type: ignore[arg-type]
+        seen = FlexPrefill(gamma=0.9, tau_js=0.0, cover=cover, block_tokens=16).seen(
+            q[0, 0], k[0], SCALE
+        )  # type: ignore[arg-type]
         mask = sparse.block_mask(seen[None, None], 16, 256)[0, 0]
         kept[cover] = float((dense_weights(q[0, 0], k[0]) * mask)[-16:].sum() / 16)
     assert kept["tokens"] < 0.9 <= kept["blocks"]
@@ -80,14 +103,18 @@ def test_covering_in_tokens_can_keep_less_than_gamma() -> None:
 def test_gamma_one_without_limits_is_dense() -> None:
     q, k, v = made(200)
     wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(200, 200))
-    ours = FlexPrefill(gamma=1.0, block_tokens=16).attend(q, k, v, layer=0, scale=SCALE, total_tokens=200)
+    ours = FlexPrefill(gamma=1.0, block_tokens=16).attend(
+        q, k, v, layer=0, scale=SCALE, total_tokens=200
+    )
     torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("tau_js", [0.0, 2.0])
 def test_gamma_one_makes_the_caps_the_sizes(tau_js: float) -> None:
     q, k, _ = made(400)
-    method = FlexPrefill(gamma=1.0, tau_js=tau_js, budget_tokens=64)  # blocks of 16: 2 columns, 2 diagonals, rows of 4
+    method = FlexPrefill(
+        gamma=1.0, tau_js=tau_js, budget_tokens=64
+    )  # blocks of 16: 2 columns, 2 diagonals, rows of 4
     seen = method.seen(q[0, 0], k[0], SCALE)
     counts = seen.sum(dim=1)
     if tau_js:
@@ -101,7 +128,9 @@ def test_a_budget_is_never_exceeded() -> None:
     q, k, _ = made(400)
     for gamma in (0.5, 0.9, 1.0):
         for tau_js in (0.0, 2.0):
-            seen = FlexPrefill(gamma=gamma, tau_js=tau_js, budget_tokens=64).seen(q[0, 0], k[0], SCALE)
+            seen = FlexPrefill(gamma=gamma, tau_js=tau_js, budget_tokens=64).seen(
+                q[0, 0], k[0], SCALE
+            )
             assert int(seen.sum(dim=1).max()) * 16 <= 64
 
 
@@ -121,7 +150,9 @@ def test_the_divergence_lies_between_zero_and_that_of_disjoint_distributions() -
     q, k, _ = made(128)
     assert (
         0
-        <= divergence(q[0, 0], k[0], vertical_slash_scores(q[0, 0], k[0], SCALE, rows=16)[0], 16, SCALE)
+        <= divergence(
+            q[0, 0], k[0], vertical_slash_scores(q[0, 0], k[0], SCALE, rows=16)[0], 16, SCALE
+        )
         <= math.sqrt(math.log(2))
     )
 
@@ -130,7 +161,13 @@ def test_columns_and_diagonals_of_blocks_are_where_the_mass_is() -> None:
     columns, offsets = torch.zeros(80), torch.zeros(80)
     columns[35], offsets[50] = 1.0, 1.0  # column block 2, diagonal 3
     seen = vertical_slash_blocks(columns, offsets, 16, 2, 2)
-    assert [row.nonzero().flatten().tolist() for row in seen] == [[0], [0, 1], [0, 2], [0, 2, 3], [0, 1, 2, 4]]
+    assert [row.nonzero().flatten().tolist() for row in seen] == [
+        [0],
+        [0, 1],
+        [0, 2],
+        [0, 2, 3],
+        [0, 1, 2, 4],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -171,4 +208,7 @@ def test_too_small_a_share_is_refused_with_the_smallest_that_works() -> None:
 
 def test_the_named_presets_have_the_published_sizes() -> None:
     assert str(parse("flexprefill[preset=code]")) == "flexprefill[cover=tokens,block_tokens=128]"
-    assert str(parse("flexprefill[preset=paper]")) == "flexprefill[cover=tokens,block_tokens=128,min_tokens=1024]"
+    assert (
+        str(parse("flexprefill[preset=paper]"))
+        == "flexprefill[cover=tokens,block_tokens=128,min_tokens=1024]"
+    )

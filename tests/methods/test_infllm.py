@@ -22,7 +22,9 @@ from scbench.methods.generation.infllm_cache import MemoryStore, MemoryTail
 from scbench.methods.generation.infllm_memory import Memory, Plan
 
 engine = cache(tiny)
-SHAPE = CacheShape(layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
+)
 HEADS = {"mha": (3, 1), "gqa": (2, 2), "mqa": (1, 3)}
 SMALL = Plan(init=3, local=10, block=4, room=11, exec=8, repr=2)
 DIM = 8
@@ -42,9 +44,15 @@ class Turn:
         return self._by(x, -positions) / self.scaling
 
     def _by(self, x: Tensor, positions: Tensor) -> Tensor:
-        angles = positions.double().unsqueeze(-1) * torch.tensor([1.0, 0.3, 0.09, 0.02], dtype=torch.float64)
+        angles = positions.double().unsqueeze(-1) * torch.tensor(
+            [1.0, 0.3, 0.09, 0.02], dtype=torch.float64
+        )
         one, two, cos, sin = x[..., ::2].double(), x[..., 1::2].double(), angles.cos(), angles.sin()
-        return torch.stack([one * cos - two * sin, one * sin + two * cos], dim=-1).flatten(-2).to(x.dtype)
+        return (
+            torch.stack([one * cos - two * sin, one * sin + two * cos], dim=-1)
+            .flatten(-2)
+            .to(x.dtype)
+        )
 
 
 def drawn(heads: str, tokens: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,10 +64,16 @@ def drawn(heads: str, tokens: int, seed: int = 0) -> tuple[Tensor, Tensor, Tenso
     return 2 * q, k, v
 
 
-def slowly(q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, *, context: int, scale: float) -> Tensor:
+def slowly(
+    q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, *, context: int, scale: float
+) -> Tensor:
     """Row by row and head by head, after the paper: rows of the first `context` choose in stretches of `plan.exec`, later ones alone."""
     heads, group, tokens, _ = q.shape
-    out, received, reps = torch.zeros_like(q), torch.zeros(heads, tokens, dtype=torch.float64), list[Tensor]()
+    out, received, reps = (
+        torch.zeros_like(q),
+        torch.zeros(heads, tokens, dtype=torch.float64),
+        list[Tensor](),
+    )
     k_zero = turn.forward(k, torch.zeros(tokens, dtype=torch.int64))
     q_far = turn.forward(q, torch.full((tokens,), plan.local))
     for row in range(tokens):
@@ -67,10 +81,17 @@ def slowly(q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, *, context: 
         while plan.init + (len(reps) + 1) * plan.block <= gone:
             begin = plan.init + len(reps) * plan.block
             inside = range(begin, begin + plan.block)
-            best = [sorted(inside, key=lambda j, h=h: (-float(received[h, j]), j))[: plan.repr] for h in range(heads)]  # type: ignore[misc]
-            reps.append(torch.stack([k_zero[h, chosen].mean(dim=0) for h, chosen in enumerate(best)]))
+            best = [
+                sorted(inside, key=lambda j, h=h: (-float(received[h, j]), j))[: plan.repr]
+                for h in range(heads)
+            ]  # type: ignore[misc]
+            reps.append(
+                torch.stack([k_zero[h, chosen].mean(dim=0) for h, chosen in enumerate(best)])
+            )
         begin = row // plan.exec * plan.exec
-        asked = slice(begin, min(begin + plan.exec, context)) if row < context else slice(row, row + 1)
+        asked = (
+            slice(begin, min(begin + plan.exec, context)) if row < context else slice(row, row + 1)
+        )
         query = q_far[:, :, asked].mean(dim=(1, 2))
         ranks = sorted(range(len(reps)), key=lambda b: (-float((query * reps[b]).sum()), b))
         loose = list(range(plan.init + len(reps) * plan.block, gone))
@@ -83,17 +104,31 @@ def slowly(q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, *, context: 
             for member in range(group):
                 at_true_distance = turn.forward(q[head, member, row].expand(len(near), DIM), apart)
                 near_scores = (at_true_distance * k_zero[head, near]).sum(dim=-1)
-                shares = torch.softmax(torch.cat([near_scores, k_zero[head, far] @ q_far[head, member, row]]) * scale, dim=0)
+                shares = torch.softmax(
+                    torch.cat([near_scores, k_zero[head, far] @ q_far[head, member, row]]) * scale,
+                    dim=0,
+                )
                 out[head, member, row] = shares @ v[head, near + far]
                 received[head, near] += shares[: len(near)] / group
     return out
 
 
-def read(q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, pieces: list[int], scale: float) -> tuple[Tensor, Memory]:
+def read(
+    q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, pieces: list[int], scale: float
+) -> tuple[Tensor, Memory]:
     """By the reader, in pieces that end at the given rows."""
     reader, outs, start = Reader(plan, turn), [], 0
     for stop in pieces:
-        outs.append(reader.attend(q[:, :, start:stop], k[:, :stop], v[:, :stop], layer=0, scale=scale, total_tokens=pieces[-1]))
+        outs.append(
+            reader.attend(
+                q[:, :, start:stop],
+                k[:, :stop],
+                v[:, :stop],
+                layer=0,
+                scale=scale,
+                total_tokens=pieces[-1],
+            )
+        )
         start = stop
     memory = reader.remembered(0)
     assert memory is not None
@@ -112,7 +147,9 @@ def read(q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, pieces: list[i
         (Plan(init=12, local=4, block=5, room=14, exec=16, repr=1), 60, [60]),
     ],
 )
-def test_every_row_of_read_and_sequel_is_the_slow_restatement(heads: str, plan: Plan, context: int, pieces: list[int]) -> None:
+def test_every_row_of_read_and_sequel_is_the_slow_restatement(
+    heads: str, plan: Plan, context: int, pieces: list[int]
+) -> None:
     turn, scale, more = Turn(scaling=1.1), 0.4, 24
     q_pre, k_pre, v = drawn(heads, context + more, seed=context)
     wanted = slowly(q_pre, k_pre, v, plan, turn, context=context, scale=scale)
@@ -127,7 +164,9 @@ def test_every_row_of_read_and_sequel_is_the_slow_restatement(heads: str, plan: 
             tail.append(k[:, start:stop], v[:, start:stop])
             outs.append(tail.attend(q[:, :, start:stop], scale=scale).partial.out)
             start = stop
-        torch.testing.assert_close(torch.cat(outs, dim=2), wanted[:, :, context:], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            torch.cat(outs, dim=2), wanted[:, :, context:], atol=1e-5, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize(
@@ -148,14 +187,19 @@ def test_a_share_becomes_the_sizes_of_the_table(
     assert (plan.exec, plan.repr) == (min(512, local // 2), min(4, block // 4))
 
 
-@pytest.mark.parametrize("spelling", ["infllm[tau=1/32]", "infllm[tau=1/8]", "infllm[budget_tokens=64]", "infllm[preset=infllm]"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["infllm[tau=1/32]", "infllm[tau=1/8]", "infllm[budget_tokens=64]", "infllm[preset=infllm]"],
+)
 def test_no_row_reads_more_than_its_budget_and_some_row_retrieves(spelling: str) -> None:
     stage, tokens = parse(spelling).generation, 9000
     assert isinstance(stage, InfLLM)
     plan, budget = stage.plan(tokens), stage.budget(tokens)
     assert plan is not None
     assert all(plan.keys(row) <= budget for row in range(0, 2 * tokens, 3))
-    assert all(plan.chosen(row) >= 1 for row in range(plan.init + plan.local + plan.block, tokens, 3))
+    assert all(
+        plan.chosen(row) >= 1 for row in range(plan.init + plan.local + plan.block, tokens, 3)
+    )
     if spelling == "infllm[preset=infllm]":
         assert plan.chosen(tokens) == 16
 
@@ -164,9 +208,14 @@ def test_keys_of_a_row_are_those_it_attends_to() -> None:
     plan, turn, tokens = SMALL, Turn(), 70
     q, k, _ = drawn("mha", tokens)
     positions = torch.arange(tokens)
-    seen = torch.eye(tokens, dtype=torch.float64).expand(k.shape[0], tokens, tokens)  # values tell keys apart
+    seen = torch.eye(tokens, dtype=torch.float64).expand(
+        k.shape[0], tokens, tokens
+    )  # values tell keys apart
     reader = Reader(plan, turn)
-    wide = [torch.nn.functional.pad(x, (0, tokens - DIM)) for x in (turn.forward(q, positions), turn.forward(k, positions))]
+    wide = [
+        torch.nn.functional.pad(x, (0, tokens - DIM))
+        for x in (turn.forward(q, positions), turn.forward(k, positions))
+    ]
 
     @dataclass
     class Padded(Turn):
@@ -182,7 +231,9 @@ def test_keys_of_a_row_are_those_it_attends_to() -> None:
 @pytest.mark.parametrize("heads", ["mha", "gqa", "mqa"])
 def test_a_text_within_the_window_is_dense(heads: str) -> None:
     local, ids = engine(heads), [(at * 11) % 90 + 33 for at in range(90)]
-    method = parse("infllm[init_tokens=4,local_tokens=110,block_tokens=8,top_blocks=2,exec_tokens=16]")
+    method = parse(
+        "infllm[init_tokens=4,local_tokens=110,block_tokens=8,top_blocks=2,exec_tokens=16]"
+    )
     ours = fork(local.read(ids, pattern=method.generation), method)
     dense = fork(local.read(ids), Method())
     for piece in ((40, 41, 42), (7,), (8,)):
@@ -196,7 +247,9 @@ def keys_of(spelling: str, ids: list[int]) -> Tensor:
 
 
 @pytest.mark.parametrize("exec_tokens", [1, 16])
-def test_a_later_token_moves_no_row_before_the_stretch_that_chooses_with_it(exec_tokens: int) -> None:
+def test_a_later_token_moves_no_row_before_the_stretch_that_chooses_with_it(
+    exec_tokens: int,
+) -> None:
     spelling = f"infllm[init_tokens=2,local_tokens=12,block_tokens=4,top_blocks=1,exec_tokens={exec_tokens},repr_tokens=1]"
     ids = [(at * at * 7) % 90 + 33 for at in range(150)]
     changed = 139
@@ -207,7 +260,9 @@ def test_a_later_token_moves_no_row_before_the_stretch_that_chooses_with_it(exec
     assert float((before[:, changed] - after[:, changed]).abs().max()) > 1e-3
 
 
-SPELLING = "infllm[init_tokens=3,local_tokens=20,block_tokens=4,top_blocks=3,exec_tokens=8,repr_tokens=2]"
+SPELLING = (
+    "infllm[init_tokens=3,local_tokens=20,block_tokens=4,top_blocks=3,exec_tokens=8,repr_tokens=2]"
+)
 
 
 def opened(tokens: int = 120, spelling: str = SPELLING) -> tuple[Stream, Plan]:
@@ -224,7 +279,9 @@ def test_bytes_loaded_are_keys_values_representatives_and_received_attention() -
     stream, plan = opened()
     engine("gqa").advance([Feed(stream, (50,))])
     row = stream.logical_tokens - 1
-    of_a_head = (2 * plan.keys(row) + plan.parts(row)[1]) * SHAPE.head_dim * SHAPE.dtype_bytes + 4 * plan.pending(row + 1)
+    of_a_head = (
+        2 * plan.keys(row) + plan.parts(row)[1]
+    ) * SHAPE.head_dim * SHAPE.dtype_bytes + 4 * plan.pending(row + 1)
     assert stream.loaded_bytes == 3 * SHAPE.kv_heads * of_a_head
     assert stream.steps == 1
 
@@ -259,20 +316,29 @@ def test_a_budget_that_covers_the_context_is_dense_and_says_so() -> None:
     method = parse("infllm[budget_tokens=200]")
     stream = fork(engine("gqa").read([61] * 150, pattern=method.generation), method)
     assert stream.notes == ("budget_not_binding",)
-    assert stream.held_bytes() == SHAPE.token_bytes * 150 == method.held_bytes(shape=SHAPE, tokens=150)
+    assert (
+        stream.held_bytes() == SHAPE.token_bytes * 150 == method.held_bytes(shape=SHAPE, tokens=150)
+    )
 
 
 @pytest.mark.parametrize("other", ["snapkv", "quest", "kivi", "prefix", "tier"])
 def test_a_second_say_in_what_follows_the_context_is_refused(other: str) -> None:
     with pytest.raises(Mismatch, match=f"leave {other} out"):
         parse(f"infllm+{other}")
-    assert str(parse(f"infllm[dense_decoding=yes]+{other}")) == f"infllm[dense_decoding=yes]+{other}"
+    assert (
+        str(parse(f"infllm[dense_decoding=yes]+{other}")) == f"infllm[dense_decoding=yes]+{other}"
+    )
 
 
 def test_after_a_read_with_dense_decoding_everything_is_seen() -> None:
     method = parse(SPELLING.replace("]", ",dense_decoding=yes]"))
-    snapshot = engine("gqa").read([(at * 13) % 90 + 33 for at in range(120)], pattern=method.generation)
-    ours, plain = (engine("gqa").advance([Feed(stream, (50, 51))]) for stream in (fork(snapshot, method), snapshot.fork()))
+    snapshot = engine("gqa").read(
+        [(at * 13) % 90 + 33 for at in range(120)], pattern=method.generation
+    )
+    ours, plain = (
+        engine("gqa").advance([Feed(stream, (50, 51))])
+        for stream in (fork(snapshot, method), snapshot.fork())
+    )
     assert torch.equal(ours, plain)
 
 

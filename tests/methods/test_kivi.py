@@ -11,12 +11,22 @@ from scbench.errors import Mismatch
 from scbench.kernels import merge, reference
 from scbench.kv import CacheShape, LayerCache
 from scbench.methods import parse
-from scbench.methods.compression.kivi import CodedStore, CodedTail, Kivi, dequantise, keys_of, quantise, values_of
+from scbench.methods.compression.kivi import (
+    CodedStore,
+    CodedTail,
+    Kivi,
+    dequantise,
+    keys_of,
+    quantise,
+    values_of,
+)
 
 BITS = st.integers(1, 8)
 
 
-def kv(slots: int, *, heads: int = 2, dim: int = 32, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def kv(
+    slots: int, *, heads: int = 2, dim: int = 32, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     k = torch.randn(heads, slots, dim, generator=generator) * torch.linspace(
         0.1, 9, dim
@@ -25,7 +35,14 @@ def kv(slots: int, *, heads: int = 2, dim: int = 32, seed: int = 0) -> tuple[tor
 
 
 def shape(heads: int = 2, dim: int = 32, dtype_bytes: int = 4) -> CacheShape:
-    return CacheShape(layers=1, attention_layers=(0,), query_heads=heads, kv_heads=heads, head_dim=dim, dtype_bytes=dtype_bytes)
+    return CacheShape(
+        layers=1,
+        attention_layers=(0,),
+        query_heads=heads,
+        kv_heads=heads,
+        head_dim=dim,
+        dtype_bytes=dtype_bytes,
+    )
 
 
 def held(cache: LayerCache) -> int:
@@ -51,17 +68,26 @@ def decoded(cache: LayerCache, kivi: Kivi) -> tuple[torch.Tensor, torch.Tensor]:
 def rounding(low: torch.Tensor, scale: torch.Tensor, bits: int) -> torch.Tensor:
     """What storing m and s in 16 bits can add: half an ulp of m, and of s times the largest code."""
     ulp = 2.0**-11
-    return low.float().abs() * ulp + (2**bits - 1) * (scale.float().abs() * ulp + 2.0**-25) + 2.0**-25
+    return (
+        low.float().abs() * ulp + (2**bits - 1) * (scale.float().abs() * ulp + 2.0**-25) + 2.0**-25
+    )
 
 
 @settings(deadline=None, max_examples=60)
 @given(bits=BITS, seed=st.integers(0, 999), size=st.floats(1e-3, 1e3), offset=st.floats(-100, 100))
-def test_no_element_is_off_by_more_than_half_a_step_and_its_rounding(bits: int, seed: int, size: float, offset: float) -> None:
+def test_no_element_is_off_by_more_than_half_a_step_and_its_rounding(
+    bits: int, seed: int, size: float, offset: float
+) -> None:
     x = torch.randn(7, 32, generator=torch.Generator().manual_seed(seed)) * size + offset
     codes = quantise(x, bits)
     step = codes.scale.float()
     error = (dequantise(codes, bits, torch.float32) - x).abs().amax(dim=-1)
-    assert bool((error <= step.abs() / 2 + rounding(codes.low, codes.scale, bits) + 1e-6 * (size + abs(offset))).all())
+    assert bool(
+        (
+            error
+            <= step.abs() / 2 + rounding(codes.low, codes.scale, bits) + 1e-6 * (size + abs(offset))
+        ).all()
+    )
 
 
 @settings(deadline=None, max_examples=40)
@@ -75,7 +101,9 @@ def test_a_logit_moves_by_at_most_half_a_step_per_channel(bits: int, seed: int) 
     steps_HGD = torch.cat([cache.stores[0].keys.scale, cache.tail.keys.scale], dim=1).float()  # type: ignore[attr-defined]
     q = torch.randn(2, 32, generator=torch.Generator().manual_seed(seed + 1))
     moved = torch.einsum("hd,hsd->hs", q, k_coded - k).abs()
-    bound = torch.einsum("hd,hgd->hg", q.abs(), steps_HGD / 2 + 0.02).repeat_interleave(kivi.group, dim=1)
+    bound = torch.einsum("hd,hgd->hg", q.abs(), steps_HGD / 2 + 0.02).repeat_interleave(
+        kivi.group, dim=1
+    )
     assert bool((moved <= bound).all())
 
 
@@ -89,7 +117,9 @@ def test_a_group_of_one_value_comes_back_as_it_was(bits: int, value: float) -> N
 @pytest.mark.parametrize("bits", [1, 2, 8])
 def test_a_group_of_one_value_that_16_bits_cannot_hold_is_finite_and_close(bits: int) -> None:
     x = torch.full((3, 16), 0.1)
-    torch.testing.assert_close(dequantise(quantise(x, bits), bits, torch.float32), x, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        dequantise(quantise(x, bits), bits, torch.float32), x, atol=1e-4, rtol=0
+    )
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf"), 1e30])
@@ -130,7 +160,9 @@ def test_growing_in_any_pieces_equals_coding_at_once(
         grown.tail.append(k[:, at : at + piece], v[:, at : at + piece])
         grown.tail.settle()
         at += piece
-    for ours, wanted in zip(decoded(grown, kivi), decoded(kivi.encode(k, v, None), kivi), strict=True):
+    for ours, wanted in zip(
+        decoded(grown, kivi), decoded(kivi.encode(k, v, None), kivi), strict=True
+    ):
         assert torch.equal(ours, wanted)
     assert held(grown) == kivi.coded_bytes(shape=shape(), slots=at)
 
@@ -143,16 +175,25 @@ def test_growing_in_any_pieces_equals_coding_at_once(
     slots=st.integers(1, 400),
     half=st.booleans(),
 )
-def test_bytes_are_the_closed_form_for_any_length(bits: int, group: int, residuals: int, slots: int, half: bool) -> None:
+def test_bytes_are_the_closed_form_for_any_length(
+    bits: int, group: int, residuals: int, slots: int, half: bool
+) -> None:
     kivi = Kivi(bits=bits, group=group, residual_tokens=group * residuals)
     dtype = torch.bfloat16 if half else torch.float32
     k, v = (x.to(dtype) for x in kv(slots))
     cache = kivi.encode(k, v, None)
     assert held(cache) == kivi.coded_bytes(shape=shape(dtype_bytes=2 if half else 4), slots=slots)
     residual = group * residuals
-    coded_k, coded_v = slots - slots % residual, max(0, slots - residual)  # the spec's Tq and Tv, for 2 heads of 32 channels
-    keys = 2 * 32 * (coded_k * bits / 8 + 4 * coded_k / group) + 2 * 32 * (slots - coded_k) * (2 if half else 4)
-    values = 2 * (coded_v * 32 * bits / 8 + 4 * coded_v * 32 / group) + 2 * min(residual, slots) * 32 * (2 if half else 4)
+    coded_k, coded_v = (
+        slots - slots % residual,
+        max(0, slots - residual),
+    )  # the spec's Tq and Tv, for 2 heads of 32 channels
+    keys = 2 * 32 * (coded_k * bits / 8 + 4 * coded_k / group) + 2 * 32 * (slots - coded_k) * (
+        2 if half else 4
+    )
+    values = 2 * (coded_v * 32 * bits / 8 + 4 * coded_v * 32 / group) + 2 * min(
+        residual, slots
+    ) * 32 * (2 if half else 4)
     assert held(cache) == keys + values
 
 
@@ -185,7 +226,9 @@ def test_a_block_of_queries_sees_every_key_before_it(block: int) -> None:
     q = torch.randn(2, 3, block, 32, generator=torch.Generator().manual_seed(2))
     parts = [holder.attend(q, scale=0.1).partial for holder in (*cache.stores, cache.tail)]
     seen = (torch.cat([k_coded, k[:, 1000:]], dim=1), torch.cat([v_coded, v[:, 1000:]], dim=1))
-    out, lse = reference.attend(q, *seen, scale=0.1, mask_TS=reference.causal_mask(block, 1000 + block))
+    out, lse = reference.attend(
+        q, *seen, scale=0.1, mask_TS=reference.causal_mask(block, 1000 + block)
+    )
     torch.testing.assert_close(merge(parts).out, out, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(merge(parts).lse, lse, atol=1e-4, rtol=1e-4)
 
@@ -198,7 +241,9 @@ def test_what_a_forked_tail_codes_its_parent_never_sees() -> None:
     child.append(k[:, 60:], v[:, 60:])
     child.settle()
     assert child.slots == parent.slots + 60
-    assert {name: x.tolist() for name, x in parent.tensors().items()} == {name: x.tolist() for name, x in before.items()}
+    assert {name: x.tolist() for name, x in parent.tensors().items()} == {
+        name: x.tolist() for name, x in before.items()
+    }
 
 
 def test_no_code_is_a_slice_of_a_larger_storage() -> None:
@@ -208,11 +253,20 @@ def test_no_code_is_a_slice_of_a_larger_storage() -> None:
             assert x.untyped_storage().nbytes() == x.numel() * x.element_size(), name
 
 
-@pytest.mark.parametrize(("tau", "bits"), [("3/16", 2), ("1/4", 3), ("5/16", 4), ("1/2", 4), ("9/16", 8), ("1", 8)])
+@pytest.mark.parametrize(
+    ("tau", "bits"), [("3/16", 2), ("1/4", 3), ("5/16", 4), ("1/2", 4), ("9/16", 8), ("1", 8)]
+)
 def test_a_share_takes_the_most_bits_whose_real_bytes_fit(tau: str, bits: int) -> None:
     codec = parse(f"kivi[tau={tau}]").codec
     assert isinstance(codec, Kivi)
-    llama = CacheShape(layers=32, attention_layers=tuple(range(32)), query_heads=32, kv_heads=8, head_dim=128, dtype_bytes=2)
+    llama = CacheShape(
+        layers=32,
+        attention_layers=tuple(range(32)),
+        query_heads=32,
+        kv_heads=8,
+        head_dim=128,
+        dtype_bytes=2,
+    )
     fitted = codec.at(shape=llama, tokens=131_072)
     assert (fitted.bits, fitted.group, fitted.residual_tokens) == (bits, 32, 32)
 
@@ -226,7 +280,14 @@ def test_a_share_that_two_bits_do_not_fit_is_refused_with_one_that_does(tau: str
 
 
 def test_llama_3_1_8b_at_131072_tokens_holds_3_gib() -> None:
-    llama = CacheShape(layers=32, attention_layers=tuple(range(32)), query_heads=32, kv_heads=8, head_dim=128, dtype_bytes=2)
+    llama = CacheShape(
+        layers=32,
+        attention_layers=tuple(range(32)),
+        query_heads=32,
+        kv_heads=8,
+        head_dim=128,
+        dtype_bytes=2,
+    )
     assert round(parse("kivi").held_bytes(shape=llama, tokens=131_072) / (1 << 30), 2) == 3.0
 
 
@@ -271,4 +332,6 @@ def test_bytes_under_a_share_are_those_of_the_bits_chosen_when_it_was_coded() ->
 
 def test_a_codec_is_asked_about_what_an_eviction_leaves() -> None:
     with pytest.raises(Mismatch, match="cannot be reached"):
-        parse("streaming-llm[tau=1/32]+kivi[tau=1/4]").check(shape=shape(), tokens=1024)  # 32 slots are all residual
+        parse("streaming-llm[tau=1/32]+kivi[tau=1/4]").check(
+            shape=shape(), tokens=1024
+        )  # 32 slots are all residual

@@ -132,13 +132,18 @@ def kept(spelling: str) -> list[list[list[int]]]:
     method = parse(spelling)
     method.check(shape=snapshot().shape, tokens=len(IDS))
     assert method.eviction is not None
-    return [[slots.tolist() for slots in method.eviction.keep(snapshot().view(layer))] for layer in snapshot().layers]
+    return [
+        [slots.tolist() for slots in method.eviction.keep(snapshot().view(layer))]
+        for layer in snapshot().layers
+    ]
 
 
 @pytest.mark.usefixtures("package")
 def test_a_press_that_scores_as_ours_keeps_what_ours_keeps() -> None:
     assert kept("kvpress[tau=1/4]") == kept("knorm[tau=1/4]")
-    assert kept("kvpress[press=WindowPress[window_size=9],tau=1/4]") == kept("snapkv[window_tokens=9,kernel=1,tau=1/4]")
+    assert kept("kvpress[press=WindowPress[window_size=9],tau=1/4]") == kept(
+        "snapkv[window_tokens=9,kernel=1,tau=1/4]"
+    )
 
 
 @pytest.mark.usefixtures("package")
@@ -150,7 +155,9 @@ def test_a_press_is_told_the_ratio_that_gives_the_budget(budget_tokens: int) -> 
 
 @pytest.mark.usefixtures("package")
 def test_heads_can_share_a_budget_by_the_scores_of_a_press() -> None:
-    ours, theirs = (kept(f"adakv[scorer={name},tau=1/4]") for name in ("knorm", "kvpress[press=KnormPress]"))
+    ours, theirs = (
+        kept(f"adakv[scorer={name},tau=1/4]") for name in ("knorm", "kvpress[press=KnormPress]")
+    )
     assert theirs == ours
     assert {len(slots) for layer in theirs for slots in layer} != {round(len(IDS) / 4)}
 
@@ -187,7 +194,9 @@ def test_the_engine_goes_on_after_kvpress_wrapped_its_attention() -> None:
         ("WindowPress[size=3]", BadConfig, "size"),
     ],
 )
-def test_a_press_that_cannot_be_served_is_refused_before_anything_is_read(press: str, error: type[Exception], says: str) -> None:
+def test_a_press_that_cannot_be_served_is_refused_before_anything_is_read(
+    press: str, error: type[Exception], says: str
+) -> None:
     method = parse(f"kvpress[press={press},tau=1/4]")
     with pytest.raises(error, match=says):
         method.check(shape=snapshot().shape, tokens=len(IDS))
@@ -211,14 +220,18 @@ def test_without_the_package_the_way_to_it_is_named(monkeypatch: pytest.MonkeyPa
         parse("kvpress[tau=1/4]").check(shape=snapshot().shape, tokens=len(IDS))
 
 
-def test_the_identity_of_a_method_covers_the_code_of_its_press(package: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_identity_of_a_method_covers_the_code_of_its_press(
+    package: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = parse("kvpress[tau=1/4]").source_digest
     monkeypatch.setitem(sys.modules, "kvpress", None)
     assert parse("kvpress[tau=1/4]").source_digest != here
 
 
 def test_the_crosscheck_calls_a_difference_by_its_name() -> None:
-    spec = importlib.util.spec_from_file_location("compare", ROOT / "benchmarks" / "crosscheck_kvpress" / "compare.py")
+    spec = importlib.util.spec_from_file_location(
+        "compare", ROOT / "benchmarks" / "crosscheck_kvpress" / "compare.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     compare = importlib.util.module_from_spec(spec)
@@ -227,7 +240,9 @@ def test_the_crosscheck_calls_a_difference_by_its_name() -> None:
 
     def verdict(ours: Tensor, theirs: Tensor, by_rule: Tensor, rule: str) -> Any:
         case = {"key": "k", "rule": rule, "shared_by_heads": False}
-        return compare.verdict(case, {"k/kept": ours, "k/by_rule": by_rule, "k/scores": scores}, theirs)
+        return compare.verdict(
+            case, {"k/kept": ours, "k/by_rule": by_rule, "k/scores": scores}, theirs
+        )
 
     def mask(*heads: tuple[int, int]) -> Tensor:
         found = torch.zeros(1, 2, 4, dtype=torch.bool)
@@ -240,4 +255,8 @@ def test_the_crosscheck_calls_a_difference_by_its_name() -> None:
     assert verdict(best, tied, best, "") == (0.75, "tie")
     assert verdict(best, other, other, "rounding") == (0.75, "rule")
     assert verdict(other, tied, best, "rounding") == (0.75, "rule, tie")
-    assert verdict(best, other, best, "") == verdict(best, other, tied, "rounding") == (0.75, "DIFFERS")
+    assert (
+        verdict(best, other, best, "")
+        == verdict(best, other, tied, "rounding")
+        == (0.75, "DIFFERS")
+    )

@@ -33,7 +33,9 @@ def test_column_max_is_that_of_the_whole_matrix(tile: int, monkeypatch: pytest.M
     q, k, own = torch.randn(2, 3, 11, 8), torch.randn(2, 20, 8), torch.randn(2, 11, 8)
     scores = torch.einsum("hgtd,hsd->hgts", q.double(), torch.cat([k, own], dim=1).double()) * 0.7
     hidden = torch.ones(11, 31, dtype=torch.bool).triu(21)
-    want = torch.softmax(scores.masked_fill(hidden, float("-inf")), dim=-1)[..., :20].amax(dim=(1, 2))
+    want = torch.softmax(scores.masked_fill(hidden, float("-inf")), dim=-1)[..., :20].amax(
+        dim=(1, 2)
+    )
     torch.testing.assert_close(column_max(q, k, own, scale=0.7), want.float(), atol=1e-6, rtol=1e-5)
 
 
@@ -56,9 +58,18 @@ def test_every_pair_has_a_score_in_0_to_1_and_the_first_four_have_1() -> None:
 def test_the_pieces_cover_the_context_once_and_say_it_again() -> None:
     ids = context(1100)
     found = repeat.pieces(ids, engine("gqa").tokenizer)
-    assert [(piece.start, piece.stop) for piece in found] == [(0, 275), (275, 550), (550, 825), (825, 1100)]
-    assert all(piece.ids[-(piece.stop - piece.start) :] == ids[piece.start : piece.stop] for piece in found)
-    assert engine("gqa").tokenizer.decode(ids[267:275]) in engine("gqa").tokenizer.decode(found[1].ids)
+    assert [(piece.start, piece.stop) for piece in found] == [
+        (0, 275),
+        (275, 550),
+        (550, 825),
+        (825, 1100),
+    ]
+    assert all(
+        piece.ids[-(piece.stop - piece.start) :] == ids[piece.start : piece.stop] for piece in found
+    )
+    assert engine("gqa").tokenizer.decode(ids[267:275]) in engine("gqa").tokenizer.decode(
+        found[1].ids
+    )
 
 
 def test_a_pair_is_scored_by_the_queries_that_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,26 +88,38 @@ def test_a_pair_is_scored_by_the_queries_that_repeat_it(monkeypatch: pytest.Monk
         q = q[:, :, -tokens:]
         at = torch.tensor([*range(4), *range(piece.start, len(ids) + len(piece.ids))])
         scores = torch.einsum("hgtd,hsd->hgts", q, view.k_HSD[:, at]) * view.scale
-        scores = scores.masked_fill(torch.ones(tokens, len(at), dtype=torch.bool).triu(len(at) - tokens + 1), float("-inf"))
+        scores = scores.masked_fill(
+            torch.ones(tokens, len(at), dtype=torch.bool).triu(len(at) - tokens + 1), float("-inf")
+        )
         best = torch.softmax(scores, dim=-1)[..., 4 : 4 + 160 - piece.start].amax(dim=(1, 2))
         torch.testing.assert_close(found[:, piece.start :], best, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
-    "spelling", ["kvzip[tau=1/4]", "kvzip[tau=1/4,layerwise=yes]", "kvzip[budget_tokens=31]", "kvzip[tau=7/9]"]
+    "spelling",
+    ["kvzip[tau=1/4]", "kvzip[tau=1/4,layerwise=yes]", "kvzip[budget_tokens=31]", "kvzip[tau=7/9]"],
 )
 def test_the_budget_is_met_to_the_pair_and_what_is_dropped_is_freed(spelling: str) -> None:
     local, method = engine("gqa"), parse(spelling)
     stream = fork(snapshot(), method)
     lengths = [[len(stream.positions(layer, head)) for head in range(2)] for layer in stream.layers]
-    want = {"kvzip[tau=1/4]": 345, "kvzip[tau=1/4,layerwise=yes]": 345, "kvzip[budget_tokens=31]": 186, "kvzip[tau=7/9]": 1073}
+    want = {
+        "kvzip[tau=1/4]": 345,
+        "kvzip[tau=1/4,layerwise=yes]": 345,
+        "kvzip[budget_tokens=31]": 186,
+        "kvzip[tau=7/9]": 1073,
+    }
     assert sum(map(sum, lengths)) == want[spelling]
     if "layerwise" in spelling:
         assert {sum(one) for one in lengths} == {115}
     else:
         assert len({sum(one) for one in lengths}) > 1
     assert stream.held_bytes() == method.held_bytes(shape=local.facts.shape, tokens=230)
-    assert all(stream.positions(layer, head)[:4].tolist() == [0, 1, 2, 3] for layer in stream.layers for head in range(2))
+    assert all(
+        stream.positions(layer, head)[:4].tolist() == [0, 1, 2, 3]
+        for layer in stream.layers
+        for head in range(2)
+    )
 
 
 def test_a_query_read_on_top_is_kept_and_the_context_keeps_its_scores() -> None:
@@ -104,10 +127,16 @@ def test_a_query_read_on_top_is_kept_and_the_context_keeps_its_scores() -> None:
     more = local.read([5, 6, 7], needs=NEEDS, base=snapshot())
     for layer, seen in more.observed.items():
         assert seen.repeat_scores_HS is not None
-        assert torch.equal(seen.repeat_scores_HS[:, :230], snapshot().observed[layer].repeat_scores_HS)  # type: ignore[arg-type]
+        assert torch.equal(
+            seen.repeat_scores_HS[:, :230], snapshot().observed[layer].repeat_scores_HS
+        )  # type: ignore[arg-type]
         assert (seen.repeat_scores_HS[:, 230:] == 1).all()
     stream = fork(more, parse("kvzip[tau=1/4]"))
-    assert all(stream.positions(layer, head)[-3:].tolist() == [230, 231, 232] for layer in stream.layers for head in range(2))
+    assert all(
+        stream.positions(layer, head)[-3:].tolist() == [230, 231, 232]
+        for layer in stream.layers
+        for head in range(2)
+    )
 
 
 def test_a_context_that_leaves_no_room_for_its_repeat_is_refused_for_kvzip_alone() -> None:

@@ -19,9 +19,12 @@ from scbench.methods.generation.llmlingua import WORD, LLMLingua2, chunks, perce
 from scbench.methods.generation.word_classifiers import TrainedClassifier, Unigram
 
 TEXT = " ".join(
-    f"The {noun} number {at} was seen near the old mill." for at, noun in enumerate(["heron", "miller", "cart", "bell"] * 40)
+    f"The {noun} number {at} was seen near the old mill."
+    for at, noun in enumerate(["heron", "miller", "cart", "bell"] * 40)
 )
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
+)
 words = st.sampled_from(["the", "heron", "mill.", "42", "\n", "why?", "磨坊在这里。", "a" * 30])
 texts = st.lists(words, min_size=40, max_size=200).map(" ".join)
 
@@ -66,7 +69,9 @@ def test_forced_marks_survive_and_go_when_not_forced() -> None:
     text = TEXT.replace("mill.", "mill?").replace("number 3", "number\n3")
     left = kept(LLMLingua2(tau=Fraction(1, 4)), text)
     assert (left.count("?"), left.count("\n")) == (text.count("?"), text.count("\n"))
-    assert kept(LLMLingua2(tau=Fraction(1, 10), force_question_marks=False), text).count("?") < text.count("?")
+    assert kept(LLMLingua2(tau=Fraction(1, 10), force_question_marks=False), text).count(
+        "?"
+    ) < text.count("?")
 
 
 def test_digits_and_named_words_stay_when_forced() -> None:
@@ -98,7 +103,9 @@ def test_a_text_of_forced_marks_alone_is_refused() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(said=st.lists(st.tuples(words, st.integers(1, 9)), max_size=60), most=st.integers(3, 20))
-def test_chunks_cover_all_words_once_within_their_limit(said: list[tuple[str, int]], most: int) -> None:
+def test_chunks_cover_all_words_once_within_their_limit(
+    said: list[tuple[str, int]], most: int
+) -> None:
     pieces = [count for _, count in said]
     found = list(chunks([word for word, _ in said], pieces, most))
     assert [at for start, stop in found for at in range(start, stop)] == list(range(len(said)))
@@ -110,7 +117,9 @@ def test_a_chunk_ends_with_a_sentence_if_one_ends_in_it() -> None:
     assert list(chunks(said, [1] * 6, 4)) == [(0, 2), (2, 6)]
 
 
-@pytest.mark.parametrize(("percent", "value"), [(0, 1.0), (50, 2.5), (67, 3.01), (100, 4.0), (101, 4.0)])
+@pytest.mark.parametrize(
+    ("percent", "value"), [(0, 1.0), (50, 2.5), (67, 3.01), (100, 4.0), (101, 4.0)]
+)
 def test_percentiles_are_interpolated_between_values(percent: int, value: float) -> None:
     assert percentile([4.0, 2.0, 1.0, 3.0], percent) == pytest.approx(value)
 
@@ -131,14 +140,18 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
         LLMLingua2(classifier=str(tmp_path / "nowhere")).kept_ranges(TEXT)
 
 
-def test_published_weights_that_are_not_there_come_with_the_line_that_fetches_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_weights_that_are_not_there_come_with_the_line_that_fetches_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import transformers
 
     def absent(name: str) -> None:
         raise OSError(f"cannot reach the hub for {name}")
 
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", absent)
-    with pytest.raises(MissingExtra, match="hf download microsoft/llmlingua-2-xlm-roberta-large-meetingbank"):
+    with pytest.raises(
+        MissingExtra, match="hf download microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
+    ):
         kept(parse("llmlingua-2[preset=paper]").generation, TEXT)  # type: ignore[arg-type]
 
 
@@ -147,12 +160,23 @@ def folder(tmp_path: Path) -> Path:
     """A random XLM-R of one small layer, with a tokenizer that splits words at digits."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForTokenClassification
+    from transformers import (
+        PreTrainedTokenizerFast,
+        XLMRobertaConfig,
+        XLMRobertaForTokenClassification,
+    )
 
-    vocabulary = {word: at for at, word in enumerate(dict.fromkeys(["<unk>", "<pad>", *TEXT.replace(".", " .").split()]))}
+    vocabulary = {
+        word: at
+        for at, word in enumerate(
+            dict.fromkeys(["<unk>", "<pad>", *TEXT.replace(".", " .").split()])
+        )
+    }
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", pad_token="<pad>").save_pretrained(tmp_path)
+    PreTrainedTokenizerFast(
+        tokenizer_object=raw, unk_token="<unk>", pad_token="<pad>"
+    ).save_pretrained(tmp_path)
     torch.manual_seed(0)
     config = XLMRobertaConfig(
         vocab_size=len(vocabulary),
@@ -175,10 +199,14 @@ def test_a_trained_classifier_scores_words_by_the_mean_of_their_pieces(folder: P
     ids = judge.tokenizer("The heron mill .", return_tensors="pt", add_special_tokens=False)
     with torch.inference_mode():
         stays = torch.softmax(judge.model(**ids).logits[0], dim=-1)[:, 1].tolist()
-    assert judge.keep(said) == pytest.approx([stays[0], stays[1], (stays[2] + stays[3]) / 2], abs=1e-6)
+    assert judge.keep(said) == pytest.approx(
+        [stays[0], stays[1], (stays[2] + stays[3]) / 2], abs=1e-6
+    )
 
 
-def test_a_trained_classifier_compresses_and_its_weights_are_part_of_the_identity(folder: Path) -> None:
+def test_a_trained_classifier_compresses_and_its_weights_are_part_of_the_identity(
+    folder: Path,
+) -> None:
     method = parse(f"llmlingua-2[classifier={folder},tau=1/2]")
     assert isinstance(method.generation, LLMLingua2)
     left = kept(method.generation, TEXT)

@@ -23,7 +23,10 @@ from scbench.methods.generation import llmlingua_package
 from scbench.methods.generation.llmlingua import LLMLingua2
 from scbench.methods.generation.llmlingua_package import located
 
-TEXT = "The heron stood near the mill.\nIs it 42? The cart of the miller, x² and all,\n磨坊 ☃ came late.\n" * 6
+TEXT = (
+    "The heron stood near the mill.\nIs it 42? The cart of the miller, x² and all,\n磨坊 ☃ came late.\n"
+    * 6
+)
 LETTERS = re.compile(r"\n|\w+|[^\w\s]")
 
 
@@ -45,7 +48,14 @@ class PromptCompressor:
             raise OSError(f"{model_name} is not a local folder\nand more lines")
         random.seed(42)
         torch.manual_seed(42)
-        self.made.append({"model": model_name, "device": device_map, "config": model_config, "use": use_llmlingua2})
+        self.made.append(
+            {
+                "model": model_name,
+                "device": device_map,
+                "config": model_config,
+                "use": use_llmlingua2,
+            }
+        )
 
     def compress_prompt(
         self,
@@ -62,7 +72,9 @@ class PromptCompressor:
         found = LETTERS.findall(unicodedata.normalize("NFKC", context[0]).replace("☃", ""))
         words = [word for word in found if word != "\n" or "\n" in force_tokens]
         stays = [
-            word in force_tokens or (force_reserve_digit and any(map(str.isdigit, word))) or at % round(1 / rate) == 0
+            word in force_tokens
+            or (force_reserve_digit and any(map(str.isdigit, word)))
+            or at % round(1 / rate) == 0
             for at, word in enumerate(words)
         ]
         said = [f"{word}{label_sep}{int(stay)}" for word, stay in zip(words, stays, strict=True)]
@@ -109,11 +121,15 @@ def test_a_model_that_the_package_would_not_know_is_refused() -> None:
         kept("llmlingua-2[classifier=llmlingua:bert-tiny]")
 
 
-def test_the_published_weights_are_asked_for_on_a_cpu_without_code_from_the_hub(package: type[PromptCompressor]) -> None:
+def test_the_published_weights_are_asked_for_on_a_cpu_without_code_from_the_hub(
+    package: type[PromptCompressor],
+) -> None:
     kept("llmlingua-2[classifier=llmlingua]")
     kept("llmlingua-2[classifier=llmlingua,tau=1/2]")
     published = "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
-    assert package.made == [{"model": published, "device": "cpu", "config": {"trust_remote_code": False}, "use": True}]
+    assert package.made == [
+        {"model": published, "device": "cpu", "config": {"trust_remote_code": False}, "use": True}
+    ]
 
 
 @pytest.mark.usefixtures("package")
@@ -138,8 +154,15 @@ def test_words_stay_as_they_stood_and_unknown_signs_go() -> None:
 def test_forced_tokens_and_digits_are_handed_over() -> None:
     left = kept("llmlingua-2[classifier=llmlingua,tau=1/10]")
     assert (left.count("\n"), left.count("?")) == (TEXT.count("\n"), TEXT.count("?"))
-    assert left.count("42") < 6 <= kept("llmlingua-2[classifier=llmlingua,tau=1/10,force_digits=yes]").count("42")
-    assert kept("llmlingua-2[classifier=llmlingua,tau=1/10,force_words=heron|late]").count("heron") == 6
+    assert (
+        left.count("42")
+        < 6
+        <= kept("llmlingua-2[classifier=llmlingua,tau=1/10,force_digits=yes]").count("42")
+    )
+    assert (
+        kept("llmlingua-2[classifier=llmlingua,tau=1/10,force_words=heron|late]").count("heron")
+        == 6
+    )
 
 
 @pytest.mark.usefixtures("package")
@@ -161,11 +184,19 @@ def test_a_word_that_is_not_in_the_text_is_refused() -> None:
 
 def test_blanks_go_with_the_word_behind_them() -> None:
     text = "one  two\n three four"
-    assert located(text, [("one", False), ("two", True), ("three", True), ("four", False)]) == [(3, 8), (8, 15)]
-    assert located(text, [("one", False), ("two", False), ("\n", True), ("three", False), ("four", True)]) == [(8, 9), (15, 20)]
+    assert located(text, [("one", False), ("two", True), ("three", True), ("four", False)]) == [
+        (3, 8),
+        (8, 15),
+    ]
+    assert located(
+        text, [("one", False), ("two", False), ("\n", True), ("three", False), ("four", True)]
+    ) == [(8, 9), (15, 20)]
 
 
-said = st.lists(st.tuples(st.text(st.sampled_from("abÅ²ﬁ磨?"), min_size=1, max_size=4), st.booleans()), max_size=30)
+said = st.lists(
+    st.tuples(st.text(st.sampled_from("abÅ²ﬁ磨?"), min_size=1, max_size=4), st.booleans()),
+    max_size=30,
+)
 
 
 @settings(deadline=None, max_examples=60)
@@ -173,26 +204,53 @@ said = st.lists(st.tuples(st.text(st.sampled_from("abÅ²ﬁ磨?"), min_size=1, 
 def test_every_kept_word_is_found_once_and_in_order(said: list[tuple[str, bool]]) -> None:
     text = " ".join(word for word, _ in said)
     normal = [(unicodedata.normalize("NFKC", word), stays) for word, stays in said]
-    assert [text[start:stop].strip() for start, stop in located(text, normal)] == [word for word, stays in said if stays]
+    assert [text[start:stop].strip() for start, stop in located(text, normal)] == [
+        word for word, stays in said if stays
+    ]
 
 
 @pytest.fixture
 def tiny_checkpoint(tmp_path: Path) -> str:
     """A random XLM-R of one small layer over characters, in a folder whose name the package knows."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForTokenClassification
+    from transformers import (
+        PreTrainedTokenizerFast,
+        XLMRobertaConfig,
+        XLMRobertaForTokenClassification,
+    )
 
     folder = tmp_path / "tiny-xlm-roberta-large"
     signs = [chr(code) for code in range(33, 127)]
-    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *signs, *(f"▁{sign}" for sign in signs), "▁the", "▁heron", "磨", "坊"]
+    pieces = [
+        "<s>",
+        "<pad>",
+        "</s>",
+        "<unk>",
+        "▁",
+        *signs,
+        *(f"▁{sign}" for sign in signs),
+        "▁the",
+        "▁heron",
+        "磨",
+        "坊",
+    ]
     raw = Tokenizer(models.Unigram([(piece, len(piece) - 8.0) for piece in pieces], unk_id=3))
     raw.normalizer = normalizers.NFKC()
-    raw.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    raw.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
     raw.decoder = decoders.Metaspace()
     ends = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>"}
-    PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", pad_token="<pad>", **ends).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=raw, unk_token="<unk>", pad_token="<pad>", **ends
+    ).save_pretrained(folder)
     torch.manual_seed(0)
-    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    shape = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
     ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
     config = XLMRobertaConfig(vocab_size=len(pieces), max_position_embeddings=600, **shape, **ids)
     XLMRobertaForTokenClassification(config).save_pretrained(folder)
@@ -200,12 +258,17 @@ def tiny_checkpoint(tmp_path: Path) -> str:
 
 
 @pytest.mark.filterwarnings("ignore")  # the package is not ours
-def test_the_package_itself_keeps_a_share_of_the_text(tiny_checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_package_itself_keeps_a_share_of_the_text(
+    tiny_checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("llmlingua", reason="pip install 'llmlingua>=0.2.2,<0.3'")
     import tiktoken
 
     bytewise = tiktoken.Encoding(
-        "bytes", pat_str=r"\S+|\s+", mergeable_ranks={bytes([i]): i for i in range(256)}, special_tokens={}
+        "bytes",
+        pat_str=r"\S+|\s+",
+        mergeable_ranks={bytes([i]): i for i in range(256)},
+        special_tokens={},
     )
     monkeypatch.setattr(tiktoken, "encoding_for_model", lambda name: bytewise)
     text = TEXT * 10

@@ -16,11 +16,15 @@ from scbench.methods import parse
 from scbench.methods.generation import small_classifier
 from scbench.methods.generation.llmlingua import WORD, LLMLingua2
 from scbench.methods.generation.small_classifier import WEIGHTS, Network, SmallClassifier
-from scbench.methods.generation.word_features import FEATURES, Counts, features_of, grams_of, sentences
-
-DULL = (
-    "The road went on as it had gone on before. It grew dark, and then it grew light. A kettle was put on and taken off again. "
+from scbench.methods.generation.word_features import (
+    FEATURES,
+    Counts,
+    features_of,
+    grams_of,
+    sentences,
 )
+
+DULL = "The road went on as it had gone on before. It grew dark, and then it grew light. A kettle was put on and taken off again. "
 FACT = "The key of the north vault is 48213. "
 TEXT = DULL * 20 + FACT + DULL * 20
 MOST_BYTES = 300_000
@@ -57,7 +61,9 @@ def test_a_word_is_judged_by_the_whole_text_and_not_by_its_chunk_alone() -> None
     judge = small_classifier.load()
     words = WORD.findall(FACT)
     assert judge.having_read(words).keep(words) == judge.keep(words)
-    assert judge.having_read(WORD.findall(TEXT)).keep(words) != judge.having_read(words * 50).keep(words)
+    assert judge.having_read(WORD.findall(TEXT)).keep(words) != judge.having_read(words * 50).keep(
+        words
+    )
 
 
 def test_an_empty_chunk_has_no_scores() -> None:
@@ -89,10 +95,16 @@ def test_saved_weights_judge_as_before(tmp_path: Path) -> None:
     network = Network()
     small_classifier.save(network, tmp_path / "w.safetensors")
     words = WORD.findall(FACT)
-    assert small_classifier.load(tmp_path / "w.safetensors").keep(words) == SmallClassifier(network).keep(words)
+    assert small_classifier.load(tmp_path / "w.safetensors").keep(words) == SmallClassifier(
+        network
+    ).keep(words)
 
 
-odd = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=40), min_size=1, max_size=30)
+odd = st.lists(
+    st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=40),
+    min_size=1,
+    max_size=30,
+)
 
 
 @settings(deadline=None, max_examples=60)
@@ -107,7 +119,9 @@ def test_any_word_has_features_between_minus_nothing_and_two(words: Sequence[str
 @settings(deadline=None, max_examples=60)
 @given(words=st.lists(st.sampled_from(["a", "b.", "\n", "c?"]), max_size=30))
 def test_sentences_cover_all_words_once(words: Sequence[str]) -> None:
-    assert [at for start, stop in sentences(words) for at in range(start, stop)] == list(range(len(words)))
+    assert [at for start, stop in sentences(words) for at in range(start, stop)] == list(
+        range(len(words))
+    )
 
 
 def test_digits_are_alike_to_the_letters() -> None:

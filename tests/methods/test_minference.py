@@ -17,18 +17,31 @@ from scbench.errors import BadConfig, Mismatch
 from scbench.kernels import reference, sparse
 from scbench.kv import CacheShape
 from scbench.methods import parse
-from scbench.methods.generation.head_patterns import BLOCKS, STREAM, VERTICAL_SLASH, HeadPattern, read, written
+from scbench.methods.generation.head_patterns import (
+    BLOCKS,
+    STREAM,
+    VERTICAL_SLASH,
+    HeadPattern,
+    read,
+    written,
+)
 from scbench.methods.generation.minference import MInference, best_blocks, vertical_slash_scores
 from scbench.run.laws import examine
 
-SHAPE = CacheShape(layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
+)
 SCALE = 0.5
 
 
 def made(tokens: int, seed: int = 0, group: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(2, group, tokens, 16, generator=generator)
-    return q, torch.randn(2, tokens, 16, generator=generator), torch.randn(2, tokens, 16, generator=generator)
+    return (
+        q,
+        torch.randn(2, tokens, 16, generator=generator),
+        torch.randn(2, tokens, 16, generator=generator),
+    )
 
 
 def dense_weights(q: Tensor, k: Tensor) -> Tensor:
@@ -44,7 +57,9 @@ def mask_of(method: MInference, q: Tensor, k: Tensor, pattern: HeadPattern) -> T
 
 @settings(deadline=None, max_examples=25)
 @given(tokens=st.integers(1, 200), seed=st.integers(0, 9))
-def test_estimates_are_sums_of_the_last_rows_attention_per_key_and_per_offset(tokens: int, seed: int) -> None:
+def test_estimates_are_sums_of_the_last_rows_attention_per_key_and_per_offset(
+    tokens: int, seed: int
+) -> None:
     q, k, _ = made(tokens, seed)
     weights = dense_weights(q[0, 0], k[0])[-64:]
     by_offset = torch.zeros(tokens)
@@ -56,7 +71,12 @@ def test_estimates_are_sums_of_the_last_rows_attention_per_key_and_per_offset(to
 
 
 @settings(deadline=None, max_examples=25)
-@given(tokens=st.integers(2, 330), budget=st.integers(20, 200), mask=st.sampled_from(["exact", "tile64"]), seed=st.integers(0, 9))
+@given(
+    tokens=st.integers(2, 330),
+    budget=st.integers(20, 200),
+    mask=st.sampled_from(["exact", "tile64"]),
+    seed=st.integers(0, 9),
+)
 def test_it_equals_attention_under_its_mask(tokens: int, budget: int, mask: str, seed: int) -> None:
     method = MInference(budget_tokens=budget, mask=mask)  # type: ignore[arg-type]
     q, k, v = made(tokens, seed)
@@ -65,13 +85,22 @@ def test_it_equals_attention_under_its_mask(tokens: int, budget: int, mask: str,
         for member in range(2):
             visible = mask_of(method, q[head, member], k[head], method.pattern(0, 0, tokens))
             wanted, _ = reference.attend(
-                q[head : head + 1, member : member + 1], k[head : head + 1], v[head : head + 1], scale=SCALE, mask_TS=visible
+                q[head : head + 1, member : member + 1],
+                k[head : head + 1],
+                v[head : head + 1],
+                scale=SCALE,
+                mask_TS=visible,
             )
             torch.testing.assert_close(ours[head, member], wanted[0, 0], atol=1e-5, rtol=1e-5)
 
 
 @settings(deadline=None, max_examples=30)
-@given(tokens=st.integers(2, 330), vertical=st.integers(0, 60), slash=st.integers(1, 60), seed=st.integers(0, 9))
+@given(
+    tokens=st.integers(2, 330),
+    vertical=st.integers(0, 60),
+    slash=st.integers(1, 60),
+    seed=st.integers(0, 9),
+)
 def test_masks_are_nested_never_empty_and_larger_sizes_keep_more_of_the_last_rows(
     tokens: int, vertical: int, slash: int, seed: int
 ) -> None:
@@ -83,7 +112,10 @@ def test_masks_are_nested_never_empty_and_larger_sizes_keep_more_of_the_last_row
     assert bool(exact.diagonal().all())
     weights = dense_weights(q[0, 0], k[0])
     kept = float((weights * exact)[-64:].sum())
-    for larger in (HeadPattern(VERTICAL_SLASH, vertical + 9, slash), HeadPattern(VERTICAL_SLASH, vertical, slash + 9)):
+    for larger in (
+        HeadPattern(VERTICAL_SLASH, vertical + 9, slash),
+        HeadPattern(VERTICAL_SLASH, vertical, slash + 9),
+    ):
         assert float((weights * mask_of(method, q[0, 0], k[0], larger))[-64:].sum()) >= kept - 1e-5
 
 
@@ -92,7 +124,9 @@ def test_as_many_columns_or_offsets_as_tokens_is_dense(sizes: tuple[int, int]) -
     q, k, v = made(150)
     method = MInference(vertical_tokens=sizes[0], slash_tokens=sizes[1])
     wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(150, 150))
-    torch.testing.assert_close(method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=150), wanted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=150), wanted, atol=1e-5, rtol=1e-5
+    )
 
 
 def test_a_heavy_column_and_a_heavy_offset_are_found() -> None:
@@ -119,7 +153,9 @@ def test_a_heavy_column_and_a_heavy_offset_are_found() -> None:
         (1_024, "1/8", (26, 102), (7, 26)),
     ],
 )
-def test_a_share_maps_to_the_published_sizes(tokens: int, tau: str, sizes: tuple[int, int], forced: tuple[int, int]) -> None:
+def test_a_share_maps_to_the_published_sizes(
+    tokens: int, tau: str, sizes: tuple[int, int], forced: tuple[int, int]
+) -> None:
     method = MInference(tau=Fraction(tau))
     pattern = method.pattern(0, 0, tokens)
     assert (pattern.first, pattern.second) == sizes
@@ -148,7 +184,11 @@ def test_sizes_that_contradict_each_other_are_refused(text: str) -> None:
 
 
 def table_file(tmp_path: Path, layers: int = 3) -> Path:
-    head = {"0": [VERTICAL_SLASH, 40, 60, 0.9], "1": [STREAM, 10, 30, 0.8], "2": [BLOCKS, 2, 0, 0.7]}
+    head = {
+        "0": [VERTICAL_SLASH, 40, 60, 0.9],
+        "1": [STREAM, 10, 30, 0.8],
+        "2": [BLOCKS, 2, 0, 0.7],
+    }
     file = tmp_path / "patterns.json"
     file.write_text(json.dumps([head] * layers))
     return file
@@ -168,7 +208,11 @@ def test_a_table_gives_every_listed_head_its_own_pattern(tmp_path: Path) -> None
     }
     for (head, member), visible in masks.items():
         wanted, _ = reference.attend(
-            q[head : head + 1, member : member + 1], k[head : head + 1], v[head : head + 1], scale=SCALE, mask_TS=visible
+            q[head : head + 1, member : member + 1],
+            k[head : head + 1],
+            v[head : head + 1],
+            scale=SCALE,
+            mask_TS=visible,
         )
         torch.testing.assert_close(ours[head, member], wanted[0, 0], atol=1e-5, rtol=1e-5)
 
@@ -181,7 +225,9 @@ def test_a_block_head_always_sees_its_own_block() -> None:
 
 def test_a_table_is_scaled_to_the_mean_budget(tmp_path: Path) -> None:
     method = MInference(table=str(table_file(tmp_path)), tau=Fraction(1, 4))
-    found = [method.pattern(0, head, 1_072) for head in range(3)]  # K = 268, mean of the table is 268 / 3
+    found = [
+        method.pattern(0, head, 1_072) for head in range(3)
+    ]  # K = 268, mean of the table is 268 / 3
     assert [(p.first, p.second) for p in found] == [(120, 180), (30, 90), (6, 0)]
     assert method.notes(shape=SHAPE, tokens=1_072) == ("keys_per_row=268",)
 

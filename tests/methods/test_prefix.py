@@ -46,8 +46,12 @@ def engine() -> LocalEngine:
     return tiny("gqa")
 
 
-def fresh(engine: LocalEngine, method: Method, ids: list[int], base: Snapshot | None = None) -> Snapshot:
-    pattern = None if isinstance(method.generation, Dense) or base is not None else method.generation
+def fresh(
+    engine: LocalEngine, method: Method, ids: list[int], base: Snapshot | None = None
+) -> Snapshot:
+    pattern = (
+        None if isinstance(method.generation, Dense) or base is not None else method.generation
+    )
     return engine.read(ids, pattern=pattern, needs=method.needs, base=base)
 
 
@@ -70,7 +74,9 @@ def test_a_context_that_is_served_whole_gives_what_the_method_gives_without_a_po
     reads = begun(engine, method)
     if tier == "disk":
         reads.close()
-        reads = PooledReads.begin(engine, method, tuple(CONTEXT), lambda: pytest.fail("the folder has the context"))
+        reads = PooledReads.begin(
+            engine, method, tuple(CONTEXT), lambda: pytest.fail("the folder has the context")
+        )
     ids = CONTEXT if reads.acts else [*CONTEXT, 9]
     snapshot, served = reads.get(ids)
     assert served.tokens == len(CONTEXT)
@@ -96,7 +102,9 @@ def test_a_prompt_read_on_top_of_a_stored_context_gives_what_it_gives_on_top_of_
         assert torch.equal(logits(engine, snapshot, alone), logits(engine, wanted, alone))
 
 
-def test_blocks_of_a_prompt_are_served_and_the_rest_is_computed_to_tolerance(engine: LocalEngine) -> None:
+def test_blocks_of_a_prompt_are_served_and_the_rest_is_computed_to_tolerance(
+    engine: LocalEngine,
+) -> None:
     """Rows that are computed see the served ones in another piece, so their sums run in another order: equal to rounding, not bit for bit."""
     reads = begun(engine, parse("prefix[block_tokens=16]"))
     for query in (QUERY, (*QUERY, *OTHER), OTHER):
@@ -107,11 +115,18 @@ def test_blocks_of_a_prompt_are_served_and_the_rest_is_computed_to_tolerance(eng
         assert served.tokens >= len(CONTEXT) // 16 * 16
         torch.testing.assert_close(snapshot.logits_V, wanted.logits_V, rtol=1e-4, atol=1e-4)
         for layer in wanted.layers:
-            torch.testing.assert_close(snapshot.view(layer).k_HSD, wanted.view(layer).k_HSD, rtol=1e-4, atol=1e-5)
-    assert reads.get([*CONTEXT, *QUERY, *OTHER, 3])[1].tokens == (len(CONTEXT) + len(QUERY) + len(OTHER)) // 16 * 16
+            torch.testing.assert_close(
+                snapshot.view(layer).k_HSD, wanted.view(layer).k_HSD, rtol=1e-4, atol=1e-5
+            )
+    assert (
+        reads.get([*CONTEXT, *QUERY, *OTHER, 3])[1].tokens
+        == (len(CONTEXT) + len(QUERY) + len(OTHER)) // 16 * 16
+    )
 
 
-def test_a_pool_too_small_for_the_context_serves_nothing_and_answers_all_the_same(engine: LocalEngine) -> None:
+def test_a_pool_too_small_for_the_context_serves_nothing_and_answers_all_the_same(
+    engine: LocalEngine,
+) -> None:
     context = CONTEXT * 6  # above 1 MiB
     assert engine.facts.shape.dense_bytes(len(context)) > 1 << 20
     for stages in ("", "snapkv[tau=1/4]+"):
@@ -120,7 +135,9 @@ def test_a_pool_too_small_for_the_context_serves_nothing_and_answers_all_the_sam
         snapshot, served = reads.get([*context, *QUERY])
         assert served == (0, 0, 0)
         assert reads.pool.held_bytes() <= 1 << 20
-        torch.testing.assert_close(snapshot.logits_V, engine.read([*context, *QUERY]).logits_V, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            snapshot.logits_V, engine.read([*context, *QUERY]).logits_V, rtol=1e-4, atol=1e-4
+        )
 
 
 def test_a_context_that_fell_to_disk_is_served_from_there(engine: LocalEngine) -> None:
@@ -133,7 +150,9 @@ def test_a_context_that_fell_to_disk_is_served_from_there(engine: LocalEngine) -
     reads.close()
 
 
-def test_a_shorter_context_of_a_shared_folder_never_stands_for_a_longer_one(engine: LocalEngine, tmp_path: Path) -> None:
+def test_a_shorter_context_of_a_shared_folder_never_stands_for_a_longer_one(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
     method = parse(f"a-shape[tau=1/4]+h2o[tau=1/4]+prefix[disk_mib=0,folder={tmp_path}]")
     begun(engine, method, CONTEXT[:80]).close()
     snapshot, _ = begun(engine, method).get(CONTEXT)
@@ -143,7 +162,10 @@ def test_a_shorter_context_of_a_shared_folder_never_stands_for_a_longer_one(engi
 def test_what_is_stored_has_no_more_observations_than_the_method_needs(engine: LocalEngine) -> None:
     method = parse("snapkv[tau=1/4]+prefix")
     reads = PooledReads.begin(
-        engine, method, tuple(CONTEXT), lambda: engine.read(CONTEXT, needs={"window", "column-sums", "query-moments"})
+        engine,
+        method,
+        tuple(CONTEXT),
+        lambda: engine.read(CONTEXT, needs={"window", "column-sums", "query-moments"}),
     )
     lean = begun(engine, method)
     assert reads.pool.held_bytes() == lean.pool.held_bytes()
@@ -154,14 +176,19 @@ def test_what_is_stored_has_no_more_observations_than_the_method_needs(engine: L
 
 
 @pytest.mark.parametrize("change", ["weights_digest", "dtype", "device"])
-def test_another_model_dtype_or_device_finds_nothing(engine: LocalEngine, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_model_dtype_or_device_finds_nothing(
+    engine: LocalEngine, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = made_by(engine, parse("prefix"))
     monkeypatch.setattr(engine, "facts", replace(engine.facts, **{change: "other"}))  # type: ignore[arg-type]
     assert made_by(engine, parse("prefix")) != before
 
 
 def test_methods_that_read_alike_find_each_other_and_patterns_do_not(engine: LocalEngine) -> None:
-    dense, kivi, shape = (made_by(engine, parse(spelling)) for spelling in ("prefix", "kivi+prefix", "a-shape[tau=1/4]+prefix"))
+    dense, kivi, shape = (
+        made_by(engine, parse(spelling))
+        for spelling in ("prefix", "kivi+prefix", "a-shape[tau=1/4]+prefix")
+    )
     assert dense == kivi != shape
 
 
@@ -203,10 +230,14 @@ def test_first_tokens_are_timed_from_memory_and_from_disk(engine: LocalEngine, s
         method = parse(f"{stages}prefix[{knobs}]")
         found = hit_seconds(engine, method, fresh(engine, method, CONTEXT), prompt, repeats=2)
         assert tuple(found) == ("ttft_warm_s", "ttft_disk_s")
-        assert tuple(seconds is not None and len(seconds) == 2 for seconds in found.values()) == tiers
+        assert (
+            tuple(seconds is not None and len(seconds) == 2 for seconds in found.values()) == tiers
+        )
 
 
 def test_a_tier_without_room_for_the_context_is_not_timed(engine: LocalEngine) -> None:
     method, context = parse("prefix[capacity_mib=1,disk_mib=1]"), CONTEXT * 6
-    found = hit_seconds(engine, method, fresh(engine, method, context), [*context, *QUERY], repeats=1)
+    found = hit_seconds(
+        engine, method, fresh(engine, method, context), [*context, *QUERY], repeats=1
+    )
     assert found == {"ttft_warm_s": None, "ttft_disk_s": None}

@@ -33,7 +33,12 @@ def opened(heads: str, spelling: str, tokens: int = 100) -> Stream:
 
 
 def apart(stream: Stream) -> dict[int, QueryHeadStore]:
-    return {layer: one for layer, held in stream.layers.items() for one in held.stores if isinstance(one, QueryHeadStore)}
+    return {
+        layer: one
+        for layer, held in stream.layers.items()
+        for one in held.stores
+        if isinstance(one, QueryHeadStore)
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,15 +46,21 @@ def test_with_one_query_head_per_kv_head_both_are_the_same_bit_for_bit(name: str
     one, two = (opened("mha", f"{name}[tau=1/4{more}]") for more in ("", ",granularity=query_head"))
     assert len(apart(two)) == 3
     for layer in one.layers:
-        assert all(torch.equal(one.positions(layer, head), two.positions(layer, head)) for head in range(4))
+        assert all(
+            torch.equal(one.positions(layer, head), two.positions(layer, head)) for head in range(4)
+        )
     assert one.held_bytes() == two.held_bytes()
     for piece in (QUERY, (7,)):
-        assert torch.equal(engine("mha").advance([Feed(one, piece)]), engine("mha").advance([Feed(two, piece)]))
+        assert torch.equal(
+            engine("mha").advance([Feed(one, piece)]), engine("mha").advance([Feed(two, piece)])
+        )
 
 
 @pytest.mark.parametrize("heads", GROUPS)
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_kept_is_held_once_per_query_head_and_what_comes_later_once_per_kv_head(name: str, heads: str) -> None:
+def test_what_is_kept_is_held_once_per_query_head_and_what_comes_later_once_per_kv_head(
+    name: str, heads: str
+) -> None:
     local, group = engine(heads), GROUPS[heads]
     one, two = (opened(heads, f"{name}[tau=1/4{more}]") for more in ("", ",granularity=query_head"))
     assert two.held_bytes() == group * one.held_bytes()
@@ -57,7 +68,11 @@ def test_what_is_kept_is_held_once_per_query_head_and_what_comes_later_once_per_
     before = one.held_bytes(), two.held_bytes()
     for stream in (one, two):
         local.advance([Feed(stream, QUERY)])
-    assert two.held_bytes() - before[1] == one.held_bytes() - before[0] == len(QUERY) * local.facts.shape.token_bytes
+    assert (
+        two.held_bytes() - before[1]
+        == one.held_bytes() - before[0]
+        == len(QUERY) * local.facts.shape.token_bytes
+    )
     for stream in (one, two):
         stream.loaded_bytes = 0
         local.advance([Feed(stream, (7,))])
@@ -76,13 +91,18 @@ def test_a_query_head_keeps_what_its_own_votes_say(name: str, heads: str) -> Non
         votes = head_votes(view, 12, kernel=5, pooling="avg")
         slots = eviction.kept_slots(layer=view.index, layers=view.layers, tokens=100)
         for head in range(view.k_HSD.shape[0]):
-            lists = [top_slots(votes[head, member : member + 1], slots)[0] for member in range(GROUPS[heads])]
+            lists = [
+                top_slots(votes[head, member : member + 1], slots)[0]
+                for member in range(GROUPS[heads])
+            ]
             for member, kept in enumerate(lists):
                 assert torch.equal(store.own_positions(head, member), kept)
                 row = head * GROUPS[heads] + member
                 assert torch.equal(store.k_QSD[row], view.k_HSD[head, kept])
                 assert torch.equal(store.v_QSD[row], view.v_HSD[head, kept])
-            assert store.positions(head).tolist() == sorted({int(at) for kept in lists for at in kept})
+            assert store.positions(head).tolist() == sorted(
+                {int(at) for kept in lists for at in kept}
+            )
             differ += any(not torch.equal(lists[0], kept) for kept in lists[1:])
     assert differ > 0
 
@@ -118,7 +138,9 @@ def test_the_released_settings_are_per_query_head_and_stand_alone() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_bytes_gives_it_the_fewer_slots(name: str) -> None:
     local = engine("gqa")
-    session = task("kv").make(seed="apart:0", target=400, turns=1, count=TokenCount(local.tokenizer))
+    session = task("kv").make(
+        seed="apart:0", target=400, turns=1, count=TokenCount(local.tokenizer)
+    )
     methods = [parse(f"{name}[granularity={one}]") for one in ("kv_head", "query_head")]
     found = solve(local, session, methods, "1/4", Protocol())
     shared, own = (parse(str(row.played)).eviction for row in found.rows)

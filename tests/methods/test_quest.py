@@ -19,13 +19,21 @@ from scbench.methods import parse
 from scbench.methods.loading.quest import PagedStore, Quest, page_bounds, page_extremes
 
 
-def made(slots: int, *, heads: int = 2, group: int = 3, tokens: int = 4, dim: int = 8, seed: int = 0) -> tuple[torch.Tensor, ...]:
+def made(
+    slots: int, *, heads: int = 2, group: int = 3, tokens: int = 4, dim: int = 8, seed: int = 0
+) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(heads, group, tokens, dim, generator=generator)
-    return q, torch.randn(heads, slots, dim, generator=generator), torch.randn(heads, slots, dim, generator=generator)
+    return (
+        q,
+        torch.randn(heads, slots, dim, generator=generator),
+        torch.randn(heads, slots, dim, generator=generator),
+    )
 
 
-SHAPE = CacheShape(layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
+)
 
 
 @settings(deadline=None, max_examples=50)
@@ -65,8 +73,15 @@ def test_queries_of_a_block_are_not_summed() -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(slots=st.integers(20, 90), page=st.integers(1, 9), pages=st.integers(1, 6), seed=st.integers(0, 999))
-def test_every_token_reads_its_own_best_pages_and_the_newest(slots: int, page: int, pages: int, seed: int) -> None:
+@given(
+    slots=st.integers(20, 90),
+    page=st.integers(1, 9),
+    pages=st.integers(1, 6),
+    seed=st.integers(0, 999),
+)
+def test_every_token_reads_its_own_best_pages_and_the_newest(
+    slots: int, page: int, pages: int, seed: int
+) -> None:
     q, k, v = made(slots, seed=seed)
     base = DenseStore(k, v)
     store = PagedStore(base, page_tokens=page, pages=pages)
@@ -75,10 +90,14 @@ def test_every_token_reads_its_own_best_pages_and_the_newest(slots: int, page: i
     total = bounds.shape[-1]
     for head in range(q.shape[0]):
         for token in range(q.shape[2]):
-            best = sorted(range(total - 1), key=lambda at: (-float(bounds[head, token, at]), at))[: min(pages, total) - 1]
+            best = sorted(range(total - 1), key=lambda at: (-float(bounds[head, token, at]), at))[
+                : min(pages, total) - 1
+            ]
             slots_read = [at for at in range(slots) if at // page in {*best, total - 1}]
             one = q[head : head + 1, :, token : token + 1]
-            out, lse = reference.attend(one, k[head : head + 1, slots_read], v[head : head + 1, slots_read], scale=0.3)
+            out, lse = reference.attend(
+                one, k[head : head + 1, slots_read], v[head : head + 1, slots_read], scale=0.3
+            )
             torch.testing.assert_close(got.out[head, :, token], out[0, :, 0], atol=1e-4, rtol=1e-4)
             torch.testing.assert_close(got.lse[head, :, token], lse[0, :, 0], atol=1e-4, rtol=1e-4)
 
@@ -87,7 +106,9 @@ def test_a_token_reads_the_same_however_many_come_with_it() -> None:
     q, k, v = made(64, tokens=9)
     store = PagedStore(DenseStore(k, v), page_tokens=4, pages=3)
     block = store.attend(q, scale=0.3).partial.out
-    alone = torch.cat([store.attend(q[:, :, at : at + 1], scale=0.3).partial.out for at in range(9)], dim=2)
+    alone = torch.cat(
+        [store.attend(q[:, :, at : at + 1], scale=0.3).partial.out for at in range(9)], dim=2
+    )
     torch.testing.assert_close(block, alone, atol=1e-5, rtol=1e-5)
 
 
@@ -105,14 +126,18 @@ def test_the_best_page_is_read_once_it_is_read_under_any_larger_budget() -> None
     before: set[tuple[int, int, int]] = set()
     for pages in range(1, 25):
         slots, inside = PagedStore(DenseStore(k, v), page_tokens=4, pages=pages).chosen_slots(q)
-        read = {(h, t, int(s)) for h in range(2) for t in range(5) for s in slots[h, t][inside[h, t]]}
+        read = {
+            (h, t, int(s)) for h in range(2) for t in range(5) for s in slots[h, t][inside[h, t]]
+        }
         assert before <= read
         before = read
 
 
 @settings(deadline=None, max_examples=30)
 @given(slots=st.integers(1, 80), page=st.integers(1, 20), pages=st.integers(1, 9))
-def test_bytes_loaded_are_the_bounds_and_the_pages_that_are_read(slots: int, page: int, pages: int) -> None:
+def test_bytes_loaded_are_the_bounds_and_the_pages_that_are_read(
+    slots: int, page: int, pages: int
+) -> None:
     q, k, v = made(slots, tokens=1)
     store = PagedStore(DenseStore(k, v), page_tokens=page, pages=pages)
     loaded = store.attend(q, scale=0.3).loaded_bytes
@@ -126,11 +151,17 @@ def test_bytes_loaded_are_the_bounds_and_the_pages_that_are_read(slots: int, pag
 @pytest.mark.parametrize("tokens", [1, 5, 16, 100, 230])
 def test_a_budget_of_everything_reads_everything(tokens: int) -> None:
     q, k, v = made(tokens)
-    for quest in (Quest(tau=Fraction(1)), Quest(budget_tokens=max(16, tokens)), Quest(budget_tokens=16 + 2 * tokens)):
+    for quest in (
+        Quest(tau=Fraction(1)),
+        Quest(budget_tokens=max(16, tokens)),
+        Quest(budget_tokens=16 + 2 * tokens),
+    ):
         quest.check(shape=SHAPE, tokens=tokens)
         (store,) = quest.index((DenseStore(k, v),), layer=0)
         out, _ = reference.attend(q, k, v, scale=0.3)
-        torch.testing.assert_close(store.attend(q, scale=0.3).partial.out, out, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            store.attend(q, scale=0.3).partial.out, out, atol=1e-5, rtol=1e-5
+        )
 
 
 @settings(deadline=None, max_examples=30)
@@ -142,12 +173,18 @@ def test_index_bytes_are_the_closed_form(slots: int, page: int) -> None:
     (paged,) = quest.index((DenseStore(k, v),), layer=1)
     assert isinstance(plain, DenseStore)
     assert quest.index_bytes(shape=SHAPE, slots=slots, layer=0) == 0
-    assert nbytes(paged.tensors().values()) - nbytes((k, v)) == quest.index_bytes(shape=SHAPE, slots=slots, layer=1)
+    assert nbytes(paged.tensors().values()) - nbytes((k, v)) == quest.index_bytes(
+        shape=SHAPE, slots=slots, layer=1
+    )
 
 
 def test_extremes_of_pages_do_not_depend_on_where_the_keys_come_from() -> None:
     _, k, _ = made(37)
-    whole, first, rest = page_extremes(k, 8), page_extremes(k[:, :32], 8), page_extremes(k[:, 32:], 8)
+    whole, first, rest = (
+        page_extremes(k, 8),
+        page_extremes(k[:, :32], 8),
+        page_extremes(k[:, 32:], 8),
+    )
     for all_pages, a, b in zip(whole, first, rest, strict=True):
         assert torch.equal(all_pages, torch.cat([a, b], dim=1))
 
@@ -166,7 +203,13 @@ def test_codes_are_refused_by_name() -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["quest[page_tokens=0]", "quest[read_tokens=0]", "quest[exempt_layers=-1]", "quest[tau=2]", "quest[tau=1/2,budget_tokens=5]"],
+    [
+        "quest[page_tokens=0]",
+        "quest[read_tokens=0]",
+        "quest[exempt_layers=-1]",
+        "quest[tau=2]",
+        "quest[tau=1/2,budget_tokens=5]",
+    ],
 )
 def test_parameters_that_make_no_sense_are_refused(spelling: str) -> None:
     with pytest.raises(Mismatch):
@@ -179,10 +222,20 @@ def test_exempting_every_layer_is_refused() -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(tokens=st.integers(100, 9000), layers=st.integers(2, 40), exempt=st.integers(1, 4), numerator=st.integers(1, 64))
-def test_exempt_layers_count_against_a_budget(tokens: int, layers: int, exempt: int, numerator: int) -> None:
+@given(
+    tokens=st.integers(100, 9000),
+    layers=st.integers(2, 40),
+    exempt=st.integers(1, 4),
+    numerator=st.integers(1, 64),
+)
+def test_exempt_layers_count_against_a_budget(
+    tokens: int, layers: int, exempt: int, numerator: int
+) -> None:
     """The mean over layers is at most K and less than a slot below it, or the budget is refused before anything is read."""
-    quest, shape = Quest(tau=Fraction(numerator, 64), exempt_layers=exempt), replace(SHAPE, attention_layers=tuple(range(layers)))
+    quest, shape = (
+        Quest(tau=Fraction(numerator, 64), exempt_layers=exempt),
+        replace(SHAPE, attention_layers=tuple(range(layers))),
+    )
     if exempt >= layers:
         return
     budget, others = min(quest.budget(tokens), tokens), layers - exempt
@@ -207,15 +260,21 @@ def test_the_papers_share_leaves_nothing_to_the_layers_that_are_not_exempt() -> 
         Quest(tau=Fraction(1, 32), exempt_layers=2).check(shape=shape, tokens=tokens)
     least = Fraction(str(refused.value).split("tau=")[-1].split(" ")[0])
     Quest(tau=least, exempt_layers=2).check(shape=shape, tokens=tokens)
-    Quest(tau=Fraction(1, 32), exempt_layers=2, count_exempt=False).check(shape=shape, tokens=tokens)
-    parse("quest[preset=quest]").check(shape=shape, tokens=tokens)  # its own size is that of the other layers
+    Quest(tau=Fraction(1, 32), exempt_layers=2, count_exempt=False).check(
+        shape=shape, tokens=tokens
+    )
+    parse("quest[preset=quest]").check(
+        shape=shape, tokens=tokens
+    )  # its own size is that of the other layers
 
 
 def test_all_layers_together_read_the_budget_and_hold_the_closed_form() -> None:
     quest, slots = Quest(tau=Fraction(1, 2), exempt_layers=1), 192
     stores = [(DenseStore(*made(slots, seed=layer)[1:]),) for layer in range(3)]
     indexed = [store for (store,) in quest.index_all(stores)]
-    assert [store.pages * store.page_tokens for store in indexed[1:] if isinstance(store, PagedStore)] == [
+    assert [
+        store.pages * store.page_tokens for store in indexed[1:] if isinstance(store, PagedStore)
+    ] == [
         48,
         48,
     ]  # (3 * 96 - 192) / 2
@@ -228,7 +287,9 @@ def test_layers_of_different_sizes_cannot_share_one_charge() -> None:
     stores = [(DenseStore(*made(slots)[1:]),) for slots in (192, 160, 192)]
     with pytest.raises(Mismatch, match="different numbers of slots"):
         Quest(tau=Fraction(1, 2), exempt_layers=1).index_all(stores)
-    assert len(Quest(tau=Fraction(1, 2), exempt_layers=1, count_exempt=False).index_all(stores)) == 3
+    assert (
+        len(Quest(tau=Fraction(1, 2), exempt_layers=1, count_exempt=False).index_all(stores)) == 3
+    )
 
 
 def test_a_follow_up_block_sees_nothing_of_its_own_future() -> None:
@@ -247,6 +308,9 @@ def test_a_follow_up_block_sees_nothing_of_its_own_future() -> None:
 def test_merging_survives_scores_that_overflow_without_their_maximum() -> None:
     """The published merge adds exponentials of raw scores (spec section 9, item 5)."""
     q, k, v = made(40, tokens=2)
-    parts = [DenseStore(k[:, a:b], v[:, a:b]).attend(q * 500, scale=1.0).partial for a, b in ((0, 30), (30, 40))]
+    parts = [
+        DenseStore(k[:, a:b], v[:, a:b]).attend(q * 500, scale=1.0).partial
+        for a, b in ((0, 30), (30, 40))
+    ]
     out, _ = reference.attend(q * 500, k, v, scale=1.0)
     torch.testing.assert_close(merge(parts).out, out, atol=1e-3, rtol=1e-3)

@@ -18,8 +18,12 @@ from scbench.methods.loading import graph
 from scbench.methods.loading.retrieval_attention import RetrievalAttention, SearchedStore, recall
 from scbench.run.laws import examine
 
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4)
-needs_faiss = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss-cpu (extra ann) is not installed")
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
+)
+needs_faiss = pytest.mark.skipif(
+    importlib.util.find_spec("faiss") is None, reason="faiss-cpu (extra ann) is not installed"
+)
 
 
 def base(slots: int = 90, seed: int = 0) -> DenseStore:
@@ -39,17 +43,31 @@ def searched(store: DenseStore, **given: object) -> SearchedStore:
 
 @pytest.mark.parametrize(
     ("tokens", "tau", "wanted"),
-    [(131_072, "1/32", (128, 512, 3456)), (4096, "1/32", (4, 16, 108)), (2048, "1/32", (4, 8, 52)), (1024, "1/8", (4, 16, 108))],
+    [
+        (131_072, "1/32", (128, 512, 3456)),
+        (4096, "1/32", (4, 16, 108)),
+        (2048, "1/32", (4, 8, 52)),
+        (1024, "1/8", (4, 16, 108)),
+    ],
 )
-def test_a_share_maps_to_the_sizes_of_the_specification(tokens: int, tau: str, wanted: tuple[int, int, int]) -> None:
+def test_a_share_maps_to_the_sizes_of_the_specification(
+    tokens: int, tau: str, wanted: tuple[int, int, int]
+) -> None:
     loading = parse(f"retrieval-attention[tau={tau}]").loading
     assert isinstance(loading, RetrievalAttention)
     assert loading.sizes(tokens) == wanted
 
 
 @settings(deadline=None, max_examples=40)
-@given(static=st.integers(0, 20), recent=st.integers(0, 20), k=st.integers(1, 49), seed=st.integers(0, 99))
-def test_the_parts_merge_to_attention_over_their_union(static: int, recent: int, k: int, seed: int) -> None:
+@given(
+    static=st.integers(0, 20),
+    recent=st.integers(0, 20),
+    k=st.integers(1, 49),
+    seed=st.integers(0, 99),
+)
+def test_the_parts_merge_to_attention_over_their_union(
+    static: int, recent: int, k: int, seed: int
+) -> None:
     held, q = base(seed=seed), queries(seed=seed + 1)
     store = searched(held, static_tokens=static, recent_tokens=recent, top_tokens=k)
     mask = torch.zeros(2, 2, 3, 90, dtype=torch.bool)
@@ -75,12 +93,16 @@ def test_what_is_loaded_is_the_ends_all_keys_between_and_the_values_found() -> N
 def test_a_budget_of_everything_is_the_dense_read() -> None:
     held, q = base(), queries()
     store = searched(held, budget_tokens=90)
-    assert torch.equal(store.attend(q, scale=1.0).partial.out, held.attend(q, scale=1.0).partial.out)
+    assert torch.equal(
+        store.attend(q, scale=1.0).partial.out, held.attend(q, scale=1.0).partial.out
+    )
     assert recall(store, q) == 1.0
 
 
 def test_an_exact_search_finds_all() -> None:
-    assert recall(searched(base(), static_tokens=4, recent_tokens=4, top_tokens=9), queries()) == 1.0
+    assert (
+        recall(searched(base(), static_tokens=4, recent_tokens=4, top_tokens=9), queries()) == 1.0
+    )
 
 
 def test_recall_is_not_asked_of_a_store_that_searches_nothing() -> None:
@@ -97,7 +119,9 @@ def test_budgets_that_cannot_be_are_refused() -> None:
         parse("retrieval-attention[static_tokens=-1]")
 
 
-def test_a_graph_without_its_package_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_without_its_package_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(graph.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"scbench\[ann\]"):
         parse("retrieval-attention[search=hnsw]").check(shape=SHAPE, tokens=1024)
@@ -119,7 +143,9 @@ def test_a_graph_looks_at_part_of_the_keys_and_says_how_many_bytes() -> None:
     loaded = {}
     for search in ("exact", "hnsw"):
         loaded[search] = (
-            searched(held, static_tokens=8, recent_tokens=8, top_tokens=10, search=search, breadth=16)
+            searched(
+                held, static_tokens=8, recent_tokens=8, top_tokens=10, search=search, breadth=16
+            )
             .attend(q, scale=1.0)
             .loaded_bytes[0]
         )  # type: ignore[index]
@@ -131,7 +157,9 @@ def test_a_graph_looks_at_part_of_the_keys_and_says_how_many_bytes() -> None:
 def test_the_bytes_of_a_graph_are_the_closed_form(links: int) -> None:
     loading = RetrievalAttention(top_tokens=10, search="hnsw", links=links)
     (store,) = loading.index((base(1500),), layer=0)
-    held = sum(x.numel() * x.element_size() for x in store.tensors().values()) - 2 * 2 * 1500 * 8 * 4
+    held = (
+        sum(x.numel() * x.element_size() for x in store.tensors().values()) - 2 * 2 * 1500 * 8 * 4
+    )
     assert held == loading.index_bytes(shape=SHAPE, slots=1500, layer=0)
     assert held / (2 * (1500 - 640)) == pytest.approx(
         4 * 8 + 8 * links + 12, rel=0.1

@@ -17,7 +17,9 @@ from scbench.methods import parse
 from scbench.methods.loading.clusters import clustered, labels_of, segments
 from scbench.methods.loading.retroinfer import ClusteredStore, RetroInfer
 
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
+)
 
 
 def base(slots: int = 300, seed: int = 0, dtype: torch.dtype = torch.float32) -> DenseStore:
@@ -35,7 +37,9 @@ def stored(store: DenseStore, **given: object) -> ClusteredStore:
     return indexed
 
 
-def read_slots(store: ClusteredStore, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def read_slots(
+    store: ClusteredStore, q: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     scores = torch.einsum("hgtd,hcd->hgtc", q, store.clusters.centres_HCD)
     return store.slots_of(*store.ranked(scores))
 
@@ -55,19 +59,31 @@ def test_a_share_maps_to_the_sizes_of_the_specification(
     loading = parse(f"retroinfer[tau={tau}]").loading
     assert isinstance(loading, RetroInfer)
     plan = loading.plan(tokens)
-    assert ((plan.sink, plan.recent), plan.retrieved, plan.clusters) == (steady, retrieved, clusters)
+    assert ((plan.sink, plan.recent), plan.retrieved, plan.clusters) == (
+        steady,
+        retrieved,
+        clusters,
+    )
 
 
 def test_own_parameters_are_shares_of_the_clusters() -> None:
     loading = parse("retroinfer[preset=paper]").loading
     assert isinstance(loading, RetroInfer)
     plan = loading.plan(131_072)
-    assert (plan.sink, plan.recent, plan.clusters, plan.retrieved, plan.estimated) == (4, 64, 8187, 147, 1899)
+    assert (plan.sink, plan.recent, plan.clusters, plan.retrieved, plan.estimated) == (
+        4,
+        64,
+        8187,
+        147,
+        1899,
+    )
 
 
 @settings(deadline=None, max_examples=60)
 @given(slots=st.integers(1, 40_000), segment=st.integers(16, 9000), cluster=st.integers(1, 16))
-def test_segments_cover_every_slot_and_share_out_every_cluster(slots: int, segment: int, cluster: int) -> None:
+def test_segments_cover_every_slot_and_share_out_every_cluster(
+    slots: int, segment: int, cluster: int
+) -> None:
     runs = segments(slots, segment, cluster)
     assert runs[0][0] == 0
     assert runs[-1][1] == slots
@@ -76,8 +92,15 @@ def test_segments_cover_every_slot_and_share_out_every_cluster(slots: int, segme
 
 
 @settings(deadline=None, max_examples=30)
-@given(slots=st.integers(16, 200), cluster=st.integers(1, 16), segment=st.integers(40, 90), seed=st.integers(0, 99))
-def test_clusters_hold_every_slot_once_and_their_means(slots: int, cluster: int, segment: int, seed: int) -> None:
+@given(
+    slots=st.integers(16, 200),
+    cluster=st.integers(1, 16),
+    segment=st.integers(40, 90),
+    seed=st.integers(0, 99),
+)
+def test_clusters_hold_every_slot_once_and_their_means(
+    slots: int, cluster: int, segment: int, seed: int
+) -> None:
     held = base(slots, seed)
     found = clustered(held.k_HSD, held.v_HSD, cluster_tokens=cluster, segment_tokens=segment)
     assert found.centres_HCD.shape[1] == slots // cluster
@@ -85,10 +108,16 @@ def test_clusters_hold_every_slot_once_and_their_means(slots: int, cluster: int,
         assert sorted(found.slots_HS[head].tolist()) == list(range(slots))
         assert int(found.sizes_HC[head].sum()) == slots
         for c in range(slots // cluster):
-            members = found.slots_HS[head, int(found.starts_HC[head, c]) : int(found.starts_HC[head, c + 1])].long()
+            members = found.slots_HS[
+                head, int(found.starts_HC[head, c]) : int(found.starts_HC[head, c + 1])
+            ].long()
             if len(members):
-                torch.testing.assert_close(found.centres_HCD[head, c], held.k_HSD[head, members].mean(dim=0))
-                torch.testing.assert_close(found.values_HCD[head, c], held.v_HSD[head, members].mean(dim=0))
+                torch.testing.assert_close(
+                    found.centres_HCD[head, c], held.k_HSD[head, members].mean(dim=0)
+                )
+                torch.testing.assert_close(
+                    found.values_HCD[head, c], held.v_HSD[head, members].mean(dim=0)
+                )
 
 
 def test_k_means_finds_groups_that_lie_apart() -> None:
@@ -121,14 +150,29 @@ def test_an_estimate_never_claims_more_than_its_keys_have(seed: int) -> None:
 def test_an_estimate_is_exact_where_the_keys_of_a_cluster_coincide() -> None:
     generator = torch.Generator().manual_seed(4)
     kinds = torch.randn(2, 10, 8, generator=generator)
-    held = DenseStore(kinds.repeat_interleave(30, dim=1), torch.randn(2, 300, 8, generator=generator))
-    store = stored(held, retrieve=Fraction(1, 20), estimate=Fraction(1), cluster_tokens=5, sink_tokens=0, recent_tokens=0)
+    held = DenseStore(
+        kinds.repeat_interleave(30, dim=1), torch.randn(2, 300, 8, generator=generator)
+    )
+    store = stored(
+        held,
+        retrieve=Fraction(1, 20),
+        estimate=Fraction(1),
+        cluster_tokens=5,
+        sink_tokens=0,
+        recent_tokens=0,
+    )
     q = queries()
     torch.testing.assert_close(
-        store.attend(q, scale=0.4).partial.out, held.attend(q, scale=0.4).partial.out, atol=1e-5, rtol=1e-5
+        store.attend(q, scale=0.4).partial.out,
+        held.attend(q, scale=0.4).partial.out,
+        atol=1e-5,
+        rtol=1e-5,
     )
     torch.testing.assert_close(
-        store.attend(q, scale=0.4).partial.lse, held.attend(q, scale=0.4).partial.lse, atol=1e-5, rtol=1e-5
+        store.attend(q, scale=0.4).partial.lse,
+        held.attend(q, scale=0.4).partial.lse,
+        atol=1e-5,
+        rtol=1e-5,
     )
 
 
@@ -142,7 +186,9 @@ def test_reading_every_cluster_is_dense() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(budget=st.integers(32, 250), seed=st.integers(0, 99))
-def test_no_token_reads_more_than_its_budget_but_for_a_first_cluster_that_is_larger(budget: int, seed: int) -> None:
+def test_no_token_reads_more_than_its_budget_but_for_a_first_cluster_that_is_larger(
+    budget: int, seed: int
+) -> None:
     store = stored(base(seed=seed), budget_tokens=budget)
     q = queries(seed=seed + 1)
     slots, inside, read = read_slots(store, q)
@@ -161,10 +207,14 @@ def test_the_best_clusters_are_read_first() -> None:
     held = base()
     store, q = stored(held, budget_tokens=64), 4 * queries()
     slots, inside, _ = read_slots(store, q)
-    scores = torch.softmax(torch.einsum("hgtd,hcd->hgtc", q, store.clusters.centres_HCD), dim=-1).sum(dim=1)
+    scores = torch.softmax(
+        torch.einsum("hgtd,hcd->hgtc", q, store.clusters.centres_HCD), dim=-1
+    ).sum(dim=1)
     for head in range(2):
         for token in range(3):
-            best = int(scores[head, token].masked_fill(store.clusters.sizes_HC[head] == 0, -1).argmax())
+            best = int(
+                scores[head, token].masked_fill(store.clusters.sizes_HC[head] == 0, -1).argmax()
+            )
             start, stop = (int(store.clusters.starts_HC[head, at]) for at in (best, best + 1))
             members = set((store.clusters.slots_HS[head, start:stop] + store.plan.sink).tolist())
             assert members <= set(slots[head, token][inside[head, token]].tolist())
@@ -177,7 +227,10 @@ def test_bytes_loaded_are_means_ends_and_the_slots_read() -> None:
     loaded = store.attend(q, scale=1.0).loaded_bytes
     assert isinstance(loaded, list)
     for token in range(3):
-        fixed = 2 * (row * (2 * (plan.sink + plan.recent) + plan.clusters + plan.estimated) + 4 * (plan.clusters + 1))
+        fixed = 2 * (
+            row * (2 * (plan.sink + plan.recent) + plan.clusters + plan.estimated)
+            + 4 * (plan.clusters + 1)
+        )
         assert loaded[token] == fixed + int(read[:, token].sum()) * (2 * row + 4)
 
 
@@ -199,7 +252,10 @@ def test_bf16_works_and_is_close() -> None:
     held, q = base(dtype=torch.bfloat16), queries().bfloat16()
     store = stored(held, retrieve=Fraction(1), cluster_tokens=7)
     torch.testing.assert_close(
-        store.attend(q, scale=0.4).partial.out, held.attend(q, scale=0.4).partial.out, atol=2e-2, rtol=2e-2
+        store.attend(q, scale=0.4).partial.out,
+        held.attend(q, scale=0.4).partial.out,
+        atol=2e-2,
+        rtol=2e-2,
     )
 
 

@@ -29,7 +29,11 @@ HEADS, GROUP, DIM, SCALE = 2, 2, 8, 0.4
 def start(spelling: str, tokens: int = 30) -> RollingTail:
     """A tail over random keys, with queries that made its sums."""
     torch.manual_seed(tokens)
-    k, v, q = torch.randn(HEADS, tokens, DIM), torch.randn(HEADS, tokens, DIM), torch.randn(HEADS, GROUP, tokens, DIM)
+    k, v, q = (
+        torch.randn(HEADS, tokens, DIM),
+        torch.randn(HEADS, tokens, DIM),
+        torch.randn(HEADS, GROUP, tokens, DIM),
+    )
     scores = torch.einsum("hgtd,hsd->hgts", q, k) * SCALE
     scores = scores.masked_fill(torch.ones(tokens, tokens, dtype=torch.bool).triu(1), float("-inf"))
     sums = torch.softmax(scores, dim=-1).sum(dim=2).mean(dim=1)
@@ -42,7 +46,11 @@ def start(spelling: str, tokens: int = 30) -> RollingTail:
 
 
 def step(tail: RollingTail, tokens: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-    q, k, v = torch.randn(HEADS, GROUP, tokens, DIM), torch.randn(HEADS, tokens, DIM), torch.randn(HEADS, tokens, DIM)
+    q, k, v = (
+        torch.randn(HEADS, GROUP, tokens, DIM),
+        torch.randn(HEADS, tokens, DIM),
+        torch.randn(HEADS, tokens, DIM),
+    )
     tail.append(k, v)
     tail.attend(q, scale=SCALE)
     tail.settle()
@@ -56,8 +64,14 @@ def test_no_step_ends_above_the_budget(spelling: str) -> None:
     held = stream.held_bytes()
     for at in range(40):
         local.advance([Feed(stream, [at, at + 1, at + 2] if at % 7 == 3 else [at])])
-        assert all(len(stream.positions(layer, head)) == 20 for layer in stream.layers for head in range(2))
-        assert stream.held_bytes() == held == method.held_bytes(shape=local.facts.shape, tokens=60, appended=at + 1)
+        assert all(
+            len(stream.positions(layer, head)) == 20 for layer in stream.layers for head in range(2)
+        )
+        assert (
+            stream.held_bytes()
+            == held
+            == method.held_bytes(shape=local.facts.shape, tokens=60, appended=at + 1)
+        )
     assert stream.logical_tokens == 60 + 40 + 2 * 6
 
 
@@ -67,7 +81,9 @@ def test_a_prefix_below_the_budget_grows_to_it_and_no_further(spelling: str) -> 
     stream = fork(local.read(context(12), needs=method.needs), method)
     for at in range(15):
         assert stream.stored_tokens(1) == min(20, 12 + at)
-        assert stream.held_bytes() == method.held_bytes(shape=local.facts.shape, tokens=12, appended=at)
+        assert stream.held_bytes() == method.held_bytes(
+            shape=local.facts.shape, tokens=12, appended=at
+        )
         local.advance([Feed(stream, [at])])
 
 
@@ -82,20 +98,30 @@ def test_h2o_evicts_step_by_step_what_its_sums_say() -> None:
     """The sums, kept as a plain dictionary per head beside the tail."""
     tail = start(SPELLINGS[1])
     assert hasattr(tail, "sums_HS")
-    keys = [dict(zip(tail.positions(head).tolist(), tail.k_HSD[head], strict=True)) for head in range(HEADS)]
-    sums = [dict(zip(tail.positions(head).tolist(), tail.sums_HS[head].tolist(), strict=True)) for head in range(HEADS)]
+    keys = [
+        dict(zip(tail.positions(head).tolist(), tail.k_HSD[head], strict=True))
+        for head in range(HEADS)
+    ]
+    sums = [
+        dict(zip(tail.positions(head).tolist(), tail.sums_HS[head].tolist(), strict=True))
+        for head in range(HEADS)
+    ]
     for at in range(30, 50):
         q, k, _ = step(tail)
         for head in range(HEADS):
             keys[head][at], sums[head][at] = k[head, 0], 0.0
             order = sorted(keys[head])
-            weights = torch.softmax(torch.stack([keys[head][j] for j in order]) @ q[head, :, 0].T * SCALE, dim=0).mean(dim=1)
+            weights = torch.softmax(
+                torch.stack([keys[head][j] for j in order]) @ q[head, :, 0].T * SCALE, dim=0
+            ).mean(dim=1)
             for j, weight in zip(order, weights.tolist(), strict=True):
                 sums[head][j] += weight
             gone = min((j for j in order if j <= at - 10), key=lambda j, head=head: sums[head][j])
             del keys[head][gone], sums[head][gone]
             assert tail.positions(head).tolist() == sorted(keys[head])
-            assert tail.sums_HS[head].tolist() == pytest.approx([sums[head][j] for j in sorted(sums[head])], rel=1e-4)
+            assert tail.sums_HS[head].tolist() == pytest.approx(
+                [sums[head][j] for j in sorted(sums[head])], rel=1e-4
+            )
 
 
 def test_tova_evicts_what_the_newest_query_attends_to_least() -> None:
@@ -113,11 +139,18 @@ def test_tova_evicts_what_the_newest_query_attends_to_least() -> None:
 def test_a_block_sees_all_that_was_held_before_it_and_not_its_own_future(spelling: str) -> None:
     tail = start(spelling)
     torch.manual_seed(1)
-    q, k, v = torch.randn(HEADS, GROUP, 6, DIM), torch.randn(HEADS, 6, DIM), torch.randn(HEADS, 6, DIM)
+    q, k, v = (
+        torch.randn(HEADS, GROUP, 6, DIM),
+        torch.randn(HEADS, 6, DIM),
+        torch.randn(HEADS, 6, DIM),
+    )
     one, two = tail.fork(), tail.fork()
     one.append(k, v)
     two.append(k[:, :4], v[:, :4])
-    out_one, out_two = one.attend(q, scale=SCALE).partial.out, two.attend(q[:, :, :4], scale=SCALE).partial.out
+    out_one, out_two = (
+        one.attend(q, scale=SCALE).partial.out,
+        two.attend(q[:, :, :4], scale=SCALE).partial.out,
+    )
     torch.testing.assert_close(out_one[:, :, :4], out_two, atol=1e-5, rtol=1e-4)
 
 

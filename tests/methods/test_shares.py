@@ -15,7 +15,9 @@ from scbench.methods.loading.retrieval_attention import RetrievalAttention
 from scbench.methods.loading.retroinfer import RetroInfer
 
 SWEEP = ["1/32", "1/16", "1/8", "1/4", "1/2"]
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=64, dtype_bytes=2)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=64, dtype_bytes=2
+)
 
 
 def read_tokens(loading: object, tokens: int) -> int:
@@ -30,14 +32,20 @@ def read_tokens(loading: object, tokens: int) -> int:
         case RetroInfer():
             plan = loading.plan(tokens)
             assert plan.read_tokens is not None
-            return plan.sink + plan.recent + max(plan.read_tokens, plan.retrieved * plan.cluster_tokens)
+            return (
+                plan.sink
+                + plan.recent
+                + max(plan.read_tokens, plan.retrieved * plan.cluster_tokens)
+            )
     raise AssertionError(loading)
 
 
 @pytest.mark.parametrize("name", ["exact-topk", "quest", "retrieval-attention", "retroinfer"])
 @pytest.mark.parametrize("tau", SWEEP)
 @pytest.mark.parametrize("tokens", [700, 1024, 2048, 2049, 4095, 131_072])
-def test_a_loading_reads_no_more_than_its_share_or_refuses(name: str, tau: str, tokens: int) -> None:
+def test_a_loading_reads_no_more_than_its_share_or_refuses(
+    name: str, tau: str, tokens: int
+) -> None:
     method = parse(f"{name}[tau={tau}]")
     budget = int(Fraction(tau) * tokens + Fraction(1, 2))
     try:
@@ -61,14 +69,20 @@ def test_the_share_a_refusal_names_is_the_smallest_that_is_taken(name: str, toke
         parse(f"{name}[tau={below}]").check(shape=SHAPE, tokens=tokens)
 
 
-@pytest.mark.parametrize("name", ["rtn", "rtn[group=32]", "fp8", "turboquant", "turboquant[variant=inner-product]"])
+@pytest.mark.parametrize(
+    "name", ["rtn", "rtn[group=32]", "fp8", "turboquant", "turboquant[variant=inner-product]"]
+)
 @pytest.mark.parametrize("tau", [*SWEEP, "1"])
 @pytest.mark.parametrize("dim", [32, 64, 128])
-def test_a_codec_holds_no_more_than_its_share_and_a_twentieth_or_refuses(name: str, tau: str, dim: int) -> None:
+def test_a_codec_holds_no_more_than_its_share_and_a_twentieth_or_refuses(
+    name: str, tau: str, dim: int
+) -> None:
     bracket = name.rstrip("]") + ("," if "[" in name else "[")
     codec = parse(f"{bracket}tau={tau}]").codec
     assert codec is not None
-    shape = CacheShape(layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=dim, dtype_bytes=2)
+    shape = CacheShape(
+        layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=dim, dtype_bytes=2
+    )
     try:
         fitted = codec.at(shape=shape, tokens=500)
         codec.check(shape=shape, tokens=500)
@@ -77,4 +91,7 @@ def test_a_codec_holds_no_more_than_its_share_and_a_twentieth_or_refuses(name: s
         parse(f"{bracket}tau={least}]").check(shape=shape, tokens=500)
         assert Fraction(least) > Fraction(tau)
         return
-    assert fitted.coded_bytes(shape=shape, slots=500) <= Fraction(105, 100) * Fraction(tau) * 4 * 2 * dim * 500
+    assert (
+        fitted.coded_bytes(shape=shape, slots=500)
+        <= Fraction(105, 100) * Fraction(tau) * 4 * 2 * dim * 500
+    )

@@ -22,19 +22,31 @@ from scbench.methods.retrieval.prefix import PrefixReuse
 
 SHARES = st.fractions(min_value=Fraction(1, 10**6), max_value=1)
 BUDGETS = st.one_of(
-    st.just({}), st.builds(lambda tau: {"tau": tau}, SHARES), st.builds(lambda n: {"budget_tokens": n}, st.integers(16, 10**6))
+    st.just({}),
+    st.builds(lambda tau: {"tau": tau}, SHARES),
+    st.builds(lambda n: {"budget_tokens": n}, st.integers(16, 10**6)),
 )
 COUNTS = st.integers(1, 10**6)
 
 generations = st.one_of(
     st.just(Dense()),
-    st.builds(lambda init, local: AShape(init_tokens=init, local_tokens=local), st.integers(0, 999), COUNTS),
+    st.builds(
+        lambda init, local: AShape(init_tokens=init, local_tokens=local),
+        st.integers(0, 999),
+        COUNTS,
+    ),
     st.builds(lambda budget: AShape(**budget), BUDGETS),
 )
 evictions = st.one_of(
-    st.builds(lambda sink, recent: StreamingLLM(sink_tokens=sink, recent_tokens=recent), st.integers(0, 999), COUNTS),
     st.builds(
-        lambda budget, window, kernel, pooling: SnapKV(window_tokens=window, kernel=2 * kernel + 1, pooling=pooling, **budget),
+        lambda sink, recent: StreamingLLM(sink_tokens=sink, recent_tokens=recent),
+        st.integers(0, 999),
+        COUNTS,
+    ),
+    st.builds(
+        lambda budget, window, kernel, pooling: SnapKV(
+            window_tokens=window, kernel=2 * kernel + 1, pooling=pooling, **budget
+        ),
         BUDGETS,
         st.integers(1, 64),
         st.integers(0, 9),
@@ -43,7 +55,9 @@ evictions = st.one_of(
 )
 codecs = st.one_of(
     st.builds(
-        lambda bits, group, times: Kivi(bits=bits, group=8 * group, residual_tokens=8 * group * times),
+        lambda bits, group, times: Kivi(
+            bits=bits, group=8 * group, residual_tokens=8 * group * times
+        ),
         st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 16]),
         st.integers(1, 8),
         st.integers(1, 8),
@@ -62,19 +76,25 @@ loadings = st.one_of(
 )
 methods = st.one_of(
     st.builds(
-        lambda generation, eviction, loading: Method(generation=generation, compression=tuple(eviction), loading=loading),
+        lambda generation, eviction, loading: Method(
+            generation=generation, compression=tuple(eviction), loading=loading
+        ),
         generations,
         st.lists(evictions, max_size=1),
         loadings,
     ),
     st.builds(
-        lambda generation, eviction, codec: Method(generation=generation, compression=(*eviction, codec)),
+        lambda generation, eviction, codec: Method(
+            generation=generation, compression=(*eviction, codec)
+        ),
         generations,
         st.lists(evictions, max_size=1),
         codecs,
     ),
     st.builds(
-        lambda generation, block, mib: Method(generation=generation, retrieval=PrefixReuse(block_tokens=block, capacity_mib=mib)),
+        lambda generation, block, mib: Method(
+            generation=generation, retrieval=PrefixReuse(block_tokens=block, capacity_mib=mib)
+        ),
         generations,
         COUNTS,
         st.integers(0, 999),
@@ -103,7 +123,9 @@ def test_nothing_but_references_is_dense() -> None:
 
 
 def test_a_dash_and_spaces_in_a_parameter_are_forgiven() -> None:
-    assert parse(" kivi[ bits = 4 , residual-tokens=64] ") == parse("kivi[bits=4,residual_tokens=64]")
+    assert parse(" kivi[ bits = 4 , residual-tokens=64] ") == parse(
+        "kivi[bits=4,residual_tokens=64]"
+    )
 
 
 def test_shares_are_exact() -> None:
@@ -116,7 +138,11 @@ def test_shares_are_exact() -> None:
     ("spelling", "kind", "why"),
     [
         ("snapvk", Unknown, "did you mean snapkv"),
-        ("snapkv[bugdet_tokens=5]", BadConfig, "no parameter 'bugdet_tokens'; it takes tau, budget_tokens"),
+        (
+            "snapkv[bugdet_tokens=5]",
+            BadConfig,
+            "no parameter 'bugdet_tokens'; it takes tau, budget_tokens",
+        ),
         ("snapkv[tau=half]", BadConfig, "takes a share such as 1/16"),
         ("snapkv[tau=1/0]", BadConfig, "takes a share such as 1/16"),
         ("snapkv[kernel=2.5]", BadConfig, "takes a whole number"),
@@ -185,7 +211,9 @@ def test_two_files_of_one_name_do_not_answer_for_each_other(tmp_path: Path) -> N
         ("mine.py", "def (", "Mine", "SyntaxError"),
     ],
 )
-def test_a_file_that_does_not_hold_the_method_says_why(tmp_path: Path, file: str, text: str | None, asked: str, why: str) -> None:
+def test_a_file_that_does_not_hold_the_method_says_why(
+    tmp_path: Path, file: str, text: str | None, asked: str, why: str
+) -> None:
     if text is not None:
         (tmp_path / file).write_text(text)
     with pytest.raises(ScbenchError) as refusal:

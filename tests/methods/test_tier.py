@@ -42,8 +42,12 @@ def test_every_piece_of_a_prefix_is_moved() -> None:
     first = engine.read(list(range(40, 60)))
     both = engine.read(list(range(60, 70)), base=first)
     stream, dense = fork(both, parse("tier")), fork(both, parse("dense"))
-    assert [len(cache.stores) for cache in stream.layers.values()] == [len(cache.stores) for cache in dense.layers.values()]
-    torch.testing.assert_close(engine.advance([Feed(stream, (9,))]), engine.advance([Feed(dense, (9,))]))
+    assert [len(cache.stores) for cache in stream.layers.values()] == [
+        len(cache.stores) for cache in dense.layers.values()
+    ]
+    torch.testing.assert_close(
+        engine.advance([Feed(stream, (9,))]), engine.advance([Feed(dense, (9,))])
+    )
     assert stream.moved_bytes == engine.facts.shape.dense_bytes(30)
 
 

@@ -55,7 +55,14 @@ def kv(
 
 
 def shape(dim: int = 32, dtype_bytes: int = 4) -> CacheShape:
-    return CacheShape(layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=dim, dtype_bytes=dtype_bytes)
+    return CacheShape(
+        layers=1,
+        attention_layers=(0,),
+        query_heads=4,
+        kv_heads=2,
+        head_dim=dim,
+        dtype_bytes=dtype_bytes,
+    )
 
 
 def decoded(cache: LayerCache) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,7 +77,9 @@ def decoded(cache: LayerCache) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat([k for k, _ in pieces], dim=1), torch.cat([v for _, v in pieces], dim=1)
 
 
-def grown(codec: Codec, k: torch.Tensor, v: torch.Tensor, before: int, pieces: list[int]) -> LayerCache:
+def grown(
+    codec: Codec, k: torch.Tensor, v: torch.Tensor, before: int, pieces: list[int]
+) -> LayerCache:
     cache = codec.encode(k[:, :before], v[:, :before], None)
     at = before
     for piece in pieces:
@@ -84,7 +93,9 @@ def grown(codec: Codec, k: torch.Tensor, v: torch.Tensor, before: int, pieces: l
 @given(bits=st.integers(1, 8), group=st.sampled_from([8, 16, 32]), seed=st.integers(0, 999))
 def test_rtn_is_off_by_half_a_step_of_its_group_at_most(bits: int, group: int, seed: int) -> None:
     k, v = kv(20, seed=seed)
-    for ours, x in zip(decoded(RTN(bits=bits, group=group).encode(k, v, None)), (k, v), strict=True):
+    for ours, x in zip(
+        decoded(RTN(bits=bits, group=group).encode(k, v, None)), (k, v), strict=True
+    ):
         groups = x.view(2, 20, -1, group)
         step = (groups.amax(-1) - groups.amin(-1)) / (2**bits - 1)
         slack = 2.0**-10 * groups.abs().amax(-1) * 2 + 1e-6  # s and m are held in 16 bits
@@ -117,7 +128,10 @@ def test_fp8_scales_have_the_scope_asked_for() -> None:
     k, v = kv(5)
     k[1] *= 100
     scales = {
-        scope: codec_of(f"fp8[scale_scope={scope}]").encode(k, v, None).stores[0].tensors()["k_scale"]
+        scope: codec_of(f"fp8[scale_scope={scope}]")
+        .encode(k, v, None)
+        .stores[0]
+        .tensors()["k_scale"]
         for scope in ("token", "head", "tensor")
     }
     assert {scope: tuple(scale.shape) for scope, scale in scales.items()} == {
@@ -131,14 +145,22 @@ def test_fp8_scales_have_the_scope_asked_for() -> None:
 @pytest.mark.parametrize("spelling", CODECS)
 @settings(deadline=None, max_examples=10)
 @given(before=st.integers(1, 40), pieces=st.lists(st.integers(1, 9), max_size=5))
-def test_growing_in_any_pieces_gives_the_codes_of_one_piece(spelling: str, before: int, pieces: list[int]) -> None:
+def test_growing_in_any_pieces_gives_the_codes_of_one_piece(
+    spelling: str, before: int, pieces: list[int]
+) -> None:
     codec, (k, v) = codec_of(spelling), kv(before + sum(pieces))
     ours = grown(codec, k, v, before, pieces)
-    at_once = codec.encode(k, v, None) if spelling in PER_TOKEN else grown(codec, k, v, before, [sum(pieces)] if pieces else [])
+    at_once = (
+        codec.encode(k, v, None)
+        if spelling in PER_TOKEN
+        else grown(codec, k, v, before, [sum(pieces)] if pieces else [])
+    )
     for one, other in zip(decoded(ours), decoded(at_once), strict=True):
         torch.testing.assert_close(one, other, atol=edge_of(spelling), rtol=0)
     held = [x for holder in (*ours.stores, ours.tail) for x in holder.tensors().values()]
-    assert sum(x.numel() * x.element_size() for x in held) == codec.coded_bytes(shape=shape(), slots=k.shape[1])
+    assert sum(x.numel() * x.element_size() for x in held) == codec.coded_bytes(
+        shape=shape(), slots=k.shape[1]
+    )
 
 
 @pytest.mark.parametrize("spelling", CODECS)
@@ -152,9 +174,13 @@ def test_attention_is_that_over_what_the_codes_say(
     cache = grown(codec_of(spelling), k, v, 40, [10])
     cache.tail.append(k[:, 50:], v[:, 50:])
     q = torch.randn(2, 3, tokens, 32, generator=torch.Generator().manual_seed(5)).to(dtype)
-    out, lse = merge([holder.attend(q, scale=0.1).partial for holder in (*cache.stores, cache.tail)])
+    out, lse = merge(
+        [holder.attend(q, scale=0.1).partial for holder in (*cache.stores, cache.tail)]
+    )
     mask = reference.causal_mask(tokens, 50 + tokens)
-    wanted, wanted_lse = reference.attend(q, *(x.to(dtype) for x in decoded(cache)), scale=0.1, mask_TS=mask)
+    wanted, wanted_lse = reference.attend(
+        q, *(x.to(dtype) for x in decoded(cache)), scale=0.1, mask_TS=mask
+    )
     tolerance = 1e-4 if dtype == torch.float32 else 4e-2
     torch.testing.assert_close(out, wanted, atol=tolerance, rtol=tolerance)
     torch.testing.assert_close(lse, wanted_lse, atol=tolerance, rtol=tolerance)
@@ -172,7 +198,9 @@ def test_the_code_of_a_token_does_not_depend_on_the_tokens_around_it(spelling: s
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("spelling", CODECS)
-def test_what_is_not_finite_is_refused_in_the_context_and_after_it(spelling: str, bad: float) -> None:
+def test_what_is_not_finite_is_refused_in_the_context_and_after_it(
+    spelling: str, bad: float
+) -> None:
     k, v = kv(8)
     cache = codec_of(spelling).encode(k, v, None)
     v = v.clone()
@@ -195,7 +223,15 @@ def test_a_forked_tail_grows_on_its_own(spelling: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tau", "dim", "bits"), [("1/8", 128, None), ("1/7", 128, 2), ("1/4", 128, 3), ("1/2", 128, 8), ("1/2", 32, 4), ("1", 32, 8)]
+    ("tau", "dim", "bits"),
+    [
+        ("1/8", 128, None),
+        ("1/7", 128, 2),
+        ("1/4", 128, 3),
+        ("1/2", 128, 8),
+        ("1/2", 32, 4),
+        ("1", 32, 8),
+    ],
 )
 def test_rtn_takes_the_most_bits_a_share_allows(tau: str, dim: int, bits: int | None) -> None:
     codec = codec_of(f"rtn[tau={tau}]")
@@ -225,7 +261,12 @@ def test_fp8_fits_half_where_heads_are_wide_enough(dim: int, fits: bool) -> None
 
 @pytest.mark.parametrize(
     ("spelling", "why"),
-    [("rtn[bits=9]", "1..8"), ("rtn[group=12]", "multiple of 8"), ("rtn[tau=2]", "lies in"), ("fp8[tau=2]", "lies in")],
+    [
+        ("rtn[bits=9]", "1..8"),
+        ("rtn[group=12]", "multiple of 8"),
+        ("rtn[tau=2]", "lies in"),
+        ("fp8[tau=2]", "lies in"),
+    ],
 )
 def test_parameters_that_make_no_sense_are_refused(spelling: str, why: str) -> None:
     with pytest.raises(Mismatch, match=why):

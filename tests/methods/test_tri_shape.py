@@ -15,13 +15,19 @@ from scbench.kv import CacheShape
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.generation.tri_shape import TriShape
 
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
+)
 
 
 def made(tokens: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(2, 2, tokens, 16, generator=generator)
-    return q, torch.randn(2, tokens, 16, generator=generator), torch.randn(2, tokens, 16, generator=generator)
+    return (
+        q,
+        torch.randn(2, tokens, 16, generator=generator),
+        torch.randn(2, tokens, 16, generator=generator),
+    )
 
 
 def mask(init: int, local: int, last: int, tokens: int) -> torch.Tensor:
@@ -42,11 +48,18 @@ def test_it_equals_attention_under_its_mask_read_whole_or_in_chunks(
 ) -> None:
     method = TriShape(init_tokens=init, local_tokens=local, last_tokens=last)
     q, k, v = made(tokens, seed)
-    wanted, _ = reference.attend(q, k, v, scale=0.3, mask_TS=mask(init, local, method.sizes(tokens)[2], tokens))
+    wanted, _ = reference.attend(
+        q, k, v, scale=0.3, mask_TS=mask(init, local, method.sizes(tokens)[2], tokens)
+    )
     for chunk in (tokens, 37):
         pieces = [
             method.attend(
-                q[:, :, at : at + chunk], k[:, : at + chunk], v[:, : at + chunk], layer=0, scale=0.3, total_tokens=tokens
+                q[:, :, at : at + chunk],
+                k[:, : at + chunk],
+                v[:, : at + chunk],
+                layer=0,
+                scale=0.3,
+                total_tokens=tokens,
             )
             for at in range(0, tokens, chunk)
         ]
@@ -56,15 +69,21 @@ def test_it_equals_attention_under_its_mask_read_whole_or_in_chunks(
 @pytest.mark.parametrize("last", [1, 40, 300])
 def test_rows_above_the_last_are_those_of_a_shape_bit_for_bit(last: int) -> None:
     q, k, v = made(600)
-    ours = TriShape(init_tokens=4, local_tokens=50, last_tokens=last).attend(q, k, v, layer=0, scale=0.3, total_tokens=600)
-    theirs = AShape(init_tokens=4, local_tokens=50).attend(q, k, v, layer=0, scale=0.3, total_tokens=600)
+    ours = TriShape(init_tokens=4, local_tokens=50, last_tokens=last).attend(
+        q, k, v, layer=0, scale=0.3, total_tokens=600
+    )
+    theirs = AShape(init_tokens=4, local_tokens=50).attend(
+        q, k, v, layer=0, scale=0.3, total_tokens=600
+    )
     assert torch.equal(ours[:, :, : 600 - last], theirs[:, :, : 600 - last])
     assert not torch.allclose(ours[:, :, 600 - last :], theirs[:, :, 600 - last :], atol=1e-3)
 
 
 def test_all_rows_but_the_first_dense_is_dense() -> None:
     q, k, v = made(90)
-    ours = TriShape(init_tokens=0, local_tokens=1, last_tokens=500).attend(q, k, v, layer=0, scale=0.3, total_tokens=90)
+    ours = TriShape(init_tokens=0, local_tokens=1, last_tokens=500).attend(
+        q, k, v, layer=0, scale=0.3, total_tokens=90
+    )
     wanted, _ = reference.attend(q, k, v, scale=0.3, mask_TS=reference.causal_mask(90, 90))
     torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-5)
 
@@ -78,7 +97,9 @@ def test_all_rows_but_the_first_dense_is_dense() -> None:
         (1_024, "1/8", (4, 124, 32)),
     ],
 )
-def test_a_share_maps_to_the_published_sizes(tokens: int, tau: str, sizes: tuple[int, int, int]) -> None:
+def test_a_share_maps_to_the_published_sizes(
+    tokens: int, tau: str, sizes: tuple[int, int, int]
+) -> None:
     assert TriShape(tau=Fraction(tau)).sizes(tokens) == sizes
 
 

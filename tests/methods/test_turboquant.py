@@ -24,7 +24,14 @@ def units(rows: int, dim: int, seed: int = 0) -> torch.Tensor:
 
 
 def shape(dim: int = 128, dtype_bytes: int = 2) -> CacheShape:
-    return CacheShape(layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=dim, dtype_bytes=dtype_bytes)
+    return CacheShape(
+        layers=1,
+        attention_layers=(0,),
+        query_heads=4,
+        kv_heads=2,
+        head_dim=dim,
+        dtype_bytes=dtype_bytes,
+    )
 
 
 def back_and_forth(coder: Turned, x: torch.Tensor) -> torch.Tensor:
@@ -39,12 +46,20 @@ def decoded(codec: TurboQuant, x: torch.Tensor) -> torch.Tensor:
 
 
 @settings(deadline=None, max_examples=30)
-@given(power=st.integers(3, 7), rotation=st.sampled_from(["dense", "hadamard"]), seed=st.integers(0, 99))
-def test_turning_keeps_lengths_and_angles_and_can_be_undone(power: int, rotation: Rotation, seed: int) -> None:
+@given(
+    power=st.integers(3, 7),
+    rotation=st.sampled_from(["dense", "hadamard"]),
+    seed=st.integers(0, 99),
+)
+def test_turning_keeps_lengths_and_angles_and_can_be_undone(
+    power: int, rotation: Rotation, seed: int
+) -> None:
     coder = Turned(1 << power, 4, rotation, seed, CPU)
     x, y = units(7, 1 << power, seed), 3 * units(7, 1 << power, seed + 1)
     torch.testing.assert_close(coder.turn(y).norm(dim=-1), y.norm(dim=-1))
-    torch.testing.assert_close((coder.turn(x) * coder.turn(y)).sum(-1), (x * y).sum(-1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        (coder.turn(x) * coder.turn(y)).sum(-1), (x * y).sum(-1), atol=1e-5, rtol=1e-5
+    )
     torch.testing.assert_close(coder.turn_back(coder.turn(y)), y, atol=1e-5, rtol=1e-5)
 
 
@@ -52,7 +67,9 @@ def test_turning_keeps_lengths_and_angles_and_can_be_undone(power: int, rotation
 def test_the_hadamard_transform_is_its_matrix(dim: int) -> None:
     matrix = torch.ones(1, 1)
     while len(matrix) < dim:
-        matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
+        matrix = torch.cat(
+            [torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)]
+        )
     x = torch.randn(3, dim, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(hadamard(x), x @ matrix.T / dim**0.5)
 
@@ -75,14 +92,20 @@ def test_a_codebook_is_what_lloyd_and_max_ask_for(dim: int, bits: int) -> None:
     density = (1 - grid**2) ** ((dim - 3) / 2)
     cell = torch.bucketize(grid, (book[1:] + book[:-1]) / 2)
     mass = torch.zeros(len(book), dtype=torch.float64).index_add_(0, cell, density)
-    means = torch.zeros(len(book), dtype=torch.float64).index_add_(0, cell, density * grid) / mass.clamp_min(1e-300)
+    means = torch.zeros(len(book), dtype=torch.float64).index_add_(
+        0, cell, density * grid
+    ) / mass.clamp_min(1e-300)
     heavy = mass / mass.sum() > 1e-6
     torch.testing.assert_close(means[heavy], book[heavy], atol=2e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("bits", "wanted"), [("1", 0.36), ("2", 0.117), ("3", 0.034), ("4", 0.0095)])
+@pytest.mark.parametrize(
+    ("bits", "wanted"), [("1", 0.36), ("2", 0.117), ("3", 0.034), ("4", 0.0095)]
+)
 @pytest.mark.parametrize("rotation", ["dense", "hadamard"])
-def test_the_distortion_of_random_unit_vectors_is_the_known_one(bits: str, wanted: float, rotation: Rotation) -> None:
+def test_the_distortion_of_random_unit_vectors_is_the_known_one(
+    bits: str, wanted: float, rotation: Rotation
+) -> None:
     x = units(3000, 128)
     found = (back_and_forth(Turned(128, int(bits), rotation, 0, CPU), x) - x).pow(2).sum(-1).mean()
     assert float(found) == pytest.approx(wanted, rel=0.03)
@@ -98,18 +121,27 @@ def test_no_distortion_is_above_the_bound(bits: int) -> None:
 def test_the_distortion_of_one_vector_does_not_depend_on_its_length() -> None:
     x, coder = units(1, 128), Turned(128, 2, "dense", 0, CPU)
     for size in (1e-3, 1.0, 1e3):
-        torch.testing.assert_close(back_and_forth(coder, x * size) / size, back_and_forth(coder, x), atol=1e-3, rtol=1e-2)
+        torch.testing.assert_close(
+            back_and_forth(coder, x * size) / size, back_and_forth(coder, x), atol=1e-3, rtol=1e-2
+        )
 
 
 @pytest.mark.parametrize("bits", [2, 3])
-def test_over_many_sketches_the_inner_product_is_unbiased_and_plain_codes_are_not(bits: int) -> None:
+def test_over_many_sketches_the_inner_product_is_unbiased_and_plain_codes_are_not(
+    bits: int,
+) -> None:
     x, q = units(1, 64, seed=1), units(1, 64, seed=2)
     q = (q + 2 * x) / 3
     wanted = float((q * x).sum())
 
     def mean(kind: type[Turned]) -> tuple[float, float]:
         coders = [kind(64, int(bits), "dense", 2 * seed, CPU) for seed in range(800)]
-        found = torch.tensor([float((coder.turn(q) * coder.read(coder.write(x), torch.float32)).sum()) for coder in coders])
+        found = torch.tensor(
+            [
+                float((coder.turn(q) * coder.read(coder.write(x), torch.float32)).sum())
+                for coder in coders
+            ]
+        )
         return float(found.mean()), float(found.std() / len(found) ** 0.5)
 
     unbiased, error = mean(Unbiased)
@@ -119,7 +151,9 @@ def test_over_many_sketches_the_inner_product_is_unbiased_and_plain_codes_are_no
 
 
 @pytest.mark.parametrize(("bits", "wanted"), [("5/2", 0.075), ("7/2", 0.0217)])
-def test_half_bits_lie_between_their_neighbours_where_channels_are_alike(bits: str, wanted: float) -> None:
+def test_half_bits_lie_between_their_neighbours_where_channels_are_alike(
+    bits: str, wanted: float
+) -> None:
     x = units(3000, 128)
     found = (decoded(TurboQuant(bits=Fraction(bits)), x) - x).pow(2).sum(-1).mean()
     assert float(found) == pytest.approx(wanted, rel=0.04)
@@ -132,7 +166,9 @@ def test_half_bits_spend_their_extra_bit_on_the_channels_that_are_large() -> Non
     x[1, :, 32:] *= 10
 
     def error(bits: str) -> float:
-        return float((decoded(TurboQuant(bits=Fraction(bits)), x) - x).pow(2).sum() / x.pow(2).sum())
+        return float(
+            (decoded(TurboQuant(bits=Fraction(bits)), x) - x).pow(2).sum() / x.pow(2).sum()
+        )
 
     assert error("5/2") < 1.05 * error("3")
     assert error("5/2") < 0.4 * error("2")
@@ -160,7 +196,9 @@ def test_a_norm_beyond_16_bits_is_refused() -> None:
         ("1/2", "mse", "8"),
     ],
 )
-def test_a_share_takes_the_most_bits_that_fit_with_the_norms(tau: str, variant: str, bits: str) -> None:
+def test_a_share_takes_the_most_bits_that_fit_with_the_norms(
+    tau: str, variant: str, bits: str
+) -> None:
     codec = parse(f"turboquant[tau={tau},variant={variant}]").codec
     assert codec is not None
     fitted = codec.at(shape=shape(), tokens=100)

@@ -17,14 +17,20 @@ from scbench.methods import parse
 from scbench.methods.generation.blocks import best, fewest, past
 from scbench.methods.generation.xattention import XAttention, block_masses
 
-SHAPE = CacheShape(layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4)
+SHAPE = CacheShape(
+    layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
+)
 SCALE = 0.5
 
 
 def made(tokens: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(2, 2, tokens, 16, generator=generator)
-    return q, torch.randn(2, tokens, 16, generator=generator), torch.randn(2, tokens, 16, generator=generator)
+    return (
+        q,
+        torch.randn(2, tokens, 16, generator=generator),
+        torch.randn(2, tokens, 16, generator=generator),
+    )
 
 
 @settings(deadline=None, max_examples=20)
@@ -37,7 +43,9 @@ def test_stride_one_gives_the_exact_mass_of_every_block(tokens: int, block: int,
     padded = torch.zeros(rows * block, rows * block)
     padded[:tokens, :tokens] = weights
     wanted = padded.view(rows, block, rows, block).sum(dim=(1, 3))
-    torch.testing.assert_close(block_masses(q[0, 0], k[0], block, 1, SCALE), wanted, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        block_masses(q[0, 0], k[0], block, 1, SCALE), wanted, atol=1e-4, rtol=1e-4
+    )
 
 
 def test_an_estimate_is_the_antidiagonal_of_its_tile() -> None:
@@ -50,31 +58,50 @@ def test_an_estimate_is_the_antidiagonal_of_its_tile() -> None:
             piece = q[0, 0, 8 * row : 8 * row + 8].flip(0) * k[0, 8 * column : 8 * column + 8]
             estimates[row, column] = float(piece.sum()) * SCALE / 8
     assert estimates[2, 1].item() == pytest.approx(antidiagonal * SCALE / 8, abs=1e-4)
-    torch.testing.assert_close(block_masses(q[0, 0], k[0], 8, 8, SCALE), torch.softmax(estimates, dim=-1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        block_masses(q[0, 0], k[0], 8, 8, SCALE),
+        torch.softmax(estimates, dim=-1),
+        atol=1e-5,
+        rtol=1e-5,
+    )
 
 
 @settings(deadline=None, max_examples=20)
 @given(tokens=st.integers(48, 400), budget=st.integers(48, 200), seed=st.integers(0, 9))
-def test_a_budget_keeps_exactly_its_blocks_and_never_the_future(tokens: int, budget: int, seed: int) -> None:
+def test_a_budget_keeps_exactly_its_blocks_and_never_the_future(
+    tokens: int, budget: int, seed: int
+) -> None:
     q, k, v = made(tokens, seed)
     method = XAttention(budget_tokens=budget)
     block, stride, count = method.sizes(tokens)
     assert count is not None
     seen = torch.stack(
-        [torch.stack([method.seen(q[h, g], k[h], block, stride, count, SCALE) for g in range(2)]) for h in range(2)]
+        [
+            torch.stack([method.seen(q[h, g], k[h], block, stride, count, SCALE) for g in range(2)])
+            for h in range(2)
+        ]
     )
     rows = seen.shape[2]
     assert bool((seen.sum(dim=-1) == torch.arange(1, rows + 1).clamp(max=count)).all())
     assert bool(seen[..., 0].all())
     assert bool(seen.diagonal(dim1=2, dim2=3).all())
     assert bool((seen <= past(rows, seen.device)).all())
-    wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=sparse.block_mask(seen, block, tokens))
-    torch.testing.assert_close(method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=tokens), wanted, atol=1e-5, rtol=1e-5)
+    wanted, _ = reference.attend(
+        q, k, v, scale=SCALE, mask_TS=sparse.block_mask(seen, block, tokens)
+    )
+    torch.testing.assert_close(
+        method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=tokens),
+        wanted,
+        atol=1e-5,
+        rtol=1e-5,
+    )
 
 
 @settings(deadline=None, max_examples=30)
 @given(rows=st.integers(1, 12), share=st.floats(0.05, 0.99), seed=st.integers(0, 99))
-def test_the_fewest_blocks_reach_the_threshold_and_one_less_does_not(rows: int, share: float, seed: int) -> None:
+def test_the_fewest_blocks_reach_the_threshold_and_one_less_does_not(
+    rows: int, share: float, seed: int
+) -> None:
     mass = torch.rand(rows, rows, generator=torch.Generator().manual_seed(seed)).tril()
     forced = torch.eye(rows, dtype=torch.bool)
     forced[:, 0] = True
@@ -90,11 +117,16 @@ def test_the_fewest_blocks_reach_the_threshold_and_one_less_does_not(rows: int, 
 
 def test_a_higher_threshold_sees_more_and_one_sees_all() -> None:
     q, k, v = made(300)
-    seen = [XAttention(threshold=x, block_tokens=16, stride=4).seen(q[0, 0], k[0], 16, 4, None, SCALE) for x in (0.3, 0.6, 0.9)]
+    seen = [
+        XAttention(threshold=x, block_tokens=16, stride=4).seen(q[0, 0], k[0], 16, 4, None, SCALE)
+        for x in (0.3, 0.6, 0.9)
+    ]
     assert bool((seen[0] <= seen[1]).all() and (seen[1] <= seen[2]).all())
     assert int(seen[0].sum()) < int(seen[2].sum())
     wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(300, 300))
-    ours = XAttention(threshold=1.0, block_tokens=16, stride=4).attend(q, k, v, layer=0, scale=SCALE, total_tokens=300)
+    ours = XAttention(threshold=1.0, block_tokens=16, stride=4).attend(
+        q, k, v, layer=0, scale=SCALE, total_tokens=300
+    )
     torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-5)
 
 
@@ -105,9 +137,16 @@ def test_equal_scores_go_to_the_earlier_block() -> None:
 
 @pytest.mark.parametrize(
     ("tokens", "tau", "sizes"),
-    [(131_072, "1/32", (128, 8, 32)), (4_096, "1/32", (32, 2, 4)), (2_048, "1/32", (16, 2, 4)), (1_024, "1/8", (32, 2, 4))],
+    [
+        (131_072, "1/32", (128, 8, 32)),
+        (4_096, "1/32", (32, 2, 4)),
+        (2_048, "1/32", (16, 2, 4)),
+        (1_024, "1/8", (32, 2, 4)),
+    ],
 )
-def test_a_share_maps_to_the_published_sizes(tokens: int, tau: str, sizes: tuple[int, int, int]) -> None:
+def test_a_share_maps_to_the_published_sizes(
+    tokens: int, tau: str, sizes: tuple[int, int, int]
+) -> None:
     assert XAttention(tau=Fraction(tau)).sizes(tokens) == sizes
 
 

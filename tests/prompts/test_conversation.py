@@ -16,11 +16,17 @@ def whole_ids(tok: HfTokenizer, messages: list[dict[str, str]]) -> tuple[int, ..
 
 
 @pytest.mark.parametrize("history", [History.GOLD, History.MODEL])
-def test_every_prompt_equals_a_full_render_of_its_messages(chat: HfTokenizer, history: History) -> None:
+def test_every_prompt_equals_a_full_render_of_its_messages(
+    chat: HfTokenizer, history: History
+) -> None:
     session = pairs_session(pairs=900)  # long enough for the context to be read only once
     talk = Conversation(session, chat, Protocol(history=history), Mode.MULTI_TURN)
     words = talk._writer.wording
-    said = [turn.gold for turn in session.turns] if history is History.GOLD else [" 17\n", "none of  them", "3"]
+    said = (
+        [turn.gold for turn in session.turns]
+        if history is History.GOLD
+        else [" 17\n", "none of  them", "3"]
+    )
     messages = [{"role": "user", "content": f"{words.head()}{session.context}\n\n{words.ask(0)}"}]
     for turn in range(3):
         assert talk.prompt(turn, said).ids == whole_ids(chat, messages)
@@ -35,7 +41,10 @@ def test_every_request_equals_a_full_render_of_its_message(chat: HfTokenizer) ->
     talk = Conversation(session, chat, STRICT, Mode.MULTI_REQUEST)
     words = talk._writer.wording
     for turn in range(3):
-        message = {"role": "user", "content": f"{words.head()}{session.context}\n\n{words.ask(turn)}"}
+        message = {
+            "role": "user",
+            "content": f"{words.head()}{session.context}\n\n{words.ask(turn)}",
+        }
         assert talk.prompt(turn).ids == whole_ids(chat, [message])
 
 
@@ -53,7 +62,9 @@ def test_both_modes_share_one_context(chat: HfTokenizer) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("style", ["llama", "chatml", "mistral", "glm", None])
-def test_context_is_a_prefix_of_every_prompt_and_holds_nearly_all_of_the_context(style: str | None, mode: Mode) -> None:
+def test_context_is_a_prefix_of_every_prompt_and_holds_nearly_all_of_the_context(
+    style: str | None, mode: Mode
+) -> None:
     session = pairs_session()
     talk = Conversation(session, tokenizer(style), STRICT, mode)
     for turn in range(3):
@@ -80,7 +91,10 @@ def test_evidence_tokens_decode_to_the_evidence(style: str | None) -> None:
     session = pairs_session()
     talk = Conversation(session, tokenizer(style), STRICT, Mode.MULTI_TURN)
     for turn, asked in enumerate(session.turns):
-        found = {role: tokenizer(style).decode(talk.context.ids[a:b]) for a, b, role in talk.context.evidence(turn)}
+        found = {
+            role: tokenizer(style).decode(talk.context.ids[a:b])
+            for a, b, role in talk.context.evidence(turn)
+        }
         assert asked.gold in found[Role.ANSWER]
         assert len(found[Role.ANSWER]) <= len(asked.gold) + 6  # neighbours that share a token
         assert f'"{asked.gold}"' in found[Role.SUPPORT]
@@ -94,7 +108,9 @@ def test_later_prompts_begin_with_earlier_ones_in_multi_turn(chat: HfTokenizer) 
 def test_bos_stands_once_at_the_start(chat: HfTokenizer) -> None:
     ids = Conversation(pairs_session(), chat, STRICT, Mode.MULTI_TURN).prompt(2).ids
     bos = chat.raw.bos_token_id
-    assert ids.count(bos) == chat.render_chat([{"role": "user", "content": "x"}], add_generation_prompt=True).count("<s>")
+    assert ids.count(bos) == chat.render_chat(
+        [{"role": "user", "content": "x"}], add_generation_prompt=True
+    ).count("<s>")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -105,7 +121,11 @@ def test_plain_rendering_has_one_bos_and_breaks_at_segments(mode: Mode) -> None:
     assert (ids[0], ids.count(256)) == (256, 1)
     asks = [turn.ask for turn in session.turns]
     head = f"Extract the value corresponding to the specified key in the JSON object below.\n\n{session.context}\n\n"
-    told = f"{head}{asks[0]} {session.turns[0].gold}\n\n{asks[1]}" if mode is Mode.MULTI_TURN else head + asks[1]
+    told = (
+        f"{head}{asks[0]} {session.turns[0].gold}\n\n{asks[1]}"
+        if mode is Mode.MULTI_TURN
+        else head + asks[1]
+    )
     assert tok.decode(ids) == told
 
 
@@ -124,7 +144,9 @@ def test_own_answers_replace_the_golds_only_with_model_history() -> None:
 
 
 def test_own_history_without_the_answers_is_refused() -> None:
-    talk = Conversation(pairs_session(), ByteTokenizer(), Protocol(history=History.MODEL), Mode.MULTI_TURN)
+    talk = Conversation(
+        pairs_session(), ByteTokenizer(), Protocol(history=History.MODEL), Mode.MULTI_TURN
+    )
     with pytest.raises(BadConfig):
         talk.prompt(2, ["only one"])
 
@@ -140,11 +162,15 @@ def test_template_that_rewrites_earlier_turns_is_refused_by_name() -> None:
     thinking = tokenizer("chatml", THINKS)
     with pytest.raises(Mismatch, match="test-chatml"):
         Conversation(pairs_session(), thinking, STRICT, Mode.MULTI_TURN)
-    Conversation(pairs_session(), thinking, STRICT, Mode.MULTI_REQUEST)  # asked alone it does no harm
+    Conversation(
+        pairs_session(), thinking, STRICT, Mode.MULTI_REQUEST
+    )  # asked alone it does no harm
 
 
 def test_tokenizer_that_joins_header_and_answer_is_refused() -> None:
-    gpt2 = tokenizer("llama", is_gpt2=True)  # "\n\n" is one token at the end of a prompt, two before an answer
+    gpt2 = tokenizer(
+        "llama", is_gpt2=True
+    )  # "\n\n" is one token at the end of a prompt, two before an answer
     with pytest.raises(Mismatch, match="joins"):
         Conversation(pairs_session(), gpt2, STRICT, Mode.MULTI_TURN)
 
@@ -164,7 +190,10 @@ def test_a_cache_longer_than_the_prompt_is_no_prefix() -> None:
 
 def test_only_short_answers_without_template_stop_at_a_blank_line() -> None:
     mixed = session_of(
-        "repoqa_and_kv", "def f(): ...\n", [("say f", "def f(): ..."), ('Key: "a"', "b")], subtasks=["repoqa", "kv"]
+        "repoqa_and_kv",
+        "def f(): ...\n",
+        [("say f", "def f(): ..."), ('Key: "a"', "b")],
+        subtasks=["repoqa", "kv"],
     )
     plain = Conversation(mixed, ByteTokenizer(), STRICT, Mode.MULTI_TURN)
     assert [plain.stop_text(turn) for turn in range(2)] == [None, "\n\n"]
@@ -172,20 +201,30 @@ def test_only_short_answers_without_template_stop_at_a_blank_line() -> None:
 
 
 def test_chat_template_can_be_switched_off_but_not_invented() -> None:
-    off = Conversation(pairs_session(), tokenizer("llama"), Protocol(chat_template=False), Mode.MULTI_TURN)
+    off = Conversation(
+        pairs_session(), tokenizer("llama"), Protocol(chat_template=False), Mode.MULTI_TURN
+    )
     assert "<|start|>" not in tokenizer("llama").raw.decode(off.prompt(1).ids)
     with pytest.raises(BadConfig, match="--plain"):
-        Conversation(pairs_session(), ByteTokenizer(), Protocol(chat_template=True), Mode.MULTI_TURN)
+        Conversation(
+            pairs_session(), ByteTokenizer(), Protocol(chat_template=True), Mode.MULTI_TURN
+        )
 
 
 @pytest.mark.parametrize("history", list(History))
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("style", ["llama", "chatml", "mistral", "glm", None])
-def test_official_prompts_go_on_from_their_own_cache_too(style: str | None, mode: Mode, history: History) -> None:
+def test_official_prompts_go_on_from_their_own_cache_too(
+    style: str | None, mode: Mode, history: History
+) -> None:
     session = session_of(
-        "summary", "Report 1: mills\nText. " * 9, [(f"Summarize report {n}", f"report {n} is short") for n in range(3)]
+        "summary",
+        "Report 1: mills\nText. " * 9,
+        [(f"Summarize report {n}", f"report {n} is short") for n in range(3)],
     )
-    talk = Conversation(session, tokenizer(style), Protocol(prompts=PromptSet.OFFICIAL, history=history), mode)
+    talk = Conversation(
+        session, tokenizer(style), Protocol(prompts=PromptSet.OFFICIAL, history=history), mode
+    )
     cached = talk.context.ids
     for turn in range(3):
         prompt = talk.prompt(turn, ["first", "second"][:turn])
@@ -200,7 +239,9 @@ def test_context_that_starts_with_blanks_keeps_its_evidence_under_a_trimming_tem
     from scbench.types import Span
 
     at = session.context.index("beta")
-    session = replace(session, turns=(replace(session.turns[0], evidence=(Span(at, at + 4, Role.ANSWER),)),))
+    session = replace(
+        session, turns=(replace(session.turns[0], evidence=(Span(at, at + 4, Role.ANSWER),)),)
+    )
     talk = Conversation(session, tokenizer("llama"), STRICT, Mode.MULTI_REQUEST)
     ((start, stop, _),) = talk.context.evidence(0)
     assert "beta" in tokenizer("llama").decode(talk.context.ids[start:stop])

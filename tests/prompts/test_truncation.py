@@ -16,16 +16,25 @@ BYTES = ByteTokenizer()
 
 def needed(session: Session, mode: Mode = Mode.MULTI_TURN, history: History = History.GOLD) -> int:
     talk = Conversation(session, BYTES, Protocol(history=history), mode)
-    return max(len(talk.prompt(at, ["x"] * at).ids) + turn.max_new_tokens for at, turn in enumerate(session.turns))
+    return max(
+        len(talk.prompt(at, ["x"] * at).ids) + turn.max_new_tokens
+        for at, turn in enumerate(session.turns)
+    )
 
 
-def short(policy: Truncate, missing: int, mode: Mode = Mode.MULTI_TURN, session: Session | None = None) -> Conversation:
+def short(
+    policy: Truncate, missing: int, mode: Mode = Mode.MULTI_TURN, session: Session | None = None
+) -> Conversation:
     session = session or pairs_session()
-    return Conversation(session, BYTES, Protocol(truncate=policy), mode, needed(session, mode) - missing)
+    return Conversation(
+        session, BYTES, Protocol(truncate=policy), mode, needed(session, mode) - missing
+    )
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_a_window_that_just_fits_truncates_nothing_and_one_token_less_is_refused(mode: Mode) -> None:
+def test_a_window_that_just_fits_truncates_nothing_and_one_token_less_is_refused(
+    mode: Mode,
+) -> None:
     assert short(Truncate.REFUSE, 0, mode).truncated_tokens == 0
     with pytest.raises(TooLong) as error:
         short(Truncate.REFUSE, 1, mode)
@@ -40,9 +49,14 @@ def test_drop_row_leaves_the_session_out() -> None:
 
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("missing", [1, 2, 301])
-def test_middle_keeps_both_halves_of_the_first_prompt_and_every_turn_fits(missing: int, mode: Mode) -> None:
+def test_middle_keeps_both_halves_of_the_first_prompt_and_every_turn_fits(
+    missing: int, mode: Mode
+) -> None:
     session = pairs_session()
-    whole, cut = Conversation(session, BYTES, Protocol(), mode), short(Truncate.MIDDLE, missing, mode)
+    whole, cut = (
+        Conversation(session, BYTES, Protocol(), mode),
+        short(Truncate.MIDDLE, missing, mode),
+    )
     first = whole.context.ids if mode is Mode.MULTI_REQUEST else whole.prompt(0).ids
     kept = cut.context.ids if mode is Mode.MULTI_REQUEST else cut.prompt(0).ids
     budget = len(first) - missing
@@ -50,11 +64,16 @@ def test_middle_keeps_both_halves_of_the_first_prompt_and_every_turn_fits(missin
     assert cut.truncated_tokens == missing
     for at, turn in enumerate(session.turns):
         assert len(cut.prompt(at).ids) + turn.max_new_tokens <= cut.window_tokens  # type: ignore[operator]
-        assert cut.delta(cut.context.ids, cut.prompt(at)) == whole.delta(whole.context.ids, whole.prompt(at))
+        assert cut.delta(cut.context.ids, cut.prompt(at)) == whole.delta(
+            whole.context.ids, whole.prompt(at)
+        )
 
 
 def test_head_keeps_the_start_of_the_context() -> None:
-    whole, cut = Conversation(pairs_session(), BYTES, Protocol(), Mode.MULTI_TURN), short(Truncate.HEAD, 200)
+    whole, cut = (
+        Conversation(pairs_session(), BYTES, Protocol(), Mode.MULTI_TURN),
+        short(Truncate.HEAD, 200),
+    )
     assert cut.context.ids == whole.context.ids[:-200]
 
 
@@ -115,7 +134,11 @@ def test_task_aware_names_what_it_cannot_do() -> None:
     with pytest.raises(Mismatch, match="mf"):
         short(Truncate.TASK_AWARE, 10, session=numbers)
     with pytest.raises(Mismatch, match="turn 1"):
-        short(Truncate.TASK_AWARE, 10, session=session_of("qa_eng", "line\n" * 40, [("Where?", "mill")]))
+        short(
+            Truncate.TASK_AWARE,
+            10,
+            session=session_of("qa_eng", "line\n" * 40, [("Where?", "mill")]),
+        )
     with pytest.raises(TooLong, match="not enough"):
         short(Truncate.TASK_AWARE, 300, session=pairs_session(pairs=4))
 
@@ -125,7 +148,9 @@ def test_task_aware_drops_functions_whole() -> None:
     context = "\n\n\n".join(functions) + "\n"
     session = session_of("repoqa", context, [("the fifth", functions[4])])
     start = context.index(functions[4])
-    asked = replace(session.turns[0], evidence=(Span(start, start + len(functions[4]), Role.SUPPORT),))
+    asked = replace(
+        session.turns[0], evidence=(Span(start, start + len(functions[4]), Role.SUPPORT),)
+    )
     cut = short(Truncate.TASK_AWARE, 120, session=replace(session, turns=(asked,)))
     told = BYTES.decode(cut.context.ids).split(":\n\n", 1)[1]
     assert set(told.strip().split("\n\n\n")) < set(functions)
@@ -153,7 +178,13 @@ def test_own_answers_are_budgeted_at_their_longest_and_refused_beyond() -> None:
 def test_chat_tags_stay_when_the_middle_goes() -> None:
     tok, session = tokenizer("chatml"), pairs_session(pairs=200)
     whole = Conversation(session, tok, Protocol(), Mode.MULTI_TURN)
-    talk = Conversation(session, tok, Protocol(truncate=Truncate.MIDDLE), Mode.MULTI_TURN, len(whole.prompt(2).ids) - 500)
+    talk = Conversation(
+        session,
+        tok,
+        Protocol(truncate=Truncate.MIDDLE),
+        Mode.MULTI_TURN,
+        len(whole.prompt(2).ids) - 500,
+    )
     text = tok.raw.decode(talk.prompt(2).ids)
     assert text.startswith("<|im_start|>system")
     assert text.count("<|im_start|>user") == 3

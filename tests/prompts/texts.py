@@ -27,7 +27,9 @@ GLM = (
     "[gMASK]<sop>{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
-THINKS = CHATML.replace("<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}")
+THINKS = CHATML.replace(
+    "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}"
+)
 TEMPLATES = {"llama": LLAMA, "chatml": CHATML, "mistral": MISTRAL, "glm": GLM}
 SPECIALS = [
     "<s>",
@@ -44,7 +46,9 @@ SPECIALS = [
 ]
 SPECIALS += ["<|user|>", "<|assistant|>", "<|system|>"]
 EOS = {"llama": "</s>", "chatml": "<|im_end|>", "mistral": "</s>", "glm": "</s>"}
-CORPUS = ["The value of the key is told in the book. Question: where was Mara? Answer: the old mill.\n\n"] * 4
+CORPUS = [
+    "The value of the key is told in the book. Question: where was Mara? Answer: the old mill.\n\n"
+] * 4
 CORPUS += [
     '{"otter-maple": "4821",\n "lamp-river": "9033"}',
     "[412, 87, 903, 512]",
@@ -65,14 +69,18 @@ def backend(is_gpt2: bool = False) -> Tokenizer:
     words = pre_tokenizers.Split(Regex(WORDS), "isolated")
     made.pre_tokenizer = level if is_gpt2 else pre_tokenizers.Sequence([words, level])
     made.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=600, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
     made.train_from_iterator(CORPUS, trainer)
     made.add_special_tokens([AddedToken(word, special=True, normalized=False) for word in SPECIALS])
     return made
 
 
 @functools.cache
-def tokenizer(style: str | None, template: str | None = None, *, is_gpt2: bool = False) -> HfTokenizer:
+def tokenizer(
+    style: str | None, template: str | None = None, *, is_gpt2: bool = False
+) -> HfTokenizer:
     raw = PreTrainedTokenizerFast(
         tokenizer_object=backend(is_gpt2),
         bos_token="<s>",
@@ -91,14 +99,39 @@ def pairs_session(pairs: int = 40, turns: int = 3) -> Session:
     for at in asked:
         start, value = context.index(lines[at]), lines[at].split('"')[3]
         inside = context.index(value, start)
-        spans = (Span(start, start + len(lines[at]), Role.SUPPORT), Span(inside, inside + len(value), Role.ANSWER))
+        spans = (
+            Span(start, start + len(lines[at]), Role.SUPPORT),
+            Span(inside, inside + len(value), Role.ANSWER),
+        )
         ask = f'Key: "key-{at}"\nThe value associated with this key is:'
-        made.append(Turn(task="kv", ask=ask, gold=value, wanted=Wanted(golds=(value,)), max_new_tokens=20, evidence=spans))
-    return Session(task="kv", context=context, turns=tuple(made), counted=0, counter="none", recipe={}, digest="0" * 64)
+        made.append(
+            Turn(
+                task="kv",
+                ask=ask,
+                gold=value,
+                wanted=Wanted(golds=(value,)),
+                max_new_tokens=20,
+                evidence=spans,
+            )
+        )
+    return Session(
+        task="kv",
+        context=context,
+        turns=tuple(made),
+        counted=0,
+        counter="none",
+        recipe={},
+        digest="0" * 64,
+    )
 
 
 def session_of(
-    task: str, context: str, asks: list[tuple[str, str]], *, subtasks: list[str] | None = None, **wanted: Any
+    task: str,
+    context: str,
+    asks: list[tuple[str, str]],
+    *,
+    subtasks: list[str] | None = None,
+    **wanted: Any,
 ) -> Session:
     turns = [
         Turn(
@@ -110,4 +143,12 @@ def session_of(
         )
         for at, (ask, gold) in enumerate(asks)
     ]
-    return Session(task=task, context=context, turns=tuple(turns), counted=0, counter="none", recipe={}, digest="1" * 64)
+    return Session(
+        task=task,
+        context=context,
+        turns=tuple(turns),
+        counted=0,
+        counter="none",
+        recipe={},
+        digest="1" * 64,
+    )

@@ -24,9 +24,19 @@ def records() -> list[Record]:
         if one.method == "quest" and one.task == "qa_chn":
             continue
         if one.method == "quest" and one.task == "vt" and one.seed == "0:1":
-            one = replace(one, answer=None, failure=Failure(kind="out-of-memory", why=""), strict=replace(one.strict, value=None))
+            one = replace(
+                one,
+                answer=None,
+                failure=Failure(kind="out-of-memory", why=""),
+                strict=replace(one.strict, value=None),
+            )
         if one.task == "summary" and one.strict.value is not None:
-            one = replace(one, strict=replace(one.strict, value=0.2 + 0.5 * one.strict.value, side={"floor": 0.31}))
+            one = replace(
+                one,
+                strict=replace(
+                    one.strict, value=0.2 + 0.5 * one.strict.value, side={"floor": 0.31}
+                ),
+            )
         if one.method == "a-shape":
             one = replace(one, cost=replace(one.cost, simulated=True))
         found.append(one)

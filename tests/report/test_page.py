@@ -40,7 +40,9 @@ class Tags(HTMLParser):
             self.open.append(tag)
         for name, value in attrs:
             if name in ("src", "href", "action", "data", "srcset", "poster"):
-                (self.links if (value or "").startswith("#") else self.addresses).append(value or "")
+                (self.links if (value or "").startswith("#") else self.addresses).append(
+                    value or ""
+                )
             if name == "id":
                 self.ids.append(value or "")
 
@@ -55,7 +57,9 @@ def read(html: str) -> Tags:
 
 
 def test_page_references_nothing_outside_itself(html: str) -> None:
-    assert [address[:5] for address in read(html).addresses if not address.startswith("data:")] == []
+    assert [
+        address[:5] for address in read(html).addresses if not address.startswith("data:")
+    ] == []
     assert not re.search(r"@import|url\((?!#)", without_vega(html))
     assert "http://" not in without_vega(html)
     assert "https://" not in without_vega(html)
@@ -76,7 +80,12 @@ def test_elements_are_closed_ids_are_unique_and_links_lead_somewhere(html: str) 
 
 def test_names_from_outside_are_escaped_everywhere() -> None:
     evil = "<img src=x onerror=alert(1)>"
-    rows = [one for number in (0, 1) for name in ("dense", evil) for one in session([1.0, 0.0], number=number, method=name)]
+    rows = [
+        one
+        for number in (0, 1)
+        for name in ("dense", evil)
+        for one in session([1.0, 0.0], number=number, method=name)
+    ]
     made = page(summarise(rows, resamples=0), {"host": "</script><b>x"})
     assert evil not in made
     assert "<b>x" not in made
@@ -115,11 +124,19 @@ def test_page_without_records_says_so_and_carries_no_script() -> None:
 def test_single_turn_sessions_have_no_curve() -> None:
     rows = [one for number in range(3) for one in session([1.0], number=number)]
     summary = summarise(rows, resamples=0)
-    assert [chart.title for chart in charts(summary, summary.settings[0])] == ["Quality against bytes held"]
+    assert [chart.title for chart in charts(summary, summary.settings[0])] == [
+        "Quality against bytes held"
+    ]
 
 
 def test_every_method_has_a_colour_of_its_own_and_the_baseline_is_grey(summary: Summary) -> None:
-    text = svg(next(chart for chart in charts(summary, summary.settings[0]) if chart.title.startswith("Quality")))
+    text = svg(
+        next(
+            chart
+            for chart in charts(summary, summary.settings[0])
+            if chart.title.startswith("Quality")
+        )
+    )
     assert text.startswith("<svg")
     assert "#8a8a8a" in text
     assert all(name in text for name in ("dense", "a-shape ‡", "snapkv[tau=1/32]", "quest"))
@@ -132,10 +149,19 @@ def test_charts_carry_their_data_and_no_schema_address(summary: Summary) -> None
         assert "url" not in str(chart.spec)
 
 
-def test_folder_holds_six_files_and_writing_again_changes_nothing(records: list[Record], tmp_path: Path) -> None:
+def test_folder_holds_six_files_and_writing_again_changes_nothing(
+    records: list[Record], tmp_path: Path
+) -> None:
     chosen = [one for one in records if one.task == "kv"]
     written = write_all(chosen, COSTS, MANIFEST, tmp_path / "report", stages=STAGES)
-    assert set(written) == {"report.md", "results.csv", "turns.csv", "cost.csv", "tables.tex", "index.html"}
+    assert set(written) == {
+        "report.md",
+        "results.csv",
+        "turns.csv",
+        "cost.csv",
+        "tables.tex",
+        "index.html",
+    }
     before = {name: path.read_bytes() for name, path in written.items()}
     again = write_all(chosen[::-1], COSTS, MANIFEST, tmp_path / "report", stages=STAGES)
     assert {name: path.read_bytes() for name, path in again.items()} == before

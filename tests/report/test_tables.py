@@ -27,16 +27,26 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(plain_csv.DictReader(io.StringIO(text)))
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.4866, "48.7"), (None, "–"), (-0.031, "−3.1"), (1.0, "100.0")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.4866, "48.7"), (None, "–"), (-0.031, "−3.1"), (1.0, "100.0")]
+)
 def test_scores_are_percent_with_one_decimal(value: float | None, text: str) -> None:
     assert percent(value) == text
 
 
 def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
-    assert (signed(-0.0001), signed(0.0), signed(0.05), signed(-0.05)) == ("0.0", "0.0", "+5.0", "−5.0")
+    assert (signed(-0.0001), signed(0.0), signed(0.05), signed(-0.05)) == (
+        "0.0",
+        "0.0",
+        "+5.0",
+        "−5.0",
+    )
 
 
-@pytest.mark.parametrize(("value", "text"), [(512, "512 B"), (2048, "2.0 KiB"), (3 * 2**20, "3.0 MiB"), (16 * 2**30, "16.0 GiB")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(512, "512 B"), (2048, "2.0 KiB"), (3 * 2**20, "3.0 MiB"), (16 * 2**30, "16.0 GiB")],
+)
 def test_bytes_are_in_binary_units(value: float, text: str) -> None:
     assert bytes_text(value) == text
 
@@ -71,12 +81,20 @@ def test_n_stands_in_the_head_unless_methods_differ(summary: Summary) -> None:
     place = {column.title: place for place, column in enumerate(table.columns)}
     assert table.columns[place["Retr.KV"]].n == "n 20"
     assert table.columns[place["Retr.MultiHop"]].n == ""
-    assert [row.entries[place["Retr.MultiHop"]].n for row in table.rows] == ["n 20", "n 20", "n 20", "n 16"]
+    assert [row.entries[place["Retr.MultiHop"]].n for row in table.rows] == [
+        "n 20",
+        "n 20",
+        "n 20",
+        "n 16",
+    ]
 
 
 def test_failures_are_marked_and_given_as_zero_in_a_note(summary: Summary) -> None:
     notes = score_table(summary, summary.settings[0], "multi-turn").notes
-    assert any(note.startswith("§") and "quest on Retr.MultiHop" in note and "(n 20)" in note for note in notes)
+    assert any(
+        note.startswith("§") and "quest on Retr.MultiHop" in note and "(n 20)" in note
+        for note in notes
+    )
 
 
 def test_floor_of_a_summary_stands_next_to_its_score(summary: Summary) -> None:
@@ -104,7 +122,9 @@ def test_terminal_shows_every_method_and_keeps_its_width(summary: Summary, width
 
 
 def test_terminal_takes_no_name_for_markup() -> None:
-    assert "kivi[bold]" in printed(summarise([*session([1.0]), *session([1.0], method="kivi[bold]")]), 120)
+    assert "kivi[bold]" in printed(
+        summarise([*session([1.0]), *session([1.0], method="kivi[bold]")]), 120
+    )
 
 
 def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_head(summary: Summary) -> None:
@@ -124,7 +144,13 @@ def test_markdown_escapes_a_bar_in_a_name() -> None:
 def test_results_have_a_row_for_each_cell_part_and_average(summary: Summary) -> None:
     rows = rows_of(csv(summary))
     assert len(rows) == len(summary.cells) + len(summary.averages)
-    one = next(row for row in rows if row["task"] == "kv" and row["method"] == "snapkv[tau=1/32]" and row["mode"] == "multi-turn")
+    one = next(
+        row
+        for row in rows
+        if row["task"] == "kv"
+        and row["method"] == "snapkv[tau=1/32]"
+        and row["mode"] == "multi-turn"
+    )
     cell = summary.cell(summary.settings[0], "multi-turn", "snapkv[tau=1/32]", "kv")
     assert cell is not None
     assert float(one["strict"]) == pytest.approx(cell.strict.value)
@@ -134,15 +160,25 @@ def test_results_have_a_row_for_each_cell_part_and_average(summary: Summary) -> 
 
 def test_a_gap_is_an_empty_field_and_never_a_zero(summary: Summary) -> None:
     rows = rows_of(csv(summary))
-    assert {row["strict"] for row in rows if row["title"] == "Global" and row["method"] == "dense"} != {""}
-    assert all(row["strict"] == "" for row in rows if row["title"] == "Retr.Semantic" and row["method"] == "quest")
+    assert {
+        row["strict"] for row in rows if row["title"] == "Global" and row["method"] == "dense"
+    } != {""}
+    assert all(
+        row["strict"] == ""
+        for row in rows
+        if row["title"] == "Retr.Semantic" and row["method"] == "quest"
+    )
 
 
 def test_turns_and_costs_have_a_row_for_each_turn_and_method(summary: Summary) -> None:
     assert len(rows_of(turns_csv(summary))) == summary.turns.height
     costs = rows_of(cost_csv(summary))
     assert {row["method"] for row in costs} == {"dense", "a-shape", "snapkv[tau=1/32]", "quest"}
-    assert (costs[0]["prefill_s"], costs[0]["prefill_s_min"], costs[0]["compress_s"]) == ("0.51", "0.5", "")
+    assert (costs[0]["prefill_s"], costs[0]["prefill_s_min"], costs[0]["compress_s"]) == (
+        "0.51",
+        "0.5",
+        "",
+    )
 
 
 def test_latex_rows_have_as_many_cells_as_their_layout(summary: Summary) -> None:
@@ -171,8 +207,16 @@ def test_no_records_make_a_report_that_says_so() -> None:
 
 
 def test_change_and_slope_over_turns_are_in_the_files_and_in_the_table(summary: Summary) -> None:
-    row = next(row for row in rows_of(csv(summary)) if row["task"] == "kv" and row["method"] == "snapkv[tau=1/32]")
-    trend = next(one for one in summary.trends if (one.task, one.method, one.mode) == ("kv", row["method"], row["mode"]))
+    row = next(
+        row
+        for row in rows_of(csv(summary))
+        if row["task"] == "kv" and row["method"] == "snapkv[tau=1/32]"
+    )
+    trend = next(
+        one
+        for one in summary.trends
+        if (one.task, one.method, one.mode) == ("kv", row["method"], row["mode"])
+    )
     assert float(row["slope_per_turn"]) == pytest.approx(trend.slope.value)
     assert float(row["later_minus_first"]) == pytest.approx(trend.change.estimate.value)
     assert f"slope {signed(trend.slope.value)}" in markdown(summary)
@@ -185,7 +229,10 @@ def test_latex_explains_the_marks_once_for_each_mode(summary: Summary) -> None:
 
 def test_a_task_without_any_record_of_a_method_is_listed_as_a_gap(summary: Summary) -> None:
     gaps = [[row.name, *(entry.main for entry in row.entries)] for row in gap_table(summary).rows]
-    assert [row[0] for row in gaps if row[3] == "Zh.QA" and row[4] == "no record at all"] == ["quest", "quest"]
+    assert [row[0] for row in gaps if row[3] == "Zh.QA" and row[4] == "no record at all"] == [
+        "quest",
+        "quest",
+    ]
 
 
 def test_a_report_without_the_baseline_says_why_there_are_no_differences() -> None:
@@ -195,13 +242,22 @@ def test_a_report_without_the_baseline_says_why_there_are_no_differences() -> No
 
 
 def test_every_table_and_the_head_of_a_page_say_that_its_form_is_tiny() -> None:
-    costs = [{"model": "toy", "method": "dense", "length_tokens": 1024, "form": form, "tpot_s": 1.0} for form in ("tiny", "full")]
+    costs = [
+        {"model": "toy", "method": "dense", "length_tokens": 1024, "form": form, "tpot_s": 1.0}
+        for form in ("tiny", "full")
+    ]
     tiny = summarise([record(form=Form.TINY), record()], costs)
     text = markdown(tiny)
-    assert sum("form: tiny" in line for line in text.splitlines() if line.startswith("## ")) == 2  # scores and costs
+    assert (
+        sum("form: tiny" in line for line in text.splitlines() if line.startswith("## ")) == 2
+    )  # scores and costs
     assert "- Form: form: full, tiny" in text
     assert page(tiny).count("form: tiny") >= 4
-    assert {row["form"] for row in rows_of(csv(tiny))} == {row["form"] for row in rows_of(cost_csv(tiny))} == {"full", "tiny"}
+    assert (
+        {row["form"] for row in rows_of(csv(tiny))}
+        == {row["form"] for row in rows_of(cost_csv(tiny))}
+        == {"full", "tiny"}
+    )
     assert "form:" not in markdown(summarise([record()]))
 
 

@@ -23,10 +23,17 @@ from scbench.tasks import task
 from scbench.types import Cell, Mode, Protocol, Record, Session
 
 NAMES = [llm.name for llm in LLMS]
-OF = {category: [llm.name for llm in LLMS if llm.category == category] for category in (RECURRENT, HYBRID)}
+OF = {
+    category: [llm.name for llm in LLMS if llm.category == category]
+    for category in (RECURRENT, HYBRID)
+}
 STRETCHED = "qwen2.5-32b"
-OWN = {"kivi": "kivi[bits=2,group=16,residual_tokens=32]"}  # the small heads have 16 channels, and its paper's groups 32
-METHOD_OF = {spelling.partition("[")[0]: spelling for spelling in reversed(METHODS) if "+" not in spelling} | OWN
+OWN = {
+    "kivi": "kivi[bits=2,group=16,residual_tokens=32]"
+}  # the small heads have 16 channels, and its paper's groups 32
+METHOD_OF = {
+    spelling.partition("[")[0]: spelling for spelling in reversed(METHODS) if "+" not in spelling
+} | OWN
 PROTOCOL = Protocol(max_new_tokens=3)
 KEPT = ("streaming-llm", "snapkv", "pyramidkv", "adakv", "knorm", "keydiff", "expected-attention")
 CODED = ("kivi", "rtn", "fp8", "turboquant")
@@ -64,23 +71,39 @@ def play(engine: LocalEngine, of: Session, methods: list[str]) -> list[Record]:
 def refused(records: list[Record]) -> dict[str, str]:
     """Method -> why, for those with no answer at all."""
     kinds = {record.failure.kind for record in records if record.failure}
-    assert kinds <= {"refused"}, {record.failure for record in records if record.failure and record.failure.kind != "refused"}
+    assert kinds <= {"refused"}, {
+        record.failure for record in records if record.failure and record.failure.kind != "refused"
+    }
     answered = {record.method for record in records if record.answer}
-    return {r.method.partition("[")[0]: r.failure.why for r in records if r.failure and r.method not in answered}
+    return {
+        r.method.partition("[")[0]: r.failure.why
+        for r in records
+        if r.failure and r.method not in answered
+    }
 
 
 def held(records: list[Record], method: str) -> int:
     """Bytes that the method's stream of the first request held."""
-    found = next(r for r in records if r.method == METHOD_OF[method] and r.mode is Mode.MULTI_REQUEST and r.turn == 0)
+    found = next(
+        r
+        for r in records
+        if r.method == METHOD_OF[method] and r.mode is Mode.MULTI_REQUEST and r.turn == 0
+    )
     assert found.cost is not None
     return found.cost.held_bytes
 
 
 def is_whole(record: Record) -> bool:
-    return record.answer is not None and record.strict.value in (0.0, 1.0)  # a random model may end at once
+    return record.answer is not None and record.strict.value in (
+        0.0,
+        1.0,
+    )  # a random model may end at once
 
 
-@pytest.mark.parametrize("name", ["llama-3.1-8b", "qwen2.5-72b", f"{STRETCHED} stretched", "llama-3-8b-262k", "glm-4-9b-1m"])
+@pytest.mark.parametrize(
+    "name",
+    ["llama-3.1-8b", "qwen2.5-72b", f"{STRETCHED} stretched", "llama-3-8b-262k", "glm-4-9b-1m"],
+)
 def test_every_method_answers_on_every_kind_of_transformer(name: str) -> None:
     name, _, is_stretched = name.partition(" ")
     engine = llms.engine(name, window_tokens=131072 if is_stretched else None)
@@ -102,7 +125,9 @@ def test_every_method_but_those_that_cut_a_state_answers_on_a_hybrid(name: str) 
     assert all(is_whole(record) for record in records if not record.failure)
     state_bytes = engine.facts.shape.recurrent_bytes
     for method in (*KEPT, *CODED):
-        assert held(records, method) - state_bytes < 0.7 * (held(records, "dense") - state_bytes), method
+        assert held(records, method) - state_bytes < 0.7 * (held(records, "dense") - state_bytes), (
+            method
+        )
 
 
 def test_a_hybrids_conversation_goes_on_after_its_attention_was_compressed() -> None:
@@ -112,10 +137,15 @@ def test_a_hybrids_conversation_goes_on_after_its_attention_was_compressed() -> 
 
 
 @pytest.mark.parametrize("name", OF[RECURRENT])
-def test_a_model_without_attention_answers_densely_and_refuses_every_method_by_name(name: str) -> None:
+def test_a_model_without_attention_answers_densely_and_refuses_every_method_by_name(
+    name: str,
+) -> None:
     records = play(llms.engine(name), session(name), list(METHOD_OF.values()))
     why = refused(records)
-    assert set(why) == set(METHOD_OF) - {"dense", "llmlingua-2"}  # these two need no attention layers
+    assert set(why) == set(METHOD_OF) - {
+        "dense",
+        "llmlingua-2",
+    }  # these two need no attention layers
     for method, text in why.items():
         assert text.startswith(str(parse(METHOD_OF[method]))), text
         assert "this model has none" in text
@@ -136,10 +166,17 @@ def test_prompts_in_each_models_kind_of_template_are_full_renders_that_begin_wit
     assert talk.is_chat
     messages: list[dict[str, str]] = []
     for turn in range(2):
-        asked = words.follow_up(turn) if messages else f"{words.head()}{of.context}\n\n{words.ask(turn)}"
+        asked = (
+            words.follow_up(turn)
+            if messages
+            else f"{words.head()}{of.context}\n\n{words.ask(turn)}"
+        )
         messages.append({"role": "user", "content": asked})
         prompt = talk.prompt(turn)
-        assert prompt.ids == tokenizer.encode(tokenizer.render_chat(messages, add_generation_prompt=True)).ids
+        assert (
+            prompt.ids
+            == tokenizer.encode(tokenizer.render_chat(messages, add_generation_prompt=True)).ids
+        )
         assert prompt.ids[: len(talk.context.ids)] == talk.context.ids
         if mode is Mode.MULTI_TURN:
             messages.append({"role": "assistant", "content": words.gold(turn)})
@@ -155,27 +192,39 @@ def test_prompts_in_each_models_kind_of_template_are_full_renders_that_begin_wit
 @torch.inference_mode()
 def own_logits(name: str, ids: tuple[int, ...], window_tokens: int | None) -> torch.Tensor:
     """The last row of the model's own eager attention over everything at once."""
-    engine = llms.engine.__wrapped__(name, window_tokens=window_tokens)  # the fork below keeps our attention; this one changes it
+    engine = llms.engine.__wrapped__(
+        name, window_tokens=window_tokens
+    )  # the fork below keeps our attention; this one changes it
     model = llms.model.__wrapped__(name, window_tokens=window_tokens)
     model.load_state_dict(engine.model.state_dict())
     model.eval().set_attn_implementation("eager")
-    logits: torch.Tensor = model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0, -1].float()
+    logits: torch.Tensor = (
+        model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0, -1].float()
+    )
     return logits
 
 
-@pytest.mark.parametrize(("name", "window_tokens"), [*((name, None) for name in NAMES), (STRETCHED, 131072)])
-def test_a_prompt_read_and_extended_gives_the_models_own_logits(name: str, window_tokens: int | None) -> None:
+@pytest.mark.parametrize(
+    ("name", "window_tokens"), [*((name, None) for name in NAMES), (STRETCHED, 131072)]
+)
+def test_a_prompt_read_and_extended_gives_the_models_own_logits(
+    name: str, window_tokens: int | None
+) -> None:
     engine = llms.engine(name, window_tokens=window_tokens)
     talk = Conversation(session(name), llms.chat(name), PROTOCOL, Mode.MULTI_REQUEST)
     stream = engine.read(talk.context.ids).fork()
     prompt = talk.prompt(0)
     ours = engine.advance([Feed(stream, talk.delta(stream.ids, prompt))])[0]
-    torch.testing.assert_close(ours, own_logits(name, prompt.ids, window_tokens), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        ours, own_logits(name, prompt.ids, window_tokens), atol=1e-4, rtol=1e-3
+    )
 
 
 def test_the_stretched_window_changes_what_is_read() -> None:
     ids = list(range(1, 90))
-    plain, longer = (llms.engine(STRETCHED, window_tokens=window).read(ids).logits_V for window in (None, 131072))
+    plain, longer = (
+        llms.engine(STRETCHED, window_tokens=window).read(ids).logits_V for window in (None, 131072)
+    )
     assert float((plain - longer).abs().max()) > 1e-3
 
 
@@ -198,5 +247,7 @@ def test_a_run_of_it_writes_records_and_a_page(name: str, tmp_path: Path) -> Non
         out=tmp_path,
         quiet=True,
     )
-    assert {record.method for record in result.records() if is_whole(record)} == set(methods.split(","))
+    assert {record.method for record in result.records() if is_whole(record)} == set(
+        methods.split(",")
+    )
     assert (tmp_path / "index.html").stat().st_size > 0

@@ -41,7 +41,9 @@ MODEL = ModelFacts(
     engine="local/1 torch 2.13.0",
     settings={"chunk_tokens": 2048},
 )
-CODE = CodeFacts(task_version=1, rules=("strict/1", "official/1"), scbench="0.1.0", rooms={"kv": 1, "methods": 1})
+CODE = CodeFacts(
+    task_version=1, rules=("strict/1", "official/1"), scbench="0.1.0", rooms={"kv": 1, "methods": 1}
+)
 BASE: dict[str, Any] = {
     "session_digest": "d",
     "mode": Mode.MULTI_TURN,
@@ -57,7 +59,9 @@ CHANGES: dict[str, dict[str, Any]] = {
     "session_digest": {"session_digest": "e"},
     "mode": {"mode": Mode.MULTI_REQUEST},
     "method.spelling": {"method": replace(BASE["method"], spelling="snapkv[tau=1/2]")},
-    "method.parameters": {"method": replace(BASE["method"], parameters={"tau": 0.25, "window_tokens": 33})},
+    "method.parameters": {
+        "method": replace(BASE["method"], parameters={"tau": 0.25, "window_tokens": 33})
+    },
     "turns": {"turns": 4},
     "protocol.prompts": {"protocol": Protocol(prompts=PromptSet.OFFICIAL)},
     "protocol.history": {"protocol": Protocol(history=History.MODEL)},
@@ -65,7 +69,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "protocol.truncate": {"protocol": Protocol(truncate=Truncate.MIDDLE)},
     "protocol.chat_template": {"protocol": Protocol(chat_template=False)},
     "protocol.max_new_tokens": {"protocol": Protocol(max_new_tokens=40)},
-    **{f"model.{f.name}": {"model": replace(MODEL, **{f.name: "other"})} for f in fields(ModelFacts) if f.name != "settings"},
+    **{
+        f"model.{f.name}": {"model": replace(MODEL, **{f.name: "other"})}
+        for f in fields(ModelFacts)
+        if f.name != "settings"
+    },
     "model.settings": {"model": replace(MODEL, settings={"chunk_tokens": 4096})},
     "form": {"form": Form.TINY},
     "code.task_version": {"code": replace(CODE, task_version=2)},
@@ -90,12 +98,16 @@ def test_all_the_changed_keys_differ_from_each_other() -> None:
 
 def test_no_field_is_left_out_of_the_changes() -> None:
     parts = {"protocol": Protocol, "model": ModelFacts, "code": CodeFacts, "method": MethodFacts}
-    wanted = {f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)} | (BASE.keys() - parts.keys())
+    wanted = {f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)} | (
+        BASE.keys() - parts.keys()
+    )
     assert wanted == CHANGES.keys()
 
 
 def test_spelling_out_the_papers_default_changes_nothing() -> None:
-    assert cell_key(**(BASE | {"protocol": Protocol(compress_after=CompressAfter.FIRST_QUERY)})) == cell_key(**BASE)
+    assert cell_key(
+        **(BASE | {"protocol": Protocol(compress_after=CompressAfter.FIRST_QUERY)})
+    ) == cell_key(**BASE)
 
 
 def test_the_order_of_parameters_changes_nothing() -> None:
@@ -108,7 +120,13 @@ def test_the_key_is_the_same_in_a_process_with_another_hash_seed_and_without_tor
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_cells as t; "
         "print(t.cell_key(**t.BASE)); sys.exit('torch' in sys.modules)"
     )
-    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"})
+    got = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": "7"},
+    )
     assert got.stdout.strip() == cell_key(**BASE)
 
 
@@ -133,21 +151,43 @@ def test_canonical_json_is_pinned() -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(1, 1.0), (1, True), (0, None), ("1", 1), ([], {}), (Dense(), AShape()), ("a\u0301", "á"), ([1], [[1]])],
+    [
+        (1, 1.0),
+        (1, True),
+        (0, None),
+        ("1", 1),
+        ([], {}),
+        (Dense(), AShape()),
+        ("a\u0301", "á"),
+        ([1], [[1]]),
+    ],
     ids=repr,
 )
 def test_what_may_mean_different_things_gets_different_digests(one: object, other: object) -> None:
     assert digest(one) != digest(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [((1, 2), [1, 2]), (0.0, -0.0), (Colour.RED, "red")], ids=repr)
+@pytest.mark.parametrize(
+    ("one", "other"), [((1, 2), [1, 2]), (0.0, -0.0), (Colour.RED, "red")], ids=repr
+)
 def test_what_means_the_same_gets_the_same_digest(one: object, other: object) -> None:
     assert digest(one) == digest(other)
 
 
 @pytest.mark.parametrize(
     "bad",
-    [float("nan"), float("inf"), {1}, b"x", print, {1: 2}, Path("x"), Dense, "\ud800", {"deep": [{"er": float("nan")}]}],
+    [
+        float("nan"),
+        float("inf"),
+        {1},
+        b"x",
+        print,
+        {1: 2},
+        Path("x"),
+        Dense,
+        "\ud800",
+        {"deep": [{"er": float("nan")}]},
+    ],
     ids=repr,
 )
 def test_what_has_no_one_spelling_is_refused(bad: object) -> None:
@@ -161,7 +201,11 @@ def test_a_refusal_says_where() -> None:
 
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -175,7 +219,12 @@ def test_canonical_json_is_json_and_says_the_same(value: object) -> None:
 
 
 def sessions(n: int = 2, turns: int = 5) -> list[SessionFacts]:
-    return [SessionFacts(task="kv", length_tokens=4096, seed=f"a:{i}", turns=turns, digest=f"d{i}", code=CODE) for i in range(n)]
+    return [
+        SessionFacts(
+            task="kv", length_tokens=4096, seed=f"a:{i}", turns=turns, digest=f"d{i}", code=CODE
+        )
+        for i in range(n)
+    ]
 
 
 def grid(**changes: Any) -> list[Any]:
@@ -186,7 +235,9 @@ def grid(**changes: Any) -> list[Any]:
 
 def test_the_grid_is_every_combination_session_by_session() -> None:
     got = [(cell.session_digest, cell.mode, cell.method) for cell in grid()]
-    assert got == [(d, mode, method) for d in ("d0", "d1") for mode in Mode for method in ("snapkv", "dense")]
+    assert got == [
+        (d, mode, method) for d in ("d0", "d1") for mode in Mode for method in ("snapkv", "dense")
+    ]
     assert len({cell.key for cell in grid()}) == 8
 
 
@@ -197,7 +248,13 @@ def test_a_method_named_twice_is_planned_once() -> None:
 def test_a_planned_cell_carries_the_key_of_its_parts() -> None:
     cell = grid()[0]
     assert cell.key == cell_key(**(BASE | {"session_digest": "d0"}))
-    assert (cell.task, cell.length_tokens, cell.seed, cell.model, cell.turns) == ("kv", 4096, "a:0", "toy", 5)
+    assert (cell.task, cell.length_tokens, cell.seed, cell.model, cell.turns) == (
+        "kv",
+        4096,
+        "a:0",
+        "toy",
+        5,
+    )
 
 
 @pytest.mark.parametrize(("most", "turns"), [(None, 5), (3, 3), (9, 5)])

@@ -24,11 +24,19 @@ def logits(token: int) -> Tensor:
     return row
 
 
-def said(script: str, *, limit_tokens: int = 50, stop_text: str | None = None, ends: bool = True) -> tuple[Answer, list[int]]:
+def said(
+    script: str, *, limit_tokens: int = 50, stop_text: str | None = None, ends: bool = True
+) -> tuple[Answer, list[int]]:
     """The answer of a model that would write `script` and then end, and what was fed back to it."""
     tokens = [*script.encode(), *([END] if ends else [])]
     stream = Stream(layers={}, ids=[])
-    loop = decode(stream, logits(tokens[0]), tokenizer=ByteTokenizer(), limit_tokens=limit_tokens, stop_text=stop_text)
+    loop = decode(
+        stream,
+        logits(tokens[0]),
+        tokenizer=ByteTokenizer(),
+        limit_tokens=limit_tokens,
+        stop_text=stop_text,
+    )
     fed: list[int] = []
     try:
         feed = next(loop)
@@ -94,7 +102,9 @@ class Echo:
         return torch.stack([logits(feed.ids[-1]) for feed in feeds])
 
 
-def counting(name: int, steps: int, seen: list[tuple[int, int]], *, breaks_at: int | None = None) -> Play:
+def counting(
+    name: int, steps: int, seen: list[tuple[int, int]], *, breaks_at: int | None = None
+) -> Play:
     """Feeds its name `steps` times and checks that it gets its own row back."""
     stream = Stream(layers={}, ids=[])
     for step in range(steps):
@@ -110,8 +120,15 @@ def test_every_play_runs_to_its_end_with_its_own_rows(lanes: int) -> None:
     seen: list[tuple[int, int]] = []
     steps = [3, 1, 5, 2]
     engine = Echo()
-    assert drive(engine, [counting(name, count, seen) for name, count in enumerate(steps)], lanes=lanes) == []
-    assert sorted(seen) == [(name, step) for name, count in enumerate(steps) for step in range(count)]
+    assert (
+        drive(
+            engine, [counting(name, count, seen) for name, count in enumerate(steps)], lanes=lanes
+        )
+        == []
+    )
+    assert sorted(seen) == [
+        (name, step) for name, count in enumerate(steps) for step in range(count)
+    ]
     assert max(engine.groups) == min(lanes, 4)
     assert sum(engine.groups) == sum(steps)
 
@@ -130,8 +147,19 @@ def test_a_play_that_wants_nothing_is_no_lane() -> None:
 
 def test_a_play_that_raises_is_lost_alone() -> None:
     seen: list[tuple[int, int]] = []
-    lost = drive(Echo(), [counting(0, 3, seen), counting(1, 3, seen, breaks_at=1), counting(2, 3, seen, breaks_at=0)], lanes=9)
-    assert [(one.at, one.is_own, type(one.error)) for one in lost] == [(2, True, KeyError), (1, True, KeyError)]
+    lost = drive(
+        Echo(),
+        [
+            counting(0, 3, seen),
+            counting(1, 3, seen, breaks_at=1),
+            counting(2, 3, seen, breaks_at=0),
+        ],
+        lanes=9,
+    )
+    assert [(one.at, one.is_own, type(one.error)) for one in lost] == [
+        (2, True, KeyError),
+        (1, True, KeyError),
+    ]
     assert (0, 2) in seen
 
 

@@ -71,14 +71,18 @@ def engine(kind: str) -> LocalEngine:
 
 @cache
 def session(kind: str) -> Session:
-    return task("kv").make(seed="equal:0", target=600, turns=1, count=TokenCount(engine(kind).tokenizer))
+    return task("kv").make(
+        seed="equal:0", target=600, turns=1, count=TokenCount(engine(kind).tokenizer)
+    )
 
 
 def solved(kind: str, methods: list[Method], share: str = "1/2") -> EqualBytes:
     return solve(engine(kind), session(kind), methods, share, Protocol())
 
 
-def rows(kind: str, spellings: tuple[str, ...], share: str = "1/2") -> tuple[EqualBytes, dict[str, Fitted]]:
+def rows(
+    kind: str, spellings: tuple[str, ...], share: str = "1/2"
+) -> tuple[EqualBytes, dict[str, Fitted]]:
     found = solved(kind, [parse(text) for text in spellings], share)
     return found, dict(zip(spellings, found.rows, strict=True))
 
@@ -86,7 +90,9 @@ def rows(kind: str, spellings: tuple[str, ...], share: str = "1/2") -> tuple[Equ
 def bytes_of(kind: str, spelling: str, tokens: int) -> int:
     """Held by a fork of a read of its own."""
     method = parse(spelling)
-    ids = [(at * at * 31 + at * 7) % 96 + 32 for at in range(tokens)]  # bytes do not depend on what is said
+    ids = [
+        (at * at * 31 + at * 7) % 96 + 32 for at in range(tokens)
+    ]  # bytes do not depend on what is said
     return fork(engine(kind).read(ids, needs=method.needs), method).held_bytes()
 
 
@@ -95,7 +101,9 @@ def bytes_of(kind: str, spelling: str, tokens: int) -> int:
 def test_a_method_with_a_share_holds_the_target_to_within_a_token(kind: str, share: str) -> None:
     found, fitted = rows(kind, FITTED, share)
     shape = engine(kind).facts.shape
-    assert found.target_bytes == int(Fraction(share) * sixteen_bit_bytes(shape, found.context_tokens))
+    assert found.target_bytes == int(
+        Fraction(share) * sixteen_bit_bytes(shape, found.context_tokens)
+    )
     assert found.token_bytes == shape.token_bytes
     for spelling, row in fitted.items():
         assert row.verdict == MET, row
@@ -106,12 +114,16 @@ def test_a_method_with_a_share_holds_the_target_to_within_a_token(kind: str, sha
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_codec_holds_the_most_bits_under_the_target_and_says_what_the_next_would_hold(kind: str) -> None:
+def test_a_codec_holds_the_most_bits_under_the_target_and_says_what_the_next_would_hold(
+    kind: str,
+) -> None:
     found, fitted = rows(kind, CODECS)
     for spelling, row in fitted.items():
         assert row.verdict in (MET, BELOW), row
         assert row.played is not None
-        assert row.held_bytes == bytes_of(kind, row.played, found.context_tokens) <= found.target_bytes
+        assert (
+            row.held_bytes == bytes_of(kind, row.played, found.context_tokens) <= found.target_bytes
+        )
         codec: Any = parse(row.played).codec
         more = next(bits for bits in (*codec.knob_steps, 99) if bits > codec.bits)
         if more != 99:
@@ -121,7 +133,9 @@ def test_a_codec_holds_the_most_bits_under_the_target_and_says_what_the_next_wou
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_hold_the_target_is_named_with_the_reason_and_its_nearest_bytes(kind: str) -> None:
+def test_what_cannot_hold_the_target_is_named_with_the_reason_and_its_nearest_bytes(
+    kind: str,
+) -> None:
     found, fitted = rows(kind, ("dense", *UNREACHABLE))
     assert fitted["dense"].verdict == REFERENCE
     assert found.methods == ("dense",)
@@ -146,7 +160,9 @@ def test_a_compressed_prompt_is_fitted_by_what_is_left_of_it() -> None:
     row = fitted["llmlingua-2"]
     assert row.verdict in (MET, BELOW)
     assert row.held_bytes is not None
-    assert 0 <= found.target_bytes - row.held_bytes < 40 * found.token_bytes  # words, at whole percents
+    assert (
+        0 <= found.target_bytes - row.held_bytes < 40 * found.token_bytes
+    )  # words, at whole percents
     assert fitted["llmlingua-2[tau=9/10]+snapkv"].verdict == MET
 
 
@@ -170,29 +186,44 @@ def test_forks_decide_where_the_closed_form_is_wrong() -> None:
 
 
 def test_a_recurrent_model_leaves_every_method_out_with_the_reason() -> None:
-    found = solve(tiny("mamba2"), session("gqa"), [parse("dense"), parse("snapkv"), parse("kivi")], "1/2", Protocol())
+    found = solve(
+        tiny("mamba2"),
+        session("gqa"),
+        [parse("dense"), parse("snapkv"), parse("kivi")],
+        "1/2",
+        Protocol(),
+    )
     assert [row.verdict for row in found.rows] == [REFERENCE, OUT, OUT]
     assert all("recurrent" in row.why for row in found.rows[1:])
 
 
 def test_a_hybrid_is_fitted_by_its_attention_layers() -> None:
-    found = solve(tiny("bamba"), session("gqa"), [parse("dense"), parse("knorm")], "1/2", Protocol())
+    found = solve(
+        tiny("bamba"), session("gqa"), [parse("dense"), parse("knorm")], "1/2", Protocol()
+    )
     row = found.rows[1]
     assert row.held_bytes is not None
     assert 0 <= found.target_bytes - row.held_bytes < found.token_bytes
 
 
 @given(st.integers(1, 4000), st.integers(1, 4000), st.integers(1, 8000))
-def test_the_share_of_a_shorter_sample_never_keeps_more_than_it_on_a_longer_context(kept: int, more: int, longer: int) -> None:
+def test_the_share_of_a_shorter_sample_never_keeps_more_than_it_on_a_longer_context(
+    kept: int, more: int, longer: int
+) -> None:
     tokens = kept + more
     assert rounded(Fraction(2 * kept - 1, 2 * tokens) * tokens) == kept
-    assert rounded(Fraction(2 * kept - 1, 2 * tokens) * (tokens + longer)) <= Fraction(kept * (tokens + longer), tokens)
+    assert rounded(Fraction(2 * kept - 1, 2 * tokens) * (tokens + longer)) <= Fraction(
+        kept * (tokens + longer), tokens
+    )
 
 
 def test_the_reference_is_a_cache_in_16_bits_whatever_the_run_stores() -> None:
     sizes = {"layers": 2, "attention_layers": (1,), "query_heads": 4, "kv_heads": 2, "head_dim": 8}
     for dtype_bytes in (2, 4):
-        assert sixteen_bit_bytes(CacheShape(**sizes, dtype_bytes=dtype_bytes, recurrent_bytes=7), 10) == 2 * 2 * 8 * 2 * 10 + 7  # type: ignore[arg-type]
+        assert (
+            sixteen_bit_bytes(CacheShape(**sizes, dtype_bytes=dtype_bytes, recurrent_bytes=7), 10)
+            == 2 * 2 * 8 * 2 * 10 + 7
+        )  # type: ignore[arg-type]
 
 
 GRID: dict[str, Any] = {
@@ -224,14 +255,18 @@ def test_a_run_plays_the_fitted_methods_and_names_the_gap(tmp_path: Path) -> Non
     assert measured == {row.played: row.held_bytes for row in found.rows if row.played}
 
 
-def test_a_killed_run_goes_on_with_the_same_settings_and_reads_no_sample_again(tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_with_the_same_settings_and_reads_no_sample_again(
+    tmp_path: Path,
+) -> None:
     whole = play(tmp_path).records()
     journal = tmp_path / "records.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:5]))
     engine = ToyEngine()
     again = play(tmp_path, engine=engine).records()
-    assert sorted((r.method, r.seed, r.mode, r.turn) for r in again) == sorted((r.method, r.seed, r.mode, r.turn) for r in whole)
+    assert sorted((r.method, r.seed, r.mode, r.turn) for r in again) == sorted(
+        (r.method, r.seed, r.mode, r.turn) for r in whole
+    )
     finished = ToyEngine()
     play(tmp_path, engine=finished)
     assert engine.reads > 0

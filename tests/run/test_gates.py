@@ -24,7 +24,10 @@ HEAD_DIM = 32
 
 def texts(tokens: int = 96, count: int = 3) -> list[Sample]:
     draw = torch.Generator().manual_seed(1)
-    return [Sample(torch.randint(512, (tokens,), generator=draw).tolist(), range(tokens - 12, tokens)) for _ in range(count)]
+    return [
+        Sample(torch.randint(512, (tokens,), generator=draw).tolist(), range(tokens - 12, tokens))
+        for _ in range(count)
+    ]
 
 
 def planted() -> LocalEngine:
@@ -32,10 +35,15 @@ def planted() -> LocalEngine:
     engine = tiny("qwen2", check=False)
     with torch.no_grad():
         for layer in engine.model.model.layers:
-            for projection, rows in ((layer.self_attn.q_proj, 2 * HEAD_DIM), (layer.self_attn.k_proj, HEAD_DIM)):
+            for projection, rows in (
+                (layer.self_attn.q_proj, 2 * HEAD_DIM),
+                (layer.self_attn.k_proj, HEAD_DIM),
+            ):
                 projection.weight[:rows] = 0
                 bias = torch.zeros(rows)
-                bias.view(-1, HEAD_DIM)[:, :8] = 6.0  # the quick angles of RoPE: alike only where positions are near
+                bias.view(-1, HEAD_DIM)[:, :8] = (
+                    6.0  # the quick angles of RoPE: alike only where positions are near
+                )
                 projection.bias[:rows] = bias
     return engine
 
@@ -99,18 +107,26 @@ def test_windows_are_the_papers_where_there_is_room() -> None:
 
 def test_what_cannot_be_searched_is_refused() -> None:
     with pytest.raises(Mismatch, match="lose nothing"):
-        gate_search.search_gates(tiny("mqa", check=False), texts(), sinks=64, recent=64, steps=1, rate=0.1)
+        gate_search.search_gates(
+            tiny("mqa", check=False), texts(), sinks=64, recent=64, steps=1, rate=0.1
+        )
     with pytest.raises(BadConfig, match="at least 1 step"):
-        gate_search.search_gates(tiny("mqa", check=False), texts(), sinks=2, recent=8, steps=0, rate=0.1)
+        gate_search.search_gates(
+            tiny("mqa", check=False), texts(), sinks=2, recent=8, steps=0, rate=0.1
+        )
     short = tiny("mqa", check=False)
     short.sliding_tokens = 50
     with pytest.raises(Mismatch, match="sliding-window layers of 50 tokens"):
         gate_search.search_gates(short, texts(), sinks=2, recent=8, steps=1, rate=0.1)
     with pytest.raises(Mismatch, match="no attention layers"):
-        gate_search.search_gates(tiny("mamba2", check=False), texts(), sinks=2, recent=8, steps=1, rate=0.1)
+        gate_search.search_gates(
+            tiny("mamba2", check=False), texts(), sinks=2, recent=8, steps=1, rate=0.1
+        )
 
 
-def test_the_command_writes_gates_that_the_model_can_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_gates_that_the_model_can_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from typer.testing import CliRunner
 
     from scbench import cli, commands  # noqa: F401  (commands register themselves)
@@ -118,7 +134,20 @@ def test_the_command_writes_gates_that_the_model_can_use(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(load, "load", lambda name, **_: tiny("gqa", check=False))
     file = tmp_path / "gates.json"
-    words = ["search-gates", "tiny", "--out", str(file), "--length", "400", "--steps", "2", "--sessions", "1", "--lr", "0.1"]
+    words = [
+        "search-gates",
+        "tiny",
+        "--out",
+        str(file),
+        "--length",
+        "400",
+        "--steps",
+        "2",
+        "--sessions",
+        "1",
+        "--lr",
+        "0.1",
+    ]
     done = CliRunner().invoke(cli.app, words)
     assert done.exit_code == 0, done.output
     assert "heads have a gate" in done.output
@@ -126,6 +155,8 @@ def test_the_command_writes_gates_that_the_model_can_use(tmp_path: Path, monkeyp
     assert [len(row) for row in said["gates"]] == [2, 2, 2]
     assert said["made"]["steps"] == 2
     engine = tiny("gqa")
-    method = parse(f"duo-attention[full_share=1/2,sink_tokens=4,recent_tokens=20,gates={file},prefill=streaming]")
+    method = parse(
+        f"duo-attention[full_share=1/2,sink_tokens=4,recent_tokens=20,gates={file},prefill=streaming]"
+    )
     method.check(shape=engine.facts.shape, tokens=230)
     assert read_context(engine, method, context()).logical_tokens == 230

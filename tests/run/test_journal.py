@@ -28,7 +28,9 @@ GAP = Score(value=None, rule="strict/1", why="crashed")
 GOOD = Score(value=1.0, rule="strict/1", read="x", side={"em": 1.0})
 
 
-def record(turn: int = 0, key: str = "k", text: str = "ja \u2028 \n 你好 \x00", **changes: object) -> Record:
+def record(
+    turn: int = 0, key: str = "k", text: str = "ja \u2028 \n 你好 \x00", **changes: object
+) -> Record:
     base = Record(
         key=key,
         task="kv",
@@ -54,7 +56,14 @@ def record(turn: int = 0, key: str = "k", text: str = "ja \u2028 \n 你好 \x00"
 
 
 def failed(turn: int = 0, key: str = "k") -> Record:
-    return record(turn, key, answer=None, failure=Failure(kind="out-of-memory", why="64 GiB"), strict=GAP, official=GAP)
+    return record(
+        turn,
+        key,
+        answer=None,
+        failure=Failure(kind="out-of-memory", why="64 GiB"),
+        strict=GAP,
+        official=GAP,
+    )
 
 
 def cell(key: str = "k", turns: int = 5) -> Cell:
@@ -98,7 +107,9 @@ def test_what_was_appended_is_read_back_equal(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-def test_a_cut_at_any_byte_loses_at_most_the_line_it_cuts(three_lines: bytes, data: st.DataObject) -> None:
+def test_a_cut_at_any_byte_loses_at_most_the_line_it_cuts(
+    three_lines: bytes, data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(0, len(three_lines)))
     whole = three_lines[:cut].count(b"\n")
     with tempfile.TemporaryDirectory() as name:
@@ -229,7 +240,9 @@ def test_an_empty_journal_is_a_journal(tmp_path: Path) -> None:
     ],
     ids=["nan", "inf", "surrogate", "object", "list", "neither", "both", "turn"],
 )
-def test_a_record_that_would_not_read_back_equal_is_refused_and_leaves_no_trace(tmp_path: Path, bad: Record) -> None:
+def test_a_record_that_would_not_read_back_equal_is_refused_and_leaves_no_trace(
+    tmp_path: Path, bad: Record
+) -> None:
     with Journal(tmp_path) as journal:
         with pytest.raises(BadRecord):
             journal.extend([record(), bad])
@@ -242,7 +255,11 @@ def test_the_newest_record_of_a_turn_counts(tmp_path: Path) -> None:
         journal.extend([failed(0), record(1), failed(2)])
         journal.append(record(0, text="second try"))
     with Journal(tmp_path) as journal:
-        assert journal.done_turns("k") == {0: record(0, text="second try"), 1: record(1), 2: failed(2)}
+        assert journal.done_turns("k") == {
+            0: record(0, text="second try"),
+            1: record(1),
+            2: failed(2),
+        }
         assert list(journal.done_turns("k", retry_failed=True)) == [0, 1]
         assert journal.missing_turns(cell()) == (3, 4)
         assert journal.missing_turns(cell(), retry_failed=True) == (2, 3, 4)
@@ -257,7 +274,11 @@ def test_current_keeps_the_newest_of_each_turn() -> None:
 
 
 def test_current_never_mixes_cells_that_a_table_could_not_tell_apart() -> None:
-    old, new, elsewhere = [record(0, "old"), record(1, "old")], [record(0, "new")], [record(0, "else", task="vt")]
+    old, new, elsewhere = (
+        [record(0, "old"), record(1, "old")],
+        [record(0, "new")],
+        [record(0, "else", task="vt")],
+    )
     assert current([*old, *new, *elsewhere]) == [*new, *elsewhere]
     assert current([*old, *new, *elsewhere], plan={"old"}) == [*old, *elsewhere]
 
@@ -270,7 +291,9 @@ def full_disk(fd: int, data: memoryview, calls: list[int]) -> int:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_is_told_and_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_and_leaves_the_journal_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     records = fill(tmp_path)
     before = (tmp_path / RECORDS).read_bytes()
     with Journal(tmp_path) as journal:
@@ -286,7 +309,9 @@ def test_a_full_disk_is_told_and_leaves_the_journal_as_it_was(tmp_path: Path, mo
     assert list(read_records(tmp_path)) == [*records, record(4)]
 
 
-def test_a_full_disk_that_cannot_even_take_the_part_back_is_mended_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_that_cannot_even_take_the_part_back_is_mended_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(fd: int, size: int) -> None:
         raise OSError(errno.EIO, "no")
 
@@ -321,7 +346,9 @@ def test_the_kernels_own_limit_on_a_file_leaves_whole_lines(tmp_path: Path) -> N
     assert list(read_records(tmp_path)) == records
 
 
-def test_an_interrupt_while_writing_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_while_writing_leaves_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(fd: int) -> None:
         raise KeyboardInterrupt
 
@@ -454,7 +481,10 @@ def test_many_openings_at_once_let_exactly_one_in(tmp_path: Path) -> None:
 def test_appends_from_many_threads_are_all_whole(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         threads = [
-            threading.Thread(target=lambda key=str(n): [journal.append(record(t, key)) for t in range(5)]) for n in range(8)
+            threading.Thread(
+                target=lambda key=str(n): [journal.append(record(t, key)) for t in range(5)]
+            )
+            for n in range(8)
         ]
         for thread in threads:
             thread.start()
@@ -465,7 +495,10 @@ def test_appends_from_many_threads_are_all_whole(tmp_path: Path) -> None:
     assert len(list(read_records(tmp_path))) == 40
 
 
-@pytest.mark.parametrize("meddle", [lambda p: p.unlink(), lambda p: p.write_bytes(b""), lambda p: shutil.rmtree(p.parent)])
+@pytest.mark.parametrize(
+    "meddle",
+    [lambda p: p.unlink(), lambda p: p.write_bytes(b""), lambda p: shutil.rmtree(p.parent)],
+)
 def test_a_journal_changed_behind_our_back_is_noticed(tmp_path: Path, meddle: object) -> None:
     with Journal(tmp_path / "run") as journal:
         journal.append(record())
@@ -482,7 +515,9 @@ def test_a_closed_journal_takes_no_more(tmp_path: Path) -> None:
         journal.append(record())
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
 def test_a_folder_without_write_permission_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(CannotWrite, match="permission"):
@@ -508,7 +543,9 @@ def test_a_cost_row_is_any_dataclass_or_mapping_with_a_key(tmp_path: Path) -> No
         assert "a" in costs
 
 
-@pytest.mark.parametrize("bad", [{"runs_s": 1}, {"key": "a", "tpot_s": float("nan")}, {"key": 3}, print, [1]], ids=repr)
+@pytest.mark.parametrize(
+    "bad", [{"runs_s": 1}, {"key": "a", "tpot_s": float("nan")}, {"key": 3}, print, [1]], ids=repr
+)
 def test_a_cost_row_without_key_or_with_a_nan_is_refused(tmp_path: Path, bad: object) -> None:
     with Costs(tmp_path) as costs, pytest.raises(BadRecord):
         costs.append(bad)

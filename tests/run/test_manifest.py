@@ -14,7 +14,18 @@ import pytest
 import scbench
 from scbench.errors import BadRecord
 from scbench.run import manifest as room
-from scbench.run.manifest import NAME, add_model, begin, end, hide_secrets, host, manifest, read, revision, versions
+from scbench.run.manifest import (
+    NAME,
+    add_model,
+    begin,
+    end,
+    hide_secrets,
+    host,
+    manifest,
+    read,
+    revision,
+    versions,
+)
 from scbench.types import Form, Mode, Protocol
 
 PROTOCOL = Protocol()
@@ -57,7 +68,9 @@ def test_models_join_their_own_start_as_they_are_loaded(tmp_path: Path) -> None:
         add_model(tmp_path, second, {"name": name, "weights_digest": "w"}, form=Form.TINY)
     runs = read(tmp_path)["runs"]
     assert runs[first]["models"] == []
-    assert runs[second]["models"] == [{"name": name, "weights_digest": "w", "form": "tiny"} for name in ("a", "b")]
+    assert runs[second]["models"] == [
+        {"name": name, "weights_digest": "w", "form": "tiny"} for name in ("a", "b")
+    ]
 
 
 def test_each_start_adds_an_entry_and_its_end(tmp_path: Path) -> None:
@@ -81,7 +94,17 @@ def test_it_can_be_read_by_eye_and_by_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "{", "[]", "null", '{"format":1}', '{"format":1,"runs":[1]}', '{"format":2,"runs":[]}', "\x00\xff"]
+    "bad",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"format":1}',
+        '{"format":1,"runs":[1]}',
+        '{"format":2,"runs":[]}',
+        "\x00\xff",
+    ],
 )
 def test_a_damaged_manifest_is_named_and_left_alone(tmp_path: Path, bad: str) -> None:
     (tmp_path / NAME).write_text(bad, encoding="latin-1")
@@ -139,7 +162,10 @@ def test_accelerators_are_asked_of_a_torch_that_is_there(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "torch", Torch)  # type: ignore[arg-type]
     got = host()
     assert got["threads"] == 3
-    assert got["accelerators"] == [{"name": "NVIDIA Test", "memory_bytes": 1 << 30, "cuda": "13.0"}] * 2
+    assert (
+        got["accelerators"]
+        == [{"name": "NVIDIA Test", "memory_bytes": 1 << 30, "cuda": "13.0"}] * 2
+    )
 
 
 def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,11 +175,15 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.Monk
 
 def git(folder: Path, *words: str) -> None:
     subprocess.run(
-        ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org", *words], check=True, capture_output=True
+        ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@example.org", *words],
+        check=True,
+        capture_output=True,
     )
 
 
-def test_the_revision_is_that_of_a_checkout_which_knows_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_revision_is_that_of_a_checkout_which_knows_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = tmp_path / "__init__.py"
     code.write_text("x = 1\n")
     monkeypatch.setattr(scbench, "__file__", str(code))

@@ -26,7 +26,10 @@ def planted(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
         k[100:140, 0], q[:, 0] = 9.0, 9.0
     if kind == "blocks":  # blocks of 64 talk to the block three before, in any order inside
         for block in range(3, 8):
-            q[block * 64 : block * 64 + 64, block], k[(block - 3) * 64 : (block - 2) * 64, block] = 9.0, 9.0
+            (
+                q[block * 64 : block * 64 + 64, block],
+                k[(block - 3) * 64 : (block - 2) * 64, block],
+            ) = 9.0, 9.0
     return q, k
 
 
@@ -88,7 +91,9 @@ def test_the_command_writes_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(load, "load", lambda name, **_: tiny("gqa"))
     file = tmp_path / "table.json"
-    done = CliRunner().invoke(cli.app, ["search-patterns", "tiny", "--out", str(file), "--length", "2k"])
+    done = CliRunner().invoke(
+        cli.app, ["search-patterns", "tiny", "--out", str(file), "--length", "2k"]
+    )
     assert done.exit_code == 0, done.output
     assert "12 heads" in done.output
     assert [sorted(layer) for layer in json.loads(file.read_text())] == [["0", "1", "2", "3"]] * 3

@@ -27,8 +27,16 @@ class Stage:
 
     def __init__(self, total_units: float, *, terminal: bool = False, quiet: bool = False) -> None:
         self.clock, self.out = Clock(), io.StringIO()
-        console = Console(file=self.out, force_terminal=terminal, width=120, color_system=None, force_interactive=terminal)
-        self.progress = Progress(total_units, console=console, clock=self.clock, ticks=False, quiet=quiet)
+        console = Console(
+            file=self.out,
+            force_terminal=terminal,
+            width=120,
+            color_system=None,
+            force_interactive=terminal,
+        )
+        self.progress = Progress(
+            total_units, console=console, clock=self.clock, ticks=False, quiet=quiet
+        )
 
     def work(self, seconds: float, units: float) -> None:
         self.clock.now_s += seconds
@@ -157,7 +165,9 @@ def test_a_terminal_shows_share_time_left_and_step() -> None:
     with stage.progress as progress:
         stage.work(10.0, 25)
         progress.step("kv 4K [snapkv] dense")
-        assert "run 25 %, 0:10 passed, about 0:30 left: kv 4K [snapkv] dense" in stage.out.getvalue()
+        assert (
+            "run 25 %, 0:10 passed, about 0:30 left: kv 4K [snapkv] dense" in stage.out.getvalue()
+        )
 
 
 def test_quiet_says_nothing_at_all() -> None:
@@ -192,7 +202,10 @@ def test_advances_from_many_threads_are_all_counted() -> None:
     stage = Stage(8000)
     stage.clock.now_s += 60
     with stage.progress as progress:
-        threads = [threading.Thread(target=lambda: [progress.advance(1) for _ in range(1000)]) for _ in range(8)]
+        threads = [
+            threading.Thread(target=lambda: [progress.advance(1) for _ in range(1000)])
+            for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -217,6 +230,9 @@ print(out.getvalue())
     assert re.search(r"run 0 %, 0:0[01] passed: slow", got.stdout)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (7.4, "0:07"), (59.6, "1:00"), (63, "1:03"), (7509, "2:05:09")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (7.4, "0:07"), (59.6, "1:00"), (63, "1:03"), (7509, "2:05:09")],
+)
 def test_times_are_spelled_like_a_clock(seconds: float, text: str) -> None:
     assert spell_s(seconds) == text

@@ -33,7 +33,10 @@ def test_evidence_moves_with_its_words(session: Session) -> None:
 
 
 def test_the_share_of_evidence_left_is_counted_in_characters(session: Session) -> None:
-    shares = [evidence_left(session, rewritten(session, parse(SHORT).generation), turn) for turn in range(3)]
+    shares = [
+        evidence_left(session, rewritten(session, parse(SHORT).generation), turn)
+        for turn in range(3)
+    ]
     assert all(0 <= share < 1 for share in shares)
     assert evidence_left(session, session, 0) == 1.0
 
@@ -73,5 +76,8 @@ def test_the_record_says_what_of_the_evidence_is_left(tmp_path: Path) -> None:
 
 
 def test_the_cost_pass_reads_the_shorter_text(tmp_path: Path) -> None:
-    held = {str(row["method"]): row["held_bytes"] for row in played(tmp_path, sessions=1, cost_sessions=1).costs()}
+    held = {
+        str(row["method"]): row["held_bytes"]
+        for row in played(tmp_path, sessions=1, cost_sessions=1).costs()
+    }
     assert held[SHORT] < 0.8 * held["dense"]

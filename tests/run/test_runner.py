@@ -73,7 +73,14 @@ def test_a_longer_plan_keeps_what_was_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": "1"}, {"history": "none"}, {"compress_after": "context"}, {"prompts": "official"}, {"turns": 2}]
+    "change",
+    [
+        {"seed": "1"},
+        {"history": "none"},
+        {"compress_after": "context"},
+        {"prompts": "official"},
+        {"turns": 2},
+    ],
 )
 def test_changed_settings_never_meet_old_answers(tmp_path: Path, change: dict[str, Any]) -> None:
     play(tmp_path, sessions=1)
@@ -84,14 +91,31 @@ def test_changed_settings_never_meet_old_answers(tmp_path: Path, change: dict[st
 
 def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path) -> None:
     whole = scores(play(tmp_path / "whole", sessions=6))
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in {**GRID, "sessions": 6}.items() if name != "quiet"]
-    command = [sys.executable, "-m", "scbench", "run", *words, "--quiet", f"--out={tmp_path / 'cut'}"]
+    words = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in {**GRID, "sessions": 6}.items()
+        if name != "quiet"
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "scbench",
+        "run",
+        *words,
+        "--quiet",
+        f"--out={tmp_path / 'cut'}",
+    ]
     journal = tmp_path / "cut" / "records.jsonl"
     for lines in (3, 20, 45):
         process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )
-        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < lines):
+        while process.poll() is None and (
+            not journal.exists() or journal.read_bytes().count(b"\n") < lines
+        ):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -103,7 +127,9 @@ def test_a_method_that_cannot_run_is_a_named_gap_and_the_others_go_on(tmp_path: 
     result = play(tmp_path, methods="dense,snapkv[tau=1/1000]", sessions=1)
     by_method = {method: part for (method,), part in result.frame().group_by("method")}
     assert by_method["dense"]["strict"].mean() == 1.0
-    assert by_method["snapkv[tau=1/1000]"]["strict"].null_count() == len(by_method["snapkv[tau=1/1000]"])
+    assert by_method["snapkv[tau=1/1000]"]["strict"].null_count() == len(
+        by_method["snapkv[tau=1/1000]"]
+    )
     why = {r.failure.why for r in result.records() if r.failure is not None}
     assert any("smallest share" in text for text in why)
 
@@ -135,10 +161,14 @@ def test_a_window_that_is_too_short_is_refused_by_numbers(tmp_path: Path) -> Non
         ({"sesions": 3}, BadConfig),
     ],
 )
-def test_a_wrong_word_is_an_error_before_anything_runs(tmp_path: Path, change: dict[str, Any], error: type[Exception]) -> None:
+def test_a_wrong_word_is_an_error_before_anything_runs(
+    tmp_path: Path, change: dict[str, Any], error: type[Exception]
+) -> None:
     with pytest.raises(error):
         play(tmp_path, **change)
-    assert not (tmp_path / "records.jsonl").exists() or not (tmp_path / "records.jsonl").read_bytes()
+    assert (
+        not (tmp_path / "records.jsonl").exists() or not (tmp_path / "records.jsonl").read_bytes()
+    )
 
 
 def test_the_report_is_made_again_from_the_journal_alone(tmp_path: Path) -> None:
@@ -164,11 +194,17 @@ def test_a_prefix_method_counts_what_its_pool_served(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_cleanly_with_what_is_done(tmp_path: Path) -> None:
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in {**GRID, "sessions": 400}.items() if name != "quiet"]
+    words = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in {**GRID, "sessions": 400}.items()
+        if name != "quiet"
+    ]
     command = [sys.executable, "-m", "scbench", "run", *words, "--quiet", f"--out={tmp_path}"]
     journal = tmp_path / "records.jsonl"
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 10):
+    while process.poll() is None and (
+        not journal.exists() or journal.read_bytes().count(b"\n") < 10
+    ):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

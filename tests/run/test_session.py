@@ -57,10 +57,25 @@ def turn_of(key: str) -> Turn:
 
 def session(*asked: str, **changes: Any) -> Session:
     turns = tuple(replace(turn_of(key), **changes) for key in asked or ASKED)
-    return Session(task="kv", context=CONTEXT, turns=turns, counted=len(CONTEXT), counter="bytes", recipe={}, digest="s")
+    return Session(
+        task="kv",
+        context=CONTEXT,
+        turns=turns,
+        counted=len(CONTEXT),
+        counter="bytes",
+        recipe={},
+        digest="s",
+    )
 
 
-def job(method: Method, mode: Mode, protocol: Protocol, of: Session, *, done: dict[int, str] | None = None) -> Job:
+def job(
+    method: Method,
+    mode: Mode,
+    protocol: Protocol,
+    of: Session,
+    *,
+    done: dict[int, str] | None = None,
+) -> Job:
     cell = Cell(
         task="kv",
         length_tokens=700,
@@ -88,7 +103,9 @@ def play(
 ) -> list[Record]:
     records: list[Record] = []
     protocol, of = protocol or Protocol(), of or session()
-    run = SessionRun(engine or ToyEngine(), of, protocol, emit=records.append, needles={}, lanes=lanes)
+    run = SessionRun(
+        engine or ToyEngine(), of, protocol, emit=records.append, needles={}, lanes=lanes
+    )
     chosen = [method if isinstance(method, Method) else parse(method) for method in methods]
     run.play([job(method, mode, protocol, of, done=done) for method in chosen for mode in modes])
     return sorted(records, key=lambda record: (record.method, record.mode, record.turn))
@@ -115,7 +132,10 @@ def test_dense_answers_every_turn_in_both_modes() -> None:
 
 
 def test_evicting_the_needle_loses_the_answer_and_keeping_it_answers() -> None:
-    records = play(["streaming-llm[sink_tokens=160,recent_tokens=200]"], protocol=Protocol(compress_after=CompressAfter.CONTEXT))
+    records = play(
+        ["streaming-llm[sink_tokens=160,recent_tokens=200]"],
+        protocol=Protocol(compress_after=CompressAfter.CONTEXT),
+    )
     assert texts(records) == [GOLDS[0], "", GOLDS[2]] * 2
     assert [record.evidence_kept for record in records] == [1.0, 0.0, 1.0] * 2
     assert [record.strict.value for record in records] == [1.0, 0.0, 1.0] * 2
@@ -123,14 +143,27 @@ def test_evicting_the_needle_loses_the_answer_and_keeping_it_answers() -> None:
 
 @pytest.mark.parametrize("after", list(CompressAfter))
 @pytest.mark.parametrize(
-    "method", ["dense", "snapkv[tau=1/2]", "quest[tau=1/2]", "a-shape[tau=1/2]", "kivi", "streaming-llm[tau=1/2]"]
+    "method",
+    [
+        "dense",
+        "snapkv[tau=1/2]",
+        "quest[tau=1/2]",
+        "a-shape[tau=1/2]",
+        "kivi",
+        "streaming-llm[tau=1/2]",
+    ],
 )
 def test_requests_do_not_depend_on_their_order(method: str, after: CompressAfter) -> None:
     protocol = Protocol(compress_after=after)
     forward = play([method], modes=[Mode.MULTI_REQUEST], protocol=protocol)
-    backward = play([method], modes=[Mode.MULTI_REQUEST], protocol=protocol, of=session(*ASKED[::-1]))
+    backward = play(
+        [method], modes=[Mode.MULTI_REQUEST], protocol=protocol, of=session(*ASKED[::-1])
+    )
     assert texts(forward) == texts(backward)[::-1]
-    alone = [play([method], modes=[Mode.MULTI_REQUEST], protocol=protocol, of=session(key))[0] for key in ASKED]
+    alone = [
+        play([method], modes=[Mode.MULTI_REQUEST], protocol=protocol, of=session(key))[0]
+        for key in ASKED
+    ]
     assert texts(alone) == texts(forward)
     assert [x.cost for x in alone] == [x.cost for x in forward]
 
@@ -159,7 +192,9 @@ class Parrot(ToyEngine):
     ],
 )
 def test_a_turn_sees_the_history_that_was_asked_for(history: History, wanted: list[str]) -> None:
-    records = play(["dense"], modes=[Mode.MULTI_TURN], protocol=Protocol(history=history), engine=Parrot())
+    records = play(
+        ["dense"], modes=[Mode.MULTI_TURN], protocol=Protocol(history=history), engine=Parrot()
+    )
     assert texts(records) == wanted
 
 
@@ -191,10 +226,19 @@ def test_a_cell_with_nothing_to_do_reads_nothing() -> None:
 
 @pytest.mark.parametrize("lanes", [1, 2, 48])
 def test_what_is_packed_together_changes_no_record(lanes: int) -> None:
-    methods = ["dense", "snapkv[tau=1/2]", "kivi", "quest[tau=1/2]", "streaming-llm[tau=1/4]", "a-shape[tau=1/2]", "prefix"]
+    methods = [
+        "dense",
+        "snapkv[tau=1/2]",
+        "kivi",
+        "quest[tau=1/2]",
+        "streaming-llm[tau=1/4]",
+        "a-shape[tau=1/2]",
+        "prefix",
+    ]
     together = play(methods, lanes=lanes)
     assert together == sorted(
-        (record for method in methods for record in play([method])), key=lambda r: (r.method, r.mode, r.turn)
+        (record for method in methods for record in play([method])),
+        key=lambda r: (r.method, r.mode, r.turn),
     )
     assert complete(together)
 
@@ -229,7 +273,9 @@ class Short(ToyEngine):
 
 @pytest.mark.parametrize("fails_at", [15, 25, 35])
 def test_a_forward_that_fails_with_one_play_in_it_is_a_gap_of_that_play(fails_at: int) -> None:
-    records = play(["dense", "kivi"], modes=[Mode.MULTI_REQUEST], engine=ToyEngine(fails_at=fails_at), lanes=1)
+    records = play(
+        ["dense", "kivi"], modes=[Mode.MULTI_REQUEST], engine=ToyEngine(fails_at=fails_at), lanes=1
+    )
     assert complete(records)
     assert [record.failure.kind for record in records if record.failure] == ["out-of-memory"]
 
@@ -304,7 +350,9 @@ def test_prefix_reuse_counts_what_its_pool_served() -> None:
     assert growing[-1] > growing[0]  # a turn finds the turns before it
 
 
-@pytest.mark.parametrize("stages", ["snapkv[tau=1/2]", "h2o[tau=1/2]", "kivi", "quest[tau=1/2]", "a-shape[tau=1/2]"])
+@pytest.mark.parametrize(
+    "stages", ["snapkv[tau=1/2]", "h2o[tau=1/2]", "kivi", "quest[tau=1/2]", "a-shape[tau=1/2]"]
+)
 @pytest.mark.parametrize("after", list(CompressAfter))
 def test_a_pool_before_a_method_changes_no_answer(stages: str, after: CompressAfter) -> None:
     protocol = Protocol(compress_after=after)
@@ -313,14 +361,18 @@ def test_a_pool_before_a_method_changes_no_answer(stages: str, after: CompressAf
     assert None not in texts(pooled)
     assert [record.evidence_kept for record in pooled] == [record.evidence_kept for record in alone]
     for record in pooled:
-        assert (record.cost.hit_tokens or 0) + (record.cost.read_tokens or 0) == record.prompt_tokens
+        assert (record.cost.hit_tokens or 0) + (
+            record.cost.read_tokens or 0
+        ) == record.prompt_tokens
         assert (record.cost.hit_tokens or 0) >= len(CONTEXT)  # whole, not in blocks
         assert record.cost.hit_disk_tokens in (0, None)
 
 
 def test_hits_and_reads_of_every_method_add_up_to_the_prompt() -> None:
     for record in play(["dense", "snapkv[tau=1/2]", "kivi", "prefix"]):
-        assert (record.cost.hit_tokens or 0) + (record.cost.read_tokens or 0) == record.prompt_tokens
+        assert (record.cost.hit_tokens or 0) + (
+            record.cost.read_tokens or 0
+        ) == record.prompt_tokens
 
 
 def test_the_models_limit_of_new_tokens_is_kept() -> None:
@@ -332,12 +384,16 @@ def test_bytes_of_a_record_are_the_closed_form() -> None:
     protocol = Protocol(compress_after=CompressAfter.CONTEXT)
     engine = ToyEngine()
     for spelling in ("dense", "snapkv[tau=1/2]", "kivi", "quest[tau=1/2]"):
-        for record in play([spelling], modes=[Mode.MULTI_REQUEST], protocol=protocol, engine=engine):
+        for record in play(
+            [spelling], modes=[Mode.MULTI_REQUEST], protocol=protocol, engine=engine
+        ):
             cost = record.cost
             assert cost.hit_tokens is not None
             assert cost.logical_tokens is not None
             appended = cost.logical_tokens - cost.hit_tokens
-            formula = parse(spelling).held_bytes(shape=engine.facts.shape, tokens=cost.hit_tokens, appended=appended)
+            formula = parse(spelling).held_bytes(
+                shape=engine.facts.shape, tokens=cost.hit_tokens, appended=appended
+            )
             assert cost.held_bytes == formula
 
 
@@ -347,7 +403,12 @@ engine_of = cache(tiny)
 
 
 @pytest.mark.parametrize(
-    ("kind", "history"), [*(("gqa", history) for history in History), ("jamba", History.MODEL), ("mamba2", History.MODEL)]
+    ("kind", "history"),
+    [
+        *(("gqa", history) for history in History),
+        ("jamba", History.MODEL),
+        ("mamba2", History.MODEL),
+    ],
 )
 def test_dense_turns_equal_re_encoding_the_whole_prompt(kind: str, history: History) -> None:
     """Whatever was shared, forked and packed on the way, each answer is what the model says to the turn's prompt read from scratch."""
@@ -378,7 +439,9 @@ def test_unexpected_errors_say_where_they_come_from() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mha", "gqa", "mqa"])
-def test_what_compresses_after_the_first_query_begins_its_first_answer_as_dense_does(kind: str) -> None:
+def test_what_compresses_after_the_first_query_begins_its_first_answer_as_dense_does(
+    kind: str,
+) -> None:
     """The query has been read over the whole cache by then; only what follows sees less (P23)."""
     dropping = [
         "snapkv[budget_tokens=40]",
@@ -388,7 +451,9 @@ def test_what_compresses_after_the_first_query_begins_its_first_answer_as_dense_
         "knorm[budget_tokens=40]",
     ]
     short = session(*ASKED[:1], max_new_tokens=6)
-    records = play(["dense", *dropping, "kivi[bits=2]"], modes=(Mode.MULTI_TURN,), engine=tiny(kind), of=short)
+    records = play(
+        ["dense", *dropping, "kivi[bits=2]"], modes=(Mode.MULTI_TURN,), engine=tiny(kind), of=short
+    )
     said = {record.method: record.answer.ids for record in records if record.answer}
     assert len(said) == 7
     assert len({ids[:1] for ids in said.values()}) == 1

@@ -33,14 +33,18 @@ SESSION = Session(
     ),
     counted=3000,
     counter="words",
-    recipe=MappingProxyType({"name": "kv", "version": 1, "knobs": {"sizes": (1, 2), "share": 0.5, "none": None}}),
+    recipe=MappingProxyType(
+        {"name": "kv", "version": 1, "knobs": {"sizes": (1, 2), "share": 0.5, "none": None}}
+    ),
     digest="0a" * 32,
 )
 
 
 def test_a_session_comes_back_equal(tmp_path: Path) -> None:
     SessionStore(tmp_path).put(SESSION)
-    assert SessionStore(tmp_path).get(SESSION.digest) == replace(SESSION, recipe=dict(SESSION.recipe))
+    assert SessionStore(tmp_path).get(SESSION.digest) == replace(
+        SESSION, recipe=dict(SESSION.recipe)
+    )
 
 
 def test_the_same_session_is_stored_once_and_as_the_same_bytes(tmp_path: Path) -> None:
@@ -57,7 +61,9 @@ def test_it_takes_far_less_room_than_its_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "text", "other", "json"])
-def test_a_damaged_file_is_an_error_to_read_and_is_written_anew(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_an_error_to_read_and_is_written_anew(
+    tmp_path: Path, damage: str
+) -> None:
     store = SessionStore(tmp_path)
     path = store.put(SESSION)
     whole = path.read_bytes()
@@ -92,14 +98,18 @@ def test_a_digest_cannot_leave_the_folder(tmp_path: Path, digest: str) -> None:
         SessionStore(tmp_path).path(digest)
 
 
-@pytest.mark.parametrize("value", [float("nan"), {1: 2}, print, {1, 2}, b"bytes", "\ud800"], ids=repr)
+@pytest.mark.parametrize(
+    "value", [float("nan"), {1: 2}, print, {1, 2}, b"bytes", "\ud800"], ids=repr
+)
 def test_a_recipe_that_would_come_back_different_is_refused(tmp_path: Path, value: object) -> None:
     with pytest.raises(BadConfig):
         SessionStore(tmp_path).put(replace(SESSION, recipe={"knob": value}))
     assert SessionStore(tmp_path).digests() == []
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file_and_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(fd: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -9,7 +9,19 @@ from typing import Any, TypeVar
 from .sources import CLIPPED, FUNCTIONS, NOTES
 
 T = TypeVar("T")
-TASKS = ("kv", "prefix_suffix", "vt", "repoqa", "qa_eng", "qa_chn", "choice_eng", "mf", "many_shot", "summary", "passkey")
+TASKS = (
+    "kv",
+    "prefix_suffix",
+    "vt",
+    "repoqa",
+    "qa_eng",
+    "qa_chn",
+    "choice_eng",
+    "mf",
+    "many_shot",
+    "summary",
+    "passkey",
+)
 MASK = (1 << 64) - 1
 
 
@@ -17,7 +29,9 @@ class Dice:
     """SplitMix64: the standard library's generator may change its algorithms, and the expected values are kept as data."""
 
     def __init__(self, seed: int) -> None:
-        self.state = seed * 0xD1342543DE82EF95 & MASK  # another constant than the step, or the streams of two seeds would overlap
+        self.state = (
+            seed * 0xD1342543DE82EF95 & MASK
+        )  # another constant than the step, or the streams of two seeds would overlap
 
     def below(self, n: int) -> int:
         self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
@@ -113,7 +127,10 @@ def variants(dice: Dice, gold: str) -> str:
 def answer(dice: Dice, golds: Sequence[str], noise: Sequence[str] = NOISE) -> str:
     parts: list[str] = []
     for _ in range(dice.below(6)):
-        parts += [variants(dice, dice.pick(golds)) if dice.below(2) else dice.pick(noise), dice.pick(JOINTS)]
+        parts += [
+            variants(dice, dice.pick(golds)) if dice.below(2) else dice.pick(noise),
+            dice.pick(JOINTS),
+        ]
     return "".join(parts)
 
 
@@ -132,12 +149,27 @@ def vt(dice: Dice, task: str) -> Item:
 
 
 def qa_eng(dice: Dice, task: str) -> Item:
-    gold = dice.pick(["the old mill", "Ann", "Straße", "A", "", "ﬁsh", "Dr. Stone", "42", "é\u0301"])
+    gold = dice.pick(
+        ["the old mill", "Ann", "Straße", "A", "", "ﬁsh", "Dr. Stone", "42", "é\u0301"]
+    )
     return Item(task, answer(dice, [gold, "The Old-Mill", "Anna", "barn"]), [gold])
 
 
 def qa_chn(dice: Dice, task: str) -> Item:
-    gold = dice.pick(["林小梅", "Ａ座", "A座。", "《红楼梦》", "", "一二三 四五", "ＡＢc", "3月5日", "İstanbul", "——"])
+    gold = dice.pick(
+        [
+            "林小梅",
+            "Ａ座",
+            "A座。",
+            "《红楼梦》",
+            "",
+            "一二三 四五",
+            "ＡＢc",
+            "3月5日",
+            "İstanbul",
+            "——",
+        ]
+    )
     return Item(task, answer(dice, [gold, "是林小梅。", "小明", "王强", gold * 2]), gold)
 
 
@@ -149,16 +181,29 @@ def choice_eng(dice: Dice, task: str) -> Item:
         dice.pick(["The river", "Because", "B", "Bob"]),
     ]
     gold = dice.pick(options)
-    return Item(task, answer(dice, [*options, "A", "B", "C", "D", gold]), [gold, "ABCD"[options.index(gold)]], tuple(options))
+    return Item(
+        task,
+        answer(dice, [*options, "A", "B", "C", "D", gold]),
+        [gold, "ABCD"[options.index(gold)]],
+        tuple(options),
+    )
 
 
 def many_shot(dice: Dice, task: str) -> Item:
-    return Item(task, answer(dice, ["(B) Alice", "A or B", "Because", "The answer is (C)."]), dice.pick("ABCDEFG"))
+    return Item(
+        task,
+        answer(dice, ["(B) Alice", "A or B", "Because", "The answer is (C)."]),
+        dice.pick("ABCDEFG"),
+    )
 
 
 def mf(dice: Dice, task: str) -> Item:
     gold: Any = dice.pick([77, 1234, 0, 5, 34, 10**20, 77.5, 0.5, 12])
-    return Item(task, answer(dice, [str(gold), f"{gold}.9", f"-{gold}", "9" * 400, "77 78 79", ".5", "7."]), gold)
+    return Item(
+        task,
+        answer(dice, [str(gold), f"{gold}.9", f"-{gold}", "9" * 400, "77 78 79", ".5", "7."]),
+        gold,
+    )
 
 
 def passkey(dice: Dice, task: str) -> Item:
@@ -170,7 +215,8 @@ def passkey(dice: Dice, task: str) -> Item:
 def summary(dice: Dice, task: str) -> Item:
     def text(sentences: int) -> str:
         return "".join(
-            " ".join(dice.pick(WORDS) for _ in range(dice.below(14))) + dice.pick([". ", ".\n", "\n", " ", "\n\n"])
+            " ".join(dice.pick(WORDS) for _ in range(dice.below(14)))
+            + dice.pick([". ", ".\n", "\n", " ", "\n\n"])
             for _ in range(sentences)
         )
 
@@ -200,9 +246,13 @@ def code_answer(dice: Dice, sources: Sequence[str]) -> str:
         source = changed(dice, source) if dice.below(3) == 0 else source
         lines = source.split("\n")
         source = "\n".join(lines[: dice.below(len(lines)) + 1]) if dice.below(6) == 0 else source
-        fence = dice.pick(["```", "```", "```", "```python", "```c++", "``` go", "  ```", "~~~", ""])
+        fence = dice.pick(
+            ["```", "```", "```", "```python", "```c++", "``` go", "  ```", "~~~", ""]
+        )
         close = dice.pick(["\n```", "\n```", "\n```", "\n```\n", "", "```", "\n  ```"])
-        text += dice.pick(["", "", "Here it is:\n", dice.pick(NOTES) + "\n"]) + (f"{fence}\n{source}{close}" if fence else source)
+        text += dice.pick(["", "", "Here it is:\n", dice.pick(NOTES) + "\n"]) + (
+            f"{fence}\n{source}{close}" if fence else source
+        )
         text += dice.pick(["\n", "", "\nThat is all.", "\n\n\n"])
     return text
 

@@ -57,7 +57,9 @@ def test_option_inside_a_longer_option_is_not_named() -> None:
 
 
 def test_options_of_a_question_are_the_last_run() -> None:
-    question = "Example (A) x (B) y\nQ: which?\nOptions:\n(A) 01/02/2003\n(B)  a (nice) day \n(C) Bob's"
+    question = (
+        "Example (A) x (B) y\nQ: which?\nOptions:\n(A) 01/02/2003\n(B)  a (nice) day \n(C) Bob's"
+    )
     assert parse_options(question) == ("01/02/2003", "a (nice) day", "Bob's")
     assert parse_options("one line (A) red (B) blue") == ("red", "blue")
     assert parse_options("(B) first, no A") == ()
@@ -76,7 +78,9 @@ def test_options_of_a_question_are_the_last_run() -> None:
         (("Bob", "C"), (), None),
     ],
 )
-def test_gold_is_found_by_text_before_letter(golds: tuple[str, ...], options: tuple[str, ...], letter: str | None) -> None:
+def test_gold_is_found_by_text_before_letter(
+    golds: tuple[str, ...], options: tuple[str, ...], letter: str | None
+) -> None:
     assert gold_letter(golds, options) == letter
 
 

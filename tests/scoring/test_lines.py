@@ -17,7 +17,14 @@ WINDOW = FUNCTIONS["python"]["window"]
 
 
 def line(task: str, prediction: str | None, gold: Any, **more: Any) -> dict[str, Any]:
-    return {"task": task, "subtask": None, "mode": "multi-turn", "prediction": prediction, "gold": gold, **more}
+    return {
+        "task": task,
+        "subtask": None,
+        "mode": "multi-turn",
+        "prediction": prediction,
+        "gold": gold,
+        **more,
+    }
 
 
 def scores(**row: Any) -> tuple[float | None, float | None]:
@@ -37,17 +44,49 @@ OPTIONS = ["Alice", "Dr. Stone", "Bob", "The river"]
         ({"task": "scbench_vt", "prediction": "ABC", "gold": ["ABC", "XYZ"]}, 2 / 3, 0.5),
         ({"task": "scbench_qa_eng", "prediction": "Annabel", "gold": "Ann"}, 0, 1),
         ({"task": "scbench_qa_chn", "prediction": "林小梅", "gold": "林小梅"}, 1, 0.5),
-        ({"task": "scbench_choice_eng", "prediction": "Bob", "gold": "Bob", "options": OPTIONS}, 1, 0),
-        ({"task": "scbench_choice_eng", "prediction": "C.", "gold": "Bob", "options": OPTIONS}, 1, 1),
+        (
+            {"task": "scbench_choice_eng", "prediction": "Bob", "gold": "Bob", "options": OPTIONS},
+            1,
+            0,
+        ),
+        (
+            {"task": "scbench_choice_eng", "prediction": "C.", "gold": "Bob", "options": OPTIONS},
+            1,
+            1,
+        ),
         ({"task": "scbench_choice_eng", "prediction": "C.", "gold": "Bob"}, None, None),
-        ({"task": "scbench_choice_eng", "prediction": "C.", "gold": "Zoe", "options": OPTIONS}, None, None),
+        (
+            {"task": "scbench_choice_eng", "prediction": "C.", "gold": "Zoe", "options": OPTIONS},
+            None,
+            None,
+        ),
         ({"task": "scbench_many_shot", "prediction": "(B) because", "gold": "A"}, 0, 1),
-        ({"task": "scbench_many_shot", "prediction": "Bob", "gold": "C", "options": ["Alice", "Claire", "Bob"]}, 1, 0),
-        ({"task": "scbench_summary_with_needles", "subtask": "scbench_passkey", "prediction": "3: 90210", "gold": "90210"}, 1, 0),
+        (
+            {
+                "task": "scbench_many_shot",
+                "prediction": "Bob",
+                "gold": "C",
+                "options": ["Alice", "Claire", "Bob"],
+            },
+            1,
+            0,
+        ),
+        (
+            {
+                "task": "scbench_summary_with_needles",
+                "subtask": "scbench_passkey",
+                "prediction": "3: 90210",
+                "gold": "90210",
+            },
+            1,
+            0,
+        ),
         ({"task": "kv", "subtask": "kv", "prediction": "", "gold": "4821"}, 0, 0),
     ],
 )
-def test_line_scores_by_both_rules(row: dict[str, Any], strict: float | None, official: float | None) -> None:
+def test_line_scores_by_both_rules(
+    row: dict[str, Any], strict: float | None, official: float | None
+) -> None:
     assert scores(**row) == (strict, official)
 
 
@@ -70,7 +109,9 @@ def test_failed_turn_is_a_gap_under_both_rules() -> None:
 
 def test_needles_are_the_golds_of_one_repo_in_the_lines() -> None:
     def code(source: str, name: str, repo: str, text: str) -> dict[str, Any]:
-        return line("scbench_repoqa", f"```\n{text}\n```", source, name=name, lang="python", repo=repo)
+        return line(
+            "scbench_repoqa", f"```\n{text}\n```", source, name=name, lang="python", repo=repo
+        )
 
     clamp = CLIP.replace("def clip(", "def clamp(").replace("low to high.", "low up to high.")
     alone = score_lines([code(CLIP, "clip", "a", clamp), code(WINDOW, "window", "a", WINDOW)])
@@ -80,14 +121,20 @@ def test_needles_are_the_golds_of_one_repo_in_the_lines() -> None:
     same_repo = score_lines([code(CLIP, "clip", "a", clamp), code(clamp, "clamp", "a", clamp)])
     assert [row["scores"]["official"] for row in same_repo] == [0.0, 1.0]
     assert [row["scores"]["strict"] for row in same_repo] == [0.0, 1.0]
-    told = score_lines([{**code(CLIP, "clip", "a", clamp), "candidates": {"clip": CLIP, "clamp": clamp}}])
+    told = score_lines(
+        [{**code(CLIP, "clip", "a", clamp), "candidates": {"clip": CLIP, "clamp": clamp}}]
+    )
     assert told[0]["scores"] == {"strict": 0.0, "official": 1.0}
 
 
 def test_kv_of_the_code_mix_is_officially_zero_in_multi_request_mode() -> None:
     row = line("scbench_repoqa_and_kv", "4821", "4821", subtask="scbench_kv")
     many, one = score_lines([row, {**row, "mode": "multi-request"}])
-    assert (many["scores"]["official"], one["scores"]["official"], one["scores"]["strict"]) == (1.0, 0.0, 1.0)
+    assert (many["scores"]["official"], one["scores"]["official"], one["scores"]["strict"]) == (
+        1.0,
+        0.0,
+        1.0,
+    )
 
 
 BAD = [
@@ -110,7 +157,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("change", "message"), BAD)
-def test_bad_field_is_named_with_its_line(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_bad_field_is_named_with_its_line(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     rows = [line("scbench_kv", "x", "x"), {**line("scbench_kv", "x", "x"), **change}]
     with pytest.raises(BadRow, match=f"line 2: .*{message}"):
         score_lines(rows)
@@ -130,7 +179,13 @@ def test_missing_prediction_is_not_a_failed_turn() -> None:
 @pytest.mark.parametrize("raw", [b"[1]", b"{", b"\xff{}", b'"x"'])
 def test_a_line_that_is_no_object_is_named(raw: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(line("scbench_kv", "x", "x")).encode() + b"\r\n\n" + raw + b"\n")
+    path.write_bytes(
+        b"\xef\xbb\xbf"
+        + json.dumps(line("scbench_kv", "x", "x")).encode()
+        + b"\r\n\n"
+        + raw
+        + b"\n"
+    )
     with pytest.raises(BadRow, match=r"a\.jsonl:3"):
         score_file(path)
 
@@ -147,15 +202,31 @@ def runner_line(turn: int, prediction: str, truth: Any, **more: Any) -> dict[str
 @pytest.mark.parametrize(
     ("name", "row", "expected"),
     [
-        ("prediction_scbench_kv_multi_turn.jsonl", runner_line(0, "4821", "4821"), ("kv", None, "multi-turn", 1, 1)),
-        ("prediction_scbench_mf_scdq_lingua.jsonl", runner_line(1, "77.5", 77), ("mf", None, "multi-request", 0, 1)),
-        ("prediction_scbench_qa_eng_scdq.jsonl", runner_line(0, "Anna", ["Ann"]), ("qa_eng", None, "multi-request", 0, 1)),
+        (
+            "prediction_scbench_kv_multi_turn.jsonl",
+            runner_line(0, "4821", "4821"),
+            ("kv", None, "multi-turn", 1, 1),
+        ),
+        (
+            "prediction_scbench_mf_scdq_lingua.jsonl",
+            runner_line(1, "77.5", 77),
+            ("mf", None, "multi-request", 0, 1),
+        ),
+        (
+            "prediction_scbench_qa_eng_scdq.jsonl",
+            runner_line(0, "Anna", ["Ann"]),
+            ("qa_eng", None, "multi-request", 0, 1),
+        ),
         (
             "prediction_scbench_choice_eng_multi_turn.jsonl",
             runner_line(0, "C. Bob", ["Bob", "C"]),
             ("choice_eng", None, "multi-turn", None, 1),
         ),
-        ("prediction_scbench_vt_multi_turn.jsonl", runner_line(0, "abc", ["ABC"]), ("vt", None, "multi-turn", 0, 1)),
+        (
+            "prediction_scbench_vt_multi_turn.jsonl",
+            runner_line(0, "abc", ["ABC"]),
+            ("vt", None, "multi-turn", 0, 1),
+        ),
         (
             "prediction_scbench_summary_with_needles_multi_turn.jsonl",
             runner_line(1, "90210", "90210", task="scbench_passkey"),

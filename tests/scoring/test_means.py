@@ -12,7 +12,12 @@ Scored = dict[str, Any]
 
 
 def item(
-    task: str, value: float | None, turn: int = 0, subtask: str | None = None, mode: str = "multi-turn", why: str = "failed"
+    task: str,
+    value: float | None,
+    turn: int = 0,
+    subtask: str | None = None,
+    mode: str = "multi-turn",
+    why: str = "failed",
 ) -> Scored:
     row: Scored = {
         "task": f"scbench_{task}",
@@ -36,7 +41,11 @@ def table(lines: list[Scored], rule: str = "strict") -> dict[str | None, tuple[f
 
 
 def test_mix_is_the_mean_of_its_sub_task_means() -> None:
-    assert table(SESSION) == {"summary": (pytest.approx(0.35), 2), "passkey": (0.5, 2), None: (pytest.approx(0.425), 4)}
+    assert table(SESSION) == {
+        "summary": (pytest.approx(0.35), 2),
+        "passkey": (0.5, 2),
+        None: (pytest.approx(0.425), 4),
+    }
 
 
 def test_released_pairs_are_zero_where_a_sub_task_has_no_item() -> None:
@@ -48,8 +57,14 @@ def test_released_pairs_are_zero_where_a_sub_task_has_no_item() -> None:
 
 def test_mix_without_one_sub_task_is_a_gap() -> None:
     lines = SESSION[:1] + SESSION[2:3]
-    assert table(lines) == {"summary": (pytest.approx(0.35), 2), "passkey": (None, 0), None: (None, 2)}
-    assert {row.subtask: dict(row.gaps) for row in means(lines) if row.rule == "strict"}["passkey"] == {"no items": 1}
+    assert table(lines) == {
+        "summary": (pytest.approx(0.35), 2),
+        "passkey": (None, 0),
+        None: (None, 2),
+    }
+    assert {row.subtask: dict(row.gaps) for row in means(lines) if row.rule == "strict"}[
+        "passkey"
+    ] == {"no items": 1}
     assert official_table(lines)[0].values == ((0.4, 0.0), (0.3, 0.0))
 
 
@@ -91,7 +106,9 @@ def test_released_table_goes_by_turn_in_order_of_appearance_and_pools_requests()
 
 
 def test_released_runner_stops_where_its_scorer_raises() -> None:
-    (row,) = official_table([item("mf", None, why="the published scorer stops here: TypeError"), item("mf", 1.0)])
+    (row,) = official_table(
+        [item("mf", None, why="the published scorer stops here: TypeError"), item("mf", 1.0)]
+    )
     assert (row.values, row.text) == (((None,),), "stopped")
 
 

@@ -17,11 +17,16 @@ from .sources import CLIP
 
 ANY = st.text(st.characters(exclude_categories=[]), max_size=60)
 PIECES = st.lists(
-    st.sampled_from([*NOISE, "```", "\n", " ", "def f():", "(A)", "C", "{", "}", "answer is", "\ud800", "~~~"]), max_size=14
+    st.sampled_from(
+        [*NOISE, "```", "\n", " ", "def f():", "(A)", "C", "{", "}", "answer is", "\ud800", "~~~"]
+    ),
+    max_size=14,
 ).map("".join)
 WANTED = st.builds(
     Wanted,
-    golds=st.lists(ANY | st.sampled_from(["77", "A", "Bob", "林小梅", CLIP]), min_size=0, max_size=3).map(tuple),
+    golds=st.lists(
+        ANY | st.sampled_from(["77", "A", "Bob", "林小梅", CLIP]), min_size=0, max_size=3
+    ).map(tuple),
     generated=st.booleans(),
     question=ANY,
     shape=st.sampled_from([None, "uuid", "digits", "other"]),
@@ -39,8 +44,15 @@ WANTED = st.builds(
 
 
 @settings(deadline=None, max_examples=400)
-@given(task=st.sampled_from(SUBTASKS), rule=st.sampled_from(["strict", "official"]), text=ANY | PIECES, wanted=WANTED)
-def test_any_text_and_any_want_give_a_score(task: str, rule: str, text: str, wanted: Wanted) -> None:
+@given(
+    task=st.sampled_from(SUBTASKS),
+    rule=st.sampled_from(["strict", "official"]),
+    text=ANY | PIECES,
+    wanted=WANTED,
+)
+def test_any_text_and_any_want_give_a_score(
+    task: str, rule: str, text: str, wanted: Wanted
+) -> None:
     score = grade(task, text, wanted, rule=rule)  # type: ignore[arg-type]
     assert score.rule == f"{rule}/1"
     assert score.why if score.is_gap else 0 <= (score.value or 0) <= 1
@@ -73,7 +85,9 @@ def test_a_huge_answer_is_scored_in_seconds(task: str, rule: str) -> None:
     assert time.perf_counter() - start < 10
 
 
-@pytest.mark.parametrize("task", ["kv", "prefix_suffix", "vt", "qa_eng", "many_shot", "summary", "passkey"])
+@pytest.mark.parametrize(
+    "task", ["kv", "prefix_suffix", "vt", "qa_eng", "many_shot", "summary", "passkey"]
+)
 def test_an_ideal_answer_scores_one_under_both_rules(task: str) -> None:
     for item in corpus(task, 60, seed=4):
         golds = item.label if isinstance(item.label, list) else [item.label]

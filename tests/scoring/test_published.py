@@ -22,20 +22,35 @@ SEED = 101  # of the corpus whose expected values are kept; null = the released 
 
 def wanted_of(item: Item) -> Wanted:
     golds = item.label if isinstance(item.label, list) else [item.label]
-    return LineWanted(golds=tuple(map(str, golds)), label=item.label, options=item.options, name=item.name, lang=item.lang)
+    return LineWanted(
+        golds=tuple(map(str, golds)),
+        label=item.label,
+        options=item.options,
+        name=item.name,
+        lang=item.lang,
+    )
 
 
 def typed(task: str, item: Item) -> Wanted:
     """The same want without the label's type, as a turn of a task carries it."""
-    golds = item.label[:1] if task in ("choice_eng", "passkey") and isinstance(item.label, list) else item.label
+    golds = (
+        item.label[:1]
+        if task in ("choice_eng", "passkey") and isinstance(item.label, list)
+        else item.label
+    )
     return Wanted(
-        golds=tuple(map(str, golds if isinstance(golds, list) else [golds])), options=item.options, name=item.name, lang=item.lang
+        golds=tuple(map(str, golds if isinstance(golds, list) else [golds])),
+        options=item.options,
+        name=item.name,
+        lang=item.lang,
     )
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("make", [wanted_of, None], ids=["from a line", "from a turn"])
-def test_thousand_random_answers_score_as_the_released_code_scored_them(task: str, make: Any) -> None:
+def test_thousand_random_answers_score_as_the_released_code_scored_them(
+    task: str, make: Any
+) -> None:
     wrong = []
     for item, expected in zip(corpus(task, 1000, SEED), EXPECTED[task], strict=True):
         wanted = wanted_of(item) if make else typed(task, item)
@@ -72,7 +87,9 @@ CRASHES: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("task", "text", "label"), CRASHES)
-def test_a_gold_on_which_the_released_code_raises_is_a_gap_with_the_exception(task: str, text: str, label: Any) -> None:
+def test_a_gold_on_which_the_released_code_raises_is_a_gap_with_the_exception(
+    task: str, text: str, label: Any
+) -> None:
     score = grade(task, text, LineWanted(golds=("?",), label=label), rule="official")
     assert score.is_gap
     assert "Error" in score.why
@@ -113,13 +130,26 @@ def test_released_oddity_is_kept(task: str, text: str, label: Any, value: float)
 
 def test_kv_half_of_the_code_mix_is_zero_in_multi_request_mode_only() -> None:
     wanted = Wanted(golds=("0f3c",))
-    values = {mode: grade("kv", "0f3c", wanted, rule="official", within="repoqa_and_kv", mode=mode).value for mode in Mode}
+    values = {
+        mode: grade("kv", "0f3c", wanted, rule="official", within="repoqa_and_kv", mode=mode).value
+        for mode in Mode
+    }
     assert values == {Mode.MULTI_TURN: 1.0, Mode.MULTI_REQUEST: 0.0}
-    assert grade("kv", "0f3c", wanted, rule="strict", within="repoqa_and_kv", mode=Mode.MULTI_REQUEST).value == 1.0
-    assert grade("kv", "0f3c", wanted, rule="official", within="kv", mode=Mode.MULTI_REQUEST).value == 1.0
+    assert (
+        grade(
+            "kv", "0f3c", wanted, rule="strict", within="repoqa_and_kv", mode=Mode.MULTI_REQUEST
+        ).value
+        == 1.0
+    )
+    assert (
+        grade("kv", "0f3c", wanted, rule="official", within="kv", mode=Mode.MULTI_REQUEST).value
+        == 1.0
+    )
 
 
 def test_unknown_language_is_refused_and_not_approximated() -> None:
-    score = grade("repoqa", "```\nf\n```", Wanted(golds=("f",), name="f", lang="cobol"), rule="official")
+    score = grade(
+        "repoqa", "```\nf\n```", Wanted(golds=("f",), name="f", lang="cobol"), rule="official"
+    )
     assert score.is_gap
     assert "cobol" in score.why

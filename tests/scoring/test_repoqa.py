@@ -50,7 +50,9 @@ def test_methods_of_classes_are_outermost_and_inner_functions_are_not() -> None:
     assert [f.split("(")[0] for f in outermost(text, "python")] == ["def f", "def g"]
     java = "class Box { int f() { return 1; } Box() { g(); } interface I { void h(); } }"
     assert len(outermost(java, "java")) == 3
-    assert outermost("const f = (x: number) => x + 1;\nlist.map((y) => y);", "typescript") == ["const f = (x: number) => x + 1;"]
+    assert outermost("const f = (x: number) => x + 1;\nlist.map((y) => y);", "typescript") == [
+        "const f = (x: number) => x + 1;"
+    ]
 
 
 def test_python_is_read_by_indentation_without_its_parser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +66,9 @@ def test_python_is_read_by_indentation_without_its_parser(monkeypatch: pytest.Mo
     wanted = Wanted(golds=(CLIP,), name="clip", lang="python")
     assert grade("repoqa", f"```\n{CLIP}\n```", wanted, rule="strict").value == 1.0
     assert grade("repoqa", f"```\n{CLIP}\n```", wanted, rule="official").is_gap
-    assert grade("repoqa", "```\nx\n```", Wanted(golds=("x",), name="x", lang="go"), rule="strict").is_gap
+    assert grade(
+        "repoqa", "```\nx\n```", Wanted(golds=("x",), name="x", lang="go"), rule="strict"
+    ).is_gap
 
 
 def test_released_reader_knows_plain_functions_only() -> None:
@@ -90,13 +94,18 @@ def test_released_reader_knows_plain_functions_only() -> None:
         ("```\na```\n```", "a```\n"),
     ],
 )
-def test_released_reader_takes_the_first_function_else_the_first_block_else_all(text: str, read: str) -> None:
+def test_released_reader_takes_the_first_function_else_the_first_block_else_all(
+    text: str, read: str
+) -> None:
     assert published_reading(text, "python") == read
 
 
 def test_equal_sources_under_two_names_are_one_candidate() -> None:
     wanted = Wanted(
-        golds=(CLIP,), name="clip", lang="python", candidates={"a": CLIP, "b": CLIP.replace("\n", "\n  "), "clip": CLIP}
+        golds=(CLIP,),
+        name="clip",
+        lang="python",
+        candidates={"a": CLIP, "b": CLIP.replace("\n", "\n  "), "clip": CLIP},
     )
     score = grade("repoqa", f"```\n{CLIP}\n```", wanted, rule="strict")
     assert (score.value, score.side["exact"], score.side["similarity"]) == (1.0, 1.0, 1.0)
@@ -104,8 +113,14 @@ def test_equal_sources_under_two_names_are_one_candidate() -> None:
 
 def test_official_needle_order_decides_between_equals() -> None:
     wanted = Wanted(golds=(CLIP,), name="clip", lang="python")
-    for needles, value in (([(CLIP, "copy"), (CLIP, "clip")], 0.0), ([(CLIP, "clip"), (CLIP, "copy")], 1.0)):
-        assert grade("repoqa", f"```\n{CLIP}\n```", wanted, rule="official", needles=needles).value == value
+    for needles, value in (
+        ([(CLIP, "copy"), (CLIP, "clip")], 0.0),
+        ([(CLIP, "clip"), (CLIP, "copy")], 1.0),
+    ):
+        assert (
+            grade("repoqa", f"```\n{CLIP}\n```", wanted, rule="official", needles=needles).value
+            == value
+        )
 
 
 def test_similarities_of_the_table_are_as_described() -> None:
@@ -117,7 +132,9 @@ def test_similarities_of_the_table_are_as_described() -> None:
 def test_three_hundred_candidates_are_searched_in_a_blink() -> None:
     import time
 
-    pool = {f"f{i}": CLIP.replace("clip", f"clip{i}").replace("out", f"out{i % 17}") for i in range(300)}
+    pool = {
+        f"f{i}": CLIP.replace("clip", f"clip{i}").replace("out", f"out{i % 17}") for i in range(300)
+    }
     wanted = Wanted(golds=(pool["f7"],), name="f7", lang="python", candidates=pool)
     start = time.perf_counter()
     assert grade("repoqa", f"```\n{pool['f7']}\n```", wanted, rule="strict").value == 1.0

@@ -23,7 +23,15 @@ def test_norm_folds_width_case_and_marks() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("", ""), ("\n \n", ""), ("a:\nb", "b"), ("a:", "a:"), ("a：\n\nb:\nc", "c"), ("a\nb", "a"), ("a:\n\n", "a:")],
+    [
+        ("", ""),
+        ("\n \n", ""),
+        ("a:\nb", "b"),
+        ("a:", "a:"),
+        ("a：\n\nb:\nc", "c"),
+        ("a\nb", "a"),
+        ("a:\n\n", "a:"),
+    ],
 )
 def test_head_is_the_first_line_that_says_something(text: str, line: str) -> None:
     assert head(text) == line
@@ -65,8 +73,13 @@ def test_only_number_is_kept_even_if_the_question_says_it() -> None:
 
 
 def test_numeric_answer_of_a_generated_row_drops_the_question_s_numbers() -> None:
-    wanted = Wanted(golds=("12",), generated=True, numeric=True, question="How much did lot 7 cost?")
-    assert [strict("qa_eng", text, wanted) for text in ("Lot 7 cost 12 crowns", "12.0", "7", "12 or 13", "")] == [1, 0, 0, 0, 0]
+    wanted = Wanted(
+        golds=("12",), generated=True, numeric=True, question="How much did lot 7 cost?"
+    )
+    assert [
+        strict("qa_eng", text, wanted)
+        for text in ("Lot 7 cost 12 crowns", "12.0", "7", "12 or 13", "")
+    ] == [1, 0, 0, 0, 0]
 
 
 def test_asked_key_is_no_rival_unless_it_is_the_gold() -> None:
@@ -76,7 +89,10 @@ def test_asked_key_is_no_rival_unless_it_is_the_gold() -> None:
 
 
 def test_gold_of_several_words_must_be_the_whole_answer() -> None:
-    assert [strict("kv", text, Wanted(golds=("4 8 2 1",))) for text in ("4 8 2 1", ' "4 8 2 1". ', "4 8 2 1 7")] == [1, 1, 0]
+    assert [
+        strict("kv", text, Wanted(golds=("4 8 2 1",)))
+        for text in ("4 8 2 1", ' "4 8 2 1". ', "4 8 2 1 7")
+    ] == [1, 1, 0]
 
 
 def test_best_of_several_golds_counts_in_published_qa() -> None:
@@ -93,14 +109,21 @@ def test_leak_counts_other_reports_values_and_floor_is_what_their_words_earn() -
         rival_golds=("The bridge cost 977 crowns.", "No."),
     )
     score = grade("summary", "It cost 412 or 977, not 4,120.", wanted, rule="strict")
-    assert (score.side["fact_recall"], score.side["leak"], score.side["floor"]) == (1.0, 1.0, pytest.approx(0.8))
+    assert (score.side["fact_recall"], score.side["leak"], score.side["floor"]) == (
+        1.0,
+        1.0,
+        pytest.approx(0.8),
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [
         ("A dog ran. Then it slept.", ["A dog ran.", "Then it slept."]),
-        ('He said "go!" (It went.) 5 of them? “Yes.”', ['He said "go!"', "(It went.)", "5 of them?", "“Yes.”"]),
+        (
+            'He said "go!" (It went.) 5 of them? “Yes.”',
+            ['He said "go!"', "(It went.)", "5 of them?", "“Yes.”"],
+        ),
         (
             "Dr. Stone met J. Smith et al. In vain, e.g. Here vs. There. See no. 5",
             ["Dr. Stone met J. Smith et al. In vain, e.g. Here vs. There.", "See no. 5"],

@@ -12,7 +12,11 @@ from scbench.types import Wanted
 from .sources import CLIP, FUNCTIONS
 
 Row = tuple[str, Wanted, float, float]  # prediction, what was wanted, official, strict
-G, K, X = "0f3c9a52-7b1e-4d60-9c55-2a8e61d4b7f0", "11111111-7b1e-4d60-9c55-2a8e61d4b7f0", "22222222-7b1e-4d60-9c55-2a8e61d4b7f0"
+G, K, X = (
+    "0f3c9a52-7b1e-4d60-9c55-2a8e61d4b7f0",
+    "11111111-7b1e-4d60-9c55-2a8e61d4b7f0",
+    "22222222-7b1e-4d60-9c55-2a8e61d4b7f0",
+)
 KV = Wanted(golds=(G,), shape="uuid", asked_key=K)
 KV_ROWS: list[Row] = [
     (f'The value for "{K}" is "{G}".', KV, 1, 1),
@@ -47,7 +51,12 @@ VT_ROWS: list[Row] = [
 ]
 WINDOW = FUNCTIONS["python"]["window"]
 CLAMP = CLIP.replace("def clip(", "def clamp(").replace("low to high.", "low up to high.")
-CODE = Wanted(golds=(CLIP,), name="clip", lang="python", candidates={"clip": CLIP, "window": WINDOW, "clamp": CLAMP})
+CODE = Wanted(
+    golds=(CLIP,),
+    name="clip",
+    lang="python",
+    candidates={"clip": CLIP, "window": WINDOW, "clamp": CLAMP},
+)
 TWELVE_WORDS = "Sure, the function that you describe is the following one, I believe:"
 CODE_ROWS: list[Row] = [
     (f"Here it is:\n```python\n{CLIP}\n```\nIt limits values.", CODE, 1, 1),
@@ -59,10 +68,16 @@ CODE_ROWS: list[Row] = [
 ]
 MILL = Wanted(golds=("the old mill",))
 PLACES = Wanted(
-    golds=("the old mill",), generated=True, vocabulary=("the old mill", "the barn", "the mill"), question="Where was she?"
+    golds=("the old mill",),
+    generated=True,
+    vocabulary=("the old mill", "the barn", "the mill"),
+    question="Where was she?",
 )
 BARN_ASKED = Wanted(
-    golds=("the old mill",), generated=True, vocabulary=PLACES.vocabulary, question="Where was she after the barn?"
+    golds=("the old mill",),
+    generated=True,
+    vocabulary=PLACES.vocabulary,
+    question="Where was she after the barn?",
 )
 NAMES = Wanted(golds=("Ann",), generated=True, vocabulary=("Ann", "Anna", "Bo"))
 QA_ROWS = [
@@ -74,8 +89,13 @@ QA_ROWS = [
     ("Anna", Wanted(golds=("Ann",)), NAMES, 1, 0.0, 0),
 ]
 LIN = Wanted(golds=("林小梅",), is_chinese=True)
-PEOPLE = Wanted(golds=("林小梅",), generated=True, vocabulary=("林小梅", "王强", "小明"), is_chinese=True)
-SEAT, SEATS = Wanted(golds=("A座",)), Wanted(golds=("A座",), generated=True, vocabulary=("A座", "B座"), is_chinese=True)
+PEOPLE = Wanted(
+    golds=("林小梅",), generated=True, vocabulary=("林小梅", "王强", "小明"), is_chinese=True
+)
+SEAT, SEATS = (
+    Wanted(golds=("A座",)),
+    Wanted(golds=("A座",), generated=True, vocabulary=("A座", "B座"), is_chinese=True),
+)
 CHINESE_ROWS = [
     ("林小梅", LIN, PEOPLE, 0.5, 1.0, 1),
     ("林", LIN, PEOPLE, 1.0, 0.5, 0),
@@ -128,15 +148,26 @@ MANY_ROWS: list[Row] = [
     ("Bob", shot("C"), 0, 1),
 ]
 REPORT = Wanted(
-    golds=("The bridge cost 412 crowns. The survey took nine weeks. The board advises a second pier.",),
+    golds=(
+        "The bridge cost 412 crowns. The survey took nine weeks. The board advises a second pier.",
+    ),
     facts=("412", "nine", "pier"),
 )
-BACK = ("The board advises a second pier.", "The survey took nine weeks.", "The bridge cost 412 crowns.")
+BACK = (
+    "The board advises a second pier.",
+    "The survey took nine weeks.",
+    "The bridge cost 412 crowns.",
+)
 SUM_ROWS: list[Row] = [
     (" ".join(BACK), REPORT, 0.438, 1.0),
     ("\n".join(f"- {s}" for s in BACK), REPORT, 1.0, 1.0),
     (BACK[2], REPORT, 0.476, 0.476),
-    ("The bridge cost 977 crowns. The survey took two weeks. The board advises a second gate.", REPORT, 0.812, 0.812),
+    (
+        "The bridge cost 977 crowns. The survey took two weeks. The board advises a second gate.",
+        REPORT,
+        0.812,
+        0.812,
+    ),
     ("The report is about a bridge and the work of the board.", REPORT, 0.357, 0.357),
     (f"{REPORT.golds[0]} {REPORT.golds[0]}", REPORT, 0.667, 0.667),
     ("这座桥", REPORT, 0, 0),
@@ -153,8 +184,13 @@ TABLES: dict[str, list[Row]] = {
     "kv": KV_ROWS,
     "prefix_suffix": PS_ROWS,
     "vt": VT_ROWS,
-    "qa_eng": [(text, published, official, strict) for text, published, _, official, strict, _ in QA_ROWS],
-    "qa_chn": [(text, published, official, strict) for text, published, _, official, strict, _ in CHINESE_ROWS],
+    "qa_eng": [
+        (text, published, official, strict) for text, published, _, official, strict, _ in QA_ROWS
+    ],
+    "qa_chn": [
+        (text, published, official, strict)
+        for text, published, _, official, strict, _ in CHINESE_ROWS
+    ],
     "choice_eng": CHOICE_ROWS,
     "mf": MF_ROWS,
     "many_shot": MANY_ROWS,
@@ -164,13 +200,17 @@ TABLES: dict[str, list[Row]] = {
 ROWS = [(task, row) for task, rows in TABLES.items() for row in rows]
 
 
-def value(task: str, text: str, wanted: Wanted, rule: Literal["strict", "official"], **more: object) -> float | None:
+def value(
+    task: str, text: str, wanted: Wanted, rule: Literal["strict", "official"], **more: object
+) -> float | None:
     score = grade(task, text, wanted, rule=rule, **more)  # type: ignore[arg-type]
     assert score.rule == f"{rule}/1"
     return score.value
 
 
-@pytest.mark.parametrize(("task", "row"), ROWS, ids=[f"{task}-{row[0][:30]!r}" for task, row in ROWS])
+@pytest.mark.parametrize(
+    ("task", "row"), ROWS, ids=[f"{task}-{row[0][:30]!r}" for task, row in ROWS]
+)
 def test_table_row_scores_as_specified(task: str, row: Row) -> None:
     text, wanted, official, strict = row
     assert value(task, text, wanted, "official") == pytest.approx(official, abs=6e-4)
@@ -180,12 +220,19 @@ def test_table_row_scores_as_specified(task: str, row: Row) -> None:
 @pytest.mark.parametrize("row", CODE_ROWS, ids=[row[0][:20] for row in CODE_ROWS])
 def test_repoqa_row_scores_as_specified(row: Row) -> None:
     text, wanted, official, strict = row
-    assert value("repoqa", text, wanted, "official", needles=[(CLIP, "clip"), (WINDOW, "window")]) == official
+    assert (
+        value("repoqa", text, wanted, "official", needles=[(CLIP, "clip"), (WINDOW, "window")])
+        == official
+    )
     assert value("repoqa", text, wanted, "strict") == strict
 
 
-@pytest.mark.parametrize(("task", "row"), [*(("qa_eng", r) for r in QA_ROWS), *(("qa_chn", r) for r in CHINESE_ROWS)])
-def test_generated_answers_are_read_with_the_vocabulary(task: str, row: tuple[str, Wanted, Wanted, float, float, float]) -> None:
+@pytest.mark.parametrize(
+    ("task", "row"), [*(("qa_eng", r) for r in QA_ROWS), *(("qa_chn", r) for r in CHINESE_ROWS)]
+)
+def test_generated_answers_are_read_with_the_vocabulary(
+    task: str, row: tuple[str, Wanted, Wanted, float, float, float]
+) -> None:
     text, _, generated, _, _, strict = row
     assert value(task, text, generated, "strict") == strict
 

@@ -91,7 +91,10 @@ def run(
     length_tokens: int = 1024,
 ) -> list[Record]:
     """A whole run; `methods` maps a name to the chance of a right answer by 0-based turn. Methods share each turn's luck."""
-    methods = methods or {"dense": lambda turn: 0.9, "snapkv": lambda turn: 0.9 if turn == 0 else 0.4}
+    methods = methods or {
+        "dense": lambda turn: 0.9,
+        "snapkv": lambda turn: 0.9 if turn == 0 else 0.4,
+    }
     luck = np.random.Generator(np.random.PCG64(seed))
     found: list[Record] = []
     for model in models:
@@ -102,7 +105,10 @@ def run(
                     for turn in range(turns):
                         draw = luck.random()
                         for method, chance in methods.items():
-                            cost = Cost(held_bytes=(held_bytes or {}).get(method, 1_000_000), loaded_bytes=4096)
+                            cost = Cost(
+                                held_bytes=(held_bytes or {}).get(method, 1_000_000),
+                                loaded_bytes=4096,
+                            )
                             found.append(
                                 record(
                                     task=task,

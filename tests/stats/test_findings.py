@@ -70,10 +70,16 @@ NEEDED = {  # by each claim
 
 
 @lru_cache(maxsize=64)
-def made(chance: Chance, *, key: str = "", sessions: int = 24, turns: int = 3) -> tuple[Record, ...]:
+def made(
+    chance: Chance, *, key: str = "", sessions: int = 24, turns: int = 3
+) -> tuple[Record, ...]:
     """Records of what a claim needs (of all without a key); a turn's luck is shared by models and methods, as where a turn is hard."""
     luck, found = np.random.Generator(np.random.PCG64(5)), list[Record]()
-    arms = [arm for arm in ARMS if (not key or arm[1] in NEEDED[key]) and (key in ("", "d") or arm[0] == "attends")]
+    arms = [
+        arm
+        for arm in ARMS
+        if (not key or arm[1] in NEEDED[key]) and (key in ("", "d") or arm[0] == "attends")
+    ]
     for task in TASKS:
         for number in range(sessions):
             for mode in Mode:
@@ -151,7 +157,10 @@ def test_a_claim_does_not_hold_where_the_records_contradict_it(key: str, world: 
 @pytest.mark.parametrize("key", ["a", "b", "c", "d", "e", "f"])
 def test_two_sessions_tell_nothing(key: str) -> None:
     def doubtful(at: At) -> float:
-        return {"b": sparse_is_close, "d": lambda at: 0.45 if at.model == "recurs" else paper(at)}.get(key, paper)(at)
+        return {
+            "b": sparse_is_close,
+            "d": lambda at: 0.45 if at.model == "recurs" else paper(at),
+        }.get(key, paper)(at)
 
     assert verdict(key, doubtful, sessions=2, turns=2) is UNKNOWN
 
@@ -159,7 +168,9 @@ def test_two_sessions_tell_nothing(key: str) -> None:
 def test_codecs_that_hurt_nothing_say_nothing_of_what_is_hurt_first() -> None:
     found = checks(judged("f", made(nothing_loses, key="f", sessions=48)))
     assert verdict("f", nothing_loses, sessions=48) is UNKNOWN
-    assert [one.why for name, one in found.items() if "against" in name] == ["not low enough to hurt either"] * len(CODECS)
+    assert [one.why for name, one in found.items() if "against" in name] == [
+        "not low enough to hurt either"
+    ] * len(CODECS)
 
 
 def test_one_codec_that_hurts_strings_decides_beside_two_that_hurt_nothing() -> None:
@@ -218,7 +229,11 @@ def test_turns_that_are_missing_for_one_side_only_leave_a_claim_open() -> None:
     records = made(sparse_is_close, key="b")
     for share, expected in ((0.02, HOLDS), (0.3, UNKNOWN)):
         edge = int(24 * share) if share < 0.1 else 8
-        kept = [one for one in records if one.method != STATIC[0] or int(one.seed.partition(":")[2]) >= edge]
+        kept = [
+            one
+            for one in records
+            if one.method != STATIC[0] or int(one.seed.partition(":")[2]) >= edge
+        ]
         assert judged("b", kept).verdict is expected
 
 
@@ -228,7 +243,10 @@ def test_a_recurrent_model_that_failed_on_many_turns_is_not_judged_by_the_rest()
 
 
 def test_models_meet_on_the_same_texts_only() -> None:
-    moved = [replace(one, prompt_tokens=one.prompt_tokens + 1) if one.model == "both" else one for one in made(paper, key="d")]
+    moved = [
+        replace(one, prompt_tokens=one.prompt_tokens + 1) if one.model == "both" else one
+        for one in made(paper, key="d")
+    ]
     found = checks(judged("d", moved))
     assert found["both - attends, at equal bytes"].estimate.is_gap
 
@@ -247,23 +265,39 @@ def test_a_difference_is_the_mean_over_cells_of_paired_differences() -> None:
     by_cell = []
     for task in TASKS:
         mine = [
-            one for one in records if one.task == task and one.mode is Mode.MULTI_TURN and one.turn and one.model == "attends"
+            one
+            for one in records
+            if one.task == task
+            and one.mode is Mode.MULTI_TURN
+            and one.turn
+            and one.model == "attends"
         ]
-        means = {name: np.mean([one.strict.value for one in mine if one.method == name]) for name in (DROPPING[1], DENSE)}
+        means = {
+            name: np.mean([one.strict.value for one in mine if one.method == name])
+            for name in (DROPPING[1], DENSE)
+        }
         by_cell.append(means[DROPPING[1]] - means[DENSE])
     assert found.estimate.value == pytest.approx(np.mean(by_cell))
-    assert (found.cells, found.estimate.n, found.estimate.sessions) == (len(TASKS), 2 * 24 * len(TASKS), 24 * len(TASKS))
+    assert (found.cells, found.estimate.n, found.estimate.sessions) == (
+        len(TASKS),
+        2 * 24 * len(TASKS),
+        24 * len(TASKS),
+    )
 
 
 def test_records_of_two_protocols_are_refused() -> None:
     records = made(good, sessions=2)
-    other = replace(records[0], protocol=replace(records[0].protocol, max_new_tokens=3), key="other")
+    other = replace(
+        records[0], protocol=replace(records[0].protocol, max_new_tokens=3), key="other"
+    )
     with pytest.raises(BadRecord, match="more than one protocol"):
         findings([*records, other], GATE, ROLES)
 
 
 @pytest.mark.parametrize(("low", "high", "above", "below"), [(0.06, 0.2, HOLDS, FAILS), (-0.1, 0.04, FAILS, HOLDS), (0.0, 0.1, UNKNOWN, UNKNOWN), (None, None, UNKNOWN, UNKNOWN)])  # fmt: skip
-def test_an_interval_decides_only_as_a_whole(low: float | None, high: float | None, above: Verdict, below: Verdict) -> None:
+def test_an_interval_decides_only_as_a_whole(
+    low: float | None, high: float | None, above: Verdict, below: Verdict
+) -> None:
     estimate = Estimate(value=0.05, low=low, high=high)
     assert judge(estimate, Side.ABOVE, 0.05) is above
     assert judge(estimate, Side.BELOW, 0.05) is below
@@ -277,7 +311,10 @@ def test_a_contradiction_weighs_more_than_a_doubt() -> None:
 
 
 def test_the_difference_of_two_independent_numbers_is_wider_than_each() -> None:
-    one, other = Estimate(value=-0.3, low=-0.4, high=-0.2), Estimate(value=-0.1, low=-0.1, high=-0.1)
+    one, other = (
+        Estimate(value=-0.3, low=-0.4, high=-0.2),
+        Estimate(value=-0.1, low=-0.1, high=-0.1),
+    )
     same = apart(one, other)
     assert (same.value, same.low, same.high) == pytest.approx((-0.2, -0.3, -0.1))
     wider = apart(one, Estimate(value=-0.1, low=-0.2, high=0.0))

@@ -22,7 +22,10 @@ def difference(sessions: list[list[float]]) -> Difference:
     return difference_of(values, index, np.zeros(values.size, dtype=np.int64), part_count=1)
 
 
-@pytest.mark.parametrize(("df", "expected"), [(1, 12.7062047), (2, 4.3026527), (5, 2.5705818), (29, 2.0452296), (1e9, 1.9599640)])
+@pytest.mark.parametrize(
+    ("df", "expected"),
+    [(1, 12.7062047), (2, 4.3026527), (5, 2.5705818), (29, 2.0452296), (1e9, 1.9599640)],
+)
 def test_t_quantiles_are_those_of_the_tables(df: float, expected: float) -> None:
     assert t_quantile(0.975, df) == pytest.approx(expected, abs=1e-6)
 
@@ -56,7 +59,12 @@ def test_equal_scores_are_bounded_by_sessions_not_by_turns() -> None:
 
 def test_one_session_has_a_mean_but_no_interval() -> None:
     got = mean_of(clusters([[1, 0, 1]]))
-    assert (got.value, got.low, got.high, got.how) == (pytest.approx(2 / 3), None, None, "one-session")
+    assert (got.value, got.low, got.high, got.how) == (
+        pytest.approx(2 / 3),
+        None,
+        None,
+        "one-session",
+    )
 
 
 def test_no_scores_is_a_gap_and_not_zero() -> None:
@@ -78,12 +86,21 @@ def test_interval_holds_the_mean_and_stays_in_0_to_1(sessions: list[list[float]]
     assert got.high - got.low > 1e-9  # type: ignore[operator]
 
 
-@given(st.lists(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=1, max_size=6), min_size=2, max_size=12))
+@given(
+    st.lists(
+        st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=1, max_size=6),
+        min_size=2,
+        max_size=12,
+    )
+)
 def test_difference_interval_holds_the_difference_and_mirrors(sessions: list[list[float]]) -> None:
     got = difference(sessions).estimate
     turned = difference([[-value for value in one] for one in sessions]).estimate
     assert -1.0 <= got.low <= got.value + 1e-9 <= got.high + 2e-9 <= 1.0 + 2e-9  # type: ignore[operator]
-    assert (turned.low, turned.high) == (pytest.approx(-got.high, abs=1e-9), pytest.approx(-got.low, abs=1e-9))  # type: ignore[operator]
+    assert (turned.low, turned.high) == (
+        pytest.approx(-got.high, abs=1e-9),
+        pytest.approx(-got.low, abs=1e-9),
+    )  # type: ignore[operator]
 
 
 def test_a_method_that_never_differs_still_has_width() -> None:
@@ -104,7 +121,9 @@ def test_sign_flip_of_many_sessions_repeats_itself_and_is_never_zero() -> None:
 
 
 def test_holm_multiplies_the_smallest_by_the_number_of_methods_and_never_falls() -> None:
-    three = [Difference(estimate=difference([[0.0], [0.0]]).estimate, p=p) for p in (0.04, 0.01, 0.03)]
+    three = [
+        Difference(estimate=difference([[0.0], [0.0]]).estimate, p=p) for p in (0.04, 0.01, 0.03)
+    ]
     assert [one.p_holm for one in holm(three)] == pytest.approx([0.06, 0.03, 0.06])
 
 

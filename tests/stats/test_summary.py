@@ -12,7 +12,9 @@ from scbench.types import Cost, Form, Mode, Record
 MT = "multi-turn"
 
 
-def only_cell(records: list[Record], task: str, part: str = "", method: str = "dense", mode: str = MT) -> Cell:
+def only_cell(
+    records: list[Record], task: str, part: str = "", method: str = "dense", mode: str = MT
+) -> Cell:
     summary = summarise(records, resamples=0)
     found = summary.cell(summary.settings[0], mode, method, task, part)
     assert found is not None
@@ -52,7 +54,11 @@ def test_turns_without_any_record_are_a_gap() -> None:
 
 
 def test_sessions_only_another_method_ran_are_a_gap() -> None:
-    rows = [*session([1.0, 1.0], number=0), *session([1.0, 1.0], number=1), *session([1.0, 1.0], number=0, method="snapkv")]
+    rows = [
+        *session([1.0, 1.0], number=0),
+        *session([1.0, 1.0], number=1),
+        *session([1.0, 1.0], number=0, method="snapkv"),
+    ]
     assert only_cell(rows, "kv", method="snapkv").gaps == {NOT_RUN: 2}
 
 
@@ -66,13 +72,19 @@ def test_mix_is_the_mean_of_its_two_sub_task_means() -> None:
 
 
 def test_mix_weighs_sub_tasks_alike_however_many_turns_they_have() -> None:
-    rows = [record(task="repoqa_and_kv", turn=t, turns=6, value=v, subtask="kv") for t, v in enumerate([1.0, 1.0, 1.0, 1.0, 0.0])]
+    rows = [
+        record(task="repoqa_and_kv", turn=t, turns=6, value=v, subtask="kv")
+        for t, v in enumerate([1.0, 1.0, 1.0, 1.0, 0.0])
+    ]
     rows.append(record(task="repoqa_and_kv", turn=5, turns=6, value=0.0, subtask="repoqa"))
     assert only_cell(rows, "repoqa_and_kv").strict.value == pytest.approx(0.4)
 
 
 def test_mix_without_one_of_its_sub_tasks_is_a_gap() -> None:
-    rows = [record(task="summary_with_needles", turn=t, turns=4, value=0.4, subtask="summary") for t in (0, 2)]
+    rows = [
+        record(task="summary_with_needles", turn=t, turns=4, value=0.4, subtask="summary")
+        for t in (0, 2)
+    ]
     assert only_cell(rows, "summary_with_needles").strict.is_gap
     assert only_cell(rows, "summary_with_needles", "summary").strict.value == pytest.approx(0.4)
     assert only_cell(rows, "summary_with_needles", "summary").strict.n == 2
@@ -81,12 +93,17 @@ def test_mix_without_one_of_its_sub_tasks_is_a_gap() -> None:
 def test_overall_is_the_plain_mean_of_four_categories() -> None:
     values = {"kv": 0.9, "prefix_suffix": 0.3, "vt": 0.6, "repoqa": 0.1, "mf": 0.7}
     rows = [
-        one for task in ALL_TASKS for number in (0, 1) for one in session([values.get(task, 0.5)] * 4, task=task, number=number)
+        one
+        for task in ALL_TASKS
+        for number in (0, 1)
+        for one in session([values.get(task, 0.5)] * 4, task=task, number=number)
     ]
     summary = summarise(rows, resamples=0)
     assert average(summary, "Retr.String").strict.value == pytest.approx(0.6)
     assert average(summary, "Retr.Semantic").strict.value == pytest.approx(0.4)
-    assert average(summary, OVERALL).strict.value == pytest.approx((0.6 + 0.4 + (0.7 + 0.5 + 0.5) / 3 + 0.5) / 4)
+    assert average(summary, OVERALL).strict.value == pytest.approx(
+        (0.6 + 0.4 + (0.7 + 0.5 + 0.5) / 3 + 0.5) / 4
+    )
     assert average(summary, OVERALL).is_complete
 
 
@@ -141,7 +158,12 @@ def test_survived_leaves_out_truncated_turns_whose_evidence_is_lost_or_unknown()
         record(turn=3, turns=4, value=0.0, truncated_tokens=9),
     ]
     cell = only_cell(rows, "kv")
-    assert (cell.strict.value, cell.survived.value, cell.survived.n, cell.truncated_turns) == (0.5, 1.0, 2, 3)
+    assert (cell.strict.value, cell.survived.value, cell.survived.n, cell.truncated_turns) == (
+        0.5,
+        1.0,
+        2,
+        3,
+    )
 
 
 def test_gate_takes_weak_tasks_out_of_the_averages() -> None:
@@ -160,9 +182,17 @@ def test_gate_takes_weak_tasks_out_of_the_averages() -> None:
 
 
 def test_what_a_models_card_says_it_cannot_do_is_left_out_too() -> None:
-    rows = run(tasks=("kv", "vt", "prefix_suffix"), methods={"dense": lambda t: 0.95, "snapkv": lambda t: 0.4})
-    summary = summarise(rows, solves=lambda model, task, length_tokens, mode: {"kv": False, "vt": True}.get(task))
-    marks = {task: summary.cell(summary.settings[0], MT, "snapkv", task).is_measurable for task in ("kv", "vt", "prefix_suffix")}  # type: ignore[union-attr]
+    rows = run(
+        tasks=("kv", "vt", "prefix_suffix"),
+        methods={"dense": lambda t: 0.95, "snapkv": lambda t: 0.4},
+    )
+    summary = summarise(
+        rows, solves=lambda model, task, length_tokens, mode: {"kv": False, "vt": True}.get(task)
+    )
+    marks = {
+        task: summary.cell(summary.settings[0], MT, "snapkv", task).is_measurable
+        for task in ("kv", "vt", "prefix_suffix")
+    }  # type: ignore[union-attr]
     assert marks == {"kv": False, "vt": True, "prefix_suffix": True}
     assert average(summary, "Retr.String").missing["kv"] == "not measurable with this model"
 
@@ -192,12 +222,19 @@ def test_no_records_make_an_empty_summary() -> None:
 
 
 def test_lengths_and_models_never_share_a_cell() -> None:
-    rows = [*run(tasks=("kv",), sessions=2, models=("a", "b")), *run(tasks=("kv",), sessions=2, length_tokens=2048)]
+    rows = [
+        *run(tasks=("kv",), sessions=2, models=("a", "b")),
+        *run(tasks=("kv",), sessions=2, length_tokens=2048),
+    ]
     assert len(summarise(rows, resamples=0).settings) == 3
 
 
 def test_decay_shows_in_slope_and_in_later_turns() -> None:
-    rows = [one for n in range(8) for one in session([1.0, 0.75, 0.5, 0.25 + 0.01 * n], number=n, task="summary")]
+    rows = [
+        one
+        for n in range(8)
+        for one in session([1.0, 0.75, 0.5, 0.25 + 0.01 * n], number=n, task="summary")
+    ]
     trend = summarise(rows, resamples=0).trends[0]
     assert trend.slope.value == pytest.approx(-0.25, abs=0.02)
     assert trend.slope.high < -0.2  # type: ignore[operator]
@@ -206,7 +243,11 @@ def test_decay_shows_in_slope_and_in_later_turns() -> None:
 
 
 def test_slope_of_a_mix_is_within_each_sub_task() -> None:
-    rows = [one for n in range(3) for one in session([0.2, 1.0, 0.2, 1.0, 0.2, 1.0], number=n, task="summary_with_needles")]
+    rows = [
+        one
+        for n in range(3)
+        for one in session([0.2, 1.0, 0.2, 1.0, 0.2, 1.0], number=n, task="summary_with_needles")
+    ]
     trend = summarise(rows, resamples=0).trends[0]
     assert trend.slope.value == pytest.approx(0.0)
     assert (trend.first.value, trend.later.value) == (pytest.approx(0.6), pytest.approx(0.6))
@@ -214,7 +255,9 @@ def test_slope_of_a_mix_is_within_each_sub_task() -> None:
 
 def test_curve_has_n_at_each_turn_when_later_turns_have_fewer_sessions() -> None:
     rows = [*session([1.0, 1.0, 0.0], number=0), *session([1.0], number=1)]
-    assert [(p.turn, p.estimate.n, p.estimate.value) for p in summarise(rows, resamples=0).curves] == [
+    assert [
+        (p.turn, p.estimate.n, p.estimate.value) for p in summarise(rows, resamples=0).curves
+    ] == [
         (0, 2, 1.0),
         (1, 1, 1.0),
         (2, 1, 0.0),
@@ -240,9 +283,23 @@ def test_methods_stand_by_stage_with_the_baseline_first() -> None:
 
 def test_share_comes_from_the_cost_pass_before_the_scored_turns() -> None:
     rows = run(tasks=("kv",), sessions=2, held_bytes={"dense": 1000, "snapkv": 250})
-    costs = [{"model": "toy", "method": "snapkv", "length_tokens": 1024, "held_bytes": [10, 30], "dense_bytes": 200}]
-    assert {s.method: s.ratio for s in summarise(rows, resamples=0).shares} == {"dense": 1.0, "snapkv": 0.25}
-    assert {s.method: s.ratio for s in summarise(rows, costs, resamples=0).shares} == {"dense": 1.0, "snapkv": 0.1}
+    costs = [
+        {
+            "model": "toy",
+            "method": "snapkv",
+            "length_tokens": 1024,
+            "held_bytes": [10, 30],
+            "dense_bytes": 200,
+        }
+    ]
+    assert {s.method: s.ratio for s in summarise(rows, resamples=0).shares} == {
+        "dense": 1.0,
+        "snapkv": 0.25,
+    }
+    assert {s.method: s.ratio for s in summarise(rows, costs, resamples=0).shares} == {
+        "dense": 1.0,
+        "snapkv": 0.1,
+    }
 
 
 def test_unmeasured_bytes_have_no_share() -> None:
@@ -255,7 +312,9 @@ def test_repeats_of_a_cost_become_median_and_range() -> None:
     assert row.prefill_s is None
 
 
-@pytest.mark.parametrize("wrong", [{"speed": 1}, {"model": ""}, {"tpot_s": "fast"}, {"sessions": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"speed": 1}, {"model": ""}, {"tpot_s": "fast"}, {"sessions": 1.5}]
+)
 def test_an_odd_cost_row_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRecord, match="cost row"):
         cost_row({"model": "m", "method": "dense", "length_tokens": 1, **wrong})
@@ -269,7 +328,25 @@ def test_the_same_records_in_any_order_give_the_same_numbers() -> None:
 
 def test_tiny_and_full_turns_never_share_a_table_nor_a_cost_row() -> None:
     tiny = [replace(one, form=Form.TINY, key=one.key + "t") for one in session([0.0, 0.0])]
-    rows = [{"model": "toy", "method": "dense", "length_tokens": 1024, "held_bytes": 1, "dense_bytes": 2}]
-    found = summarise([*session([1.0, 1.0]), *tiny], [*rows, {**rows[0], "form": "tiny", "held_bytes": 2}], resamples=0)
-    assert [(cell.setting.form, cell.strict.value) for cell in found.cells] == [("full", 1.0), ("tiny", 0.0)]
-    assert [(share.setting.form, share.ratio) for share in found.shares] == [("full", 0.5), ("tiny", 1.0)]
+    rows = [
+        {
+            "model": "toy",
+            "method": "dense",
+            "length_tokens": 1024,
+            "held_bytes": 1,
+            "dense_bytes": 2,
+        }
+    ]
+    found = summarise(
+        [*session([1.0, 1.0]), *tiny],
+        [*rows, {**rows[0], "form": "tiny", "held_bytes": 2}],
+        resamples=0,
+    )
+    assert [(cell.setting.form, cell.strict.value) for cell in found.cells] == [
+        ("full", 1.0),
+        ("tiny", 0.0),
+    ]
+    assert [(share.setting.form, share.ratio) for share in found.shares] == [
+        ("full", 0.5),
+        ("tiny", 1.0),
+    ]

@@ -23,7 +23,9 @@ def spans_text(session: Session, turn: Turn, role: Role) -> list[str]:
 def without(session: Session, turn: Turn) -> str:
     """The context with the turn's support spans cut out."""
     text = session.context
-    for span in sorted((s for s in turn.evidence if s.role is Role.SUPPORT), key=lambda s: -s.start):
+    for span in sorted(
+        (s for s in turn.evidence if s.role is Role.SUPPORT), key=lambda s: -s.start
+    ):
         text = text[: span.start] + text[span.stop :]
     return text
 
@@ -69,7 +71,9 @@ def bm25(description: str, sources: Mapping[str, str]) -> list[str]:
         total = 0.0
         for word in asked & bag.keys():
             rarity = math.log(1 + (len(bags) - spread[word] + 0.5) / (spread[word] + 0.5))
-            total += rarity * bag[word] * 2.2 / (bag[word] + 1.2 * (0.25 + 0.75 * bag.total() / mean))
+            total += (
+                rarity * bag[word] * 2.2 / (bag[word] + 1.2 * (0.25 + 0.75 * bag.total() / mean))
+            )
         return total
 
     return sorted(bags, key=lambda name: (-score(bags[name]), name))

@@ -20,10 +20,26 @@ Told = dict[str, str]  # kind, and a word per slot
 def _slots(language: Language) -> dict[str, str]:
     if language is ENGLISH:
         name, compound = "[A-Z][a-z]+(?: [A-Z][a-z]+)?", "[a-z]+ [a-z]+"
-        return {"a": name, "b": name, "o": compound, "p": compound, "d": r"\d+", "x": r"[A-Za-z]+|\d{4}"}
-    materials, qualities = ("".join(pair[1] for pair in table) for table in (terms.MATERIALS, terms.PLACE_QUALITIES))
+        return {
+            "a": name,
+            "b": name,
+            "o": compound,
+            "p": compound,
+            "d": r"\d+",
+            "x": r"[A-Za-z]+|\d{4}",
+        }
+    materials, qualities = (
+        "".join(pair[1] for pair in table) for table in (terms.MATERIALS, terms.PLACE_QUALITIES)
+    )
     name = f"[{SURNAMES}][{GIVEN}]{{2}}"
-    return {"a": name, "b": name, "o": f"[{materials}].", "p": f"[{qualities}]..", "d": r"\d+", "x": r".{2,4}"}
+    return {
+        "a": name,
+        "b": name,
+        "o": f"[{materials}].",
+        "p": f"[{qualities}]..",
+        "d": r"\d+",
+        "x": r".{2,4}",
+    }
 
 
 def _pattern(language: Language, template: str) -> re.Pattern[str]:
@@ -41,7 +57,11 @@ def _pattern(language: Language, template: str) -> re.Pattern[str]:
 
 @cache
 def sentence_patterns(language: Language) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((kind, _pattern(language, text)) for kind, texts in language.templates.items() for text in texts)
+    return tuple(
+        (kind, _pattern(language, text))
+        for kind, texts in language.templates.items()
+        for text in texts
+    )
 
 
 @cache
@@ -73,7 +93,11 @@ def read(text: str, language: Language) -> list[Told]:
 
 
 def understand(ask: str, language: Language) -> tuple[str, Told]:
-    found = [(kind, match.groupdict()) for kind, pattern in question_patterns(language) if (match := pattern.fullmatch(ask))]
+    found = [
+        (kind, match.groupdict())
+        for kind, pattern in question_patterns(language)
+        if (match := pattern.fullmatch(ask))
+    ]
     # The longer question about kin also fits the shorter pattern's name slot in no language; one reading is left.
     assert len(found) == 1, f"{len(found)} readings of {ask!r}"
     return found[0]
@@ -87,7 +111,9 @@ def solve(told: Iterable[Told], ask: str, language: Language) -> set[str]:
         places = [t["p"] for t in told if t.get("o") == q["o"] and "p" in t]
         return set(places[-1:])
     if kind == "who-gave":
-        return {t["a"] for t in told if t["kind"] == "gives" and t["o"] == q["o"] and t["b"] == q["b"]}
+        return {
+            t["a"] for t in told if t["kind"] == "gives" and t["o"] == q["o"] and t["b"] == q["b"]
+        }
     if kind == "where-before":
         last, answers = "", set[str]()
         for t in told:
@@ -107,6 +133,8 @@ def solve(told: Iterable[Told], ask: str, language: Language) -> set[str]:
             if find["kind"] == "finds" and find["o"] == q["o"] and trade["kind"] == "trade" and trade["a"] == find["a"]
         }  # fmt: skip
     if kind == "when":
-        return {t["d"] for t in told if t["kind"] == "learns" and t["a"] == q["a"] and t["x"] == q["x"]}
+        return {
+            t["d"] for t in told if t["kind"] == "learns" and t["a"] == q["a"] and t["x"] == q["x"]
+        }
     assert kind == "count"
     return {str(sum(t["kind"] == "goes" and t["a"] == q["a"] and t["p"] == q["p"] for t in told))}

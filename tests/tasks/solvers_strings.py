@@ -31,7 +31,9 @@ _MONTHS = [
     "November",
     "December",
 ]
-_HAS = re.compile(r"(?:^|, |and |: )([A-Z][a-z]+) (?:has the|holds the|was given the|came with the) ([a-z ]+?)(?=[,.])")
+_HAS = re.compile(
+    r"(?:^|, |and |: )([A-Z][a-z]+) (?:has the|holds the|was given the|came with the) ([a-z ]+?)(?=[,.])"
+)
 _SWAP = re.compile(r"([A-Z][a-z]+) and ([A-Z][a-z]+) (?:swap|trade|change|exchange)")
 _ORDINALS = {word: k for k, word in enumerate(figures.ORDINALS) if word}
 
@@ -142,7 +144,9 @@ def _difference(ask: str) -> str:
         if _slot(said, [de for de, _ in table]) != _slot(became, [en for _, en in table]):
             differ.append(what)
     names = _slot(said, german.NAMES) != _slot(became, german.NAMES)
-    cities = _slot(said, [de for de, _ in german.CITIES]) != _slot(became, [en for _, en in german.CITIES])
+    cities = _slot(said, [de for de, _ in german.CITIES]) != _slot(
+        became, [en for _, en in german.CITIES]
+    )
     differ += ["named entity"] * (names + cities)
     verb = german.VERBS[_slot(said, [verb[0] for verb in german.VERBS])]
     if "did not" in became or f" {verb[1]} " not in became:
@@ -167,7 +171,11 @@ def many_shot(text: str, turn: Turn) -> str | None:
     here, right = options(turn.ask), meaning(turn.ask)
     if right in here:
         return f"({here[right]})"
-    names = {{letter: name for name, letter in options(ask).items()}[said] for ask, said in shots(text) if meaning(ask) == right}
+    names = {
+        {letter: name for name, letter in options(ask).items()}[said]
+        for ask, said in shots(text)
+        if meaning(ask) == right
+    }
     return f"({here[names.pop()]})" if len(names) == 1 else None
 
 
@@ -183,7 +191,9 @@ SOLVERS: dict[str, Callable[[str, Turn], str | None]] = {
 def split(session: Session, turn: Turn) -> tuple[str, str]:
     """The turn's support, and the context without it."""
     inside, outside, at = [], [], 0
-    for span in sorted((span for span in turn.evidence if span.role is Role.SUPPORT), key=lambda span: span.start):
+    for span in sorted(
+        (span for span in turn.evidence if span.role is Role.SUPPORT), key=lambda span: span.start
+    ):
         inside.append(session.context[span.start : span.stop])
         outside.append(session.context[at : span.start])
         at = span.stop

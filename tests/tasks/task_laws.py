@@ -46,7 +46,9 @@ class Trained:
             task(one).make(seed="train", target=6_000, turns=2, count=Bytes()).context
             for one in ("vt", "many_shot", "kv", "qa_eng")
         ]
-        self._tokenizer.train_from_iterator(texts, kind(vocab_size=1200, initial_alphabet=alphabet, show_progress=False))
+        self._tokenizer.train_from_iterator(
+            texts, kind(vocab_size=1200, initial_alphabet=alphabet, show_progress=False)
+        )
 
     def __call__(self, text: str) -> int:
         return len(self._tokenizer.encode(text).ids)
@@ -54,17 +56,27 @@ class Trained:
 
 @cache
 def counter(name: str) -> Counter:
-    return {"words": Words, "bytes": Bytes, "thirds": Thirds}[name]() if name in ("words", "bytes", "thirds") else Trained(name)
+    return (
+        {"words": Words, "bytes": Bytes, "thirds": Thirds}[name]()
+        if name in ("words", "bytes", "thirds")
+        else Trained(name)
+    )
 
 
 @cache
-def make(name: str, seed: str = "1:0", target: int = 4096, turns: int = 0, count: str = "thirds") -> Session:
-    return task(name).make(seed=seed, target=target, turns=turns or task(name).turns, count=counter(count))
+def make(
+    name: str, seed: str = "1:0", target: int = 4096, turns: int = 0, count: str = "thirds"
+) -> Session:
+    return task(name).make(
+        seed=seed, target=target, turns=turns or task(name).turns, count=counter(count)
+    )
 
 
 def few(name: str) -> list[Session]:
     """Compact and large sessions of several seeds."""
-    return [make(name, f"1:{i}") for i in range(3)] + [make(name, f"1:{i}", target=2000, turns=3) for i in range(3)]
+    return [make(name, f"1:{i}") for i in range(3)] + [
+        make(name, f"1:{i}", target=2000, turns=3) for i in range(3)
+    ]
 
 
 def strict(turn: Turn, prediction: str) -> float:

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, TooLarge, TooSmall, Unknown
 from scbench.tasks import TASKS, TITLES, names, task
-from scbench.tasks.build import MOST_COUNTS, Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata, tolerance, weave
+from scbench.tasks.build import (
+    MOST_COUNTS,
+    Fitted,
+    Mark,
+    Piece,
+    by_shape,
+    depth_of,
+    fit,
+    sealed,
+    strata,
+    tolerance,
+    weave,
+)
 from scbench.tasks.contract import Bytes, Counter, Words
 from scbench.tasks.draw import Draw
 from scbench.types import Role, Span
@@ -36,7 +48,9 @@ def fitted(
     padded: bool = True,
     **more: object,
 ) -> Fitted:
-    pieces = [Piece(PIECE, depth, (Mark(4, 10, Role.ANSWER, 0), Mark(0, len(PIECE), Role.SUPPORT, 0)))]
+    pieces = [
+        Piece(PIECE, depth, (Mark(4, 10, Role.ANSWER, 0), Mark(0, len(PIECE), Role.SUPPORT, 0)))
+    ]
 
     def filler(i: int) -> str:
         return unit[: 6 + i % len(unit)]
@@ -57,7 +71,9 @@ def fitted(
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(20, 20_000), st.sampled_from([Words(), Bytes(), Clumsy()]), st.floats(0, 0.999))
-def test_a_length_is_met_and_spans_hold_their_text(target: int, count: Counter, depth: float) -> None:
+def test_a_length_is_met_and_spans_hold_their_text(
+    target: int, count: Counter, depth: float
+) -> None:
     if count.name == "bytes" and target < 40:
         return
     found = fitted(target, count, depth=depth)
@@ -118,10 +134,14 @@ def test_a_length_between_two_coarse_units_is_refused_without_a_pad_slot() -> No
 
 @given(st.lists(st.floats(0, 0.999), min_size=1, max_size=9), st.integers(0, 40))
 def test_a_piece_stands_before_the_unit_its_depth_says(depths: list[float], units: int) -> None:
-    pieces = [Piece(f"P{i}", depth, (Mark(0, 2, Role.SUPPORT, i),)) for i, depth in enumerate(depths)]
+    pieces = [
+        Piece(f"P{i}", depth, (Mark(0, 2, Role.SUPPORT, i),)) for i, depth in enumerate(depths)
+    ]
     found = weave(pieces, [f"u{i}" for i in range(units)], join=" ", head="<", tail=">")
     words = found.context[1:-1].split(" ")
-    assert sorted(words) == sorted([*(f"P{i}" for i in range(len(depths))), *(f"u{i}" for i in range(units))])
+    assert sorted(words) == sorted(
+        [*(f"P{i}" for i in range(len(depths))), *(f"u{i}" for i in range(units))]
+    )
     for i, depth in enumerate(depths):
         before = [word for word in words[: words.index(f"P{i}")] if word.startswith("u")]
         assert len(before) == int(depth * (units + 1))
@@ -135,11 +155,18 @@ def test_pieces_of_one_place_keep_their_order() -> None:
 
 @given(st.integers(1, 60), st.integers(0, 10**6))
 def test_strata_hold_one_depth_each(pieces: int, seed: int) -> None:
-    assert sorted(int(depth * pieces) for depth in strata(Draw(str(seed)), pieces)) == list(range(pieces))
+    assert sorted(int(depth * pieces) for depth in strata(Draw(str(seed)), pieces)) == list(
+        range(pieces)
+    )
 
 
 def test_depth_is_the_first_answers_else_the_first_supports_else_none() -> None:
-    spans = (Span(0, 100, Role.GLOBAL), Span(10, 30, Role.SUPPORT), Span(40, 60, Role.ANSWER), Span(80, 90, Role.ANSWER))
+    spans = (
+        Span(0, 100, Role.GLOBAL),
+        Span(10, 30, Role.SUPPORT),
+        Span(40, 60, Role.ANSWER),
+        Span(80, 90, Role.ANSWER),
+    )
     assert depth_of(spans, 100) == 0.5
     assert depth_of(spans[:2], 100) == 0.2
     assert depth_of(spans[:1], 100) is None
@@ -157,8 +184,21 @@ def test_many_turns_take_the_compact_shape_where_only_that_fits() -> None:
 
 
 def test_a_digest_depends_on_every_field() -> None:
-    base = {"task": "kv", "context": "c", "turns": (), "counted": 1, "counter": "words", "recipe": {"seed": "1"}}
-    changes = ({"task": "vt"}, {"context": "d"}, {"counted": 2}, {"counter": "bytes"}, {"recipe": {"seed": "2"}})
+    base = {
+        "task": "kv",
+        "context": "c",
+        "turns": (),
+        "counted": 1,
+        "counter": "words",
+        "recipe": {"seed": "1"},
+    }
+    changes = (
+        {"task": "vt"},
+        {"context": "d"},
+        {"counted": 2},
+        {"counter": "bytes"},
+        {"recipe": {"seed": "2"}},
+    )
     digests = {sealed(**(base | change)).digest for change in ({}, *changes)}  # type: ignore[arg-type]
     assert len(digests) == 6
 

@@ -16,7 +16,9 @@ from scbench.tasks.draw import Draw
 def specified(path: str, blocks: int) -> int:
     """The bits of a stream as the specification has them, least significant first."""
     key = sha256(b"scbench-gen/1/" + path.encode()).digest()
-    return int.from_bytes(b"".join(sha256(key + i.to_bytes(8, "big")).digest() for i in range(blocks)), "little")
+    return int.from_bytes(
+        b"".join(sha256(key + i.to_bytes(8, "big")).digest() for i in range(blocks)), "little"
+    )
 
 
 @given(st.lists(st.integers(1, 700), max_size=30))
@@ -41,7 +43,9 @@ def test_a_parents_draws_do_not_move_its_children() -> None:
 
 def test_the_units_of_a_filler_have_streams_of_their_own() -> None:
     streams = list(islice(Draw("seed").children("filler"), 12))
-    assert [stream.bits(300) for stream in streams] == [Draw("seed", "filler", str(i)).bits(300) for i in range(12)]
+    assert [stream.bits(300) for stream in streams] == [
+        Draw("seed", "filler", str(i)).bits(300) for i in range(12)
+    ]
 
 
 @given(st.integers(1, 10**30))
@@ -52,7 +56,11 @@ def test_numbers_below_n_are_below_n(n: int) -> None:
 
 def test_numbers_are_equally_likely() -> None:
     draw = Draw("fair")
-    for source in ([draw.below(6) for _ in range(6000)], draw.many(6, 6000), [int(c) - 1 for c in draw.text("123456", 6000)]):
+    for source in (
+        [draw.below(6) for _ in range(6000)],
+        draw.many(6, 6000),
+        [int(c) - 1 for c in draw.text("123456", 6000)],
+    ):
         assert all(880 < count < 1120 for count in Tally(source).values())
     assert 0.48 < sum(draw.unit() for _ in range(4000)) / 4000 < 0.52
 
@@ -84,7 +92,12 @@ def test_a_sample_of_a_huge_range_touches_little_of_it() -> None:
 
 def test_what_cannot_be_drawn_is_an_error() -> None:
     draw = Draw("x")
-    for wrong in (lambda: draw.below(0), lambda: draw.sample([1], 2), lambda: draw.many(0, 1), lambda: draw.between(3, 3)):
+    for wrong in (
+        lambda: draw.below(0),
+        lambda: draw.sample([1], 2),
+        lambda: draw.many(0, 1),
+        lambda: draw.between(3, 3),
+    ):
         with pytest.raises(ValueError):
             wrong()
 
@@ -99,4 +112,9 @@ PINNED = ([835, 116, 346, 729], "c2bcc11c", [74, 30, 82], 0.5555750117505514)
 
 def test_the_stream_of_this_version_does_not_change() -> None:
     draw = Draw("7:0", "plan")
-    assert ([draw.below(1000) for _ in range(4)], draw.text("abc123", 8), draw.many(100, 3), draw.unit()) == PINNED
+    assert (
+        [draw.below(1000) for _ in range(4)],
+        draw.text("abc123", 8),
+        draw.many(100, 3),
+        draw.unit(),
+    ) == PINNED

@@ -25,7 +25,9 @@ def pairs(session: Session) -> list[tuple[str, str]]:
     return [pair for pair in found if pair[0] != "_note"]
 
 
-@pytest.mark.parametrize("knobs", [{}, {"variant": "easy"}, {"variant": "easy", "near_keys": 4}, {"near_keys": 2}])
+@pytest.mark.parametrize(
+    "knobs", [{}, {"variant": "easy"}, {"variant": "easy", "near_keys": 4}, {"near_keys": 2}]
+)
 def test_the_context_is_json_and_lookup_gives_the_gold(knobs: dict[str, object]) -> None:
     for session in (make(**knobs), make(target=2500, **knobs)):
         found = json.loads(session.context)
@@ -58,7 +60,12 @@ def test_easy_keys_and_values_leave_room_for_each_pair() -> None:
         found = len(pairs(session))
         assert 512 ** int(str(session.recipe["key_words"])) >= 4 * found
         assert 9 * 10 ** (int(str(session.recipe["digits"])) - 1) >= 18 * found
-    assert (key_words_for(128), key_words_for(129), digits_for(450), digits_for(451)) == (1, 2, 4, 5)
+    assert (key_words_for(128), key_words_for(129), digits_for(450), digits_for(451)) == (
+        1,
+        2,
+        4,
+        5,
+    )
 
 
 def test_near_keys_are_one_or_two_edits_away_and_marked() -> None:
@@ -77,7 +84,12 @@ def test_a_near_uuid_is_a_uuid_of_version_4() -> None:
     for _ in range(50):
         key, _ = maker.fresh(draw)
         near, _ = maker.near(key, draw)
-        assert (len(near), near[14], near[19] in "89ab", [near[i] for i in (8, 13, 18, 23)]) == (36, "4", True, ["-"] * 4)
+        assert (len(near), near[14], near[19] in "89ab", [near[i] for i in (8, 13, 18, 23)]) == (
+            36,
+            "4",
+            True,
+            ["-"] * 4,
+        )
 
 
 def test_there_are_512_different_short_words() -> None:
@@ -103,10 +115,23 @@ def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None
 
 def test_a_published_turn_is_read_with_its_key_and_shape() -> None:
     gold = "0f3c9a52-7b1e-4d60-9c55-2a8e61d4b7f0"
-    item = {"answer": gold, "input": 'Key: "a1b2"\nThe value associated with the specified key is: '}
+    item = {
+        "answer": gold,
+        "input": 'Key: "a1b2"\nThe value associated with the specified key is: ',
+    }
     turn = task("kv").read_turn({"id": 7, "context": "{}", "spare": None}, item)
-    assert (turn.gold, turn.wanted.asked_key, turn.wanted.shape, turn.wanted.generated) == (gold, "a1b2", "uuid", False)
+    assert (turn.gold, turn.wanted.asked_key, turn.wanted.shape, turn.wanted.generated) == (
+        gold,
+        "a1b2",
+        "uuid",
+        False,
+    )
     assert turn.ask == item["input"]
-    for wrong in ({"input": "x"}, {"answer": "x"}, {"answer": [], "input": "x"}, {"answer": True, "input": "x"}):
+    for wrong in (
+        {"input": "x"},
+        {"answer": "x"},
+        {"answer": [], "input": "x"},
+        {"answer": True, "input": "x"},
+    ):
         with pytest.raises(BadRow, match="scbench_kv"):
             task("kv").read_turn({}, wrong)

@@ -28,7 +28,9 @@ def test_every_task_has_a_reader_here_or_elsewhere() -> None:
     assert set(SOLVERS) | set(READ_ELSEWHERE) == set(names())
     assert not set(SOLVERS) & set(READ_ELSEWHERE)
     for name, file in READ_ELSEWHERE.items():
-        assert re.search(rf"{name}|NEEDLES|PAIRS", (HERE / file).read_text(encoding="utf-8")), f"{file} says nothing of {name}"
+        assert re.search(rf"{name}|NEEDLES|PAIRS", (HERE / file).read_text(encoding="utf-8")), (
+            f"{file} says nothing of {name}"
+        )
 
 
 # --- P1 -------------------------------------------------------------------------------------------------------------------------------
@@ -55,7 +57,10 @@ def test_p1_another_process_with_another_hash_seed_makes_the_same_sessions() -> 
         found.append(dict(line.split() for line in ran.stdout.splitlines()))
     assert found[0] == found[1]
     assert set(found[0]) == set(names())
-    here = {name: task(name).make(seed="5:0", target=6000, turns=3, count=Bytes()).digest for name in names()}
+    here = {
+        name: task(name).make(seed="5:0", target=6000, turns=3, count=Bytes()).digest
+        for name in names()
+    }
     assert here == found[0]
 
 
@@ -73,7 +78,9 @@ def test_p1_sessions_of_this_version_do_not_change(name: str) -> None:
     """A change here means other sessions under the same name: raise the task's VERSION, then pin again."""
     found = hashlib.sha256()
     for target, turns in ((700, 3), (6000, 5)):
-        found.update(task(name).make(seed="11:3", target=target, turns=turns, count=Bytes()).digest.encode())
+        found.update(
+            task(name).make(seed="11:3", target=target, turns=turns, count=Bytes()).digest.encode()
+        )
     assert found.hexdigest()[:16] == PINNED[name]
 
 
@@ -91,12 +98,28 @@ def test_p1_the_recipe_is_plain_and_makes_the_session_again(name: str) -> None:
     session = make(name)
     recipe = json.loads(json.dumps(session.recipe))
     assert (recipe.pop("name"), recipe.pop("version")) == (name, task(name).version)
-    known = {knob: value for knob, value in recipe.items() if knob in task(name).knobs.__dataclass_fields__}
-    given = {knob: tuple(value) if isinstance(value, list) else value for knob, value in known.items() if value is not None}
+    known = {
+        knob: value
+        for knob, value in recipe.items()
+        if knob in task(name).knobs.__dataclass_fields__
+    }
+    given = {
+        knob: tuple(value) if isinstance(value, list) else value
+        for knob, value in known.items()
+        if value is not None
+    }
     if name == "many_shot":  # shots=None stays open; objects belongs to tracking alone
-        given = {knob: value for knob, value in given.items() if knob != "objects" or recipe["family"] == "tracking"}
+        given = {
+            knob: value
+            for knob, value in given.items()
+            if knob != "objects" or recipe["family"] == "tracking"
+        }
     again = task(name).make(
-        seed=str(recipe["seed"]), target=int(recipe["target"]), turns=int(recipe["turns"]), count=counter("thirds"), **given
+        seed=str(recipe["seed"]),
+        target=int(recipe["target"]),
+        turns=int(recipe["turns"]),
+        count=counter("thirds"),
+        **given,
     )
     assert (again.context, again.turns) == (session.context, session.turns)
 
@@ -162,9 +185,9 @@ def test_p2_a_million_is_met(name: str) -> None:
 def test_p2_the_minimum_holds_and_less_is_refused(name: str) -> None:
     least = task(name).minimum(turns=2, count=Bytes())
     for seed in range(3):
-        assert task(name).make(seed=f"2:{seed}", target=least + 40, turns=2, count=Bytes()).counted <= least + 40 + tolerance(
-            least + 40
-        )
+        assert task(name).make(
+            seed=f"2:{seed}", target=least + 40, turns=2, count=Bytes()
+        ).counted <= least + 40 + tolerance(least + 40)
     with pytest.raises(TooSmall) as caught:
         make(name, target=5, turns=20, count="bytes")
     assert caught.value.minimum > 5
@@ -217,5 +240,10 @@ def test_a_written_row_reads_back(name: str) -> None:
     assert (str(context) if isinstance(context, list) else context) == session.context
     for turn, item in zip(session.turns, row["multi_turns"], strict=True):
         read = task(name).read_turn(row, item)
-        assert (read.task, read.ask, read.evidence, read.wanted.generated) == (turn.task, turn.ask, (), False)
+        assert (read.task, read.ask, read.evidence, read.wanted.generated) == (
+            turn.task,
+            turn.ask,
+            (),
+            False,
+        )
         assert strict(turn, read.gold) == 1.0

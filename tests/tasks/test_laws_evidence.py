@@ -24,7 +24,11 @@ SESSIONS = 200
 def depths(session: Session, turn: Turn) -> list[float]:
     """Where a turn's evidence lies. A chain has no one depth: its first piece is early because the chain keeps its order, so all pieces count."""
     if session.task == "vt":
-        return [(span.start + span.stop) / 2 / len(session.context) for span in turn.evidence if span.role is Role.ANSWER]
+        return [
+            (span.start + span.stop) / 2 / len(session.context)
+            for span in turn.evidence
+            if span.role is Role.ANSWER
+        ]
     return [] if turn.depth is None else [turn.depth]
 
 
@@ -45,7 +49,9 @@ def test_p4_evidence_is_uniform_over_the_context_whatever_the_turn(name: str) ->
     for i in range(SESSIONS):
         session = make(name, f"4:{i}")
         own = sorted(depth for turn in session.turns for depth in depths(session, turn))
-        assert all((k - 0.15) / len(own) <= depth <= (k + 1.15) / len(own) for k, depth in enumerate(own)), "a stratum is empty"
+        assert all(
+            (k - 0.15) / len(own) <= depth <= (k + 1.15) / len(own) for k, depth in enumerate(own)
+        ), "a stratum is empty"
         pooled += own
         for at, turn in enumerate(session.turns):
             of_turn.setdefault(at, []).extend(depths(session, turn))
@@ -57,7 +63,9 @@ def test_p4_evidence_is_uniform_over_the_context_whatever_the_turn(name: str) ->
 
 @pytest.mark.parametrize("name", sorted(NO_DEPTH))
 def test_p4_a_turn_without_depth_has_its_evidence_everywhere(name: str) -> None:
-    assert all(turn.depth is None and turn.evidence[0].role is Role.GLOBAL for turn in make(name).turns)
+    assert all(
+        turn.depth is None and turn.evidence[0].role is Role.GLOBAL for turn in make(name).turns
+    )
 
 
 # --- P6 to P10 ------------------------------------------------------------------------------------------------------------------------
@@ -108,7 +116,11 @@ def test_p9_another_turns_gold_scores_nothing(name: str) -> None:
     for session in few(name):
         for turn in session.turns:
             for other in session.turns:
-                if other.gold != turn.gold and other.task == turn.task and not _is_also_right(turn, other):
+                if (
+                    other.gold != turn.gold
+                    and other.task == turn.task
+                    and not _is_also_right(turn, other)
+                ):
                     assert strict(turn, other.gold) <= (0.7 if turn.task == "summary" else 0.0)
 
 
@@ -125,7 +137,10 @@ def test_p9_a_near_miss_scores_nothing(name: str) -> None:
             near = text_of(session, turn, Role.DISTRACTOR)
             assert bool(near) == (name != "vt")
             for text in near:
-                assert strict(turn, re.findall(r'"([^"]*)"$', text)[0] if name == "kv" else text) == 0.0
+                assert (
+                    strict(turn, re.findall(r'"([^"]*)"$', text)[0] if name == "kv" else text)
+                    == 0.0
+                )
 
 
 @ALL
@@ -135,7 +150,9 @@ def test_p10_no_question_names_its_answer(name: str) -> None:
     for session in few(name):
         for turn in session.turns:
             bare = turn.ask if not turn.wanted.options else ""
-            if turn.task != "repoqa":  # a description speaks of its function in words; its own test compares them
+            if (
+                turn.task != "repoqa"
+            ):  # a description speaks of its function in words; its own test compares them
                 assert not re.search(rf"(?<!\w){re.escape(turn.gold)}(?!\w)", bare)
 
 
@@ -160,14 +177,23 @@ def test_p11_no_constant_answer_beats_the_stated_chance(name: str) -> None:
     """Over the golds given most often; code and summaries, which are scored slowly, on fewer turns."""
     sessions = SESSIONS if name in SOLVERS else 20
     for part in task(name).subtasks:
-        turns = [turn for i in range(sessions) for turn in make(name, f"4:{i}").turns if turn.task == part]
+        turns = [
+            turn
+            for i in range(sessions)
+            for turn in make(name, f"4:{i}").turns
+            if turn.task == part
+        ]
         turns = turns[:30] if part in ("summary", "repoqa") else turns
-        for answer, _ in Tally(turn.gold for turn in turns).most_common(1 if part in ("summary", "repoqa") else 3):
+        for answer, _ in Tally(turn.gold for turn in turns).most_common(
+            1 if part in ("summary", "repoqa") else 3
+        ):
             others = [strict(turn, answer) for turn in turns]
-            chance = 0.6 if part == "summary" else task(name).chance  # between reports ROUGE never falls to 0
-            assert sum(others) / len(others) <= chance + max(3 * (chance * (1 - chance) / len(turns)) ** 0.5, 2 / len(turns)), (
-                answer
-            )
+            chance = (
+                0.6 if part == "summary" else task(name).chance
+            )  # between reports ROUGE never falls to 0
+            assert sum(others) / len(others) <= chance + max(
+                3 * (chance * (1 - chance) / len(turns)) ** 0.5, 2 / len(turns)
+            ), answer
 
 
 LONGER_ASKS_OTHERS = {  # why a longer context may ask something else
@@ -181,5 +207,7 @@ LONGER_ASKS_OTHERS = {  # why a longer context may ask something else
 @pytest.mark.parametrize("name", sorted(set(names()) - set(LONGER_ASKS_OTHERS)))
 def test_p12_a_longer_context_asks_the_same(name: str) -> None:
     short, long = make(name, target=8000), make(name, target=12000)
-    assert [(turn.ask, turn.gold) for turn in short.turns] == [(turn.ask, turn.gold) for turn in long.turns]
+    assert [(turn.ask, turn.gold) for turn in short.turns] == [
+        (turn.ask, turn.gold) for turn in long.turns
+    ]
     assert long.counted > short.counted

@@ -27,14 +27,22 @@ def wrong(session: Session) -> int:
 
 @EACH
 @pytest.mark.parametrize("target", [2000, 40_000])
-def test_every_shot_and_every_gold_is_right_and_no_other_option_is(family: str, target: int) -> None:
+def test_every_shot_and_every_gold_is_right_and_no_other_option_is(
+    family: str, target: int
+) -> None:
     for seed in range(4):
         session = make(f"3:{seed}", target, family=family)
         assert len(shots(session.context)) == session.context.count("Question:") > 0
         assert wrong(session) == 0
         for turn in session.turns:
-            assert options(turn.ask)[meaning(turn.ask)] == turn.gold.strip("()") == turn.wanted.golds[0]
-            assert len(set(turn.wanted.options)) == len(turn.wanted.options) == len(options(turn.ask))
+            assert (
+                options(turn.ask)[meaning(turn.ask)]
+                == turn.gold.strip("()")
+                == turn.wanted.golds[0]
+            )
+            assert (
+                len(set(turn.wanted.options)) == len(turn.wanted.options) == len(options(turn.ask))
+            )
 
 
 @EACH
@@ -60,7 +68,9 @@ def test_letters_and_classes_are_balanced(family: str) -> None:
 
 @EACH
 @pytest.mark.parametrize("target", [3000, 40_000])
-def test_made_up_names_are_learnt_from_the_shots_of_their_class_and_from_no_others(family: str, target: int) -> None:
+def test_made_up_names_are_learnt_from_the_shots_of_their_class_and_from_no_others(
+    family: str, target: int
+) -> None:
     session = make(family=family, relabel=True, target=target)
     for turn in session.turns:
         support, rest = split(session, turn)
@@ -77,18 +87,34 @@ def test_made_up_names_are_learnt_from_the_shots_of_their_class_and_from_no_othe
 def test_noise_gives_the_stated_share_of_wrong_letters() -> None:
     session = make(family="date", label_noise=0.25, target=100_000)
     assert 0.15 < wrong(session) / len(shots(session.context)) < 0.35
-    assert all(options(turn.ask)[meaning(turn.ask)] == turn.wanted.golds[0] for turn in session.turns)
-    assert wrong(make(family="date", label_noise=1.0)) == len(shots(make(family="date", label_noise=1.0).context))
+    assert all(
+        options(turn.ask)[meaning(turn.ask)] == turn.wanted.golds[0] for turn in session.turns
+    )
+    assert wrong(make(family="date", label_noise=1.0)) == len(
+        shots(make(family="date", label_noise=1.0).context)
+    )
 
 
 def test_shots_can_be_counted_instead_of_measured() -> None:
     assert len(shots(make(shots=17).context)) == 17
-    assert len(shots(task("many_shot").make(seed="1", target=22_000, turns=5, count=Words(), shots=150).context)) == 150
+    assert (
+        len(
+            shots(
+                task("many_shot")
+                .make(seed="1", target=22_000, turns=5, count=Words(), shots=150)
+                .context
+            )
+        )
+        == 150
+    )
 
 
 def test_seeds_take_all_families_and_compact_tracking_has_three_things() -> None:
     assert {make(f"3:{i}", 2000).recipe["family"] for i in range(12)} == set(FAMILIES)
-    assert (make(target=2000, family="tracking").recipe["objects"], make(family="tracking").recipe["objects"]) == (3, 7)
+    assert (
+        make(target=2000, family="tracking").recipe["objects"],
+        make(family="tracking").recipe["objects"],
+    ) == (3, 7)
     session = make(family="tracking", objects=5, swaps=2)
     assert all(len(turn.wanted.options) == 5 for turn in session.turns)
 

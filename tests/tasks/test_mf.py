@@ -54,7 +54,9 @@ def test_golds_are_right_by_definition(target: int, digits: int, kinds: tuple[st
         listed = numbers(session)
         assert len(listed) % 2 == 1
         assert all(len(str(number)) == digits for number in listed)
-        assert [int(turn.gold) for turn in session.turns] == [by_definition(turn, listed) for turn in session.turns]
+        assert [int(turn.gold) for turn in session.turns] == [
+            by_definition(turn, listed) for turn in session.turns
+        ]
 
 
 @pytest.mark.parametrize("target", [100, LARGE])
@@ -66,7 +68,9 @@ def test_values_asked_for_by_order_stand_once_at_their_span(target: int) -> None
     for turn in ordered:
         assert tally[int(turn.gold)] == 1
         assert turn.depth is not None
-        assert [session.context[span.start : span.stop] for span in turn.evidence] == [turn.gold] * 2
+        assert [session.context[span.start : span.stop] for span in turn.evidence] == [
+            turn.gold
+        ] * 2
 
 
 @pytest.mark.parametrize("target", [100, 1000, LARGE])
@@ -112,16 +116,28 @@ def test_extremes_may_be_left_as_they_fall() -> None:
     session = make(unique_extremes=False, target=20_000, kinds=("min", "max"), turns=2)
     assert all(turn.depth is None for turn in session.turns)
     assert sum(len(turn.evidence) for turn in session.turns) > 4
-    assert [int(turn.gold) for turn in session.turns] == [by_definition(turn, numbers(session)) for turn in session.turns]
+    assert [int(turn.gold) for turn in session.turns] == [
+        by_definition(turn, numbers(session)) for turn in session.turns
+    ]
 
 
 def test_ranges_differ_between_sessions() -> None:
-    ranges = {(make(f"3:{i}", 200).recipe["low"], make(f"3:{i}", 200).recipe["high"]) for i in range(20)}
+    ranges = {
+        (make(f"3:{i}", 200).recipe["low"], make(f"3:{i}", 200).recipe["high"]) for i in range(20)
+    }
     assert len(ranges) == 20
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"digits": 1}, {"digits": 7}, {"kinds": ()}, {"kinds": ("mean",)}, {"kinds": ("min", "min")}, {"digits": 3.0}]
+    "knobs",
+    [
+        {"digits": 1},
+        {"digits": 7},
+        {"kinds": ()},
+        {"kinds": ("mean",)},
+        {"kinds": ("min", "min")},
+        {"digits": 3.0},
+    ],
 )
 def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None:
     with pytest.raises(BadConfig, match="mf"):
@@ -129,7 +145,10 @@ def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None
 
 
 def test_a_published_answer_may_be_a_whole_number_and_the_written_context_is_a_list() -> None:
-    turn = task("mf").read_turn({"context": [1, 2]}, {"answer": 77, "input": "Answer with one number. The largest number is"})
+    turn = task("mf").read_turn(
+        {"context": [1, 2]},
+        {"answer": 77, "input": "Answer with one number. The largest number is"},
+    )
     assert (turn.gold, turn.wanted.golds) == ("77", ("77",))
     assert grade("mf", "77", turn.wanted, rule="strict").value == 1.0
     session = task("mf").make(seed="1", target=700, turns=2, count=Bytes())

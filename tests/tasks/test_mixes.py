@@ -22,22 +22,35 @@ _NEEDLE = re.compile(r" The pass key for [a-z ]+ is \d+\. Remember it\.")
 _ENTRY = re.compile(r"^# entry (\{.*\})$", re.MULTILINE)
 
 
-def make(name: str, seed: str = "2:0", target: int = 30_000, turns: int = 8, count: Counter = BYTES, **knobs: object) -> Session:
+def make(
+    name: str,
+    seed: str = "2:0",
+    target: int = 30_000,
+    turns: int = 8,
+    count: Counter = BYTES,
+    **knobs: object,
+) -> Session:
     return task(name).make(seed=seed, target=target, turns=turns, count=count, **knobs)
 
 
 def sessions(name: str) -> list[Session]:
-    return [make(name, f"2:{i}") for i in range(4)] + [make(name, f"2:{i}", target=2500, turns=4) for i in range(4)]
+    return [make(name, f"2:{i}") for i in range(4)] + [
+        make(name, f"2:{i}", target=2500, turns=4) for i in range(4)
+    ]
 
 
 def strict(turn: Turn, prediction: str) -> float | None:
     return grade(turn.task, prediction, turn.wanted, rule="strict").value
 
 
-@pytest.mark.parametrize(("name", "parts"), [(NEEDLES, ("summary", "passkey")), (PAIRS, ("repoqa", "kv"))])
+@pytest.mark.parametrize(
+    ("name", "parts"), [(NEEDLES, ("summary", "passkey")), (PAIRS, ("repoqa", "kv"))]
+)
 def test_sub_tasks_alternate_or_come_in_seeded_order(name: str, parts: tuple[str, str]) -> None:
     assert [turn.task for turn in make(name).turns] == [*parts] * 4
-    seeded = [tuple(turn.task for turn in make(name, f"2:{i}", order="seeded").turns) for i in range(4)]
+    seeded = [
+        tuple(turn.task for turn in make(name, f"2:{i}", order="seeded").turns) for i in range(4)
+    ]
     assert all(sorted(order) == sorted([*parts] * 4) for order in seeded)
     assert len(set(seeded)) > 1
     assert task(name).subtasks == parts
@@ -49,14 +62,21 @@ def test_golds_score_1_and_golds_of_other_turns_do_not(name: str) -> None:
         for turn in session.turns:
             assert strict(turn, turn.gold) == 1
             assert grade(turn.task, turn.gold, turn.wanted, rule="official").value == 1
-            assert all((strict(turn, other.gold) or 0) <= 0.7 for other in session.turns if other is not turn)
+            assert all(
+                (strict(turn, other.gold) or 0) <= 0.7
+                for other in session.turns
+                if other is not turn
+            )
 
 
 @pytest.mark.parametrize("name", [NEEDLES, PAIRS])
 @pytest.mark.parametrize(
-    ("target", "turns", "count"), [(256, 2, Words()), (1024, 5, Words()), (4096, 8, Words()), (32_768, 8, Bytes())]
+    ("target", "turns", "count"),
+    [(256, 2, Words()), (1024, 5, Words()), (4096, 8, Words()), (32_768, 8, Bytes())],
 )
-def test_a_session_has_the_length_asked_for(name: str, target: int, turns: int, count: Counter) -> None:
+def test_a_session_has_the_length_asked_for(
+    name: str, target: int, turns: int, count: Counter
+) -> None:
     session = make(name, target=target, turns=turns, count=count)
     assert session.counted == count(session.context)
     assert abs(session.counted - target) <= tolerance(target)
@@ -112,7 +132,11 @@ def test_each_pass_key_is_found_once_and_only_in_its_span() -> None:
 
 def test_no_pass_key_is_as_long_as_a_reports_number() -> None:
     for session in sessions(NEEDLES):
-        facts = [value for turn in session.turns for value in (*turn.wanted.facts, *turn.wanted.rival_facts)]
+        facts = [
+            value
+            for turn in session.turns
+            for value in (*turn.wanted.facts, *turn.wanted.rival_facts)
+        ]
         assert {len(fact) for fact in facts if fact.isdigit()}.isdisjoint({5, 6, 7})
         assert {len(turn.gold) for turn in session.turns if turn.task == "passkey"} <= {5, 6, 7}
 
@@ -129,7 +153,9 @@ def test_pass_keys_stand_between_sentences_and_never_beside_a_key_fact() -> None
             parts = _NEEDLE.split(paragraph)
             for before, after in pairwise(parts):
                 assert before == "" or before.endswith(".")
-                assert not any(before.endswith(fact) or after.startswith(f" {fact}") for fact in facts)
+                assert not any(
+                    before.endswith(fact) or after.startswith(f" {fact}") for fact in facts
+                )
             if len(parts) > 1:
                 assert parts[0].endswith(".")
                 assert parts[-1].startswith(" ")
@@ -140,8 +166,12 @@ def test_without_its_pass_keys_the_context_is_one_of_reports() -> None:
         plain = _NEEDLE.sub("", session.context)
         assert "pass key" not in plain
         for turn in (turn for turn in session.turns if turn.task == "summary"):
-            assert turn.gold == "\n".join(line for line in turn.gold.split("\n") if plain.count(line) == 1)
-            assert all(plain.count(fact) == 1 for fact in (*turn.wanted.facts, *turn.wanted.rival_facts))
+            assert turn.gold == "\n".join(
+                line for line in turn.gold.split("\n") if plain.count(line) == 1
+            )
+            assert all(
+                plain.count(fact) == 1 for fact in (*turn.wanted.facts, *turn.wanted.rival_facts)
+            )
             assert not _NEEDLE.search(turn.gold)
             assert grade("summary", turn.gold, turn.wanted, rule="strict").side["floor"] <= 0.55
         headings = re.findall(r"^Report (\d+): ", plain, flags=re.MULTILINE)
@@ -172,7 +202,9 @@ def test_values_are_looked_up_and_only_their_line_tells_them() -> None:
 
 def test_pairs_stand_on_lines_of_their_own_and_nowhere_in_code() -> None:
     for session in sessions(PAIRS):
-        pairs = [pair for text in _ENTRY.findall(session.context) for pair in json.loads(text).items()]
+        pairs = [
+            pair for text in _ENTRY.findall(session.context) for pair in json.loads(text).items()
+        ]
         code = _ENTRY.sub("", session.context)
         asked = sum(turn.task == "kv" for turn in session.turns)
         target = int(str(session.recipe["target"]))
@@ -194,7 +226,10 @@ def test_the_context_parses_and_candidates_are_all_its_functions() -> None:
 
 
 def test_compact_sessions_have_easy_pairs_and_others_uuids() -> None:
-    assert {turn.wanted.shape for turn in make(PAIRS, target=2500, turns=4).turns} == {None, "digits"}
+    assert {turn.wanted.shape for turn in make(PAIRS, target=2500, turns=4).turns} == {
+        None,
+        "digits",
+    }
     assert {turn.wanted.shape for turn in make(PAIRS).turns} == {None, "uuid"}
     assert {turn.wanted.shape for turn in make(PAIRS, variant="easy").turns} == {None, "digits"}
 
@@ -214,16 +249,31 @@ def test_a_written_row_reads_back(name: str) -> None:
             made.wanted.golds,
             made.wanted.name,
         )
-    assert {item["task"] for item in written["multi_turns"]} == {f"scbench_{part}" for part in task(name).subtasks}  # type: ignore[attr-defined]
+    assert {item["task"] for item in written["multi_turns"]} == {
+        f"scbench_{part}" for part in task(name).subtasks
+    }  # type: ignore[attr-defined]
 
 
 def test_published_turns_may_have_list_answers_and_no_name_but_must_say_their_task() -> None:
-    turn = task(NEEDLES).read_turn({}, {"task": "scbench_passkey", "input": "Key?", "answer": ["90210"]})
+    turn = task(NEEDLES).read_turn(
+        {}, {"task": "scbench_passkey", "input": "Key?", "answer": ["90210"]}
+    )
     assert (turn.task, turn.wanted.golds, turn.max_new_tokens) == ("passkey", ("90210",), 16)
     turn = task(PAIRS).read_turn(
-        {"repo": "a/b", "lang": "go"}, {"task": "scbench_repoqa", "input": "Which?", "answer": "f", "name": ""}
+        {"repo": "a/b", "lang": "go"},
+        {"task": "scbench_repoqa", "input": "Which?", "answer": "f", "name": ""},
     )
-    assert (turn.task, turn.wanted.name, turn.wanted.lang, turn.max_new_tokens) == ("repoqa", None, "go", 1024)
-    assert task(PAIRS).read_turn({}, {"task": "scbench_kv", "input": 'Key: "a"', "answer": "b"}).max_new_tokens == 150
+    assert (turn.task, turn.wanted.name, turn.wanted.lang, turn.max_new_tokens) == (
+        "repoqa",
+        None,
+        "go",
+        1024,
+    )
+    assert (
+        task(PAIRS)
+        .read_turn({}, {"task": "scbench_kv", "input": 'Key: "a"', "answer": "b"})
+        .max_new_tokens
+        == 150
+    )
     with pytest.raises(BadRow):
         task(PAIRS).read_turn({}, {"input": "Which?", "answer": "f"})

@@ -15,7 +15,17 @@ from scbench.types import Role, Session
 SHAPES: list[tuple[int, dict[str, object]]] = [
     (30_000, {}),
     (2000, {}),
-    (2000, {"prefix_len": 2, "suffix_len": 2, "shortest": 12, "longest": 14, "decoys": 3, "alphabet": "abcdefgh01234567"}),
+    (
+        2000,
+        {
+            "prefix_len": 2,
+            "suffix_len": 2,
+            "shortest": 12,
+            "longest": 14,
+            "decoys": 3,
+            "alphabet": "abcdefgh01234567",
+        },
+    ),
 ]
 
 
@@ -29,19 +39,29 @@ def ends(ask: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("target", "knobs"), SHAPES)
-def test_one_string_has_both_ends_and_neither_end_alone_decides(target: int, knobs: dict[str, object]) -> None:
+def test_one_string_has_both_ends_and_neither_end_alone_decides(
+    target: int, knobs: dict[str, object]
+) -> None:
     for seed in range(4):
         session = make(f"3:{seed}", target, **knobs)
         lines, decoys = session.context.split("\n"), int(str(session.recipe["decoys"]))
         for turn in session.turns:
             prefix, suffix = ends(turn.ask)
-            assert [line for line in lines if line.startswith(prefix) and line.endswith(suffix)] == [turn.gold]
-            assert sum(line.startswith(prefix) for line in lines) == sum(line.endswith(suffix) for line in lines) == 1 + decoys
+            assert [
+                line for line in lines if line.startswith(prefix) and line.endswith(suffix)
+            ] == [turn.gold]
+            assert (
+                sum(line.startswith(prefix) for line in lines)
+                == sum(line.endswith(suffix) for line in lines)
+                == 1 + decoys
+            )
             assert sum(span.role is Role.DISTRACTOR for span in turn.evidence) == 2 * decoys
 
 
 @pytest.mark.parametrize(("target", "knobs"), SHAPES)
-def test_strings_differ_hold_a_digit_and_keep_to_their_lengths(target: int, knobs: dict[str, object]) -> None:
+def test_strings_differ_hold_a_digit_and_keep_to_their_lengths(
+    target: int, knobs: dict[str, object]
+) -> None:
     session = make(target=target, **knobs)
     lines = session.context.split("\n")
     assert len(set(lines)) == len(lines)
@@ -54,7 +74,12 @@ def test_strings_differ_hold_a_digit_and_keep_to_their_lengths(target: int, knob
 def test_repeating_the_question_before_the_answer_is_no_rival() -> None:
     for target in (2000, 30_000):
         for turn in make(target=target).turns:
-            assert grade("prefix_suffix", f"{turn.ask} It is {turn.gold}.", turn.wanted, rule="strict").value == 1.0
+            assert (
+                grade(
+                    "prefix_suffix", f"{turn.ask} It is {turn.gold}.", turn.wanted, rule="strict"
+                ).value
+                == 1.0
+            )
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,15 @@ KEY, VALUE = "11111111-2222-4333-8444-555555555555", "0f3c9a52-7b1e-4d60-9c55-2a
 CLIP = "def clip(x):\n    return min(x, 1)"
 WRAP = "def wrap(x):\n    return x % 7"
 ROWS: dict[str, dict[str, Any]] = {
-    "kv": {"id": 9, "context": f'{{"{KEY}": "{VALUE}"}}', "multi_turns": [{"answer": VALUE, "input": f'Key: "{KEY}"'}]},
-    "prefix_suffix": {"context": "ab12cd\nef34gh\n", "multi_turns": [{"answer": "ef34gh", "input": "ef ... gh"}]},
+    "kv": {
+        "id": 9,
+        "context": f'{{"{KEY}": "{VALUE}"}}',
+        "multi_turns": [{"answer": VALUE, "input": f'Key: "{KEY}"'}],
+    },
+    "prefix_suffix": {
+        "context": "ab12cd\nef34gh\n",
+        "multi_turns": [{"answer": "ef34gh", "input": "ef ... gh"}],
+    },
     "vt": {
         "input": "VAR ABCDE = 48213 noise VAR FGHIJ = VAR ABCDE noise",
         "index": 4,
@@ -36,25 +43,47 @@ ROWS: dict[str, dict[str, Any]] = {
         "lang": "python",
         "repo": "us/tools",
         "multi_turns": [
-            {"answer": CLIP, "input": "It bounds a number.", "task": "scbench_repoqa", "name": "clip"},
+            {
+                "answer": CLIP,
+                "input": "It bounds a number.",
+                "task": "scbench_repoqa",
+                "name": "clip",
+            },
             {"answer": VALUE, "input": f'Key: "{KEY}"', "task": "scbench_kv"},
         ],
     },
-    "qa_eng": {"id": 1, "context": "Mara went to the old mill.", "multi_turns": [{"answer": "the old mill", "input": "Where?"}]},
-    "qa_chn": {"id": 1, "context": "林小梅去了老磨坊。", "multi_turns": [{"answer": "老磨坊", "input": "去了哪里？"}]},
+    "qa_eng": {
+        "id": 1,
+        "context": "Mara went to the old mill.",
+        "multi_turns": [{"answer": "the old mill", "input": "Where?"}],
+    },
+    "qa_chn": {
+        "id": 1,
+        "context": "林小梅去了老磨坊。",
+        "multi_turns": [{"answer": "老磨坊", "input": "去了哪里？"}],
+    },
     "choice_eng": {
         "id": 2,
         "context": "Bob rang.",
-        "multi_turns": [{"answer": "Bob", "input": "Who rang?", "options": ["Ann", "Cy", "Bob", "Di"]}],
+        "multi_turns": [
+            {"answer": "Bob", "input": "Who rang?", "options": ["Ann", "Cy", "Bob", "Di"]}
+        ],
     },
-    "mf": {"id": 3, "context": [3, 1, 2], "multi_turns": [{"answer": 3, "input": "The largest number is"}]},
+    "mf": {
+        "id": 3,
+        "context": [3, 1, 2],
+        "multi_turns": [{"answer": 3, "input": "The largest number is"}],
+    },
     "many_shot": {
         "id": 5,
         "task": "date",
         "context": "Question: x\nAnswer: (A)\n\n",
         "multi_turns": [{"answer": "B", "input": "Question: y\nOptions:\n(A) 1\n(B) 2\nAnswer:"}],
     },
-    "summary": {"context": "Report 1: mills\nThey grind.", "multi_turns": [{"answer": "Mills grind.", "input": "Summarize it."}]},
+    "summary": {
+        "context": "Report 1: mills\nThey grind.",
+        "multi_turns": [{"answer": "Mills grind.", "input": "Summarize it."}],
+    },
     "summary_with_needles": {
         "context": "Report 1: mills\nThe pass key for red fox is 90210. Remember it.",
         "multi_turns": [
@@ -71,7 +100,9 @@ def put(folder: Path, name: str, rows: list[dict[str, Any]], place: str = "{0}.j
     if path.suffix == ".parquet":
         polars.DataFrame(rows, infer_schema_length=None).write_parquet(path)
     else:
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        path.write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+        )
     return path
 
 
@@ -79,14 +110,20 @@ def test_there_is_a_published_row_of_every_task() -> None:
     assert set(ROWS) == set(names())
 
 
-@pytest.mark.parametrize("place", ["{0}/test-00000-of-00001.parquet", "{0}.parquet", "data/{0}.jsonl", "{0}.jsonl"])
+@pytest.mark.parametrize(
+    "place", ["{0}/test-00000-of-00001.parquet", "{0}.parquet", "data/{0}.jsonl", "{0}.jsonl"]
+)
 @pytest.mark.parametrize("name", sorted(ROWS))
-def test_a_row_of_every_config_is_read_from_every_place(name: str, place: str, tmp_path: Path) -> None:
+def test_a_row_of_every_config_is_read_from_every_place(
+    name: str, place: str, tmp_path: Path
+) -> None:
     put(tmp_path, name, [ROWS[name]], place)
     (session,) = published.read(name, tmp_path)
     raw = ROWS[name].get("context", ROWS[name].get("input"))
     assert session.context == (raw if isinstance(raw, str) else str(raw))
-    assert [turn.ask for turn in session.turns] == [item["input"] for item in ROWS[name]["multi_turns"]]
+    assert [turn.ask for turn in session.turns] == [
+        item["input"] for item in ROWS[name]["multi_turns"]
+    ]
     assert all(turn.gold and not turn.wanted.generated for turn in session.turns)
 
 
@@ -102,7 +139,10 @@ def test_recipe_names_file_hash_and_row_and_keeps_the_id_as_a_note(tmp_path: Pat
     path = put(tmp_path, "kv", [ROWS["kv"], {**ROWS["kv"], "id": 9}])
     first, second = published.read("kv", tmp_path)
     assert first.recipe["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert ((first.recipe["row"], first.recipe["id"]), (second.recipe["row"], second.recipe["id"])) == ((0, 9), (1, 9))
+    assert (
+        (first.recipe["row"], first.recipe["id"]),
+        (second.recipe["row"], second.recipe["id"]),
+    ) == ((0, 9), (1, 9))
     assert first.digest != second.digest
     assert str(tmp_path) not in str(first.recipe)
 
@@ -121,7 +161,9 @@ def test_recipe_names_file_hash_and_row_and_keeps_the_id_as_a_note(tmp_path: Pat
         ("summary", 0, []),
     ],
 )
-def test_evidence_is_where_the_gold_stands(name: str, turn: int, texts: list[str], tmp_path: Path) -> None:
+def test_evidence_is_where_the_gold_stands(
+    name: str, turn: int, texts: list[str], tmp_path: Path
+) -> None:
     put(tmp_path, name, [ROWS[name]])
     (session,) = published.read(name, tmp_path)
     spans = session.turns[turn].evidence
@@ -136,9 +178,15 @@ def test_a_gold_that_stands_twice_has_no_evidence(tmp_path: Path) -> None:
 
 
 def test_candidates_come_from_all_rows_of_the_repo_before_the_limit(tmp_path: Path) -> None:
-    other = {**ROWS["repoqa"], "multi_turns": [{"answer": WRAP, "input": "It wraps.", "name": "wrap"}]}
+    other = {
+        **ROWS["repoqa"],
+        "multi_turns": [{"answer": WRAP, "input": "It wraps.", "name": "wrap"}],
+    }
     elsewhere = {**other, "repo": "them/others"}
-    twin = {**ROWS["repoqa"], "multi_turns": [{"answer": CLIP + "  # twin", "input": "It bounds.", "name": "clip"}]}
+    twin = {
+        **ROWS["repoqa"],
+        "multi_turns": [{"answer": CLIP + "  # twin", "input": "It bounds.", "name": "clip"}],
+    }
     put(tmp_path, "repoqa", [ROWS["repoqa"], other, elsewhere, twin])
     (session,) = published.read("repoqa", tmp_path, limit=1)
     candidates = session.turns[0].wanted.candidates
@@ -174,7 +222,10 @@ def test_written_sessions_can_be_read_without_their_side_file(name: str, tmp_pat
     published.write(kind, [made], tmp_path)
     (tmp_path / f"{kind.config}.evidence.jsonl").unlink()
     (back,) = published.read(name, tmp_path)
-    assert (back.context, [turn.ask for turn in back.turns]) == (made.context, [turn.ask for turn in made.turns])
+    assert (back.context, [turn.ask for turn in back.turns]) == (
+        made.context,
+        [turn.ask for turn in made.turns],
+    )
 
 
 def test_a_row_changed_beside_its_side_file_is_refused(tmp_path: Path) -> None:
@@ -193,10 +244,15 @@ def test_a_row_changed_beside_its_side_file_is_refused(tmp_path: Path) -> None:
         ({"context": 7, "multi_turns": [{"input": "x", "answer": "y"}]}, "row 0: 'context'"),
         ({"context": "c"}, "row 0: 'multi_turns'"),
         ({"context": "c", "multi_turns": []}, "row 0: 'multi_turns'"),
-        ({"context": "c", "multi_turns": [{"input": "x", "answer": "y"}, {"input": "x"}]}, "row 0, turn 1: .*answer"),
+        (
+            {"context": "c", "multi_turns": [{"input": "x", "answer": "y"}, {"input": "x"}]},
+            "row 0, turn 1: .*answer",
+        ),
     ],
 )
-def test_a_bad_row_is_named_by_file_row_and_field(row: dict[str, Any], says: str, tmp_path: Path) -> None:
+def test_a_bad_row_is_named_by_file_row_and_field(
+    row: dict[str, Any], says: str, tmp_path: Path
+) -> None:
     put(tmp_path, "kv", [row])
     with pytest.raises(BadRow, match=r"scbench_kv\.jsonl " + says):
         list(published.read("kv", tmp_path))
@@ -213,7 +269,9 @@ def test_a_folder_without_the_config_says_what_was_looked_for(tmp_path: Path) ->
         published.read("kv", tmp_path)
 
 
-def test_without_a_network_the_official_data_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_official_data_say_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import huggingface_hub
 
     def refuse(**_: object) -> str:

@@ -27,7 +27,13 @@ TASK = task("repoqa")
 SESSIONS = 6
 
 
-def make(seed: str = "3:0", target: int = 32_000, turns: int = 5, count: Counter = Bytes(), **knobs: object) -> Session:  # noqa: B008
+def make(
+    seed: str = "3:0",
+    target: int = 32_000,
+    turns: int = 5,
+    count: Counter = Bytes(),
+    **knobs: object,
+) -> Session:  # noqa: B008
     return TASK.make(seed=seed, target=target, turns=turns, count=count, **knobs)
 
 
@@ -83,11 +89,20 @@ def test_the_library_is_read_from_its_kept_copy_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[:-9], lambda b: b.replace(b"name", b"nome", 1), lambda b: b"", lambda b: b"{}\n[]"]
+    "damage",
+    [
+        lambda b: b[:-9],
+        lambda b: b.replace(b"name", b"nome", 1),
+        lambda b: b"",
+        lambda b: b"{}\n[]",
+    ],
 )
 def test_a_damaged_copy_is_not_believed(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     place = tmp_path / "a" / "copy.json"
-    made = tuple(functions_of(b"def f():\n    x = 1\n    return x\n", "m")), (harvest.Needle(0, ("x",), ()),)
+    made = (
+        tuple(functions_of(b"def f():\n    x = 1\n    return x\n", "m")),
+        (harvest.Needle(0, ("x",), ()),),
+    )
     harvest._write(place, made)
     assert harvest._read(place) == made
     place.write_bytes(damage(place.read_bytes()))
@@ -110,7 +125,9 @@ def test_rivals_are_those_a_comparison_of_all_pairs_finds() -> None:
         (i, j)
         for i in needles
         for j in range(len(some))
-        if i != j and max(bleu.similarity(sources[i], sources[j]), bleu.similarity(sources[j], sources[i])) >= likeness.MOST_BLEU
+        if i != j
+        and max(bleu.similarity(sources[i], sources[j]), bleu.similarity(sources[j], sources[i]))
+        >= likeness.MOST_BLEU
     }
     assert found == slow
 
@@ -125,7 +142,14 @@ def test_roots_add_functions_and_a_root_that_is_no_folder_is_refused(tmp_path: P
 
 @pytest.mark.parametrize(
     ("target", "turns", "count"),
-    [(256, 2, Words()), (1024, 5, Words()), (4096, 5, Words()), (32_768, 5, Words()), (2048, 5, Bytes()), (16_384, 12, Bytes())],
+    [
+        (256, 2, Words()),
+        (1024, 5, Words()),
+        (4096, 5, Words()),
+        (32_768, 5, Words()),
+        (2048, 5, Bytes()),
+        (16_384, 12, Bytes()),
+    ],
 )
 def test_a_session_has_the_length_asked_for(target: int, turns: int, count: Counter) -> None:
     session = make(target=target, turns=turns, count=count)
@@ -137,7 +161,9 @@ def test_a_session_has_the_length_asked_for(target: int, turns: int, count: Coun
 def test_lengths_out_of_reach_are_refused_with_the_nearest_possible() -> None:
     with pytest.raises(TooSmall) as small:
         make(target=200, turns=4)
-    assert make(target=small.value.minimum, turns=4).counted <= small.value.minimum + tolerance(small.value.minimum)
+    assert make(target=small.value.minimum, turns=4).counted <= small.value.minimum + tolerance(
+        small.value.minimum
+    )
     with pytest.raises(TooLarge) as large:
         make(target=50_000_000)
     assert make(target=large.value.maximum).counted <= large.value.maximum
@@ -145,12 +171,20 @@ def test_lengths_out_of_reach_are_refused_with_the_nearest_possible() -> None:
 
 
 def test_more_turns_than_functions_and_bad_knobs_are_refused() -> None:
-    for knobs in ({"turns": 5000, "target": 10_000_000}, {"lines": (6, 400)}, {"hints": "all"}, {"line": 3}, {"lines": "6"}):
+    for knobs in (
+        {"turns": 5000, "target": 10_000_000},
+        {"lines": (6, 400)},
+        {"hints": "all"},
+        {"line": 3},
+        {"lines": "6"},
+    ):
         with pytest.raises(BadConfig):
             make(**knobs)  # type: ignore[arg-type]
 
 
-def test_the_answer_span_is_one_whole_function_of_a_context_that_parses(sessions: list[Session]) -> None:
+def test_the_answer_span_is_one_whole_function_of_a_context_that_parses(
+    sessions: list[Session],
+) -> None:
     for session in sessions:
         found = functions(session.context)
         for turn in session.turns:
@@ -166,10 +200,15 @@ def test_candidates_are_all_functions_of_the_context(sessions: list[Session]) ->
     for session in sessions:
         candidates = session.turns[0].wanted.candidates
         assert set(candidates.values()) == set(functions(session.context))
-        assert all(turn.wanted.candidates[turn.wanted.name or ""] == turn.wanted.golds[0] for turn in session.turns)
+        assert all(
+            turn.wanted.candidates[turn.wanted.name or ""] == turn.wanted.golds[0]
+            for turn in session.turns
+        )
 
 
-def test_an_asked_function_is_unlike_every_other_in_source_and_description(sessions: list[Session]) -> None:
+def test_an_asked_function_is_unlike_every_other_in_source_and_description(
+    sessions: list[Session],
+) -> None:
     told = {function.source: function for function in harvest.library().functions}
     for session in sessions[:3]:
         for turn in session.turns:
@@ -180,7 +219,9 @@ def test_an_asked_function_is_unlike_every_other_in_source_and_description(sessi
                 assert len(own & other) / len(own | other) < 0.6
 
 
-def test_no_docstring_is_quoted_and_no_description_names_its_function(sessions: list[Session]) -> None:
+def test_no_docstring_is_quoted_and_no_description_names_its_function(
+    sessions: list[Session],
+) -> None:
     docs = {function.source: function.doc for function in harvest.library().functions}
     for session in sessions:
         context = " ".join(words_of(session.context))
@@ -191,12 +232,20 @@ def test_no_docstring_is_quoted_and_no_description_names_its_function(sessions: 
             assert turn.wanted.golds[0] not in turn.ask
 
 
-def test_the_gold_scores_1_even_in_an_unclosed_fence_and_another_turns_gold_0(sessions: list[Session]) -> None:
+def test_the_gold_scores_1_even_in_an_unclosed_fence_and_another_turns_gold_0(
+    sessions: list[Session],
+) -> None:
     for session in sessions:
         needles = [(turn.wanted.golds[0], turn.wanted.name or "") for turn in session.turns]
         for k, turn in enumerate(session.turns):
-            assert strict(session, k, turn.gold) == strict(session, k, turn.gold.removesuffix("```")) == 1
-            assert grade("repoqa", turn.gold, turn.wanted, rule="official", needles=needles).value == 1
+            assert (
+                strict(session, k, turn.gold)
+                == strict(session, k, turn.gold.removesuffix("```"))
+                == 1
+            )
+            assert (
+                grade("repoqa", turn.gold, turn.wanted, rule="official", needles=needles).value == 1
+            )
             assert strict(session, k, session.turns[k - 1].gold) == 0
 
 
@@ -230,9 +279,10 @@ def test_words_alone_find_few_functions_and_rare_words_most() -> None:
     for hints in ("structure", "lexical"):
         made = [make(f"0:{i}", target=100_000, hints=hints) for i in range(12)]
         turns = [turn for session in made for turn in session.turns]
-        share[hints] = sum(bm25(turn.wanted.question, turn.wanted.candidates)[0] == turn.wanted.name for turn in turns) / len(
-            turns
-        )
+        share[hints] = sum(
+            bm25(turn.wanted.question, turn.wanted.candidates)[0] == turn.wanted.name
+            for turn in turns
+        ) / len(turns)
     assert 0.03 <= share["structure"] <= 0.3
     assert 0.5 <= share["lexical"] <= 0.85
 
@@ -241,7 +291,9 @@ def test_the_same_arguments_make_the_same_session_in_another_process() -> None:
     code = "from scbench.tasks import task; from scbench.tasks.contract import Bytes\n"
     code += "print(task('repoqa').make(seed='3:0', target=9000, turns=3, count=Bytes()).digest)"
     environment = {**os.environ, "PYTHONHASHSEED": "77"}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert told.stdout.strip() == make(target=9000, turns=3).digest
     assert make("3:1", 9000, 3).digest != make("3:2", 9000, 3).digest
 
@@ -258,7 +310,12 @@ def test_a_published_turn_is_read_and_a_written_row_reads_back() -> None:
     row = {"context": "c", "lang": "rust", "repo": "a/b"}
     turn = TASK.read_turn(row, {"input": "Which?", "answer": "fn f() {}", "name": "f", "more": 1})
     assert (turn.ask, turn.gold, turn.max_new_tokens) == ("Which?", "fn f() {}", 1024)
-    assert (turn.wanted.lang, turn.wanted.repo, turn.wanted.name, turn.wanted.generated) == ("rust", "a/b", "f", False)
+    assert (turn.wanted.lang, turn.wanted.repo, turn.wanted.name, turn.wanted.generated) == (
+        "rust",
+        "a/b",
+        "f",
+        False,
+    )
     assert TASK.read_turn({}, {"input": "Which?", "answer": "x"}).wanted.name is None
     with pytest.raises(BadRow):
         TASK.read_turn(row, {"input": "Which?"})

@@ -28,14 +28,25 @@ from scbench.types import Role, Session, Turn
 
 TASKS = ("qa_eng", "qa_chn", "choice_eng")
 ALL_KINDS = {"kinds": KINDS}
-PINNED = {"qa_eng": "daf950277b14648e", "qa_chn": "ff9035f222fd140a", "choice_eng": "cacdbd9607150efa"}
+PINNED = {
+    "qa_eng": "daf950277b14648e",
+    "qa_chn": "ff9035f222fd140a",
+    "choice_eng": "cacdbd9607150efa",
+}
 
 
 def language_of(name: str):  # type: ignore[no-untyped-def]
     return CHINESE if name == "qa_chn" else ENGLISH
 
 
-def make(name: str, seed: str = "1:0", target: int = 8000, turns: int = 7, count: Counter = Bytes(), **knobs: object) -> Session:  # noqa: B008
+def make(
+    name: str,
+    seed: str = "1:0",
+    target: int = 8000,
+    turns: int = 7,
+    count: Counter = Bytes(),
+    **knobs: object,
+) -> Session:  # noqa: B008
     return task(name).make(seed=seed, target=target, turns=turns, count=count, **knobs)
 
 
@@ -58,7 +69,10 @@ def cut(context: str, turn: Turn, role: Role) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize(("seed", "hops", "target"), [("1:0", 2, 8000), ("2:0", 1, 16000), ("3:0", 3, 8000), ("4:0", 2, 3500)])
+@pytest.mark.parametrize(
+    ("seed", "hops", "target"),
+    [("1:0", 2, 8000), ("2:0", 1, 16000), ("3:0", 3, 8000), ("4:0", 2, 3500)],
+)
 def test_support_is_enough_and_needed(name: str, seed: str, hops: int, target: int) -> None:
     session, language = make(name, seed, target, hops=hops, **ALL_KINDS), language_of(name)
     for turn in session.turns:
@@ -66,7 +80,15 @@ def test_support_is_enough_and_needed(name: str, seed: str, hops: int, target: i
         assert grade(name, turn.gold, turn.wanted, rule="strict").value == 1
         for text in (support, session.context):
             assert said_by(turn, solve(read(text, language), turn.ask, language)) == turn.gold
-        assert grade(name, said_by(turn, solve(read(rest, language), turn.ask, language)), turn.wanted, rule="strict").value == 0
+        assert (
+            grade(
+                name,
+                said_by(turn, solve(read(rest, language), turn.ask, language)),
+                turn.wanted,
+                rule="strict",
+            ).value
+            == 0
+        )
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -76,9 +98,15 @@ def test_support_holds_the_answer_and_spans_do_not_cross(name: str) -> None:
         gold = turn.wanted.options["ABCD".index(turn.gold)] if turn.wanted.options else turn.gold
         answers = [span for span in turn.evidence if span.role is Role.ANSWER]
         wholes = [span for span in turn.evidence if span.role is not Role.ANSWER]
-        assert [session.context[span.start : span.stop] for span in answers] in ([gold], [])  # none for a count
+        assert [session.context[span.start : span.stop] for span in answers] in (
+            [gold],
+            [],
+        )  # none for a count
         assert all(
-            any(whole.role is Role.SUPPORT and whole.start <= a.start and a.stop <= whole.stop for whole in wholes)
+            any(
+                whole.role is Role.SUPPORT and whole.start <= a.start and a.stop <= whole.stop
+                for whole in wholes
+            )
             for a in answers
         )
         assert all(left.stop <= right.start for left, right in pairwise(wholes))
@@ -90,7 +118,9 @@ def test_answers_of_near_misses_and_of_other_turns_earn_nothing(name: str) -> No
     session, language = make(name, "6:0", 12000, turns=12), language_of(name)
     for turn in session.turns:
         near, _ = cut(session.context, turn, Role.DISTRACTOR)
-        entities = {word for told in read(near, language) for slot, word in told.items() if slot != "kind"}
+        entities = {
+            word for told in read(near, language) for slot, word in told.items() if slot != "kind"
+        }
         others = {other.gold for other in session.turns}
         for wrong in (entities | others) - {turn.gold}:
             assert grade(name, wrong, turn.wanted, rule="strict").value == 0, (turn.ask, wrong)
@@ -100,12 +130,16 @@ def test_answers_of_near_misses_and_of_other_turns_earn_nothing(name: str) -> No
 def test_no_question_names_its_answer(name: str) -> None:
     for seed in range(10):
         for turn in make(name, f"{seed}:0").turns:
-            gold = turn.wanted.options["ABCD".index(turn.gold)] if turn.wanted.options else turn.gold
+            gold = (
+                turn.wanted.options["ABCD".index(turn.gold)] if turn.wanted.options else turn.gold
+            )
             assert gold.casefold() not in turn.ask.casefold()
 
 
 @pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize(("target", "turns"), [(1400, 5), (700, 2), (4096, 5), (4096, 12), (32768, 5), (32768, 1)])
+@pytest.mark.parametrize(
+    ("target", "turns"), [(1400, 5), (700, 2), (4096, 5), (4096, 12), (32768, 5), (32768, 1)]
+)
 def test_the_length_is_met(name: str, target: int, turns: int) -> None:
     for count in (Bytes(), Words()) if name != "qa_chn" else (Bytes(),):
         session = make(name, "11:3", target, turns, count)
@@ -142,7 +176,9 @@ def test_the_same_arguments_make_the_same_session(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_longer_context_asks_the_same(name: str) -> None:
     short, long = (make(name, "5:5", target, people=30) for target in (6000, 24000))
-    assert [(turn.ask, turn.gold) for turn in short.turns] == [(turn.ask, turn.gold) for turn in long.turns]
+    assert [(turn.ask, turn.gold) for turn in short.turns] == [
+        (turn.ask, turn.gold) for turn in long.turns
+    ]
 
 
 def test_answers_lie_everywhere_whatever_the_turn() -> None:
@@ -150,7 +186,9 @@ def test_answers_lie_everywhere_whatever_the_turn() -> None:
     depths = [[turn.depth or 0.0 for turn in session.turns] for session in sessions]
     pooled = sorted(depth for row in depths for depth in row)
     assert max(abs((i + 0.5) / len(pooled) - depth) for i, depth in enumerate(pooled)) < 0.05
-    assert all(abs(sum(row[turn] for row in depths) / len(depths) - 0.5) < 0.06 for turn in range(5))
+    assert all(
+        abs(sum(row[turn] for row in depths) / len(depths) - 0.5) < 0.06 for turn in range(5)
+    )
     in_strata = sum(sorted(int(depth * 5) for depth in row) == [0, 1, 2, 3, 4] for row in depths)
     assert in_strata >= 180  # a statement beside a border may fall on its other side
 
@@ -163,7 +201,12 @@ def test_no_constant_answer_beats_chance(kind: str) -> None:
         plan = make_plan(f"{seed}:0", shape)
         words = plan.world.words(ENGLISH)
         golds.update(asked.gold(words) for asked in plan.asked)
-        kinds = {"person": len(words.people), "place": len(words.places), "trade": len(words.trades), "day": shape.days}
+        kinds = {
+            "person": len(words.people),
+            "place": len(words.places),
+            "trade": len(words.trades),
+            "day": shape.days,
+        }
         vocabulary = kinds[plan.asked[0].answer_type]
     best = golds.most_common(1)[0][1] / golds.total()
     assert best <= 1.5 / vocabulary + 0.005  # the sampling error of a share of 2,000
@@ -177,22 +220,38 @@ def test_options_are_balanced_and_only_one_is_right() -> None:
         told = read(session.context, ENGLISH)
         for turn in session.turns:
             assert len(set(turn.wanted.options)) == 4
-            assert all(option in session.context and (len(option) > 1 or option.isdigit()) for option in turn.wanted.options)
-            assert all(left not in right and right not in left for left, right in combinations(turn.wanted.options, 2))
-            assert [option in solve(told, turn.ask, ENGLISH) for option in turn.wanted.options].count(True) == 1
+            assert all(
+                option in session.context and (len(option) > 1 or option.isdigit())
+                for option in turn.wanted.options
+            )
+            assert all(
+                left not in right and right not in left
+                for left, right in combinations(turn.wanted.options, 2)
+            )
+            assert [
+                option in solve(told, turn.ask, ENGLISH) for option in turn.wanted.options
+            ].count(True) == 1
 
 
 @pytest.mark.parametrize("kind", DEFAULT_KINDS)
 def test_a_single_turn_without_background_still_has_four_options(kind: str) -> None:
     for seed in range(20):
         for mentions in (0, None):
-            turn = make("choice_eng", f"{seed}:0", 700, 1, kinds=(kind,), mentions=mentions).turns[0]
-            assert all(left not in right and right not in left for left, right in combinations(turn.wanted.options, 2))
+            turn = make("choice_eng", f"{seed}:0", 700, 1, kinds=(kind,), mentions=mentions).turns[
+                0
+            ]
+            assert all(
+                left not in right and right not in left
+                for left, right in combinations(turn.wanted.options, 2)
+            )
 
 
 def test_options_of_a_count_are_other_counts() -> None:
     session = make("choice_eng", "1:0", 6000, 3, kinds=("count",))
-    assert all(set(turn.wanted.options) <= set("23456789") and len(set(turn.wanted.options)) == 4 for turn in session.turns)
+    assert all(
+        set(turn.wanted.options) <= set("23456789") and len(set(turn.wanted.options)) == 4
+        for turn in session.turns
+    )
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -210,7 +269,11 @@ def test_a_written_row_reads_back(name: str) -> None:
             turn.wanted.golds,
             turn.wanted.options,
         )
-        assert (again.task, again.wanted.generated, again.wanted.is_chinese) == (name, False, name == "qa_chn")
+        assert (again.task, again.wanted.generated, again.wanted.is_chinese) == (
+            name,
+            False,
+            name == "qa_chn",
+        )
 
 
 def test_a_published_choice_may_give_the_option_text_or_its_letter() -> None:
@@ -271,12 +334,17 @@ def test_a_million_words_are_met_and_read(name: str) -> None:
 def test_the_recipe_makes_the_session_again() -> None:
     for target in (1500, 9000):
         session = make("qa_eng", "3:3", target, 5, Words())
-        knobs = {name: session.recipe[name] for name in ("kinds", "hops", "mentions", "people", "templates", "days")}
+        knobs = {
+            name: session.recipe[name]
+            for name in ("kinds", "hops", "mentions", "people", "templates", "days")
+        }
         assert make("qa_eng", "3:3", target, 5, Words(), **knobs).context == session.context
 
 
 def test_another_hash_seed_makes_the_same_sessions() -> None:
-    code = "from test_story_tasks import *; print(*[make(name, '1:0', 3000).digest for name in TASKS])"
+    code = (
+        "from test_story_tasks import *; print(*[make(name, '1:0', 3000).digest for name in TASKS])"
+    )
     told = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -23,19 +23,36 @@ BOTH = (ENGLISH, CHINESE)
 
 
 def composer(
-    seed: str, language: Language, *, compact: bool = False, turns: int = 7, people: int = 40, hops: int = 2
+    seed: str,
+    language: Language,
+    *,
+    compact: bool = False,
+    turns: int = 7,
+    people: int = 40,
+    hops: int = 2,
 ) -> Composer:
     shape = Shape(
         turns=turns, kinds=KINDS, hops=hops, mentions=1 if compact else 3, people=people, templates=2 if compact else 6, days=360,
         first_day=1, moves=(2, 4), options=0,
     )  # fmt: skip
     plan = make_plan(seed, shape)
-    return Composer(plan, Filler(plan.world, language, plan.world.words(language), templates=shape.templates, compact=compact))
+    return Composer(
+        plan,
+        Filler(
+            plan.world,
+            language,
+            plan.world.words(language),
+            templates=shape.templates,
+            compact=compact,
+        ),
+    )
 
 
 @pytest.mark.parametrize("language", BOTH, ids=lambda language: language.name)
 @pytest.mark.parametrize(("compact", "people"), [(True, 6), (False, 40), (False, 900)])
-def test_the_prose_reads_back_to_the_event_log(language: Language, compact: bool, people: int) -> None:
+def test_the_prose_reads_back_to_the_event_log(
+    language: Language, compact: bool, people: int
+) -> None:
     made = composer("3:1", language, compact=compact, people=people)
     story = made.compose(300, pad_words=7)
     said = [{"kind": event.kind, **made.filler.words.of(event)} for event in made.log(story)]
@@ -59,7 +76,10 @@ def test_both_languages_tell_the_same_log_with_matching_golds() -> None:
             assert gold in terms.TRADES
         elif asked.answer_type == "place":
             (quality, kind), word = gold[0].split(" "), gold[1]
-            assert ((quality, word[0]) in terms.PLACE_QUALITIES, (kind, word[1:]) in terms.PLACE_KINDS) == (True, True)
+            assert (
+                (quality, word[0]) in terms.PLACE_QUALITIES,
+                (kind, word[1:]) in terms.PLACE_KINDS,
+            ) == (True, True)
         elif asked.answer_type != "person":
             assert gold[0] == gold[1]
 
@@ -99,8 +119,16 @@ def test_no_english_name_hides_in_another_or_in_the_prose(people: int) -> None:
 
 
 def chinese_text() -> str:
-    texts = [*(text for group in CHINESE.templates.values() for text in group), *CHINESE.scenery, *CHINESE.chapters]
-    return re.sub(r"\{.\}", "", "".join([*texts, *CHINESE.questions.values(), CHINESE.pad(4), CHINESE.chapter]))
+    texts = [
+        *(text for group in CHINESE.templates.values() for text in group),
+        *CHINESE.scenery,
+        *CHINESE.chapters,
+    ]
+    return re.sub(
+        r"\{.\}",
+        "",
+        "".join([*texts, *CHINESE.questions.values(), CHINESE.pad(4), CHINESE.chapter]),
+    )
 
 
 def test_the_characters_that_begin_chinese_names_stand_nowhere_else() -> None:
@@ -111,7 +139,8 @@ def test_the_characters_that_begin_chinese_names_stand_nowhere_else() -> None:
         "qualities": "".join(pair[1] for pair in terms.PLACE_QUALITIES),
     }
     rest = {
-        name: "".join(pair[1] for pair in getattr(terms, name)) for name in ("THINGS", "PLACE_KINDS", "TRADES", "CRAFTS", "TOWNS")
+        name: "".join(pair[1] for pair in getattr(terms, name))
+        for name in ("THINGS", "PLACE_KINDS", "TRADES", "CRAFTS", "TOWNS")
     }
     everything = Tally[str]()
     for text in (*marks.values(), *rest.values(), chinese_text()):
@@ -128,7 +157,9 @@ def test_entities_occur_in_the_text_just_as_often_as_in_the_log(language: Langua
     said = Tally[str]()
     for told in read(story.text, language):
         said.update(told[slot] for slot in "abop" if slot in told)
-    said.update(re.findall("是(...)的孩子，\\1是", story.text))  # the one wording that names somebody twice
+    said.update(
+        re.findall("是(...)的孩子，\\1是", story.text)
+    )  # the one wording that names somebody twice
     words = made.filler.words
     for name in (*words.people, *words.objects, *words.places):
         assert story.text.count(name) == said[name], name
@@ -136,7 +167,14 @@ def test_entities_occur_in_the_text_just_as_often_as_in_the_log(language: Langua
 
 @pytest.mark.parametrize("column", [0, 1])
 def test_no_word_of_a_table_lies_inside_another(column: int) -> None:
-    for table in (terms.THINGS, terms.PLACE_KINDS, terms.TRADES, terms.CRAFTS, terms.MATERIALS, terms.PLACE_QUALITIES):
+    for table in (
+        terms.THINGS,
+        terms.PLACE_KINDS,
+        terms.TRADES,
+        terms.CRAFTS,
+        terms.MATERIALS,
+        terms.PLACE_QUALITIES,
+    ):
         words = [pair[column] for pair in table]
         assert len(set(words)) == len(words)
         assert [(a, b) for a in words for b in words if a != b and a in b] == []

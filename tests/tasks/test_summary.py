@@ -24,13 +24,21 @@ TASK = task("summary")
 PINNED = {(1024, 3): "10a4cadffd0bcd03", (9000, 5): "7bfa5890f44f53ab"}
 
 
-def make(seed: str = "2:0", target: int = 20_000, turns: int = 5, count: Counter = Bytes(), **knobs: object) -> Session:  # noqa: B008
+def make(
+    seed: str = "2:0",
+    target: int = 20_000,
+    turns: int = 5,
+    count: Counter = Bytes(),
+    **knobs: object,
+) -> Session:  # noqa: B008
     return TASK.make(seed=seed, target=target, turns=turns, count=count, **knobs)
 
 
 @pytest.fixture(scope="module")
 def sessions() -> list[Session]:
-    return [make(f"2:{i}") for i in range(8)] + [make(f"2:{i}", target=1500, turns=3) for i in range(8)]
+    return [make(f"2:{i}") for i in range(8)] + [
+        make(f"2:{i}", target=1500, turns=3) for i in range(8)
+    ]
 
 
 def score(turn: Turn, prediction: str) -> Score:
@@ -46,7 +54,9 @@ def test_the_support_sentences_are_the_whole_summary(sessions: list[Session]) ->
             assert sorted(spans_text(session, turn, Role.ANSWER)) == sorted(turn.wanted.facts)
 
 
-def test_the_gold_scores_1_by_both_rules_and_another_reports_gold_little(sessions: list[Session]) -> None:
+def test_the_gold_scores_1_by_both_rules_and_another_reports_gold_little(
+    sessions: list[Session],
+) -> None:
     for session in sessions:
         for turn in session.turns:
             own = score(turn, turn.gold)
@@ -68,7 +78,11 @@ def test_the_first_sentences_of_a_long_report_are_no_summary() -> None:
     for i in range(4):
         session = make(f"4:{i}", target=40_000)
         for turn in session.turns:
-            body = [line for line in report(session.context, turn.ask).split("\n") if line and line not in facts.SECTIONS]
+            body = [
+                line
+                for line in report(session.context, turn.ask).split("\n")
+                if line and line not in facts.SECTIONS
+            ]
             lead = split_sentences(" ".join(body)).split("\n")[: len(turn.wanted.facts)]
             assert (score(turn, "\n".join(lead)).value or 0) < 0.6
 
@@ -87,15 +101,22 @@ def test_near_misses_are_other_reports_facts(sessions: list[Session]) -> None:
     for session in sessions:
         for turn in session.turns:
             misses = spans_text(session, turn, Role.DISTRACTOR)
-            assert all(any(miss in rival.split("\n") for rival in turn.wanted.rival_golds) for miss in misses)
+            assert all(
+                any(miss in rival.split("\n") for rival in turn.wanted.rival_golds)
+                for miss in misses
+            )
 
 
 def test_filler_has_no_digit_no_name_and_no_title_word() -> None:
     draw = Draw("test")
-    text = " ".join(prose.filler(draw, "ferry", is_compact=i % 2 == 0) for i in range(4000)) + prose.pad(40, draw)
+    text = " ".join(
+        prose.filler(draw, "ferry", is_compact=i % 2 == 0) for i in range(4000)
+    ) + prose.pad(40, draw)
     assert not re.search(r"\d|[{}]", text)
     said = set(re.findall(r"[A-Za-z]+", text))
-    assert said.isdisjoint({*words.GIVEN_NAMES, *words.TITLE_MARKS, *words.TERM_MARKS, *words.MONTHS, *facts.SECTIONS})
+    assert said.isdisjoint(
+        {*words.GIVEN_NAMES, *words.TITLE_MARKS, *words.TERM_MARKS, *words.MONTHS, *facts.SECTIONS}
+    )
     assert not re.search(r"\b[Aa] [aeiou]", text)
 
 
@@ -118,7 +139,14 @@ def test_every_fact_is_one_sentence_to_the_scorer() -> None:
 
 @pytest.mark.parametrize(
     ("target", "turns", "count"),
-    [(256, 2, Words()), (1024, 5, Words()), (1024, 3, Bytes()), (4096, 5, Bytes()), (32_768, 5, Words()), (200_000, 12, Words())],
+    [
+        (256, 2, Words()),
+        (1024, 5, Words()),
+        (1024, 3, Bytes()),
+        (4096, 5, Bytes()),
+        (32_768, 5, Words()),
+        (200_000, 12, Words()),
+    ],
 )
 def test_a_session_has_the_length_asked_for(target: int, turns: int, count: Counter) -> None:
     session = make(target=target, turns=turns, count=count)
@@ -142,7 +170,10 @@ def test_long_sessions_have_more_reports_and_turns_never_fewer_than_asked() -> N
     assert make(target=60_000, turns=20).recipe["reports"] == 20
 
 
-@pytest.mark.parametrize("knobs", [{"facts": 0}, {"facts": 11}, {"reports": 4}, {"repeat": 1.5}, {"headings": "no"}, {"fact": 3}])
+@pytest.mark.parametrize(
+    "knobs",
+    [{"facts": 0}, {"facts": 11}, {"reports": 4}, {"repeat": 1.5}, {"headings": "no"}, {"fact": 3}],
+)
 def test_a_knob_out_of_range_is_refused(knobs: dict[str, object]) -> None:
     with pytest.raises(BadConfig):
         make(**knobs)  # type: ignore[arg-type]
@@ -176,7 +207,9 @@ def test_depths_are_uniform_over_sessions_and_a_report_is_asked_once() -> None:
 
 
 def test_asked_items_do_not_depend_on_the_length() -> None:
-    assert [turn.gold for turn in make(target=20_000).turns] == [turn.gold for turn in make(target=90_000).turns]
+    assert [turn.gold for turn in make(target=20_000).turns] == [
+        turn.gold for turn in make(target=90_000).turns
+    ]
 
 
 def test_no_constant_answer_scores_more_than_the_stated_chance() -> None:
@@ -190,19 +223,30 @@ def test_no_constant_answer_scores_more_than_the_stated_chance() -> None:
 def test_the_same_arguments_make_the_same_session_for_ever() -> None:
     assert {key: make(target=key[0], turns=key[1]).digest[:16] for key in PINNED} == PINNED
     code = "from scbench.tasks import task; from scbench.tasks.contract import Bytes\n"
-    code += "print(task('summary').make(seed='2:0', target=9000, turns=5, count=Bytes()).digest[:16])"
+    code += (
+        "print(task('summary').make(seed='2:0', target=9000, turns=5, count=Bytes()).digest[:16])"
+    )
     environment = {**os.environ, "PYTHONHASHSEED": "77"}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert told.stdout.strip() == PINNED[9000, 5]
 
 
 def test_a_published_turn_is_read_and_a_written_row_reads_back() -> None:
     turn = TASK.read_turn({"context": "c"}, {"input": "Sum up.", "answer": "It is so."})
-    assert (turn.ask, turn.gold, turn.wanted.golds, turn.max_new_tokens) == ("Sum up.", "It is so.", ("It is so.",), 800)
+    assert (turn.ask, turn.gold, turn.wanted.golds, turn.max_new_tokens) == (
+        "Sum up.",
+        "It is so.",
+        ("It is so.",),
+        800,
+    )
     assert not turn.wanted.generated
     with pytest.raises(BadRow):
         TASK.read_turn({}, {"answer": "It is so."})
     session = make()
     written = TASK.write_row(session, 3)
     read = [TASK.read_turn(written, item) for item in written["multi_turns"]]  # type: ignore[attr-defined]
-    assert [(turn.ask, turn.gold) for turn in read] == [(turn.ask, turn.gold) for turn in session.turns]
+    assert [(turn.ask, turn.gold) for turn in read] == [
+        (turn.ask, turn.gold) for turn in session.turns
+    ]

@@ -34,7 +34,11 @@ def read_kv(context: str, ask: str) -> str:
 
 def read_string(context: str, ask: str) -> str:
     first, last = ask.split("*")
-    (found,) = {word for word in context.split() if word.startswith(first) and word.endswith(last) and len(word) == 8}
+    (found,) = {
+        word
+        for word in context.split()
+        if word.startswith(first) and word.endswith(last) and len(word) == 8
+    }
     return found
 
 
@@ -65,13 +69,19 @@ def read_choice(context: str, ask: str) -> str:
 
 def read_numbers(context: str, ask: str) -> str:
     numbers = [int(word) for word in context.split() if word != "~"]
-    chosen = [n for n in numbers if "odd" not in ask or n % 2] if "even" not in ask else [n for n in numbers if n % 2 == 0]
+    chosen = (
+        [n for n in numbers if "odd" not in ask or n % 2]
+        if "even" not in ask
+        else [n for n in numbers if n % 2 == 0]
+    )
     return str(max(chosen) if ask.startswith("largest") else min(chosen))
 
 
 def read_shots(context: str, ask: str) -> str:
     kind = next(kind for kind, things in GROUPS.items() if ask in things)
-    (label,) = {label for thing, label in re.findall(r"(\w+) (\w+)\.", context) if thing in GROUPS[kind]}
+    (label,) = {
+        label for thing, label in re.findall(r"(\w+) (\w+)\.", context) if thing in GROUPS[kind]
+    }
     assert not re.search(rf"\b{ask}\b", context), "the asked thing was shown"
     return label
 
@@ -109,7 +119,10 @@ def test_the_context_alone_answers_every_turn(name: str) -> None:
     for seed in range(6):
         session = make(name, str(1_000_000 + seed), target=(128, 300, 1024)[seed % 3])
         for turn in session.turns:
-            assert READERS[name](session.context, turn.ask) == turn.gold, (session.context, turn.ask)
+            assert READERS[name](session.context, turn.ask) == turn.gold, (
+                session.context,
+                turn.ask,
+            )
 
 
 @ALL
@@ -118,7 +131,11 @@ def test_the_gold_scores_one_and_another_answer_less(name: str) -> None:
     for turn in session.turns:
         assert strict(name, turn, turn.gold) == 1.0
         assert strict(name, turn, f" {turn.gold}") == 1.0
-        others = {other.gold for other in session.turns if other.gold != turn.gold and other.task == turn.task}
+        others = {
+            other.gold
+            for other in session.turns
+            if other.gold != turn.gold and other.task == turn.task
+        }
         assert all(strict(name, turn, other) < 1.0 for other in others), turn.ask
         assert strict(name, turn, "") == 0.0
 
@@ -144,9 +161,16 @@ def test_evidence_marks_the_answer_or_everything(name: str) -> None:
     for seed in range(4):
         session = make(name, str(seed))
         for turn in session.turns:
-            marked = [session.context[span.start : span.stop] for span in turn.evidence if span.role is Role.ANSWER]
+            marked = [
+                session.context[span.start : span.stop]
+                for span in turn.evidence
+                if span.role is Role.ANSWER
+            ]
             if marked and name != "choice_eng":
-                assert all(part in turn.gold or turn.gold in part for part in marked), (marked, turn.gold)
+                assert all(part in turn.gold or turn.gold in part for part in marked), (
+                    marked,
+                    turn.gold,
+                )
             assert turn.evidence, turn.ask
 
 
@@ -154,10 +178,16 @@ def test_evidence_marks_the_answer_or_everything(name: str) -> None:
 def test_every_token_is_of_the_closed_vocabulary(name: str) -> None:
     tokens = tokenizer()
     session = make(name)
-    for text in (session.context, *(turn.ask for turn in session.turns), *(turn.gold for turn in session.turns)):
+    for text in (
+        session.context,
+        *(turn.ask for turn in session.turns),
+        *(turn.gold for turn in session.turns),
+    ):
         found = tokens.encode(text)
         assert tokens.decode(found.ids) == text
-        assert not any("<0x" in token for token in tokens.raw.convert_ids_to_tokens(list(found.ids)))
+        assert not any(
+            "<0x" in token for token in tokens.raw.convert_ids_to_tokens(list(found.ids))
+        )
 
 
 def test_sessions_of_this_version_do_not_change() -> None:
@@ -166,7 +196,9 @@ def test_sessions_of_this_version_do_not_change() -> None:
     for name in names():
         kind = task(name, Form.TINY)
         for target in (130, 700):
-            hashed.update(kind.make(seed="11:3", target=target, turns=4, count=Count()).digest.encode())
+            hashed.update(
+                kind.make(seed="11:3", target=target, turns=4, count=Count()).digest.encode()
+            )
     assert hashed.hexdigest()[:16] == "653b1be29598d986"
 
 

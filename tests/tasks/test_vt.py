@@ -29,7 +29,9 @@ def make(seed: str = "3:0", target: int = 30_000, turns: int = 5, **knobs: objec
 
 
 @pytest.mark.parametrize("knobs", KNOBS)
-def test_the_interpreter_finds_each_gold_and_misses_it_without_any_one_assignment(knobs: dict[str, object]) -> None:
+def test_the_interpreter_finds_each_gold_and_misses_it_without_any_one_assignment(
+    knobs: dict[str, object],
+) -> None:
     session = make(**knobs)
     for turn in session.turns:
         assert interpret(session.context, turn) == turn.gold
@@ -37,24 +39,35 @@ def test_the_interpreter_finds_each_gold_and_misses_it_without_any_one_assignmen
         assert len(turn.wanted.golds) == 1 + hops * branch
         for span in turn.evidence:
             if span.role is Role.SUPPORT:
-                assert interpret(session.context[: span.start] + session.context[span.stop :], turn) != turn.gold
+                assert (
+                    interpret(session.context[: span.start] + session.context[span.stop :], turn)
+                    != turn.gold
+                )
 
 
 def test_a_chain_keeps_its_order_and_a_shuffled_one_does_not() -> None:
     def ordered(session: Session) -> list[bool]:
         found = re.findall(r"VAR ([A-Z]{5}) = VAR ([A-Z]{5})", session.context)
-        return [session.context.index(f"VAR {source} =") < session.context.index(f"VAR {name} =") for name, source in found]
+        return [
+            session.context.index(f"VAR {source} =") < session.context.index(f"VAR {name} =")
+            for name, source in found
+        ]
 
     assert all(ordered(make(hops=6, branch=2)))
     assert not all(ordered(make(hops=6, order="shuffled")))
 
 
 @pytest.mark.parametrize("knobs", KNOBS)
-def test_names_are_far_apart_and_assigned_once_and_values_stand_once(knobs: dict[str, object]) -> None:
+def test_names_are_far_apart_and_assigned_once_and_values_stand_once(
+    knobs: dict[str, object],
+) -> None:
     session = make(**knobs)
     names = re.findall(r"VAR ([A-Z]{5}) =", session.context)
     assert len(set(names)) == len(names)
-    assert all(sum(a != b for a, b in zip(one, other, strict=True)) >= 2 for one, other in combinations(names, 2))
+    assert all(
+        sum(a != b for a, b in zip(one, other, strict=True)) >= 2
+        for one, other in combinations(names, 2)
+    )
     values = re.findall(r"\d+", session.context)
     assert len(set(values)) == len(values) == 5 + int(str(session.recipe["extra_chains"]))
     assert not any(set(name) & set("AEIOUY") for name in names)
@@ -62,7 +75,11 @@ def test_names_are_far_apart_and_assigned_once_and_values_stand_once(knobs: dict
 
 def test_repeated_noise_compresses_and_varied_noise_has_no_digits_or_names() -> None:
     repeat, varied = make(target=60_000).context, make(target=60_000, noise="varied").context
-    assert len(zlib.compress(repeat.encode())) / len(repeat) < 0.05 < len(zlib.compress(varied.encode())) / len(varied)
+    assert (
+        len(zlib.compress(repeat.encode())) / len(repeat)
+        < 0.05
+        < len(zlib.compress(varied.encode())) / len(varied)
+    )
     bare = re.sub(r"VAR [A-Z]{5} = (VAR [A-Z]{5}|\d{5})\.", "", varied)
     assert not re.search(r"\d|[A-Z]{2}", bare)
     assert all(not re.search(r"\d|[A-Z]{2}", sentence) for sentence in CYCLE)
@@ -74,7 +91,10 @@ def test_noise_of_any_number_of_words_has_that_many() -> None:
 
 
 def test_compact_contexts_hold_the_asked_chains_alone() -> None:
-    assert (make(target=2000).recipe["extra_chains"], make(target=4096).recipe["extra_chains"]) == (0, 2)
+    assert (make(target=2000).recipe["extra_chains"], make(target=4096).recipe["extra_chains"]) == (
+        0,
+        2,
+    )
 
 
 def test_the_limit_is_twice_the_answer_and_at_least_30() -> None:
@@ -84,7 +104,16 @@ def test_the_limit_is_twice_the_answer_and_at_least_30() -> None:
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"hops": 0}, {"hops": 9}, {"branch": 0}, {"noise": "loud"}, {"order": "up"}, {"extra_chains": -1}, {"hops": 2.5}]
+    "knobs",
+    [
+        {"hops": 0},
+        {"hops": 9},
+        {"branch": 0},
+        {"noise": "loud"},
+        {"order": "up"},
+        {"extra_chains": -1},
+        {"hops": 2.5},
+    ],
 )
 def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None:
     with pytest.raises(BadConfig, match="vt"):
@@ -92,7 +121,13 @@ def test_a_knob_that_is_not_allowed_is_refused(knobs: dict[str, object]) -> None
 
 
 def test_a_published_row_has_its_context_in_input_and_lists_as_answers() -> None:
-    turn = task("vt").read_turn({"input": "VAR", "index": 3}, {"answer": ["AAAAA", "BBBBB"], "input": "Find all"})
-    assert (turn.gold, turn.wanted.golds, turn.max_new_tokens) == ("AAAAA, BBBBB", ("AAAAA", "BBBBB"), 30)
+    turn = task("vt").read_turn(
+        {"input": "VAR", "index": 3}, {"answer": ["AAAAA", "BBBBB"], "input": "Find all"}
+    )
+    assert (turn.gold, turn.wanted.golds, turn.max_new_tokens) == (
+        "AAAAA, BBBBB",
+        ("AAAAA", "BBBBB"),
+        30,
+    )
     row = task("vt").write_row(make(), 2)
     assert set(row) == {"input", "index", "length", "multi_turns"}

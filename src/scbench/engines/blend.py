@@ -23,7 +23,10 @@ from scbench.kv.tail import newest
 
 MOST_ROWS, MOST_SCORES = 256, 1 << 26  # of one masked attention: rows, and scores held at once
 TRIED_TOKENS, TRIED_APART = 24, 11
-MOVING_FREQUENCIES = ("dynamic", "longrope")  # the turn of a position depends on how far the whole text reaches
+MOVING_FREQUENCIES = (
+    "dynamic",
+    "longrope",
+)  # the turn of a position depends on how far the whole text reaches
 
 
 class Rule(Protocol):
@@ -47,7 +50,9 @@ class Blend:
     @property
     def computed_share(self) -> float:
         """Rows computed over those of a full read: of the linear layers' work."""
-        return sum(len(rows) for rows in self.rows) / (len(self.rows) * self.snapshot.logical_tokens)
+        return sum(len(rows) for rows in self.rows) / (
+            len(self.rows) * self.snapshot.logical_tokens
+        )
 
     @property
     def pairs(self) -> int:
@@ -60,7 +65,9 @@ class Blender:
 
     def __init__(self, engine: LocalEngine) -> None:
         if engine.facts.family != "transformer":
-            raise Mismatch(f"{engine.facts.name} has recurrent states, and those of chunks read apart cannot be put together")
+            raise Mismatch(
+                f"{engine.facts.name} has recurrent states, and those of chunks read apart cannot be put together"
+            )
         self.engine, base = engine, engine.model.base_model
         lacks = [word for word in ("layers", "norm", "rotary_emb") if not hasattr(base, word)]
         if lacks:
@@ -89,7 +96,10 @@ class Blender:
         layers = dict[int, tuple[DenseStore, ...]]()
         for layer in snapshot.layers:
             view = snapshot.view(layer)
-            k_HSD, v_HSD = self.moved(view.k_HSD[:, start:stop], start, 0), view.v_HSD[:, start:stop].clone()
+            k_HSD, v_HSD = (
+                self.moved(view.k_HSD[:, start:stop], start, 0),
+                view.v_HSD[:, start:stop].clone(),
+            )
             layers[layer] = (DenseStore(k_HSD, v_HSD),)
         none = torch.full_like(snapshot.logits_V, float("nan"))
         return Snapshot(
@@ -103,14 +113,27 @@ class Blender:
 
     @torch.inference_mode()
     def blend(
-        self, pieces: Sequence[Snapshot], rule: Rule, *, read_by: str, on_tokens: Callable[[int], None] | None = None
+        self,
+        pieces: Sequence[Snapshot],
+        rule: Rule,
+        *,
+        read_by: str,
+        on_tokens: Callable[[int], None] | None = None,
     ) -> Blend:
         """The prefix that `pieces` (each from position 0) make in this order. Rows leave as `rule` says; the last token is always computed."""
         ids = tuple(token for piece in pieces for token in piece.ids)
         tokens, layers = len(ids), self.engine.facts.shape.attention_layers
         self.engine._check_window(tokens)
-        rows = torch.arange(tokens - rule.rows_at(0, layers=len(layers), tokens=tokens), tokens, device=self.engine.device)
-        sealed, scales, computed = dict[int, tuple[DenseStore, ...]](), dict[int, float](), list[Tensor]()
+        rows = torch.arange(
+            tokens - rule.rows_at(0, layers=len(layers), tokens=tokens),
+            tokens,
+            device=self.engine.device,
+        )
+        sealed, scales, computed = (
+            dict[int, tuple[DenseStore, ...]](),
+            dict[int, float](),
+            list[Tensor](),
+        )
         try:
             hidden = self._embedded([ids[at] for at in rows.tolist()])
             for order, layer in enumerate(layers):
@@ -119,11 +142,18 @@ class Blender:
                 sealed[layer], scales[layer] = (DenseStore(batch.k_HSD, batch.v_HSD),), batch.scale
                 computed.append(rows.cpu())
                 if order + 1 < len(layers):
-                    stay = self._staying(batch, rows, rule, rule.rows_at(order + 1, layers=len(layers), tokens=tokens))
+                    stay = self._staying(
+                        batch,
+                        rows,
+                        rule,
+                        rule.rows_at(order + 1, layers=len(layers), tokens=tokens),
+                    )
                     rows, hidden = rows[stay], hidden[:, stay]
             logits_V = self._logits(hidden[:, -1:])
         except (torch.OutOfMemoryError, MemoryError) as err:
-            raise OutOfDevice(f"{self.engine.facts.name}: no memory left to blend {tokens:,} tokens") from err
+            raise OutOfDevice(
+                f"{self.engine.facts.name}: no memory left to blend {tokens:,} tokens"
+            ) from err
         if on_tokens is not None:
             on_tokens(tokens)
         snapshot = Snapshot(
@@ -158,7 +188,12 @@ class Blender:
             turn = self._base.rotary_emb(block, position_ids=at)
             try:
                 out = module(
-                    block, attention_mask=None, position_ids=at, position_embeddings=turn, use_cache=False, scbench_pass=batch
+                    block,
+                    attention_mask=None,
+                    position_ids=at,
+                    position_embeddings=turn,
+                    use_cache=False,
+                    scbench_pass=batch,
                 )
             except TypeError as err:
                 raise Mismatch(
@@ -177,7 +212,9 @@ class Blender:
         return rule.best(k_gap, v_gap, wanted)
 
     def _embedded(self, ids: Sequence[int]) -> Tensor:
-        hidden: Tensor = self.engine.model.get_input_embeddings()(torch.tensor([list(ids)], device=self.engine.device))
+        hidden: Tensor = self.engine.model.get_input_embeddings()(
+            torch.tensor([list(ids)], device=self.engine.device)
+        )
         return hidden
 
     def _logits(self, hidden: Tensor) -> Tensor:
@@ -202,7 +239,9 @@ class Blender:
             )
         pieces = [self.piece(engine.read(part), 0, half) for part in (ids[:half], ids[half:])]
         ours, whole = self.blend(pieces, _All(), read_by="").snapshot, engine.read(ids)
-        _alike(ours.logits_V, whole.logits_V, f"{engine.facts.name}: logits computed layer by layer")
+        _alike(
+            ours.logits_V, whole.logits_V, f"{engine.facts.name}: logits computed layer by layer"
+        )
 
 
 class _All:
@@ -226,15 +265,23 @@ class _Layer:
         self.k_gaps, self.v_gaps = list[Tensor](), list[Tensor]()
         self.scale = 1.0
 
-    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+    def attend(
+        self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
+    ) -> Tensor:
         self.scale, rows = scale, self.rows
         if self.writes:
-            self.k_gaps.append((k_HND.float() - self.k_HSD[:, rows].float()).square().sum(dim=(0, 2)))
-            self.v_gaps.append((v_HND.float() - self.v_HSD[:, rows].float()).square().sum(dim=(0, 2)))
+            self.k_gaps.append(
+                (k_HND.float() - self.k_HSD[:, rows].float()).square().sum(dim=(0, 2))
+            )
+            self.v_gaps.append(
+                (v_HND.float() - self.v_HSD[:, rows].float()).square().sum(dim=(0, 2))
+            )
             self.k_HSD[:, rows], self.v_HSD[:, rows] = k_HND, v_HND
         first, last = int(rows[0]), int(rows[-1])
         if last - first + 1 == len(rows):
-            return newest(q_HGND, self.k_HSD[:, : last + 1], self.v_HSD[:, : last + 1], scale=scale).partial.out
+            return newest(
+                q_HGND, self.k_HSD[:, : last + 1], self.v_HSD[:, : last + 1], scale=scale
+            ).partial.out
         return self._scattered(q_HGND, scale)
 
     def _scattered(self, q_HGND: Tensor, scale: float) -> Tensor:
@@ -242,9 +289,17 @@ class _Layer:
         done, start = list[Tensor](), 0
         while start < len(self.rows):
             rows = self.rows[start : start + self._block(start, q_HGND.shape[0] * q_HGND.shape[1])]
-            first, stop, q = int(rows[0]), int(rows[-1]) + 1, q_HGND[:, :, start : start + len(rows)]
+            first, stop, q = (
+                int(rows[0]),
+                int(rows[-1]) + 1,
+                q_HGND[:, :, start : start + len(rows)],
+            )
             mask_TS = torch.arange(first, stop, device=rows.device) <= rows.unsqueeze(1)
-            parts = [masked(q, self.k_HSD[:, first:stop], self.v_HSD[:, first:stop], mask_TS, scale=scale)]
+            parts = [
+                masked(
+                    q, self.k_HSD[:, first:stop], self.v_HSD[:, first:stop], mask_TS, scale=scale
+                )
+            ]
             if first:
                 parts.append(full(q, self.k_HSD[:, :first], self.v_HSD[:, :first], scale=scale))
             done.append(merge(parts).out)
@@ -254,15 +309,23 @@ class _Layer:
     def _block(self, start: int, heads: int) -> int:
         """How many rows from `start` on are attended together: at most MOST_ROWS, fewer where they stand so far apart that scores would not fit."""
         rows = min(MOST_ROWS, len(self.rows) - start)
-        while rows > 1 and heads * rows * int(self.rows[start + rows - 1] - self.rows[start] + 1) > MOST_SCORES:
+        while (
+            rows > 1
+            and heads * rows * int(self.rows[start + rows - 1] - self.rows[start] + 1) > MOST_SCORES
+        ):
             rows //= 2
         return rows
 
 
 def _alike(ours: Tensor, wanted: Tensor, what: str) -> None:
-    far, size = float((ours.float() - wanted.float()).abs().max()), max(float(wanted.float().abs().max()), 1e-6)
+    far, size = (
+        float((ours.float() - wanted.float()).abs().max()),
+        max(float(wanted.float().abs().max()), 1e-6),
+    )
     if not far < 0.05 * size:
-        raise Mismatch(f"{what} differ by {far / size:.2g} of their size from the model's own; its chunks cannot be blended")
+        raise Mismatch(
+            f"{what} differ by {far / size:.2g} of their size from the model's own; its chunks cannot be blended"
+        )
 
 
 def dense_pairs(tokens: int, layers: int) -> int:
@@ -272,4 +335,7 @@ def dense_pairs(tokens: int, layers: int) -> int:
 
 def blend_flops(facts: ModelFacts, *, rows: int, pairs: int, layers: int) -> float:
     """Linear layers over `rows` token-layers of `layers`, and QK^T and PV over `pairs` per query head: as `run.plan.read_flops` counts."""
-    return 2.0 * facts.params * rows / max(1, layers) + 4.0 * facts.shape.query_heads * facts.shape.head_dim * pairs
+    return (
+        2.0 * facts.params * rows / max(1, layers)
+        + 4.0 * facts.shape.query_heads * facts.shape.head_dim * pairs
+    )

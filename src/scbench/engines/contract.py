@@ -28,7 +28,9 @@ class ModelFacts:
     device: str
     weights_digest: str
     trained_tokens: int | None = None  # the longest texts it learned from, where its card says so
-    choices: dict[str, str] = field(default_factory=dict)  # automatic choices and why, e.g. attention: "cpu flash: fp32 on CPU"
+    choices: dict[str, str] = field(
+        default_factory=dict
+    )  # automatic choices and why, e.g. attention: "cpu flash: fp32 on CPU"
 
 
 class Pattern(Protocol):
@@ -40,7 +42,16 @@ class Pattern(Protocol):
     @property
     def one_shot(self) -> bool: ...
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor: ...
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor: ...
 
 
 class Reader(Pattern, Protocol):

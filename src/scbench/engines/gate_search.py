@@ -44,18 +44,29 @@ class Found:
 class GatePass:
     """One differentiable forward over a whole text. `gates_LH` None is full attention."""
 
-    def __init__(self, order: dict[int, int], gates_LH: Tensor | None, sinks: int, recent: int) -> None:
+    def __init__(
+        self, order: dict[int, int], gates_LH: Tensor | None, sinks: int, recent: int
+    ) -> None:
         self.order, self.gates_LH, self.sinks, self.recent = order, gates_LH, sinks, recent
 
-    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+    def attend(
+        self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
+    ) -> Tensor:
         heads, group, tokens, dim = q_HGND.shape
         q = q_HGND.reshape(1, heads * group, tokens, dim)
-        k, v = (x.unsqueeze(1).expand(heads, group, tokens, dim).reshape(q.shape) for x in (k_HND, v_HND))
-        full = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).view(q_HGND.shape)
+        k, v = (
+            x.unsqueeze(1).expand(heads, group, tokens, dim).reshape(q.shape)
+            for x in (k_HND, v_HND)
+        )
+        full = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).view(
+            q_HGND.shape
+        )
         if self.gates_LH is None:
             return full
         seen = visible(tokens, self.sinks, self.recent, str(q.device))
-        near = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale).view(q_HGND.shape)
+        near = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale).view(
+            q_HGND.shape
+        )
         gate = self.gates_LH[self.order[layer]].to(q.dtype).view(heads, 1, 1, 1)
         return gate * full + (1 - gate) * near
 
@@ -101,7 +112,9 @@ def search_gates(
         weight.requires_grad_(False)
     try:
         with torch.no_grad():
-            wanted = [_hidden(engine, sample, GatePass(order, None, sinks, recent)) for sample in samples]
+            wanted = [
+                _hidden(engine, sample, GatePass(order, None, sinks, recent)) for sample in samples
+            ]
         run = _Descent(engine, samples, wanted, order, gates, sinks, recent)
         before = run.measure()
         run.descend(steps, rate, on_step)
@@ -133,15 +146,21 @@ class _Descent:
     def losses(self, at: int) -> tuple[Tensor, Tensor]:
         """(objective, distance) of one sample."""
         found, wanted = _hidden(self.engine, self.samples[at], self.batch), self.wanted[at]
-        distance = ((found - wanted).square().sum(dim=-1) / wanted.square().sum(dim=-1).clamp(min=1e-12)).mean()
+        distance = (
+            (found - wanted).square().sum(dim=-1) / wanted.square().sum(dim=-1).clamp(min=1e-12)
+        ).mean()
         return distance + L1_WEIGHT * self.gates.mean(), distance
 
     @torch.no_grad()
     def measure(self) -> tuple[float, float]:
         pairs = [tuple(float(x) for x in self.losses(at)) for at in range(len(self.samples))]
-        return sum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(pairs)
+        return sum(pair[0] for pair in pairs) / len(pairs), sum(pair[1] for pair in pairs) / len(
+            pairs
+        )
 
-    def descend(self, steps: int, rate: float, on_step: Callable[[int, float], None] | None) -> None:
+    def descend(
+        self, steps: int, rate: float, on_step: Callable[[int, float], None] | None
+    ) -> None:
         adam = torch.optim.Adam([self.gates], lr=rate)
         ramp = max(1, steps // RAMP)
         for step in range(steps):

@@ -27,7 +27,9 @@ def model_digest(model: Any) -> str:
     """
     seal = hashlib.sha256(type(model).__name__.encode())
     for word, x in model.state_dict().items():
-        some = x.detach().reshape(-1)[:: max(1, x.numel() // 64)].bfloat16().float().cpu().contiguous()
+        some = (
+            x.detach().reshape(-1)[:: max(1, x.numel() // 64)].bfloat16().float().cpu().contiguous()
+        )
         seal.update(f"{word}{tuple(x.shape)}".encode() + some.numpy().tobytes())
     return seal.hexdigest()
 
@@ -45,6 +47,8 @@ def proxy_gates(rotation: Rotation, probe: QueryProbe) -> dict[int, Tensor]:
         span = torch.arange(SPAN_TOKENS, device=q.device)
         turned_q = rotation.forward(q.unsqueeze(2), span[-1:])
         turned_k = rotation.forward(k.unsqueeze(1).expand(-1, SPAN_TOKENS, -1), span)
-        weights = torch.softmax(torch.einsum("hgtd,hsd->hgts", turned_q, turned_k) * probe.scales[layer], dim=-1)
+        weights = torch.softmax(
+            torch.einsum("hgtd,hsd->hgts", turned_q, turned_k) * probe.scales[layer], dim=-1
+        )
         found[layer] = weights.cumsum(dim=-1).mean(dim=(1, 2, 3))
     return found

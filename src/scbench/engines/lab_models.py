@@ -42,7 +42,9 @@ def trained_window(place: Path | str) -> int | None:
         card = json.loads(path.read_bytes())
         tokens = card.get(TRAINED)
     except (OSError, ValueError, AttributeError) as err:
-        raise DataError(f"{str(path)!r} is not the card of a model ({err}); it is a JSON object") from err
+        raise DataError(
+            f"{str(path)!r} is not the card of a model ({err}); it is a JSON object"
+        ) from err
     if tokens is None:
         return None
     if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
@@ -58,7 +60,11 @@ def solves(model: str, task: str, length_tokens: int, mode: str) -> bool | None:
     found = _cells(model)
     if found is None:
         return None
-    longer = sorted(length for name, length, way in found if (name, way) == (task, mode) and length >= length_tokens)
+    longer = sorted(
+        length
+        for name, length, way in found
+        if (name, way) == (task, mode) and length >= length_tokens
+    )
     return found[task, longer[0], mode] if longer else False
 
 
@@ -67,7 +73,10 @@ def _cells(model: str) -> dict[tuple[str, int, str], bool] | None:
     """(task, context tokens, mode) -> passes, from the card of a lab model or of the model in a folder."""
     try:
         path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
-        return {(one["task"], one["length_tokens"], one["mode"]): one["passes"] for one in json.loads(path.read_bytes())["cells"]}
+        return {
+            (one["task"], one["length_tokens"], one["mode"]): one["passes"]
+            for one in json.loads(path.read_bytes())["cells"]
+        }
     except (OSError, ValueError, KeyError, TypeError, Unknown):
         return None
 

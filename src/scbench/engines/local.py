@@ -17,7 +17,14 @@ from transformers import AttentionInterface
 
 from scbench.engines import gates, repeat
 from scbench.engines.contract import Feed, Gated, ModelFacts, Pattern, Reader, Remembering
-from scbench.engines.observe import HEAD_GATES, OBSERVABLE, QUERY_MOMENTS, REPEAT_SCORES, ROTATION, Observer
+from scbench.engines.observe import (
+    HEAD_GATES,
+    OBSERVABLE,
+    QUERY_MOMENTS,
+    REPEAT_SCORES,
+    ROTATION,
+    Observer,
+)
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
@@ -52,16 +59,22 @@ def packed_attention(
             f"{type(module).__name__} asks for attention dropout of {dropout}; the local engine evaluates and has none, call eval()"
         )
     if scbench_pass is None:
-        raise Mismatch("this model did not hand our batch to its attention; it cannot be run by the local engine")
+        raise Mismatch(
+            "this model did not hand our batch to its attention; it cannot be run by the local engine"
+        )
     for word in ("s_aux", "softcap", "position_bias"):
         if kwargs.get(word) is not None:
-            raise Mismatch(f"{type(module).__name__} uses {word} in its attention, which the local engine does not compute")
+            raise Mismatch(
+                f"{type(module).__name__} uses {word} in its attention, which the local engine does not compute"
+            )
     heads, tokens, dim = k.shape[1], q.shape[2], q.shape[3]
     if v.shape[-1] != dim:
         raise Mismatch(
             f"{type(module).__name__} has values of {v.shape[-1]} and keys of {dim} channels (MLA?); the local engine needs them equal"
         )
-    out = scbench_pass.attend(module.layer_idx, q[0].view(heads, -1, tokens, dim), k[0], v[0], scaling)
+    out = scbench_pass.attend(
+        module.layer_idx, q[0].view(heads, -1, tokens, dim), k[0], v[0], scaling
+    )
     return out.reshape(-1, tokens, dim).transpose(0, 1).unsqueeze(0), None
 
 
@@ -75,11 +88,13 @@ class LocalEngine:
         self.model, self.tokenizer, self.facts = model, tokenizer, facts
         self.device = next(model.parameters()).device
         self.config = model.config.get_text_config(decoder=True)
-        self._cache_word = "cache_params" if "cache_params" in model.forward.__code__.co_varnames else "past_key_values"
-        self.sliding_tokens: int | None = None
-        self.grows_by_token = (
-            False  # True: a forward of several tokens would restart the recurrent states (found out when loaded)
+        self._cache_word = (
+            "cache_params"
+            if "cache_params" in model.forward.__code__.co_varnames
+            else "past_key_values"
         )
+        self.sliding_tokens: int | None = None
+        self.grows_by_token = False  # True: a forward of several tokens would restart the recurrent states (found out when loaded)
         self._known_rotation: Rotation | None = None
         self._known_gates: dict[int, Tensor] | None = None
         self.read_chunk_tokens, self.step_tokens = READ_CHUNK_TOKENS, STEP_TOKENS
@@ -88,7 +103,8 @@ class LocalEngine:
     def empty(self, *, capacity_tokens: int = 64) -> Stream:
         """A stream that has seen nothing."""
         layers = {
-            layer: LayerCache((), DenseTail(capacity_tokens=capacity_tokens)) for layer in self.facts.shape.attention_layers
+            layer: LayerCache((), DenseTail(capacity_tokens=capacity_tokens))
+            for layer in self.facts.shape.attention_layers
         }
         recurrent = None if self.facts.family == "transformer" else States.empty(self.config)
         return Stream(layers=layers, ids=[], recurrent=recurrent)
@@ -111,9 +127,15 @@ class LocalEngine:
         if not ids:
             raise Mismatch("a read needs at least one token")
         self._check_window((base.logical_tokens if base else 0) + len(ids))
-        reader = pattern.begin(self._rotation(), len(ids)) if isinstance(pattern, Remembering) else None
+        reader = (
+            pattern.begin(self._rotation(), len(ids)) if isinstance(pattern, Remembering) else None
+        )
         if isinstance(pattern, Gated):
-            pattern = pattern.gated([gate_H.tolist() for gate_H in self._head_gates().values()] if pattern.wants_gates else None)
+            pattern = pattern.gated(
+                [gate_H.tolist() for gate_H in self._head_gates().values()]
+                if pattern.wants_gates
+                else None
+            )
         pattern = reader or pattern
         stream = self.empty(capacity_tokens=len(ids)) if base is None else base.fork()
         rotation, missing = self._turning(wanted & {QUERY_MOMENTS, ROTATION})
@@ -121,9 +143,15 @@ class LocalEngine:
         batch = ReadPass(stream, pattern=pattern, observer=observer, total_tokens=len(ids))
         logits = torch.empty(0)
         whole = 1 if reader is None else reader.piece_tokens
-        for piece in self._pieces(ids, stream, one_shot=pattern is not None and pattern.one_shot, whole_tokens=whole):
+        for piece in self._pieces(
+            ids, stream, one_shot=pattern is not None and pattern.one_shot, whole_tokens=whole
+        ):
             logits = self._forward(
-                batch, piece, range(stream.logical_tokens, stream.logical_tokens + len(piece)), [len(piece) - 1], stream
+                batch,
+                piece,
+                range(stream.logical_tokens, stream.logical_tokens + len(piece)),
+                [len(piece) - 1],
+                stream,
             )
             stream.ids.extend(piece)
             if on_tokens is not None:
@@ -138,7 +166,9 @@ class LocalEngine:
         snapshot.missing = {**observer.unseen(), **missing}
         return snapshot
 
-    def _pieces(self, ids: Sequence[int], stream: Stream, *, one_shot: bool, whole_tokens: int = 1) -> list[list[int]]:
+    def _pieces(
+        self, ids: Sequence[int], stream: Stream, *, one_shot: bool, whole_tokens: int = 1
+    ) -> list[list[int]]:
         """A prefix cut for its forwards: chunks of bounded memory, except where a state survives only forwards of one token."""
         chunk = len(ids) if one_shot else -(-self.read_chunk_tokens // whole_tokens) * whole_tokens
         if self.grows_by_token:
@@ -162,15 +192,21 @@ class LocalEngine:
                 self._forward(probe, ids, range(len(ids)), [0], self.empty())
                 self._known_gates = gates.proxy_gates(self._rotation(), probe)
             except Mismatch as err:
-                raise Mismatch(f"{err}; give duo-attention its gates in a file (`scbench search-gates`)") from err
+                raise Mismatch(
+                    f"{err}; give duo-attention its gates in a file (`scbench search-gates`)"
+                ) from err
         return self._known_gates
 
     def _repeat(self, snapshot: Snapshot, base: Snapshot | None) -> dict[str, str]:
         """Score every KV pair of the context by a repeat pass; what was read on top of a scored base scores 1. Says why it could not."""
         if base is not None:
-            for seen, pieces in zip(snapshot.observed.values(), snapshot.layers.values(), strict=True):
+            for seen, pieces in zip(
+                snapshot.observed.values(), snapshot.layers.values(), strict=True
+            ):
                 if seen.repeat_scores_HS is not None:
-                    seen.repeat_scores_HS = functional.pad(seen.repeat_scores_HS, (0, pieces[-1].k_HSD.shape[1]), value=1.0)
+                    seen.repeat_scores_HS = functional.pad(
+                        seen.repeat_scores_HS, (0, pieces[-1].k_HSD.shape[1]), value=1.0
+                    )
             return {}
         if self.grows_by_token:
             return {
@@ -178,7 +214,9 @@ class LocalEngine:
             }
         found, scores = repeat.pieces(snapshot.ids, self.tokenizer), dict[int, Tensor]()
         reach = snapshot.logical_tokens + max(len(piece.ids) for piece in found)
-        if reach > self.facts.window_tokens or (self.sliding_tokens is not None and reach > self.sliding_tokens):
+        if reach > self.facts.window_tokens or (
+            self.sliding_tokens is not None and reach > self.sliding_tokens
+        ):
             window = min(self.facts.window_tokens, self.sliding_tokens or self.facts.window_tokens)
             return {
                 REPEAT_SCORES: f"repeating {snapshot.logical_tokens:,} tokens reaches {reach:,}, and {self.facts.name} holds {window:,}"
@@ -198,7 +236,9 @@ class LocalEngine:
             rotation = self._rotation()
         except Mismatch as err:
             return None, dict.fromkeys(asked, str(err))
-        return rotation, {ROTATION: rotation.stuck()} if ROTATION in asked and rotation.stuck() else {}
+        return rotation, {
+            ROTATION: rotation.stuck()
+        } if ROTATION in asked and rotation.stuck() else {}
 
     def _rotation(self) -> Rotation:
         """The model's rotary embedding, tried once: tokens read at other positions must give the same queries and keys before it."""
@@ -219,7 +259,11 @@ class LocalEngine:
     def advance(self, feeds: Sequence[Feed]) -> Tensor:
         out: list[Tensor | None] = [None] * len(feeds)
         for group in self._groups(feeds):
-            logits = self._step_by_token(feeds[group[0]]) if self.grows_by_token else self._step([feeds[at] for at in group])
+            logits = (
+                self._step_by_token(feeds[group[0]])
+                if self.grows_by_token
+                else self._step([feeds[at] for at in group])
+            )
             for row, at in enumerate(group):
                 out[at] = logits[row]
         return torch.stack([row for row in out if row is not None])
@@ -291,7 +335,9 @@ class LocalEngine:
         try:
             out = self.model(input_ids=torch.tensor([list(ids)], device=self.device), **words)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
-            if not isinstance(err, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(err):
+            if not isinstance(
+                err, torch.OutOfMemoryError | MemoryError
+            ) and "allocate memory" not in str(err):
                 raise
             raise OutOfDevice(
                 f"{self.facts.name}: no memory left for a forward of {len(ids):,} tokens over {stream.logical_tokens:,}"
@@ -316,7 +362,9 @@ class LocalEngine:
             earlier = () if base is None else base.layers[layer]
             k_HSD, v_HSD = tail.sealed()
             layers[layer] = (*earlier, DenseStore(k_HSD, v_HSD, first_position=first))
-        read_by = pattern.name if pattern is not None else (base.read_by if base is not None else "dense")
+        read_by = (
+            pattern.name if pattern is not None else (base.read_by if base is not None else "dense")
+        )
         return Snapshot(
             shape=self.facts.shape,
             layers=layers,

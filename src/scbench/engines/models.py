@@ -233,9 +233,13 @@ def find(name: str) -> Llm | None:
 
 def row(llm: Llm) -> tuple[str, ...]:
     """What `scbench list models` says of a model, in the order of HEADER."""
-    window = f"{llm.window_tokens:,}" + (f"; {llm.longest_tokens:,} with YaRN" if llm.longer else "")
+    window = f"{llm.window_tokens:,}" + (
+        f"; {llm.longest_tokens:,} with YaRN" if llm.longer else ""
+    )
     token = f"{llm.token_bytes:,} B" if llm.token_bytes else "none"
-    cache = f"{size(llm.cache_bytes(llm.long_tokens))}" + (" (states)" if not llm.token_bytes else "")
+    cache = f"{size(llm.cache_bytes(llm.long_tokens))}" + (
+        " (states)" if not llm.token_bytes else ""
+    )
     if llm.long_tokens < 1 << 17:
         cache += f" at {llm.long_tokens:,}"
     return (

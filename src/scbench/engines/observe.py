@@ -30,10 +30,15 @@ class Observer:
     of its rows stays None. `backward` recovers queries before RoPE from those after it."""
 
     def __init__(
-        self, needs: frozenset[str], base: Snapshot | None = None, backward: Callable[[Tensor, Tensor], Tensor] | None = None
+        self,
+        needs: frozenset[str],
+        base: Snapshot | None = None,
+        backward: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self.needs, self.backward = needs, backward
-        self.layers: dict[int, Observed] = {} if base is None else {at: self._carried(seen) for at, seen in base.observed.items()}
+        self.layers: dict[int, Observed] = (
+            {} if base is None else {at: self._carried(seen) for at, seen in base.observed.items()}
+        )
 
     def _carried(self, seen: Observed) -> Observed:
         """What an earlier read observed and this one goes on with: the rest would be stale."""
@@ -59,7 +64,9 @@ class Observer:
             if any(getattr(seen, FIELDS[need]) is None for seen in self.layers.values())
         }
 
-    def see(self, layer: int, q_HGTD: Tensor, cache: LayerCache, lse_HGT: Tensor | None, scale: float) -> None:
+    def see(
+        self, layer: int, q_HGTD: Tensor, cache: LayerCache, lse_HGT: Tensor | None, scale: float
+    ) -> None:
         """Note the newest T queries, whose keys are in `cache` already. `lse_HGT` is that of their dense attention, None if it is not known."""
         seen = self.layers.setdefault(layer, Observed())
         if WINDOW in self.needs:
@@ -72,7 +79,11 @@ class Observer:
         k_HSD, v_HSD = _keys(cache)
         first = k_HSD.shape[1] - q_HGTD.shape[2]
         if COLUMN_SUMS in self.needs and (first == 0 or seen.column_sums_HS is not None):
-            lse = newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.lse if lse_HGT is None else lse_HGT
+            lse = (
+                newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.lse
+                if lse_HGT is None
+                else lse_HGT
+            )
             sums = column_sums(q_HGTD, k_HSD, lse, scale=scale)
             if seen.column_sums_HS is not None:
                 sums[:, :first] += seen.column_sums_HS
@@ -80,7 +91,9 @@ class Observer:
         if QUERY_MOMENTS in self.needs and (first == 0 or seen.query_mean_HGD is not None):
             assert self.backward is not None, "moments before RoPE need the rotation"
             at = torch.arange(first, k_HSD.shape[1], device=q_HGTD.device)
-            add_rows(seen, self.backward(q_HGTD.float(), at)[:, :, max(0, MOMENTS_SKIP_ROWS - first) :])
+            add_rows(
+                seen, self.backward(q_HGTD.float(), at)[:, :, max(0, MOMENTS_SKIP_ROWS - first) :]
+            )
 
 
 def _keys(cache: LayerCache) -> tuple[Tensor, Tensor]:
@@ -89,7 +102,9 @@ def _keys(cache: LayerCache) -> tuple[Tensor, Tensor]:
     assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
     if not stores:
         return tail.k_HSD, tail.v_HSD
-    return torch.cat([*(x.k_HSD for x in stores), tail.k_HSD], dim=1), torch.cat([*(x.v_HSD for x in stores), tail.v_HSD], dim=1)
+    return torch.cat([*(x.k_HSD for x in stores), tail.k_HSD], dim=1), torch.cat(
+        [*(x.v_HSD for x in stores), tail.v_HSD], dim=1
+    )
 
 
 def add_rows(seen: Observed, q_HGTD: Tensor) -> None:
@@ -105,6 +120,8 @@ def add_rows(seen: Observed, q_HGTD: Tensor) -> None:
     total = seen.query_rows + rows
     step = mean - seen.query_mean_HGD
     between = torch.einsum("hgd,hge->hgde", step, step) * (seen.query_rows * rows / total)
-    seen.query_scatter_HGDD = seen.query_scatter_HGDD + torch.einsum("hgtd,hgte->hgde", centred, centred) + between
+    seen.query_scatter_HGDD = (
+        seen.query_scatter_HGDD + torch.einsum("hgtd,hgte->hgde", centred, centred) + between
+    )
     seen.query_mean_HGD = seen.query_mean_HGD + step * (rows / total)
     seen.query_rows = total

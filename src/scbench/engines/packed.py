@@ -34,9 +34,13 @@ class StepPass:
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self.lanes = lanes
 
-    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+    def attend(
+        self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
+    ) -> Tensor:
         for lane in self.lanes:
-            lane.stream.layers[layer].tail.append(k_HND[:, lane.start : lane.stop], v_HND[:, lane.start : lane.stop])
+            lane.stream.layers[layer].tail.append(
+                k_HND[:, lane.start : lane.stop], v_HND[:, lane.start : lane.stop]
+            )
         parts = [self._tails(layer, q_HGND, scale)]
         depth = max(len(lane.stream.layers[layer].stores) for lane in self.lanes)
         parts += [self._stores(layer, rank, q_HGND, scale) for rank in range(depth)]
@@ -54,10 +58,15 @@ class StepPass:
             read = tail.attend(q_HGND[:, :, lane.start : lane.stop], scale=scale)
             self._count(lane, read, 0)
             tail.settle()
-            whole.out[:, :, lane.start : lane.stop], whole.lse[:, :, lane.start : lane.stop] = read.partial
+            whole.out[:, :, lane.start : lane.stop], whole.lse[:, :, lane.start : lane.stop] = (
+                read.partial
+            )
         for together in alike.values():
             rows = torch.tensor([lane.start for lane, _ in together], device=q_HGND.device)
-            keys, values = [tail.k_HSD for _, tail in together], [tail.v_HSD for _, tail in together]
+            keys, values = (
+                [tail.k_HSD for _, tail in together],
+                [tail.v_HSD for _, tail in together],
+            )
             part = each(q_HGND[:, :, rows], keys, values, scale=scale)
             whole.out[:, :, rows], whole.lse[:, :, rows] = part
             for lane, tail in together:
@@ -73,7 +82,9 @@ class StepPass:
                 groups.setdefault(id(stores[rank]), (stores[rank], []))[1].append(lane)
         whole = nothing(q_HGND)
         for store, lanes in groups.values():
-            rows = torch.cat([torch.arange(lane.start, lane.stop, device=q_HGND.device) for lane in lanes])
+            rows = torch.cat(
+                [torch.arange(lane.start, lane.stop, device=q_HGND.device) for lane in lanes]
+            )
             packed = len(rows) == q_HGND.shape[2]
             read = store.attend(q_HGND if packed else q_HGND[:, :, rows], scale=scale)
             at = 0
@@ -96,12 +107,21 @@ class StepPass:
 class ReadPass:
     """One prefix under construction: its rows attend by a pattern, and its queries are observed."""
 
-    def __init__(self, stream: Stream, *, pattern: Pattern | None, observer: Observer, total_tokens: int) -> None:
-        self.stream, self.pattern, self.observer, self.total_tokens = stream, pattern, observer, total_tokens
+    def __init__(
+        self, stream: Stream, *, pattern: Pattern | None, observer: Observer, total_tokens: int
+    ) -> None:
+        self.stream, self.pattern, self.observer, self.total_tokens = (
+            stream,
+            pattern,
+            observer,
+            total_tokens,
+        )
         self.order = {layer: at for at, layer in enumerate(stream.layers)}
         self.scales: dict[int, float] = {}
 
-    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+    def attend(
+        self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
+    ) -> Tensor:
         cache = self.stream.layers[layer]
         cache.tail.append(k_HND, v_HND)
         self.scales[layer] = scale
@@ -116,5 +136,10 @@ class ReadPass:
         assert not cache.stores, "a pattern reads a prefix from its first token"
         self.observer.see(layer, q_HGND, cache, None, scale)
         return self.pattern.attend(
-            q_HGND, tail.k_HSD, tail.v_HSD, layer=self.order[layer], scale=scale, total_tokens=self.total_tokens
+            q_HGND,
+            tail.k_HSD,
+            tail.v_HSD,
+            layer=self.order[layer],
+            scale=scale,
+            total_tokens=self.total_tokens,
         )

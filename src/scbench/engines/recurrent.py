@@ -21,7 +21,9 @@ class PassThrough(CacheLayerMixin):  # type: ignore[misc]
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None: ...
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
         return key_states, value_states
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -43,7 +45,14 @@ class States:
     @classmethod
     def empty(cls, config: Any) -> States:
         layers = DynamicCache(config=config).layers
-        return cls(Cache(layers=[layer if isinstance(layer, LinearAttentionLayer) else PassThrough() for layer in layers]))
+        return cls(
+            Cache(
+                layers=[
+                    layer if isinstance(layer, LinearAttentionLayer) else PassThrough()
+                    for layer in layers
+                ]
+            )
+        )
 
     def copy(self) -> States:
         return States(Cache(layers=[copy.deepcopy(layer) for layer in self.cache.layers]))
@@ -60,7 +69,9 @@ class States:
             if isinstance(layer, LinearAttentionLayer):
                 for kind in ("conv_states", "recurrent_states"):
                     values = getattr(layer, kind, None)
-                    for at, x in enumerate(values.values() if isinstance(values, dict) else values or []):
+                    for at, x in enumerate(
+                        values.values() if isinstance(values, dict) else values or []
+                    ):
                         if x is not None:
                             held[f"{kind}.{index}.{at}"] = x
         return held

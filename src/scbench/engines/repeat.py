@@ -46,22 +46,30 @@ def pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[Piece]:
 class RepeatPass(StepPass):
     """Dense attention of one fork, whose queries score the keys of `piece` on their way."""
 
-    def __init__(self, snapshot: Snapshot, stream: Stream, piece: Piece, scores: dict[int, Tensor]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, stream: Stream, piece: Piece, scores: dict[int, Tensor]
+    ) -> None:
         super().__init__([Lane(stream, 0, len(piece.ids))])
         self.snapshot, self.piece, self.scores = snapshot, piece, scores
 
-    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+    def attend(
+        self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
+    ) -> Tensor:
         k_HSD, (start, stop, _) = self.snapshot.view(layer).k_HSD, self.piece
         sinks = min(SINKS, start)
         restricted = torch.cat([k_HSD[:, :sinks], k_HSD[:, start:stop]], dim=1)
         best = column_max(q_HGND, restricted, k_HND, scale=scale)[:, sinks:]
         if layer not in self.scores:
-            self.scores[layer] = torch.ones(k_HSD.shape[:2], dtype=torch.float32, device=k_HSD.device)
+            self.scores[layer] = torch.ones(
+                k_HSD.shape[:2], dtype=torch.float32, device=k_HSD.device
+            )
         self.scores[layer][:, max(start, SINKS) : stop] = best[:, max(start, SINKS) - start :]
         return super().attend(layer, q_HGND, k_HND, v_HND, scale)
 
 
-def passes(snapshot: Snapshot, found: Sequence[Piece], scores: dict[int, Tensor]) -> Iterator[tuple[RepeatPass, Piece, Stream]]:
+def passes(
+    snapshot: Snapshot, found: Sequence[Piece], scores: dict[int, Tensor]
+) -> Iterator[tuple[RepeatPass, Piece, Stream]]:
     """One forward to run per piece, each on a fork of its own."""
     for piece in found:
         stream = snapshot.fork()

@@ -22,7 +22,9 @@ class Rotation:
     def __init__(self, model: Any) -> None:
         self.name = type(model).__name__
         self._embed: Any = getattr(model.base_model, "rotary_emb", None)
-        self._apply: Callable[..., Any] | None = getattr(sys.modules[type(model).__module__], "apply_rotary_pos_emb", None)
+        self._apply: Callable[..., Any] | None = getattr(
+            sys.modules[type(model).__module__], "apply_rotary_pos_emb", None
+        )
         if self._embed is not None and self._apply is None:
             raise Mismatch(
                 f"{self.name} turns its queries by a function of its own, which cannot be undone; its queries before RoPE are not known"
@@ -67,14 +69,26 @@ class QueryProbe:
         self.keys: dict[int, Tensor] = {}
         self.scales: dict[int, float] = {}
 
-    def attend(self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float) -> Tensor:
+    def attend(
+        self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
+    ) -> Tensor:
         from scbench.kernels import causal
 
-        self.queries[layer], self.keys[layer], self.scales[layer] = q_HGND.float(), k_HND.float(), scale
+        self.queries[layer], self.keys[layer], self.scales[layer] = (
+            q_HGND.float(),
+            k_HND.float(),
+            scale,
+        )
         return causal(q_HGND, k_HND, v_HND, scale=scale).out
 
 
-def check_inverse(rotation: Rotation, near: dict[int, Tensor], far: dict[int, Tensor], first: int, what: str = "queries") -> None:
+def check_inverse(
+    rotation: Rotation,
+    near: dict[int, Tensor],
+    far: dict[int, Tensor],
+    first: int,
+    what: str = "queries",
+) -> None:
     """Raise Mismatch unless the queries (or keys) `far`, of the tokens of `near` read `first` positions later, are the same before RoPE."""
     for layer, q in near.items():
         at = torch.arange(q.shape[-2], device=q.device)

@@ -13,7 +13,12 @@ from scbench.errors import Unknown
 from scbench.prompts import ByteTokenizer
 
 HEADS = {"mha": (4, 4), "gqa": (4, 2), "mqa": (4, 1)}  # query heads, KV heads
-SIZES = {"hidden_size": 128, "num_hidden_layers": 3, "intermediate_size": 96, "max_position_embeddings": 1 << 16}
+SIZES = {
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "intermediate_size": 96,
+    "max_position_embeddings": 1 << 16,
+}
 
 
 def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine:
@@ -43,14 +48,29 @@ def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine
         "glm": ("GlmConfig", {"head_dim": 32}),
         "glm4": ("Glm4Config", {"head_dim": 32}),
         "olmo2": ("Olmo2Config", {}),
-        "mamba2": ("Mamba2Config", {"head_dim": 16, "num_heads": 16, "state_size": 16, "expand": 2, **mamba}),
+        "mamba2": (
+            "Mamba2Config",
+            {"head_dim": 16, "num_heads": 16, "state_size": 16, "expand": 2, **mamba},
+        ),
         "jamba": (
             "JambaConfig",
-            {"attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2, "use_mamba_kernels": False, "mamba_d_state": 8},
+            {
+                "attn_layer_period": 2,
+                "attn_layer_offset": 1,
+                "num_experts": 2,
+                "use_mamba_kernels": False,
+                "mamba_d_state": 8,
+            },
         ),
         "bamba": (
             "BambaConfig",
-            {"attn_layer_indices": [1], "mamba_n_heads": 16, "mamba_d_head": 16, "mamba_d_state": 16, "mamba_chunk_size": 32},
+            {
+                "attn_layer_indices": [1],
+                "mamba_n_heads": 16,
+                "mamba_d_head": 16,
+                "mamba_d_state": 16,
+                "mamba_chunk_size": 32,
+            },
         ),
     }
     if kind not in configs:

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Feed, ModelFacts, Pattern
-from scbench.engines.observe import COLUMN_SUMS, HEAD_GATES, QUERY_MOMENTS, REPEAT_SCORES, WINDOW_ROWS, add_rows
+from scbench.engines.observe import (
+    COLUMN_SUMS,
+    HEAD_GATES,
+    QUERY_MOMENTS,
+    REPEAT_SCORES,
+    WINDOW_ROWS,
+    add_rows,
+)
 from scbench.errors import OutOfDevice
 from scbench.kernels.column_max import column_max
 from scbench.kernels.column_sums import column_sums
@@ -31,7 +38,14 @@ class ToyEngine:
 
     def __init__(self, *, window_tokens: int = 1 << 20, fails_at: int | None = None) -> None:
         self.tokenizer = ByteTokenizer()
-        shape = CacheShape(layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=HEAD_DIM, dtype_bytes=4)
+        shape = CacheShape(
+            layers=1,
+            attention_layers=(0,),
+            query_heads=1,
+            kv_heads=1,
+            head_dim=HEAD_DIM,
+            dtype_bytes=4,
+        )
         self.facts = ModelFacts(
             name="toy",
             family="toy",
@@ -56,7 +70,11 @@ class ToyEngine:
         on_tokens: Callable[[int], None] | None = None,
     ) -> Snapshot:
         self.reads += 1
-        stream = base.fork() if base is not None else Stream(layers={0: LayerCache((), DenseTail())}, ids=[])
+        stream = (
+            base.fork()
+            if base is not None
+            else Stream(layers={0: LayerCache((), DenseTail())}, ids=[])
+        )
         first = stream.logical_tokens
         self._append(stream, ids)
         tail = stream.layers[0].tail
@@ -89,7 +107,10 @@ class ToyEngine:
         cache, vectors = stream.layers[0], _vectors(ids)
         queries = vectors.unsqueeze(1)
         cache.tail.append(vectors, vectors)
-        loaded = [cache.tail.attend(queries, scale=1.0), *(store.attend(queries, scale=1.0) for store in cache.stores)]
+        loaded = [
+            cache.tail.attend(queries, scale=1.0),
+            *(store.attend(queries, scale=1.0) for store in cache.stores),
+        ]
         cache.tail.settle()
         if len(ids) == 1:
             stream.loaded_bytes += sum(read.loaded_by(0) for read in loaded)
@@ -101,7 +122,11 @@ class ToyEngine:
         text = self._held_text(stream)
         value = _lookup(text)
         said = 0 if is_prompt else max(n for n in range(len(value) + 1) if text.endswith(value[:n]))
-        token = self.tokenizer.encode(value[said]).ids[0] if said < len(value) else min(self.tokenizer.end_ids)
+        token = (
+            self.tokenizer.encode(value[said]).ids[0]
+            if said < len(value)
+            else min(self.tokenizer.end_ids)
+        )
         logits = torch.zeros(max(512, token + 1))
         logits[token] = 1.0
         return logits

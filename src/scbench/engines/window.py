@@ -13,7 +13,10 @@ def trained_tokens(config: Any) -> int | None:
     rope = getattr(config, "rope_parameters", None)
     if trained is None or not isinstance(rope, dict) or rope.get("rope_type") != "yarn":
         return trained
-    return max(trained, int(rope.get("factor", 1.0) * rope.get("original_max_position_embeddings", trained)))
+    return max(
+        trained,
+        int(rope.get("factor", 1.0) * rope.get("original_max_position_embeddings", trained)),
+    )
 
 
 def stretch(config: Any, llm: Llm | None, window_tokens: int | None) -> str:
@@ -21,7 +24,12 @@ def stretch(config: Any, llm: Llm | None, window_tokens: int | None) -> str:
 
     A configuration that already scales is left alone.
     """
-    if llm is None or not llm.longer or not window_tokens or window_tokens <= (trained_tokens(config) or window_tokens):
+    if (
+        llm is None
+        or not llm.longer
+        or not window_tokens
+        or window_tokens <= (trained_tokens(config) or window_tokens)
+    ):
         return ""
     config.rope_parameters = {**(config.rope_parameters or {}), **llm.longer}
     return f"{llm.longer['rope_type']} x{llm.longer['factor']:g}: {window_tokens:,} tokens were asked of a window of {llm.window_tokens:,}"

@@ -26,7 +26,11 @@ def full(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Parti
     """Every query sees every key. S must be at least 1."""
     heads, group, tokens, dim = q_HGTD.shape
     out, lse = _flash(
-        q_HGTD.reshape(1, heads, group * tokens, dim), k_HSD.unsqueeze(0), v_HSD.unsqueeze(0), scale, is_causal=False
+        q_HGTD.reshape(1, heads, group * tokens, dim),
+        k_HSD.unsqueeze(0),
+        v_HSD.unsqueeze(0),
+        scale,
+        is_causal=False,
     )
     return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
 
@@ -38,13 +42,16 @@ def causal(q_HGTD: Tensor, k_HTD: Tensor, v_HTD: Tensor, *, scale: float) -> Par
         lse = torch.einsum("hgtd,htd->hgt", q_HGTD.float(), k_HTD.float()) * scale
         return Partial(v_HTD.unsqueeze(1).expand(heads, group, 1, dim), lse)
     q, k, v = (
-        x.reshape(1, heads * group, tokens, dim) for x in (q_HGTD, _per_query_head(k_HTD, group), _per_query_head(v_HTD, group))
+        x.reshape(1, heads * group, tokens, dim)
+        for x in (q_HGTD, _per_query_head(k_HTD, group), _per_query_head(v_HTD, group))
     )
     out, lse = _flash(q, k, v, scale, is_causal=True)
     return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
 
 
-def masked(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, mask_TS: Tensor, *, scale: float) -> Partial:
+def masked(
+    q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, mask_TS: Tensor, *, scale: float
+) -> Partial:
     """Query t sees the keys its row of `mask_TS` marks True; every row must see at least one."""
     heads, group, tokens, dim = q_HGTD.shape
     if q_HGTD.device.type != "cpu":
@@ -52,20 +59,32 @@ def masked(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, mask_TS: Tensor, *, sca
     bias = torch.zeros(mask_TS.shape, dtype=q_HGTD.dtype).masked_fill_(~mask_TS, float("-inf"))
     bias = bias.expand(group, *mask_TS.shape).reshape(1, 1, group * tokens, -1)
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q_HGTD.reshape(1, heads, group * tokens, dim), k_HSD.unsqueeze(0), v_HSD.unsqueeze(0), attn_mask=bias, scale=scale
+        q_HGTD.reshape(1, heads, group * tokens, dim),
+        k_HSD.unsqueeze(0),
+        v_HSD.unsqueeze(0),
+        attn_mask=bias,
+        scale=scale,
     )
     return Partial(out.view(heads, group, tokens, dim), lse.view(heads, group, tokens))
 
 
-def each(q_HGND: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], *, scale: float) -> Partial:
+def each(
+    q_HGND: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], *, scale: float
+) -> Partial:
     """Query n sees all of its own keys `keys[n]` (H, S_n, D), S_n at least 1, and nothing of the others'.
 
     On the CPU the keys are padded into one batch and masked: one kernel instead of N, whose threads then wait for each other once.
     """
     heads, group, lanes, dim = q_HGND.shape
     if q_HGND.device.type != "cpu" or lanes == 1:
-        parts = [full(q_HGND[:, :, n : n + 1], k, v, scale=scale) for n, (k, v) in enumerate(zip(keys, values, strict=True))]
-        return Partial(torch.cat([part.out for part in parts], dim=2), torch.cat([part.lse for part in parts], dim=2))
+        parts = [
+            full(q_HGND[:, :, n : n + 1], k, v, scale=scale)
+            for n, (k, v) in enumerate(zip(keys, values, strict=True))
+        ]
+        return Partial(
+            torch.cat([part.out for part in parts], dim=2),
+            torch.cat([part.lse for part in parts], dim=2),
+        )
     slots = [k.shape[1] for k in keys]
     k_NHSD, v_NHSD = (q_HGND.new_zeros(lanes, heads, max(slots), dim) for _ in range(2))
     bias_NS = q_HGND.new_zeros(lanes, max(slots))
@@ -73,7 +92,11 @@ def each(q_HGND: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], *, sc
         k_NHSD[n, :, : slots[n]], v_NHSD[n, :, : slots[n]] = k, v
         bias_NS[n, slots[n] :] = float("-inf")
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q_HGND.permute(2, 0, 1, 3).contiguous(), k_NHSD, v_NHSD, attn_mask=bias_NS[:, None, None, :], scale=scale
+        q_HGND.permute(2, 0, 1, 3).contiguous(),
+        k_NHSD,
+        v_NHSD,
+        attn_mask=bias_NS[:, None, None, :],
+        scale=scale,
     )
     return Partial(out.permute(1, 2, 0, 3), lse.view(lanes, heads, group).permute(1, 2, 0))
 
@@ -99,13 +122,21 @@ def _per_query_head(x_HSD: Tensor, group: int) -> Tensor:
     return x_HSD if group == 1 else x_HSD.unsqueeze(1).expand(heads, group, slots, dim)
 
 
-def _flash(q: Tensor, k: Tensor, v: Tensor, scale: float, *, is_causal: bool) -> tuple[Tensor, Tensor]:
+def _flash(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, *, is_causal: bool
+) -> tuple[Tensor, Tensor]:
     """(1, heads, T, D) attention with log-sum-exp on the best kernel this device and dtype have."""
     if q.device.type == "cpu":
-        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, is_causal=is_causal, scale=scale)
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            q, k, v, is_causal=is_causal, scale=scale
+        )
         return out, lse
     if q.dtype in (torch.bfloat16, torch.float16) and q.shape[-1] % 8 == 0:
-        out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, is_causal=is_causal, scale=scale)
+        out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(
+            q, k, v, is_causal=is_causal, scale=scale
+        )
         return out, lse[..., : q.shape[2]]
-    out, lse, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, True, is_causal=is_causal, scale=scale)
+    out, lse, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
+        q, k, v, None, True, is_causal=is_causal, scale=scale
+    )
     return out, lse[..., : q.shape[2]]

@@ -23,6 +23,8 @@ def column_max(q_HGTD: Tensor, k_HSD: Tensor, own_HTD: Tensor, *, scale: float) 
         last = min(row + rows, tokens)
         scores = torch.einsum("hgtd,hsd->hgts", q_HGTD[:, :, row:last].float() * scale, k)
         seen_until = torch.arange(slots + row, slots + last, device=k.device).unsqueeze(1)
-        weights = torch.softmax(scores.masked_fill_(at > seen_until, float("-inf")), dim=-1)[..., :slots]
+        weights = torch.softmax(scores.masked_fill_(at > seen_until, float("-inf")), dim=-1)[
+            ..., :slots
+        ]
         best = torch.maximum(best, weights.amax(dim=(1, 2)))
     return best

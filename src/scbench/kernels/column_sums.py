@@ -29,7 +29,9 @@ def column_sums(q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, *, scale: float)
             weights = scores.sub_(lse).exp_()
             if end > first + row + 1:  # the tile reaches into some row's future
                 at = torch.arange(key, end, device=k_HSD.device)
-                seen_until = torch.arange(first + row, first + last, device=k_HSD.device).unsqueeze(1)
+                seen_until = torch.arange(first + row, first + last, device=k_HSD.device).unsqueeze(
+                    1
+                )
                 weights.masked_fill_(at > seen_until, 0.0)
             sums[:, key:end] += weights.sum(dim=2).mean(dim=1)
     return sums

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from scbench.kernels.attention import Partial
 
-GATHER_BYTES = 64 << 20  # of gathered K at a time: bounds the transient memory of a block of queries
+GATHER_BYTES = (
+    64 << 20
+)  # of gathered K at a time: bounds the transient memory of a block of queries
 
 
 def largest(scores: Tensor, count: int) -> Tensor:
@@ -23,7 +25,13 @@ def largest(scores: Tensor, count: int) -> Tensor:
 
 
 def gathered(
-    q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, slots_HGTR: Tensor, inside_HGTR: Tensor | None = None, *, scale: float
+    q_HGTD: Tensor,
+    k_HSD: Tensor,
+    v_HSD: Tensor,
+    slots_HGTR: Tensor,
+    inside_HGTR: Tensor | None = None,
+    *,
+    scale: float,
 ) -> Partial:
     """Every query token sees the R slots chosen for it, of which only those marked `inside` count (None: all).
 
@@ -40,15 +48,24 @@ def gathered(
     return Partial(*(torch.cat(piece, dim=2) for piece in zip(*parts, strict=True)))
 
 
-def _rows(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, slots: Tensor, inside: Tensor | None, scale: float) -> Partial:
+def _rows(
+    q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, slots: Tensor, inside: Tensor | None, scale: float
+) -> Partial:
     heads, group, tokens, dim = q_HGTD.shape
     head = torch.arange(heads, device=k_HSD.device)[:, None, None, None]
-    k, v = k_HSD[head, slots], v_HSD[head, slots]  # (H, choices, T, R, D): as many choices as one KV head makes per token
-    q = q_HGTD.reshape(heads, slots.shape[1], -1, tokens, dim).transpose(2, 3)  # the queries of one choice are rows of one matrix
+    k, v = (
+        k_HSD[head, slots],
+        v_HSD[head, slots],
+    )  # (H, choices, T, R, D): as many choices as one KV head makes per token
+    q = q_HGTD.reshape(heads, slots.shape[1], -1, tokens, dim).transpose(
+        2, 3
+    )  # the queries of one choice are rows of one matrix
     scores = torch.matmul(q, k.transpose(-1, -2)).float() * scale
     if inside is not None:
         scores = scores.masked_fill(~inside.unsqueeze(3), float("-inf"))
     lse = torch.logsumexp(scores, dim=-1)
-    weights = torch.exp(scores - lse.masked_fill(lse == float("-inf"), 0.0).unsqueeze(-1)).to(v.dtype)
+    weights = torch.exp(scores - lse.masked_fill(lse == float("-inf"), 0.0).unsqueeze(-1)).to(
+        v.dtype
+    )
     out = torch.matmul(weights, v).transpose(2, 3).reshape(heads, group, tokens, dim)
     return Partial(out, lse.transpose(2, 3).reshape(heads, group, tokens))

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 
-def attend(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float, mask_TS: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def attend(
+    q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float, mask_TS: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Softmax attention of every query over the keys its mask row allows (True = visible), and the log-sum-exp of its scores.
 
     Shapes: returns (H, G, T, D) in q's dtype and (H, G, T) in fp32. A row that sees no key gives zeros and -inf. `mask_TS` may also carry

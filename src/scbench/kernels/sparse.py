@@ -15,14 +15,18 @@ from scbench.kernels import reference
 from scbench.kernels.attention import Partial, causal, full, merge
 
 TILE_ROWS = 64
-GATHER_BYTES = 8 << 20  # of gathered K (and as much of V) at a time: what still lies in a core's cache when the kernel reads it
+GATHER_BYTES = (
+    8 << 20
+)  # of gathered K (and as much of V) at a time: what still lies in a core's cache when the kernel reads it
 
 
 def block_mask(seen_HGRC: Tensor, block_tokens: int, tokens: int) -> Tensor:
     """(H, G, T, T) True where visible: whole key blocks that `seen` marks before a row's own block, and its own block, all causal."""
     rows = seen_HGRC.shape[2]
     whole = seen_HGRC | torch.eye(rows, dtype=torch.bool, device=seen_HGRC.device)
-    mask = whole.repeat_interleave(block_tokens, dim=2).repeat_interleave(block_tokens, dim=3)[:, :, :tokens, :tokens]
+    mask = whole.repeat_interleave(block_tokens, dim=2).repeat_interleave(block_tokens, dim=3)[
+        :, :, :tokens, :tokens
+    ]
     return mask & reference.causal_mask(tokens, tokens, device=seen_HGRC.device)
 
 
@@ -32,7 +36,10 @@ def vertical_slash_mask(columns_S: Tensor, offsets_S: Tensor, *, whole_tiles: bo
     `whole_tiles`: all 64 rows of a tile see every key that one of them reaches by an offset, which is what the published GPU kernel computes.
     """
     tokens = len(columns_S)
-    rows, keys = torch.arange(tokens, device=columns_S.device).unsqueeze(1), torch.arange(tokens, device=columns_S.device)
+    rows, keys = (
+        torch.arange(tokens, device=columns_S.device).unsqueeze(1),
+        torch.arange(tokens, device=columns_S.device),
+    )
     if whole_tiles:
         starts = rows // TILE_ROWS * TILE_ROWS
         slashes = (keys >= starts) | reach(offsets_S)[(starts - keys).clamp(min=0)]
@@ -48,18 +55,31 @@ def reach(offsets_S: Tensor) -> Tensor:
     return padded[(at + TILE_ROWS).clamp(max=len(offsets_S))] > padded[at]
 
 
-def blocks(q_HGTD: Tensor, k_HTD: Tensor, v_HTD: Tensor, seen_HGRC: Tensor, block_tokens: int, *, scale: float) -> Tensor:
+def blocks(
+    q_HGTD: Tensor,
+    k_HTD: Tensor,
+    v_HTD: Tensor,
+    seen_HGRC: Tensor,
+    block_tokens: int,
+    *,
+    scale: float,
+) -> Tensor:
     """Attention under `block_mask`, (H, G, T, D). Row blocks that see equally many past blocks go through the kernel together."""
     heads, group, tokens, dim = q_HGTD.shape
-    q_NbD, k_HRbD, v_HRbD = (_in_blocks(x, block_tokens) for x in (q_HGTD.transpose(0, 1), k_HTD, v_HTD))
+    q_NbD, k_HRbD, v_HRbD = (
+        _in_blocks(x, block_tokens) for x in (q_HGTD.transpose(0, 1), k_HTD, v_HTD)
+    )
     rows = k_HRbD.shape[1]
     q_NbD = q_NbD.permute(1, 2, 0, 3, 4)  # (H, R, G, b, D)
     own = causal(q_NbD.flatten(0, 1), k_HRbD.flatten(0, 1), v_HRbD.flatten(0, 1), scale=scale)
     past = Partial(
-        torch.zeros_like(own.out).view(-1, block_tokens, dim), torch.full_like(own.lse, float("-inf")).view(-1, block_tokens)
+        torch.zeros_like(own.out).view(-1, block_tokens, dim),
+        torch.full_like(own.lse, float("-inf")).view(-1, block_tokens),
     )
     q_NbD = q_NbD.reshape(-1, block_tokens, dim)
-    before = torch.arange(rows, device=q_HGTD.device).unsqueeze(1) > torch.arange(rows, device=q_HGTD.device)
+    before = torch.arange(rows, device=q_HGTD.device).unsqueeze(1) > torch.arange(
+        rows, device=q_HGTD.device
+    )
     seen_NC = (seen_HGRC & before).permute(0, 2, 1, 3).reshape(-1, rows)
     counts_N = seen_NC.sum(dim=-1)
     for count in sorted(set(counts_N.tolist()) - {0}):
@@ -71,11 +91,22 @@ def blocks(q_HGTD: Tensor, k_HTD: Tensor, v_HTD: Tensor, seen_HGRC: Tensor, bloc
             part = full(q_NbD[at_N].unsqueeze(1), k, v, scale=scale)
             past.out[at_N], past.lse[at_N] = part.out.squeeze(1), part.lse.squeeze(1)
     out = merge([own, Partial(past.out.view_as(own.out), past.lse.view_as(own.lse))]).out
-    return out.view(heads, rows, group, block_tokens, dim).transpose(1, 2).reshape(heads, group, -1, dim)[:, :, :tokens]
+    return (
+        out.view(heads, rows, group, block_tokens, dim)
+        .transpose(1, 2)
+        .reshape(heads, group, -1, dim)[:, :, :tokens]
+    )
 
 
 def vertical_slash(
-    q_TD: Tensor, k_TD: Tensor, v_TD: Tensor, columns_S: Tensor, offsets_S: Tensor, *, scale: float, whole_tiles: bool
+    q_TD: Tensor,
+    k_TD: Tensor,
+    v_TD: Tensor,
+    columns_S: Tensor,
+    offsets_S: Tensor,
+    *,
+    scale: float,
+    whole_tiles: bool,
 ) -> Tensor:
     """Attention of one query head under `vertical_slash_mask`, (T, D)."""
     tokens, dim = q_TD.shape
@@ -83,16 +114,31 @@ def vertical_slash(
     reach_S, windows = reach(offsets_S), _windows(offsets_S, q_TD.dtype)
     outs, first = [], 0
     while first < len(q_RbD):
-        width = max(TILE_ROWS, _most_keys(reach_S, columns_S, min(len(q_RbD) - 1, first + 15) * TILE_ROWS))
-        last = min(len(q_RbD), first + max(1, min(16, GATHER_BYTES // (width * dim * q_TD.element_size()))))
+        width = max(
+            TILE_ROWS, _most_keys(reach_S, columns_S, min(len(q_RbD) - 1, first + 15) * TILE_ROWS)
+        )
+        last = min(
+            len(q_RbD), first + max(1, min(16, GATHER_BYTES // (width * dim * q_TD.element_size())))
+        )
         starts_N = torch.arange(first, last, device=q_TD.device) * TILE_ROWS
         keys_NK, inside_NK = _past_keys(starts_N, reach_S, columns_S)
         seen_whole = torch.ones_like(inside_NK) if whole_tiles else columns_S[keys_NK]
         window_NK = (starts_N.unsqueeze(1) - keys_NK).masked_fill_(seen_whole, tokens + TILE_ROWS)
         past_NKT = windows[window_NK.masked_fill_(~inside_NK, tokens + 2 * TILE_ROWS)]
         own_NTT = _own_bias(starts_N, columns_S, offsets_S, q_TD.dtype, whole_tiles=whole_tiles)
-        k, v = (torch.cat([x[keys_NK], own[first:last]], dim=1) for x, own in ((k_TD, k_RbD), (v_TD, v_RbD)))
-        outs.append(_biased(q_RbD[first:last], k, v, torch.cat([past_NKT, own_NTT], dim=1).transpose(1, 2), scale))
+        k, v = (
+            torch.cat([x[keys_NK], own[first:last]], dim=1)
+            for x, own in ((k_TD, k_RbD), (v_TD, v_RbD))
+        )
+        outs.append(
+            _biased(
+                q_RbD[first:last],
+                k,
+                v,
+                torch.cat([past_NKT, own_NTT], dim=1).transpose(1, 2),
+                scale,
+            )
+        )
         first = last
     return torch.cat(outs).flatten(0, 1)[:tokens]
 
@@ -100,10 +146,14 @@ def vertical_slash(
 def _windows(offsets_S: Tensor, dtype: torch.dtype) -> Tensor:
     """Biases of the 64 rows of a tile for one key: window u for a key u before the tile, S + 64 for one all see, S + 128 for one none sees."""
     one, some = torch.ones_like(offsets_S[:1]), functional.pad(offsets_S, (0, TILE_ROWS))
-    return _bias(torch.cat([some, one.expand(TILE_ROWS), ~one.expand(TILE_ROWS)]), dtype).unfold(0, TILE_ROWS, 1)
+    return _bias(torch.cat([some, one.expand(TILE_ROWS), ~one.expand(TILE_ROWS)]), dtype).unfold(
+        0, TILE_ROWS, 1
+    )
 
 
-def _own_bias(starts_N: Tensor, columns_S: Tensor, offsets_S: Tensor, dtype: torch.dtype, *, whole_tiles: bool) -> Tensor:
+def _own_bias(
+    starts_N: Tensor, columns_S: Tensor, offsets_S: Tensor, dtype: torch.dtype, *, whole_tiles: bool
+) -> Tensor:
     """Biases of each tile's own keys, (N, keys, rows): causal, and by whole tiles nothing more."""
     places = torch.arange(TILE_ROWS, device=starts_N.device)
     apart = places - places.unsqueeze(1)
@@ -116,7 +166,9 @@ def _own_bias(starts_N: Tensor, columns_S: Tensor, offsets_S: Tensor, dtype: tor
 
 def _bias(visible: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where visible, -inf elsewhere."""
-    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, float("-inf"))
+    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(
+        ~visible, float("-inf")
+    )
 
 
 def _most_keys(reach_S: Tensor, columns_S: Tensor, start: int) -> int:
@@ -142,10 +194,16 @@ def _biased(q_NTD: Tensor, k_NKD: Tensor, v_NKD: Tensor, bias_NTK: Tensor, scale
     out: Tensor
     if q_NTD.device.type != "cpu":
         scores = torch.einsum("ntd,nkd->ntk", q_NTD.float(), k_NKD.float()) * scale + bias_NTK
-        out = torch.einsum("ntk,nkd->ntd", torch.softmax(scores, dim=-1), v_NKD.float()).to(q_NTD.dtype)
+        out = torch.einsum("ntk,nkd->ntd", torch.softmax(scores, dim=-1), v_NKD.float()).to(
+            q_NTD.dtype
+        )
         return out
     out, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q_NTD.unsqueeze(1), k_NKD.unsqueeze(1), v_NKD.unsqueeze(1), attn_mask=bias_NTK.unsqueeze(1), scale=scale
+        q_NTD.unsqueeze(1),
+        k_NKD.unsqueeze(1),
+        v_NKD.unsqueeze(1),
+        attn_mask=bias_NTK.unsqueeze(1),
+        scale=scale,
     )
     return out.squeeze(1)
 

@@ -57,7 +57,9 @@ class LayerView:
     observed: Observed
     scale: float
     rotate: Rotate | None = None
-    remembered: stores_of.Holder | None = None  # what the generation stage that read it goes on from
+    remembered: stores_of.Holder | None = (
+        None  # what the generation stage that read it goes on from
+    )
 
     @property
     def tokens(self) -> int:
@@ -78,7 +80,10 @@ class LayerView:
 
     def cut_ragged(self, kept: list[Tensor]) -> LayerCache:
         """The same, laid flat even where all heads keep as many."""
-        return LayerCache((RaggedStore.gather(self.k_HSD, self.v_HSD, kept, [slots.cpu() for slots in kept]),), DenseTail())
+        return LayerCache(
+            (RaggedStore.gather(self.k_HSD, self.v_HSD, kept, [slots.cpu() for slots in kept]),),
+            DenseTail(),
+        )
 
 
 @dataclass(slots=True)
@@ -99,7 +104,9 @@ class Snapshot:
     read_by: str = "dense"  # the generation stage that read it
     rotate: Rotate | None = None
     missing: dict[str, str] = field(default_factory=dict)
-    remembered: dict[int, stores_of.Holder] = field(default_factory=dict)  # by layer: what the stage that read it goes on from
+    remembered: dict[int, stores_of.Holder] = field(
+        default_factory=dict
+    )  # by layer: what the stage that read it goes on from
     released: bool = False
 
     @property
@@ -109,15 +116,29 @@ class Snapshot:
     def fork(self) -> Stream:
         """The dense stream over this prefix: shares every store, owns empty tails."""
         self.check()
-        layers = {index: LayerCache(tuple(stores), DenseTail()) for index, stores in self.layers.items()}
-        return Stream(layers=layers, ids=list(self.ids), recurrent=None if self.recurrent is None else self.recurrent.copy())
+        layers = {
+            index: LayerCache(tuple(stores), DenseTail()) for index, stores in self.layers.items()
+        }
+        return Stream(
+            layers=layers,
+            ids=list(self.ids),
+            recurrent=None if self.recurrent is None else self.recurrent.copy(),
+        )
 
     def view(self, layer: int) -> LayerView:
         """K and V of one layer over the whole prefix. Copies only if the prefix was read in several pieces."""
         self.check()
         pieces = self.layers[layer]
-        k_HSD = pieces[0].k_HSD if len(pieces) == 1 else torch.cat([piece.k_HSD for piece in pieces], dim=1)
-        v_HSD = pieces[0].v_HSD if len(pieces) == 1 else torch.cat([piece.v_HSD for piece in pieces], dim=1)
+        k_HSD = (
+            pieces[0].k_HSD
+            if len(pieces) == 1
+            else torch.cat([piece.k_HSD for piece in pieces], dim=1)
+        )
+        v_HSD = (
+            pieces[0].v_HSD
+            if len(pieces) == 1
+            else torch.cat([piece.v_HSD for piece in pieces], dim=1)
+        )
         index = list(self.layers).index(layer)
         return LayerView(
             index,
@@ -135,13 +156,21 @@ class Snapshot:
         Mismatch for recurrent states, which cannot be cropped."""
         self.check()
         if self.recurrent is not None:
-            raise Mismatch("a recurrent state covers all tokens it has seen; it cannot serve a shorter prefix")
+            raise Mismatch(
+                "a recurrent state covers all tokens it has seen; it cannot serve a shorter prefix"
+            )
         layers: dict[int, tuple[DenseStore, ...]] = {}
         for layer, pieces in self.layers.items():
             cut, left = [], tokens
             for piece in pieces:
                 if left > 0:
-                    cut.append(DenseStore(piece.k_HSD[:, :left], piece.v_HSD[:, :left], first_position=piece.first_position))
+                    cut.append(
+                        DenseStore(
+                            piece.k_HSD[:, :left],
+                            piece.v_HSD[:, :left],
+                            first_position=piece.first_position,
+                        )
+                    )
                     left -= cut[-1].k_HSD.shape[1]
             layers[layer] = tuple(cut)
         none = torch.full_like(self.logits_V, float("nan"))
@@ -164,12 +193,25 @@ class Snapshot:
 
     def held_bytes(self) -> int:
         self.check()
-        return stores_of.nbytes(x for pieces in self.layers.values() for piece in pieces for x in piece.tensors().values())
+        return stores_of.nbytes(
+            x
+            for pieces in self.layers.values()
+            for piece in pieces
+            for x in piece.tensors().values()
+        )
 
     def release(self) -> None:
         """Give the tensors back; any later use raises Released."""
-        self.layers, self.observed, self.remembered, self.recurrent, self.released = {}, {}, {}, None, True
+        self.layers, self.observed, self.remembered, self.recurrent, self.released = (
+            {},
+            {},
+            {},
+            None,
+            True,
+        )
 
     def check(self) -> None:
         if self.released:
-            raise Released("this snapshot was given back; read its prefix again before you fork from it")
+            raise Released(
+                "this snapshot was given back; read its prefix again before you fork from it"
+            )

@@ -71,7 +71,9 @@ def digest(stores: Iterable[Holder]) -> str:
     for store in stores:
         for name, x in sorted(store.tensors().items()):
             seal.update(f"{name}{tuple(x.shape)}{x.dtype}".encode())
-            seal.update(x.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+            seal.update(
+                x.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+            )
     return seal.hexdigest()
 
 
@@ -82,8 +84,17 @@ class DenseStore:
     They are bookkeeping for reports and later re-rotation: attention never needs them, and they count as bytes only where they are kept.
     """
 
-    def __init__(self, k_HSD: Tensor, v_HSD: Tensor, *, first_position: int = 0, positions_HS: Tensor | None = None) -> None:
-        assert k_HSD.shape == v_HSD.shape, f"K {tuple(k_HSD.shape)} and V {tuple(v_HSD.shape)} differ"
+    def __init__(
+        self,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        first_position: int = 0,
+        positions_HS: Tensor | None = None,
+    ) -> None:
+        assert k_HSD.shape == v_HSD.shape, (
+            f"K {tuple(k_HSD.shape)} and V {tuple(v_HSD.shape)} differ"
+        )
         self.k_HSD, self.v_HSD = k_HSD, v_HSD
         self.first_position, self.positions_HS = first_position, positions_HS
         self._read_bytes = nbytes((k_HSD, v_HSD))
@@ -111,10 +122,14 @@ class RaggedStore:
         self._read_bytes = nbytes((k_ND, v_ND))
 
     @classmethod
-    def gather(cls, k_HSD: Tensor, v_HSD: Tensor, keep: list[Tensor], positions: list[Tensor]) -> RaggedStore:
+    def gather(
+        cls, k_HSD: Tensor, v_HSD: Tensor, keep: list[Tensor], positions: list[Tensor]
+    ) -> RaggedStore:
         """Copy the slots `keep[h]` (ascending indices) of every KV head h out of dense K and V."""
         lengths = torch.tensor([0, *(len(kept) for kept in keep)])
-        k_ND, v_ND = (torch.cat([x[head, kept] for head, kept in enumerate(keep)]) for x in (k_HSD, v_HSD))
+        k_ND, v_ND = (
+            torch.cat([x[head, kept] for head, kept in enumerate(keep)]) for x in (k_HSD, v_HSD)
+        )
         return cls(k_ND, v_ND, lengths.cumsum(0), positions)
 
     @cached_property
@@ -128,7 +143,12 @@ class RaggedStore:
         for head, (start, stop) in enumerate(zip(self._bounds, self._bounds[1:], strict=False)):
             if stop > start:
                 one = slice(head, head + 1)
-                part = full(q_HGTD[one], self.k_ND[start:stop].unsqueeze(0), self.v_ND[start:stop].unsqueeze(0), scale=scale)
+                part = full(
+                    q_HGTD[one],
+                    self.k_ND[start:stop].unsqueeze(0),
+                    self.v_ND[start:stop].unsqueeze(0),
+                    scale=scale,
+                )
                 out[one], lse[one] = part
         return Read(Partial(out, lse), self._read_bytes)
 
@@ -151,8 +171,12 @@ class QueryHeadStore:
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         heads, group, tokens, dim = q_HGTD.shape
-        out, lse = full(q_HGTD.reshape(heads * group, 1, tokens, dim), self.k_QSD, self.v_QSD, scale=scale)
-        return Read(Partial(out.view(q_HGTD.shape), lse.view(heads, group, tokens)), self._read_bytes)
+        out, lse = full(
+            q_HGTD.reshape(heads * group, 1, tokens, dim), self.k_QSD, self.v_QSD, scale=scale
+        )
+        return Read(
+            Partial(out.view(q_HGTD.shape), lse.view(heads, group, tokens)), self._read_bytes
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         return {"k": self.k_QSD, "v": self.v_QSD}

@@ -45,7 +45,9 @@ class Stream:
     recurrent: Recurrent | None = None
     loaded_bytes: int = 0
     moved_bytes: int = 0
-    steps: int = 0  # decode steps (forwards of one token) that `loaded_bytes` and `moved_bytes` cover
+    steps: int = (
+        0  # decode steps (forwards of one token) that `loaded_bytes` and `moved_bytes` cover
+    )
     notes: tuple[str, ...] = field(default=())
     simulated: bool = False
 
@@ -102,7 +104,10 @@ class Stream:
 
     def _slots(self, layer: int, head: int) -> int:
         apart = [store for store in self.layers[layer].stores if isinstance(store, QueryHeadStore)]
-        again = sum(store.group * store.positions_QS.shape[1] - len(store.positions(head)) for store in apart)
+        again = sum(
+            store.group * store.positions_QS.shape[1] - len(store.positions(head))
+            for store in apart
+        )
         return len(self.positions(layer, head)) + again
 
 

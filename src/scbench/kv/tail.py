@@ -106,7 +106,8 @@ class DenseTail:
             return
         grown = max(tokens, 2 * held, self._capacity_tokens)
         new_k, new_v = (
-            torch.empty((like.shape[0], grown, like.shape[2]), dtype=like.dtype, device=like.device) for _ in range(2)
+            torch.empty((like.shape[0], grown, like.shape[2]), dtype=like.dtype, device=like.device)
+            for _ in range(2)
         )
         if self.slots:
             new_k[:, : self.slots], new_v[:, : self.slots] = self.k_HSD, self.v_HSD
@@ -123,9 +124,13 @@ def newest(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Rea
     own = causal(q_HGTD, k_HSD[:, before:], v_HSD[:, before:], scale=scale)
     if before == 0:
         return Read(own, read_bytes)
-    return Read(merge([full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale), own]), read_bytes)
+    return Read(
+        merge([full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale), own]), read_bytes
+    )
 
 
 def nothing(q_HGTD: Tensor) -> Partial:
     """The part of a query that sees no key: zeros, and -inf in place of a log-sum-exp."""
-    return Partial(torch.zeros_like(q_HGTD), torch.full(q_HGTD.shape[:3], float("-inf"), device=q_HGTD.device))
+    return Partial(
+        torch.zeros_like(q_HGTD), torch.full(q_HGTD.shape[:3], float("-inf"), device=q_HGTD.device)
+    )

@@ -50,7 +50,9 @@ class HostShelf:
         self._kept, self._is_pinned = host.copy_(x), x.is_cuda
 
     def load(self) -> Tensor:
-        return self._kept if self._is_pinned else self._kept.clone()  # the way to the device is the copy
+        return (
+            self._kept if self._is_pinned else self._kept.clone()
+        )  # the way to the device is the copy
 
     def shown(self) -> Tensor:
         return self._kept
@@ -77,7 +79,9 @@ class DiskShelf:
         while at < len(room):
             got = os.preadv(self._file.fileno(), [room[at:]], at)
             if not got:
-                raise OSError(f"the file of a stored cache ends after {at:,} of {len(room):,} bytes")
+                raise OSError(
+                    f"the file of a stored cache ends after {at:,} of {len(room):,} bytes"
+                )
             at += got
         return host
 
@@ -124,7 +128,9 @@ class TieredStore:
         found = coming.result()
         if self._device.type == "cuda":
             for x in found:
-                x.record_stream(torch.cuda.current_stream(self._device))  # made on the fetching stream, used on this one
+                x.record_stream(
+                    torch.cuda.current_stream(self._device)
+                )  # made on the fetching stream, used on this one
         return found
 
     def _fetched(self) -> tuple[Tensor, Tensor]:
@@ -132,7 +138,10 @@ class TieredStore:
             return self._keys.load(), self._values.load()
         beside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         with torch.cuda.stream(beside):
-            k_HSD, v_HSD = (shelf.load().to(self._device, non_blocking=True) for shelf in (self._keys, self._values))
+            k_HSD, v_HSD = (
+                shelf.load().to(self._device, non_blocking=True)
+                for shelf in (self._keys, self._values)
+            )
         beside.synchronize()  # of this thread alone; pinned memory must outlive the copy
         return k_HSD, v_HSD
 

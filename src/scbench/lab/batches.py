@@ -22,7 +22,9 @@ from scbench.errors import BadConfig, DataError
 from scbench.lab.schedule import EVERY_ROW_ONCE, Phase, Schedule
 from scbench.tasks import names
 
-POOL_ROWS = 512  # rows sorted by size together: few enough to keep the order random, enough to pad little
+POOL_ROWS = (
+    512  # rows sorted by size together: few enough to keep the order random, enough to pad little
+)
 MEMBERS = ("ids", "loss", "starts", "task", "length")
 Ints: TypeAlias = Any  # an int64 array; numpy is untyped in this house
 
@@ -39,7 +41,9 @@ class Batch:
     tokens: int  # without padding
 
     def to(self, device: torch.device) -> Batch:
-        ids, at, wanted, answer, task = (one.to(device) for one in (self.ids, self.at, self.wanted, self.answer, self.task))
+        ids, at, wanted, answer, task = (
+            one.to(device) for one in (self.ids, self.at, self.wanted, self.answer, self.task)
+        )
         return Batch(ids, at, wanted, answer, task, self.tokens)
 
 
@@ -76,7 +80,9 @@ class Shards:
 
     @cached_property
     def tokens(self) -> tuple[Any, Any]:
-        return self._joined("ids").astype(np.uint16, copy=False), self._joined("loss").astype(np.uint8, copy=False)
+        return self._joined("ids").astype(np.uint16, copy=False), self._joined("loss").astype(
+            np.uint8, copy=False
+        )
 
     def batch(self, rows: Ints) -> Batch:
         """Collate these rows in this order."""
@@ -110,7 +116,9 @@ class Shards:
 class Course:
     """All phases of a data folder, cut into steps. `course.batch(step)` for step in range(len(course)); one phase is in memory at a time."""
 
-    def __init__(self, folder: Path, *, seed: int, step_tokens: int, schedule: Schedule = EVERY_ROW_ONCE) -> None:
+    def __init__(
+        self, folder: Path, *, seed: int, step_tokens: int, schedule: Schedule = EVERY_ROW_ONCE
+    ) -> None:
         self.folder = folder
         self.phases = [Shards(paths) for paths in _phases(folder)]
         if len(schedule.phases) > len(self.phases):
@@ -121,11 +129,22 @@ class Course:
         for number, shards in enumerate(self.phases):
             random = np.random.default_rng([seed, number])
             rows = _dose(shards, schedule.phase(number), random)
-            self.steps += [(number, rows) for rows in _buckets(rows, shards.row_tokens, step_tokens, random)]
+            self.steps += [
+                (number, rows) for rows in _buckets(rows, shards.row_tokens, step_tokens, random)
+            ]
         if not self.steps:
-            raise DataError(f"{folder}: the schedule leaves no row; raise its longest_tokens, or write longer data")
-        self.step_tokens = np.array([int(self.phases[number].row_tokens[rows].sum()) for number, rows in self.steps])
-        self.step_slots = np.array([int(self.phases[number].row_tokens[rows].max()) * len(rows) for number, rows in self.steps])
+            raise DataError(
+                f"{folder}: the schedule leaves no row; raise its longest_tokens, or write longer data"
+            )
+        self.step_tokens = np.array(
+            [int(self.phases[number].row_tokens[rows].sum()) for number, rows in self.steps]
+        )
+        self.step_slots = np.array(
+            [
+                int(self.phases[number].row_tokens[rows].max()) * len(rows)
+                for number, rows in self.steps
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -136,7 +155,9 @@ class Course:
 
     def highest_id(self) -> int:
         """What a vocabulary must exceed; reads all tokens once."""
-        return max(int(_member(path, "ids").max()) for shards in self.phases for path in shards.paths)
+        return max(
+            int(_member(path, "ids").max()) for shards in self.phases for path in shards.paths
+        )
 
     def phase(self, step: int) -> int:
         return self.steps[step][0]
@@ -159,7 +180,11 @@ class Course:
         for shards in self.phases:
             for path in shards.paths:
                 with zipfile.ZipFile(path) as archive:
-                    hashed.update(repr([(one.filename, one.CRC, one.file_size) for one in archive.infolist()]).encode())
+                    hashed.update(
+                        repr(
+                            [(one.filename, one.CRC, one.file_size) for one in archive.infolist()]
+                        ).encode()
+                    )
         for number, rows in self.steps:
             hashed.update(number.to_bytes(4, "little") + rows.tobytes() + b"|")
         return hashed.hexdigest()[:16]
@@ -192,17 +217,33 @@ def _dose(shards: Shards, phase: Phase, random: np.random.Generator) -> Ints:
     if stray := sorted({name for name, _ in phase.weights} - set(known)):
         raise BadConfig(f"weights name {', '.join(stray)}; the tasks are {', '.join(known)}")
     longest = phase.longest_tokens
-    allowed = np.arange(len(shards.task)) if longest is None else np.nonzero(shards.length_tokens <= longest)[0]
+    allowed = (
+        np.arange(len(shards.task))
+        if longest is None
+        else np.nonzero(shards.length_tokens <= longest)[0]
+    )
     if phase.tokens is None or not len(allowed):
         return random.permutation(allowed)
-    of_task = {number: allowed[shards.task[allowed] == number] for number in np.unique(shards.task[allowed]).tolist()}
+    of_task = {
+        number: allowed[shards.task[allowed] == number]
+        for number in np.unique(shards.task[allowed]).tolist()
+    }
     given = {known.index(name): weight for name, weight in phase.weights}
-    weights = {n: given.get(n, 0.0) if given else float(shards.row_tokens[rows].sum()) for n, rows in of_task.items()}
-    if missing := [known[number] for number, weight in given.items() if weight and number not in of_task]:
-        raise BadConfig(f"weights ask for {', '.join(missing)}, of which the phase has no row within its longest_tokens")
+    weights = {
+        n: given.get(n, 0.0) if given else float(shards.row_tokens[rows].sum())
+        for n, rows in of_task.items()
+    }
+    if missing := [
+        known[number] for number, weight in given.items() if weight and number not in of_task
+    ]:
+        raise BadConfig(
+            f"weights ask for {', '.join(missing)}, of which the phase has no row within its longest_tokens"
+        )
     total = sum(weights.values()) or 1.0
     drawn = [
-        _share(rows, shards.row_tokens, phase.tokens * weights[n] / total, random) for n, rows in of_task.items() if weights[n]
+        _share(rows, shards.row_tokens, phase.tokens * weights[n] / total, random)
+        for n, rows in of_task.items()
+        if weights[n]
     ]
     return random.permutation(np.concatenate(drawn)) if drawn else allowed[:0]
 
@@ -217,7 +258,9 @@ def _share(rows: Ints, row_tokens: Ints, tokens: float, random: np.random.Genera
     return np.concatenate(drawn)
 
 
-def _buckets(rows: Ints, row_tokens: Ints, step_tokens: int, random: np.random.Generator) -> list[Ints]:
+def _buckets(
+    rows: Ints, row_tokens: Ints, step_tokens: int, random: np.random.Generator
+) -> list[Ints]:
     """Cut rows into steps of at most `step_tokens` slots (one row may be longer): sorted by size inside a pool, steps shuffled inside it.
 
     The steps of a pool are taken from its longest rows down; the rows that no longer fill a step go into the next pool.

@@ -18,7 +18,13 @@ from scbench.lab.measure import BLIND_MARGIN, DECILE_FLOOR, GATE, Cell
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CARD, PAGE, WEIGHTS, CURVES, LEFT = "card.json", "CARD.md", "model.safetensors", "curves.jsonl", "lab.json"
+CARD, PAGE, WEIGHTS, CURVES, LEFT = (
+    "card.json",
+    "CARD.md",
+    "model.safetensors",
+    "curves.jsonl",
+    "lab.json",
+)
 MOST_POINTS = 40  # of the curves in the card; all of them are in curves.jsonl
 LIMITS = (
     "Trained on the tiny forms of the tasks only: any other text is noise to it, and its numbers never stand in one table with full or official data.",
@@ -43,18 +49,33 @@ def ship(courses: Sequence[Path], to: Path) -> Path:
         if (source / kept).is_file():
             shutil.copyfile(source / kept, to / kept)
     tokens.save(to)
-    lines = [line for course in courses for line in (course / CURVES).read_text(encoding="utf-8").splitlines()]
+    lines = [
+        line
+        for course in courses
+        for line in (course / CURVES).read_text(encoding="utf-8").splitlines()
+    ]
     (to / CURVES).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return to
 
 
 def write(
-    folder: Path, model: PreTrainedModel, cells: Iterable[Cell], *, name: str, courses: Sequence[Path], date: str, hardware: str
+    folder: Path,
+    model: PreTrainedModel,
+    cells: Iterable[Cell],
+    *,
+    name: str,
+    courses: Sequence[Path],
+    date: str,
+    hardware: str,
 ) -> dict[str, Any]:
     """card.json and CARD.md beside the weights. `date` is the day of measuring; what training did is read from the courses' own cards."""
     cells = list(cells)
-    trained = [json.loads((course / "model" / LEFT).read_text(encoding="utf-8")) for course in courses]
-    curves = [json.loads(line) for line in (folder / CURVES).read_text(encoding="utf-8").splitlines()]
+    trained = [
+        json.loads((course / "model" / LEFT).read_text(encoding="utf-8")) for course in courses
+    ]
+    curves = [
+        json.loads(line) for line in (folder / CURVES).read_text(encoding="utf-8").splitlines()
+    ]
     stride = max(1, -(-len(curves) // MOST_POINTS))
     card = {
         "name": name,
@@ -64,7 +85,10 @@ def write(
         "form": "tiny",
         "trained_window_tokens": max(course["longest_row_tokens"] for course in trained),
         "weights_sha256": sha256(folder / WEIGHTS),
-        "courses": [{key: course[key] for key in ("settings", "step", "tokens", "seconds")} for course in trained],
+        "courses": [
+            {key: course[key] for key in ("settings", "step", "tokens", "seconds")}
+            for course in trained
+        ],
         "tokens": sum(course["tokens"] for course in trained),
         "steps": sum(course["step"] for course in trained),
         "seconds": round(sum(course["seconds"] for course in trained), 1),
@@ -72,10 +96,15 @@ def write(
         "measured": date,
         "evaluation_seeds_from": EVALUATION_SEEDS,
         "cells": [{**asdict(cell), "passes": cell.passes} for cell in cells],
-        "curves": [{key: point[key] for key in ("step", "tokens", "loss", "exact")} for point in curves[::stride]],
+        "curves": [
+            {key: point[key] for key in ("step", "tokens", "loss", "exact")}
+            for point in curves[::stride]
+        ],
         "limits": list(LIMITS),
     }
-    (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(
+        json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
     (folder / PAGE).write_text(page(card), encoding="utf-8")
     return card
 
@@ -108,7 +137,10 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         "| step | tokens | loss | exact answers (training, gold history) |",
         "|---:|---:|---:|---:|",
-        *(f"| {p['step']:,} | {p['tokens']:,} | {p['loss']:.3f} | {100 * p['exact']:.1f} % |" for p in card["curves"]),
+        *(
+            f"| {p['step']:,} | {p['tokens']:,} | {p['loss']:.3f} | {100 * p['exact']:.1f} % |"
+            for p in card["curves"]
+        ),
         "",
         "## Limits",
         "",
@@ -122,13 +154,17 @@ def _table(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     columns = list(dict.fromkeys((cell["length_tokens"], cell["mode"]) for cell in cells))
     found = {(cell["task"], cell["length_tokens"], cell["mode"]): cell for cell in cells}
     lines = [
-        "| task | " + " | ".join(f"{length:,} {mode}" for length, mode in columns) + " | without context |",
+        "| task | "
+        + " | ".join(f"{length:,} {mode}" for length, mode in columns)
+        + " | without context |",
         "|---" * (len(columns) + 2) + "|",
     ]
     for name in dict.fromkeys(cell["task"] for cell in cells):
         own = [found.get((name, *column)) for column in columns]
         blind = max(cell["blind"] for cell in own if cell)
-        lines.append(f"| {name} | " + " | ".join(_shown(cell) for cell in own) + f" | {100 * blind:.0f} % |")
+        lines.append(
+            f"| {name} | " + " | ".join(_shown(cell) for cell in own) + f" | {100 * blind:.0f} % |"
+        )
     return lines
 
 
@@ -147,7 +183,10 @@ def _by_turn(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         "| task | " + " | ".join(f"turn {turn + 1}" for turn in range(turns)) + " |",
         "|---" * (turns + 1) + "|",
-        *(f"| {cell['task']} | " + " | ".join(_turns(cell["by_turn"], turns)) + " |" for cell in own),
+        *(
+            f"| {cell['task']} | " + " | ".join(_turns(cell["by_turn"], turns)) + " |"
+            for cell in own
+        ),
     ]
 
 

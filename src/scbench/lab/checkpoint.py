@@ -39,7 +39,9 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
         fresh.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise CannotWrite(f"{path} cannot be written ({error}); the checkpoint before it is kept") from error
+        raise CannotWrite(
+            f"{path} cannot be written ({error}); the checkpoint before it is kept"
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -54,7 +56,9 @@ def load(path: Path) -> dict[str, Any] | None:
             f"{path} is not a checkpoint of `scbench lab train` ({error}); take another --out, or remove it"
         ) from error
     if number != FORMAT:
-        raise DataError(f"{path} has format {number}, this version reads {FORMAT}; take another --out")
+        raise DataError(
+            f"{path} has format {number}, this version reads {FORMAT}; take another --out"
+        )
     return state
 
 
@@ -66,11 +70,17 @@ def check_same(settings: Mapping[str, Any], saved: Mapping[str, Any], path: Path
         if settings.get(name) != saved.get(name)
     ]
     if differing:
-        raise BadConfig(f"{path} was made with other settings: {'; '.join(differing)}. Give the same, or another --out")
+        raise BadConfig(
+            f"{path} was made with other settings: {'; '.join(differing)}. Give the same, or another --out"
+        )
 
 
 def export(
-    model: PreTrainedModel, folder: Path, *, card: Mapping[str, Any], save_tokenizer: Callable[[Path], object] | None
+    model: PreTrainedModel,
+    folder: Path,
+    *,
+    card: Mapping[str, Any],
+    save_tokenizer: Callable[[Path], object] | None,
 ) -> None:
     """Write an ordinary transformers checkpoint to `folder`: the model, how it was made (`lab.json`), and its tokenizer's files."""
     fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
@@ -126,11 +136,17 @@ def weights_sha256(folder: Path) -> str:
 def load_weights(model: PreTrainedModel, folder: Path) -> None:
     """Put the weights of an exported model into `model`. Raises BadConfig where names or shapes differ."""
     saved = load_file(folder / WEIGHTS)
-    tied = {name for name, value in model.state_dict().items() if name not in saved and "lm_head" in name}
+    tied = {
+        name
+        for name, value in model.state_dict().items()
+        if name not in saved and "lm_head" in name
+    }
     try:
         missing, stray = model.load_state_dict(saved, strict=False)
     except RuntimeError as error:
-        raise BadConfig(f"{folder} holds another shape of model ({error}); start from the same --arch and --size") from error
+        raise BadConfig(
+            f"{folder} holds another shape of model ({error}); start from the same --arch and --size"
+        ) from error
     if stray or set(missing) - tied:
         raise BadConfig(
             f"{folder} holds another model: {', '.join([*stray, *missing][:4])}; start from the same --arch and --size"

@@ -24,9 +24,17 @@ lab = typer.Typer(
 LEARNS, RUNS = "How it learns", "Where it runs"
 out_ = Console()
 Data = Annotated[
-    Path | None, typer.Option(help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there")
+    Path | None,
+    typer.Option(
+        help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there"
+    ),
 ]
-Precision = Annotated[str, typer.Option(help="of products: float32, bfloat16; auto is bfloat16 on a GPU", rich_help_panel=RUNS)]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="of products: float32, bfloat16; auto is bfloat16 on a GPU", rich_help_panel=RUNS
+    ),
+]
 
 
 @lab.callback()
@@ -37,33 +45,77 @@ def _lab() -> None:
 @lab.command()
 def train(
     ctx: typer.Context,
-    arch: Annotated[str, typer.Option(help="transformer, mamba2 or hybrid; all see the same tokens in the same order")],
-    to: Annotated[Path, typer.Option("--out", help="folder of the run; the same command resumes it")],
+    arch: Annotated[
+        str,
+        typer.Option(
+            help="transformer, mamba2 or hybrid; all see the same tokens in the same order"
+        ),
+    ],
+    to: Annotated[
+        Path, typer.Option("--out", help="folder of the run; the same command resumes it")
+    ],
     data: Data = None,
-    course: Annotated[int, typer.Option(help="data to write: 1 all tasks; 2 what is learned last (with --start)")] = 1,
+    course: Annotated[
+        int, typer.Option(help="data to write: 1 all tasks; 2 what is learned last (with --start)")
+    ] = 1,
     start: Annotated[
-        Path | None, typer.Option(help="folder of a model to go on from (OUT/model of an earlier run); default: drawn weights")
+        Path | None,
+        typer.Option(
+            help="folder of a model to go on from (OUT/model of an earlier run); default: drawn weights"
+        ),
     ] = None,
     size: Annotated[str, typer.Option(help="size of the model: base, tiny")] = "base",
-    seed: Annotated[int, typer.Option(help="of the first weights and of the order of the rows")] = 0,
-    steps: Annotated[int | None, typer.Option(help="default: to the end of the data", rich_help_panel=LEARNS)] = None,
-    step_tokens: Annotated[int, typer.Option(help="tokens of one step, padding included", rich_help_panel=LEARNS)] = 2048,
-    lr: Annotated[float, typer.Option(help="rate of Muon (matrices inside blocks)", rich_help_panel=LEARNS)] = 0.01,
-    adam_lr: Annotated[float, typer.Option(help="rate of AdamW (everything else)", rich_help_panel=LEARNS)] = 3e-3,
-    weight_decay: Annotated[float, typer.Option(help="on matrices and embeddings", rich_help_panel=LEARNS)] = 0.01,
-    warmup_steps: Annotated[int, typer.Option("--warmup", help="steps until the full rate", rich_help_panel=LEARNS)] = 50,
-    decay: Annotated[str, typer.Option(help="of the rate, to a twentieth: cosine or linear", rich_help_panel=LEARNS)] = "linear",
-    schedule: Annotated[
-        Path | None, typer.Option(help="JSON with doses per phase; default: the data's schedule.json", rich_help_panel=LEARNS)
+    seed: Annotated[
+        int, typer.Option(help="of the first weights and of the order of the rows")
+    ] = 0,
+    steps: Annotated[
+        int | None, typer.Option(help="default: to the end of the data", rich_help_panel=LEARNS)
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=RUNS)] = "auto",
+    step_tokens: Annotated[
+        int, typer.Option(help="tokens of one step, padding included", rich_help_panel=LEARNS)
+    ] = 2048,
+    lr: Annotated[
+        float, typer.Option(help="rate of Muon (matrices inside blocks)", rich_help_panel=LEARNS)
+    ] = 0.01,
+    adam_lr: Annotated[
+        float, typer.Option(help="rate of AdamW (everything else)", rich_help_panel=LEARNS)
+    ] = 3e-3,
+    weight_decay: Annotated[
+        float, typer.Option(help="on matrices and embeddings", rich_help_panel=LEARNS)
+    ] = 0.01,
+    warmup_steps: Annotated[
+        int, typer.Option("--warmup", help="steps until the full rate", rich_help_panel=LEARNS)
+    ] = 50,
+    decay: Annotated[
+        str,
+        typer.Option(help="of the rate, to a twentieth: cosine or linear", rich_help_panel=LEARNS),
+    ] = "linear",
+    schedule: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON with doses per phase; default: the data's schedule.json",
+            rich_help_panel=LEARNS,
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=RUNS)
+    ] = "auto",
     precision: Precision = "auto",
     stop_after: Annotated[
-        int | None, typer.Option(help="end this call after so many steps, with a checkpoint", rich_help_panel=RUNS)
+        int | None,
+        typer.Option(
+            help="end this call after so many steps, with a checkpoint", rich_help_panel=RUNS
+        ),
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; default: torch's own", rich_help_panel=RUNS)] = None,
-    checkpoint_s: Annotated[float, typer.Option(help="seconds between checkpoints", rich_help_panel=RUNS)] = 300.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="no progress", rich_help_panel=RUNS)] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads; default: torch's own", rich_help_panel=RUNS)
+    ] = None,
+    checkpoint_s: Annotated[
+        float, typer.Option(help="seconds between checkpoints", rich_help_panel=RUNS)
+    ] = 300.0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="no progress", rich_help_panel=RUNS)
+    ] = False,
 ) -> None:
     """Train one small model and leave a transformers checkpoint in OUT/model, which `scbench run --model OUT/model` takes.
 
@@ -90,7 +142,10 @@ def train(
     )
     out_.print(f"model: {trained.model}", highlight=False, soft_wrap=True)
     if not trained.finished:
-        out_.print(f"stopped at step {trained.steps} of {trained.of_steps}; the same command goes on", highlight=False)
+        out_.print(
+            f"stopped at step {trained.steps} of {trained.of_steps}; the same command goes on",
+            highlight=False,
+        )
         raise typer.Exit(130 if stop_after is None else 0)
 
 
@@ -101,7 +156,11 @@ def _training(words: Mapping[str, Any], data: Path) -> Training:
 
     ids, written = tokens.vocabulary(), data / corpus.SCHEDULE
     doses = words["schedule"] or (written if written.is_file() else None)
-    given = {field.name: words[field.name] for field in fields(Training) if field.name in words and field.name != "start"}
+    given = {
+        field.name: words[field.name]
+        for field in fields(Training)
+        if field.name in words and field.name != "start"
+    }
     given["schedule"] = schedule.read(doses) if doses else schedule.EVERY_ROW_ONCE
     return Training(**given, vocab=len(ids), bos=ids[tokens.BOS], eos=ids[tokens.END])
 
@@ -114,19 +173,39 @@ def _written(folder: Path, course: int) -> Path:
         raise BadConfig(
             f"--course {course}: there are {', '.join(map(str, corpus.COURSES))}; or give data of your own with --data"
         )
-    out_.print(f"writing training data to {folder} (what is there is kept)", highlight=False, soft_wrap=True)
+    out_.print(
+        f"writing training data to {folder} (what is there is kept)",
+        highlight=False,
+        soft_wrap=True,
+    )
     corpus.write(folder, portions=corpus.COURSES[course], seed=course - 1)
     return folder
 
 
 @lab.command()
 def card(
-    run: Annotated[list[Path], typer.Argument(help="the --out folders of the courses a model went through, the last one last")],
-    to: Annotated[Path, typer.Option(help="folder of the finished model: weights, tokenizer, card.json, CARD.md")],
-    name: Annotated[str | None, typer.Option(help="what it is called; default: the folder's name")] = None,
-    lengths: Annotated[str, typer.Option(help="contexts to measure at, in tokens")] = "64,128,256,512",
-    sessions: Annotated[int, typer.Option(help="held-out sessions a cell; the gate asks for 200")] = 200,
-    hardware: Annotated[str, typer.Option(help="what it was trained on, for the card")] = "2 CPU cores",
+    run: Annotated[
+        list[Path],
+        typer.Argument(
+            help="the --out folders of the courses a model went through, the last one last"
+        ),
+    ],
+    to: Annotated[
+        Path,
+        typer.Option(help="folder of the finished model: weights, tokenizer, card.json, CARD.md"),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="what it is called; default: the folder's name")
+    ] = None,
+    lengths: Annotated[
+        str, typer.Option(help="contexts to measure at, in tokens")
+    ] = "64,128,256,512",
+    sessions: Annotated[
+        int, typer.Option(help="held-out sessions a cell; the gate asks for 200")
+    ] = 200,
+    hardware: Annotated[
+        str, typer.Option(help="what it was trained on, for the card")
+    ] = "2 CPU cores",
 ) -> None:
     """Measure a trained model on held-out sessions and write its card: per task, length and mode, with intervals and the gate."""
     from datetime import UTC, datetime
@@ -144,9 +223,14 @@ def card(
     for cell in measure.cells(model, names(), asked, count=sessions):
         cells.append(cell)
         mark = "passes" if cell.passes else ""
-        out_.print(f"{cell.task} {cell.length_tokens} {cell.mode}: {100 * cell.exact:.1f} % {mark}", highlight=False)
+        out_.print(
+            f"{cell.task} {cell.length_tokens} {cell.mode}: {100 * cell.exact:.1f} % {mark}",
+            highlight=False,
+        )
     day = datetime.now(UTC).date().isoformat()
-    cards.write(folder, model, cells, name=name or to.name, courses=run, date=day, hardware=hardware)
+    cards.write(
+        folder, model, cells, name=name or to.name, courses=run, date=day, hardware=hardware
+    )
     out_.print(f"card: {folder / cards.PAGE}", highlight=False, soft_wrap=True)
 
 
@@ -156,5 +240,7 @@ def _lengths(words: str) -> list[int]:
     except ValueError:
         found = []
     if not found or min(found) < 1:
-        raise BadConfig(f"--lengths {words!r}: whole numbers of tokens joined by commas, for instance 64,128,256")
+        raise BadConfig(
+            f"--lengths {words!r}: whole numbers of tokens joined by commas, for instance 64,128,256"
+        )
     return found

@@ -24,7 +24,9 @@ class _Conv(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]
         taps, tokens = weight.shape[1], x.shape[1]
         flat = x.transpose(1, 2)[:, :, None]  # [b, c, 1, t] with c innermost in memory
-        pre = functional.conv2d(flat, weight[:, None, None], bias, padding=(0, taps - 1), groups=weight.shape[0])
+        pre = functional.conv2d(
+            flat, weight[:, None, None], bias, padding=(0, taps - 1), groups=weight.shape[0]
+        )
         pre = pre[:, :, 0, :tokens].transpose(1, 2)
         ctx.save_for_backward(x, weight, pre)
         ctx.has_bias = bias is not None

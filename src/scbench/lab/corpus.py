@@ -85,12 +85,30 @@ LATE_WEIGHTS: Mapping[
     "summary_with_needles": 2,
     "repoqa_and_kv": 2,
 }
-LATE_TURNS = {**MOST_TURNS, "mf": 3}  # earlier answers give the later ones away, and the first is what is to be learned
+LATE_TURNS = {
+    **MOST_TURNS,
+    "mf": 3,
+}  # earlier answers give the later ones away, and the first is what is to be learned
 LATE_PORTIONS = (
-    Portion(tokens=600_000, shortest_tokens=48, longest_tokens=256, weights=LATE_WEIGHTS, turns=LATE_TURNS),
-    Portion(tokens=500_000, shortest_tokens=256, longest_tokens=2048, weights=LATE_WEIGHTS, turns=LATE_TURNS),
+    Portion(
+        tokens=600_000,
+        shortest_tokens=48,
+        longest_tokens=256,
+        weights=LATE_WEIGHTS,
+        turns=LATE_TURNS,
+    ),
+    Portion(
+        tokens=500_000,
+        shortest_tokens=256,
+        longest_tokens=2048,
+        weights=LATE_WEIGHTS,
+        turns=LATE_TURNS,
+    ),
 )
-COURSES = {1: PORTIONS, 2: LATE_PORTIONS}  # the second goes on from the first (`--start`); its sessions are others
+COURSES = {
+    1: PORTIONS,
+    2: LATE_PORTIONS,
+}  # the second goes on from the first (`--start`); its sessions are others
 EPOCHS = 2  # every row is shown twice: drawing sessions costs more than learning from one again
 SCHEDULE = "schedule.json"
 
@@ -117,14 +135,18 @@ def row(session: Session) -> Row:
     return Row(tuple(ids), tuple(loss))
 
 
-def session_of(kind: Task, seed: int, length_tokens: int, most_turns: Mapping[str, int] = MOST_TURNS) -> Session:
+def session_of(
+    kind: Task, seed: int, length_tokens: int, most_turns: Mapping[str, int] = MOST_TURNS
+) -> Session:
     """A session of about as many turns as the length holds: many questions a context are much to learn from one reading."""
     turns = most_turns.get(kind.name, USUAL_MOST_TURNS)
     while True:
         try:
             return kind.make(seed=str(seed), target=length_tokens, turns=turns, count=Count())
         except TooSmall as error:
-            turns, length_tokens = (turns * 4 // 5, length_tokens) if turns > 1 else (1, error.minimum)
+            turns, length_tokens = (
+                (turns * 4 // 5, length_tokens) if turns > 1 else (1, error.minimum)
+            )
 
 
 def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
@@ -136,7 +158,9 @@ def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
     index = draw.choice(tickets)
     low, high = math.log(portion.shortest_tokens), math.log(portion.longest_tokens)
     length_tokens = round(math.exp(low + (high - low) * draw.unit()))
-    session = session_of(task(known[index], Form.TINY), seed, length_tokens, portion.turns or MOST_TURNS)
+    session = session_of(
+        task(known[index], Form.TINY), seed, length_tokens, portion.turns or MOST_TURNS
+    )
     return index, length_tokens, row(session)
 
 
@@ -162,14 +186,21 @@ def shard(path: Path, portion: Portion, first_seed: int, tokens: int) -> int:
 
 
 def write(
-    folder: Path, *, portions: Sequence[Portion] = PORTIONS, seed: int = 0, processes: int = 2, shard_tokens: int = 250_000
+    folder: Path,
+    *,
+    portions: Sequence[Portion] = PORTIONS,
+    seed: int = 0,
+    processes: int = 2,
+    shard_tokens: int = 250_000,
 ) -> list[Path]:
     """Write `phase-0/shard-00000.npz`, ..., and how often they are shown (schedule.json); shards that are there already are kept. `seed` moves the block of seeds (raises BadConfig beyond 1).
 
     A shard owns more seeds than it has rows, each of at least LEAST_TOKENS, so no two shards share a session.
     """
     if seed not in (0, 1):
-        raise BadConfig(f"data seed {seed}: choose 0 or 1; each owns half of the training seeds, all below {EVALUATION_SEEDS:,}")
+        raise BadConfig(
+            f"data seed {seed}: choose 0 or 1; each owns half of the training seeds, all below {EVALUATION_SEEDS:,}"
+        )
     own = EVALUATION_SEEDS // 2
     seeds_of_shard = shard_tokens // LEAST_TOKENS
     jobs: list[tuple[Path, Portion, int]] = []
@@ -188,10 +219,23 @@ def write(
     for path, _, _ in todo:
         path.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(processes) as pool:
-        done = [pool.submit(shard, path, portion, first, shard_tokens) for path, portion, first in todo]
+        done = [
+            pool.submit(shard, path, portion, first, shard_tokens) for path, portion, first in todo
+        ]
         for one in done:
             one.result()
     return [path for path, _, _ in jobs]
 
 
-__all__ = ["COURSES", "EVALUATION_SEEDS", "NAME", "PORTIONS", "Portion", "Row", "row", "sample", "session_of", "write"]
+__all__ = [
+    "COURSES",
+    "EVALUATION_SEEDS",
+    "NAME",
+    "PORTIONS",
+    "Portion",
+    "Row",
+    "row",
+    "sample",
+    "session_of",
+    "write",
+]

@@ -54,29 +54,47 @@ class Cell:
     low: float
     high: float
     by_turn: tuple[float, ...]
-    by_depth: tuple[float, ...]  # deciles that hold an answer, from the start of the context to its end
+    by_depth: tuple[
+        float, ...
+    ]  # deciles that hold an answer, from the start of the context to its end
     blind: float  # the same questions without any context
     chance: float
 
     @property
     def passes(self) -> bool:
         """Whether a drop in this cell under a method is the method's."""
-        return self.exact >= GATE and self.blind <= self.chance + BLIND_MARGIN and min(self.by_depth, default=1.0) >= DECILE_FLOOR
+        return (
+            self.exact >= GATE
+            and self.blind <= self.chance + BLIND_MARGIN
+            and min(self.by_depth, default=1.0) >= DECILE_FLOOR
+        )
 
 
-def sessions(name: str, length_tokens: int, count: int, first_seed: int = EVALUATION_SEEDS) -> list[Session]:
+def sessions(
+    name: str, length_tokens: int, count: int, first_seed: int = EVALUATION_SEEDS
+) -> list[Session]:
     """Held-out sessions, of as many of the task's turns as the length holds."""
     kind = task(name, Form.TINY)
-    return [kind.make(seed=str(first_seed + i), target=length_tokens, turns=kind.turns, count=Count()) for i in range(count)]
+    return [
+        kind.make(seed=str(first_seed + i), target=length_tokens, turns=kind.turns, count=Count())
+        for i in range(count)
+    ]
 
 
-def cell(model: PreTrainedModel, name: str, length_tokens: int, mode: Mode, *, count: int = 200) -> Cell:
+def cell(
+    model: PreTrainedModel, name: str, length_tokens: int, mode: Mode, *, count: int = 200
+) -> Cell:
     """Measure one cell. Raises what the generator raises where the length cannot hold the turns (TooSmall)."""
     return both(model, name, length_tokens, (mode,), count=count)[0]
 
 
 def both(
-    model: PreTrainedModel, name: str, length_tokens: int, modes: Sequence[Mode] = tuple(Mode), *, count: int = 200
+    model: PreTrainedModel,
+    name: str,
+    length_tokens: int,
+    modes: Sequence[Mode] = tuple(Mode),
+    *,
+    count: int = 200,
 ) -> list[Cell]:
     """The cells of one task at one length; each context is read once for all modes."""
     held_out = sessions(name, length_tokens, count)
@@ -86,7 +104,14 @@ def both(
     return [_cell(name, length_tokens, mode, judged[mode], blind, count) for mode in modes]
 
 
-def _cell(name: str, length_tokens: int, mode: Mode, judged: Sequence[Judged], blind: Sequence[Judged], count: int) -> Cell:
+def _cell(
+    name: str,
+    length_tokens: int,
+    mode: Mode,
+    judged: Sequence[Judged],
+    blind: Sequence[Judged],
+    count: int,
+) -> Cell:
     right = sum(one.right for one in judged)
     low, high = wilson(right, len(judged))
     return Cell(
@@ -99,7 +124,9 @@ def _cell(name: str, length_tokens: int, mode: Mode, judged: Sequence[Judged], b
         low=low,
         high=high,
         by_turn=_means([(one.turn, one.right) for one in judged]),
-        by_depth=_means([(min(int(10 * one.depth), 9), one.right) for one in judged if one.depth is not None]),
+        by_depth=_means(
+            [(min(int(10 * one.depth), 9), one.right) for one in judged if one.depth is not None]
+        ),
         blind=sum(one.right for one in blind) / len(blind),
         chance=task(name, Form.TINY).chance,
     )
@@ -133,7 +160,9 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _judge(model: PreTrainedModel, asked: Sequence[Session], modes: Sequence[Mode]) -> dict[Mode, list[Judged]]:
+def _judge(
+    model: PreTrainedModel, asked: Sequence[Session], modes: Sequence[Mode]
+) -> dict[Mode, list[Judged]]:
     """Every answer of every session. Contexts equally long are read together, and each is read once: its cache is forked for what follows."""
     found: dict[Mode, list[Judged]] = {mode: [] for mode in modes}
     by_size: dict[int, list[Session]] = {}
@@ -146,10 +175,16 @@ def _judge(model: PreTrainedModel, asked: Sequence[Session], modes: Sequence[Mod
             cache = _read(model, [row(session).ids[:size] for session in batch])
             for mode in modes:
                 for turns in _streams(batch, mode):
-                    tails = [_tail(session, own, size) for session, own in zip(batch, turns, strict=True)]
-                    for session, own, rights in zip(batch, turns, _rights(model, tails, deepcopy(cache), size), strict=True):
+                    tails = [
+                        _tail(session, own, size) for session, own in zip(batch, turns, strict=True)
+                    ]
+                    for session, own, rights in zip(
+                        batch, turns, _rights(model, tails, deepcopy(cache), size), strict=True
+                    ):
                         for turn, right in zip(own, rights, strict=True):
-                            found[mode].append(Judged(turn=turn, depth=session.turns[turn].depth, right=right))
+                            found[mode].append(
+                                Judged(turn=turn, depth=session.turns[turn].depth, right=right)
+                            )
     return found
 
 
@@ -182,7 +217,9 @@ def _token(word: str) -> int:
 @torch.inference_mode()
 def _read(model: PreTrainedModel, contexts: Sequence[Sequence[int]]) -> Any:
     """The cache after the contexts [sessions, size]."""
-    return _cache_of(model.base_model(input_ids=torch.tensor(contexts, device=model.device), use_cache=True))
+    return _cache_of(
+        model.base_model(input_ids=torch.tensor(contexts, device=model.device), use_cache=True)
+    )
 
 
 def _cache_of(out: Any) -> Any:
@@ -198,16 +235,22 @@ def _hidden(model: PreTrainedModel, ids: Tensor, cache: Any, past_tokens: int) -
     takes = inspect.signature(model.forward).parameters
     told: dict[str, Any] = {"cache_params" if "cache_params" in takes else "past_key_values": cache}
     if "position_ids" in takes:
-        told["position_ids"] = torch.arange(past_tokens, past_tokens + ids.shape[1], device=ids.device)[None]
+        told["position_ids"] = torch.arange(
+            past_tokens, past_tokens + ids.shape[1], device=ids.device
+        )[None]
     hidden: Tensor = model.base_model(input_ids=ids, use_cache=True, **told).last_hidden_state
     return hidden
 
 
 @torch.inference_mode()
-def _rights(model: PreTrainedModel, rows: Sequence[Row], cache: Any, past_tokens: int) -> list[list[bool]]:
+def _rights(
+    model: PreTrainedModel, rows: Sequence[Row], cache: Any, past_tokens: int
+) -> list[list[bool]]:
     """For every row, whether each of its answers is right, in order. `cache` is what stands before the rows; it is written to."""
     ids = pad_sequence([torch.tensor(one.ids) for one in rows], batch_first=True).to(model.device)
-    flags = pad_sequence([torch.tensor(one.loss, dtype=torch.bool) for one in rows], batch_first=True).to(model.device)
+    flags = pad_sequence(
+        [torch.tensor(one.loss, dtype=torch.bool) for one in rows], batch_first=True
+    ).to(model.device)
     hidden = _hidden(model, ids[:, :-1], cache, past_tokens)
     wanted = flags[:, 1:]
     same = model.get_output_embeddings()(hidden[wanted]).argmax(-1) == ids[:, 1:][wanted]

@@ -17,7 +17,9 @@ ADAM_BETAS = (0.9, 0.95)
 OUTSIDE_BLOCKS = ("embed", "lm_head")
 
 
-def split(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter], dict[str, nn.Parameter]]:
+def split(
+    model: nn.Module,
+) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter], dict[str, nn.Parameter]]:
     """(matrices of blocks, embeddings, everything else) by name; tied weights appear once."""
     matrices: dict[str, nn.Parameter] = {}
     embeddings: dict[str, nn.Parameter] = {}
@@ -32,11 +34,19 @@ def split(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, nn.Param
 class Optimisers:
     """Muon and AdamW under one learning-rate factor."""
 
-    def __init__(self, model: nn.Module, *, lr: float, adam_lr: float, momentum: float, weight_decay: float) -> None:
+    def __init__(
+        self, model: nn.Module, *, lr: float, adam_lr: float, momentum: float, weight_decay: float
+    ) -> None:
         matrices, embeddings, others = split(model)
         self._base = (lr, adam_lr)
         fused = all(weight.device.type in ("cpu", "cuda") for weight in model.parameters())
-        self.muon = Muon(list(matrices.values()), lr=lr, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="original")
+        self.muon = Muon(
+            list(matrices.values()),
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            adjust_lr_fn="original",
+        )
         self.adamw = AdamW(
             [
                 {"params": list(embeddings.values()), "weight_decay": weight_decay},

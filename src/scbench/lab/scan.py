@@ -30,7 +30,14 @@ from scbench.lab.conv import causal_conv
 
 
 def scan(
-    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk_tokens: int = 64, state: Tensor | None = None
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    *,
+    chunk_tokens: int = 64,
+    state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Outputs [b, t, h, p] and the last state [b, h, p, n] of x [b, t, h, p], dt [b, t, h] >= 0, A [h] < 0, B and C [b, t, g, n].
 
@@ -44,7 +51,9 @@ def scan(
         dt = functional.pad(dt, (0, 0, 0, spare))
     if state is None:
         state = x.new_zeros(x.shape[0], x.shape[2], x.shape[3], B.shape[3])
-    with torch.autocast(x.device.type, enabled=False):  # the projections gain by bf16; sums over a thousand steps would lose
+    with torch.autocast(
+        x.device.type, enabled=False
+    ):  # the projections gain by bf16; sums over a thousand steps would lose
         y, last = _Scan.apply(  # type: ignore[no-untyped-call]
             x, dt, A, B, C, state, chunk
         )
@@ -68,7 +77,9 @@ class _Scan(torch.autograd.Function):
         # what each chunk adds to the state, then the state before each chunk
         to_end = (cum[:, -1:] - cum).exp()
         written = _by_group(xd * to_end[..., None], Bs, g, "write")
-        states, last = _carry(written.view(b, c, h, p * n), cum[:, -1].exp().view(b, c, h), state.reshape(b, h, p * n))
+        states, last = _carry(
+            written.view(b, c, h, p * n), cum[:, -1].exp().view(b, c, h), state.reshape(b, h, p * n)
+        )
         y = _by_group(states.view(b * c, h * p, n), Cs, g, "read").view(b * c, chunk, h, p)
         y *= cum.exp()[..., None]
         for group in range(g):
@@ -96,7 +107,9 @@ class _Scan(torch.autograd.Function):
         gread = gy * cum.exp()[..., None]
         gC = _by_group_rows(gread, states.view(b * c, h * p, n), g)
         gstates = _by_group(gread, Cs, g, "write").view(b, c, h, p * n)
-        gwritten, gstate, gborder = _carry_back(gstates, glast.reshape(b, h, p * n), cum[:, -1].exp().view(b, c, h), states, last)
+        gwritten, gstate, gborder = _carry_back(
+            gstates, glast.reshape(b, h, p * n), cum[:, -1].exp().view(b, c, h), states, last
+        )
         gxd = _by_group(gwritten.view(b * c, h * p, n), Bs, g, "read").view(b * c, chunk, h, p)
         gB = _by_group_rows(xd * to_end[..., None], gwritten.view(b * c, h * p, n), g)
         gxd *= to_end[..., None]
@@ -118,7 +131,15 @@ class _Scan(torch.autograd.Function):
         gdt = ga * A + (gxd * x.reshape(b * c, chunk, h, p)).sum(-1)
         gA = (ga * dt_clh).sum((0, 1))
         gx = gxd.mul_(dt_clh[..., None])
-        return gx.view_as(x), gdt.view_as(dt), gA, gB.view_as(B), gC.view_as(C), gstate.view(b, h, p, n), None
+        return (
+            gx.view_as(x),
+            gdt.view_as(dt),
+            gA,
+            gB.view_as(B),
+            gC.view_as(C),
+            gstate.view(b, h, p, n),
+            None,
+        )
 
 
 def _decays(cum: Tensor, head: int) -> Tensor:
@@ -149,11 +170,15 @@ def _carry(written: Tensor, kept: Tensor, first: Tensor) -> tuple[Tensor, Tensor
     states = torch.empty_like(written)
     states[:, 0] = first
     for at in range(1, written.shape[1]):
-        torch.addcmul(written[:, at - 1], states[:, at - 1], kept[:, at - 1, :, None], out=states[:, at])
+        torch.addcmul(
+            written[:, at - 1], states[:, at - 1], kept[:, at - 1, :, None], out=states[:, at]
+        )
     return states, torch.addcmul(written[:, -1], states[:, -1], kept[:, -1, :, None])
 
 
-def _carry_back(gstates: Tensor, glast: Tensor, kept: Tensor, states: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _carry_back(
+    gstates: Tensor, glast: Tensor, kept: Tensor, states: Tensor, last: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of what each chunk wrote, of the first state, and <dL/dS, S> [b, c, h] of the state after each chunk."""
     gwritten = torch.empty_like(gstates)
     gborder = torch.empty_like(kept)
@@ -194,20 +219,38 @@ def _mixers(model: nn.Module) -> list[Any]:
 
 
 def _forward(
-    self: Any, hidden_states: Tensor, cache_params: Any = None, attention_mask: Tensor | None = None, **kwargs: Any
+    self: Any,
+    hidden_states: Tensor,
+    cache_params: Any = None,
+    attention_mask: Tensor | None = None,
+    **kwargs: Any,
 ) -> Tensor:
     """A mixer's forward. One token on top of states, and packed sequences, are left to the model's own code."""
     tokens = hidden_states.shape[1]
-    before = None if cache_params is None else cache_params.get_recurrent_state(self.layer_idx, state_idx=0)
+    before = (
+        None
+        if cache_params is None
+        else cache_params.get_recurrent_state(self.layer_idx, state_idx=0)
+    )
     packed = kwargs.get("seq_idx") is not None or kwargs.get("cu_seqlens") is not None
     if packed or (tokens == 1 and before is not None):
-        out: Tensor = type(self).forward(self, hidden_states, cache_params, attention_mask, **kwargs)
+        out: Tensor = type(self).forward(
+            self, hidden_states, cache_params, attention_mask, **kwargs
+        )
         return out
     mask = None if attention_mask is None else attention_mask[:, :, None].to(hidden_states.dtype)
-    projected = self.in_proj(hidden_states if mask is None else hidden_states * mask).to(self.A_log.dtype)
-    gate, mixed, dt = projected.split([self.intermediate_size, self.conv_dim, self.num_heads], dim=-1)
-    if cache_params is not None:  # what the convolution saw last comes in front, and is cut off again
-        past = cache_params.update_conv_state(mixed.transpose(1, 2), self.layer_idx, conv_kernel_size=self.conv_kernel_size)
+    projected = self.in_proj(hidden_states if mask is None else hidden_states * mask).to(
+        self.A_log.dtype
+    )
+    gate, mixed, dt = projected.split(
+        [self.intermediate_size, self.conv_dim, self.num_heads], dim=-1
+    )
+    if (
+        cache_params is not None
+    ):  # what the convolution saw last comes in front, and is cut off again
+        past = cache_params.update_conv_state(
+            mixed.transpose(1, 2), self.layer_idx, conv_kernel_size=self.conv_kernel_size
+        )
         mixed = past.transpose(1, 2)
     mixed = causal_conv(mixed, self.conv1d.weight[:, 0], self.conv1d.bias)[:, -tokens:]
     if mask is not None:

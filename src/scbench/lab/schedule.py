@@ -31,9 +31,13 @@ class Phase:
 
     def __post_init__(self) -> None:
         if self.tokens is not None and self.tokens < 1:
-            raise BadConfig(f"a phase of {self.tokens} tokens: give at least 1, or None for every row once")
+            raise BadConfig(
+                f"a phase of {self.tokens} tokens: give at least 1, or None for every row once"
+            )
         if self.weights and self.tokens is None:
-            raise BadConfig("a phase with weights also needs tokens: how many to draw in those proportions")
+            raise BadConfig(
+                "a phase with weights also needs tokens: how many to draw in those proportions"
+            )
         if any(not (weight >= 0 and math.isfinite(weight)) for _, weight in self.weights):
             raise BadConfig(f"weights {dict(self.weights)}: each is a finite number of at least 0")
 
@@ -57,7 +61,10 @@ def read(path: Path) -> Schedule:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return Schedule(phases=tuple(_phase(one) for one in raw["phases"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadConfig(f"{path} is not a schedule ({error}); it holds " + '{"phases": [{"tokens": ..., ...}, ...]}') from error
+        raise BadConfig(
+            f"{path} is not a schedule ({error}); it holds "
+            + '{"phases": [{"tokens": ..., ...}, ...]}'
+        ) from error
 
 
 def _phase(raw: Mapping[str, Any]) -> Phase:

@@ -45,16 +45,36 @@ class Size:
 
 SIZES = {
     "base": Size(
-        hidden=192, layers=4, query_heads=6, kv_heads=2, attention_layers=(1, 3), state=64, transformer_mlp=264, hybrid_mlp=132
+        hidden=192,
+        layers=4,
+        query_heads=6,
+        kv_heads=2,
+        attention_layers=(1, 3),
+        state=64,
+        transformer_mlp=264,
+        hybrid_mlp=132,
     ),
     "tiny": Size(
-        hidden=64, layers=2, query_heads=2, kv_heads=1, attention_layers=(1,), state=16, transformer_mlp=88, hybrid_mlp=44
+        hidden=64,
+        layers=2,
+        query_heads=2,
+        kv_heads=1,
+        attention_layers=(1,),
+        state=16,
+        transformer_mlp=88,
+        hybrid_mlp=44,
     ),
 }
 
 
 def build(
-    arch: str, *, vocab: int, seed: int = 0, size: str = "base", bos: int | None = None, eos: int | None = None
+    arch: str,
+    *,
+    vocab: int,
+    seed: int = 0,
+    size: str = "base",
+    bos: int | None = None,
+    eos: int | None = None,
 ) -> PreTrainedModel:
     """A freshly drawn model of `arch` (transformer, mamba2, hybrid) in fp32; the same seed draws the same weights.
 
@@ -63,13 +83,21 @@ def build(
     if size not in SIZES:
         raise BadConfig(f"there is no model size {size!r}; there are {', '.join(SIZES)}")
     if vocab < 1:
-        raise BadConfig(f"vocab={vocab}: a model needs a vocabulary of at least one token; give the tokenizer's length")
+        raise BadConfig(
+            f"vocab={vocab}: a model needs a vocabulary of at least one token; give the tokenizer's length"
+        )
     for name, token in (("bos", bos), ("eos", eos)):
         if token is not None and not 0 <= token < vocab:
             raise BadConfig(
                 f"{name}={token} is outside the vocabulary of {vocab} tokens; give an id from 0 to {vocab - 1}, or none"
             )
-    common = {"vocab_size": vocab, "bos_token_id": bos, "eos_token_id": eos, "pad_token_id": None, "tie_word_embeddings": True}
+    common = {
+        "vocab_size": vocab,
+        "bos_token_id": bos,
+        "eos_token_id": eos,
+        "pad_token_id": None,
+        "tie_word_embeddings": True,
+    }
     config = _config(arch, SIZES[size], common)
     from transformers import AutoModelForCausalLM
 
@@ -103,7 +131,11 @@ def _config(arch: str, size: Size, common: dict[str, Any]) -> Any:
     heads = 2 * size.hidden // size.head_dim
     if arch == "transformer":
         return LlamaConfig(
-            **sizes, **attention, head_dim=size.head_dim, attention_bias=True, intermediate_size=size.transformer_mlp
+            **sizes,
+            **attention,
+            head_dim=size.head_dim,
+            attention_bias=True,
+            intermediate_size=size.transformer_mlp,
         )
     if arch == "mamba2":
         mamba = {
@@ -116,7 +148,12 @@ def _config(arch: str, size: Size, common: dict[str, Any]) -> Any:
         }
         return Mamba2Config(**sizes, **mamba, chunk_size=size.chunk_tokens)
     if arch == "hybrid":
-        mamba = {"mamba_d_head": size.head_dim, "mamba_n_heads": heads, "mamba_d_state": size.state, "mamba_n_groups": 1}
+        mamba = {
+            "mamba_d_head": size.head_dim,
+            "mamba_n_heads": heads,
+            "mamba_d_state": size.state,
+            "mamba_n_groups": 1,
+        }
         return BambaConfig(
             **sizes,
             **attention,

@@ -31,7 +31,10 @@ CODED = 4  # heads of the first layer whose words are told apart
 QUIET = 0.25  # of the other outputs of the first layers, and of the MLPs
 MATCH_SCORE = 8.0  # logits of attention between a place and one behind the same word
 COPY_STRENGTH = 0.15  # of what a matching layer writes, in units of a normalised input
-MATCHES = ((1, 2), (3, 4))  # of attention layers in turn: how far back the keys of each KV head read
+MATCHES = (
+    (1, 2),
+    (3, 4),
+)  # of attention layers in turn: how far back the keys of each KV head read
 STATE_MATCHES = (
     ((0, 1), (2, 2)),
     ((1, 2), (3, 3)),
@@ -46,12 +49,16 @@ def recall(model: nn.Module) -> nn.Module:
     """Set the first weights of every attention and Mamba-2 layer of `model` in place, drawing from torch's generator. Returns the model."""
     layers: list[Any] = list(model.base_model.layers)  # type: ignore[union-attr, arg-type]
     config: Any = model.config
-    width = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+    width = int(
+        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    )
     is_attention = [getattr(layer, "self_attn", None) is not None for layer in layers]
     coded = CODED if is_attention[0] else int(_mixer(layers[0]).conv1d.weight.shape[-1]) - 1
     stream = _Stream.draw(config.hidden_size, width, coded, float(config.initializer_range))
     for index, layer in enumerate(layers):
-        before = sum(kind is is_attention[index] for kind in is_attention[1:index])  # layers like this one since the first
+        before = sum(
+            kind is is_attention[index] for kind in is_attention[1:index]
+        )  # layers like this one since the first
         if is_attention[index]:
             if index == 0:
                 _look_nearby(layer.self_attn, config, stream)
@@ -60,7 +67,9 @@ def recall(model: nn.Module) -> nn.Module:
         elif index == 0:
             _convolve_nearby(_mixer(layer), stream)
         else:
-            _match_state(_mixer(layer), stream, STATE_MATCHES[before] if before < len(STATE_MATCHES) else ())
+            _match_state(
+                _mixer(layer), stream, STATE_MATCHES[before] if before < len(STATE_MATCHES) else ()
+            )
     for name, module in model.named_modules():
         if name.endswith("down_proj"):
             module.weight.mul_(QUIET)  # type: ignore[union-attr, operator]
@@ -80,7 +89,10 @@ class _Stream:
         code = torch.randn(width, hidden) / math.sqrt(hidden)
         directions, _ = torch.linalg.qr(torch.randn(hidden, hidden))
         count = min(coded, hidden // width)
-        blocks = [directions[:, i * width : (i + 1) * width] * (std * math.sqrt(hidden / width)) for i in range(count)]
+        blocks = [
+            directions[:, i * width : (i + 1) * width] * (std * math.sqrt(hidden / width))
+            for i in range(count)
+        ]
         return _Stream(code, tuple(blocks), std)
 
     def read(self, back: int) -> Tensor:
@@ -121,7 +133,9 @@ def _look_nearby(attention: Any, config: Any, stream: _Stream) -> None:
         attention.v_proj.weight[heads.own(group)] = stream.code
     for head in range(heads.queries):
         turn = (head + 1) * frequency
-        attention.q_proj.bias[heads.own(head)] = torch.cat([strength * torch.cos(turn), -strength * torch.sin(turn)])
+        attention.q_proj.bias[heads.own(head)] = torch.cat(
+            [strength * torch.cos(turn), -strength * torch.sin(turn)]
+        )
     for head, block in enumerate(stream.written[: heads.queries]):
         attention.o_proj.weight[:, heads.own(head)] = block
 
@@ -137,7 +151,9 @@ def _match(attention: Any, stream: _Stream, distances: Sequence[int]) -> None:
         view = torch.randn(heads.width, hidden) / math.sqrt(hidden)
         attention.v_proj.weight[heads.own(group)] = view
         for head in heads.of(group):
-            attention.o_proj.weight[:, heads.own(head)] = view.T * (COPY_STRENGTH * hidden / heads.width / heads.shared)
+            attention.o_proj.weight[:, heads.own(head)] = view.T * (
+                COPY_STRENGTH * hidden / heads.width / heads.shared
+            )
         if group < len(distances) and (further := distances[group]) <= len(stream.written):
             attention.k_proj.weight[heads.own(group)] = gain * stream.read(further)
             for head, back in zip(heads.of(group), (further - 1, further), strict=False):
@@ -148,7 +164,10 @@ class _Rows:
     """Rows of a Mamba-2 mixer's in_proj: gate, x, B, C, dt; channels of its convolution: x, B, C (transformers' Mamba2Mixer and BambaMixer)."""
 
     def __init__(self, mixer: Any) -> None:
-        self.inner, self.state = int(mixer.intermediate_size), int(mixer.n_groups * mixer.ssm_state_size)
+        self.inner, self.state = (
+            int(mixer.intermediate_size),
+            int(mixer.n_groups * mixer.ssm_state_size),
+        )
         self.width = self.inner // int(mixer.num_heads)
 
     def gate(self, head: int) -> slice:
@@ -200,4 +219,11 @@ def _match_state(mixer: Any, stream: _Stream, pairs: Sequence[tuple[int, int]]) 
 
 
 def _mixer(layer: Any) -> Any:
-    return next((module for module in layer.modules() if isinstance(getattr(module, "A_log", None), nn.Parameter)), None)
+    return next(
+        (
+            module
+            for module in layer.modules()
+            if isinstance(getattr(module, "A_log", None), nn.Parameter)
+        ),
+        None,
+    )

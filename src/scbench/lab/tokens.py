@@ -28,7 +28,14 @@ _ROUND_UP = 64  # a vocabulary of whole blocks suits matrix kernels
 
 def vocabulary() -> dict[str, int]:
     """Token -> id. Special ones first, then bytes, characters, numbers and words; unused ids at the end make a round size."""
-    tokens = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), SPACE, *_ASCII, *RUNS, *lexicon.characters()]
+    tokens = [
+        *SPECIAL,
+        *(f"<0x{byte:02X}>" for byte in range(256)),
+        SPACE,
+        *_ASCII,
+        *RUNS,
+        *lexicon.characters(),
+    ]
     tokens += [f"{SPACE}{number}" for number in range(100)]
     tokens += [SPACE + letter for letter in lexicon.CAPITALS]
     tokens += [SPACE + word for word in lexicon.words()]
@@ -40,7 +47,15 @@ def vocabulary() -> dict[str, int]:
 
 def fast() -> Any:
     """A fast tokenizer of `transformers`, as `save_pretrained` writes it into the folder of every lab model."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+    from tokenizers import (
+        AddedToken,
+        Regex,
+        Tokenizer,
+        decoders,
+        models,
+        pre_tokenizers,
+        processors,
+    )
     from transformers import PreTrainedTokenizerFast
 
     ids = vocabulary()
@@ -51,9 +66,18 @@ def fast() -> Any:
             pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
         ]
     )
-    raw.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(replacement=SPACE, prepend_scheme="always")])
-    raw.add_special_tokens([AddedToken(token, lstrip=token != BOS, normalized=False, special=True) for token in SPECIAL])
-    raw.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, ids[BOS])])
+    raw.decoder = decoders.Sequence(
+        [decoders.ByteFallback(), decoders.Metaspace(replacement=SPACE, prepend_scheme="always")]
+    )
+    raw.add_special_tokens(
+        [
+            AddedToken(token, lstrip=token != BOS, normalized=False, special=True)
+            for token in SPECIAL
+        ]
+    )
+    raw.post_processor = processors.TemplateProcessing(
+        single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, ids[BOS])]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=raw,
         bos_token=BOS,
@@ -89,4 +113,6 @@ def save(folder: Path) -> None:
     path = folder / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
     settings["scbench"] = {"form": "tiny", "plain": list(PLAIN)}
-    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )

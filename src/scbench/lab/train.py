@@ -81,20 +81,33 @@ def train(
     Raises BadConfig (settings, or other settings than the checkpoint's), DataError, CannotWrite, RunError (the loss is not a number).
     """
     if stop_after is not None and stop_after < 1:
-        raise BadConfig(f"stop_after={stop_after}: give at least 1 step, or leave it out to go to the end")
+        raise BadConfig(
+            f"stop_after={stop_after}: give at least 1 step, or leave it out to go to the end"
+        )
     if threads is not None:
         torch.set_num_threads(threads)
     training = training or Training()
     if start is not None:
         training = replace(training, start=checkpoint.weights_sha256(start))
-    loop = _Loop(data, out, training, _device(device), build or (lambda given: _build(given, start)), save_tokenizer)
+    loop = _Loop(
+        data,
+        out,
+        training,
+        _device(device),
+        build or (lambda given: _build(given, start)),
+        save_tokenizer,
+    )
     watch = curves.Watch(quiet=quiet)
     last_s = time.monotonic()
     try:
         watch.show(loop.opening(), now=True)
         with _stop_signal() as stopped:
             first = loop.step
-            while loop.step < loop.steps and not stopped() and (stop_after is None or loop.step - first < stop_after):
+            while (
+                loop.step < loop.steps
+                and not stopped()
+                and (stop_after is None or loop.step - first < stop_after)
+            ):
                 loop.advance()
                 watch.show(loop.line())
                 if time.monotonic() - last_s >= checkpoint_s:
@@ -119,13 +132,24 @@ class _Loop:
         build: Build,
         save_tokenizer: Callable[[Path], object] | None,
     ) -> None:
-        self.out, self.training, self.device, self.save_tokenizer = out, training, device, save_tokenizer
-        self.course = Course(data, seed=training.seed, step_tokens=training.step_tokens, schedule=training.schedule)
+        self.out, self.training, self.device, self.save_tokenizer = (
+            out,
+            training,
+            device,
+            save_tokenizer,
+        )
+        self.course = Course(
+            data, seed=training.seed, step_tokens=training.step_tokens, schedule=training.schedule
+        )
         if (highest := self.course.highest_id()) >= training.vocab:
-            raise BadConfig(f"the data hold token {highest}, the model's vocabulary ends at {training.vocab - 1}; raise vocab")
+            raise BadConfig(
+                f"the data hold token {highest}, the model's vocabulary ends at {training.vocab - 1}; raise vocab"
+            )
         self.steps = min(training.steps or len(self.course), len(self.course))
         if training.steps is not None and training.steps > len(self.course):
-            raise BadConfig(f"steps={training.steps}, but the data end after {len(self.course)}; write more, or give fewer steps")
+            raise BadConfig(
+                f"steps={training.steps}, but the data end after {len(self.course)}; write more, or give fewer steps"
+            )
         self.model = build(training).to(device)
         self.model.train()
         self.optimisers = Optimisers(
@@ -170,7 +194,9 @@ class _Loop:
             self._point(factor)
 
     def _backward(self, batch: Batch) -> float:
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"
+        ):
             logits = answer_logits(self.model, batch)
         losses = F.cross_entropy(logits.float(), batch.wanted, reduction="none")
         loss = losses.mean()
@@ -207,7 +233,9 @@ class _Loop:
             "last": self.last,
         }
         checkpoint.save(self.out / "checkpoint.pt", state)
-        checkpoint.export(self.model, self.out / "model", card=self._card(), save_tokenizer=self.save_tokenizer)
+        checkpoint.export(
+            self.model, self.out / "model", card=self._card(), save_tokenizer=self.save_tokenizer
+        )
 
     def _resume(self) -> list[str]:
         path = self.out / "checkpoint.pt"
@@ -227,9 +255,19 @@ class _Loop:
         return list(state["curves"])
 
     def _card(self) -> dict[str, Any]:
-        done = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1), "last": self.last}
+        done = {
+            "step": self.step,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 1),
+            "last": self.last,
+        }
         longest = self.course.longest_row_tokens
-        return {"made_by": "scbench lab train", "settings": self.settings, "longest_row_tokens": longest, **done}
+        return {
+            "made_by": "scbench lab train",
+            "settings": self.settings,
+            "longest_row_tokens": longest,
+            **done,
+        }
 
     def opening(self) -> str:
         weights = sum(one.numel() for one in self.model.parameters())
@@ -245,7 +283,13 @@ class _Loop:
         seconds, tokens = self.seconds - self._begun[0], self.tokens - self._begun[1]
         speed = tokens / seconds if seconds > 0 else 0.0
         left = int(self.course.step_tokens[self.step : self.steps].sum())
-        end = f"about {curves.spell_s(left / speed)} left" if speed and left else "at its end" if not left else "not begun"
+        end = (
+            f"about {curves.spell_s(left / speed)} left"
+            if speed and left
+            else "at its end"
+            if not left
+            else "not begun"
+        )
         now = f"step {self.step}/{self.steps}, phase {self.course.phase(max(self.step - 1, 0))}, {speed:,.0f} tokens/s, {end}"
         if not self.last["tasks"]:
             return now
@@ -274,7 +318,12 @@ def _build(training: Training, start: Path | None) -> PreTrainedModel:
     from scbench.lab import scan, shapes
 
     model = shapes.build(
-        training.arch, vocab=training.vocab, seed=training.seed, size=training.size, bos=training.bos, eos=training.eos
+        training.arch,
+        vocab=training.vocab,
+        seed=training.seed,
+        size=training.size,
+        bos=training.bos,
+        eos=training.eos,
     )
     if start is not None:
         checkpoint.load_weights(model, start)

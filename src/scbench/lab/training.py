@@ -30,7 +30,9 @@ class Training:
     decay: str = "linear"
     floor_ratio: float = 0.05  # of the rates at the last step
     clip_norm: float = 1.0
-    precision: str = "auto"  # of forward and backward products (weights stay float32); auto is bfloat16 on a GPU
+    precision: str = (
+        "auto"  # of forward and backward products (weights stay float32); auto is bfloat16 on a GPU
+    )
     curve_steps: int = 50  # steps of one window of the curves
     schedule: Schedule = field(default=EVERY_ROW_ONCE)
     start: str | None = None  # SHA-256 of the weights it starts from; None: drawn from the seed
@@ -40,10 +42,16 @@ class Training:
             if not getattr(self, name) > 0:
                 raise BadConfig(f"{name}={getattr(self, name)}: it must be above 0")
         if self.steps is not None and self.steps < 1:
-            raise BadConfig(f"steps={self.steps}: give at least 1, or leave it out to train to the end of the data")
+            raise BadConfig(
+                f"steps={self.steps}: give at least 1, or leave it out to train to the end of the data"
+            )
         if self.decay not in DECAYS:
             raise BadConfig(f"decay={self.decay!r} does not exist; it is {' or '.join(DECAYS)}")
         if self.precision not in PRECISIONS:
-            raise BadConfig(f"precision={self.precision!r} does not exist; it is {', '.join(PRECISIONS)}")
+            raise BadConfig(
+                f"precision={self.precision!r} does not exist; it is {', '.join(PRECISIONS)}"
+            )
         if self.warmup_steps < 0 or not 0 <= self.floor_ratio <= 1:
-            raise BadConfig(f"warmup_steps={self.warmup_steps}, floor_ratio={self.floor_ratio}: at least 0; and from 0 to 1")
+            raise BadConfig(
+                f"warmup_steps={self.warmup_steps}, floor_ratio={self.floor_ratio}: at least 0; and from 0 to 1"
+            )

@@ -7,7 +7,9 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-DEFAULT_SHARE = Fraction(1, 32)  # the paper's main table: 4,096 of 131,072. Its sizes in tokens would not bind on short contexts.
+DEFAULT_SHARE = Fraction(
+    1, 32
+)  # the paper's main table: 4,096 of 131,072. Its sizes in tokens would not bind on short contexts.
 
 
 def rounded(x: Fraction) -> int:

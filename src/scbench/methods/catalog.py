@@ -94,7 +94,15 @@ def markdown() -> str:
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for one in entries():
         parameters = ", ".join(f"`{key}={value}`" for key, value in one.parameters.items())
-        words = (one.stage, one.category, one.paper, one.bytes_formula, "; ".join(one.needs), one.difference, parameters)
+        words = (
+            one.stage,
+            one.category,
+            one.paper,
+            one.bytes_formula,
+            "; ".join(one.needs),
+            one.difference,
+            parameters,
+        )
         lines.append(f"| `{one.name}` | {' | '.join(words)} | {', '.join(one.presets)} |")
     return "\n".join(lines) + "\n"
 
@@ -114,24 +122,36 @@ def _described(path: Path, class_name: str) -> dict[str, Any]:
     """Class constants and parameters, those of base classes first, wherever in the room these are written."""
     classes = _classes(path)
     if class_name not in {
-        node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)
+        node.name
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
     }:
         raise Unknown(f"{path} has no class {class_name!r}")
     constants = _constants(path)
     found: dict[str, Any] = {"parameters": {}}
     for node in _lineage(classes[class_name], classes):
         for line in node.body:
-            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
+            if (
+                isinstance(line, ast.AnnAssign)
+                and isinstance(line.target, ast.Name)
+                and line.value is not None
+            ):
                 word = line.target.id
                 if "ClassVar" in ast.unparse(line.annotation):
-                    found[word] = _named(line.value, constants) if word == "needs" else _literal(line.value)
+                    found[word] = (
+                        _named(line.value, constants) if word == "needs" else _literal(line.value)
+                    )
                 elif "init=False" not in ast.unparse(line.value):
-                    found["parameters"][word] = _written(constants.get(ast.unparse(line.value), line.value))
+                    found["parameters"][word] = _written(
+                        constants.get(ast.unparse(line.value), line.value)
+                    )
     return found
 
 
 def _lineage(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[ast.ClassDef]:
-    bases = [classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes]
+    bases = [
+        classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes
+    ]
     return [ancestor for base in bases for ancestor in _lineage(base, classes)] + [node]
 
 
@@ -170,13 +190,19 @@ def _constants(path: Path) -> dict[str, ast.expr]:
 
 def _written(node: ast.expr) -> str:
     """A default as the command line spells it: 29/125 for Fraction(29, 125)."""
-    text = re.sub(r"Fraction\((\d+)(?:, (\d+))?\)", lambda found: "/".join(filter(None, found.groups())), ast.unparse(node))
+    text = re.sub(
+        r"Fraction\((\d+)(?:, (\d+))?\)",
+        lambda found: "/".join(filter(None, found.groups())),
+        ast.unparse(node),
+    )
     return text.strip("'\"").replace("None", "none")
 
 
 def _named(node: ast.expr, constants: dict[str, ast.expr]) -> tuple[Any, ...]:
     """The values of the constants a set is made of: {WINDOW} as ('window',)."""
-    names = [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in constants]
+    names = [
+        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and part.id in constants
+    ]
     return tuple(sorted(ast.literal_eval(constants[name]) for name in names))
 
 
@@ -184,4 +210,8 @@ def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:  # a table of presets with shares in it is known by its names
-        return {ast.literal_eval(key): "" for key in node.keys if key is not None} if isinstance(node, ast.Dict) else ""
+        return (
+            {ast.literal_eval(key): "" for key in node.keys if key is not None}
+            if isinstance(node, ast.Dict)
+            else ""
+        )

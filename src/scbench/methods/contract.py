@@ -55,7 +55,16 @@ class Generation(Stage):
     one_shot: ClassVar[bool] = False
     rewrites: ClassVar[bool] = False
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far (the newest included). Returns (H, G, T, D)."""
         raise NotImplementedError
 
@@ -104,7 +113,9 @@ class Eviction(Budgeted, Compression):
 
     knob: ClassVar[str] = "tau"
     ragged: ClassVar[bool] = False  # heads keep different numbers
-    comparable: ClassVar[bool] = False  # ranks of different heads are on one scale: shares of attention, each summing to the same
+    comparable: ClassVar[bool] = (
+        False  # ranks of different heads are on one scale: shares of attention, each summing to the same
+    )
 
     @property
     def rolls(self) -> bool:
@@ -151,7 +162,10 @@ class Eviction(Budgeted, Compression):
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         """Closed form: bytes of all layers after `appended` more tokens, with neither codec nor index."""
         layers = len(shape.attention_layers)
-        slots = sum(self.kept_slots(layer=layer, layers=layers, tokens=tokens) + appended for layer in range(layers))
+        slots = sum(
+            self.kept_slots(layer=layer, layers=layers, tokens=tokens) + appended
+            for layer in range(layers)
+        )
         return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
 
 
@@ -177,8 +191,12 @@ class Retrieval(Stage):
     """Which stored cache serves a new request."""
 
     stage: ClassVar[str] = "retrieval"
-    pooled: ClassVar[bool] = False  # True: requests go through a pool; False: they fork from their own session's snapshot
-    blends: ClassVar[bool] = False  # True: that snapshot is put together from stored chunks (methods.retrieval.chunks.Chunked)
+    pooled: ClassVar[bool] = (
+        False  # True: requests go through a pool; False: they fork from their own session's snapshot
+    )
+    blends: ClassVar[bool] = (
+        False  # True: that snapshot is put together from stored chunks (methods.retrieval.chunks.Chunked)
+    )
 
     def prefix_pool(self, made_by: str, device: str) -> PrefixPool:
         """An empty pool of a pooled stage; `made_by` covers all that makes stored caches of equal tokens differ (model, dtype, code, pattern)."""
@@ -242,28 +260,46 @@ class Method:
         codecs = [stage for stage in self.compression if isinstance(stage, Codec)]
         for kind, found in (("eviction", evictions), ("codec", codecs)):
             if len(found) > 1:
-                raise Mismatch(f"{' and '.join(map(str, found))} are two {kind}s; a method has at most one")
+                raise Mismatch(
+                    f"{' and '.join(map(str, found))} are two {kind}s; a method has at most one"
+                )
         reading = evictions[0].reading if evictions else None
         if reading is not None:
-            if not isinstance(self.generation, Dense) and type(self.generation) is not type(reading):
+            if not isinstance(self.generation, Dense) and type(self.generation) is not type(
+                reading
+            ):
                 raise Mismatch(
                     f"{evictions[0]} reads the context in its own way, and {self.generation} in another; choose one of them"
                 )
             object.__setattr__(self, "generation", reading)
-        if evictions and evictions[0].own_cache and (codecs or not isinstance(self.loading, LoadAll)):
+        if (
+            evictions
+            and evictions[0].own_cache
+            and (codecs or not isinstance(self.loading, LoadAll))
+        ):
             raise Mismatch(
                 f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"
             )
         if codecs and not isinstance(self.loading, LoadAll):
-            raise Mismatch(f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them")
-        if self.generation.goes_on and (self.compression or not isinstance(self.loading, LoadAll) or self.retrieval.pooled):
-            also = Method(compression=self.compression, retrieval=self.retrieval, loading=self.loading)
+            raise Mismatch(
+                f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them"
+            )
+        if self.generation.goes_on and (
+            self.compression or not isinstance(self.loading, LoadAll) or self.retrieval.pooled
+        ):
+            also = Method(
+                compression=self.compression, retrieval=self.retrieval, loading=self.loading
+            )
             raise Mismatch(
                 f"{self.generation} says what is read after the context, too, and goes on from its own read of it; leave {also} out, or let it "
                 "read the context alone"
             )
-        if self.retrieval.blends and not (isinstance(self.generation, Dense) or self.generation.rewrites):
-            raise Mismatch(f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out")
+        if self.retrieval.blends and not (
+            isinstance(self.generation, Dense) or self.generation.rewrites
+        ):
+            raise Mismatch(
+                f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out"
+            )
         if self.retrieval.blends and self.needs - {ROTATION}:
             watching = " and ".join(str(stage) for stage in self.stages if stage.needs)
             raise Mismatch(
@@ -271,7 +307,9 @@ class Method:
                 f"({', '.join(sorted(self.needs - {ROTATION}))}); take one that asks for K and V alone, such as knorm, keydiff, streaming-llm, kivi or quest"
             )
         others = [stage for stage in self.compression if not isinstance(stage, Eviction | Codec)]
-        object.__setattr__(self, "compression", (*evictions, *others, *codecs))  # one order, one spelling
+        object.__setattr__(
+            self, "compression", (*evictions, *others, *codecs)
+        )  # one order, one spelling
         object.__setattr__(self, "eviction", evictions[0] if evictions else None)
         object.__setattr__(self, "codec", codecs[0] if codecs else None)
 
@@ -301,7 +339,10 @@ class Method:
         return sum(stage.extra_passes for stage in self.stages)
 
     def __str__(self) -> str:
-        return "+".join(str(stage) for stage in self.stages if stage.category != "reference") or "dense"
+        return (
+            "+".join(str(stage) for stage in self.stages if stage.category != "reference")
+            or "dense"
+        )
 
     @property
     def source_digest(self) -> str:
@@ -313,12 +354,18 @@ class Method:
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
-        beside = replace(self, generation=Dense()) if self.generation.rewrites else self  # a shorter text is read by any model
+        beside = (
+            replace(self, generation=Dense()) if self.generation.rewrites else self
+        )  # a shorter text is read by any model
         if not shape.attention_layers and str(beside) != "dense":
             raise Mismatch(
                 f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense or a shorter prompt"
             )
-        for stage in (self.generation, self.retrieval, *(stage for stage in self.compression if stage is not self.codec)):
+        for stage in (
+            self.generation,
+            self.retrieval,
+            *(stage for stage in self.compression if stage is not self.codec),
+        ):
             stage.check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
@@ -332,7 +379,11 @@ class Method:
                 stage.check(shape=shape, tokens=slots)
 
     def _kept_slots(self, layer: int, layers: int, tokens: int) -> int:
-        return self.eviction.kept_slots(layer=layer, layers=layers, tokens=tokens) if self.eviction else tokens
+        return (
+            self.eviction.kept_slots(layer=layer, layers=layers, tokens=tokens)
+            if self.eviction
+            else tokens
+        )
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
         """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
@@ -345,6 +396,8 @@ class Method:
         for layer in range(layers):
             slots = self._kept_slots(layer, layers, tokens)
             if self.codec:
-                total += self.codec.at(shape=shape, tokens=slots).coded_bytes(shape=shape, slots=slots + appended)
+                total += self.codec.at(shape=shape, tokens=slots).coded_bytes(
+                    shape=shape, slots=slots + appended
+                )
             total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
         return total

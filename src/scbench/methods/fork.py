@@ -19,7 +19,9 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     stream = snapshot.fork()
     stream.simulated = method.simulated
     tokens, eviction = snapshot.logical_tokens, method.eviction
-    stream.notes = tuple(note for stage in method.stages for note in stage.notes(shape=snapshot.shape, tokens=tokens))
+    stream.notes = tuple(
+        note for stage in method.stages for note in stage.notes(shape=snapshot.shape, tokens=tokens)
+    )
     keeps: list[list[Tensor]] | None = None
     if eviction is not None and snapshot.layers:
         keeps = eviction.keep_all(snapshot.view(layer) for layer in snapshot.layers)
@@ -28,7 +30,9 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     for at, layer in enumerate(snapshot.layers):
         cache = stream.layers[layer]
         if keeps is not None or method.codec is not None:
-            cache = _compressed(snapshot, layer, None if keeps is None else keeps[at], method) or cache
+            cache = (
+                _compressed(snapshot, layer, None if keeps is None else keeps[at], method) or cache
+            )
         if method.generation.goes_on:
             cache = method.generation.cache(snapshot.view(layer), cache)
         stream.layers[layer] = cache
@@ -42,7 +46,9 @@ def _is_all(kept: list[Tensor], tokens: int) -> bool:
     return all(len(slots) == tokens for slots in kept)
 
 
-def _compressed(snapshot: Snapshot, layer: int, kept: list[Tensor] | None, method: Method) -> LayerCache | None:
+def _compressed(
+    snapshot: Snapshot, layer: int, kept: list[Tensor] | None, method: Method
+) -> LayerCache | None:
     """A layer's new cache; None where nothing is to be done."""
     view, eviction, codec = snapshot.view(layer), method.eviction, method.codec
     if kept is not None and _is_all(kept, view.tokens) and not (eviction and eviction.own_cache):
@@ -52,5 +58,9 @@ def _compressed(snapshot: Snapshot, layer: int, kept: list[Tensor] | None, metho
     if kept is None:
         return codec.encode(view.k_HSD, view.v_HSD, None)
     if len({len(slots) for slots in kept}) > 1:
-        raise Mismatch(f"{codec} needs as many slots in every KV head, and {eviction} keeps ragged heads")
-    return codec.encode(*(eviction.gathered(view, kept) if eviction is not None else view.gather(kept)))
+        raise Mismatch(
+            f"{codec} needs as many slots in every KV head, and {eviction} keeps ragged heads"
+        )
+    return codec.encode(
+        *(eviction.gathered(view, kept) if eviction is not None else view.gather(kept))
+    )

@@ -56,7 +56,10 @@ GROUP = "scbench.methods"
 
 def names() -> list[str]:
     """All registered names, ours first, then those of installed packages."""
-    return [*PLACES, *sorted(point.name for point in entry_points(group=GROUP) if point.name not in PLACES)]
+    return [
+        *PLACES,
+        *sorted(point.name for point in entry_points(group=GROUP) if point.name not in PLACES),
+    ]
 
 
 def stage_class(name: str) -> type[Stage]:
@@ -68,11 +71,17 @@ def stage_class(name: str) -> type[Stage]:
         return found  # type: ignore[no-any-return]
     for point in entry_points(group=GROUP, name=name):
         stage = _checked(point.load(), name)
-        if stage.name != name:  # a method's spelling is its identity in records, and must be found again
-            raise BadConfig(f"the entry point {name!r} is {point.value}, which calls itself {stage.name!r}; give both one name")
+        if (
+            stage.name != name
+        ):  # a method's spelling is its identity in records, and must be found again
+            raise BadConfig(
+                f"the entry point {name!r} is {point.value}, which calls itself {stage.name!r}; give both one name"
+            )
         return stage
     near = get_close_matches(name, names()) or names()
-    raise Unknown(f"no method is called {name!r}; did you mean {', '.join(near)}? `scbench list methods` shows them all")
+    raise Unknown(
+        f"no method is called {name!r}; did you mean {', '.join(near)}? `scbench list methods` shows them all"
+    )
 
 
 def parse(text: str) -> Method:
@@ -86,8 +95,12 @@ def parse(text: str) -> Method:
         chosen.setdefault(stage.stage, []).append(stage)
     for kind in ("generation", "retrieval", "loading"):
         if len(chosen.get(kind, [])) > 1:
-            raise Mismatch(f"{text!r} has two {kind} stages ({', '.join(map(str, chosen[kind]))}); a method has one of each")
-    single = {kind: chosen[kind][0] for kind in ("generation", "retrieval", "loading") if kind in chosen}
+            raise Mismatch(
+                f"{text!r} has two {kind} stages ({', '.join(map(str, chosen[kind]))}); a method has one of each"
+            )
+    single = {
+        kind: chosen[kind][0] for kind in ("generation", "retrieval", "loading") if kind in chosen
+    }
     return Method(compression=tuple(chosen.get("compression", ())), **single)  # type: ignore[arg-type]
 
 
@@ -96,7 +109,9 @@ def _from_file(place: str) -> type[Stage]:
     path = Path(path_text).expanduser()
     if not path.is_file():
         raise Unknown(f"there is no file {path_text!r} (from the method {place!r})")
-    mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]  # two files may share a name
+    mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[
+        :8
+    ]  # two files may share a name
     spec = importlib.util.spec_from_file_location(f"scbench_user_{path.stem}_{mark}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -107,7 +122,11 @@ def _from_file(place: str) -> type[Stage]:
     except Exception as err:
         raise BadConfig(f"{path} cannot be imported: {type(err).__name__}: {err}") from err
     if not hasattr(module, class_name):
-        classes = [name for name, value in vars(module).items() if inspect.isclass(value) and value.__module__ == spec.name]
+        classes = [
+            name
+            for name, value in vars(module).items()
+            if inspect.isclass(value) and value.__module__ == spec.name
+        ]
         raise Unknown(f"{path} has no class {class_name!r}; it has {', '.join(classes) or 'none'}")
     return _checked(getattr(module, class_name), place)
 

@@ -6,7 +6,9 @@ import inspect
 import sys
 from types import ModuleType
 
-FOLDERS = tuple(f"scbench.methods.{stage}." for stage in ("generation", "compression", "retrieval", "loading"))
+FOLDERS = tuple(
+    f"scbench.methods.{stage}." for stage in ("generation", "compression", "retrieval", "loading")
+)
 
 
 def modules_behind(name: str) -> list[str]:
@@ -21,7 +23,11 @@ def modules_behind(name: str) -> list[str]:
             continue
         found.add(module)
         for value in vars(sys.modules[module]).values():
-            origin = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            origin = (
+                value.__name__
+                if isinstance(value, ModuleType)
+                else getattr(value, "__module__", None)
+            )
             if isinstance(origin, str) and origin.startswith(FOLDERS):
                 waiting.append(origin)
     return sorted(found)

@@ -17,7 +17,11 @@ PART = re.compile(r"^(?P<name>[^\[\]]+?)(?:\[(?P<params>.*)\])?$", re.DOTALL)
 
 def spell(stage: Any) -> str:
     """The canonical spelling of a stage."""
-    said = [f"{f.name}={_written(getattr(stage, f.name))}" for f in fields(stage) if getattr(stage, f.name) != _default(f)]
+    said = [
+        f"{f.name}={_written(getattr(stage, f.name))}"
+        for f in fields(stage)
+        if getattr(stage, f.name) != _default(f)
+    ]
     return f"{stage.name}[{','.join(said)}]" if said else stage.name
 
 
@@ -77,13 +81,19 @@ def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
             given[key] = _value(hints[key], preset_value, f"{written!r}: {key}")
     for key, value in chosen.items():
         if key not in known:
-            raise BadConfig(f"{written!r}: {cls.name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}")
+            raise BadConfig(
+                f"{written!r}: {cls.name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}"
+            )
         given[key] = _value(hints[key], value, f"{written!r}: {key}")
     return cls(**given)
 
 
 def _default(f: Field[Any]) -> object:
-    return f.default if f.default is not MISSING else (f.default_factory() if f.default_factory is not MISSING else None)
+    return (
+        f.default
+        if f.default is not MISSING
+        else (f.default_factory() if f.default_factory is not MISSING else None)
+    )
 
 
 def _written(value: object) -> str:
@@ -93,18 +103,29 @@ def _written(value: object) -> str:
 
 
 def _value(hint: Any, text: str, where: str) -> object:
-    kinds = [kind for kind in (typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)) if kind is not type(None)]
+    kinds = [
+        kind
+        for kind in (typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,))
+        if kind is not type(None)
+    ]
     if text == "none" and type(None) in typing.get_args(hint):
         return None
     kind = kinds[0]
     try:
         if kind is bool:
-            return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
+            return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[
+                text.lower()
+            ]
         if typing.get_origin(kind) is typing.Literal:
             allowed = typing.get_args(kind)
             return next(word for word in allowed if str(word) == text)
         return kind(text)
     except (ValueError, KeyError, StopIteration, ZeroDivisionError):
-        wanted = {int: "a whole number", float: "a number", Fraction: "a share such as 1/16 or 0.25", bool: "yes or no"}
+        wanted = {
+            int: "a whole number",
+            float: "a number",
+            Fraction: "a share such as 1/16 or 0.25",
+            bool: "yes or no",
+        }
         takes = wanted.get(kind) or "one of " + ", ".join(map(str, typing.get_args(kind)))
         raise BadConfig(f"{where} is {text!r}; it takes {takes}") from None

@@ -34,8 +34,12 @@ class Stage:
     needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
     simulated: ClassVar[bool] = False  # True if it masks where it should free
     extra_passes: ClassVar[int] = 0  # forwards over the context beyond the read
-    knob: ClassVar[str] = ""  # the parameter that sets how many bytes are held; none if nothing does
-    knob_steps: ClassVar[tuple[object, ...]] = ()  # all its values, ascending, where these are few; a share otherwise
+    knob: ClassVar[str] = (
+        ""  # the parameter that sets how many bytes are held; none if nothing does
+    )
+    knob_steps: ClassVar[
+        tuple[object, ...]
+    ] = ()  # all its values, ascending, where these are few; a share otherwise
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
@@ -75,11 +79,17 @@ class Budgeted(Stage):
 
     def __post_init__(self) -> None:
         if self.tau is not None and self.budget_tokens is not None:
-            raise Mismatch(f"{self.name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
+            raise Mismatch(
+                f"{self.name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
+            )
         if self.tau is not None and not 0 < self.tau <= 1:
-            raise Mismatch(f"{self.name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
+            raise Mismatch(
+                f"{self.name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8"
+            )
         if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
-            raise Mismatch(f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed")
+            raise Mismatch(
+                f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed"
+            )
 
     def own_tokens(self) -> int | None:
         """The budget of the method's own parameters where neither tau nor budget_tokens is given; None where those are not given either."""

@@ -41,7 +41,9 @@ class ByteTokenizer:
         raise Mismatch("the byte tokenizer has no chat template; use the plain one (--plain)")
 
 
-def _bytes(text: str, start: int, stop: int, ids: list[int], offsets: list[tuple[int, int]]) -> None:
+def _bytes(
+    text: str, start: int, stop: int, ids: list[int], offsets: list[tuple[int, int]]
+) -> None:
     part = text[start:stop]
     if part.isascii():
         ids.extend(part.encode())

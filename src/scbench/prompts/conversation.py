@@ -34,7 +34,12 @@ class Conversation:
     """
 
     def __init__(
-        self, session: Session, tokenizer: Tokenizer, protocol: Protocol, mode: Mode, window_tokens: int | None = None
+        self,
+        session: Session,
+        tokenizer: Tokenizer,
+        protocol: Protocol,
+        mode: Mode,
+        window_tokens: int | None = None,
     ) -> None:
         self.session, self.tokenizer, self.protocol, self.mode, self.window_tokens = (
             session,
@@ -64,7 +69,9 @@ class Conversation:
         if self.alone or self.protocol.history is History.GOLD or turn == 0:
             return self._prompts[turn]
         if len(answers) < turn:
-            raise BadConfig(f"turn {turn + 1} of {self._what} needs the {turn} answers before it, {len(answers)} given")
+            raise BadConfig(
+                f"turn {turn + 1} of {self._what} needs the {turn} answers before it, {len(answers)} given"
+            )
         said = tuple(answer.strip() for answer in answers[:turn])
         if said not in self._made:
             script = self._writer.write(turn, said)
@@ -84,7 +91,11 @@ class Conversation:
         return BLANK_LINE if self.stops(turn) else None
 
     def stops(self, turn: int) -> bool:
-        return not self.is_chat and not self._plain.after_answer and self.session.turns[turn].task in SHORT_ANSWERS
+        return (
+            not self.is_chat
+            and not self._plain.after_answer
+            and self.session.turns[turn].task in SHORT_ANSWERS
+        )
 
     @property
     def truncated_tokens(self) -> int:
@@ -109,7 +120,9 @@ class Conversation:
         prompts = self.protocol.prompts
         bare = Plain(before_answer="") if prompts is PromptSet.OFFICIAL else Plain()
         self._plain: Plain = getattr(self.tokenizer, "plain", bare)
-        words = Wording(session, prompts, self.is_chat, self.alone, bare=not self.is_chat and self._plain.bare)
+        words = Wording(
+            session, prompts, self.is_chat, self.alone, bare=not self.is_chat and self._plain.bare
+        )
         self._writer = Writer(words, self.tokenizer, self._plain)
         self._encoder = Encoder(self.tokenizer, adds_bos=not self.is_chat)
         golds = [words.gold(turn) for turn in range(len(session.turns))]
@@ -126,10 +139,15 @@ class Conversation:
         first, turns = self._rendered[0], self.session.turns
         shift = first.script.shift_chars
         evidence = [
-            evidence_tokens(first.encoded, turn.evidence, shift_chars=shift, limit_tokens=self._shared_tokens) for turn in turns
+            evidence_tokens(
+                first.encoded, turn.evidence, shift_chars=shift, limit_tokens=self._shared_tokens
+            )
+            for turn in turns
         ]
         whole = [
-            evidence_tokens(first.encoded, turn.evidence, shift_chars=shift, limit_tokens=len(first.encoded.ids))
+            evidence_tokens(
+                first.encoded, turn.evidence, shift_chars=shift, limit_tokens=len(first.encoded.ids)
+            )
             for turn in turns
         ]
         self._needed = [_needed(spans) for spans in whole]
@@ -137,9 +155,13 @@ class Conversation:
             turn: tuple((*self._cut.span((start, stop)), role) for start, stop, role in spans)
             for turn, spans in enumerate(evidence)
         }
-        by_turn = {turn: tuple(span for span in spans if span[0] < span[1]) for turn, spans in kept.items()}
+        by_turn = {
+            turn: tuple(span for span in spans if span[0] < span[1]) for turn, spans in kept.items()
+        }
         self.context = Tokens(self._cut.ids(first.encoded.ids[: self._shared_tokens]), by_turn)
-        self._prompts = [self._finished(turn, rendered) for turn, rendered in enumerate(self._rendered)]
+        self._prompts = [
+            self._finished(turn, rendered) for turn, rendered in enumerate(self._rendered)
+        ]
         if not self.alone:
             for earlier, later in zip(self._prompts, self._prompts[1:], strict=False):
                 self.delta(earlier.ids, later)
@@ -181,12 +203,23 @@ class Conversation:
             self._cut = Cut(self._shared_tokens - missing, self._shared_tokens)
         else:
             raise self._too_long(missing, advice(policy))
-        if self._cut.start < 0 or self._cut.stop > self._shared_tokens or self._cut.stop < self._cut.start:
-            raise self._too_long(missing, f"--truncate {policy} would have to cut into the questions; use a larger window")
+        if (
+            self._cut.start < 0
+            or self._cut.stop > self._shared_tokens
+            or self._cut.stop < self._cut.start
+        ):
+            raise self._too_long(
+                missing,
+                f"--truncate {policy} would have to cut into the questions; use a larger window",
+            )
 
     def _drop_units(self, missing: int) -> None:
         before = self._shared_tokens
-        whole, original, shift = self._rendered[0].encoded, self.session, self._rendered[0].script.shift_chars
+        whole, original, shift = (
+            self._rendered[0].encoded,
+            self.session,
+            self._rendered[0].script.shift_chars,
+        )
         drop_tokens = missing
         for _ in range(ROUNDS):
             shorter = without_units(original, drop_tokens, encoded=whole, shift_chars=shift)
@@ -200,7 +233,8 @@ class Conversation:
                 return
             drop_tokens += still
         raise self._too_long(
-            missing, "what no turn rests on is not enough to leave out; use a larger window, or --truncate middle"
+            missing,
+            "what no turn rests on is not enough to leave out; use a larger window, or --truncate middle",
         )
 
     def _too_long(self, missing: int, what_to_do: str) -> TooLong:
@@ -216,13 +250,20 @@ class Conversation:
         need = len(prompt.ids) + self.session.turns[turn].max_new_tokens
         if self.window_tokens is not None and need > self.window_tokens:
             raise self._too_long(
-                need - self.window_tokens, "the model's own answers have filled it; use --history gold or a shorter context"
+                need - self.window_tokens,
+                "the model's own answers have filled it; use --history gold or a shorter context",
             )
 
     def _parted(self, cached: tuple[int, ...], prompt: Prompt) -> Mismatch:
         at = common_prefix(cached, prompt.ids)
-        old, new = (self.tokenizer.decode(ids[max(0, at - 8) : at + 8]) for ids in (cached, prompt.ids))
-        name = f"the chat template of {self.tokenizer.name}" if self.is_chat else f"the plain template with {self.tokenizer.name}"
+        old, new = (
+            self.tokenizer.decode(ids[max(0, at - 8) : at + 8]) for ids in (cached, prompt.ids)
+        )
+        name = (
+            f"the chat template of {self.tokenizer.name}"
+            if self.is_chat
+            else f"the plain template with {self.tokenizer.name}"
+        )
         return Mismatch(
             f"{self._what}, turn {prompt.turn + 1}: the {len(cached):,} cached tokens are no prefix of the prompt; they part at token {at:,}: cached "
             f"...{old!r}, prompt ...{new!r}. If the cache came from an earlier turn, {name} renders earlier turns anew (some drop what a model "
@@ -232,7 +273,9 @@ class Conversation:
 
 def _uses_chat(tokenizer: Tokenizer, protocol: Protocol) -> bool:
     if protocol.chat_template and not tokenizer.has_chat_template:
-        raise BadConfig(f"--chat-template: the tokenizer of {tokenizer.name} has no chat template; use --plain")
+        raise BadConfig(
+            f"--chat-template: the tokenizer of {tokenizer.name} has no chat template; use --plain"
+        )
     return tokenizer.has_chat_template if protocol.chat_template is None else protocol.chat_template
 
 

@@ -16,7 +16,9 @@ from scbench.prompts.tokenizer import Tokenizer
 from scbench.prompts.tokens import Encoded
 
 WINDOW_CHARS = 4096  # read again before the end of the shared stretch
-MARGIN_CHARS = 512  # of these, left alone: what follows the stretch may reach back into its last words
+MARGIN_CHARS = (
+    512  # of these, left alone: what follows the stretch may reach back into its last words
+)
 RUN_TOKENS = 32  # agreement needed before a word border counts as met
 
 
@@ -35,9 +37,15 @@ class Encoder:
         offsets: list[tuple[int, int]] = []
         for start, stop in itertools.pairwise(borders):
             piece = script.text[start:stop]
-            found = self._first(piece, min(script.context[1], stop)) if start == 0 else self._read(piece)
+            found = (
+                self._first(piece, min(script.context[1], stop))
+                if start == 0
+                else self._read(piece)
+            )
             ids.extend(found.ids)
-            offsets.extend(found.offsets if start == 0 else ((a + start, b + start) for a, b in found.offsets))
+            offsets.extend(
+                found.offsets if start == 0 else ((a + start, b + start) for a, b in found.offsets)
+            )
         bos = self.tokenizer.bos_id
         if self.adds_bos and bos is not None and ids[:1] != [bos]:
             ids.insert(0, bos)
@@ -78,7 +86,9 @@ def meeting(base: Encoded, local: Encoded, start: int, limit: int) -> tuple[int,
         if place[1] > limit:
             return None
         near = last + 1 if run else bisect_left(base.offsets, place)
-        is_same = near < len(base.ids) and base.offsets[near] == place and base.ids[near] == local.ids[at]
+        is_same = (
+            near < len(base.ids) and base.offsets[near] == place and base.ids[near] == local.ids[at]
+        )
         if is_same and at > 0 and base.begins_word(near) == local.begins_word(at):
             if run >= RUN_TOKENS and base.begins_word(near):
                 return near, at

@@ -50,12 +50,18 @@ class Writer:
         segments.append(plain.before_ask + words.ask(first) + plain.before_answer.rstrip(" "))
         for at, answer in enumerate(answers):
             segments.append(" " * plain.before_answer.endswith(" ") + answer + plain.after_answer)
-            segments.append(plain.before_ask + words.follow_up(at + 1) + plain.before_answer.rstrip(" "))
+            segments.append(
+                plain.before_ask + words.follow_up(at + 1) + plain.before_answer.rstrip(" ")
+            )
         text = "".join(segments)
         ends = _sums(segments)
         start = ends[-2] + len(plain.before_ask)
         return Script(
-            text, (len(head), ends[0]), (start, ends[-1] - len(plain.before_answer.rstrip(" "))), len(head), tuple(ends[:-1])
+            text,
+            (len(head), ends[0]),
+            (start, ends[-1] - len(plain.before_answer.rstrip(" "))),
+            len(head),
+            tuple(ends[:-1]),
         )
 
     # -- with a chat template -----------------------------------------------------------------------------------------------------------
@@ -72,18 +78,33 @@ class Writer:
         at, trimmed = self._find(text, first)
         shift = at - trimmed + len(head)
         stop = shift + len(words.session.context)
-        last = messages[-1]["content"].strip() if answers else first[len(head) + len(words.session.context) :].strip()
+        last = (
+            messages[-1]["content"].strip()
+            if answers
+            else first[len(head) + len(words.session.context) :].strip()
+        )
         ask = text.rfind(last)
         if ask < 0:
             raise self._rewritten("its last message")
-        script = Script(self._led(text, messages, words.lead(turn)), (max(at, shift), stop), (ask, ask + len(last)), shift)
-        return replace(script, cuts=self._official_cuts(script, turn, answers)) if words.is_official else script
+        script = Script(
+            self._led(text, messages, words.lead(turn)),
+            (max(at, shift), stop),
+            (ask, ask + len(last)),
+            shift,
+        )
+        return (
+            replace(script, cuts=self._official_cuts(script, turn, answers))
+            if words.is_official
+            else script
+        )
 
     def _led(self, text: str, messages: list[Message], lead: str) -> str:
         """The prompt with the first words of the answer behind it, spaced as the template spaces them."""
         if not lead:
             return text
-        shown = self.tokenizer.render_chat([*messages, {"role": "assistant", "content": lead}], add_generation_prompt=False)
+        shown = self.tokenizer.render_chat(
+            [*messages, {"role": "assistant", "content": lead}], add_generation_prompt=False
+        )
         led = shown[: shown.rfind(lead) + len(lead)]
         return led if led.startswith(text) else text + lead
 

@@ -27,7 +27,9 @@ BARE = {  # strict, under a chat template: keeps an assistant from wrapping the 
     "passkey": "Answer with the number only.",
     "many_shot": "Answer with the letter of the right option only.",
 }
-SHORT_ANSWERS = frozenset({"kv", "prefix_suffix", "vt", "qa_eng", "qa_chn", "choice_eng", "mf", "many_shot", "passkey"})
+SHORT_ANSWERS = frozenset(
+    {"kv", "prefix_suffix", "vt", "qa_eng", "qa_chn", "choice_eng", "mf", "many_shot", "passkey"}
+)
 _ASKED_NUMBER = re.compile(r"The .+ is")
 
 
@@ -65,7 +67,11 @@ class Wording:
         head = HEADS.get(self.session.task, "")
         if self.session.task == "mf":
             first = self.session.turns[0].ask
-            head = (first if self.is_official else NUMBERS_HEAD) if self.alone else number_prefix(first) or NUMBERS_HEAD
+            head = (
+                (first if self.is_official else NUMBERS_HEAD)
+                if self.alone
+                else number_prefix(first) or NUMBERS_HEAD
+            )
         return head + JOIN if head else ""
 
     def ask(self, turn: int) -> str:
@@ -87,13 +93,23 @@ class Wording:
         wanted = asked.wanted
         if self.is_official and asked.task == "vt":
             return str(list(wanted.golds))
-        if self.is_official and asked.task == "choice_eng" and asked.gold in ascii_uppercase[: len(wanted.options)]:
+        if (
+            self.is_official
+            and asked.task == "choice_eng"
+            and asked.gold in ascii_uppercase[: len(wanted.options)]
+        ):
             return wanted.options[ascii_uppercase.index(asked.gold)]
         return asked.gold
 
     def lead(self, turn: int) -> str:
         """What is put in the assistant's mouth: nothing, but for the published En.Sum."""
-        is_defect = self.is_official and self.chat and not self.alone and self.session.task == "summary" and turn > 0
+        is_defect = (
+            self.is_official
+            and self.chat
+            and not self.alone
+            and self.session.task == "summary"
+            and turn > 0
+        )
         return "This paper" if is_defect else ""
 
     def _query(self, asked: Turn, *, is_follow_up: bool) -> str:
@@ -111,11 +127,18 @@ class Wording:
         return f"{bare}{JOIN}{asked.ask}" if bare else asked.ask
 
     def _choice(self, asked: Turn, *, is_follow_up: bool) -> str:
-        options = "".join(f"\n{letter}. {text}" for letter, text in zip(ascii_uppercase, asked.wanted.options, strict=False))
+        options = "".join(
+            f"\n{letter}. {text}"
+            for letter, text in zip(ascii_uppercase, asked.wanted.options, strict=False)
+        )
         block = f"Question: {asked.ask}{options}{JOIN}"
         if not self.is_official:
             return f"{block}Answer with one letter only. The letter of the correct answer is"
-        return block + ("The letter of the correct answer is" if is_follow_up and not self.chat else "The the correct answer is")
+        return block + (
+            "The letter of the correct answer is"
+            if is_follow_up and not self.chat
+            else "The the correct answer is"
+        )
 
 
 def number_prefix(ask: str) -> str:

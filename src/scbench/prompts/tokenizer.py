@@ -66,7 +66,9 @@ class HfTokenizer:
     plain: Plain  # only where the tokenizer brings its own
     form: Form = Form.FULL
 
-    def __init__(self, tokenizer: Any, *, name: str | None = None, end_ids: Iterable[int] = ()) -> None:
+    def __init__(
+        self, tokenizer: Any, *, name: str | None = None, end_ids: Iterable[int] = ()
+    ) -> None:
         self.raw = tokenizer
         self.name = name or str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
         if not getattr(tokenizer, "is_fast", False):
@@ -74,28 +76,46 @@ class HfTokenizer:
                 f"the tokenizer of {self.name} ({type(tokenizer).__name__}) gives no character offsets, so evidence cannot be followed into "
                 "tokens; load its fast form (a tokenizer.json), for instance AutoTokenizer.from_pretrained(..., use_fast=True)"
             )
-        template = tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
+        template = (
+            tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
+        )
         self.has_chat_template = template is not None
         self._template = None if template is None else _on_one_day(template)
-        self.template_digest = PLAIN if template is None else hashlib.sha256(template.encode()).hexdigest()
+        self.template_digest = (
+            PLAIN if template is None else hashlib.sha256(template.encode()).hexdigest()
+        )
         if (own := getattr(tokenizer, "init_kwargs", {}).get(OWN)) is not None:
             self.plain, self.form = _own_rendering(own, self.name)
-            self.template_digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+            self.template_digest = hashlib.sha256(
+                json.dumps(own, sort_keys=True).encode()
+            ).hexdigest()
         self.bos_id = self._own_bos()
         eos = getattr(tokenizer, "eos_token_id", None)
-        self.end_ids = frozenset({*end_ids, *([] if eos is None else [eos]), *self._template_ends()})
+        self.end_ids = frozenset(
+            {*end_ids, *([] if eos is None else [eos]), *self._template_ends()}
+        )
 
     def encode(self, text: str) -> Encoded:
-        found = self.raw(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False)
+        found = self.raw(
+            text,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            verbose=False,
+        )
         offsets = tuple((start, stop) for start, stop in found["offset_mapping"])
         return Encoded(tuple(found["input_ids"]), offsets, tuple(found.word_ids(0)))
 
     def decode(self, ids: Sequence[int]) -> str:
-        return str(self.raw.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self.raw.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
 
     def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
         if not self.has_chat_template:
-            raise Mismatch(f"the tokenizer of {self.name} has no chat template; use the plain one (--plain)")
+            raise Mismatch(
+                f"the tokenizer of {self.name} has no chat template; use the plain one (--plain)"
+            )
         try:
             return str(
                 self.raw.apply_chat_template(
@@ -121,13 +141,20 @@ class HfTokenizer:
         """The special token that follows an assistant's message: its end-of-turn token, or the header of the next turn where there is none."""
         if not self.has_chat_template:
             return set()
-        said = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _PROBE}, {"role": "user", "content": "x"}]
+        said = [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": _PROBE},
+            {"role": "user", "content": "x"},
+        ]
         try:
             text = self.render_chat(said, add_generation_prompt=False)
         except Mismatch:
             return set()  # whoever asks for this template will meet the error
         after = self.encode(text[text.rfind(_PROBE) + len(_PROBE) :].lstrip()).ids[:1]
-        special = {*getattr(self.raw, "all_special_ids", ()), *getattr(self.raw, "added_tokens_decoder", ())}
+        special = {
+            *getattr(self.raw, "all_special_ids", ()),
+            *getattr(self.raw, "added_tokens_decoder", ()),
+        }
         return special & set(after)
 
 

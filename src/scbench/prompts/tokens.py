@@ -84,7 +84,9 @@ class Cut:
         return span[0] < self.stop and self.start < span[1]
 
 
-def evidence_tokens(encoded: Encoded, spans: Sequence[Span], *, shift_chars: int, limit_tokens: int) -> tuple[Evidence, ...]:
+def evidence_tokens(
+    encoded: Encoded, spans: Sequence[Span], *, shift_chars: int, limit_tokens: int
+) -> tuple[Evidence, ...]:
     """Token ranges of character spans that stand `shift_chars` further right in the encoded text, ended at `limit_tokens`."""
     found: list[Evidence] = []
     for span in spans:

@@ -48,13 +48,17 @@ def middle_cut(tokens: int, budget_tokens: int) -> Cut:
     return Cut((budget_tokens + 1) // 2, tokens - budget_tokens // 2)
 
 
-def without_units(session: Session, drop_tokens: int, *, encoded: Encoded, shift_chars: int) -> Session | None:
+def without_units(
+    session: Session, drop_tokens: int, *, encoded: Encoded, shift_chars: int
+) -> Session | None:
     """The session without about `drop_tokens` of units that hold no evidence and no distractor, in seeded order; None if there are not enough.
 
     Raises Mismatch for a task whose answers change with the context's size, or whose evidence is not known.
     """
     units = _free_units(session)
-    order = sorted(range(len(units)), key=lambda at: hashlib.sha256(f"{session.digest}/{at}".encode()).digest())
+    order = sorted(
+        range(len(units)), key=lambda at: hashlib.sha256(f"{session.digest}/{at}".encode()).digest()
+    )
     gone: list[tuple[int, int]] = []
     for at in order:
         if drop_tokens <= 0:
@@ -77,7 +81,12 @@ def _free_units(session: Session) -> list[tuple[int, int]]:
             f"--truncate task-aware cannot shorten this {session.task} session: it is not known where the evidence of turn {unknown[0] + 1} stands; "
             "use --truncate middle or drop-row"
         )
-    stays = sorted((span.start, span.stop) for turn in session.turns for span in turn.evidence if span.role in _STAYS)
+    stays = sorted(
+        (span.start, span.stop)
+        for turn in session.turns
+        for span in turn.evidence
+        if span.role in _STAYS
+    )
     highest = _running_maximum([stop for _, stop in stays])
     starts = [start for start, _ in stays]
     ends = [found.end() for found in re.finditer(pattern, session.context)]
@@ -109,9 +118,16 @@ def without_ranges(session: Session, gone: Sequence[tuple[int, int]]) -> Session
         return gone[before - 1][0] - lost[before - 1] if inside else at - lost[before]
 
     borders = [0, *(at for pair in gone for at in pair), len(session.context)]
-    context = "".join(session.context[a:b] for a, b in zip(borders[::2], borders[1::2], strict=True))
+    context = "".join(
+        session.context[a:b] for a, b in zip(borders[::2], borders[1::2], strict=True)
+    )
     turns = tuple(
-        replace(turn, evidence=tuple(Span(moved(span.start), moved(span.stop), span.role) for span in turn.evidence))
+        replace(
+            turn,
+            evidence=tuple(
+                Span(moved(span.start), moved(span.stop), span.role) for span in turn.evidence
+            ),
+        )
         for turn in session.turns
     )
     return replace(session, context=context, turns=turns)

@@ -34,7 +34,11 @@ def charts(summary: Summary, setting: Setting) -> list[Chart]:
     """The plots of one setting that its records have data for."""
     found = []
     for mode in summary.modes_in(setting):
-        found.append(_curves(summary, setting, mode, summary.ability_curves, "Scores over turns, by category"))
+        found.append(
+            _curves(
+                summary, setting, mode, summary.ability_curves, "Scores over turns, by category"
+            )
+        )
         found.append(_curves(summary, setting, mode, summary.curves, "Scores over turns, by task"))
     found.append(_quality(summary, setting))
     return [chart for chart in found if chart is not None]
@@ -59,14 +63,25 @@ def bundle() -> str:
 
 def _colours(names: Sequence[str], baseline: str) -> tuple[alt.Color, alt.StrokeDash]:
     others = [name for name in names if name != baseline]
-    colour = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(others)} | {baseline: GREY}
-    dash = {name: DASHES[place // len(PALETTE) % len(DASHES)] for place, name in enumerate(others)} | {baseline: DASHES[0]}
+    colour = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(others)} | {
+        baseline: GREY
+    }
+    dash = {
+        name: DASHES[place // len(PALETTE) % len(DASHES)] for place, name in enumerate(others)
+    } | {baseline: DASHES[0]}
     domain = list(names)
     return (
         alt.Color(
-            "method:N", sort=domain, scale=alt.Scale(domain=domain, range=[colour[name] for name in domain]), title="method"
+            "method:N",
+            sort=domain,
+            scale=alt.Scale(domain=domain, range=[colour[name] for name in domain]),
+            title="method",
         ),
-        alt.StrokeDash("method:N", scale=alt.Scale(domain=domain, range=[dash[name] for name in domain]), title="method"),
+        alt.StrokeDash(
+            "method:N",
+            scale=alt.Scale(domain=domain, range=[dash[name] for name in domain]),
+            title="method",
+        ),
     )
 
 
@@ -77,7 +92,9 @@ def _limits(estimate: Estimate) -> dict[str, float | None]:
     }
 
 
-def _points(points: Iterable[CurvePoint], setting: Setting, mode: str, labels: Mapping[str, str]) -> list[dict[str, object]]:
+def _points(
+    points: Iterable[CurvePoint], setting: Setting, mode: str, labels: Mapping[str, str]
+) -> list[dict[str, object]]:
     return [
         {
             "panel": title_of(point.task, point.part),
@@ -94,7 +111,9 @@ def _points(points: Iterable[CurvePoint], setting: Setting, mode: str, labels: M
     ]
 
 
-def _curves(summary: Summary, setting: Setting, mode: str, points: Sequence[CurvePoint], title: str) -> Chart | None:
+def _curves(
+    summary: Summary, setting: Setting, mode: str, points: Sequence[CurvePoint], title: str
+) -> Chart | None:
     labels = {method.name: method.label for method in summary.methods_in(setting)}
     rows = _points(points, setting, mode, labels)
     if not rows or max(int(str(row["turn"])) for row in rows) < 2:
@@ -107,12 +126,22 @@ def _curves(summary: Summary, setting: Setting, mode: str, points: Sequence[Curv
         y=alt.Y("score:Q", title="score, %", scale=alt.Scale(domain=[0, 100])),
         color=colour,
         opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.12)),
-        tooltip=["panel:N", "method:N", "turn:O", alt.Tooltip("score:Q", format=".1f"), "reach:N", "n:Q", "gaps:Q"],
+        tooltip=[
+            "panel:N",
+            "method:N",
+            "turn:O",
+            alt.Tooltip("score:Q", format=".1f"),
+            "reach:N",
+            "n:Q",
+            "gaps:Q",
+        ],
     )
     layers = [base.mark_line().encode(strokeDash=dash), base.mark_point(filled=True, size=45)]
     if len(names) <= BANDS_UP_TO:
         band = base.mark_area(opacity=0.14).encode(
-            y=alt.Y("low:Q", title="score, %"), y2="high:Q", opacity=alt.condition(chosen, alt.value(0.14), alt.value(0.02))
+            y=alt.Y("low:Q", title="score, %"),
+            y2="high:Q",
+            opacity=alt.condition(chosen, alt.value(0.14), alt.value(0.02)),
         )
         layers.insert(0, band)
     panels = list(dict.fromkeys(str(row["panel"]) for row in rows))
@@ -122,9 +151,7 @@ def _curves(summary: Summary, setting: Setting, mode: str, points: Sequence[Curv
         .properties(width=190, height=130)
         .facet(alt.Facet("panel:N", title=None, sort=_panel_order(panels, summary)), columns=4)
     )
-    caption = (
-        "Mean of each turn over sessions; hover for the 95 % interval, n and gaps, click a method in the legend to single it out."
-    )
+    caption = "Mean of each turn over sessions; hover for the 95 % interval, n and gaps, click a method in the legend to single it out."
     if mode == "multi-request":
         caption += " In multi-request mode the order of turns means nothing."
     return Chart(title=f"{title}, {mode}", caption=caption, spec=_spec(drawn))
@@ -151,10 +178,23 @@ def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]
             share = shares.get(method.name)
             if share is None or average is None or average.strict.value is None or share.ratio <= 0:
                 continue
-            facts = {"mode": mode, "method": method.label, "share": 100.0 * share.ratio, "score": 100.0 * average.strict.value}
-            tasks = f"{len(average.tasks)} tasks" + (f", {len(average.missing)} missing" if average.missing else "")
+            facts = {
+                "mode": mode,
+                "method": method.label,
+                "share": 100.0 * share.ratio,
+                "score": 100.0 * average.strict.value,
+            }
+            tasks = f"{len(average.tasks)} tasks" + (
+                f", {len(average.missing)} missing" if average.missing else ""
+            )
             rows.append(
-                {**facts, **_limits(average.strict), "reach": interval(average.strict), "basis": share.basis, "tasks": tasks}
+                {
+                    **facts,
+                    **_limits(average.strict),
+                    "reach": interval(average.strict),
+                    "basis": share.basis,
+                    "tasks": tasks,
+                }
             )
     return rows
 
@@ -186,7 +226,9 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
         ],
     )
     y = alt.Y("score:Q", title="overall average, %", scale=alt.Scale(domain=[0, 100]))
-    bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title="overall average, %"), y2="high:Q")
+    bars = base.mark_rule(opacity=0.5).encode(
+        y=alt.Y("low:Q", title="overall average, %"), y2="high:Q"
+    )
     dots = base.mark_point(filled=True, size=90).encode(y=y)
     words = base.mark_text(align="left", dx=8, dy=-7, fontSize=10).encode(y=y, text="method:N")
     drawn = (

@@ -27,33 +27,55 @@ MEASURES = {
 def cost_tables(summary: Summary) -> list[Table]:
     """One table for each model, length and form; measures that nobody measured have no column."""
     tables: list[Table] = []
-    for model, length_tokens, form in sorted({(row.model, row.length_tokens, row.form) for row in summary.costs}):
+    for model, length_tokens, form in sorted(
+        {(row.model, row.length_tokens, row.form) for row in summary.costs}
+    ):
         place = model, length_tokens, form
         mine = [row for row in summary.costs if (row.model, row.length_tokens, row.form) == place]
         mark = "" if form == Form.FULL else f", form: {form}"
         infos = {info.name: info for info in summary.methods}
         mine.sort(key=lambda row: list(infos).index(row.method))
-        measures = [name for name in MEASURES if any(getattr(row, name) is not None for row in mine)]
+        measures = [
+            name for name in MEASURES if any(getattr(row, name) is not None for row in mine)
+        ]
         rows = []
         for row in mine:
             entries = []
             for name in measures:
                 main, reach = spread_text(name, getattr(row, name))
-                entries.append(Entry(main=main, interval=reach, aside=_beside(row, name), marks=_marks(row, name)))
+                entries.append(
+                    Entry(
+                        main=main, interval=reach, aside=_beside(row, name), marks=_marks(row, name)
+                    )
+                )
             info = infos.get(row.method, MethodInfo(row.method))
             rows.append(Row(name=info.label, group=stage_title(info), entries=tuple(entries)))
-        contexts = {spread_text("context_tokens", row.context_tokens)[0] for row in mine if row.context_tokens}
+        contexts = {
+            spread_text("context_tokens", row.context_tokens)[0]
+            for row in mine
+            if row.context_tokens
+        }
         sessions = {str(row.sessions) for row in mine if row.sessions}
-        notes = ["Each method ran alone and warm. Medians, with smallest … largest where repeats differ."]
+        notes = [
+            "Each method ran alone and warm. Medians, with smallest … largest where repeats differ."
+        ]
         notes += [f"Contexts of {', '.join(sorted(contexts))} tokens."] if contexts else []
         notes += [f"{', '.join(sorted(sessions))} sessions."] if sessions else []
-        notes += ["Share: of a 16-bit dense cache of the same context; formula: the closed form for the bytes held."]
+        notes += [
+            "Share: of a 16-bit dense cache of the same context; formula: the closed form for the bytes held."
+        ]
         drawn = "".join(entry.marks for row in rows for entry in row.entries)
         notes += [f"{ESTIMATED} computed, not measured."] if ESTIMATED in drawn else []
-        notes += [f"{SIMULATED} simulated: masked instead of freed."] if any(SIMULATED in row.name for row in rows) else []
+        notes += (
+            [f"{SIMULATED} simulated: masked instead of freed."]
+            if any(SIMULATED in row.name for row in rows)
+            else []
+        )
         tables.append(
             Table(
-                title=f"Cost, {model}, {length_tokens:,} tokens{mark}" if length_tokens else f"Cost, {model}{mark}",
+                title=f"Cost, {model}, {length_tokens:,} tokens{mark}"
+                if length_tokens
+                else f"Cost, {model}{mark}",
                 label=f"cost-{len(tables) + 1}",
                 corner="method",
                 columns=tuple(Column(title=MEASURES[name]) for name in measures),
@@ -82,7 +104,10 @@ def gap_table(summary: Summary) -> Table:
     rows = []
     for cell in summary.cells:
         if cell.part == "" and (cell.gaps or cell.strict.is_gap):
-            reasons = ", ".join(f"{reason}: {count}" for reason, count in cell.gaps.items()) or "a sub-task has no turns"
+            reasons = (
+                ", ".join(f"{reason}: {count}" for reason, count in cell.gaps.items())
+                or "a sub-task has no turns"
+            )
             entries = [
                 cell.setting.label,
                 cell.mode,
@@ -97,13 +122,39 @@ def gap_table(summary: Summary) -> Table:
         for mode in summary.modes_in(setting):
             for method in summary.methods_in(setting):
                 absent = [
-                    title_of(task) for task in summary.tasks_in(setting) if summary.cell(setting, mode, method.name, task) is None
+                    title_of(task)
+                    for task in summary.tasks_in(setting)
+                    if summary.cell(setting, mode, method.name, task) is None
                 ]
-                entries = [setting.label, mode, ", ".join(absent), "no record at all", "0", GAP, GAP]
-                rows += [Row(name=method.name, entries=tuple(Entry(main=text) for text in entries))] if absent else []
-    titles = ("setting", "mode", "task", "turns without score, by reason", "scored turns", "mean", "mean, failures as 0")
+                entries = [
+                    setting.label,
+                    mode,
+                    ", ".join(absent),
+                    "no record at all",
+                    "0",
+                    GAP,
+                    GAP,
+                ]
+                rows += (
+                    [Row(name=method.name, entries=tuple(Entry(main=text) for text in entries))]
+                    if absent
+                    else []
+                )
+    titles = (
+        "setting",
+        "mode",
+        "task",
+        "turns without score, by reason",
+        "scored turns",
+        "mean",
+        "mean, failures as 0",
+    )
     return Table(
-        title="Gaps", label="gaps", corner="method", columns=tuple(Column(title=title) for title in titles), rows=tuple(rows)
+        title="Gaps",
+        label="gaps",
+        corner="method",
+        columns=tuple(Column(title=title) for title in titles),
+        rows=tuple(rows),
     )
 
 
@@ -112,7 +163,12 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     turns = summary.turns
     scored = turns["strict"].count()
     rules = ", ".join(sorted({*turns["strict_rule"].unique(), *turns["official_rule"].unique()}))
-    lengths = ", ".join(f"{length:,}" for length in sorted({one.length_tokens for one in summary.settings})) or GAP
+    lengths = (
+        ", ".join(
+            f"{length:,}" for length in sorted({one.length_tokens for one in summary.settings})
+        )
+        or GAP
+    )
     return [
         ("Models", ", ".join(sorted({one.model for one in summary.settings})) or GAP),
         ("Methods", ", ".join(method.name for method in summary.methods) or GAP),
@@ -122,7 +178,10 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         ("Context lengths", f"{lengths} tokens"),
         ("Protocols", "; ".join(sorted({one.protocol for one in summary.settings})) or GAP),
         ("Sessions", f"{turns['session'].n_unique():,}"),
-        ("Turns", f"{turns.height:,}, of these {scored:,} scored and {turns.height - scored:,} gaps"),
+        (
+            "Turns",
+            f"{turns.height:,}, of these {scored:,} scored and {turns.height - scored:,} gaps",
+        ),
         ("Scorers", rules or GAP),
     ]
 
@@ -133,5 +192,8 @@ def _forms(summary: Summary) -> list[tuple[str, str]]:
     if not set(forms) - {str(Form.FULL)}:
         return []
     return [
-        ("Form", f"form: {', '.join(forms)} (tiny tasks have a closed vocabulary; never compare them with full or official data)")
+        (
+            "Form",
+            f"form: {', '.join(forms)} (tiny tasks have a closed vocabulary; never compare them with full or official data)",
+        )
     ]

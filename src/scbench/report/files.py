@@ -28,7 +28,9 @@ def write_all(
 
     A report is a pure function of its input: files are replaced, nothing is appended. Arguments as in `stats.summarise`.
     """
-    summary = summarise(records, cost_rows, stages=stages, baseline=baseline, gate=gate, solves=solves)
+    summary = summarise(
+        records, cost_rows, stages=stages, baseline=baseline, gate=gate, solves=solves
+    )
     texts = {
         "report.md": markdown(summary, manifest),
         "results.csv": csv(summary),

@@ -14,7 +14,14 @@ from scbench.report.markdown import draw as pipes
 from scbench.report.markdown import escape
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.terminal import draw as drawn
-from scbench.report.words import count_text, interval, measure_text, percent, signed, signed_interval
+from scbench.report.words import (
+    count_text,
+    interval,
+    measure_text,
+    percent,
+    signed,
+    signed_interval,
+)
 from scbench.stats.checks import Check, Verdict
 from scbench.stats.findings import Finding, Findings
 
@@ -31,21 +38,46 @@ NOTES = (
 def terminal(found: Findings) -> Group:
     """`Console().print(terminal(found))`: the verdicts first, then what they rest on."""
     head = [
-        Text.assemble(f"({one.claim.key}) {one.claim.claim}  ", (str(one.verdict), STYLES[one.verdict])) for one in found.findings
+        Text.assemble(
+            f"({one.claim.key}) {one.claim.claim}  ", (str(one.verdict), STYLES[one.verdict])
+        )
+        for one in found.findings
     ]
-    parts: list[RenderableType] = [*head, Text(), Text(basis(found), style="dim"), *(Text(note, style="dim") for note in NOTES)]
+    parts: list[RenderableType] = [
+        *head,
+        Text(),
+        Text(basis(found), style="dim"),
+        *(Text(note, style="dim") for note in NOTES),
+    ]
     for one in found.findings:
-        parts += [Text(), Text.assemble((title(one), STYLES[one.verdict])), Text(one.claim.rule, style="dim")]
-        parts += [Padding(drawn(table(one), joint=" "), (0, 0, 0, 2)), *(Text(line, style="dim") for line in asides(one))]
+        parts += [
+            Text(),
+            Text.assemble((title(one), STYLES[one.verdict])),
+            Text(one.claim.rule, style="dim"),
+        ]
+        parts += [
+            Padding(drawn(table(one), joint=" "), (0, 0, 0, 2)),
+            *(Text(line, style="dim") for line in asides(one)),
+        ]
     return Group(*parts)
 
 
 def markdown(found: Findings) -> str:
     lines = ["# The paper's findings on the lab models", "", "| claim | verdict |", "|---|---|"]
-    lines += [f"| ({one.claim.key}) {escape(one.claim.claim)} | **{one.verdict}** |" for one in found.findings]
+    lines += [
+        f"| ({one.claim.key}) {escape(one.claim.claim)} | **{one.verdict}** |"
+        for one in found.findings
+    ]
     lines += ["", f"- {escape(basis(found))}", *(f"- {escape(note)}" for note in NOTES), ""]
     for one in found.findings:
-        lines += [f"## {escape(title(one))}", "", f"Rule: {escape(one.claim.rule)}", "", *pipes(table(one)), ""]
+        lines += [
+            f"## {escape(title(one))}",
+            "",
+            f"Rule: {escape(one.claim.rule)}",
+            "",
+            *pipes(table(one)),
+            "",
+        ]
         lines += [*(f"- {escape(line)}" for line in asides(one)), ""]
     return "\n".join(lines)
 
@@ -58,7 +90,10 @@ def plain(found: Findings) -> dict[str, object]:
 def write(found: Findings, folder: Path) -> dict[str, Path]:
     """findings.md and findings.json in a folder, replaced if they are there."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"findings.md": markdown(found), "findings.json": json.dumps(plain(found), indent=1, ensure_ascii=False) + "\n"}
+    texts = {
+        "findings.md": markdown(found),
+        "findings.json": json.dumps(plain(found), indent=1, ensure_ascii=False) + "\n",
+    }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return {name: folder / name for name in texts}
@@ -71,9 +106,13 @@ def title(one: Finding) -> str:
 def basis(found: Findings) -> str:
     """What the numbers rest on."""
     if not found.cells:
-        return f"No cell counts: {found.roles.transformer} passes the gate on none of what was played."
+        return (
+            f"No cell counts: {found.roles.transformer} passes the gate on none of what was played."
+        )
     tasks = ", ".join(dict.fromkeys(task for task, _, _ in found.cells))
-    lengths = ", ".join(f"{length:,}" for length in sorted({length for _, length, _ in found.cells}))
+    lengths = ", ".join(
+        f"{length:,}" for length in sorted({length for _, length, _ in found.cells})
+    )
     score = f"{percent(found.reference.value)} {interval(found.reference)}".strip()
     return f"{len(found.cells)} cells count: {tasks}; {lengths} tokens. Full attention of {found.roles.transformer} scores {score} on them here."
 
@@ -82,7 +121,9 @@ def table(one: Finding) -> Table:
     ordered = sorted(one.checks, key=lambda check: not check.binds)
     rows = tuple(Row(name=check.what, entries=_entries(check)) for check in ordered)
     columns = tuple(Column(title=name) for name in COLUMNS)
-    return Table(title="", label=f"finding-{one.claim.key}", corner="number", columns=columns, rows=rows)
+    return Table(
+        title="", label=f"finding-{one.claim.key}", corner="number", columns=columns, rows=rows
+    )
 
 
 def _entries(check: Check) -> tuple[Entry, ...]:
@@ -100,4 +141,7 @@ def _entries(check: Check) -> tuple[Entry, ...]:
 def asides(one: Finding) -> list[str]:
     """Why a check could not be told or does not decide, and the finding's other figures."""
     lines = [f"{check.what}: {check.why}" for check in one.checks if check.why]
-    return lines + [f"{name.replace('_', ' ')}: {measure_text(name, value)}" for name, value in one.figures.items()]
+    return lines + [
+        f"{name.replace('_', ' ')}: {measure_text(name, value)}"
+        for name, value in one.figures.items()
+    ]

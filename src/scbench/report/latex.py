@@ -19,13 +19,17 @@ SPECIAL = {
 
 def latex(summary: Summary) -> str:
     """For each setting and mode: averages, each group of tasks, and the differences to the baseline; then the costs."""
-    blocks = ["% Needs \\usepackage{booktabs}. Written by scbench report; scores in percent, 95% limits as sub- and superscript."]
+    blocks = [
+        "% Needs \\usepackage{booktabs}. Written by scbench report; scores in percent, 95% limits as sub- and superscript."
+    ]
     for place, setting in enumerate(summary.settings, start=1):
         for mode in summary.modes_in(setting):
             table = score_table(summary, setting, mode)
             parts = [table.take(name) for name, _ in table.column_groups()]
             for part in parts[1:]:  # the notes of all stand under the first
-                parts[parts.index(part)] = replace(part, notes=(f"Marks as in the table of averages, {mode}.",))
+                parts[parts.index(part)] = replace(
+                    part, notes=(f"Marks as in the table of averages, {mode}.",)
+                )
             blocks += [draw(part, label=f"{place}", deltas=len(table.rows) > 1) for part in parts]
     blocks += [draw(table, label="cost") for table in cost_tables(summary)]
     return "\n\n".join(blocks) + "\n"
@@ -33,7 +37,10 @@ def latex(summary: Summary) -> str:
 
 def draw(table: Table, *, label: str, deltas: bool = False) -> str:
     """One table float; with `deltas` every score column is followed by its difference to the baseline."""
-    wide = [deltas and any(row.entries[place].delta for row in table.rows) for place in range(len(table.columns))]
+    wide = [
+        deltas and any(row.entries[place].delta for row in table.rows)
+        for place in range(len(table.columns))
+    ]
     layout = "l" + "".join("rr" if two else "r" for two in wide)
     heads = [escape(table.corner)]
     for column, two in zip(table.columns, wide, strict=True):
@@ -82,7 +89,9 @@ def limits(value: str, interval: str) -> str:
         low, high = interval.strip("[]").split(", ")
         star = "^{*}" if value.endswith("*") else ""
         number = value.rstrip("*").replace("−", "-")
-        return f"${number}_{{{low.replace('−', '-')}}}^{{{high.replace('−', '-')}}}$" + (f"${star}$" if star else "")
+        return f"${number}_{{{low.replace('−', '-')}}}^{{{high.replace('−', '-')}}}$" + (
+            f"${star}$" if star else ""
+        )
     return escape(value) + (rf" {{\scriptsize {escape(interval)}}}" if interval else "")
 
 

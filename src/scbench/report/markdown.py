@@ -14,7 +14,12 @@ ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\
 
 
 def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> str:
-    lines = ["# scbench report", "", *(f"- {name}: {escape(text)}" for name, text in facts(summary)), ""]
+    lines = [
+        "# scbench report",
+        "",
+        *(f"- {name}: {escape(text)}" for name, text in facts(summary)),
+        "",
+    ]
     for setting in summary.settings:
         lines += [f"## {escape(setting.label)}", ""]
         for mode in summary.modes_in(setting):
@@ -34,9 +39,21 @@ def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> 
                 "",
             ]
     for table in cost_tables(summary):
-        lines += [f"## {escape(table.title)}", "", *draw(table), "", *(f"- {escape(note)}" for note in table.notes), ""]
+        lines += [
+            f"## {escape(table.title)}",
+            "",
+            *draw(table),
+            "",
+            *(f"- {escape(note)}" for note in table.notes),
+            "",
+        ]
     gaps = gap_table(summary)
-    lines += ["## Gaps", "", *(draw(gaps) if gaps.rows else ["None: every planned turn has a score."]), ""]
+    lines += [
+        "## Gaps",
+        "",
+        *(draw(gaps) if gaps.rows else ["None: every planned turn has a score."]),
+        "",
+    ]
     if manifest:
         lines += [
             "## Manifest",
@@ -55,14 +72,21 @@ def draw(table: Table) -> list[str]:
     heads = [
         table.corner,
         *(["stage"] if grouped else []),
-        *(f"{column.title} {f'({column.n})' if column.n else ''}".strip() for column in table.columns),
+        *(
+            f"{column.title} {f'({column.n})' if column.n else ''}".strip()
+            for column in table.columns
+        ),
     ]
     lines = [
         f"| {' | '.join(map(escape, heads))} |",
         f"|{'|'.join(['---'] * (2 if grouped else 1) + ['---:'] * len(table.columns))}|",
     ]
     for row in table.rows:
-        cells = [row.name, *([row.group] if grouped else []), *(entry.line for entry in row.entries)]
+        cells = [
+            row.name,
+            *([row.group] if grouped else []),
+            *(entry.line for entry in row.entries),
+        ]
         lines.append(f"| {' | '.join(map(escape, cells))} |")
     return lines
 

@@ -19,7 +19,9 @@ from scbench.stats import Setting, Summary
 RERUN = ("command", "rerun")  # manifest entries that say how to run it again
 
 
-def page(summary: Summary, manifest: Mapping[str, object] | None = None, *, title: str = "scbench report") -> str:
+def page(
+    summary: Summary, manifest: Mapping[str, object] | None = None, *, title: str = "scbench report"
+) -> str:
     """`manifest` holds versions, hashes, settings and host; its entry `command` is shown as the way to run this again."""
     known = dict(manifest or {})
     rerun = next((known.pop(name) for name in RERUN if name in known), "")
@@ -39,12 +41,19 @@ def page(summary: Summary, manifest: Mapping[str, object] | None = None, *, titl
     )
 
 
-def _block(summary: Summary, setting: Setting, specs: list[Mapping[str, object]]) -> dict[str, object]:
+def _block(
+    summary: Summary, setting: Setting, specs: list[Mapping[str, object]]
+) -> dict[str, object]:
     """What the page shows of one setting; its charts' specifications are appended to `specs`."""
     drawn = []
     for chart in charts.charts(summary, setting):
         drawn.append(
-            {"title": chart.title, "caption": chart.caption, "number": len(specs), "picture": _data_uri(charts.svg(chart))}
+            {
+                "title": chart.title,
+                "caption": chart.caption,
+                "number": len(specs),
+                "picture": _data_uri(charts.svg(chart)),
+            }
         )
         specs.append(chart.spec)
     modes = summary.modes_in(setting)
@@ -57,7 +66,9 @@ def _block(summary: Summary, setting: Setting, specs: list[Mapping[str, object]]
 
 
 def _template() -> Template:
-    return Environment(autoescape=True, undefined=StrictUndefined).from_string(_own("page.html.jinja"))
+    return Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        _own("page.html.jinja")
+    )
 
 
 def _own(name: str) -> str:

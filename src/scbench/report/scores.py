@@ -30,7 +30,11 @@ PARTIAL, SIGNIFICANT, FAILED, LOST, WEAK = "†", "*", "§", "¶", "◦"
 OTHER = "Other tasks"
 AVERAGES = "Averages"
 HELD = "Held, % of dense"  # bytes; the column beside the overall average
-SIDES = {"floor": "floor", "fact_recall": "facts", "leak": "leak"}  # what a reader needs next to ROUGE
+SIDES = {
+    "floor": "floor",
+    "fact_recall": "facts",
+    "leak": "leak",
+}  # what a reader needs next to ROUGE
 SIDE_IS_SHARE = {"floor", "fact_recall"}
 
 
@@ -45,7 +49,11 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
     for ability in ABILITIES:
         columns += [(ability, task) for task in tasks_of(ability) if task in tasks]
         columns.append((AVERAGES, ability))
-    columns += [(OTHER, task) for task in tasks if not any(task in tasks_of(ability) for ability in ABILITIES)]
+    columns += [
+        (OTHER, task)
+        for task in tasks
+        if not any(task in tasks_of(ability) for ability in ABILITIES)
+    ]
     columns.append((AVERAGES, OVERALL))
     if any(share.setting == setting for share in summary.shares):
         columns.append((AVERAGES, HELD))
@@ -70,15 +78,23 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
     )
 
 
-def _entry(summary: Summary, setting: Setting, mode: str, method: MethodInfo, group: str, name: str) -> Entry:
+def _entry(
+    summary: Summary, setting: Setting, mode: str, method: MethodInfo, group: str, name: str
+) -> Entry:
     if name == HELD:
-        ratios = [share.ratio for share in summary.shares if (share.setting, share.method) == (setting, method.name)]
+        ratios = [
+            share.ratio
+            for share in summary.shares
+            if (share.setting, share.method) == (setting, method.name)
+        ]
         return Entry(main=percent(ratios[0] if ratios else None))
     if group == AVERAGES:
         average = summary.average(setting, mode, method.name, name)
         return average_entry(average) if average else Entry(main=GAP)
     cell = summary.cell(setting, mode, method.name, name)
-    return cell_entry(cell, is_baseline=method.name == summary.baseline) if cell else Entry(main=GAP)
+    return (
+        cell_entry(cell, is_baseline=method.name == summary.baseline) if cell else Entry(main=GAP)
+    )
 
 
 def cell_entry(cell: Cell, *, is_baseline: bool = False) -> Entry:
@@ -95,7 +111,9 @@ def cell_entry(cell: Cell, *, is_baseline: bool = False) -> Entry:
         main=percent(estimate.value),
         interval=interval(estimate),
         n=f"n {estimate.n}",
-        delta="" if is_baseline or paired is None else signed(paired.estimate.value) + (SIGNIFICANT if tone else ""),
+        delta=""
+        if is_baseline or paired is None
+        else signed(paired.estimate.value) + (SIGNIFICANT if tone else ""),
         delta_interval="" if is_baseline or paired is None else signed_interval(paired.estimate),
         official=percent(cell.official.value),
         aside="; ".join(_sides(cell)),
@@ -125,7 +143,9 @@ def average_entry(average: Average) -> Entry:
     )
 
 
-def _lift_n(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> tuple[tuple[Column, ...], list[Row]]:
+def _lift_n(
+    columns: Sequence[tuple[str, str]], rows: Sequence[Row]
+) -> tuple[tuple[Column, ...], list[Row]]:
     """Where all methods scored equally many turns, n moves from the cells to the head of the column."""
     heads: list[Column] = []
     shared: list[bool] = []
@@ -133,9 +153,22 @@ def _lift_n(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> tuple[tu
         counts = {row.entries[place].n for row in rows}
         shared.append(len(counts) == 1)
         title = name if group == AVERAGES else title_of(name)
-        heads.append(Column(title=title, group=group, n=counts.pop() if len(counts) == 1 else "", is_average=group == AVERAGES))
+        heads.append(
+            Column(
+                title=title,
+                group=group,
+                n=counts.pop() if len(counts) == 1 else "",
+                is_average=group == AVERAGES,
+            )
+        )
     lifted = [
-        replace(row, entries=tuple(replace(one, n="") if shared[place] else one for place, one in enumerate(row.entries)))
+        replace(
+            row,
+            entries=tuple(
+                replace(one, n="") if shared[place] else one
+                for place, one in enumerate(row.entries)
+            ),
+        )
         for row in rows
     ]
     return tuple(heads), lifted
@@ -145,13 +178,21 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     """What the marks that really occur mean, and what each gap and each incomplete average lacks."""
     entries = [entry for row in rows for entry in row.entries]
     used = "".join(entry.marks + entry.delta for entry in entries)
-    mine = [cell for cell in summary.cells if (cell.setting, cell.mode, cell.part) == (setting, mode, "")]
+    mine = [
+        cell
+        for cell in summary.cells
+        if (cell.setting, cell.mode, cell.part) == (setting, mode, "")
+    ]
     sessions = sorted({cell.strict.sessions for cell in mine})
     span = f"{sessions[0]}–{sessions[-1]}" if len(sessions) > 1 else "".join(map(str, sessions))
-    notes = [f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n counts scored turns."]
+    notes = [
+        f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n counts scored turns."
+    ]
     notes.append("Official: the same mean under the published scorer.")
     if any(entry.delta for entry in entries):
-        notes.append(f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}")
+        notes.append(
+            f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}"
+        )
     if bases := sorted({share.basis for share in summary.shares if share.setting == setting}):
         notes.append(f"Held: share of the bytes of: {'; '.join(bases)}.")
     if beyond := _beyond(summary, setting, mode):
@@ -172,12 +213,23 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
         )
         notes.append(f"{WEAK} not measurable with this model: {why}; left out of the averages.")
     if FAILED in used:
-        notes.append(f"{FAILED} some turns failed and are no part of the mean. With failures as 0: {_zeroed(mine)}.")
+        notes.append(
+            f"{FAILED} some turns failed and are no part of the mean. With failures as 0: {_zeroed(mine)}."
+        )
     if LOST in used:
-        notes.append(f"{LOST} some prompts were cut. Only turns whose evidence survived: {_survived(mine)}.")
+        notes.append(
+            f"{LOST} some prompts were cut. Only turns whose evidence survived: {_survived(mine)}."
+        )
     if PARTIAL in used:
-        notes += [f"{PARTIAL} average over fewer tasks than the paper's; {line}." for line in _incomplete(summary, setting, mode)]
-    lines = [f"{cell.method} on {title_of(cell.task)}: {_reasons(cell)}" for cell in mine if cell.strict.is_gap]
+        notes += [
+            f"{PARTIAL} average over fewer tasks than the paper's; {line}."
+            for line in _incomplete(summary, setting, mode)
+        ]
+    lines = [
+        f"{cell.method} on {title_of(cell.task)}: {_reasons(cell)}"
+        for cell in mine
+        if cell.strict.is_gap
+    ]
     if lines:
         notes.append(f"{GAP} no score. " + "; ".join(lines) + ".")
     return notes
@@ -201,7 +253,10 @@ def _out_of_reach(cells: Sequence[Cell]) -> str:
 
 
 def _reasons(cell: Cell) -> str:
-    return ", ".join(f"{reason} ({count})" for reason, count in cell.gaps.items()) or "a sub-task has no turns"
+    return (
+        ", ".join(f"{reason} ({count})" for reason, count in cell.gaps.items())
+        or "a sub-task has no turns"
+    )
 
 
 def _zeroed(cells: Sequence[Cell]) -> str:
@@ -236,7 +291,11 @@ def _incomplete(summary: Summary, setting: Setting, mode: str) -> list[str]:
 
 def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
     """First turn against later turns per task, and the slope in points per turn."""
-    mine = {(one.method, one.task): one for one in summary.trends if (one.setting, one.mode) == (setting, mode)}
+    mine = {
+        (one.method, one.task): one
+        for one in summary.trends
+        if (one.setting, one.mode) == (setting, mode)
+    }
     tasks = summary.tasks_in(setting)
     rows = []
     for method in summary.methods_in(setting):

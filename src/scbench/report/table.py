@@ -73,7 +73,12 @@ class Table:
             corner=self.corner,
             columns=tuple(self.columns[place] for place in kept),
             rows=tuple(
-                Row(name=row.name, group=row.group, entries=tuple(row.entries[place] for place in kept)) for row in self.rows
+                Row(
+                    name=row.name,
+                    group=row.group,
+                    entries=tuple(row.entries[place] for place in kept),
+                )
+                for row in self.rows
             ),
             notes=self.notes,
         )

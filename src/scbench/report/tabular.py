@@ -23,7 +23,12 @@ def csv(summary: Summary) -> str:
         if isinstance(one, Cell) and not one.part:
             body |= _trend(trends[one.setting, one.mode, one.method, one.task])
         rows.append(
-            {**head, **body, "held_share": share.ratio if share else None, "held_share_of": share.basis if share else None}
+            {
+                **head,
+                **body,
+                "held_share": share.ratio if share else None,
+                "held_share_of": share.basis if share else None,
+            }
         )
     return pl.DataFrame(rows, infer_schema_length=None).write_csv()
 
@@ -47,7 +52,13 @@ def cost_csv(summary: Summary) -> str:
             "sessions": row.sessions,
         }
         rows.append(
-            {**head, **spreads, "held_share": row.held_share, "estimated": " ".join(row.estimated), "simulated": row.simulated}
+            {
+                **head,
+                **spreads,
+                "held_share": row.held_share,
+                "estimated": " ".join(row.estimated),
+                "simulated": row.simulated,
+            }
         )
     return pl.DataFrame(rows, infer_schema_length=None).write_csv()
 
@@ -72,7 +83,12 @@ def _head(setting: Setting, mode: str, method: str, stage: str) -> dict[str, obj
 def _estimate(name: str, estimate: Estimate | None, *, full: bool = True) -> dict[str, object]:
     """A mean with its limits; `full` adds how the interval was made and the bootstrap's."""
     one = estimate or Estimate(value=None)
-    short: dict[str, object] = {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_n": one.n}
+    short: dict[str, object] = {
+        name: one.value,
+        f"{name}_low": one.low,
+        f"{name}_high": one.high,
+        f"{name}_n": one.n,
+    }
     if not full:
         return short
     low, high = one.bootstrap or (None, None)

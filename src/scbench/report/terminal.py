@@ -14,7 +14,10 @@ from scbench.report.table import Entry, Table
 from scbench.stats import Summary
 
 STYLES = {"better": "green", "worse": "red", "": ""}
-NAME_WIDTH, CELL_WIDTH = 24, 25  # characters a method and a score with its interval on one line need
+NAME_WIDTH, CELL_WIDTH = (
+    24,
+    25,
+)  # characters a method and a score with its interval on one line need
 
 
 def terminal(summary: Summary) -> Group:
@@ -46,7 +49,9 @@ class Drawn:
 
 
 def draw(table: Table, *, joint: str = "\n") -> RichTable:
-    drawn = RichTable(title=Text(table.title), title_justify="left", header_style="bold", pad_edge=False)
+    drawn = RichTable(
+        title=Text(table.title), title_justify="left", header_style="bold", pad_edge=False
+    )
     drawn.add_column(Text(table.corner), overflow="fold")
     for column in table.columns:
         drawn.add_column(Text(f"{column.title} {column.n}".strip()), justify="right")

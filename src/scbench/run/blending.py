@@ -58,19 +58,25 @@ class Blending:
     _texts: dict[int, str] = field(default_factory=dict)  # of single tokens
     _pools: dict[tuple[str, tuple[int, ...]], Pool] = field(default_factory=dict)
 
-    def read(self, ids: Sequence[int], stage: Chunked, on_tokens: Callable[[int], None] | None = None) -> Blended:
+    def read(
+        self, ids: Sequence[int], stage: Chunked, on_tokens: Callable[[int], None] | None = None
+    ) -> Blended:
         """The prefix `ids` by way of the pool. Raises Mismatch for a model that cannot be blended, or a context of one chunk."""
         blender = self._blender = self._blender or _blender(self.engine)
         borders = [0, *stage.borders([self._text(token) for token in ids]), len(ids)]
         chunks = [tuple(ids[start:stop]) for start, stop in pairwise(borders)]
         order = stage.order(len(chunks))
-        earlier = chunks[0] if order is None else tuple(token for at in order for token in chunks[at])
+        earlier = (
+            chunks[0] if order is None else tuple(token for at in order for token in chunks[at])
+        )
         pool = self._pool(stage, ids if order is not None else ())
         found = {chunk: _found(stage, pool, chunk) for chunk in chunks}
         missing = [chunk for chunk, piece in found.items() if piece is None]
         if missing:
             if order is None:
-                self._store_alone(pool, missing, lead=chunks[0][: stage.lead_tokens], first=chunks[0])
+                self._store_alone(
+                    pool, missing, lead=chunks[0][: stage.lead_tokens], first=chunks[0]
+                )
             else:
                 self._store_request(pool, [chunks[at] for at in order])
             found |= {chunk: _found(stage, pool, chunk) for chunk in missing}
@@ -84,10 +90,19 @@ class Blending:
             stored_tokens=tokens - sum(len(chunk) for chunk in chunks if chunk in missing),
             read_tokens=sum(len(chunk) for chunk in missing),
             prefix_tokens=next(
-                (at for at, pair in enumerate(zip(ids, earlier, strict=False)) if pair[0] != pair[1]), min(tokens, len(earlier))
+                (
+                    at
+                    for at, pair in enumerate(zip(ids, earlier, strict=False))
+                    if pair[0] != pair[1]
+                ),
+                min(tokens, len(earlier)),
             ),
-            flops=blend_flops(facts, rows=sum(map(len, made.rows)), pairs=made.pairs, layers=layers),
-            dense_flops=blend_flops(facts, rows=tokens * layers, pairs=dense_pairs(tokens, layers), layers=layers),
+            flops=blend_flops(
+                facts, rows=sum(map(len, made.rows)), pairs=made.pairs, layers=layers
+            ),
+            dense_flops=blend_flops(
+                facts, rows=tokens * layers, pairs=dense_pairs(tokens, layers), layers=layers
+            ),
         )
 
     def _text(self, token: int) -> str:
@@ -103,7 +118,12 @@ class Blending:
         return self._pools[key]
 
     def _store_alone(
-        self, pool: Pool, chunks: Sequence[tuple[int, ...]], *, lead: tuple[int, ...], first: tuple[int, ...]
+        self,
+        pool: Pool,
+        chunks: Sequence[tuple[int, ...]],
+        *,
+        lead: tuple[int, ...],
+        first: tuple[int, ...],
     ) -> None:
         """Read every chunk by itself after `lead`, which the first chunk begins with anyway, and keep it as if it began at position 0."""
         assert self._blender is not None
@@ -121,7 +141,9 @@ class Blending:
             at += len(chunk)
 
 
-def read_context(engine: Engine, method: Method, ids: Sequence[int], *, blending: Blending | None = None) -> Snapshot:
+def read_context(
+    engine: Engine, method: Method, ids: Sequence[int], *, blending: Blending | None = None
+) -> Snapshot:
     """The bare context as a method reads it: densely, by its pattern, or blended from chunks."""
     if isinstance(method.retrieval, Chunked):
         return (blending or Blending(engine)).read(ids, method.retrieval).snapshot
@@ -141,4 +163,8 @@ def _found(stage: Chunked, pool: Pool, chunk: tuple[int, ...]) -> Snapshot | Non
     hit = stage.lookup(pool, chunk)
     if hit is None:
         return None
-    return hit.snapshot if hit.snapshot.logical_tokens == hit.tokens else hit.snapshot.prefix(hit.tokens)
+    return (
+        hit.snapshot
+        if hit.snapshot.logical_tokens == hit.tokens
+        else hit.snapshot.prefix(hit.tokens)
+    )

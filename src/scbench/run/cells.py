@@ -38,7 +38,9 @@ class ModelFacts:
     dtype: str
     device: str  # its kind: "cpu", "cuda NVIDIA H200"
     engine: str  # engine, its version and those of the packages that do its arithmetic
-    settings: Mapping[str, object] = field(default_factory=dict)  # what else moves a number: attention kernel, chunk length, ...
+    settings: Mapping[str, object] = field(
+        default_factory=dict
+    )  # what else moves a number: attention kernel, chunk length, ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,13 @@ def canonical_json(value: object) -> str:
     1 and 1.0 stay apart: for a budget one may mean a token and the other everything. Raises BadConfig for what has no one spelling (NaN,
     infinity, sets, bytes, arbitrary objects), naming where it stands.
     """
-    text = json.dumps(_plain(value, "value"), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        _plain(value, "value"),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
     try:
         text.encode()
     except UnicodeEncodeError as err:
@@ -118,7 +126,9 @@ def cell_key(
             "protocol": replace(protocol, compress_after=protocol.compresses_after(mode)),
             "turns": turns,
             "code": code,
-            **({} if form is Form.FULL else {"form": form}),  # left out of full forms, so that their keys stay what they were
+            **(
+                {} if form is Form.FULL else {"form": form}
+            ),  # left out of full forms, so that their keys stay what they were
         }
     )
 
@@ -149,7 +159,14 @@ def cells(
                     yield cell
 
 
-def _cell(session: SessionFacts, mode: Mode, method: MethodFacts, model: ModelFacts, protocol: Protocol, turns: int) -> Cell:
+def _cell(
+    session: SessionFacts,
+    mode: Mode,
+    method: MethodFacts,
+    model: ModelFacts,
+    protocol: Protocol,
+    turns: int,
+) -> Cell:
     return Cell(
         task=session.task,
         length_tokens=session.length_tokens,

@@ -47,7 +47,9 @@ def cost_of(
         generation, together = way[0], [method for method in methods if _way(method) == way]
         try:
             seen = rewritten(session, generation) if generation.rewrites else session
-            talk = Conversation(seen, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens)
+            talk = Conversation(
+                seen, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens
+            )
         except ScbenchError as error:
             rows += [{"method": str(method), "failure": str(error)} for method in together]
             continue
@@ -57,7 +59,11 @@ def cost_of(
         for _ in range(repeats + 1):  # the first warms up
             if reads:
                 reads[-1].value.release()
-            reads.append(measured(engine.facts.device, read_context, engine, together[0], ids, blending=blending))
+            reads.append(
+                measured(
+                    engine.facts.device, read_context, engine, together[0], ids, blending=blending
+                )
+            )
         snapshot = reads[-1].value
         for method in together:
             try:
@@ -75,7 +81,12 @@ def _way(method: Method) -> tuple[Generation, frozenset[str], Retrieval | None]:
 
 
 def _row(
-    engine: Engine, snapshot: Snapshot, method: Method, query: Sequence[int], reads: Sequence[Measured[Snapshot]], repeats: int
+    engine: Engine,
+    snapshot: Snapshot,
+    method: Method,
+    query: Sequence[int],
+    reads: Sequence[Measured[Snapshot]],
+    repeats: int,
 ) -> dict[str, Any]:
     device = engine.facts.device
     forks = [measured(device, fork, snapshot, method) for _ in range(repeats + 1)][1:]
@@ -92,8 +103,16 @@ def _row(
             steps.append(mean(step.seconds for step in timed))
             loaded.append(child.loaded_bytes // max(1, child.steps))
             moved.append(child.moved_bytes // max(1, child.steps))
-    prefill, compress, warm = [one.seconds for one in reads], [one.seconds for one in forks], [one.seconds for one in first]
-    peaks = [*(one.peak_bytes for one in reads), *(one.peak_bytes for one in forks), *(one.peak_bytes for one in first)]
+    prefill, compress, warm = (
+        [one.seconds for one in reads],
+        [one.seconds for one in forks],
+        [one.seconds for one in first],
+    )
+    peaks = [
+        *(one.peak_bytes for one in reads),
+        *(one.peak_bytes for one in forks),
+        *(one.peak_bytes for one in first),
+    ]
     known_peaks = [peak for peak in peaks if peak is not None]
     tokens, shape = snapshot.logical_tokens, engine.facts.shape
     row: dict[str, Any] = {
@@ -106,7 +125,8 @@ def _row(
         "tpot_s": steps,
         "held_bytes": held_bytes,
         "formula_bytes": method.held_bytes(shape=shape, tokens=tokens),
-        "dense_bytes": 2 * shape.token_bytes // max(1, shape.dtype_bytes) * tokens + shape.recurrent_bytes,
+        "dense_bytes": 2 * shape.token_bytes // max(1, shape.dtype_bytes) * tokens
+        + shape.recurrent_bytes,
         "peak_bytes": max(known_peaks, default=None),
         "loaded_bytes": loaded,
         "moved_bytes": moved if method.loading.moves else None,

@@ -22,7 +22,12 @@ Play: TypeAlias = Generator[Feed, Tensor, None]
 
 
 def decode(
-    stream: Stream, logits_V: Tensor, *, tokenizer: Tokenizer, limit_tokens: int, stop_text: str | None
+    stream: Stream,
+    logits_V: Tensor,
+    *,
+    tokenizer: Tokenizer,
+    limit_tokens: int,
+    stop_text: str | None,
 ) -> Generator[Feed, Tensor, Answer]:
     """Greedy answer; nothing else in scbench appends generated tokens. The end token is never part of the answer.
 
@@ -53,7 +58,13 @@ class Lost:
     is_own: bool
 
 
-def drive(engine: Engine, plays: Sequence[Play], *, lanes: int, on_tokens: Callable[[int], None] | None = None) -> list[Lost]:
+def drive(
+    engine: Engine,
+    plays: Sequence[Play],
+    *,
+    lanes: int,
+    on_tokens: Callable[[int], None] | None = None,
+) -> list[Lost]:
     """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next.
 
     A forward that fails takes all plays in it down with it (their streams may be half written); they come back as `Lost` and the caller may
@@ -84,7 +95,9 @@ def drive(engine: Engine, plays: Sequence[Play], *, lanes: int, on_tokens: Calla
     return lost
 
 
-def _resume(at: int, play: Play, row: Tensor | None, running: list[tuple[int, Play, Feed]], lost: list[Lost]) -> None:
+def _resume(
+    at: int, play: Play, row: Tensor | None, running: list[tuple[int, Play, Feed]], lost: list[Lost]
+) -> None:
     try:
         feed = next(play) if row is None else play.send(row)
     except StopIteration:

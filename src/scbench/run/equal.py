@@ -20,7 +20,17 @@ from scbench.methods.contract import Dense, LoadAll, Method, OwnSession, Stage
 from scbench.methods.fork import fork
 from scbench.prompts import Conversation
 from scbench.run.cells import digest
-from scbench.run.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted, read, target, write
+from scbench.run.equal_table import (
+    BELOW,
+    MET,
+    OUT,
+    REFERENCE,
+    EqualBytes,
+    Fitted,
+    read,
+    target,
+    write,
+)
 from scbench.run.rewriting import rewritten
 from scbench.run.settings import Settings
 from scbench.run.suite import suite
@@ -29,7 +39,9 @@ from scbench.types import Mode, Protocol, Session
 SCAN = 256  # steps looked at on both sides where bytes do not simply grow with the knob: codes by whole groups, an index by its page size
 
 
-def solve_run(settings: Settings, engine: Engine, methods: Sequence[Method], about: object) -> list[EqualBytes]:
+def solve_run(
+    settings: Settings, engine: Engine, methods: Sequence[Method], about: object
+) -> list[EqualBytes]:
     """A solution per length, on its first session; one that the folder already has for the same sample, methods and `about` (model) is taken."""
     assert settings.equal_bytes is not None
     known = {one.key: one for one in read(settings.out)}
@@ -56,7 +68,11 @@ def solve_run(settings: Settings, engine: Engine, methods: Sequence[Method], abo
         )
         if len(found) == (len(settings.lengths_tokens) if settings.is_generated else 1):
             break
-    others = [one for one in known.values() if one.model in settings.models and one.model != engine.facts.name]
+    others = [
+        one
+        for one in known.values()
+        if one.model in settings.models and one.model != engine.facts.name
+    ]
     write(settings.out, [*others, *found.values()])
     return list(found.values())
 
@@ -103,7 +119,9 @@ def sixteen_bit_bytes(shape: CacheShape, tokens: int) -> int:
 class Sample:
     """A context, and the bytes methods hold of it. It is read once, densely: what is held does not depend on the pattern of the read."""
 
-    def __init__(self, engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol) -> None:
+    def __init__(
+        self, engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol
+    ) -> None:
         self.engine, self.session, self.protocol = engine, session, protocol
         self.needs = frozenset().union(*(method.needs for method in methods))
         self._ids: dict[object, Sequence[int]] = {}
@@ -120,7 +138,9 @@ class Sample:
                 except Mismatch:  # it would drop nothing: the whole context is what it holds, too much for any target below that
                     seen = self.session
             window = self.engine.facts.window_tokens
-            talk = Conversation(seen, self.engine.tokenizer, self.protocol, Mode.MULTI_REQUEST, window)
+            talk = Conversation(
+                seen, self.engine.tokenizer, self.protocol, Mode.MULTI_REQUEST, window
+            )
             self._ids[known] = talk.context.ids
         return self._ids[known]
 
@@ -139,7 +159,9 @@ class Sample:
 
     def expected(self, method: Method) -> int:
         """Bytes by the closed form."""
-        return method.held_bytes(shape=self.engine.facts.shape, tokens=len(self.ids(method.generation)))
+        return method.held_bytes(
+            shape=self.engine.facts.shape, tokens=len(self.ids(method.generation))
+        )
 
     def held(self, method: Method) -> int:
         """Bytes of a real fork. Raises Mismatch where this model or length refuses the method."""
@@ -148,7 +170,9 @@ class Sample:
         own_read = method.generation.goes_on  # a stream that goes on from how its context was read
         if not (method.generation.rewrites or own_read):
             return fork(self.snapshot, method).held_bytes()
-        own = self.engine.read(ids, needs=method.needs, pattern=method.generation if own_read else None)
+        own = self.engine.read(
+            ids, needs=method.needs, pattern=method.generation if own_read else None
+        )
         try:
             return fork(own, method).held_bytes()
         finally:
@@ -216,9 +240,15 @@ def _row(sample: Sample, method: Method, target_bytes: int) -> Fitted:
     asked = str(method)
     try:
         if asked == "dense":
-            return Fitted(asked=asked, played=asked, verdict=REFERENCE, held_bytes=sample.held(method))
+            return Fitted(
+                asked=asked, played=asked, verdict=REFERENCE, held_bytes=sample.held(method)
+            )
         stage = knob_stage(method)
-        return _unmoved(sample, method, target_bytes) if stage is None else _fitted(sample, method, stage, target_bytes)
+        return (
+            _unmoved(sample, method, target_bytes)
+            if stage is None
+            else _fitted(sample, method, stage, target_bytes)
+        )
     except ScbenchError as error:
         return Fitted(asked=asked, played=None, verdict=OUT, held_bytes=None, why=str(error))
 
@@ -227,7 +257,13 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
     """A method none of whose parameters changes what it holds."""
     asked, held = str(method), sample.held(method)
     if held <= target_bytes:
-        return Fitted(asked=asked, played=asked, verdict=BELOW, held_bytes=held, why="no parameter changes what it holds")
+        return Fitted(
+            asked=asked,
+            played=asked,
+            verdict=BELOW,
+            held_bytes=held,
+            why="no parameter changes what it holds",
+        )
     whole = "it holds the whole cache"
     if method.codec is not None or method.eviction is not None:
         whole = "no parameter changes what it holds"
@@ -242,18 +278,28 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
         whole = f"{method.retrieval} stores whole caches"
     elif not isinstance(method.generation, Dense):
         whole = f"{method.generation} changes how the context is read and not what is held of it"
-    return Fitted(asked=asked, played=None, verdict=OUT, held_bytes=held, why=f"{whole}: {_over(held, target_bytes)}")
+    return Fitted(
+        asked=asked,
+        played=None,
+        verdict=OUT,
+        held_bytes=held,
+        why=f"{whole}: {_over(held, target_bytes)}",
+    )
 
 
 def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> Fitted:
     ladder = ladder_of(sample, method, stage)
-    first = bisect_left(range(len(ladder)), True, key=lambda at: sample.accepts(ladder[at]))  # too small a budget is refused
+    first = bisect_left(
+        range(len(ladder)), True, key=lambda at: sample.accepts(ladder[at])
+    )  # too small a budget is refused
     if first == len(ladder):
         sample.held(ladder[first - 1])  # raises the reason
         raise Mismatch(f"{method} is refused at every setting of {stage.knob}")
     best = _highest(ladder, first, sample.expected, target_bytes)
     if best < first or (held := sample.held(ladder[best])) != sample.expected(ladder[best]):
-        best = _highest(ladder, first, sample.held, target_bytes, scan=0)  # the closed form is off: only forks count
+        best = _highest(
+            ladder, first, sample.held, target_bytes, scan=0
+        )  # the closed form is off: only forks count
         held = sample.held(ladder[max(best, first)])
     if best < first:
         why = f"{ladder[first]} holds least of its settings: {_over(held, target_bytes)}"
@@ -263,14 +309,31 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
     why = f"{stage.knob} cannot be set so that it holds more"
     if best + 1 < len(ladder) and (more := sample.expected(ladder[best + 1])) > target_bytes:
         why = f"{stage.knob} cannot be set closer: the next, {ladder[best + 1]}, would hold {more:,} bytes"
-    return Fitted(asked=str(method), played=str(ladder[best]), verdict=BELOW, held_bytes=held, why=why)
+    return Fitted(
+        asked=str(method), played=str(ladder[best]), verdict=BELOW, held_bytes=held, why=why
+    )
 
 
-def _highest(ladder: Ladder, first: int, size: Callable[[Method], int], target_bytes: int, *, scan: int = SCAN) -> int:
+def _highest(
+    ladder: Ladder,
+    first: int,
+    size: Callable[[Method], int],
+    target_bytes: int,
+    *,
+    scan: int = SCAN,
+) -> int:
     """The step from `first` on that holds most within the target; first - 1 if none does."""
     count = len(ladder) - first
-    best = first - 1 + bisect_left(range(count), True, key=lambda at: size(ladder[first + at]) > target_bytes)
-    if not ladder.values and scan and (ladder.method.codec is not None or not isinstance(ladder.method.loading, LoadAll)):
+    best = (
+        first
+        - 1
+        + bisect_left(range(count), True, key=lambda at: size(ladder[first + at]) > target_bytes)
+    )
+    if (
+        not ladder.values
+        and scan
+        and (ladder.method.codec is not None or not isinstance(ladder.method.loading, LoadAll))
+    ):
         near = range(max(first, best - scan), min(len(ladder), best + scan + 1))
         fitting = [(held, at) for at in near if (held := size(ladder[at])) <= target_bytes]
         return max(fitting)[1] if fitting else best

@@ -54,7 +54,11 @@ class EqualBytes:
     def gaps(self) -> list[str]:
         """A line for each method that is left out."""
         at = f"{self.length_tokens:,} tokens" if self.length_tokens else "the published lengths"
-        return [f"equal bytes at {at}: {row.asked} is left out: {row.why}" for row in self.rows if row.verdict == OUT]
+        return [
+            f"equal bytes at {at}: {row.asked} is left out: {row.why}"
+            for row in self.rows
+            if row.verdict == OUT
+        ]
 
 
 def target(share: str, reference_bytes: int) -> int:
@@ -81,7 +85,9 @@ def read(folder: Path) -> list[EqualBytes]:
     try:
         return [_read(one) for one in json.loads(path.read_bytes())]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
-        raise BadRecord(f"{str(path)!r} is damaged ({err!r}); remove it, the next run writes it again") from err
+        raise BadRecord(
+            f"{str(path)!r} is damaged ({err!r}); remove it, the next run writes it again"
+        ) from err
 
 
 def _read(one: dict[str, Any]) -> EqualBytes:

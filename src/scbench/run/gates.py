@@ -14,7 +14,10 @@ from scbench.run.suite import TokenCount
 from scbench.tasks import task
 from scbench.types import Form, Mode, Protocol
 
-SINKS, RECENT = 128, 256  # the window that the published gates were trained with, for texts that are long enough
+SINKS, RECENT = (
+    128,
+    256,
+)  # the window that the published gates were trained with, for texts that are long enough
 
 
 def window(length_tokens: int) -> tuple[int, int]:
@@ -29,7 +32,9 @@ def passkeys(engine: LocalEngine, *, length_tokens: int, seed: str) -> Sample:
     """
     tokenizer = engine.tokenizer
     kind = task("kv", Form(getattr(tokenizer, "form", Form.FULL)))
-    session = kind.make(seed=seed, target=length_tokens, turns=kind.turns, count=TokenCount(tokenizer))
+    session = kind.make(
+        seed=seed, target=length_tokens, turns=kind.turns, count=TokenCount(tokenizer)
+    )
     talk = Conversation(session, tokenizer, Protocol(), Mode.MULTI_TURN, engine.facts.window_tokens)
     prompts, rows = [talk.prompt(turn).ids for turn in range(len(session.turns))], list[int]()
     for turn, (asked, following) in enumerate(pairwise(prompts)):
@@ -48,9 +53,13 @@ def search_gates(
     on_step: Callable[[int, float], None] | None = None,
 ) -> tuple[HeadGates, Found]:
     """Gates of this model, ready to be written, and how well they were found. Raises as `engines.gate_search.search_gates`."""
-    samples = [passkeys(engine, length_tokens=length_tokens, seed=f"gates:{at}") for at in range(sessions)]
+    samples = [
+        passkeys(engine, length_tokens=length_tokens, seed=f"gates:{at}") for at in range(sessions)
+    ]
     sinks, recent = window(length_tokens)
-    found = search(engine, samples, sinks=sinks, recent=recent, steps=steps, rate=rate, on_step=on_step)
+    found = search(
+        engine, samples, sinks=sinks, recent=recent, steps=steps, rate=rate, on_step=on_step
+    )
     made = {
         "length_tokens": length_tokens,
         "sessions": sessions,

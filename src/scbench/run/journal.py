@@ -54,7 +54,12 @@ class _Book(Generic[T]):
     def __enter__(self: Self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -82,7 +87,9 @@ class Journal(_Book[Record]):
             raise
 
     def _note(self, record: Record, place: Place) -> None:
-        self._done.setdefault(record.key, {})[record.turn] = _Entry(place, record.failure is not None)
+        self._done.setdefault(record.key, {})[record.turn] = _Entry(
+            place, record.failure is not None
+        )
 
     def append(self, record: Record) -> None:
         """Put one turn on the disk. Raises CannotWrite (the journal is then as before), or BadRecord for what would not read back equal."""
@@ -102,16 +109,28 @@ class Journal(_Book[Record]):
     def done_turns(self, key: str, *, retry_failed: bool = False) -> dict[int, Record]:
         """The newest record of every turn of a cell, in turn order; with `retry_failed`, of those that were answered."""
         turns = sorted(self._done.get(key, {}).items())
-        return {turn: self.lines.read(entry.place) for turn, entry in turns if not (retry_failed and entry.is_failure)}
+        return {
+            turn: self.lines.read(entry.place)
+            for turn, entry in turns
+            if not (retry_failed and entry.is_failure)
+        }
 
     def missing_turns(self, cell: Cell, *, retry_failed: bool = False) -> tuple[int, ...]:
         """The turns of `cell` that have no record (with `retry_failed`: no answer), ascending; empty when the cell is done."""
         had = self._done.get(cell.key, {})
-        return tuple(turn for turn in range(cell.turns) if turn not in had or (retry_failed and had[turn].is_failure))
+        return tuple(
+            turn
+            for turn in range(cell.turns)
+            if turn not in had or (retry_failed and had[turn].is_failure)
+        )
 
     def count(self, keys: Collection[str] | None = None) -> tuple[int, int]:
         """(turns answered, turns failed), of these cells or of all."""
-        chosen = self._done if keys is None else {key: self._done[key] for key in keys if key in self._done}
+        chosen = (
+            self._done
+            if keys is None
+            else {key: self._done[key] for key in keys if key in self._done}
+        )
         failed = [entry.is_failure for turns in chosen.values() for entry in turns.values()]
         return failed.count(False), failed.count(True)
 
@@ -123,7 +142,8 @@ class Costs(_Book[dict[str, Any]]):
         super().__init__(folder, COSTS, dict[str, Any], lock)
         try:
             self._keys = {
-                _key_of(row, f"{str(self.lines.path)!r} line {line:,}: ") for line, (_, row) in enumerate(self.lines.places(), 1)
+                _key_of(row, f"{str(self.lines.path)!r} line {line:,}: ")
+                for line, (_, row) in enumerate(self.lines.places(), 1)
             }
         except BaseException:
             self.close()
@@ -134,7 +154,9 @@ class Costs(_Book[dict[str, Any]]):
         try:
             plain = _listed(msgspec.to_builtins(row, enc_hook=as_dict))
         except (TypeError, NotImplementedError) as err:
-            raise BadRecord(f"a cost row of type {type(row).__name__} cannot be written: {err}") from err
+            raise BadRecord(
+                f"a cost row of type {type(row).__name__} cannot be written: {err}"
+            ) from err
         key = _key_of(plain)
         self.lines.append(plain)
         self._keys.add(key)
@@ -154,7 +176,11 @@ def read_records(path: str | Path) -> Iterator[Record]:
 def read_costs(path: str | Path) -> Iterator[dict[str, Any]]:
     """Every row of the cost pass, like `read_records`; empty if a run folder has none."""
     file = _file(path, COSTS)
-    return iter(()) if file.parent == Path(path) and not file.exists() else read_lines(file, dict[str, Any])
+    return (
+        iter(())
+        if file.parent == Path(path) and not file.exists()
+        else read_lines(file, dict[str, Any])
+    )
 
 
 def current(records: Iterable[Record], plan: Collection[str] = ()) -> list[Record]:
@@ -173,7 +199,11 @@ def current(records: Iterable[Record], plan: Collection[str] = ()) -> list[Recor
     return [
         record
         for record in newest.values()
-        if (record.key in plan if (label := _label(record)) in planned else record.key == latest[label])
+        if (
+            record.key in plan
+            if (label := _label(record)) in planned
+            else record.key == latest[label]
+        )
     ]
 
 
@@ -184,15 +214,21 @@ def _label(record: Record) -> tuple[object, ...]:
 
 def _check(record: Record) -> None:
     if (record.answer is None) == (record.failure is None):
-        raise BadRecord(f"a record has either an answer or a failure; turn {record.turn} of {record.key} has both or neither")
+        raise BadRecord(
+            f"a record has either an answer or a failure; turn {record.turn} of {record.key} has both or neither"
+        )
     if not 0 <= record.turn < record.turns:
-        raise BadRecord(f"turn {record.turn} of {record.key} is outside its cell's {record.turns} turns")
+        raise BadRecord(
+            f"turn {record.turn} of {record.key} is outside its cell's {record.turns} turns"
+        )
 
 
 def _key_of(row: object, where: str = "") -> str:
     key = row.get("key") if isinstance(row, Mapping) else None
     if not isinstance(key, str):
-        raise BadRecord(f"{where}a cost row needs a text under 'key', so that a resumed pass knows what it has; got {row!r:.200}")
+        raise BadRecord(
+            f"{where}a cost row needs a text under 'key', so that a resumed pass knows what it has; got {row!r:.200}"
+        )
     return key
 
 

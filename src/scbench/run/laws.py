@@ -80,7 +80,10 @@ def full_budget_is_dense(engine: LocalEngine, method: Method) -> None:
     lossless = method.lossless(CONTEXT_TOKENS)
     ours = logits(engine, opened(engine, lossless), QUERY, (7,), (8,))
     dense = logits(engine, opened(engine, Method()), QUERY, (7,), (8,))
-    need(far(ours, dense) < 1e-3, f"{lossless} differs from dense by {far(ours, dense):.3g} in its logits (tolerance 1e-3)")
+    need(
+        far(ours, dense) < 1e-3,
+        f"{lossless} differs from dense by {far(ours, dense):.3g} in its logits (tolerance 1e-3)",
+    )
 
 
 @law("bytes held are those of the formula, and of the storages")
@@ -114,8 +117,14 @@ def forks_are_isolated(engine: LocalEngine, method: Method) -> None:
     grandchild = child.fork()
     logits(engine, grandchild, QUERY)
     again = logits(engine, base.fork(), QUERY, (9,))
-    need(far(alone, again) < 1e-5, f"{method}: using one fork moved another's logits by {far(alone, again):.3g}")
-    need(snapshot.digest() == seal, f"{method}: the snapshot's bytes changed while its forks were used")
+    need(
+        far(alone, again) < 1e-5,
+        f"{method}: using one fork moved another's logits by {far(alone, again):.3g}",
+    )
+    need(
+        snapshot.digest() == seal,
+        f"{method}: the snapshot's bytes changed while its forks were used",
+    )
 
 
 @law("requests do not depend on their order")
@@ -135,11 +144,17 @@ def the_future_stays_out(engine: LocalEngine, method: Method) -> None:
     logits(engine, one, QUERY)
     logits(engine, two, (*QUERY[:cut], *OTHER))
     for layer in base.layers:
-        k_one, k_two = (_newest(stream, layer, len(ids)) for stream, ids in ((one, QUERY), (two, (*QUERY[:cut], *OTHER))))
+        k_one, k_two = (
+            _newest(stream, layer, len(ids))
+            for stream, ids in ((one, QUERY), (two, (*QUERY[:cut], *OTHER)))
+        )
         if k_one is None or k_two is None:
             raise Idle("its tail does not keep the newest keys as they came")
         worst = far(k_one[:, :cut], k_two[:, :cut])
-        need(worst < 1e-5, f"{method}: tokens after the {cut}th moved its key in layer {layer} by {worst:.3g}")
+        need(
+            worst < 1e-5,
+            f"{method}: tokens after the {cut}th moved its key in layer {layer} by {worst:.3g}",
+        )
 
 
 def _newest(stream: Stream, layer: int, tokens: int) -> Tensor | None:
@@ -150,7 +165,9 @@ def _newest(stream: Stream, layer: int, tokens: int) -> Tensor | None:
 @law("chunks equal one piece")
 def chunks_are_one_piece(engine: LocalEngine, method: Method) -> None:
     if method.generation.one_shot:
-        raise Idle(f"{method.generation} needs all queries of a layer at once and is never read in chunks")
+        raise Idle(
+            f"{method.generation} needs all queries of a layer at once and is never read in chunks"
+        )
     whole = read(engine, method, context())
     before, engine.read_chunk_tokens = engine.read_chunk_tokens, 37
     try:
@@ -163,7 +180,9 @@ def chunks_are_one_piece(engine: LocalEngine, method: Method) -> None:
     )
     for layer in whole.layers:
         worst = far(whole.view(layer).k_HSD, pieces.view(layer).k_HSD)
-        need(worst < 1e-3, f"{method}: reading in chunks moved keys of layer {layer} by {worst:.3g}")
+        need(
+            worst < 1e-3, f"{method}: reading in chunks moved keys of layer {layer} by {worst:.3g}"
+        )
 
 
 @law("packing streams equals running each alone")
@@ -204,25 +223,39 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
     if method.eviction is None:
         raise Idle("nothing is evicted")
     if method.codec is not None or method.loading.category != "reference":
-        raise Idle("another stage stands between what is kept and what is read; the eviction is checked alone")
+        raise Idle(
+            "another stage stands between what is kept and what is read; the eviction is checked alone"
+        )
     snapshot = read(engine, method, context())
     stream = fork(snapshot, method)
     shape = engine.facts.shape
     draw = torch.Generator().manual_seed(1)
     q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.head_dim, generator=draw)
-    k_new, v_new = (torch.randn(shape.kv_heads, 3, shape.head_dim, generator=draw) for _ in range(2))
+    k_new, v_new = (
+        torch.randn(shape.kv_heads, 3, shape.head_dim, generator=draw) for _ in range(2)
+    )
     for layer, cache in stream.layers.items():
-        view, held = snapshot.view(layer), [stream.positions(layer, head) for head in range(shape.kv_heads)]
+        view, held = (
+            snapshot.view(layer),
+            [stream.positions(layer, head) for head in range(shape.kv_heads)],
+        )
         child = cache.fork()
         child.tail.append(k_new, v_new)
         parts = [store.attend(q_HGTD, scale=view.scale).partial for store in child.stores]
         parts.append(child.tail.attend(q_HGTD, scale=view.scale).partial)
         shares = torch.softmax(torch.stack([part.lse for part in parts]), dim=0).unsqueeze(-1)
-        out = sum((share * part.out for share, part in zip(shares, parts, strict=True)), torch.zeros_like(q_HGTD))
-        placed = method.eviction.gathered(view, held)[0] if ROTATION in method.needs else None  # keys that were moved
+        out = sum(
+            (share * part.out for share, part in zip(shares, parts, strict=True)),
+            torch.zeros_like(q_HGTD),
+        )
+        placed = (
+            method.eviction.gathered(view, held)[0] if ROTATION in method.needs else None
+        )  # keys that were moved
         for head, member in product(range(shape.kv_heads), range(shape.group)):
             kept, one = _kept_by(stream, layer, head, member), slice(member, member + 1)
-            keys = torch.cat([view.k_HSD[head, kept] if placed is None else placed[head], k_new[head]])
+            keys = torch.cat(
+                [view.k_HSD[head, kept] if placed is None else placed[head], k_new[head]]
+            )
             values = torch.cat([view.v_HSD[head, kept], v_new[head]])
             worst = far(out[head, one], _plainly(q_HGTD[head, one], keys, values, view.scale))
             need(
@@ -231,13 +264,20 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
             )
     dense = logits(engine, snapshot.fork(), QUERY)
     if len(stream.positions(next(iter(stream.layers)), 0)) < CONTEXT_TOKENS:
-        need(far(logits(engine, stream, QUERY), dense) > 1e-6, f"{method} freed entries and its logits are still exactly dense")
+        need(
+            far(logits(engine, stream, QUERY), dense) > 1e-6,
+            f"{method} freed entries and its logits are still exactly dense",
+        )
 
 
 def _kept_by(stream: Stream, layer: int, head: int, member: int) -> Tensor:
     """Positions that one query head of a KV head's group attends to, nothing having been appended yet."""
     first = next(iter(stream.layers[layer].stores), None)
-    return first.own_positions(head, member) if isinstance(first, QueryHeadStore) else stream.positions(layer, head)
+    return (
+        first.own_positions(head, member)
+        if isinstance(first, QueryHeadStore)
+        else stream.positions(layer, head)
+    )
 
 
 def _plainly(q_GTD: Tensor, k_SD: Tensor, v_SD: Tensor, scale: float) -> Tensor:
@@ -258,6 +298,8 @@ def examine(engine: LocalEngine, method: Method) -> dict[str, str]:
             found[statement] = f"idle: {why}"
         except ScbenchError as error:
             found[statement] = f"broken: {error}"
-        except Exception as error:  # a user's method may raise anything; the doctor reports it as what it is
+        except (
+            Exception
+        ) as error:  # a user's method may raise anything; the doctor reports it as what it is
             found[statement] = f"broken: {type(error).__name__}: {error}"
     return found

@@ -103,9 +103,13 @@ class LineFile(Generic[T]):
             line = msgspec.json.encode(row, enc_hook=as_dict)
             back = self.decode(line, 0)
         except (TypeError, ValueError, OverflowError, NotImplementedError, BadRecord) as err:
-            raise BadRecord(f"a {type(row).__name__} cannot be written to {str(self.path)!r}: {err}") from err
+            raise BadRecord(
+                f"a {type(row).__name__} cannot be written to {str(self.path)!r}: {err}"
+            ) from err
         if back != row:
-            raise BadRecord(f"a {type(row).__name__} for {str(self.path)!r} would not read back equal: {_difference(row, back)}")
+            raise BadRecord(
+                f"a {type(row).__name__} for {str(self.path)!r} would not read back equal: {_difference(row, back)}"
+            )
         return line + b"\n"
 
     def _check_ours(self) -> None:
@@ -115,7 +119,11 @@ class LineFile(Generic[T]):
             self._take_back()
         state = os.fstat(self._fd)
         if state.st_size != self._end or state.st_nlink == 0:
-            what = "removed or replaced" if state.st_nlink == 0 else f"changed from {self._end:,} to {state.st_size:,} bytes"
+            what = (
+                "removed or replaced"
+                if state.st_nlink == 0
+                else f"changed from {self._end:,} to {state.st_size:,} bytes"
+            )
             raise CannotWrite(
                 f"{str(self.path)!r} was {what} by another program during the run; leave it alone and give the same command again"
             )
@@ -126,7 +134,9 @@ class LineFile(Generic[T]):
             while todo:
                 todo = todo[os.write(self._fd, todo) :]
             os.fsync(self._fd)
-            self._end += len(data)  # inside the try: an interrupt just before or after leaves file and count in step
+            self._end += len(
+                data
+            )  # inside the try: an interrupt just before or after leaves file and count in step
         except OSError as err:
             kept = "Every line before it is whole and kept."
             with contextlib.suppress(OSError):
@@ -142,7 +152,9 @@ class LineFile(Generic[T]):
         try:
             os.ftruncate(self._fd, self._end)
         except OSError as err:
-            raise cannot_write(err, self.path, "The next start drops its torn last line and keeps the rest.") from err
+            raise cannot_write(
+                err, self.path, "The next start drops its torn last line and keeps the rest."
+            ) from err
         self._is_torn = False
 
     def close(self) -> None:
@@ -163,7 +175,11 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
 
 def decoder(path: Path, kind: type[T]) -> Callable[[bytes, int], T]:
     """A function from (bytes of a line, its number or 0) to a `kind`. It refuses fields it does not know: a newer scbench wrote them."""
-    known = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else None
+    known = (
+        {field.name for field in dataclasses.fields(kind)}
+        if dataclasses.is_dataclass(kind)
+        else None
+    )
     typed, keys = msgspec.json.Decoder(kind), msgspec.json.Decoder(dict[str, msgspec.Raw])
 
     def decode(line: bytes, number: int) -> T:
@@ -194,7 +210,9 @@ def scan(path: Path, decode: Callable[[bytes, int], T]) -> Iterator[tuple[Place,
                 yield Place(start, len(line)), decode(line, number)
                 start += len(line)
     except OSError as err:
-        raise BadConfig(f"{str(path)!r} cannot be read ({err.strerror}); name the folder that `scbench run` wrote") from err
+        raise BadConfig(
+            f"{str(path)!r} cannot be read ({err.strerror}); name the folder that `scbench run` wrote"
+        ) from err
 
 
 def _is_torn(decode: Callable[[bytes, int], object], tail: bytes, number: int) -> bool:
@@ -245,9 +263,16 @@ def _keep_torn(path: Path, tail: bytes) -> None:
 
 def _difference(row: object, back: object) -> str:
     if dataclasses.is_dataclass(row) and type(back) is type(row):
-        pairs = {field.name: (getattr(row, field.name), getattr(back, field.name)) for field in dataclasses.fields(row)}
+        pairs = {
+            field.name: (getattr(row, field.name), getattr(back, field.name))
+            for field in dataclasses.fields(row)
+        }
     elif isinstance(row, dict) and isinstance(back, dict):
         pairs = {str(key): (value, back.get(key)) for key, value in row.items()}
     else:
         return f"{row!r:.200} would become {back!r:.200}"
-    return "; ".join(f"{name} is {was!r:.200} and would become {now!r:.200}" for name, (was, now) in pairs.items() if was != now)
+    return "; ".join(
+        f"{name} is {was!r:.200} and would become {now!r:.200}"
+        for name, (was, now) in pairs.items()
+        if was != now
+    )

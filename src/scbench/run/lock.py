@@ -19,7 +19,12 @@ from scbench.errors import BadConfig, Busy
 from scbench.run.store import PART, cannot_write
 
 NAME = ".lock"
-_BUSY = {errno.EAGAIN, errno.EACCES, errno.EDEADLK, errno.EWOULDBLOCK}  # EDEADLK: what Windows says after its own retries
+_BUSY = {
+    errno.EAGAIN,
+    errno.EACCES,
+    errno.EDEADLK,
+    errno.EWOULDBLOCK,
+}  # EDEADLK: what Windows says after its own retries
 
 if sys.platform == "win32":
     import msvcrt
@@ -80,7 +85,9 @@ class Lock:
                     f"the run folder {str(self.folder)!r} cannot be locked ({err.strerror}), so two runs could mix their lines in it; "
                     "name a folder on a local disk"
                 ) from err
-            os.close(fd)  # its last holder removed the file between our open and our lock: take the new one
+            os.close(
+                fd
+            )  # its last holder removed the file between our open and our lock: take the new one
 
     def _sign(self, fd: int) -> None:
         with contextlib.suppress(
@@ -107,7 +114,12 @@ class Lock:
     def __enter__(self) -> Lock:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.release()
 
 

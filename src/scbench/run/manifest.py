@@ -38,7 +38,9 @@ PACKAGES = (
     "tree-sitter",
     "openai",
 )
-_SECRET = re.compile(r"(^|[-_])(api[-_]?key|key|token|secret|password|passwd|authorization)$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(^|[-_])(api[-_]?key|key|token|secret|password|passwd|authorization)$", re.IGNORECASE
+)
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
 _HIDDEN = "(left out)"
 
@@ -60,7 +62,11 @@ def manifest(
         "settings": _hide_values(plain),
         "defaults": sorted(plain.keys() - set(given)),
         "models": [],
-        "code": {"scbench": scbench.__version__, "rooms": dict(CODE_VERSIONS), "revision": revision()},
+        "code": {
+            "scbench": scbench.__version__,
+            "rooms": dict(CODE_VERSIONS),
+            "revision": revision(),
+        },
         "versions": versions(),
         "host": host(),
         "started": _now(),
@@ -98,7 +104,9 @@ def read(folder: str | Path) -> dict[str, Any]:
         held = json.loads(path.read_bytes())
         ok = held["format"] == FORMAT and all(isinstance(entry, dict) for entry in held["runs"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
-        raise BadRecord(f"{str(path)!r} is not a manifest ({err}); move it away, the records do not need it") from err
+        raise BadRecord(
+            f"{str(path)!r} is not a manifest ({err}); move it away, the records do not need it"
+        ) from err
     if not ok:
         raise BadRecord(
             f"{str(path)!r} has format {held['format']!r}, this version reads {FORMAT}; use the scbench that wrote it"
@@ -126,7 +134,10 @@ def revision() -> dict[str, Any] | None:
         or (commit := _git(here.parent, "rev-parse", "HEAD")) is None
     ):
         return None
-    return {"commit": commit, "is_changed": bool(_git(here.parent, "status", "--porcelain", "--untracked-files=no", "."))}
+    return {
+        "commit": commit,
+        "is_changed": bool(_git(here.parent, "status", "--porcelain", "--untracked-files=no", ".")),
+    }
 
 
 def host() -> dict[str, Any]:
@@ -136,7 +147,9 @@ def host() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "memory_bytes": _memory_bytes(),
         "threads": None if (torch := sys.modules.get("torch")) is None else torch.get_num_threads(),
         "accelerators": _accelerators(),
@@ -173,7 +186,9 @@ def _hide_values(value: Any, name: str = "") -> Any:
 def _plain(value: object) -> dict[str, Any]:
     if is_dataclass(value) and not isinstance(value, type):
         value = {f.name: getattr(value, f.name) for f in fields(value)}
-    assert isinstance(value, Mapping), f"settings and model facts are dataclasses or mappings, not {type(value).__name__}"
+    assert isinstance(value, Mapping), (
+        f"settings and model facts are dataclasses or mappings, not {type(value).__name__}"
+    )
     return {str(key): json.loads(canonical_json(_spelled(item))) for key, item in value.items()}
 
 
@@ -183,11 +198,17 @@ def _spelled(value: object) -> object:
         return str(value)
     if isinstance(value, list | tuple):
         return [_spelled(item) for item in value]
-    return {key: _spelled(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+    return (
+        {key: _spelled(item) for key, item in value.items()}
+        if isinstance(value, Mapping)
+        else value
+    )
 
 
 def _write(path: Path, runs: list[dict[str, Any]]) -> None:
-    text = json.dumps({"format": FORMAT, "runs": runs}, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        {"format": FORMAT, "runs": runs}, indent=1, ensure_ascii=False, allow_nan=False
+    )
     write_atomically(path, text.encode(errors="backslashreplace") + b"\n")
 
 
@@ -197,7 +218,13 @@ def _now() -> str:
 
 def _git(folder: Path, *words: str) -> str | None:
     try:
-        got = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True)
+        got = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return got.stdout.strip()
@@ -218,7 +245,10 @@ def _memory_bytes() -> int | None:
         installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
-    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+    for limit in (
+        Path("/sys/fs/cgroup/memory.max"),
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    ):
         try:
             return min(installed, int(limit.read_text()))
         except (OSError, ValueError):  # no such file, or "max"
@@ -233,4 +263,7 @@ def _accelerators() -> list[dict[str, Any]] | None:
     if not torch.cuda.is_available():
         return []
     cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    return [{"name": card.name, "memory_bytes": card.total_memory, "cuda": torch.version.cuda} for card in cards]
+    return [
+        {"name": card.name, "memory_bytes": card.total_memory, "cuda": torch.version.cuda}
+        for card in cards
+    ]

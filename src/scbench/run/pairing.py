@@ -25,7 +25,9 @@ def refusal(method: Method, shape: CacheShape, lengths_tokens: Sequence[int]) ->
     return first
 
 
-def check(methods: Sequence[Method], shapes: Mapping[str, CacheShape], lengths_tokens: Sequence[int]) -> None:
+def check(
+    methods: Sequence[Method], shapes: Mapping[str, CacheShape], lengths_tokens: Sequence[int]
+) -> None:
     """Raise Mismatch, before anything is computed, for a method that none of the models can take; `shapes` is by model name."""
     for method in methods:
         reasons = {name: refusal(method, shape, lengths_tokens) for name, shape in shapes.items()}

@@ -11,21 +11,29 @@ from scbench.methods.generation.head_patterns import Table
 from scbench.methods.generation.pattern_search import LEAST_BUDGET_TOKENS, Probe
 
 
-def search_patterns(engine: LocalEngine, ids: Sequence[int], *, budget_tokens: int | None = None) -> Table:
+def search_patterns(
+    engine: LocalEngine, ids: Sequence[int], *, budget_tokens: int | None = None
+) -> Table:
     """For every query head the candidate that keeps the most attention of `ids`, with that share as its score.
 
     After the search of MInference (arXiv 2407.02490). Ours compares candidates that see equally many keys a row (default: 1/32 of the tokens),
     scores rows drawn evenly from the second half, and writes down what it found; the published search renames A-shape and block-sparse winners.
     """
     tokens = len(ids)
-    budget = max(LEAST_BUDGET_TOKENS, rounded(DEFAULT_SHARE * tokens)) if budget_tokens is None else budget_tokens
+    budget = (
+        max(LEAST_BUDGET_TOKENS, rounded(DEFAULT_SHARE * tokens))
+        if budget_tokens is None
+        else budget_tokens
+    )
     if budget < LEAST_BUDGET_TOKENS or 2 * budget > tokens:
         raise Mismatch(
             f"patterns of {budget:,} keys a row cannot be told apart on {tokens:,} tokens; at least {LEAST_BUDGET_TOKENS} keys and twice as many "
             f"tokens are needed: give a text of {max(2 * LEAST_BUDGET_TOKENS, 2 * budget):,} tokens or more"
         )
     if not engine.facts.shape.attention_layers:
-        raise Mismatch(f"{engine.facts.name} has no attention layers, so its heads have no patterns")
+        raise Mismatch(
+            f"{engine.facts.name} has no attention layers, so its heads have no patterns"
+        )
     probe = Probe(budget)
     engine.read(ids, pattern=probe)
     return [probe.found[layer] for layer in sorted(probe.found)]

@@ -40,13 +40,26 @@ class PlanRow:
     refused: tuple[str, ...]  # methods that this length refuses, with the reason
 
 
-def plan(settings: Settings, methods: Sequence[Method], facts: ModelFacts, form: Form = Form.FULL) -> list[PlanRow]:
+def plan(
+    settings: Settings, methods: Sequence[Method], facts: ModelFacts, form: Form = Form.FULL
+) -> list[PlanRow]:
     """A row per task and length. Lengths of published data are not known before they are read and count as the first length given."""
     kinds = [task(name, form) for name in settings.tasks]
-    return [_row(settings, methods, facts, kind, form, length) for length in settings.lengths_tokens for kind in kinds]
+    return [
+        _row(settings, methods, facts, kind, form, length)
+        for length in settings.lengths_tokens
+        for kind in kinds
+    ]
 
 
-def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, kind: Task, form: Form, length: int) -> PlanRow:
+def _row(
+    settings: Settings,
+    methods: Sequence[Method],
+    facts: ModelFacts,
+    kind: Task,
+    form: Form,
+    length: int,
+) -> PlanRow:
     turns = settings.turns or kind.turns
     refused, fit = [], list[Method]()
     for method in methods:
@@ -57,16 +70,25 @@ def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, kind:
             refused.append(f"{method}: {error}")
     reads = len({method.generation for method in fit})
     cells = len(fit) * len(settings.modes) * settings.sessions
-    most = [MOST_ANSWER_TOKENS] * turns if form is Form.TINY else turn_limits(kind.name, kind.subtasks, turns)
+    most = (
+        [MOST_ANSWER_TOKENS] * turns
+        if form is Form.TINY
+        else turn_limits(kind.name, kind.subtasks, turns)
+    )
     limits = [min(limit, settings.max_new_tokens or limit) for limit in most]
     decode_tokens = len(fit) * len(settings.modes) * settings.sessions * sum(limits)
     extends = len(fit) * len(settings.modes) * settings.sessions * turns * QUERY_TOKENS
     flops = settings.sessions * reads * read_flops(facts, length) + 2.0 * facts.params * (
         decode_tokens * ANSWERED_SHARE + extends
     )
-    held = sum(method.held_bytes(shape=facts.shape, tokens=length) for method in fit if method.compression)
+    held = sum(
+        method.held_bytes(shape=facts.shape, tokens=length) for method in fit if method.compression
+    )
     tails = (
-        len(fit) * facts.shape.token_bytes * (QUERY_TOKENS + max(limits)) * (1 + turns * (Mode.MULTI_REQUEST in settings.modes))
+        len(fit)
+        * facts.shape.token_bytes
+        * (QUERY_TOKENS + max(limits))
+        * (1 + turns * (Mode.MULTI_REQUEST in settings.modes))
     )
     return PlanRow(
         task=kind.name,
@@ -85,7 +107,16 @@ def _row(settings: Settings, methods: Sequence[Method], facts: ModelFacts, kind:
 
 def turn_limits(name: str, subtasks: Sequence[str], turns: int) -> list[int]:
     """Most new tokens of each turn, by sub-task (spec section 2.6.5)."""
-    limit = {"kv": 150, "prefix_suffix": 150, "vt": 30, "repoqa": 1024, "mf": 16, "many_shot": 10, "summary": 800, "passkey": 16}
+    limit = {
+        "kv": 150,
+        "prefix_suffix": 150,
+        "vt": 30,
+        "repoqa": 1024,
+        "mf": 16,
+        "many_shot": 10,
+        "summary": 800,
+        "passkey": 16,
+    }
     return [limit.get(subtasks[turn % len(subtasks)], 40) for turn in range(turns)]
 
 
@@ -110,10 +141,14 @@ def gemm_flops_per_s(device: str = "cpu") -> float:
     return best
 
 
-def expected_seconds(rows: Sequence[PlanRow], facts: ModelFacts, settings: Settings, flops_per_s: float) -> float:
+def expected_seconds(
+    rows: Sequence[PlanRow], facts: ModelFacts, settings: Settings, flops_per_s: float
+) -> float:
     """Seconds of the quality pass, from the measured GEMM rate; an estimate, good to a factor of about two."""
     total = 0.0
     for row in rows:
         read = row.read_tokens / max(1, row.length_tokens) * read_flops(facts, row.length_tokens)
-        total += read / (READ_EFFICIENCY * flops_per_s) + (row.flops - read) / (DECODE_EFFICIENCY * flops_per_s)
+        total += read / (READ_EFFICIENCY * flops_per_s) + (row.flops - read) / (
+            DECODE_EFFICIENCY * flops_per_s
+        )
     return total

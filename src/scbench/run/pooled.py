@@ -63,7 +63,11 @@ class PooledReads:
         """A pool of its own that holds the context, read now unless a shared folder has it."""
         pool = method.retrieval.prefix_pool(made_by(engine, method), engine.facts.device)
         reads = cls(engine, method, tuple(context_ids), read_context, pool, on_tokens)
-        wanted = len(context_ids) if reads.carries is not None else len(context_ids) // pool.block_tokens * pool.block_tokens
+        wanted = (
+            len(context_ids)
+            if reads.carries is not None
+            else len(context_ids) // pool.block_tokens * pool.block_tokens
+        )
         if pool.held_tokens(reads.context_ids, carrying=reads.carries) < wanted:
             reads.put(read_context())
         return reads
@@ -76,12 +80,20 @@ class PooledReads:
     @property
     def carries(self) -> frozenset[str] | None:
         """What stored prefixes must carry to be of use; None if any block is."""
-        return self.method.needs - {ROTATION} if self.acts or not isinstance(self.method.generation, Dense) else None
+        return (
+            self.method.needs - {ROTATION}
+            if self.acts or not isinstance(self.method.generation, Dense)
+            else None
+        )
 
     def get(self, ids: Sequence[int]) -> tuple[Snapshot, Served]:
         """The prefix `ids` (the context, or a prompt that begins with it), and what of it was served."""
         is_context = len(ids) == len(self.context_ids)
-        hit = self.pool.lookup(ids, carrying=self.carries, leave_tokens=0 if is_context and self.carries is not None else 1)
+        hit = self.pool.lookup(
+            ids,
+            carrying=self.carries,
+            leave_tokens=0 if is_context and self.carries is not None else 1,
+        )
         if hit is not None and self.carries is not None and hit.tokens < len(self.context_ids):
             hit = None
         if hit is not None:
@@ -94,7 +106,9 @@ class PooledReads:
         if base is not None and base.logical_tokens == len(ids):
             return self._turning(base), served
         rest = ids[base.logical_tokens if base else 0 :]
-        snapshot = self.engine.read(rest, needs=self.method.needs, base=base, on_tokens=self.on_tokens)
+        snapshot = self.engine.read(
+            rest, needs=self.method.needs, base=base, on_tokens=self.on_tokens
+        )
         self.put(snapshot)
         return snapshot, served
 
@@ -105,7 +119,9 @@ class PooledReads:
             return snapshot
         if self.probe is None:
             self.probe = self.engine.read(snapshot.ids[:1], needs=needs)
-        return replace(snapshot, rotate=self.probe.rotate, missing={**snapshot.missing, **self.probe.missing})
+        return replace(
+            snapshot, rotate=self.probe.rotate, missing={**snapshot.missing, **self.probe.missing}
+        )
 
     def put(self, snapshot: Snapshot) -> None:
         """Store a prefix with no more of its observations than the method needs, so that bytes do not depend on what else is in the grid."""
@@ -114,9 +130,15 @@ class PooledReads:
         if self.carries is None:
             self.pool.put(snapshot)
             return
-        names = {name for need in self.carries for name in (MOMENTS if FIELDS[need] in MOMENTS else (FIELDS[need],))}
+        names = {
+            name
+            for need in self.carries
+            for name in (MOMENTS if FIELDS[need] in MOMENTS else (FIELDS[need],))
+        }
         hidden: dict[str, int | None] = {
-            f.name: 0 if f.name == "query_rows" else None for f in fields(Observed) if f.name not in names
+            f.name: 0 if f.name == "query_rows" else None
+            for f in fields(Observed)
+            if f.name not in names
         }
         seen = {layer: replace(one, **hidden) for layer, one in snapshot.observed.items()}  # type: ignore[arg-type]
         missing = {need: why for need, why in snapshot.missing.items() if need in self.carries}
@@ -139,7 +161,9 @@ def hit_seconds(
             found, served = reads.get(prompt_ids)
             return found.logits_V, served
         found, served = reads.get(reads.context_ids)
-        return engine.advance([Feed(fork(found, method), prompt_ids[found.logical_tokens :])])[0], served
+        return engine.advance([Feed(fork(found, method), prompt_ids[found.logical_tokens :])])[
+            0
+        ], served
 
     def timed(on_disk: bool) -> list[float] | None:
         seconds = []
@@ -157,7 +181,10 @@ def hit_seconds(
 
     try:
         memory = timed(False)
-        return {"ttft_warm_s": memory, "ttft_disk_s": None if reads.pool.disk is None else timed(True)}
+        return {
+            "ttft_warm_s": memory,
+            "ttft_disk_s": None if reads.pool.disk is None else timed(True),
+        }
     finally:
         reads.close()
 
@@ -174,7 +201,10 @@ def made_by(engine: Engine, method: Method) -> str:
         "positions": "K as the model turned it, from position 0",
         "read": "dense" if is_dense else str(generation),
         "read_source": "" if is_dense else Method(generation=generation).source_digest,
-        "code": {"scbench": VERSION, **{room: CODE_VERSIONS[room] for room in ("kv", "kernels", "engines", "methods")}},
+        "code": {
+            "scbench": VERSION,
+            **{room: CODE_VERSIONS[room] for room in ("kv", "kernels", "engines", "methods")},
+        },
         "packages": {"torch": torch.__version__, "transformers": version("transformers")},
     }
     return json.dumps(said, sort_keys=True)
@@ -182,7 +212,11 @@ def made_by(engine: Engine, method: Method) -> str:
 
 def refuse_timing(method: Method, after: CompressAfter) -> None:
     """Raise Mismatch for a read that no stored context can begin."""
-    if method.retrieval.pooled and after is CompressAfter.FIRST_QUERY and not method.generation.prefix_stable:
+    if (
+        method.retrieval.pooled
+        and after is CompressAfter.FIRST_QUERY
+        and not method.generation.prefix_stable
+    ):
         raise Mismatch(
             f"{method.generation} reads the context together with the first query here, so {method.retrieval} has no stored context to "
             "begin with; use compress_after=context, or leave one of them out"

@@ -19,7 +19,9 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 QUIET_S = 3.0  # a job that ends sooner shows nothing
-LINE_EVERY_S = 10.0  # without a terminal: at most one line in this time, and fewer as the hours go by
+LINE_EVERY_S = (
+    10.0  # without a terminal: at most one line in this time, and fewer as the hours go by
+)
 _TICK_S = 0.5
 _RECENT = 32  # advances that the recent speed looks back on; several may end in one instant
 
@@ -53,7 +55,9 @@ class Progress:
         self._quiet, self._clock, self._ticks = quiet, clock, ticks
         self._lock = threading.RLock()
         self._started_s = self._last_s = self._line_s = clock()
-        self._recent: deque[tuple[float, float]] = deque([(self._started_s, 0.0)], maxlen=_RECENT)  # (when, units done by then)
+        self._recent: deque[tuple[float, float]] = deque(
+            [(self._started_s, 0.0)], maxlen=_RECENT
+        )  # (when, units done by then)
         self._doing = ""
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -94,9 +98,15 @@ class Progress:
                 return None
             overall = (self._last_s - self._started_s) / self.done_units
             then_s, then_units = self._recent[0]
-            recent = (self._last_s - then_s) / (self.done_units - then_units) if self.done_units > then_units else overall
+            recent = (
+                (self._last_s - then_s) / (self.done_units - then_units)
+                if self.done_units > then_units
+                else overall
+            )
             waited_s = self._clock() - self._last_s  # part of the work under way is done by now
-            return max((overall + recent) / 2 * (self.total_units - self.done_units) - waited_s, 0.0)
+            return max(
+                (overall + recent) / 2 * (self.total_units - self.done_units) - waited_s, 0.0
+            )
 
     def tick(self) -> None:
         """Bring the display up to date; a thread calls this twice a second."""
@@ -121,14 +131,22 @@ class Progress:
 
     @property
     def percent(self) -> float:
-        return 100.0 if self.total_units <= 0 else min(100.0 * self.done_units / self.total_units, 100.0)
+        return (
+            100.0
+            if self.total_units <= 0
+            else min(100.0 * self.done_units / self.total_units, 100.0)
+        )
 
     def _draw(self) -> None:
         if self._bar is None:
             columns = TextColumn("{task.fields[line]}", markup=False), BarColumn()
             # rich would send our stdout to the bar's stderr, even where stdout is a file
             self._bar = Bar(
-                *columns, console=self._console, auto_refresh=False, transient=True, redirect_stdout=sys.stdout.isatty()
+                *columns,
+                console=self._console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=sys.stdout.isatty(),
             )
             self._task = self._bar.add_task("", total=100.0, line="")
             self._bar.start()
@@ -138,7 +156,10 @@ class Progress:
     def _show(self, draw: Callable[[], None]) -> None:
         try:
             draw()
-        except (OSError, ValueError):  # stderr is closed or its pipe is broken: a run does not end for want of a spectator
+        except (
+            OSError,
+            ValueError,
+        ):  # stderr is closed or its pipe is broken: a run does not end for want of a spectator
             self._quiet = True
 
     def _print(self, text: str) -> None:
@@ -154,7 +175,12 @@ class Progress:
         while not self._over.wait(_TICK_S):
             self.tick()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
@@ -164,7 +190,11 @@ class Progress:
             passed_s = self._clock() - self._started_s
             if self._quiet or passed_s < QUIET_S:
                 return
-            end = f"done in {spell_s(passed_s)}" if kind is None else f"stopped at {self.percent:.0f} % after {spell_s(passed_s)}"
+            end = (
+                f"done in {spell_s(passed_s)}"
+                if kind is None
+                else f"stopped at {self.percent:.0f} % after {spell_s(passed_s)}"
+            )
             self._show(lambda: self._print(f"{self.what} {end}"))
 
 

@@ -20,7 +20,9 @@ def needles_of(sessions: Sequence[Session]) -> dict[str, list[tuple[str, str]]]:
     for session in sessions:
         for turn in session.turns:
             if turn.task == "repoqa" and turn.wanted.name is not None:
-                found.setdefault(turn.wanted.repo or "", []).append((turn.wanted.golds[0], turn.wanted.name))
+                found.setdefault(turn.wanted.repo or "", []).append(
+                    (turn.wanted.golds[0], turn.wanted.name)
+                )
     return found
 
 
@@ -45,7 +47,15 @@ def answered(
         prompt_tokens=prompt_tokens,
         answer=answer,
         strict=grade(asked.task, answer.text, asked.wanted, rule="strict"),
-        official=grade(asked.task, answer.text, asked.wanted, rule="official", needles=near, within=session.task, mode=cell.mode),
+        official=grade(
+            asked.task,
+            answer.text,
+            asked.wanted,
+            rule="official",
+            needles=near,
+            within=session.task,
+            mode=cell.mode,
+        ),
         cost=cost,
         truncated_tokens=talk.truncated_tokens,
         evidence_survives=talk.evidence_survives(turn),
@@ -57,7 +67,10 @@ def answered(
 def failed(cell: Cell, session: Session, turn: int, failure: Failure) -> Record:
     """The record of a turn that has no answer: a gap under both rules, never a zero."""
     blank = _blank(cell, session, turn)
-    strict, official = replace(blank.strict, why=failure.kind), replace(blank.official, why=failure.kind)
+    strict, official = (
+        replace(blank.strict, why=failure.kind),
+        replace(blank.official, why=failure.kind),
+    )
     return replace(blank, failure=failure, strict=strict, official=official)
 
 

@@ -11,8 +11,16 @@ from scbench.types import Role, Session, Span
 
 def rewritten(session: Session, generation: Generation) -> Session:
     """The session with only `kept_ranges` of its context; evidence spans move and shrink with it. Its digest stays: it is the same session."""
-    borders = [0, *(at for pair in generation.kept_ranges(session.context) for at in pair), len(session.context)]
-    gone = [(start, stop) for start, stop in zip(borders[::2], borders[1::2], strict=True) if start < stop]
+    borders = [
+        0,
+        *(at for pair in generation.kept_ranges(session.context) for at in pair),
+        len(session.context),
+    ]
+    gone = [
+        (start, stop)
+        for start, stop in zip(borders[::2], borders[1::2], strict=True)
+        if start < stop
+    ]
     return without_ranges(session, gone)
 
 
@@ -23,4 +31,6 @@ def evidence_left(before: Session, after: Session, turn: int) -> float:
 
 
 def _characters(evidence: Sequence[Span]) -> int:
-    return sum(span.stop - span.start for span in evidence if span.role in (Role.ANSWER, Role.SUPPORT))
+    return sum(
+        span.stop - span.start for span in evidence if span.role in (Role.ANSWER, Role.SUPPORT)
+    )

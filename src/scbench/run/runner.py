@@ -13,7 +13,16 @@ from scbench.errors import ScbenchError
 from scbench.methods import parse
 from scbench.methods.contract import Method
 from scbench.run import equal_table, manifest, pairing
-from scbench.run.cells import CodeFacts, MethodFacts, ModelFacts, SessionFacts, canonical_json, cells, digest, keep_plan
+from scbench.run.cells import (
+    CodeFacts,
+    MethodFacts,
+    ModelFacts,
+    SessionFacts,
+    canonical_json,
+    cells,
+    digest,
+    keep_plan,
+)
 from scbench.run.costs import cost_of
 from scbench.run.equal import solve_run
 from scbench.run.journal import Costs, Journal
@@ -37,11 +46,17 @@ class Outcome:
     outcome: str  # complete, interrupted
     turns_answered: int = 0
     turns_failed: int = 0
-    gaps: list[str] = field(default_factory=list)  # sessions that could not be made, each with its reason
-    does_not_apply: list[str] = field(default_factory=list)  # methods that a model cannot take, each with its reason
+    gaps: list[str] = field(
+        default_factory=list
+    )  # sessions that could not be made, each with its reason
+    does_not_apply: list[str] = field(
+        default_factory=list
+    )  # methods that a model cannot take, each with its reason
 
 
-def run(settings: Settings, engines: Iterable[Engine], *, given: Sequence[str] = (), quiet: bool = False) -> Outcome:
+def run(
+    settings: Settings, engines: Iterable[Engine], *, given: Sequence[str] = (), quiet: bool = False
+) -> Outcome:
     """Play what the folder lacks of the grid, model by model; append every turn as it ends.
 
     `engines` are those of `settings.models`, in any order; each is let go before the next is taken, so a generator may load them one by one.
@@ -49,13 +64,19 @@ def run(settings: Settings, engines: Iterable[Engine], *, given: Sequence[str] =
     run holds the folder, CannotWrite if the disk is full: what was written stays, and the same command resumes.
     """
     methods = [parse(text) for text in settings.methods]
-    with Lock(settings.out) as lock, Journal(settings.out, lock) as journal, Costs(settings.out, lock) as costs:
+    with (
+        Lock(settings.out) as lock,
+        Journal(settings.out, lock) as journal,
+        Costs(settings.out, lock) as costs,
+    ):
         index = manifest.begin(settings.out, manifest.manifest(_plain(settings), given=given))
         found, planned = Outcome(settings=settings, outcome="failed"), list[Cell]()
         try:
             for engine in engines:
                 state = _Run(settings, engine, methods, journal, costs, planned, found)
-                manifest.add_model(settings.out, index, engine.facts, form=state.form, does_not_apply=state.others)
+                manifest.add_model(
+                    settings.out, index, engine.facts, form=state.form, does_not_apply=state.others
+                )
                 state.everything(quiet=quiet)
                 del state, engine
             found.outcome = "complete"
@@ -64,7 +85,11 @@ def run(settings: Settings, engines: Iterable[Engine], *, given: Sequence[str] =
         finally:
             keep_plan(settings.out, planned)
             found.turns_answered, found.turns_failed = journal.count({cell.key for cell in planned})
-            told = {name: value for name, value in asdict(found).items() if name not in ("settings", "outcome")}
+            told = {
+                name: value
+                for name, value in asdict(found).items()
+                if name not in ("settings", "outcome")
+            }
             manifest.end(settings.out, index, found.outcome, **told)
     return found
 
@@ -72,11 +97,15 @@ def run(settings: Settings, engines: Iterable[Engine], *, given: Sequence[str] =
 def model_facts(engine: Engine) -> ModelFacts:
     """What of the model and its engine can move a number, for cell keys."""
     facts, tokenizer = engine.facts, engine.tokenizer
-    versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    versions = " ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers")
+    )
     return ModelFacts(
         name=facts.name,
         weights_digest=facts.weights_digest,
-        tokenizer_digest=digest({"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}),
+        tokenizer_digest=digest(
+            {"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}
+        ),
         template_digest=tokenizer.template_digest,
         dtype=facts.dtype,
         device=facts.device,
@@ -103,32 +132,53 @@ class _Run:
     ) -> None:
         self.settings, self.engine, self.facts = settings, engine, model_facts(engine)
         self.journal, self.costs, self.cells = journal, costs, planned
-        self.name = engine.facts.name if len(settings.models) > 1 else ""  # for messages, where there are several
+        self.name = (
+            engine.facts.name if len(settings.models) > 1 else ""
+        )  # for messages, where there are several
         self.form = settings.form_of(engine.tokenizer)
         fit, self.others = pairing.apart(methods, engine.facts.shape, settings.lengths_tokens)
-        found.does_not_apply += [f"{engine.facts.name}: {', '.join(names)}: {why}" for why, names in self.others.items()]
+        found.does_not_apply += [
+            f"{engine.facts.name}: {', '.join(names)}: {why}" for why, names in self.others.items()
+        ]
         self._take(fit)
         self.sessions = SessionStore(settings.out)
         self.gaps = found.gaps
         trained = engine.facts.trained_tokens
-        self.marks = (BEYOND_TRAINED,) if trained is not None and engine.facts.window_tokens > trained else ()
+        self.marks = (
+            (BEYOND_TRAINED,)
+            if trained is not None and engine.facts.window_tokens > trained
+            else ()
+        )
         self._costed: dict[int, int] = {}  # length -> sessions measured
 
     def _take(self, methods: Sequence[Method]) -> None:
         self.methods = list(methods)
         self.by_spelling = {str(method): method for method in methods}
         self.method_facts = {
-            str(m): MethodFacts(spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}) for m in methods
+            str(m): MethodFacts(
+                spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}
+            )
+            for m in methods
         }
-        self._at_length: dict[int, tuple[str, ...]] = {}  # spellings, where lengths have methods of their own
+        self._at_length: dict[
+            int, tuple[str, ...]
+        ] = {}  # spellings, where lengths have methods of their own
 
     def _facts_at(self, length_tokens: int) -> list[MethodFacts]:
-        return [self.method_facts[spelling] for spelling in self._at_length.get(length_tokens, tuple(self.method_facts))]
+        return [
+            self.method_facts[spelling]
+            for spelling in self._at_length.get(length_tokens, tuple(self.method_facts))
+        ]
 
     def _equalise(self) -> None:
         """Put methods that hold equal bytes, length by length, in the place of those that were asked for."""
         found = solve_run(self.settings, self.engine, self.methods, self.facts)
-        self._take([parse(spelling) for spelling in dict.fromkeys(text for one in found for text in one.methods)])
+        self._take(
+            [
+                parse(spelling)
+                for spelling in dict.fromkeys(text for one in found for text in one.methods)
+            ]
+        )
         self._at_length = {one.length_tokens: one.methods for one in found}
         for line in [line for one in found for line in one.gaps]:
             self._gap(line)
@@ -216,7 +266,9 @@ class _Run:
         if not todo:
             return None
         done = self.journal.done_turns(cell.key, retry_failed=self.settings.retry_failed)
-        answers = {turn: record.answer.text for turn, record in done.items() if record.answer is not None}
+        answers = {
+            turn: record.answer.text for turn, record in done.items() if record.answer is not None
+        }
         return Job(cell, self.by_spelling[cell.method], todo, answers)
 
     def _cost(self, item: Item, progress: Progress) -> None:
@@ -232,13 +284,23 @@ class _Run:
             "repeats": self.settings.cost_repeats,
             "protocol": self.settings.protocol,
         }
-        keys = {facts.spelling: digest({**about, "method": facts}) for facts in self._facts_at(length)}
-        wanted = [self.by_spelling[spelling] for spelling, key in keys.items() if key not in self.costs]
+        keys = {
+            facts.spelling: digest({**about, "method": facts}) for facts in self._facts_at(length)
+        }
+        wanted = [
+            self.by_spelling[spelling] for spelling, key in keys.items() if key not in self.costs
+        ]
         if not wanted:
             return
         progress.step(f"cost pass, {item.label}")
         try:
-            rows = cost_of(self.engine, item.session, wanted, self.settings.protocol, repeats=self.settings.cost_repeats)
+            rows = cost_of(
+                self.engine,
+                item.session,
+                wanted,
+                self.settings.protocol,
+                repeats=self.settings.cost_repeats,
+            )
         except ScbenchError as error:
             self._gap(f"cost pass, {item.label}: {error}")
             return
@@ -254,5 +316,7 @@ class _Run:
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(canonical_json({**asdict(settings), "out": str(settings.out)}))
+    plain: dict[str, Any] = json.loads(
+        canonical_json({**asdict(settings), "out": str(settings.out)})
+    )
     return plain

@@ -28,7 +28,18 @@ from scbench.run.decode import Play, decode, drive
 from scbench.run.pooled import PooledReads, Served, refuse_timing
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import evidence_left, rewritten
-from scbench.types import Cell, CompressAfter, Cost, Failure, History, Mode, Protocol, Record, Role, Session
+from scbench.types import (
+    Cell,
+    CompressAfter,
+    Cost,
+    Failure,
+    History,
+    Mode,
+    Protocol,
+    Record,
+    Role,
+    Session,
+)
 
 LANES = 48  # plays advanced together; more wait
 
@@ -57,7 +68,11 @@ class SessionRun:
         on_tokens: Callable[[int], None] | None = None,
         lanes: int = LANES,
     ) -> None:
-        self.engine, self.session, self.protocol = engine, capped(session, protocol.max_new_tokens), protocol
+        self.engine, self.session, self.protocol = (
+            engine,
+            capped(session, protocol.max_new_tokens),
+            protocol,
+        )
         self.emit, self.needles, self.on_tokens, self.lanes = emit, needles, on_tokens, lanes
         self._conversations: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
         self._rewritten: dict[Generation, Session] = {}
@@ -85,12 +100,19 @@ class SessionRun:
                 plays += [(job, turns, make) for turns, make in self._plays(job)]
             except Exception as error:
                 self._fail(job, error, frozenset(job.todo))
-        lost = drive(self.engine, [make() for _, _, make in plays], lanes=self.lanes, on_tokens=self.on_tokens)
+        lost = drive(
+            self.engine,
+            [make() for _, _, make in plays],
+            lanes=self.lanes,
+            on_tokens=self.on_tokens,
+        )
         for one in lost:
             job, turns, make = plays[one.at]
             if one.is_own:
                 self._fail(job, one.error, turns)
-        for one in lost:  # a shared forward failed: alone, each either works or fails for a reason of its own
+        for one in (
+            lost
+        ):  # a shared forward failed: alone, each either works or fails for a reason of its own
             job, turns, make = plays[one.at]
             if not one.is_own:
                 for again in drive(self.engine, [make()], lanes=1):
@@ -111,7 +133,11 @@ class SessionRun:
         if key not in self._conversations:
             try:
                 made: Conversation | ScbenchError = Conversation(
-                    session, self.engine.tokenizer, self.protocol, mode, self.engine.facts.window_tokens
+                    session,
+                    self.engine.tokenizer,
+                    self.protocol,
+                    mode,
+                    self.engine.facts.window_tokens,
                 )
             except ScbenchError as error:
                 made = error
@@ -126,7 +152,9 @@ class SessionRun:
         everything = frozenset(job.todo)
         talk = self.conversation(job.cell.mode, job.method.generation)
         after = self.protocol.compresses_after(job.cell.mode)
-        tokens = len(talk.context.ids) if after is CompressAfter.CONTEXT else len(talk.prompt(0).ids)
+        tokens = (
+            len(talk.context.ids) if after is CompressAfter.CONTEXT else len(talk.prompt(0).ids)
+        )
         job.method.check(shape=self.engine.facts.shape, tokens=tokens)
         if job.method.retrieval.pooled:
             refuse_timing(job.method, after)
@@ -134,19 +162,29 @@ class SessionRun:
         if job.cell.mode is Mode.MULTI_TURN and self.protocol.history is not History.NONE:
             return [(everything, lambda: self._multi_turn(job, talk, after))]
         if after is CompressAfter.FIRST_QUERY:
-            return [(frozenset({turn}), partial(self._aware_request, job, talk, turn)) for turn in sorted(job.todo)]
+            return [
+                (frozenset({turn}), partial(self._aware_request, job, talk, turn))
+                for turn in sorted(job.todo)
+            ]
         shared: list[Stream] = []
-        return [(frozenset({turn}), partial(self._request, job, talk, turn, shared)) for turn in sorted(job.todo)]
+        return [
+            (frozenset({turn}), partial(self._request, job, talk, turn, shared))
+            for turn in sorted(job.todo)
+        ]
 
     # -- reading -----------------------------------------------------------------------------------------------------------------------
 
-    def _read(self, ids: Sequence[int], generation: Generation, base: Snapshot | None = None) -> Snapshot:
+    def _read(
+        self, ids: Sequence[int], generation: Generation, base: Snapshot | None = None
+    ) -> Snapshot:
         """A prefix, read once however many methods ask for it."""
         whole = (*(base.ids if base else ()), *ids)
         key = (str(generation) if base is None else f"{base.read_by} then dense", whole)
         if key not in self._snapshots:
             pattern = None if isinstance(generation, Dense) or base is not None else generation
-            self._snapshots[key] = self.engine.read(ids, pattern=pattern, needs=self._needs, base=base, on_tokens=self.on_tokens)
+            self._snapshots[key] = self.engine.read(
+                ids, pattern=pattern, needs=self._needs, base=base, on_tokens=self.on_tokens
+            )
         return self._snapshots[key]
 
     def _context(self, job: Job, talk: Conversation) -> Snapshot:
@@ -189,7 +227,9 @@ class SessionRun:
             return
         served = Served(len(talk.context.ids))
         snapshot = self._with_query(job, talk, turn)
-        yield from self._answer(job, talk, turn, fork(snapshot, job.method), snapshot.logits_V, served=served)
+        yield from self._answer(
+            job, talk, turn, fork(snapshot, job.method), snapshot.logits_V, served=served
+        )
 
     def _multi_turn(self, job: Job, talk: Conversation, after: CompressAfter) -> Play:
         """A conversation: the stream keeps questions and history; answers are decoded in children that are thrown away."""
@@ -207,15 +247,25 @@ class SessionRun:
                 stream = stream or fork(self._context(job, talk), job.method)
                 logits = yield Feed(stream, talk.delta(stream.ids, prompt))
             if turn in job.todo:
-                yield from self._answer(job, talk, turn, stream.fork(), logits, served=Served(hit_tokens))
-            answers.append(job.answers.get(turn, "") if self.protocol.history is History.MODEL else self.session.turns[turn].gold)
+                yield from self._answer(
+                    job, talk, turn, stream.fork(), logits, served=Served(hit_tokens)
+                )
+            answers.append(
+                job.answers.get(turn, "")
+                if self.protocol.history is History.MODEL
+                else self.session.turns[turn].gold
+            )
 
     def _pooled(self, job: Job, talk: Conversation, after: CompressAfter) -> Play:
         """Every request reads its prefix through a pool that begins with the context. What a stage makes of it is made for each request anew; a
         conversation goes on with what was made of its first turn."""
         grows = job.cell.mode is Mode.MULTI_TURN and self.protocol.history is not History.NONE
         reads = PooledReads.begin(
-            self.engine, job.method, talk.context.ids, lambda: self._read(talk.context.ids, job.method.generation), self.on_tokens
+            self.engine,
+            job.method,
+            talk.context.ids,
+            lambda: self._read(talk.context.ids, job.method.generation),
+            self.on_tokens,
         )
         stream: Stream | None = None
         answers: list[str] = []
@@ -237,12 +287,23 @@ class SessionRun:
                 if turn in job.todo:
                     yield from self._answer(job, talk, turn, stream.fork(), logits, served=served)
                 answers.append(
-                    job.answers.get(turn, "") if self.protocol.history is History.MODEL else self.session.turns[turn].gold
+                    job.answers.get(turn, "")
+                    if self.protocol.history is History.MODEL
+                    else self.session.turns[turn].gold
                 )
         finally:
             reads.close()
 
-    def _answer(self, job: Job, talk: Conversation, turn: int, stream: Stream, logits_V: Tensor, *, served: Served) -> Play:
+    def _answer(
+        self,
+        job: Job,
+        talk: Conversation,
+        turn: int,
+        stream: Stream,
+        logits_V: Tensor,
+        *,
+        served: Served,
+    ) -> Play:
         """Decode into a stream of its own, score, and write the record."""
         prompt_tokens, kept = stream.logical_tokens, self._evidence_kept(job, talk, turn, stream)
         answer = yield from decode(
@@ -256,9 +317,13 @@ class SessionRun:
             held_bytes=stream.held_bytes(),
             shared_bytes=stream.shared_bytes(),
             loaded_bytes=stream.loaded_bytes // stream.steps if stream.steps else None,
-            moved_bytes=stream.moved_bytes // stream.steps if stream.steps and job.method.loading.moves else None,
+            moved_bytes=stream.moved_bytes // stream.steps
+            if stream.steps and job.method.loading.moves
+            else None,
             logical_tokens=stream.logical_tokens,
-            stored_tokens=stream.stored_tokens(self.engine.facts.shape.kv_heads) if stream.layers else None,
+            stored_tokens=stream.stored_tokens(self.engine.facts.shape.kv_heads)
+            if stream.layers
+            else None,
             hit_tokens=served.tokens,
             hit_disk_tokens=served.disk_tokens,
             fetched_bytes=served.read_bytes,
@@ -286,7 +351,9 @@ class SessionRun:
         blended = self._blends.get((str(job.method.retrieval), talk.context.ids))
         return () if blended is None else (blended.note(),)
 
-    def _evidence_kept(self, job: Job, talk: Conversation, turn: int, stream: Stream) -> float | None:
+    def _evidence_kept(
+        self, job: Job, talk: Conversation, turn: int, stream: Stream
+    ) -> float | None:
         """Share of the turn's evidence tokens that the stream still holds, mean over layers and KV heads; None if there is none to look for."""
         wanted = [
             at
@@ -300,14 +367,20 @@ class SessionRun:
         if job.method.eviction is None or not wanted:
             return left
         heads = range(self.engine.facts.shape.kv_heads)
-        shares = [share(wanted, stream.positions(layer, head)) for layer in stream.layers for head in heads]
+        shares = [
+            share(wanted, stream.positions(layer, head))
+            for layer in stream.layers
+            for head in heads
+        ]
         return left * sum(shares) / len(shares)
 
     def _fail(self, job: Job, error: Exception, turns: frozenset[int]) -> None:
         """Failure records for those of `turns` that have none yet: named gaps, and the run goes on."""
         failure, facts = failure_of(error), self.engine.facts
         if failure.kind == "too-long" and facts.trained_tokens == facts.window_tokens:
-            failure = replace(failure, why=f"{failure.why}. {beyond(facts.name, facts.window_tokens)}")
+            failure = replace(
+                failure, why=f"{failure.why}. {beyond(facts.name, facts.window_tokens)}"
+            )
         for turn in sorted(job.todo & turns):
             self.emit(failed(job.cell, self.session, turn, failure))
         job.todo -= turns
@@ -317,7 +390,10 @@ def capped(session: Session, max_new_tokens: int | None) -> Session:
     """The session with no turn's limit above `max_new_tokens`."""
     if max_new_tokens is None:
         return session
-    turns = tuple(replace(turn, max_new_tokens=min(turn.max_new_tokens, max_new_tokens)) for turn in session.turns)
+    turns = tuple(
+        replace(turn, max_new_tokens=min(turn.max_new_tokens, max_new_tokens))
+        for turn in session.turns
+    )
     return replace(session, turns=turns)
 
 
@@ -337,5 +413,9 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, ScbenchError):
         return Failure(kind="failed", why=str(error))
     last = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f" at {last[0].filename.rsplit('/', 1)[-1]}:{last[0].lineno} in {last[0].name}" if last else ""
+    where = (
+        f" at {last[0].filename.rsplit('/', 1)[-1]}:{last[0].lineno} in {last[0].name}"
+        if last
+        else ""
+    )
     return Failure(kind="crashed", why=f"{type(error).__name__}: {error}{where}")

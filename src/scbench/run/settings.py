@@ -12,9 +12,7 @@ from scbench.errors import BadConfig
 from scbench.types import CompressAfter, Form, History, Mode, PromptSet, Protocol, Truncate
 
 GENERATED = "generated"
-NO_PUBLISHED_TINY = (
-    "form tiny exists for generated sessions only, and --data names published ones; leave --data out, or give --form full"
-)
+NO_PUBLISHED_TINY = "form tiny exists for generated sessions only, and --data names published ones; leave --data out, or give --form full"
 LEAST_TOKENS, LEAST_TINY_TOKENS, MOST_TOKENS = 256, 64, 1 << 20  # of a generated context
 
 
@@ -35,7 +33,9 @@ def check_share(text: str) -> None:
     except (ValueError, ZeroDivisionError):
         fits = False
     if not fits:
-        raise BadConfig(f"equal_bytes={text}: it is a share of the dense cache's bytes between 0 and 1, such as 1/8 or 0.25")
+        raise BadConfig(
+            f"equal_bytes={text}: it is a share of the dense cache's bytes between 0 and 1, such as 1/8 or 0.25"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,9 @@ class Settings:
     turns: int | None = None  # None: each task's own number
     out: Path = Path("runs/last")
     data: str = GENERATED  # or "official", or a folder of published files
-    form: Form | None = None  # None: what the tokenizer is made for, full for all but the lab models'
+    form: Form | None = (
+        None  # None: what the tokenizer is made for, full for all but the lab models'
+    )
     prompts: PromptSet = PromptSet.STRICT
     history: History = History.GOLD
     compress_after: CompressAfter | None = None
@@ -67,13 +69,22 @@ class Settings:
     cost_repeats: int = 3
     retry_failed: bool = False
     lanes: int = 48
-    equal_bytes: str | None = None  # a share of a 16-bit dense cache that all methods are fitted to (run/equal.py)
+    equal_bytes: str | None = (
+        None  # a share of a 16-bit dense cache that all methods are fitted to (run/equal.py)
+    )
 
     def __post_init__(self) -> None:
         for name in ("models", "tasks", "methods", "modes", "lengths_tokens"):
             if not getattr(self, name):
-                raise BadConfig(f"{name} is empty; a run needs at least one (see `scbench run --help`)")
-        for name, least in (("sessions", 1), ("cost_sessions", 0), ("cost_repeats", 1), ("lanes", 1)):
+                raise BadConfig(
+                    f"{name} is empty; a run needs at least one (see `scbench run --help`)"
+                )
+        for name, least in (
+            ("sessions", 1),
+            ("cost_sessions", 0),
+            ("cost_repeats", 1),
+            ("lanes", 1),
+        ):
             if getattr(self, name) < least:
                 raise BadConfig(f"{name}={getattr(self, name)}: it is a whole number from {least}")
         for name in ("turns", "max_new_tokens", "window_tokens"):
@@ -83,7 +94,9 @@ class Settings:
             check_share(self.equal_bytes)
         if self.data == GENERATED:
             for length_tokens in self.lengths_tokens:
-                check_length(length_tokens, self.form or Form.TINY)  # `form_of` knows more, once the tokenizer is there
+                check_length(
+                    length_tokens, self.form or Form.TINY
+                )  # `form_of` knows more, once the tokenizer is there
         elif self.form is Form.TINY:
             raise BadConfig(NO_PUBLISHED_TINY)
 
@@ -116,5 +129,7 @@ def read_settings(raw: Mapping[str, Any]) -> Settings:
     """Settings from plain words; a stray key is an error that names what is allowed."""
     known = {field.name for field in fields(Settings)}
     if stray := sorted(raw.keys() - known):
-        raise BadConfig(f"a run has no setting {', '.join(stray)}; it takes {', '.join(sorted(known))}")
+        raise BadConfig(
+            f"a run has no setting {', '.join(stray)}; it takes {', '.join(sorted(known))}"
+        )
     return Settings(**raw)

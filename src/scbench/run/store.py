@@ -84,7 +84,9 @@ class SessionStore:
     def path(self, digest: str) -> Path:
         """Where the session is, or would be. Raises BadConfig for a digest that cannot be a file name."""
         if not _DIGEST.fullmatch(digest):
-            raise BadConfig(f"a session digest is 1 to 128 letters, digits, '_' or '-', not {digest!r}")
+            raise BadConfig(
+                f"a session digest is 1 to 128 letters, digits, '_' or '-', not {digest!r}"
+            )
         return self.folder / f"{digest}.json.gz"
 
     def __contains__(self, digest: str) -> bool:
@@ -105,7 +107,9 @@ class SessionStore:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise cannot_write(err, self.folder) from err
-        write_atomically(path, gzip.compress(data, _LEVEL, mtime=0))  # mtime=0: the same session gives the same bytes
+        write_atomically(
+            path, gzip.compress(data, _LEVEL, mtime=0)
+        )  # mtime=0: the same session gives the same bytes
         return path
 
     def get(self, digest: str) -> Session:
@@ -116,10 +120,14 @@ class SessionStore:
         except FileNotFoundError:
             raise KeyError(digest) from None
         except (OSError, EOFError, zlib.error) as err:
-            raise BadRecord(f"{str(path)!r} is damaged or not readable ({err}); remove it, the next run writes it again") from err
+            raise BadRecord(
+                f"{str(path)!r} is damaged or not readable ({err}); remove it, the next run writes it again"
+            ) from err
         session = _decode(data, path)
         if session.digest != digest:
-            raise BadRecord(f"{str(path)!r} holds session {session.digest!r}, not the one it is named for; remove it")
+            raise BadRecord(
+                f"{str(path)!r} holds session {session.digest!r}, not the one it is named for; remove it"
+            )
         return session
 
     def digests(self) -> list[str]:
@@ -130,7 +138,9 @@ class SessionStore:
 def _encode(session: Session) -> bytes:
     try:
         data = msgspec.json.encode(session, enc_hook=as_dict)
-        if _decode(data, Path(session.digest)) == replace(session, recipe=_frozen(dict(session.recipe))):
+        if _decode(data, Path(session.digest)) == replace(
+            session, recipe=_frozen(dict(session.recipe))
+        ):
             return data
         why = "it comes back different"
     except (BadRecord, TypeError, ValueError, OverflowError, NotImplementedError) as err:
@@ -145,7 +155,9 @@ def _decode(data: bytes, path: Path) -> Session:
     try:
         session = msgspec.json.decode(data, type=Session)
     except (msgspec.DecodeError, UnicodeDecodeError) as err:
-        raise BadRecord(f"{str(path)!r} does not hold a session ({err}); remove it, the next run writes it again") from err
+        raise BadRecord(
+            f"{str(path)!r} does not hold a session ({err}); remove it, the next run writes it again"
+        ) from err
     return replace(session, recipe=_frozen(dict(session.recipe)))
 
 

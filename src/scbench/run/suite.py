@@ -56,7 +56,12 @@ def _generated(settings: Settings, count: TokenCount, form: Form) -> Iterator[It
             for name in settings.tasks:
                 kind, seed = task(name, form), f"{settings.seed}:{index}"
                 try:
-                    session = kind.make(seed=seed, target=length_tokens, turns=settings.turns or kind.turns, count=count)
+                    session = kind.make(
+                        seed=seed,
+                        target=length_tokens,
+                        turns=settings.turns or kind.turns,
+                        count=count,
+                    )
                     yield Item(kind, length_tokens, seed, session, needles_of([session]))
                 except ScbenchError as why:
                     yield Item(kind, length_tokens, seed, None, {}, why)
@@ -74,5 +79,9 @@ def _published(settings: Settings) -> Iterator[Item]:
             )
         needles = needles_of(sessions)
         for index, session in enumerate(sessions):
-            cut = session if settings.turns is None else replace(session, turns=session.turns[: settings.turns])
+            cut = (
+                session
+                if settings.turns is None
+                else replace(session, turns=session.turns[: settings.turns])
+            )
             yield Item(kind, 0, f"row:{index}", cut, needles)

@@ -10,4 +10,14 @@ from scbench.scoring.grade import SUBTASKS, grade
 from scbench.scoring.lines import score_lines, wanted_from_line
 from scbench.scoring.table import Mean, Published, means, official_table
 
-__all__ = ["SUBTASKS", "Mean", "Published", "grade", "means", "official_table", "score_file", "score_lines", "wanted_from_line"]
+__all__ = [
+    "SUBTASKS",
+    "Mean",
+    "Published",
+    "grade",
+    "means",
+    "official_table",
+    "score_file",
+    "score_lines",
+    "wanted_from_line",
+]

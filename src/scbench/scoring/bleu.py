@@ -55,7 +55,9 @@ def most_similar(candidate: str, references: Sequence[str]) -> tuple[int | None,
     References are tried by falling upper bound and the search stops below the best: the answer is that of trying all, in order.
     """
     grams = Grams(tokens(candidate))
-    bounds = [(_bound(grams, _reference(reference)), index) for index, reference in enumerate(references)]
+    bounds = [
+        (_bound(grams, _reference(reference)), index) for index, reference in enumerate(references)
+    ]
     best, best_index = 0.0, None
     for bound, index in sorted(bounds, key=lambda pair: (-pair[0], pair[1])):
         if bound < best or bound == 0.0:
@@ -67,7 +69,11 @@ def most_similar(candidate: str, references: Sequence[str]) -> tuple[int | None,
 
 
 def _brevity(candidate_words: int, reference_words: int) -> float:
-    return 1.0 if candidate_words > reference_words else math.exp(1 - reference_words / candidate_words)
+    return (
+        1.0
+        if candidate_words > reference_words
+        else math.exp(1 - reference_words / candidate_words)
+    )
 
 
 def _bleu(candidate: Grams, reference: Grams) -> float:

@@ -36,10 +36,23 @@ def gold_letter(golds: Sequence[str], options: Sequence[str]) -> str | None:
     """The letter of the first gold that is an option's text (the first such option, as the runner counts), else of one that is a letter."""
     for gold in golds:
         if gold in options:
-            return ascii_uppercase[list(options).index(gold)] if list(options).index(gold) < 26 else None
+            return (
+                ascii_uppercase[list(options).index(gold)]
+                if list(options).index(gold) < 26
+                else None
+            )
     letters = ascii_uppercase[: len(options)] if options else ascii_uppercase
-    golds = golds if options else golds[:1]  # without options a second gold cannot be told from a first that is a text
-    return next((bare for bare in (gold.strip("() ") for gold in golds) if len(bare) == 1 and bare in letters), None)
+    golds = (
+        golds if options else golds[:1]
+    )  # without options a second gold cannot be told from a first that is a text
+    return next(
+        (
+            bare
+            for bare in (gold.strip("() ") for gold in golds)
+            if len(bare) == 1 and bare in letters
+        ),
+        None,
+    )
 
 
 def choose(prediction: str, wanted: Wanted) -> Score:
@@ -98,15 +111,21 @@ def _marked(text: str, letters: str, normal: Sequence[str]) -> tuple[str | None,
     if not match or match[1] not in letters:
         return None, False
     rest = norm(text[match.end() :])
-    other = bool(rest) and any(rest == option and letters[i] != match[1] for i, option in enumerate(normal))
+    other = bool(rest) and any(
+        rest == option and letters[i] != match[1] for i, option in enumerate(normal)
+    )
     own = any(rest == option and letters[i] == match[1] for i, option in enumerate(normal))
     return (None, True) if other and not own else (match[1], False)
 
 
-def _after_phrases(line: str, letters: str, options: Sequence[str], normal: Sequence[str]) -> tuple[set[str], bool]:
+def _after_phrases(
+    line: str, letters: str, options: Sequence[str], normal: Sequence[str]
+) -> tuple[set[str], bool]:
     """The distinct options named right after phrases such as "the answer is", and whether one of them contradicts itself."""
     results: set[str] = set()
-    reach = 200 + 4 * max(map(len, options), default=0)  # more than any option: a longer rest is equal to none
+    reach = 200 + 4 * max(
+        map(len, options), default=0
+    )  # more than any option: a longer rest is equal to none
     for phrase in _PHRASE.finditer(line):
         rest = line[phrase.end() : phrase.end() + reach]
         letter, is_conflict = _marked(rest, letters, normal)
@@ -129,7 +148,11 @@ def _begins_with_option(rest: str, letters: str, options: Sequence[str]) -> str 
         if (
             text
             and start.startswith(text)
-            and (len(start) == len(text) or start[len(text)] in _AFTER_TEXT or norm(start) == norm(text))
+            and (
+                len(start) == len(text)
+                or start[len(text)] in _AFTER_TEXT
+                or norm(start) == norm(text)
+            )
         ):
             return letters[i]
     return None

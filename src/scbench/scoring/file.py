@@ -47,7 +47,9 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             except (UnicodeDecodeError, ValueError, RecursionError) as err:
                 raise BadRow(f"{path}:{number}: not a JSON object in UTF-8: {err}") from None
             if not isinstance(line, dict):
-                raise BadRow(f"{path}:{number}: a line holds one JSON object, not {type(line).__name__}")
+                raise BadRow(
+                    f"{path}:{number}: a line holds one JSON object, not {type(line).__name__}"
+                )
             yield number, line
 
 
@@ -65,7 +67,12 @@ def _as_ours(line: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     task = name["task"]
     is_mix = task.removeprefix("scbench_") in MIXES
-    ours = {**line, "task": task, "subtask": line.get("task") if is_mix else None, "mode": str(_RUNNER_MODES[name["mode"]])}
+    ours = {
+        **line,
+        "task": task,
+        "subtask": line.get("task") if is_mix else None,
+        "mode": str(_RUNNER_MODES[name["mode"]]),
+    }
     if "prediction" not in ours and "pred" in ours:
         ours["prediction"] = ours["pred"]
     return ours

@@ -70,12 +70,18 @@ def _parser(lang: str) -> Parser:
 
         module, entry = _GRAMMARS[lang]
         grammar = getattr(importlib.import_module(module), entry)()
-        return tree_sitter.Parser(tree_sitter.Language(_capsule(grammar) if isinstance(grammar, int) else grammar))
+        return tree_sitter.Parser(
+            tree_sitter.Language(_capsule(grammar) if isinstance(grammar, int) else grammar)
+        )
     except KeyError:
-        raise NoParser(f"language {lang!r} has no parser here; known are {', '.join(LANGUAGES)}") from None
+        raise NoParser(
+            f"language {lang!r} has no parser here; known are {', '.join(LANGUAGES)}"
+        ) from None
     except ImportError as err:
         package = f"tree-sitter-{lang}"
-        raise NoParser(f"reading {lang} needs {package}, which is not installed; run: pip install tree-sitter {package}") from err
+        raise NoParser(
+            f"reading {lang} needs {package}, which is not installed; run: pip install tree-sitter {package}"
+        ) from err
 
 
 def _capsule(address: int) -> object:
@@ -83,7 +89,10 @@ def _capsule(address: int) -> object:
     import ctypes
 
     new = ctypes.pythonapi.PyCapsule_New
-    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    new.restype, new.argtypes = (
+        ctypes.py_object,
+        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
+    )
     return new(address, b"tree_sitter.Language", None)
 
 
@@ -139,10 +148,14 @@ def outermost(block: str, lang: str) -> list[str]:
     source = text.encode("utf-8", errors="replace")
     kinds = _STRICT_KINDS[lang]
     found = (
-        node for node in _walk(parser.parse(source).root_node, enter=lambda node: node.type not in kinds) if node.type in kinds
+        node
+        for node in _walk(parser.parse(source).root_node, enter=lambda node: node.type not in kinds)
+        if node.type in kinds
     )
     whole = map(_declaration, (node for node in found if not _is_argument(node)))
-    return [source[node.start_byte : node.end_byte].decode("utf-8", errors="replace") for node in whole]
+    return [
+        source[node.start_byte : node.end_byte].decode("utf-8", errors="replace") for node in whole
+    ]
 
 
 def _declaration(node: Node) -> Node:
@@ -155,7 +168,11 @@ def _declaration(node: Node) -> Node:
 
 def _is_argument(node: Node) -> bool:
     """A nameless function handed to a call is part of that call, not a function of the block."""
-    return node.type in ("arrow_function", "function_expression") and node.parent is not None and node.parent.type == "arguments"
+    return (
+        node.type in ("arrow_function", "function_expression")
+        and node.parent is not None
+        and node.parent.type == "arguments"
+    )
 
 
 def by_indentation(text: str) -> list[str]:

@@ -65,12 +65,15 @@ def grade(
         return _strict(name)(prediction, wanted)
     if name == "kv" and mode is Mode.MULTI_REQUEST and short(within or "") == "repoqa_and_kv":
         return official_rules.graded(
-            lambda: published.kv_in_record(official_rules.label_of(name, wanted)), "the record's field names"
+            lambda: published.kv_in_record(official_rules.label_of(name, wanted)),
+            "the record's field names",
         )
     return official_rules.official(name, prediction, wanted, needles)
 
 
 def _strict(task: str) -> Callable[[str, Wanted], Score]:
     module, function = _STRICT[task].split(":")
-    found: Callable[[str, Wanted], Score] = getattr(import_module(f"scbench.scoring.{module}"), function)
+    found: Callable[[str, Wanted], Score] = getattr(
+        import_module(f"scbench.scoring.{module}"), function
+    )
     return found

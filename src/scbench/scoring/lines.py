@@ -50,22 +50,35 @@ def row_of(line: Mapping[str, object]) -> Row:
     if not isinstance(mode, str) or mode not in set(Mode):
         raise BadRow(f"field 'mode' is {_shown(mode)}; allowed are {_listed(Mode)}")
     if "prediction" not in line:
-        raise BadRow("field 'prediction' is missing; it holds the answer's text, or null for a turn that failed")
+        raise BadRow(
+            "field 'prediction' is missing; it holds the answer's text, or null for a turn that failed"
+        )
     prediction = line["prediction"]
     if prediction is not None and not isinstance(prediction, str):
-        raise BadRow(f"field 'prediction' is {_shown(prediction)}; it holds the answer's text, or null for a turn that failed")
+        raise BadRow(
+            f"field 'prediction' is {_shown(prediction)}; it holds the answer's text, or null for a turn that failed"
+        )
     turn = line.get("turn_idx", line.get("turn"))
     if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool)):
         raise BadRow(
             f"field {'turn_idx' if 'turn_idx' in line else 'turn'!r} is {_shown(turn)}; it holds the 0-based number of the turn"
         )
-    return Row(task=task, subtask=subtask, mode=Mode(str(mode)), prediction=prediction, wanted=_wanted(line, subtask), turn=turn)
+    return Row(
+        task=task,
+        subtask=subtask,
+        mode=Mode(str(mode)),
+        prediction=prediction,
+        wanted=_wanted(line, subtask),
+        turn=turn,
+    )
 
 
 def _tasks(line: Mapping[str, object]) -> tuple[str, str]:
     task = line.get("task")
     if not isinstance(task, str) or short(task) not in TASKS:
-        raise BadRow(f"field 'task' is {_shown(task)}; allowed are {_listed('scbench_' + name for name in TASKS)}")
+        raise BadRow(
+            f"field 'task' is {_shown(task)}; allowed are {_listed('scbench_' + name for name in TASKS)}"
+        )
     task = short(task)
     allowed = MIXES.get(task, (task,))
     subtask = line.get("subtask")
@@ -77,7 +90,11 @@ def _tasks(line: Mapping[str, object]) -> tuple[str, str]:
 
 
 def _wanted(line: Mapping[str, object], subtask: str) -> LineWanted:
-    raw, is_label = (line["gold"], False) if "gold" in line else (line.get("ground_truth", line.get("label")), True)
+    raw, is_label = (
+        (line["gold"], False)
+        if "gold" in line
+        else (line.get("ground_truth", line.get("label")), True)
+    )
     golds = _golds(raw, "ground_truth" if is_label else "gold")
     options = _texts(line, "options")
     label, label_gap = raw, ""
@@ -91,9 +108,13 @@ def _wanted(line: Mapping[str, object], subtask: str) -> LineWanted:
                 label_gap = str(err)
     name = _text(line, "name") or _text(line, "func_name")
     if subtask == "repoqa" and not name:
-        raise BadRow("field 'name' (or 'func_name') is missing; a repoqa turn needs the name of the function asked for")
+        raise BadRow(
+            "field 'name' (or 'func_name') is missing; a repoqa turn needs the name of the function asked for"
+        )
     if subtask == "repoqa" and not isinstance(raw, str):
-        raise BadRow(f"field 'gold' is {_shown(raw)}; a repoqa turn needs the function's source as text")
+        raise BadRow(
+            f"field 'gold' is {_shown(raw)}; a repoqa turn needs the function's source as text"
+        )
     return LineWanted(
         golds=golds,
         generated=line.get("generated") is True,
@@ -119,7 +140,9 @@ def _wanted(line: Mapping[str, object], subtask: str) -> LineWanted:
 def _golds(raw: object, field: str) -> tuple[str, ...]:
     items = raw if isinstance(raw, list) else [raw]
     if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in items):
-        raise BadRow(f"field {field!r} is {_shown(raw)}; it holds a text, a number, or a list of texts")
+        raise BadRow(
+            f"field {field!r} is {_shown(raw)}; it holds a text, a number, or a list of texts"
+        )
     return tuple(str(item) for item in items)
 
 
@@ -143,8 +166,12 @@ def _candidates(line: Mapping[str, object]) -> dict[str, str]:
     value = line.get("candidates")
     if value is None:
         return {}
-    if not isinstance(value, Mapping) or not all(isinstance(source, str) for source in value.values()):
-        raise BadRow(f"field 'candidates' is {_shown(value)}; it maps function names to their sources")
+    if not isinstance(value, Mapping) or not all(
+        isinstance(source, str) for source in value.values()
+    ):
+        raise BadRow(
+            f"field 'candidates' is {_shown(value)}; it maps function names to their sources"
+        )
     return dict(value)
 
 
@@ -168,13 +195,17 @@ def scored(rows: list[tuple[dict[str, Any], Row]]) -> list[dict[str, Any]]:
     needles: dict[tuple[str, Mode, str | None], list[tuple[str, str]]] = {}
     for _, row in rows:
         if row.subtask == "repoqa":
-            needles.setdefault(row.needle_key, []).append((row.wanted.golds[0], str(row.wanted.name)))
+            needles.setdefault(row.needle_key, []).append(
+                (row.wanted.golds[0], str(row.wanted.name))
+            )
     return [_scored(line, row, needles.get(row.needle_key, [])) for line, row in rows]
 
 
 def _scored(line: dict[str, Any], row: Row, needles: list[tuple[str, str]]) -> dict[str, Any]:
     if row.prediction is None:
-        scores = {rule: Score(value=None, rule=f"{rule}/1", why=FAILED) for rule in ("strict", "official")}
+        scores = {
+            rule: Score(value=None, rule=f"{rule}/1", why=FAILED) for rule in ("strict", "official")
+        }
     else:
         wanted: Wanted = row.wanted
         if row.subtask == "repoqa" and not wanted.candidates:
@@ -182,7 +213,13 @@ def _scored(line: dict[str, Any], row: Row, needles: list[tuple[str, str]]) -> d
         scores = {
             "strict": grade(row.subtask, row.prediction, wanted, rule="strict"),
             "official": grade(
-                row.subtask, row.prediction, row.wanted, rule="official", needles=needles, within=row.task, mode=row.mode
+                row.subtask,
+                row.prediction,
+                row.wanted,
+                rule="official",
+                needles=needles,
+                within=row.task,
+                mode=row.mode,
             ),
         }
     # A line that was scored before is scored afresh.
@@ -197,7 +234,10 @@ def _with_candidates(wanted: LineWanted, needles: list[tuple[str, str]]) -> Want
     """The functions the file itself holds of this repository: the best that is known without the data set."""
     from dataclasses import replace
 
-    return replace(wanted, candidates={f"{index} {name}": source for index, (source, name) in enumerate(needles)})
+    return replace(
+        wanted,
+        candidates={f"{index} {name}": source for index, (source, name) in enumerate(needles)},
+    )
 
 
 def _shown(value: object) -> str:

@@ -18,4 +18,10 @@ def multihop(prediction: str, wanted: Wanted) -> Score:
     hits = len(found & golds)
     value = 2 * hits / (len(found) + len(golds)) if hits else 0.0
     read = " ".join(sorted(found))[:200]
-    return Score(value=value, rule=RULE, read=read, why=f"{hits} of {len(golds)} names", side={"exact": float(found == golds)})
+    return Score(
+        value=value,
+        rule=RULE,
+        read=read,
+        why=f"{hits} of {len(golds)} names",
+        side={"exact": float(found == golds)},
+    )

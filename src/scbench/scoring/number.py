@@ -24,12 +24,27 @@ def math_find(prediction: str, wanted: Wanted) -> Score:
     """1 iff the distinct numbers, those of the question dropped when there are several, are exactly the gold."""
     golds = numbers(wanted.golds[0])
     if len(golds) != 1:
-        return Score(value=None, rule=RULE, why=f"the gold {wanted.golds[0][:80]!r} is not one number")
+        return Score(
+            value=None, rule=RULE, why=f"the gold {wanted.golds[0][:80]!r} is not one number"
+        )
     found = numbers(prediction)
     if len(found) > 1:
         found -= numbers(wanted.question)
-    why = "" if found == golds else "no number" if not found else "several numbers" if len(found) > 1 else "another number"
-    return Score(value=float(found == golds), rule=RULE, read=", ".join(str(n)[:40] for n in sorted(found)[:4]), why=why)
+    why = (
+        ""
+        if found == golds
+        else "no number"
+        if not found
+        else "several numbers"
+        if len(found) > 1
+        else "another number"
+    )
+    return Score(
+        value=float(found == golds),
+        rule=RULE,
+        read=", ".join(str(n)[:40] for n in sorted(found)[:4]),
+        why=why,
+    )
 
 
 def passkey(prediction: str, wanted: Wanted) -> Score:

@@ -28,7 +28,11 @@ def choice_label(golds: Sequence[str], options: Sequence[str]) -> list[str]:
     """[option text, letter] of the first option that is the gold. Raises ValueError where there is none, or it is past D."""
     letter = gold_letter(golds, options)
     if not options or letter is None:
-        raise ValueError("the option texts are missing" if not options else f"{golds[0][:80]!r} is not in the list of options")
+        raise ValueError(
+            "the option texts are missing"
+            if not options
+            else f"{golds[0][:80]!r} is not in the list of options"
+        )
     if letter not in "ABCD":
         raise ValueError(f"option {letter} is past D")
     return [options["ABCD".index(letter)], letter]
@@ -55,20 +59,34 @@ def graded(rule: Callable[[], float], read: str = "") -> Score:
     try:
         return Score(value=rule(), rule=RULE, read=read)
     except published.RAISES as err:
-        return Score(value=None, rule=RULE, why=f"the published scorer stops here: {type(err).__name__}: {err}")
+        return Score(
+            value=None,
+            rule=RULE,
+            why=f"the published scorer stops here: {type(err).__name__}: {err}",
+        )
 
 
-def official(task: str, prediction: str, wanted: Wanted, needles: Sequence[tuple[str, str]]) -> Score:
+def official(
+    task: str, prediction: str, wanted: Wanted, needles: Sequence[tuple[str, str]]
+) -> Score:
     """Official score of one turn; `needles` matter to RepoQA only and default to the turn's own gold."""
     if task == "repoqa":
         from scbench.scoring import repoqa
 
         if not wanted.name or not wanted.lang:
-            return Score(value=None, rule=RULE, why="the name of the wanted function or the language is missing")
-        return repoqa.official(prediction, wanted.name, wanted.lang, needles or [(wanted.golds[0], wanted.name)])
+            return Score(
+                value=None,
+                rule=RULE,
+                why="the name of the wanted function or the language is missing",
+            )
+        return repoqa.official(
+            prediction, wanted.name, wanted.lang, needles or [(wanted.golds[0], wanted.name)]
+        )
     if task == "summary":
         return graded(lambda: _summary(prediction, label_of(task, wanted)), prediction[:200])
-    return graded(lambda: published.RULES[task](prediction, label_of(task, wanted)), prediction.strip()[:200])
+    return graded(
+        lambda: published.RULES[task](prediction, label_of(task, wanted)), prediction.strip()[:200]
+    )
 
 
 def _summary(prediction: str, label: Any) -> float:
@@ -76,4 +94,6 @@ def _summary(prediction: str, label: Any) -> float:
     from scbench.scoring.rouge import rouge_lsum
 
     golds = label if isinstance(label, list) else [label]
-    return max(rouge_lsum(prediction, gold if isinstance(gold, str) else str(gold)) for gold in golds)
+    return max(
+        rouge_lsum(prediction, gold if isinstance(gold, str) else str(gold)) for gold in golds
+    )

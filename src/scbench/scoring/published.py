@@ -13,7 +13,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-RAISES = (TypeError, ValueError, IndexError, KeyError, AttributeError, ZeroDivisionError, OverflowError)
+RAISES = (
+    TypeError,
+    ValueError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    ZeroDivisionError,
+    OverflowError,
+)
 RECORD_FIELDS = (
     "id",
     "turn_idx",
@@ -29,7 +37,10 @@ _MARK_RUNS = (
     (0x3030, 0x3030), (0x303E, 0x303F), (0xFE4F, 0xFE4F), (0xFF01, 0xFF0D), (0xFF0F, 0xFF0F), (0xFF1A, 0xFF20), (0xFF3B, 0xFF40), (0xFF5B, 0xFF64),
 )  # fmt: skip
 _DROP_MARKS = dict.fromkeys(
-    [*map(ord, string.punctuation), *(code for first, last in _MARK_RUNS for code in range(first, last + 1))]
+    [
+        *map(ord, string.punctuation),
+        *(code for first, last in _MARK_RUNS for code in range(first, last + 1)),
+    ]
 )
 _FIRST_NUMBER = re.compile(r"\d+\.\d+|\d+")
 _CHOICE_SPACES = str.maketrans(dict.fromkeys("\n\"'.,?!{}", " "))
@@ -93,7 +104,9 @@ def choice(prediction: str, label: Any) -> float:
         if at >= 0:
             after = text[at + len(prefix) + 1 :]
             # A text that ends with the prefix fails before any startswith, which the empty option would pass.
-            return float(len(text) > at + len(prefix) and any(after.startswith(item) for item in label))
+            return float(
+                len(text) > at + len(prefix) and any(after.startswith(item) for item in label)
+            )
     for word in text.split():
         if word in "ABCD":
             return float(word in label)

@@ -27,7 +27,12 @@ def english(prediction: str, wanted: Wanted) -> Score:
     golds = [answer_tokens(gold) for gold in wanted.golds]
     inside = any(gold and f" {' '.join(gold)} " in f" {' '.join(words)} " for gold in golds)
     side = {"em": float(words in golds), "contains": float(inside)}
-    return Score(value=max(f1(words, gold) for gold in golds), rule=RULE, read=" ".join(words)[:200], side=side)
+    return Score(
+        value=max(f1(words, gold) for gold in golds),
+        rule=RULE,
+        read=" ".join(words)[:200],
+        side=side,
+    )
 
 
 def chinese(prediction: str, wanted: Wanted) -> Score:
@@ -36,7 +41,10 @@ def chinese(prediction: str, wanted: Wanted) -> Score:
         return closed(prediction, wanted, is_chinese=True)
     read = normal_chinese(nfkc(prediction))
     golds = [normal_chinese(nfkc(gold)) for gold in wanted.golds]
-    side = {"em": float(read in golds), "contains": float(any(gold and gold in read for gold in golds))}
+    side = {
+        "em": float(read in golds),
+        "contains": float(any(gold and gold in read for gold in golds)),
+    }
     return Score(value=max(f1(read, gold) for gold in golds), rule=RULE, read=read[:200], side=side)
 
 
@@ -51,7 +59,13 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
         phrases = _normal(wanted.vocabulary, is_chinese) | accepted
         told = named(phrases, _one(wanted.question, is_chinese), whole_words=not is_chinese)
         left = named(phrases, _one(prediction, is_chinese), whole_words=not is_chinese) - told
-    why = "" if left and left <= accepted else "nothing of the vocabulary" if not left else "names another"
+    why = (
+        ""
+        if left and left <= accepted
+        else "nothing of the vocabulary"
+        if not left
+        else "names another"
+    )
     return Score(value=float(not why), rule=RULE, read=", ".join(sorted(left))[:200], why=why)
 
 

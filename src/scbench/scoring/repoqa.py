@@ -29,7 +29,13 @@ def official(prediction: str, name: str, lang: str, needles: Sequence[tuple[str,
     index, similarity = bleu.most_similar(read, [source for source, _ in needles])
     best = needles[index][1] if index is not None else None
     value = float(best == name and similarity >= bleu.THRESHOLD)
-    return Score(value=value, rule=OFFICIAL, read=read[:200], why=f"nearest: {best}", side={"similarity": similarity})
+    return Score(
+        value=value,
+        rule=OFFICIAL,
+        read=read[:200],
+        why=f"nearest: {best}",
+        side={"similarity": similarity},
+    )
 
 
 def published_reading(prediction: str, lang: str) -> str:
@@ -37,7 +43,9 @@ def published_reading(prediction: str, lang: str) -> str:
     text = prediction.strip()
     blocks = _PUBLISHED_BLOCK.findall(text)
     functions = (first_published(block, lang) for block in blocks)
-    return next((function for function in functions if function is not None), blocks[0] if blocks else text)
+    return next(
+        (function for function in functions if function is not None), blocks[0] if blocks else text
+    )
 
 
 def strict(prediction: str, wanted: Wanted) -> Score:
@@ -47,11 +55,17 @@ def strict(prediction: str, wanted: Wanted) -> Score:
     is met by the bare function too. Side values: `similarity` of the nearest pair; `exact` = some chunk has the gold's very tokens.
     """
     gold = wanted.golds[0]
-    sources = list({bleu.tokens(source): source for source in [*wanted.candidates.values(), gold]}.values())
+    sources = list(
+        {bleu.tokens(source): source for source in [*wanted.candidates.values(), gold]}.values()
+    )
     try:
         bare = [(_bare(source, wanted.lang), source) for source in sources]
-        forms = [(source, source) for source in sources] + [(form, source) for form, source in bare if form != source]
-        chunks = [chunk for block in blocks_of(prediction) for chunk in chunks_of(block, wanted.lang)]
+        forms = [(source, source) for source in sources] + [
+            (form, source) for form, source in bare if form != source
+        ]
+        chunks = [
+            chunk for block in blocks_of(prediction) for chunk in chunks_of(block, wanted.lang)
+        ]
     except NoParser as err:
         return Score(value=None, rule=STRICT, why=str(err))
     wanted_tokens, best, votes = bleu.tokens(gold), 0.0, set[tuple[str, ...]]()
@@ -60,7 +74,9 @@ def strict(prediction: str, wanted: Wanted) -> Score:
         best = max(best, similarity)
         if index is not None and similarity >= bleu.THRESHOLD:
             votes.add(bleu.tokens(forms[index][1]))
-    gold_forms = {bleu.tokens(form) for form, source in forms if bleu.tokens(source) == wanted_tokens}
+    gold_forms = {
+        bleu.tokens(form) for form, source in forms if bleu.tokens(source) == wanted_tokens
+    }
     exact = float(any(bleu.tokens(chunk) in gold_forms for chunk in chunks))
     value = float(votes == {wanted_tokens})
     why = (
@@ -73,7 +89,11 @@ def strict(prediction: str, wanted: Wanted) -> Score:
         else "another function"
     )
     return Score(
-        value=value, rule=STRICT, read=(chunks[0] if chunks else "")[:200], why=why, side={"similarity": best, "exact": exact}
+        value=value,
+        rule=STRICT,
+        read=(chunks[0] if chunks else "")[:200],
+        why=why,
+        side={"similarity": best, "exact": exact},
     )
 
 

@@ -60,7 +60,9 @@ def _unions(gold: Sequence[Sequence[str]], prediction: Sequence[Sequence[str]]) 
         for word in sentence:
             codes.setdefault(word, len(codes))
     # Sentences of like length share a batch, so that padding stays small; the union does not depend on their order.
-    coded = sorted(([codes.get(word, -1) for word in sentence] for sentence in prediction if sentence), key=len)
+    coded = sorted(
+        ([codes.get(word, -1) for word in sentence] for sentence in prediction if sentence), key=len
+    )
     unions: list[set[int]] = [set() for _ in gold]
     for batch in _batches(coded, max(map(len, gold))):
         padded: np.ndarray[Any, Any] = np.full((len(batch), len(batch[-1])), -1, dtype=np.int64)
@@ -82,7 +84,9 @@ def _batches(coded: list[list[int]], longest_gold: int) -> list[list[list[int]]]
     for sentence in coded:
         group = groups[-1] if groups else None
         fits = (
-            group and len(sentence) <= 2 * len(group[0]) + 8 and (len(group) + 1) * len(sentence) * longest_gold <= _BATCH_CELLS
+            group
+            and len(sentence) <= 2 * len(group[0]) + 8
+            and (len(group) + 1) * len(sentence) * longest_gold <= _BATCH_CELLS
         )
         if group and fits:
             group.append(sentence)
@@ -91,7 +95,9 @@ def _batches(coded: list[list[int]], longest_gold: int) -> list[list[list[int]]]
     return groups
 
 
-def _subsequences(rows: list[tuple[int, int]], padded: np.ndarray[Any, Any], lengths: list[int]) -> set[int]:
+def _subsequences(
+    rows: list[tuple[int, int]], padded: np.ndarray[Any, Any], lengths: list[int]
+) -> set[int]:
     """Union over the batch of one longest common subsequence each, as positions in the gold sentence.
 
     Table t[i][j] = length over the first i rows and j columns. Walking back from the end: a match is taken; else one column back if
@@ -103,7 +109,9 @@ def _subsequences(rows: list[tuple[int, int]], padded: np.ndarray[Any, Any], len
     table = np.zeros((count, width + 1), dtype=np.int32)
     back = np.empty((len(rows), count, width), dtype=bool)
     for i, (_, code) in enumerate(rows):
-        fresh = np.maximum.accumulate(np.maximum(table[:, :-1] + (padded == code), table[:, 1:]), axis=1)
+        fresh = np.maximum.accumulate(
+            np.maximum(table[:, :-1] + (padded == code), table[:, 1:]), axis=1
+        )
         back[i, :, 0] = False
         back[i, :, 1:] = fresh[:, :-1] > table[:, 2:]
         table[:, 1:] = fresh

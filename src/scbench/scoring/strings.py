@@ -12,7 +12,10 @@ _ALONE = r"(?<![\w-])(?:{})(?![\w-])"
 _SHAPES = {"uuid": re.compile(_ALONE.format(_UUID)), "digits": re.compile(_ALONE.format("[0-9]+"))}
 _RUN = re.compile(r"[\w-]+")
 _WRAPPING = "\"'`*()[]{}<>.,:;"
-_LONG_CHARACTERS, _MIXED_CHARACTERS = 32, 8  # a stripped word this long, or this long with a digit, competes with the gold
+_LONG_CHARACTERS, _MIXED_CHARACTERS = (
+    32,
+    8,
+)  # a stripped word this long, or this long with a digit, competes with the gold
 
 
 def shape_of(gold: str) -> str | None:
@@ -25,7 +28,11 @@ def shape_of(gold: str) -> str | None:
 def kv(prediction: str, wanted: Wanted) -> Score:
     """1 iff the distinct candidates of the gold's shape, the asked key aside, are exactly the gold. Case matters."""
     gold = wanted.golds[0]
-    found = {text for text in _candidates(prediction, gold, wanted.shape) if text == gold or text != wanted.asked_key}
+    found = {
+        text
+        for text in _candidates(prediction, gold, wanted.shape)
+        if text == gold or text != wanted.asked_key
+    }
     return _only(gold, found)
 
 
@@ -46,12 +53,24 @@ def prefix_suffix(prediction: str, wanted: Wanted) -> Score:
         bare = word.strip(_WRAPPING)
         if gold in (word, bare):
             found.add(gold)
-        elif len(bare) >= _LONG_CHARACTERS or (len(bare) >= _MIXED_CHARACTERS and any(c.isdigit() for c in bare)):
+        elif len(bare) >= _LONG_CHARACTERS or (
+            len(bare) >= _MIXED_CHARACTERS and any(c.isdigit() for c in bare)
+        ):
             found.add(bare)
     return _only(gold, found)
 
 
 def _only(gold: str, found: set[str]) -> Score:
     read = ", ".join(sorted(found)[:4])[:200]
-    why = "" if found == {gold} else ("no candidate" if not found else "gold and rivals" if gold in found else "another string")
+    why = (
+        ""
+        if found == {gold}
+        else (
+            "no candidate"
+            if not found
+            else "gold and rivals"
+            if gold in found
+            else "another string"
+        )
+    )
     return Score(value=float(found == {gold}), rule=RULE, read=read, why=why)

@@ -13,7 +13,9 @@ from scbench.types import Score, Wanted
 RULE = "strict/1"
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*•]|[0-9]+[.)])[ \t]+")
 _OPENERS, _CLOSERS = "\"'“‘([«", "\"'”’)]»"
-_SHORT_FORMS = frozenset(["mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "fig", "e.g", "i.e", "al", "no"])
+_SHORT_FORMS = frozenset(
+    ["mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "fig", "e.g", "i.e", "al", "no"]
+)
 
 
 def split_sentences(text: str) -> str:
@@ -30,13 +32,19 @@ def split_sentences(text: str) -> str:
 def _broken(line: str) -> str:
     words = line.split()
     ends = (_ends_sentence(word, after) for word, after in pairwise([*words, ""]))
-    return "".join(word + ("\n" if is_end else " ") for word, is_end in zip(words, ends, strict=True)).rstrip()
+    return "".join(
+        word + ("\n" if is_end else " ") for word, is_end in zip(words, ends, strict=True)
+    ).rstrip()
 
 
 def _ends_sentence(word: str, after: str) -> bool:
     open_word = word.rstrip(_CLOSERS)
     bare = open_word.rstrip(".!?")
-    if len(bare) == len(open_word) or not after or not (after[0].isupper() or after[0].isdigit() or after[0] in _OPENERS):
+    if (
+        len(bare) == len(open_word)
+        or not after
+        or not (after[0].isupper() or after[0].isdigit() or after[0] in _OPENERS)
+    ):
         return False
     start = bare.lstrip(_OPENERS)
     is_short = start.lower() in _SHORT_FORMS or (len(start) == 1 and start.isupper())
@@ -61,7 +69,9 @@ def summary(prediction: str, wanted: Wanted) -> Score:
         side["fact_recall"] = sum(_occurs(fact, words) for fact in wanted.facts) / len(wanted.facts)
     if wanted.rival_facts:
         own = {norm(fact) for fact in wanted.facts}
-        side["leak"] = float(sum(_occurs(fact, words) for fact in set(wanted.rival_facts) if norm(fact) not in own))
+        side["leak"] = float(
+            sum(_occurs(fact, words) for fact in set(wanted.rival_facts) if norm(fact) not in own)
+        )
     if wanted.rival_golds:
         side["floor"] = floor(tuple(wanted.golds), tuple(wanted.rival_golds))
     value = max(_strict_rouge(prediction, gold) for gold in wanted.golds)

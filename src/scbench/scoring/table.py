@@ -45,16 +45,28 @@ def means(lines: Iterable[Mapping[str, Any]]) -> list[Mean]:
                 rows.append(_mean(task, None, mode, rule, members))
                 continue
             parts = [
-                _mean(task, subtask, mode, rule, [line for line in members if short(line["subtask"]) == subtask])
+                _mean(
+                    task,
+                    subtask,
+                    mode,
+                    rule,
+                    [line for line in members if short(line["subtask"]) == subtask],
+                )
                 for subtask in MIXES[task]
             ]
             rows += [*parts, _mix(task, mode, rule, parts)]
     return rows
 
 
-def _mean(task: str, subtask: str | None, mode: Mode, rule: Rule, members: list[Mapping[str, Any]]) -> Mean:
+def _mean(
+    task: str, subtask: str | None, mode: Mode, rule: Rule, members: list[Mapping[str, Any]]
+) -> Mean:
     values = [line["scores"][rule] for line in members if line["scores"][rule] is not None]
-    gaps = Counter(line.get("why", {}).get(rule, "no reason given") for line in members if line["scores"][rule] is None)
+    gaps = Counter(
+        line.get("why", {}).get(rule, "no reason given")
+        for line in members
+        if line["scores"][rule] is None
+    )
     if not members:
         gaps[NO_ITEMS] = 1
     counted = len(values) + gaps[FAILED] if FAILED in gaps else len(values)
@@ -120,11 +132,18 @@ def official_table(lines: Iterable[Mapping[str, Any]]) -> list[Published]:
     return [_published(task, mode, by_turn) for (task, mode), by_turn in groups.items()]
 
 
-def _published(task: str, mode: Mode, by_turn: Mapping[int | None, list[Mapping[str, Any]]]) -> Published:
+def _published(
+    task: str, mode: Mode, by_turn: Mapping[int | None, list[Mapping[str, Any]]]
+) -> Published:
     values: list[tuple[float | None, ...]] = []
     for members in by_turn.values():
         if task in MIXES:
-            values.append(tuple(_official([line for line in members if short(line["subtask"]) == part]) for part in MIXES[task]))
+            values.append(
+                tuple(
+                    _official([line for line in members if short(line["subtask"]) == part])
+                    for part in MIXES[task]
+                )
+            )
         else:
             values.append((_official(members),))
     flat = [value for row in values for value in row]

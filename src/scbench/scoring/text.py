@@ -17,7 +17,9 @@ def nfkc(text: str) -> str:
 def norm(text: str) -> str:
     """NFKC and casefold; every character of class P, S, Z or C becomes a space; spaces collapsed, none at the ends."""
     folded = nfkc(text).casefold()
-    return " ".join("".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded).split())
+    return " ".join(
+        "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded).split()
+    )
 
 
 def answer_tokens(text: str) -> list[str]:

@@ -23,7 +23,9 @@ class Average:
     name: str  # an ability, or "Overall"
     strict: Estimate
     official: Estimate
-    difference: Estimate | None  # to the baseline, over the tasks both have; None for the baseline itself
+    difference: (
+        Estimate | None
+    )  # to the baseline, over the tasks both have; None for the baseline itself
     tasks: tuple[str, ...]
     missing: Mapping[str, str]
     difference_missing: tuple[str, ...] = ()
@@ -53,16 +55,21 @@ def why_missing(cell: Cell | None) -> str:
         return "not measurable with this model"
     if cell.strict.is_gap:
         return "no score: " + (
-            ", ".join(f"{reason} ({count})" for reason, count in cell.gaps.items()) or "a sub-task has no turns"
+            ", ".join(f"{reason} ({count})" for reason, count in cell.gaps.items())
+            or "a sub-task has no turns"
         )
     return ""
 
 
-def _ability(setting: Setting, mode: str, method: str, name: str, mine: Mapping[str, Cell], baseline: str) -> Average:
+def _ability(
+    setting: Setting, mode: str, method: str, name: str, mine: Mapping[str, Cell], baseline: str
+) -> Average:
     reasons = {task: why_missing(mine.get(task)) for task in tasks_of(name)}
     counted = [mine[task] for task, why in reasons.items() if not why]
     paired = {
-        cell.task: cell.difference.estimate for cell in counted if cell.difference and cell.difference.estimate.value is not None
+        cell.task: cell.difference.estimate
+        for cell in counted
+        if cell.difference and cell.difference.estimate.value is not None
     }
     officials = [cell.official for cell in counted if not cell.official.is_gap]
     return Average(
@@ -81,7 +88,11 @@ def _ability(setting: Setting, mode: str, method: str, name: str, mine: Mapping[
 
 def _overall(four: Sequence[Average], baseline: str) -> Average:
     first = four[0]
-    differences = [one.difference for one in four if one.difference is not None and one.difference.value is not None]
+    differences = [
+        one.difference
+        for one in four
+        if one.difference is not None and one.difference.value is not None
+    ]
     return Average(
         setting=first.setting,
         mode=first.mode,

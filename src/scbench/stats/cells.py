@@ -53,7 +53,9 @@ class Cell:
     simulated: bool = False
     estimated: tuple[str, ...] = ()
     evidence_kept: float | None = None
-    sides: Mapping[str, float] = field(default_factory=dict)  # means of the scorer's side values (floor, fact_recall, ...)
+    sides: Mapping[str, float] = field(
+        default_factory=dict
+    )  # means of the scorer's side values (floor, fact_recall, ...)
     is_measurable: bool = True  # False: the baseline stays under the gate, so a method's score says nothing about the method
 
     @property
@@ -69,14 +71,27 @@ class Cell:
 def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: int) -> list[Cell]:
     """All cells of a frame. With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not measurable."""
     found: list[Cell] = []
-    for key, rows in table.partition_by([*SETTING, "mode", "task"], as_dict=True, maintain_order=True).items():
+    for key, rows in table.partition_by(
+        [*SETTING, "mode", "task"], as_dict=True, maintain_order=True
+    ).items():
         setting, (mode, task) = Setting(*key[:-2]), map(str, key[-2:])
         parts = part_names(task, rows)
         planned = int(rows.group_by("session").agg(pl.col("turns").max())["turns"].sum())
         for part in ("", *parts) if len(parts) > 1 else ("",):
             chosen = parts if part == "" else (part,)
             seen = rows if part == "" else rows.filter(pl.col("subtask") == part)
-            found += _column(setting, mode, task, part, seen, chosen, planned if part == "" else 0, baseline, gate, resamples)
+            found += _column(
+                setting,
+                mode,
+                task,
+                part,
+                seen,
+                chosen,
+                planned if part == "" else 0,
+                baseline,
+                gate,
+                resamples,
+            )
     return found
 
 
@@ -93,12 +108,20 @@ def _column(
     planned: int, baseline: str, gate: float | None, resamples: int,
 ) -> list[Cell]:  # fmt: skip
     """The cells of all methods on one task: the family over which p-values are corrected."""
-    by_method = {str(key[0]): mine for key, mine in rows.partition_by(["method"], as_dict=True, maintain_order=True).items()}
+    by_method = {
+        str(key[0]): mine
+        for key, mine in rows.partition_by(["method"], as_dict=True, maintain_order=True).items()
+    }
     base = by_method.get(baseline)
-    column = [_cell(setting, mode, method, task, part, mine, parts, planned, resamples) for method, mine in by_method.items()]
+    column = [
+        _cell(setting, mode, method, task, part, mine, parts, planned, resamples)
+        for method, mine in by_method.items()
+    ]
     if gate is not None:
         reached = next((cell.strict.value for cell in column if cell.method == baseline), None)
-        column = [replace(cell, is_measurable=reached is not None and reached >= gate) for cell in column]
+        column = [
+            replace(cell, is_measurable=reached is not None and reached >= gate) for cell in column
+        ]
     if base is None:
         return column
     others = [cell.method for cell in column if cell.method != baseline]
@@ -111,12 +134,24 @@ def _cell(
     setting: Setting, mode: str, method: str, task: str, part: str, rows: pl.DataFrame, parts: tuple[str, ...], planned: int, resamples: int
 ) -> Cell:  # fmt: skip
     strict = mean_of(clusters_of(rows, "strict", parts), resamples=resamples)
-    failed = rows.with_columns(pl.when(pl.col("failure").is_not_null()).then(0.0).otherwise(pl.col("strict")).alias("strict"))
-    gaps = {str(reason): int(count) for reason, count in rows["gap"].drop_nulls().value_counts(sort=True).iter_rows()}
+    failed = rows.with_columns(
+        pl.when(pl.col("failure").is_not_null())
+        .then(0.0)
+        .otherwise(pl.col("strict"))
+        .alias("strict")
+    )
+    gaps = {
+        str(reason): int(count)
+        for reason, count in rows["gap"].drop_nulls().value_counts(sort=True).iter_rows()
+    }
     if planned > rows.height:
         gaps[NOT_RUN] = planned - rows.height
     truncated = rows.filter(pl.col("truncated_tokens") > 0).height
-    sides = {name.removeprefix("side_"): rows[name].mean() for name in rows.columns if name.startswith("side_")}
+    sides = {
+        name.removeprefix("side_"): rows[name].mean()
+        for name in rows.columns
+        if name.startswith("side_")
+    }
     kept = rows["evidence_kept"].mean()
     return Cell(
         setting=setting,
@@ -126,12 +161,20 @@ def _cell(
         part=part,
         strict=strict,
         official=mean_of(clusters_of(rows, "official", parts)),
-        failed_as_zero=mean_of(clusters_of(failed, "strict", parts)) if rows["failure"].count() else strict,
-        survived=mean_of(clusters_of(rows.filter(KEPT_WHOLE), "strict", parts)) if truncated else strict,
+        failed_as_zero=mean_of(clusters_of(failed, "strict", parts))
+        if rows["failure"].count()
+        else strict,
+        survived=mean_of(clusters_of(rows.filter(KEPT_WHOLE), "strict", parts))
+        if truncated
+        else strict,
         gaps=gaps,
         truncated_turns=truncated,
         simulated=bool(rows["simulated"].any()),
-        estimated=tuple(sorted({name for line in rows["estimated"].unique() for name in line.split("; ") if name})),
+        estimated=tuple(
+            sorted(
+                {name for line in rows["estimated"].unique() for name in line.split("; ") if name}
+            )
+        ),
         evidence_kept=float(kept) if isinstance(kept, float) else None,
         sides={name: float(mean) for name, mean in sides.items() if isinstance(mean, float)},
     )
@@ -140,7 +183,12 @@ def _cell(
 def clusters_of(rows: pl.DataFrame, column: str, parts: tuple[str, ...]) -> Clusters:
     """The non-empty values of a column, by session and by part."""
     scored = rows.filter(pl.col(column).is_not_null())
-    return Clusters.of(scored[column].to_numpy(), session_index(scored), part_index(scored, parts), part_count=len(parts))
+    return Clusters.of(
+        scored[column].to_numpy(),
+        session_index(scored),
+        part_index(scored, parts),
+        part_count=len(parts),
+    )
 
 
 def session_index(rows: pl.DataFrame) -> Indices:
@@ -154,17 +202,29 @@ def part_index(rows: pl.DataFrame, parts: tuple[str, ...]) -> Indices:
     return np.array([parts.index(name) for name in rows["subtask"].to_list()], dtype=np.int64)
 
 
-def _difference(rows: pl.DataFrame, base: pl.DataFrame, parts: tuple[str, ...], resamples: int) -> Difference:
+def _difference(
+    rows: pl.DataFrame, base: pl.DataFrame, parts: tuple[str, ...], resamples: int
+) -> Difference:
     """Over the turns that both have a score for."""
     both = pairs(rows, base)
     if both.height == 0:
         return Difference(estimate=GAP)
     values = (both["strict"] - both["strict_base"]).to_numpy()
-    return difference_of(values, session_index(both), part_index(both, parts), part_count=len(parts), resamples=resamples)
+    return difference_of(
+        values,
+        session_index(both),
+        part_index(both, parts),
+        part_count=len(parts),
+        resamples=resamples,
+    )
 
 
 def pairs(rows: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     """Turns scored under both, with the baseline's columns suffixed `_base`."""
     scored = pl.col("strict").is_not_null()
     theirs = base.filter(scored).select("session", "turn", "strict", "held_bytes")
-    return rows.filter(scored).join(theirs, on=["session", "turn"], how="inner", suffix="_base").sort("session", "turn")
+    return (
+        rows.filter(scored)
+        .join(theirs, on=["session", "turn"], how="inner", suffix="_base")
+        .sort("session", "turn")
+    )

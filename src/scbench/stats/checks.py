@@ -20,12 +20,25 @@ from scbench.stats.intervals import GAP, Clusters, Estimate, Floats, Indices, me
 from scbench.stats.paired import estimate_of
 
 CellName: TypeAlias = tuple[str, int, str]  # task, length in tokens, mode
-KEYS: dict[str, tuple[str, ...]] = {  # columns of whole numbers that stand for others, so that these are compared once
+KEYS: dict[
+    str, tuple[str, ...]
+] = {  # columns of whole numbers that stand for others, so that these are compared once
     "cell": ("task", "length_tokens", "mode"),
     "draw": ("task", "length_tokens", "seed"),
     "at": ("task", "length_tokens", "mode", "seed", "turn"),
 }
-KEPT = ("model", "method", "task", "length_tokens", "mode", "turn", "strict", "held_bytes", "prompt_tokens", *KEYS)
+KEPT = (
+    "model",
+    "method",
+    "task",
+    "length_tokens",
+    "mode",
+    "turn",
+    "strict",
+    "held_bytes",
+    "prompt_tokens",
+    *KEYS,
+)
 MOST_MISSING = 0.10  # of the turns that the reference has a score for; with more missing, a number says nothing
 EVERY_TURN = pl.lit(True)
 MULTI_TURN = pl.col("mode") == "multi-turn"
@@ -69,7 +82,9 @@ class Arm:
     def scores(self, turns: pl.DataFrame) -> pl.DataFrame:
         """One row a turn: value, held_bytes, prompt_tokens."""
         mine = turns.filter(
-            (pl.col("model") == self.model) & pl.col("method").is_in(self.methods) & pl.col("strict").is_not_null()
+            (pl.col("model") == self.model)
+            & pl.col("method").is_in(self.methods)
+            & pl.col("strict").is_not_null()
         )
         means = mine.group_by("at").agg(
             pl.col("cell", "draw").first(),
@@ -100,12 +115,25 @@ def gated(table: pl.DataFrame, cells: Collection[CellName]) -> pl.DataFrame:
             raise BadRecord(
                 f"the records have more than one {name} ({'; '.join(sorted(found))}); findings are of one: give the folder of one run"
             )
-    named = pl.DataFrame(sorted(cells), schema={"task": pl.String, "length_tokens": pl.Int64, "mode": pl.String}, orient="row")
+    named = pl.DataFrame(
+        sorted(cells),
+        schema={"task": pl.String, "length_tokens": pl.Int64, "mode": pl.String},
+        orient="row",
+    )
     counted = table.join(named, on=KEYS["cell"], how="semi")
-    return counted.with_columns(pl.struct(names).rank("dense").alias(key) for key, names in KEYS.items()).select(KEPT)
+    return counted.with_columns(
+        pl.struct(names).rank("dense").alias(key) for key, names in KEYS.items()
+    ).select(KEPT)
 
 
-def difference(turns: pl.DataFrame, one: Arm, other: Arm, where: pl.Expr = EVERY_TURN, *, is_per_byte: bool = False) -> Number:
+def difference(
+    turns: pl.DataFrame,
+    one: Arm,
+    other: Arm,
+    where: pl.Expr = EVERY_TURN,
+    *,
+    is_per_byte: bool = False,
+) -> Number:
     """`one` minus `other`, the reference, turn by turn."""
     seen = turns.filter(where)
     reference = other.scores(seen)
@@ -116,7 +144,9 @@ def difference(turns: pl.DataFrame, one: Arm, other: Arm, where: pl.Expr = EVERY
     return _number(both, values.to_numpy(), reference.height, is_difference=True)
 
 
-def level(turns: pl.DataFrame, one: Arm, where: pl.Expr = EVERY_TURN, *, reference: Arm | None = None) -> Number:
+def level(
+    turns: pl.DataFrame, one: Arm, where: pl.Expr = EVERY_TURN, *, reference: Arm | None = None
+) -> Number:
     """The mean score itself. With a `reference`, turns that only the reference has a score for are missing."""
     seen = turns.filter(where)
     rows = one.scores(seen)
@@ -127,11 +157,15 @@ def level(turns: pl.DataFrame, one: Arm, where: pl.Expr = EVERY_TURN, *, referen
 def per_byte(both: pl.DataFrame) -> pl.Series:
     """Difference of scores at the bytes of the smaller of the two: each score is divided by how many times these its own cache holds."""
     least = pl.min_horizontal("held_bytes", "held_bytes_other")
-    value = pl.col("value") * least / pl.col("held_bytes") - pl.col("value_other") * least / pl.col("held_bytes_other")
+    value = pl.col("value") * least / pl.col("held_bytes") - pl.col("value_other") * least / pl.col(
+        "held_bytes_other"
+    )
     return both.select(value.alias("value"))["value"]
 
 
-def _number(rows: pl.DataFrame, values: Floats, reference_turns: int, *, is_difference: bool) -> Number:
+def _number(
+    rows: pl.DataFrame, values: Floats, reference_turns: int, *, is_difference: bool
+) -> Number:
     missing = reference_turns - rows.height
     kept = ~np.isnan(values.astype(np.float64))  # held bytes may be unknown
     if not kept.any():
@@ -160,7 +194,9 @@ def apart(one: Estimate, other: Estimate) -> Estimate:
         return Estimate(value=value, n=n, sessions=sessions, how="one-session")
     below = sqrt((one.value - one.low) ** 2 + (other.high - other.value) ** 2)
     above = sqrt((one.high - one.value) ** 2 + (other.value - other.low) ** 2)
-    return Estimate(value=value, low=value - below, high=value + above, n=n, sessions=sessions, how="combined")
+    return Estimate(
+        value=value, low=value - below, high=value + above, n=n, sessions=sessions, how="combined"
+    )
 
 
 def judge(estimate: Estimate, side: Side, threshold: float) -> Verdict:
@@ -173,12 +209,23 @@ def judge(estimate: Estimate, side: Side, threshold: float) -> Verdict:
     return Verdict.HOLDS if is_above == (side is Side.ABOVE) else Verdict.FAILS
 
 
-def check(what: str, number: Number, side: Side, threshold: float, *, is_difference: bool = True, binds: bool = True) -> Check:
+def check(
+    what: str,
+    number: Number,
+    side: Side,
+    threshold: float,
+    *,
+    is_difference: bool = True,
+    binds: bool = True,
+) -> Check:
     verdict, why = judge(number.estimate, side, threshold), ""
     if number.estimate.is_gap:
         why = "no cell has scores for it: not run, or no cell passes the gate"
     elif not number.is_complete:
-        verdict, why = Verdict.UNKNOWN, f"{number.missing_turns:,} of {number.reference_turns:,} turns are missing"
+        verdict, why = (
+            Verdict.UNKNOWN,
+            f"{number.missing_turns:,} of {number.reference_turns:,} turns are missing",
+        )
     return Check(
         what=what,
         side=side,
@@ -196,4 +243,6 @@ def check(what: str, number: Number, side: Side, threshold: float, *, is_differe
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
     """One that does not hold decides; else one that nobody can tell; nothing at all says nothing."""
     found = set(verdicts) or {Verdict.UNKNOWN}
-    return next(verdict for verdict in (Verdict.FAILS, Verdict.UNKNOWN, Verdict.HOLDS) if verdict in found)
+    return next(
+        verdict for verdict in (Verdict.FAILS, Verdict.UNKNOWN, Verdict.HOLDS) if verdict in found
+    )

@@ -37,7 +37,9 @@ class CostRow:
     ttft_disk_s: Spread | None = None  # the stored cache being in files
     tpot_s: Spread | None = None
     held_bytes: Spread | None = None
-    dense_bytes: Spread | None = None  # a 16-bit dense cache of the same context: the reference of the byte share
+    dense_bytes: Spread | None = (
+        None  # a 16-bit dense cache of the same context: the reference of the byte share
+    )
     formula_bytes: Spread | None = None  # closed form for held_bytes
     peak_bytes: Spread | None = None
     loaded_bytes: Spread | None = None  # KV bytes read per decode step
@@ -73,7 +75,9 @@ def cost_row(given: Mapping[str, object] | CostRow) -> CostRow:
         raise BadRecord(
             f"a cost row lacks {', '.join(absent)}; give model, method and length_tokens so that it can be joined to scores"
         )
-    sessions, length_tokens = (_whole(name, given.get(name)) for name in ("sessions", "length_tokens"))
+    sessions, length_tokens = (
+        _whole(name, given.get(name)) for name in ("sessions", "length_tokens")
+    )
     names = given.get("estimated") or ()
     measured: dict[str, Spread | None] = {name: _spread(name, given.get(name)) for name in MEASURED}
     return CostRow(
@@ -112,7 +116,13 @@ def _spread(name: str, value: object) -> Spread | None:
                 float(value.get("max", middle)),
                 int(value.get("repeats", value.get("n", 1))),
             )
-        case Sequence() if value and not isinstance(value, str) and all(isinstance(one, (int, float)) for one in value):
+        case Sequence() if (
+            value
+            and not isinstance(value, str)
+            and all(isinstance(one, (int, float)) for one in value)
+        ):
             numbers = [float(one) for one in value]
             return Spread(median(numbers), min(numbers), max(numbers), len(numbers))
-    raise BadRecord(f"{name} of a cost row is {value!r}; it takes a number, a list of repeats, or {{median, min, max}}")
+    raise BadRecord(
+        f"{name} of a cost row is {value!r}; it takes a number, a list of repeats, or {{median, min, max}}"
+    )

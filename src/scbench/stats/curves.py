@@ -75,7 +75,9 @@ def ability_curves(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     """
     by_curve: dict[tuple[Setting, str, str], dict[str, dict[int, CurvePoint]]] = {}
     for point in points:
-        by_curve.setdefault((point.setting, point.mode, point.method), {}).setdefault(point.task, {})[point.turn] = point
+        by_curve.setdefault((point.setting, point.mode, point.method), {}).setdefault(
+            point.task, {}
+        )[point.turn] = point
     found: list[CurvePoint] = []
     for (setting, mode, method), tasks in by_curve.items():
         for ability in (name for name in ABILITIES if name != MULTI):
@@ -86,7 +88,15 @@ def ability_curves(points: Sequence[CurvePoint]) -> list[CurvePoint]:
                 if all(not estimate.is_gap for estimate in estimates):
                     mean = combine(estimates, [1.0] * len(estimates), floor=0.0, ceiling=1.0)
                     found.append(
-                        CurvePoint(setting=setting, mode=mode, method=method, task=ability, part="", turn=turn, estimate=mean)
+                        CurvePoint(
+                            setting=setting,
+                            mode=mode,
+                            method=method,
+                            task=ability,
+                            part="",
+                            turn=turn,
+                            estimate=mean,
+                        )
                     )
     return found
 
@@ -94,7 +104,9 @@ def ability_curves(points: Sequence[CurvePoint]) -> list[CurvePoint]:
 def trends(table: pl.DataFrame) -> list[Trend]:
     found: list[Trend] = []
     keys = [*SETTING, "mode", "method", "task"]
-    place = pl.col("turn").rank("dense").over("session", "subtask")  # 1 = the first turn of its sub-task, scored or not
+    place = (
+        pl.col("turn").rank("dense").over("session", "subtask")
+    )  # 1 = the first turn of its sub-task, scored or not
     for key, rows in table.partition_by(keys, as_dict=True, maintain_order=True).items():
         mode, method, task = map(str, key[-3:])
         parts = part_names(task, rows)
@@ -124,7 +136,9 @@ def _change(first: pl.DataFrame, later: pl.DataFrame, parts: tuple[str, ...]) ->
     if both.height == 0:
         return Difference(estimate=GAP)
     values = (both["strict"] - both["strict_first"]).to_numpy()
-    return difference_of(values, session_index(both), part_index(both, parts), part_count=len(parts))
+    return difference_of(
+        values, session_index(both), part_index(both, parts), part_count=len(parts)
+    )
 
 
 def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:
@@ -143,7 +157,12 @@ def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:
     value = float((x * y).sum()) / scale
     influence = np.bincount(session_index(scored), weights=x * (y - value * x)) / scale
     sessions = influence.size
-    plain = Estimate(value=value, n=scored.height, sessions=sessions, how="one-session" if sessions < 2 else "no-spread")
+    plain = Estimate(
+        value=value,
+        n=scored.height,
+        sessions=sessions,
+        how="one-session" if sessions < 2 else "no-spread",
+    )
     if sessions < 2:
         return plain
     variance = sessions / (sessions - 1) * float((influence**2).sum())

@@ -33,14 +33,20 @@ from scbench.stats.paper import GLOBAL, SEMANTIC, STRING, tasks_of
 from scbench.types import Record
 
 MARGIN = 0.05  # what counts as close, as better, as hurt
-ANSWER_IN_TEN = 0.10  # what counts as answered and as lost where a method keeps a fraction of the cache
+ANSWER_IN_TEN = (
+    0.10  # what counts as answered and as lost where a method keeps a fraction of the cache
+)
 HALF = 0.50  # less than every second answer is a failure
 
 BUDGET_TOKENS = 64  # slots per KV head, keys per row, keys per step: the same for all methods with a budget, at all lengths
 DENSE = "dense"
 STATIC = tuple(f"{name}[budget_tokens={BUDGET_TOKENS}]" for name in ("a-shape", "tri-shape"))
-DYNAMIC = tuple(f"{name}[budget_tokens={BUDGET_TOKENS}]" for name in ("minference", "xattention", "flexprefill"))
-DROPPING = tuple(f"{name}[budget_tokens={BUDGET_TOKENS}]" for name in ("streaming-llm", "snapkv", "h2o"))
+DYNAMIC = tuple(
+    f"{name}[budget_tokens={BUDGET_TOKENS}]" for name in ("minference", "xattention", "flexprefill")
+)
+DROPPING = tuple(
+    f"{name}[budget_tokens={BUDGET_TOKENS}]" for name in ("streaming-llm", "snapkv", "h2o")
+)
 TOP_K = f"exact-topk[budget_tokens={BUDGET_TOKENS}]"
 CODECS = ("kivi", "rtn", "turboquant[bits=2]")  # kivi has 2 bits, rtn 4
 METHODS = (DENSE, *STATIC, *DYNAMIC, *DROPPING, TOP_K, *CODECS)
@@ -71,7 +77,9 @@ class Finding:
     claim: Claim
     checks: tuple[Check, ...]
     verdict: Verdict
-    figures: Mapping[str, float] = field(default_factory=dict)  # other numbers to read it by; names end in their unit
+    figures: Mapping[str, float] = field(
+        default_factory=dict
+    )  # other numbers to read it by; names end in their unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +132,11 @@ CLAIMS = (
 
 def passing(cells: Iterable[Mapping[str, object]]) -> frozenset[CellName]:
     """The cells of a model's card that passed its gate."""
-    return frozenset((str(one["task"]), int(str(one["length_tokens"])), str(one["mode"])) for one in cells if one["passes"])
+    return frozenset(
+        (str(one["task"]), int(str(one["length_tokens"])), str(one["mode"]))
+        for one in cells
+        if one["passes"]
+    )
 
 
 def findings(records: Sequence[Record], gate: Collection[CellName], roles: Roles) -> Findings:
@@ -136,14 +148,21 @@ def findings(records: Sequence[Record], gate: Collection[CellName], roles: Roles
         for task, length, mode in turns.select("task", "length_tokens", "mode").unique().iter_rows()
     }
     dense = level(turns, Arm(roles.transformer, (DENSE,)))
-    return Findings(roles=roles, cells=tuple(sorted(ran)), reference=dense.estimate, findings=tuple(found))
+    return Findings(
+        roles=roles, cells=tuple(sorted(ran)), reference=dense.estimate, findings=tuple(found)
+    )
 
 
 def finding(claim: Claim, turns: pl.DataFrame, roles: Roles) -> Finding:
     """One claim on the turns that count (`checks.gated`)."""
     checks = MAKERS[claim.key](turns, roles)
     figures = held_bytes(turns, roles) if claim.key == "d" else {}
-    return Finding(claim=claim, checks=tuple(checks), verdict=all_of(one.verdict for one in checks if one.binds), figures=figures)
+    return Finding(
+        claim=claim,
+        checks=tuple(checks),
+        verdict=all_of(one.verdict for one in checks if one.binds),
+        figures=figures,
+    )
 
 
 def short(method: str) -> str:
@@ -152,10 +171,18 @@ def short(method: str) -> str:
 
 
 def _against_dense(
-    turns: pl.DataFrame, roles: Roles, method: str, where: pl.Expr, when: str, side: Side, threshold: float
+    turns: pl.DataFrame,
+    roles: Roles,
+    method: str,
+    where: pl.Expr,
+    when: str,
+    side: Side,
+    threshold: float,
 ) -> Check:
     one, dense = (Arm(roles.transformer, (name,)) for name in (method, DENSE))
-    return check(f"{short(method)} - dense, {when}", difference(turns, one, dense, where), side, threshold)
+    return check(
+        f"{short(method)} - dense, {when}", difference(turns, one, dense, where), side, threshold
+    )
 
 
 def dropping(turns: pl.DataFrame, roles: Roles) -> list[Check]:
@@ -184,15 +211,21 @@ def dynamic(turns: pl.DataFrame, roles: Roles) -> list[Check]:
     found = [check("mean of dynamic - mean of static", kinds, Side.ABOVE, MARGIN)]
     for one in DYNAMIC:
         for other in STATIC:
-            number = difference(turns, Arm(roles.transformer, (one,)), Arm(roles.transformer, (other,)))
-            found.append(check(f"{short(one)} - {short(other)}", number, Side.ABOVE, MARGIN, binds=False))
+            number = difference(
+                turns, Arm(roles.transformer, (one,)), Arm(roles.transformer, (other,))
+            )
+            found.append(
+                check(f"{short(one)} - {short(other)}", number, Side.ABOVE, MARGIN, binds=False)
+            )
     return found
 
 
 def architectures(turns: pl.DataFrame, roles: Roles) -> list[Check]:
     """Claim d."""
     recall = pl.col("task").is_in(RECALL)
-    transformer, recurrent, hybrid = (Arm(name, (DENSE,)) for name in (roles.transformer, roles.recurrent, roles.hybrid))
+    transformer, recurrent, hybrid = (
+        Arm(name, (DENSE,)) for name in (roles.transformer, roles.recurrent, roles.hybrid)
+    )
     found = [
         check(
             f"score of {recurrent.model}",
@@ -204,10 +237,20 @@ def architectures(turns: pl.DataFrame, roles: Roles) -> list[Check]:
     ]
     for other in (recurrent, transformer):
         number = difference(turns, hybrid, other, recall, is_per_byte=True)
-        found.append(check(f"{hybrid.model} - {other.model}, at equal bytes", number, Side.ABOVE, MARGIN))
+        found.append(
+            check(f"{hybrid.model} - {other.model}, at equal bytes", number, Side.ABOVE, MARGIN)
+        )
     for other in (recurrent, transformer):
         number = difference(turns, hybrid, other, recall)
-        found.append(check(f"{hybrid.model} - {other.model}, as they are", number, Side.ABOVE, -MARGIN, binds=False))
+        found.append(
+            check(
+                f"{hybrid.model} - {other.model}, as they are",
+                number,
+                Side.ABOVE,
+                -MARGIN,
+                binds=False,
+            )
+        )
     return found
 
 
@@ -225,7 +268,9 @@ def oracle(turns: pl.DataFrame, roles: Roles) -> list[Check]:
     """Claim e."""
     found = [_against_dense(turns, roles, TOP_K, EVERY_TURN, "all turns", Side.ABOVE, -MARGIN)]
     for method in DROPPING:
-        number = difference(turns, Arm(roles.transformer, (TOP_K,)), Arm(roles.transformer, (method,)))
+        number = difference(
+            turns, Arm(roles.transformer, (TOP_K,)), Arm(roles.transformer, (method,))
+        )
         found.append(check(f"{short(TOP_K)} - {short(method)}", number, Side.ABOVE, MARGIN))
     return found
 
@@ -239,7 +284,10 @@ def codecs(turns: pl.DataFrame, roles: Roles) -> list[Check]:
             (what, difference(turns, one, dense, pl.col("task").is_in(tasks)))
             for what, tasks in (("strings", STRINGS), ("others", OTHERS))
         ]
-        shown = [check(f"{short(method)} - dense, {what}", number, Side.BELOW, -MARGIN, binds=False) for what, number in parts]
+        shown = [
+            check(f"{short(method)} - dense, {what}", number, Side.BELOW, -MARGIN, binds=False)
+            for what, number in parts
+        ]
         (_, strings), (_, others) = parts
         estimate = apart(strings.estimate, others.estimate)
         whole = replace(
@@ -249,7 +297,10 @@ def codecs(turns: pl.DataFrame, roles: Roles) -> list[Check]:
             verdict=judge(estimate, Side.BELOW, -MARGIN),
         )
         whole = replace(
-            whole, binds=True, cells=strings.cells + others.cells, missing_turns=strings.missing_turns + others.missing_turns
+            whole,
+            binds=True,
+            cells=strings.cells + others.cells,
+            missing_turns=strings.missing_turns + others.missing_turns,
         )
         if incomplete := [one for one in shown if one.why]:
             whole = replace(whole, verdict=Verdict.UNKNOWN, why=incomplete[0].why)

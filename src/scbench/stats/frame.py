@@ -9,7 +9,9 @@ import polars as pl
 from scbench.errors import BadRecord
 from scbench.types import Cost, Protocol, Record, Score
 
-COST_FIELDS = tuple(name for name in Cost.__dataclass_fields__ if name not in ("estimated", "simulated"))
+COST_FIELDS = tuple(
+    name for name in Cost.__dataclass_fields__ if name not in ("estimated", "simulated")
+)
 WHOLE = {
     "extra_passes",
     "held_bytes",

@@ -35,7 +35,9 @@ class Estimate:
     n: int = 0  # scored turns
     sessions: int = 0
     how: str = "gap"  # wilson-t, exact, gain-loss, t, combined, one-session, gap
-    bootstrap: tuple[float, float] | None = None  # percentile limits, resampling sessions; a second opinion for the files
+    bootstrap: tuple[float, float] | None = (
+        None  # percentile limits, resampling sessions; a second opinion for the files
+    )
 
     @property
     def is_gap(self) -> bool:
@@ -58,7 +60,9 @@ class Clusters:
     squares_P: Floats
 
     @classmethod
-    def of(cls, values: Floats, sessions: Indices, parts: Indices, *, part_count: int = 1) -> Clusters:
+    def of(
+        cls, values: Floats, sessions: Indices, parts: Indices, *, part_count: int = 1
+    ) -> Clusters:
         """`sessions` and `parts` are 0-based indices, one for each value."""
         shape = (int(sessions.max()) + 1 if sessions.size else 0, part_count)
         sums, counts, squares = np.zeros(shape), np.zeros(shape), np.zeros(part_count)
@@ -99,7 +103,9 @@ class Clusters:
         """Variance of the mean: between sessions, but never below that of independent turns (turns of a session are not *less* alike)."""
         between = self.sessions / (self.sessions - 1) * float((self.influence_S() ** 2).sum())
         totals = self.counts_SP.sum(axis=0)
-        spread = np.maximum(self.squares_P / totals - self.means_P**2, 0.0) / np.maximum(totals - 1.0, 1.0)
+        spread = np.maximum(self.squares_P / totals - self.means_P**2, 0.0) / np.maximum(
+            totals - 1.0, 1.0
+        )
         return max(between, float(spread.sum()) / float(self.means_P.size**2))
 
 
@@ -132,7 +138,15 @@ def mean_of(clusters: Clusters, *, resamples: int = 0) -> Estimate:
     low, high = wilson(clusters.mean, variance, clusters.sessions)
     how = "exact" if variance < NOTHING else "wilson-t"
     boot = bootstrap(clusters, resamples=resamples) if resamples else None
-    return Estimate(value=clusters.mean, low=low, high=high, n=clusters.n, sessions=clusters.sessions, how=how, bootstrap=boot)
+    return Estimate(
+        value=clusters.mean,
+        low=low,
+        high=high,
+        n=clusters.n,
+        sessions=clusters.sessions,
+        how=how,
+        bootstrap=boot,
+    )
 
 
 def bootstrap(clusters: Clusters, *, resamples: int = 2000) -> tuple[float, float] | None:
@@ -150,11 +164,15 @@ def bootstrap(clusters: Clusters, *, resamples: int = 2000) -> tuple[float, floa
 def _resamples(sessions: int, resamples: int) -> Floats:
     """How often each resample (rows) holds each session; drawn once for a number of sessions, with a fixed seed."""
     generator = np.random.Generator(np.random.PCG64(SEED))
-    drawn: Floats = generator.multinomial(sessions, np.full(sessions, 1.0 / sessions), size=resamples).astype(np.float64)
+    drawn: Floats = generator.multinomial(
+        sessions, np.full(sessions, 1.0 / sessions), size=resamples
+    ).astype(np.float64)
     return drawn
 
 
-def combine(parts: Sequence[Estimate], weights: Sequence[float], *, floor: float, ceiling: float) -> Estimate:
+def combine(
+    parts: Sequence[Estimate], weights: Sequence[float], *, floor: float, ceiling: float
+) -> Estimate:
     """A weighted mean of estimates from different sessions: squared distances to the limits add (Zou and Donner 2008, "MOVER").
 
     A part without an interval (one session) enters with the whole range `floor`..`ceiling`: it can say nothing narrower.

@@ -9,7 +9,16 @@ from math import sqrt
 
 import numpy as np
 
-from scbench.stats.intervals import NOTHING, SEED, Clusters, Estimate, Floats, Indices, bootstrap, wilson
+from scbench.stats.intervals import (
+    NOTHING,
+    SEED,
+    Clusters,
+    Estimate,
+    Floats,
+    Indices,
+    bootstrap,
+    wilson,
+)
 
 EXACT_SESSIONS = 14  # 2^14 sign patterns are enumerated; above, patterns are drawn
 DRAWN_PATTERNS = 20_000
@@ -29,7 +38,9 @@ class Difference:
         return self.p_holm is not None and self.p_holm < ALPHA
 
 
-def split(clusters: Clusters, values: Floats, sessions: Indices, parts: Indices) -> tuple[Clusters, Clusters]:
+def split(
+    clusters: Clusters, values: Floats, sessions: Indices, parts: Indices
+) -> tuple[Clusters, Clusters]:
     """Gains and losses apart, both in 0..1, over the same sessions and parts as `clusters`."""
     count = clusters.squares_P.size
     gains = Clusters.of(np.maximum(values, 0.0), sessions, parts, part_count=count)
@@ -37,16 +48,23 @@ def split(clusters: Clusters, values: Floats, sessions: Indices, parts: Indices)
     return gains, losses
 
 
-def difference_of(values: Floats, sessions: Indices, parts: Indices, *, part_count: int, resamples: int = 0) -> Difference:
+def difference_of(
+    values: Floats, sessions: Indices, parts: Indices, *, part_count: int, resamples: int = 0
+) -> Difference:
     """As `estimate_of`, with the p-value of a sign-flip permutation; both need two sessions."""
     estimate = estimate_of(values, sessions, parts, part_count=part_count, resamples=resamples)
     if not estimate.has_interval:
         return Difference(estimate=estimate)
     clusters = Clusters.of(values, sessions, parts, part_count=part_count)
-    return Difference(estimate=estimate, p=sign_flip((clusters.sums_SP / clusters.counts_SP.sum(axis=0)).mean(axis=1)))
+    return Difference(
+        estimate=estimate,
+        p=sign_flip((clusters.sums_SP / clusters.counts_SP.sum(axis=0)).mean(axis=1)),
+    )
 
 
-def estimate_of(values: Floats, sessions: Indices, parts: Indices, *, part_count: int, resamples: int = 0) -> Estimate:
+def estimate_of(
+    values: Floats, sessions: Indices, parts: Indices, *, part_count: int, resamples: int = 0
+) -> Estimate:
     """`values` are method minus baseline per turn, in -1..1; `sessions` and `parts` are 0-based indices.
 
     Two intervals cover, and the inner limits of both are taken. One is Wilson's for (1 + difference) / 2, which is wide when hardly any
@@ -58,7 +76,9 @@ def estimate_of(values: Floats, sessions: Indices, parts: Indices, *, part_count
     if not clusters.is_complete:
         return Estimate(value=None, n=clusters.n, sessions=clusters.sessions)
     if clusters.sessions < 2:
-        return Estimate(value=clusters.mean, n=clusters.n, sessions=clusters.sessions, how="one-session")
+        return Estimate(
+            value=clusters.mean, n=clusters.n, sessions=clusters.sessions, how="one-session"
+        )
     gains, losses = split(clusters, values, sessions, parts)
     joined, scaled = gain_loss_limits(gains, losses), scaled_limits(clusters)
     low, high = max(joined[0], scaled[0]), min(joined[1], scaled[1])
@@ -106,7 +126,9 @@ def sign_flip(shares_S: Floats) -> float:
 
     Exact up to 14 sessions that differ, so it cannot be below 2 / 2^n; above, 20,000 drawn patterns and the observed one.
     """
-    shares = shares_S[np.abs(shares_S) > 1e-15]  # a session without a difference has the same sum under both signs
+    shares = shares_S[
+        np.abs(shares_S) > 1e-15
+    ]  # a session without a difference has the same sum under both signs
     if shares.size == 0:
         return 1.0
     seen = abs(float(shares.sum())) - 1e-12
@@ -123,7 +145,9 @@ def _signs(sessions: int) -> Floats:
     if sessions <= EXACT_SESSIONS:
         bits = np.arange(2**sessions)[:, None] >> np.arange(sessions) & 1
     else:
-        bits = np.random.Generator(np.random.PCG64(SEED)).integers(0, 2, size=(DRAWN_PATTERNS, sessions))
+        bits = np.random.Generator(np.random.PCG64(SEED)).integers(
+            0, 2, size=(DRAWN_PATTERNS, sessions)
+        )
     signs: Floats = 1.0 - 2.0 * bits
     return signs
 

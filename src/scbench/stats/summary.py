@@ -32,7 +32,9 @@ class MethodInfo:
     name: str
     stage: str = ""
     category: str = ""
-    is_simulated: bool = False  # it masked entries instead of freeing them, somewhere in these records
+    is_simulated: bool = (
+        False  # it masked entries instead of freeing them, somewhere in these records
+    )
 
     @property
     def label(self) -> str:
@@ -71,13 +73,18 @@ class Summary:
 
     @cached_property
     def _cells(self) -> dict[tuple[Setting, str, str, str, str], Cell]:
-        return {(cell.setting, cell.mode, cell.method, cell.task, cell.part): cell for cell in self.cells}
+        return {
+            (cell.setting, cell.mode, cell.method, cell.task, cell.part): cell
+            for cell in self.cells
+        }
 
     @cached_property
     def _averages(self) -> dict[tuple[Setting, str, str, str], Average]:
         return {(one.setting, one.mode, one.method, one.name): one for one in self.averages}
 
-    def cell(self, setting: Setting, mode: str, method: str, task: str, part: str = "") -> Cell | None:
+    def cell(
+        self, setting: Setting, mode: str, method: str, task: str, part: str = ""
+    ) -> Cell | None:
         return self._cells.get((setting, mode, method, task, part))
 
     def average(self, setting: Setting, mode: str, method: str, name: str) -> Average | None:
@@ -117,14 +124,18 @@ def summarise(
     mode) whether full attention does it by the model's own card; cells of which it says no are not measurable, whatever the gate. The same records give the same summary.
     """
     if gate is not None and not 0.0 <= gate <= 1.0:
-        raise BadConfig(f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate")
+        raise BadConfig(
+            f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate"
+        )
     table, rows = frame(records), tuple(cost_row(row) for row in cost_rows)
     found, points = cells(table, baseline=baseline, gate=gate, resamples=resamples), curves(table)
     if solves is not None:
         found = [_by_card(cell, solves) for cell in found]
     settings = tuple(sorted({cell.setting for cell in found}))
     names = {cell.method for cell in found} | {row.method for row in rows}
-    simulated = {cell.method for cell in found if cell.simulated} | {row.method for row in rows if row.simulated}
+    simulated = {cell.method for cell in found if cell.simulated} | {
+        row.method for row in rows if row.simulated
+    }
     return Summary(
         baseline=baseline,
         gate=gate,
@@ -132,7 +143,11 @@ def summarise(
         modes=tuple(
             sorted(
                 {cell.mode for cell in found},
-                key=lambda mode: (mode not in MODES, MODES.index(mode) if mode in MODES else 0, mode),
+                key=lambda mode: (
+                    mode not in MODES,
+                    MODES.index(mode) if mode in MODES else 0,
+                    mode,
+                ),
             )
         ),
         tasks=in_paper_order({cell.task for cell in found}),
@@ -153,7 +168,11 @@ def order_methods(
 ) -> tuple[MethodInfo, ...]:
     """The baseline, then the methods by life-cycle stage, category and name."""
     infos = [
-        MethodInfo(name, *stages.get(name, ("reference", "") if name == baseline else ("", "")), name in simulated)
+        MethodInfo(
+            name,
+            *stages.get(name, ("reference", "") if name == baseline else ("", "")),
+            name in simulated,
+        )
         for name in names
     ]
 
@@ -164,14 +183,17 @@ def order_methods(
     return tuple(sorted(infos, key=place))
 
 
-def shares(table: pl.DataFrame, rows: Sequence[CostRow], settings: Sequence[Setting], baseline: str) -> list[Share]:
+def shares(
+    table: pl.DataFrame, rows: Sequence[CostRow], settings: Sequence[Setting], baseline: str
+) -> list[Share]:
     """Held bytes as a share of dense: from the cost pass where it measured the method at that length, else from the scored turns."""
     found: list[Share] = []
     for setting in settings:
         measured = {
             row.method: row.held_share
             for row in rows
-            if (row.model, row.length_tokens, row.form) == (setting.model, setting.length_tokens, setting.form)
+            if (row.model, row.length_tokens, row.form)
+            == (setting.model, setting.length_tokens, setting.form)
         }
         here = table.filter(
             (pl.col("model") == setting.model)
@@ -182,12 +204,22 @@ def shares(table: pl.DataFrame, rows: Sequence[CostRow], settings: Sequence[Sett
         )
         keys = ["mode", "task", "session", "turn"]
         base = here.filter(pl.col("method") == baseline).select(*keys, "held_bytes")
-        for method in sorted(set(here["method"].to_list()) | {name for name, share in measured.items() if share is not None}):
+        for method in sorted(
+            set(here["method"].to_list())
+            | {name for name, share in measured.items() if share is not None}
+        ):
             share = measured.get(method)
             if share is not None:
                 found.append(Share(setting, method, share, "16-bit dense cache, cost pass"))
                 continue
             both = here.filter(pl.col("method") == method).join(base, on=keys, suffix="_base")
             if both.height and (reference := int(both["held_bytes_base"].sum())) > 0:
-                found.append(Share(setting, method, int(both["held_bytes"].sum()) / reference, f"{baseline}, same turns"))
+                found.append(
+                    Share(
+                        setting,
+                        method,
+                        int(both["held_bytes"].sum()) / reference,
+                        f"{baseline}, same turns",
+                    )
+                )
     return found

@@ -28,7 +28,11 @@ TITLES: dict[str, str] = {
     "repoqa_and_kv": "Mix.RepoQA+KV",
 }
 TASKS: dict[str, str] = {name: f"scbench.tasks.{name}:TASK" for name in TITLES}
-_ALIASES = {"retr.ps": "prefix_suffix", "retr.mh": "vt", "en.mc": "choice_eng"}  # short titles used in the paper's tables
+_ALIASES = {
+    "retr.ps": "prefix_suffix",
+    "retr.mh": "vt",
+    "en.mc": "choice_eng",
+}  # short titles used in the paper's tables
 
 
 def names() -> tuple[str, ...]:
@@ -41,16 +45,30 @@ def task(name: str, form: Form | str = Form.FULL) -> Task:
 
     Raises Unknown with the nearest names, or for a task without a tiny form.
     """
-    known = {**_ALIASES, **{title.casefold(): short for short, title in TITLES.items()}, **{short: short for short in TASKS}}
+    known = {
+        **_ALIASES,
+        **{title.casefold(): short for short, title in TITLES.items()},
+        **{short: short for short in TASKS},
+    }
     asked = name.strip().casefold().removeprefix("scbench_")
     if asked not in known:
-        near = dict.fromkeys(known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.5))
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(TASKS)}."
+        near = dict.fromkeys(
+            known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.5)
+        )
+        hint = (
+            f"did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else f"there are {', '.join(TASKS)}."
+        )
         raise Unknown(f"no task is called {name!r}; {hint} `scbench list tasks` shows them all")
     short = known[asked]
     if Form(form) is Form.TINY and not has_tiny(short):
-        raise Unknown(f"the task {short!r} has no tiny form; `scbench list tasks` shows which have one")
-    found: Task = pkgutil.resolve_name(_tiny_module(short) + ":TASK" if Form(form) is Form.TINY else TASKS[short])
+        raise Unknown(
+            f"the task {short!r} has no tiny form; `scbench list tasks` shows which have one"
+        )
+    found: Task = pkgutil.resolve_name(
+        _tiny_module(short) + ":TASK" if Form(form) is Form.TINY else TASKS[short]
+    )
     return found
 
 

@@ -98,7 +98,9 @@ def depth_of(spans: Sequence[Span], context_chars: int) -> float | None:
 # --- rendering -------------------------------------------------------------------------------------------------------------------------
 
 
-def weave(pieces: Sequence[Piece], units: Sequence[str], *, join: str = "", head: str = "", tail: str = "") -> Rendered:
+def weave(
+    pieces: Sequence[Piece], units: Sequence[str], *, join: str = "", head: str = "", tail: str = ""
+) -> Rendered:
     """head, the units with each piece before unit floor(depth * (units + 1)), tail. `join` stands between neighbours, not at the ends.
 
     A piece of empty text is left out. Work grows with the pieces; the units between two of them are joined in one go.
@@ -175,7 +177,14 @@ def fit(
         extra = [Piece(pad(padding), pad_depth)] if pad and padding else []
         return weave([*pieces, *extra], units.first(n), join=join, head=head, tail=tail)
 
-    return solve_length(render, target=target, count=count, what=what, padded=render if pad else None, max_units=max_units)
+    return solve_length(
+        render,
+        target=target,
+        count=count,
+        what=what,
+        padded=render if pad else None,
+        max_units=max_units,
+    )
 
 
 # --- length ----------------------------------------------------------------------------------------------------------------------------
@@ -211,7 +220,13 @@ class _Search:
         what: str,
         max_units: int | None,
     ) -> None:
-        self.render, self.padded, self.target, self.count, self.what = render, padded, target, count, what
+        self.render, self.padded, self.target, self.count, self.what = (
+            render,
+            padded,
+            target,
+            count,
+            what,
+        )
         self.max_units = max_units
         self.counts = 0
         self.best: Fitted | None = None
@@ -241,15 +256,21 @@ class _Search:
         drawn = self.padded(units, padding) if padding and self.padded else self.render(units)
         self.counts += 1
         tried = Fitted(drawn.context, drawn.spans, self.count(drawn.context), units, padding)
-        if self.best is None or abs(tried.counted - self.target) < abs(self.best.counted - self.target):
+        if self.best is None or abs(tried.counted - self.target) < abs(
+            self.best.counted - self.target
+        ):
             self.best = tried
         return tried
 
     def _is_met(self) -> bool:
-        return self.best is not None and abs(self.best.counted - self.target) <= tolerance(self.target)
+        return self.best is not None and abs(self.best.counted - self.target) <= tolerance(
+            self.target
+        )
 
     def _is_close(self) -> bool:
-        return self.best is not None and abs(self.best.counted - self.target) <= max(1, self.target // 2000)
+        return self.best is not None and abs(self.best.counted - self.target) <= max(
+            1, self.target // 2000
+        )
 
     def _units(self, low: Fitted) -> Fitted:
         """The longest rendering found that is not too long; leaves a few counts for the pad slot."""
@@ -279,7 +300,9 @@ class _Search:
         return self._dry(low) if low.units == most else low
 
     def _dry(self, low: Fitted) -> Fitted:
-        if low.counted < self.target - tolerance(self.target) and not (self.padded and self.max_units == 0):
+        if low.counted < self.target - tolerance(self.target) and not (
+            self.padded and self.max_units == 0
+        ):
             raise TooLarge(
                 f"{self.what}: {self.target:,} tokens ({self.count.name}) are too many; its source fills {low.counted:,}. "
                 f"Ask for {low.counted:,} or less",
@@ -315,11 +338,23 @@ class _Search:
 
 
 def sealed(
-    *, task: str, context: str, turns: Sequence[Turn], counted: int, counter: str, recipe: Mapping[str, object]
+    *,
+    task: str,
+    context: str,
+    turns: Sequence[Turn],
+    counted: int,
+    counter: str,
+    recipe: Mapping[str, object],
 ) -> Session:
     """The session with its digest: SHA-256 of the canonical JSON (sorted keys, no blanks, UTF-8) of everything in it."""
     session = Session(
-        task=task, context=context, turns=tuple(turns), counted=counted, counter=counter, recipe=dict(recipe), digest=""
+        task=task,
+        context=context,
+        turns=tuple(turns),
+        counted=counted,
+        counter=counter,
+        recipe=dict(recipe),
+        digest="",
     )
     return replace(session, digest=digest_of(session))
 

@@ -53,7 +53,9 @@ class Task:
 
     name: str
     title: str  # as in the paper's tables
-    ability: str  # "string retrieval" | "semantic retrieval" | "global information" | "multi-tasking"
+    ability: (
+        str  # "string retrieval" | "semantic retrieval" | "global information" | "multi-tasking"
+    )
     version: int  # of the generator: another version makes other sessions
     turns: int  # unless asked otherwise
     subtasks: tuple[str, ...]
@@ -74,16 +76,32 @@ def settle(knobs: type[K], given: Mapping[str, object], *, task: str) -> K:
     """The knobs of a task with `given` over the defaults. Raises BadConfig for a name that is no knob."""
     allowed = [field.name for field in fields(knobs)]  # type: ignore[arg-type]
     if strays := sorted(set(given) - set(allowed)):
-        raise BadConfig(f"{task} has no knob {', '.join(map(repr, strays))}; it takes {', '.join(allowed)}")
+        raise BadConfig(
+            f"{task} has no knob {', '.join(map(repr, strays))}; it takes {', '.join(allowed)}"
+        )
     return knobs(**given)
 
 
 def recipe(
-    task: str, version: int, *, seed: str, target: int, turns: int, knobs: object, **resolved: object
+    task: str,
+    version: int,
+    *,
+    seed: str,
+    target: int,
+    turns: int,
+    knobs: object,
+    **resolved: object,
 ) -> dict[str, object]:
     """All that makes a session what it is. `resolved` replaces knobs left open (None) by what they became."""
     settled = {**asdict(knobs), **resolved}  # type: ignore[call-overload]
-    return {"name": task, "version": version, "seed": seed, "target": target, "turns": turns, **settled}
+    return {
+        "name": task,
+        "version": version,
+        "seed": seed,
+        "target": target,
+        "turns": turns,
+        **settled,
+    }
 
 
 def checked(task: str, *, target: int, turns: int) -> None:
@@ -96,17 +114,23 @@ def checked(task: str, *, target: int, turns: int) -> None:
 def one_of(task: str, knob: str, value: object, allowed: tuple[object, ...]) -> None:
     """Raises BadConfig unless `value` is allowed for the knob."""
     if value not in allowed:
-        raise BadConfig(f"{task}: {knob}={value!r} is not allowed; choose {' or '.join(map(repr, allowed))}")
+        raise BadConfig(
+            f"{task}: {knob}={value!r} is not allowed; choose {' or '.join(map(repr, allowed))}"
+        )
 
 
 def within(task: str, knob: str, value: object, low: float, high: float) -> None:
     """Raises BadConfig unless the number `value` lies in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise BadConfig(f"{task}: {knob}={value!r} is not allowed; it must lie between {low:,} and {high:,}")
+        raise BadConfig(
+            f"{task}: {knob}={value!r} is not allowed; it must lie between {low:,} and {high:,}"
+        )
 
 
 def whole(task: str, knob: str, value: object, low: int, high: int) -> None:
     """Raises BadConfig unless `value` is a whole number in [low, high]."""
     if not isinstance(value, int):
-        raise BadConfig(f"{task}: {knob}={value!r} is not allowed; it must be a whole number between {low:,} and {high:,}")
+        raise BadConfig(
+            f"{task}: {knob}={value!r} is not allowed; it must be a whole number between {low:,} and {high:,}"
+        )
     within(task, knob, value, low, high)

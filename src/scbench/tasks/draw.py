@@ -98,7 +98,9 @@ class Draw:
         """`k` of the items at different places, in drawn order. Time and memory grow with k, not with the number of items."""
         if not 0 <= k <= len(items):
             raise ValueError(f"cannot draw {k} of {len(items)} without repeats")
-        moved: dict[int, int] = {}  # a Fisher-Yates shuffle from the end that writes down only what it touches
+        moved: dict[
+            int, int
+        ] = {}  # a Fisher-Yates shuffle from the end that writes down only what it touches
         taken: list[T] = []
         for last in range(len(items) - 1, len(items) - 1 - k, -1):
             at = self.below(last + 1)
@@ -119,8 +121,12 @@ class Draw:
         width, code = (16, "H") if n <= 1 << 16 else (32, "I")
         mask = (1 << (n - 1).bit_length()) - 1
         out: list[int] = []
-        while (take := min(k - len(out), 4096)) > 0:  # shifting a pool of bits costs its length: take it in portions
-            words = struct.unpack(f"<{take}{code}", self.bits(width * take).to_bytes(take * width // 8, "little"))
+        while (
+            take := min(k - len(out), 4096)
+        ) > 0:  # shifting a pool of bits costs its length: take it in portions
+            words = struct.unpack(
+                f"<{take}{code}", self.bits(width * take).to_bytes(take * width // 8, "little")
+            )
             out += [value for word in words if (value := word & mask) < n]
         return out
 

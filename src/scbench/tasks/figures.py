@@ -14,7 +14,12 @@ DEFAULT_KINDS = ("min", "max", "median", "kth_largest", "kth_smallest", "mode")
 KINDS = (*DEFAULT_KINDS, "first_index", "count_of")
 ABOUT = frozenset({"first_index", "count_of"})  # these name a number of the list
 ORDERED = frozenset({"min", "max", "kth_largest", "kth_smallest"})
-_WORDINGS = {"min": "smallest number", "max": "largest number", "median": "median of the numbers", "mode": "most frequent number"}
+_WORDINGS = {
+    "min": "smallest number",
+    "max": "largest number",
+    "median": "median of the numbers",
+    "mode": "most frequent number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,11 @@ def solve(figure: Figure, numbers: Sequence[int]) -> int:
         return sorted(numbers)[len(numbers) // 2]
     if figure.kind == "mode":
         return Counter(numbers).most_common(1)[0][0]
-    return numbers.index(figure.k) + 1 if figure.kind == "first_index" else list(numbers).count(figure.k)
+    return (
+        numbers.index(figure.k) + 1
+        if figure.kind == "first_index"
+        else list(numbers).count(figure.k)
+    )
 
 
 def plan(draw: Draw, turns: int, kinds: Sequence[str]) -> list[Figure]:

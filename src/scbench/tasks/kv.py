@@ -25,8 +25,12 @@ _QUOTED = re.compile(r'"([^"]+)"')
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
     variant: str | None = None  # "uuid" or "easy"; None: easy in the compact shape, else uuid
-    key_words: int | None = None  # easy: words in a key; None: the fewest that leave 4 keys for each pair
-    digits: int | None = None  # easy: digits of a value; None: at least 4, and 20 numbers for each pair
+    key_words: int | None = (
+        None  # easy: words in a key; None: the fewest that leave 4 keys for each pair
+    )
+    digits: int | None = (
+        None  # easy: digits of a value; None: at least 4, and 20 numbers for each pair
+    )
     near_keys: int = 0  # pairs whose key is 1 or 2 edits from the asked one, for each turn
 
 
@@ -43,7 +47,10 @@ def _settled(knobs: Mapping[str, object]) -> Knobs:
     given = settle(Knobs, knobs, task=NAME)
     one_of(NAME, "variant", given.variant, (None, "uuid", "easy"))
     whole(NAME, "near_keys", given.near_keys, 0, 100)  # a two-letter key has 675 neighbours
-    for knob, value, most in (("key_words", given.key_words, MOST_KEY_WORDS), ("digits", given.digits, MOST_DIGITS)):
+    for knob, value, most in (
+        ("key_words", given.key_words, MOST_KEY_WORDS),
+        ("digits", given.digits, MOST_DIGITS),
+    ):
         if value is not None:
             whole(NAME, knob, value, 1, most)
     return given
@@ -60,7 +67,11 @@ def _shape(knobs: Knobs, target: int, turns: int, count: Counter, small: bool) -
     shape = easy_shape(target, count, key_words=knobs.key_words, digits=knobs.digits)
     wide = easy_shape(target, count)
     asked = turns * (1 + knobs.near_keys)
-    if shape.key_words < wide.key_words or shape.digits < wide.digits or 9 * 10 ** (shape.digits - 1) < 20 * asked:
+    if (
+        shape.key_words < wide.key_words
+        or shape.digits < wide.digits
+        or 9 * 10 ** (shape.digits - 1) < 20 * asked
+    ):
         raise BadConfig(
             f"{NAME}: key_words={shape.key_words} and digits={shape.digits} do not make enough different pairs for {target:,} tokens and "
             f"{turns:,} turns; take key_words={wide.key_words} and digits={wide.digits} or more"
@@ -78,7 +89,10 @@ def _plan(seed: str, turns: int, shape: Shape, near_keys: int) -> Plan:
     ]
     place = Draw(NAME, seed, "place")
     depths, near_depths = strata(place, turns), strata(place.child("near"), len(near))
-    pieces = [_asked(turn, *pair, depth) for turn, (pair, depth) in enumerate(zip(asked, depths, strict=True))]
+    pieces = [
+        _asked(turn, *pair, depth)
+        for turn, (pair, depth) in enumerate(zip(asked, depths, strict=True))
+    ]
     for (turn, pair), depth in zip(near, near_depths, strict=True):
         text = line(*pair)
         pieces.append(Piece(text, depth, (Mark(0, len(text), Role.DISTRACTOR, turn),)))
@@ -148,7 +162,9 @@ def _turn(turn: int, key: str, value: str, answer_shape: str, fitted: Fitted) ->
         task=NAME,
         ask=ask,
         gold=value,
-        wanted=Wanted(golds=(value,), generated=True, question=ask, shape=answer_shape, asked_key=key),
+        wanted=Wanted(
+            golds=(value,), generated=True, question=ask, shape=answer_shape, asked_key=key
+        ),
         max_new_tokens=MAX_NEW_TOKENS,
         evidence=spans,
         depth=depth_of(spans, len(fitted.context)),
@@ -161,15 +177,21 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     given = _settled(knobs)
     shape = _shape(given, 1, turns, count, True)
     plans = [_plan(f"minimum:{i}", turns, shape, given.near_keys) for i in range(MINIMUM_SEEDS)]
-    return max(count("{\n" + ",\n".join(piece.text for piece in plan.pieces) + "\n}") for plan in plans)
+    return max(
+        count("{\n" + ",\n".join(piece.text for piece in plan.pieces) + "\n}") for plan in plans
+    )
 
 
 def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """A published turn; the key asked for is the first quoted text of its ask."""
     ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     quoted = _QUOTED.search(ask)
-    wanted = Wanted(golds=golds, question=ask, shape=shape_of(golds[0]), asked_key=quoted[1] if quoted else None)
-    return Turn(task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
+    wanted = Wanted(
+        golds=golds, question=ask, shape=shape_of(golds[0]), asked_key=quoted[1] if quoted else None
+    )
+    return Turn(
+        task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
+    )
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

@@ -26,7 +26,10 @@ NAME, VERSION = "many_shot", 1
 MAX_NEW_TOKENS = 10
 MINIMUM_SEEDS = 12
 FAMILIES = ("date", "tracking", "translation")
-OPENING, SMALL_OPENING = "Here are solved questions of one kind. Exactly one option of each is right.", "Examples:"
+OPENING, SMALL_OPENING = (
+    "Here are solved questions of one kind. Exactly one option of each is right.",
+    "Examples:",
+)
 JOIN = "\n\n"
 
 
@@ -100,13 +103,21 @@ def _family(seed: str, knobs: Knobs, small: bool) -> Family:
         return Translation(small, tuple(invented(own, len(TYPES))) if knobs.relabel else ())
     objects = knobs.objects or (3 if small else 7)
     labels = tuple(invented(own, objects)) if knobs.relabel else ()
-    return Tracking(small, objects, knobs.swaps, labels, same_things(own, objects) if labels else ())
+    return Tracking(
+        small, objects, knobs.swaps, labels, same_things(own, objects) if labels else ()
+    )
 
 
 def _asked(seed: str, family: Family, turns: int, seen: set[str]) -> list[Shot]:
     draw = Draw(NAME, seed, "plan", "turns")
-    rights, kinds = deal(draw.child("letters"), family.options), deal(draw.child("classes"), family.kinds)
-    return [_fresh(family, draw.child(str(turn)), next(rights), next(kinds), seen) for turn in range(turns)]
+    rights, kinds = (
+        deal(draw.child("letters"), family.options),
+        deal(draw.child("classes"), family.kinds),
+    )
+    return [
+        _fresh(family, draw.child(str(turn)), next(rights), next(kinds), seen)
+        for turn in range(turns)
+    ]
 
 
 def _least(family: Family, knobs: Knobs) -> int:
@@ -114,7 +125,9 @@ def _least(family: Family, knobs: Knobs) -> int:
     return knobs.shots or (family.kinds if knobs.relabel else 1)
 
 
-def _fit(shots: Shots, knobs: Knobs, small: bool, target: int, count: Counter) -> tuple[Fitted, int, list[str]]:
+def _fit(
+    shots: Shots, knobs: Knobs, small: bool, target: int, count: Counter
+) -> tuple[Fitted, int, list[str]]:
     """The context, the characters of its opening line, and its shots."""
     units, least = shots.units(), _least(shots.family, knobs)
     opening = SMALL_OPENING if small else OPENING
@@ -128,7 +141,9 @@ def _fit(shots: Shots, knobs: Knobs, small: bool, target: int, count: Counter) -
     if knobs.shots is not None:
         context = render(0).context
         return Fitted(context, {}, count(context), 0, 0), len(head(0)), units.first(least)
-    fitted = solve_length(render, padded=render, target=target, count=count, what=f"{NAME}, seed {shots.seed}")
+    fitted = solve_length(
+        render, padded=render, target=target, count=count, what=f"{NAME}, seed {shots.seed}"
+    )
     return fitted, len(head(fitted.padding)), units.first(least + fitted.units)
 
 
@@ -147,7 +162,10 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     family = shots.family
     own = _class_spans(shots, units, start) if given.relabel else {}
     everything = Span(start, len(fitted.context), Role.GLOBAL)
-    told: dict[str, object] = {"family": family.name, "objects": family.options if family.name == "tracking" else None}
+    told: dict[str, object] = {
+        "family": family.name,
+        "objects": family.options if family.name == "tracking" else None,
+    }
     return sealed(
         task=NAME,
         context=fitted.context,
@@ -171,7 +189,14 @@ def _turn(shot: Shot, evidence: tuple[Span, ...]) -> Turn:
     """Evidence is spread over the whole context, so a turn has no depth."""
     wanted = Wanted(golds=(shot.letter,), generated=True, question=shot.ask, options=shot.options)
     gold = f"({shot.letter})"
-    return Turn(task=NAME, ask=shot.ask, gold=gold, wanted=wanted, max_new_tokens=MAX_NEW_TOKENS, evidence=evidence)
+    return Turn(
+        task=NAME,
+        ask=shot.ask,
+        gold=gold,
+        wanted=wanted,
+        max_new_tokens=MAX_NEW_TOKENS,
+        evidence=evidence,
+    )
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
@@ -190,13 +215,20 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """A published turn; its options stand in its ask, its answer is a letter."""
     ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     wanted = Wanted(golds=golds, question=ask, options=parse_options(ask))
-    return Turn(task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
+    return Turn(
+        task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
+    )
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:
     """The session as a row of scbench_many_shot; `task` names the family."""
     items = [{"answer": turn.wanted.golds[0], "input": turn.ask} for turn in session.turns]
-    return {"context": session.context, "multi_turns": items, "id": index, "task": session.recipe["family"]}
+    return {
+        "context": session.context,
+        "multi_turns": items,
+        "id": index,
+        "task": session.recipe["family"],
+    }
 
 
 TASK = Task(

@@ -60,7 +60,9 @@ class Plan:
     def _attempt(self, n: int, attempt: int) -> list[int]:
         made = self.drawn.get(attempt, [])
         if len(made) < n:  # drawn again from its start, so that longer lists begin alike
-            values = Draw(NAME, self.seed, "filler", str(attempt)).many(self.high + 1 - self.low, n + n // 2)
+            values = Draw(NAME, self.seed, "filler", str(attempt)).many(
+                self.high + 1 - self.low, n + n // 2
+            )
             made = self.drawn[attempt] = [self.low + value for value in values]
         return made[:n]
 
@@ -70,7 +72,9 @@ def _settled(knobs: Mapping[str, object]) -> Knobs:
     whole(NAME, "digits", given.digits, 2, 6)
     kinds = (given.kinds,) if isinstance(given.kinds, str) else tuple(given.kinds)
     if not kinds or set(kinds) - set(figures.KINDS) or len(set(kinds)) < len(kinds):
-        raise BadConfig(f"{NAME}: kinds={given.kinds!r} must be different ones of {', '.join(figures.KINDS)}")
+        raise BadConfig(
+            f"{NAME}: kinds={given.kinds!r} must be different ones of {', '.join(figures.KINDS)}"
+        )
     return Knobs(digits=given.digits, unique_extremes=bool(given.unique_extremes), kinds=kinds)
 
 
@@ -90,7 +94,10 @@ def arrange(plan: Plan, n: int) -> list[int]:
     """The list of `n` numbers, n odd, with the asked values where they belong."""
     numbers = plan.first(n)
     values = sorted(set(numbers))
-    inner_low, inner_high = values[plan.most], values[-plan.most]  # the values asked for by order lie outside
+    inner_low, inner_high = (
+        values[plan.most],
+        values[-plan.most],
+    )  # the values asked for by order lie outside
     change = Draw(NAME, plan.seed, "change", str(n))
     once = {values[plan.asked[turn].rank]: depth for turn, depth in plan.depths.items()}
     _leave_one(numbers, once, inner_low, inner_high, change)
@@ -107,7 +114,9 @@ def arrange(plan: Plan, n: int) -> list[int]:
     return numbers
 
 
-def _leave_one(numbers: list[int], once: Mapping[int, float], low: int, high: int, change: Draw) -> None:
+def _leave_one(
+    numbers: list[int], once: Mapping[int, float], low: int, high: int, change: Draw
+) -> None:
     """Replace all but the first of each value in `once` by numbers between low and high."""
     seen: set[int] = set()
     for at, value in enumerate(numbers) if once else ():
@@ -140,9 +149,13 @@ def _spans(plan: Plan, numbers: list[int], answers: list[tuple[Figure, int]], di
     whole = len(numbers) * (digits + 2)  # "[", then numbers with ", " between and "]" at the end
     spans: dict[int, tuple[Span, ...]] = {}
     for turn, (figure, _) in enumerate(answers):
-        ranges = [(1 + at * (digits + 2), 1 + at * (digits + 2) + digits) for at in places[about[turn]]]
+        ranges = [
+            (1 + at * (digits + 2), 1 + at * (digits + 2) + digits) for at in places[about[turn]]
+        ]
         if figure.is_ordered:
-            spans[turn] = tuple(Span(*at, role) for at in ranges for role in (Role.SUPPORT, Role.ANSWER))
+            spans[turn] = tuple(
+                Span(*at, role) for at in ranges for role in (Role.SUPPORT, Role.ANSWER)
+            )
         elif figure.kind == "mode":
             spans[turn] = tuple(Span(*at, Role.SUPPORT) for at in ranges)
         else:
@@ -168,10 +181,22 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     return sealed(
         task=NAME,
         context=fitted.context,
-        turns=[_turn(*answer, spans[turn], fitted, turn in plan.depths) for turn, answer in enumerate(answers)],
+        turns=[
+            _turn(*answer, spans[turn], fitted, turn in plan.depths)
+            for turn, answer in enumerate(answers)
+        ],
         counted=fitted.counted,
         counter=count.name,
-        recipe=recipe(NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, low=plan.low, high=plan.high),
+        recipe=recipe(
+            NAME,
+            VERSION,
+            seed=seed,
+            target=target,
+            turns=turns,
+            knobs=given,
+            low=plan.low,
+            high=plan.high,
+        ),
     )
 
 
@@ -187,7 +212,9 @@ def _asked_about(plan: Plan, numbers: list[int]) -> list[Figure]:
     return found
 
 
-def _turn(figure: Figure, answer: int, spans: tuple[Span, ...], fitted: Fitted, has_depth: bool) -> Turn:
+def _turn(
+    figure: Figure, answer: int, spans: tuple[Span, ...], fitted: Fitted, has_depth: bool
+) -> Turn:
     """A statistic of the whole list has no depth: its evidence is everywhere, and where the first piece lies says nothing."""
     ask, gold = figures.ask(figure), str(answer)
     return Turn(
@@ -205,14 +232,19 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """The least target, in tokens: LEAST_NUMBERS numbers, the longest of a few seeds."""
     checked(NAME, target=1, turns=turns)
     given = _settled(knobs)
-    return max(count(str(arrange(_plan(f"minimum:{i}", turns, given), LEAST_NUMBERS))) for i in range(MINIMUM_SEEDS))
+    return max(
+        count(str(arrange(_plan(f"minimum:{i}", turns, given), LEAST_NUMBERS)))
+        for i in range(MINIMUM_SEEDS)
+    )
 
 
 def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """A published turn; its answer is a whole number."""
     ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     wanted = Wanted(golds=golds, question=ask)
-    return Turn(task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
+    return Turn(
+        task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
+    )
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

@@ -21,7 +21,9 @@ def order_of(parts: tuple[str, str], turns: int, order: str, draw: Draw) -> list
     return found
 
 
-def read_part(task: str, readers: Mapping[str, Reader], row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
+def read_part(
+    task: str, readers: Mapping[str, Reader], row: Mapping[str, object], item: Mapping[str, object]
+) -> Turn:
     """Raises BadRow where the item names no sub-task of `readers`."""
     part = str(item.get("task", "")).removeprefix("scbench_")
     if part not in readers:
@@ -34,5 +36,13 @@ def read_part(task: str, readers: Mapping[str, Reader], row: Mapping[str, object
 
 def write_part(turn: Turn) -> dict[str, object]:
     """A turn as an item of `multi_turns`; RepoQA's answer is the bare source."""
-    item: dict[str, object] = {"answer": turn.gold, "input": turn.ask, "task": f"scbench_{turn.task}"}
-    return item | {"answer": turn.wanted.golds[0], "name": turn.wanted.name} if turn.task == "repoqa" else item
+    item: dict[str, object] = {
+        "answer": turn.gold,
+        "input": turn.ask,
+        "task": f"scbench_{turn.task}",
+    }
+    return (
+        item | {"answer": turn.wanted.golds[0], "name": turn.wanted.name}
+        if turn.task == "repoqa"
+        else item
+    )

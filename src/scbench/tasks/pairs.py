@@ -11,7 +11,13 @@ from scbench.tasks.words import WORDS
 MOST_KEY_WORDS, MOST_DIGITS = 8, 18
 _HEX = "0123456789abcdef"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_UUID_FREE = (*range(8), *range(9, 13), *range(15, 18), *range(20, 23), *range(24, 36))  # neither dash nor version nor variant
+_UUID_FREE = (
+    *range(8),
+    *range(9, 13),
+    *range(15, 18),
+    *range(20, 23),
+    *range(24, 36),
+)  # neither dash nor version nor variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +107,16 @@ def key_words_for(pairs: int) -> int:
     return words
 
 
-def easy_shape(target: int, count: Counter, *, key_words: int | None = None, digits: int | None = None) -> Shape:
+def easy_shape(
+    target: int, count: Counter, *, key_words: int | None = None, digits: int | None = None
+) -> Shape:
     """The easy shape for as many pairs as fill `target` tokens, estimated on 64 pairs; given numbers are kept."""
     shape = Shape("easy", key_words or 1, digits or 4)
     for _ in range(3):  # longer pairs are fewer: the estimate settles at once or in the next round
-        maker, draw = Maker(Shape("easy", max(shape.key_words, 2), max(shape.digits, 4))), Draw("sample", "pairs")
+        maker, draw = (
+            Maker(Shape("easy", max(shape.key_words, 2), max(shape.digits, 4))),
+            Draw("sample", "pairs"),
+        )
         text = ",\n".join(line(*maker.fresh(draw)) for _ in range(64))
         pairs = max(round(target * 64 / max(count(text), 1)), 1)
         found = Shape("easy", key_words or key_words_for(pairs), digits or digits_for(pairs))

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from math import log2
 
 from scbench.errors import BadConfig
-from scbench.tasks.build import Fitted, Mark, Piece, Rendered, Units, by_shape, depth_of, sealed, solve_length, strata, weave
+from scbench.tasks.build import (
+    Fitted,
+    Mark,
+    Piece,
+    Rendered,
+    Units,
+    by_shape,
+    depth_of,
+    sealed,
+    solve_length,
+    strata,
+    weave,
+)
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle, whole
 from scbench.tasks.draw import Draw
 from scbench.tasks.rows import answers_of, ask_of
@@ -20,7 +32,10 @@ from scbench.types import Role, Session, Turn, Wanted
 NAME, VERSION = "prefix_suffix", 1
 MAX_NEW_TOKENS = 150
 MINIMUM_SEEDS = 8
-RIVAL_CHARS, MIXED_CHARS = 32, 8  # what the strict scorer takes for another string: so long, or so long and with a digit
+RIVAL_CHARS, MIXED_CHARS = (
+    32,
+    8,
+)  # what the strict scorer takes for another string: so long, or so long and with a digit
 PADDED_STRINGS = 8
 
 
@@ -28,7 +43,9 @@ PADDED_STRINGS = 8
 class Knobs:
     shortest: int | None = None  # characters of a string: [shortest, longest]; None: 65, compact 12
     longest: int | None = None  # None: 122, compact 20
-    decoys: int | None = None  # strings with the asked start only, and as many with the asked end only; None: 2, compact 1
+    decoys: int | None = (
+        None  # strings with the asked start only, and as many with the asked end only; None: 2, compact 1
+    )
     prefix_len: int | None = None  # None: 8, compact 3
     suffix_len: int | None = None
     alphabet: str = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -75,15 +92,23 @@ def _check(shape: Shape, turns: int) -> None:
     for knob, length in (("prefix_len", shape.prefix_len), ("suffix_len", shape.suffix_len)):
         whole(NAME, knob, length, 1, RIVAL_CHARS - 1)
         if len(shape.ends(length)) ** length < 16 * turns:
-            raise BadConfig(f"{NAME}: {knob}={length} makes too few different texts for {turns:,} turns; take a longer one")
+            raise BadConfig(
+                f"{NAME}: {knob}={length} makes too few different texts for {turns:,} turns; take a longer one"
+            )
     if shape.prefix_len + shape.suffix_len >= shape.shortest:
         raise BadConfig(
             f"{NAME}: prefix_len + suffix_len = {shape.prefix_len + shape.suffix_len} must be below shortest={shape.shortest}; "
             f"give shorter ones or longer strings"
         )
     characters = set(shape.alphabet)
-    if len(characters) < len(shape.alphabet) or not shape.alphabet.isascii() or not shape.alphabet.isalnum():
-        raise BadConfig(f"{NAME}: alphabet={shape.alphabet!r} must be different ASCII letters and digits")
+    if (
+        len(characters) < len(shape.alphabet)
+        or not shape.alphabet.isascii()
+        or not shape.alphabet.isalnum()
+    ):
+        raise BadConfig(
+            f"{NAME}: alphabet={shape.alphabet!r} must be different ASCII letters and digits"
+        )
     if not shape.letters or shape.letters == shape.alphabet:
         raise BadConfig(
             f"{NAME}: alphabet={shape.alphabet!r} must hold both letters and digits: a digit is how the scorer knows a rival"
@@ -109,10 +134,20 @@ class Maker:
         shape = self.shape
         while True:
             length = draw.between(shape.shortest, shape.longest + 1)
-            start = prefix if prefix is not None else draw.text(shape.ends(shape.prefix_len), shape.prefix_len)
-            end = suffix if suffix is not None else draw.text(shape.ends(shape.suffix_len), shape.suffix_len)
+            start = (
+                prefix
+                if prefix is not None
+                else draw.text(shape.ends(shape.prefix_len), shape.prefix_len)
+            )
+            end = (
+                suffix
+                if suffix is not None
+                else draw.text(shape.ends(shape.suffix_len), shape.suffix_len)
+            )
             text = start + draw.text(shape.alphabet, length - len(start) - len(end)) + end
-            if (prefix is None and start in self.prefixes) or (suffix is None and end in self.suffixes):
+            if (prefix is None and start in self.prefixes) or (
+                suffix is None and end in self.suffixes
+            ):
                 continue
             if text not in self.seen and not text.isalpha():
                 self.seen.add(text)
@@ -130,7 +165,11 @@ def _plan(seed: str, turns: int, shape: Shape) -> tuple[Maker, list[str], list[P
     maker, draw, place = Maker(shape), Draw(NAME, seed, "plan"), Draw(NAME, seed, "place")
     asked = [maker.asked(draw.child(str(turn))) for turn in range(turns)]
     pieces = [
-        Piece(text, depth, (Mark(0, len(text), Role.SUPPORT, turn), Mark(0, len(text), Role.ANSWER, turn)))
+        Piece(
+            text,
+            depth,
+            (Mark(0, len(text), Role.SUPPORT, turn), Mark(0, len(text), Role.ANSWER, turn)),
+        )
         for turn, (text, depth) in enumerate(zip(asked, strata(place, turns), strict=True))
     ]
     depths = iter(strata(place.child("decoys"), turns * 2 * shape.decoys))
@@ -141,7 +180,9 @@ def _plan(seed: str, turns: int, shape: Shape) -> tuple[Maker, list[str], list[P
                 maker.fresh(own, prefix=text[: shape.prefix_len]),
                 maker.fresh(own, suffix=text[-shape.suffix_len :]),
             ):
-                pieces.append(Piece(decoy, next(depths), (Mark(0, len(decoy), Role.DISTRACTOR, turn),)))
+                pieces.append(
+                    Piece(decoy, next(depths), (Mark(0, len(decoy), Role.DISTRACTOR, turn),))
+                )
     return maker, asked, pieces
 
 
@@ -157,7 +198,9 @@ def _fit(seed: str, maker: Maker, pieces: list[Piece], target: int, count: Count
             strings[at] = text[: shape.prefix_len] + own[:more] + text[shape.prefix_len :]
         return weave(pieces, strings, join="\n")
 
-    return solve_length(render, padded=render, target=target, count=count, what=f"{NAME}, seed {seed}")
+    return solve_length(
+        render, padded=render, target=target, count=count, what=f"{NAME}, seed {seed}"
+    )
 
 
 def _grown(strings: list[str], padding: int, longest: int) -> Iterator[tuple[int, int]]:
@@ -180,7 +223,10 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
         return shape, asked, _fit(seed, maker, pieces, target, count)
 
     shape, asked, fitted = by_shape(target, attempt)
-    told = {name: getattr(shape, name) for name in ("shortest", "longest", "decoys", "prefix_len", "suffix_len")}
+    told = {
+        name: getattr(shape, name)
+        for name in ("shortest", "longest", "decoys", "prefix_len", "suffix_len")
+    }
     return sealed(
         task=NAME,
         context=fitted.context,
@@ -196,7 +242,15 @@ def _turn(turn: int, text: str, shape: Shape, fitted: Fitted) -> Turn:
     ask = f'Which string in the list starts with "{prefix}" and ends with "{suffix}"? Answer with the whole string.'
     wanted = Wanted(golds=(text,), generated=True, question=ask)
     depth = depth_of(spans, len(fitted.context))
-    return Turn(task=NAME, ask=ask, gold=text, wanted=wanted, max_new_tokens=MAX_NEW_TOKENS, evidence=spans, depth=depth)
+    return Turn(
+        task=NAME,
+        ask=ask,
+        gold=text,
+        wanted=wanted,
+        max_new_tokens=MAX_NEW_TOKENS,
+        evidence=spans,
+        depth=depth,
+    )
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
@@ -211,7 +265,9 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """A published turn."""
     ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     wanted = Wanted(golds=golds, question=ask)
-    return Turn(task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
+    return Turn(
+        task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
+    )
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

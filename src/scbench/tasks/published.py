@@ -52,7 +52,9 @@ def read(task: str, source: str | Path, *, limit: int | None = None) -> Iterator
     return _sessions(kind, path, limit)
 
 
-def write(task: str | Task, sessions: Iterable[Session], folder: str | Path, *, form: Form = "jsonl") -> Path:
+def write(
+    task: str | Task, sessions: Iterable[Session], folder: str | Path, *, form: Form = "jsonl"
+) -> Path:
     """Write the sessions as `<config>.jsonl` or `<config>.parquet`, and the side file; returns the data file. An older file is replaced."""
     if form not in ("jsonl", "parquet"):
         raise BadConfig(f"form {form!r} does not exist; it is 'jsonl' or 'parquet'")
@@ -62,13 +64,17 @@ def write(task: str | Task, sessions: Iterable[Session], folder: str | Path, *, 
     rows = [kind.write_row(session, index) for index, session in enumerate(made)]
     path = target / f"{kind.config}.{form}"
     if form == "jsonl":
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        path.write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+        )
     else:
         import polars
 
         polars.DataFrame(rows, infer_schema_length=None).write_parquet(path)
     sides = [asdict(Side(row=at, **_beside(session))) for at, session in enumerate(made)]
-    _side_path(path, kind).write_text("".join(json.dumps(side, ensure_ascii=False) + "\n" for side in sides), encoding="utf-8")
+    _side_path(path, kind).write_text(
+        "".join(json.dumps(side, ensure_ascii=False) + "\n" for side in sides), encoding="utf-8"
+    )
     return path
 
 
@@ -77,13 +83,20 @@ def write(task: str | Task, sessions: Iterable[Session], folder: str | Path, *, 
 
 def places(config: str) -> tuple[str, ...]:
     """Where a config's rows may lie in a folder, best first."""
-    return f"{config}/test-00000-of-00001.parquet", f"{config}.parquet", f"data/{config}.jsonl", f"{config}.jsonl"
+    return (
+        f"{config}/test-00000-of-00001.parquet",
+        f"{config}.parquet",
+        f"data/{config}.jsonl",
+        f"{config}.jsonl",
+    )
 
 
 def _find(kind: Task, source: Path) -> Path:
     if source.is_file():
         if source.suffix not in (".jsonl", ".parquet"):
-            raise Unknown(f"{source} is neither .jsonl nor .parquet, so it cannot be read as published rows")
+            raise Unknown(
+                f"{source} is neither .jsonl nor .parquet, so it cannot be read as published rows"
+            )
         return source
     found = [source / place for place in places(kind.config) if (source / place).is_file()]
     if not found:
@@ -161,11 +174,27 @@ def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session]:
             yield _restored(kind, row, sides[at], where)
             continue
         context = _context(row, where)
-        turns = [_turn(kind, row, item, f"{where}, turn {number}") for number, item in enumerate(_items(row, where))]
+        turns = [
+            _turn(kind, row, item, f"{where}, turn {number}")
+            for number, item in enumerate(_items(row, where))
+        ]
         turns = [_placed(_judged(turn, functions), context) for turn in turns]
-        recipe = {"name": kind.name, "published": path.name, "sha256": file_sha256, "row": at, "id": _note(row.get("id"))}
+        recipe = {
+            "name": kind.name,
+            "published": path.name,
+            "sha256": file_sha256,
+            "row": at,
+            "id": _note(row.get("id")),
+        }
         count = Bytes()
-        yield sealed(task=kind.name, context=context, turns=turns, counted=count(context), counter=count.name, recipe=recipe)
+        yield sealed(
+            task=kind.name,
+            context=context,
+            turns=turns,
+            counted=count(context),
+            counter=count.name,
+            recipe=recipe,
+        )
 
 
 def _context(row: Row, where: str) -> str:
@@ -173,15 +202,25 @@ def _context(row: Row, where: str) -> str:
     value = row.get("context") if row.get("context") is not None else row.get("input")
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and all(isinstance(number, int) and not isinstance(number, bool) for number in value):
+    if isinstance(value, list) and all(
+        isinstance(number, int) and not isinstance(number, bool) for number in value
+    ):
         return str(value)
-    raise BadRow(f"{where}: 'context' (or 'input') must be text or a list of whole numbers; the row has {', '.join(sorted(row))}")
+    raise BadRow(
+        f"{where}: 'context' (or 'input') must be text or a list of whole numbers; the row has {', '.join(sorted(row))}"
+    )
 
 
 def _items(row: Row, where: str) -> list[Row]:
     items = row.get("multi_turns")
-    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
-        raise BadRow(f"{where}: 'multi_turns' must be a list of at least one object, it is {str(items)[:80]!r}")
+    if (
+        not isinstance(items, list)
+        or not items
+        or not all(isinstance(item, dict) for item in items)
+    ):
+        raise BadRow(
+            f"{where}: 'multi_turns' must be a list of at least one object, it is {str(items)[:80]!r}"
+        )
     return items
 
 
@@ -205,10 +244,14 @@ def _functions(path: Path) -> dict[str, list[tuple[str, str]]]:
     for row in _rows(path):
         for item in row.get("multi_turns") or ():
             is_function = (
-                isinstance(item, dict) and item.get("task") in (None, "scbench_repoqa") and isinstance(item.get("answer"), str)
+                isinstance(item, dict)
+                and item.get("task") in (None, "scbench_repoqa")
+                and isinstance(item.get("answer"), str)
             )
             if is_function:
-                found.setdefault(str(row.get("repo") or ""), {})[str(item.get("name") or ""), item["answer"]] = None
+                found.setdefault(str(row.get("repo") or ""), {})[
+                    str(item.get("name") or ""), item["answer"]
+                ] = None
     return {repo: list(pairs) for repo, pairs in found.items()}
 
 
@@ -232,10 +275,14 @@ def _placed(turn: Turn, context: str) -> Turn:
     if turn.task not in LITERAL:
         return turn
     golds = turn.wanted.golds if turn.task == "vt" else turn.wanted.golds[:1]
-    spans = [_only_place(f"VAR {gold} =" if turn.task == "vt" else gold, gold, context) for gold in golds]
+    spans = [
+        _only_place(f"VAR {gold} =" if turn.task == "vt" else gold, gold, context) for gold in golds
+    ]
     if not all(spans):
         return turn  # half the evidence would look like all of it
-    evidence = tuple(sorted((span for span in spans if span is not None), key=lambda span: span.start))
+    evidence = tuple(
+        sorted((span for span in spans if span is not None), key=lambda span: span.start)
+    )
     return replace(turn, evidence=evidence, depth=depth_of(evidence, len(context)))
 
 
@@ -255,7 +302,9 @@ def _side_path(path: Path, kind: Task) -> Path:
 
 
 def _beside(session: Session) -> dict[str, Any]:
-    return {name: getattr(session, name) for name in ("digest", "counted", "counter", "recipe", "turns")}
+    return {
+        name: getattr(session, name) for name in ("digest", "counted", "counter", "recipe", "turns")
+    }
 
 
 def _sides(path: Path, kind: Task) -> dict[int, Side]:
@@ -269,7 +318,9 @@ def _sides(path: Path, kind: Task) -> dict[int, Side]:
         try:
             side = msgspec.json.decode(line, type=Side)
         except msgspec.DecodeError as err:
-            raise BadRow(f"{beside} line {number}: {err}; remove the file to read the rows without it") from err
+            raise BadRow(
+                f"{beside} line {number}: {err}; remove the file to read the rows without it"
+            ) from err
         sides[side.row] = side
     return sides
 
@@ -286,7 +337,9 @@ def _restored(kind: Task, row: Row, side: Side, where: str) -> Session:
         digest=side.digest,
     )
     shown = [(item.get("input"), item.get("answer")) for item in _items(row, where)]
-    written = [(item["input"], item["answer"]) for item in kind.write_row(session, side.row)["multi_turns"]]  # type: ignore[attr-defined]
+    written = [
+        (item["input"], item["answer"]) for item in kind.write_row(session, side.row)["multi_turns"]
+    ]  # type: ignore[attr-defined]
     if digest_of(session) != side.digest or shown != written:
         raise BadRow(
             f"{where} has changed since {kind.config}.evidence.jsonl was written beside it; remove that file to read the row without it"

@@ -27,22 +27,44 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     settled = settle(FunctionKnobs, knobs, task=NAME)
     settled.checked(NAME)
     draw = Draw(NAME, str(VERSION), str(seed))
-    planned, fitted = by_shape(target, lambda is_compact: _fitted(draw, is_compact, target, turns, settled, count))
+    planned, fitted = by_shape(
+        target, lambda is_compact: _fitted(draw, is_compact, target, turns, settled, count)
+    )
     candidates = planned.candidates(planned.shelf.order(fitted.units))
     repo = f"{NAME}/{seed}/{target}/{turns}/{count.name}"
     asked = []
     for k in range(turns):
         spans = fitted.spans[k]
         depth = depth_of(spans, len(fitted.context))
-        asked.append(planned.turn(k, repo=repo, candidates=candidates, evidence=spans, depth=depth, count=count))
+        asked.append(
+            planned.turn(
+                k, repo=repo, candidates=candidates, evidence=spans, depth=depth, count=count
+            )
+        )
     books = planned.library
     made_of = recipe(
-        NAME, VERSION, seed=seed, target=target, turns=turns, knobs=settled, python=books.python, library_sha256=books.sha256
+        NAME,
+        VERSION,
+        seed=seed,
+        target=target,
+        turns=turns,
+        knobs=settled,
+        python=books.python,
+        library_sha256=books.sha256,
     )
-    return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+    return sealed(
+        task=NAME,
+        context=fitted.context,
+        turns=asked,
+        counted=fitted.counted,
+        counter=count.name,
+        recipe=made_of,
+    )
 
 
-def _fitted(draw: Draw, is_compact: bool, target: int, turns: int, knobs: FunctionKnobs, count: Counter) -> tuple[Plan, Fitted]:
+def _fitted(
+    draw: Draw, is_compact: bool, target: int, turns: int, knobs: FunctionKnobs, count: Counter
+) -> tuple[Plan, Fitted]:
     planned = plan(NAME, draw, turns=turns, knobs=knobs, is_compact=is_compact)
     pad_depth = draw.child("pad").unit()
 
@@ -50,7 +72,9 @@ def _fitted(draw: Draw, is_compact: bool, target: int, turns: int, knobs: Functi
         extra = [Piece(note(padding, draw.child("pad", "words")), pad_depth)] if padding else []
         return shelves.rendered(shelves.between(planned.shelf.pieces(units), extra))
 
-    return planned, shelves.solved(planned.shelf, render, target=target, count=count, what=f"{NAME} of {turns} turns")
+    return planned, shelves.solved(
+        planned.shelf, render, target=target, count=count, what=f"{NAME} of {turns} turns"
+    )
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
@@ -69,7 +93,13 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
         lang=_text_or_none(row.get("lang")),
         repo=_text_or_none(row.get("repo")),
     )
-    return Turn(task=NAME, ask=wanted.question, gold=source, wanted=wanted, max_new_tokens=PUBLISHED_ANSWER_TOKENS)
+    return Turn(
+        task=NAME,
+        ask=wanted.question,
+        gold=source,
+        wanted=wanted,
+        max_new_tokens=PUBLISHED_ANSWER_TOKENS,
+    )
 
 
 def _text_or_none(value: object) -> str | None:
@@ -77,9 +107,18 @@ def _text_or_none(value: object) -> str | None:
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:
-    items = [{"answer": turn.wanted.golds[0], "input": turn.ask, "name": turn.wanted.name} for turn in session.turns]
+    items = [
+        {"answer": turn.wanted.golds[0], "input": turn.ask, "name": turn.wanted.name}
+        for turn in session.turns
+    ]
     first = session.turns[0].wanted
-    return {"id": index, "context": session.context, "lang": first.lang, "repo": first.repo, "multi_turns": items}
+    return {
+        "id": index,
+        "context": session.context,
+        "lang": first.lang,
+        "repo": first.repo,
+        "multi_turns": items,
+    }
 
 
 TASK = Task(

@@ -28,8 +28,12 @@ _SPARE_PAIRS = 2  # at least so many are not asked for
 @dataclass(frozen=True, slots=True)
 class Knobs(functions.FunctionKnobs):
     order: str = "alternate"  # of the sub-tasks: alternate or seeded
-    variant: str | None = None  # of the pairs: "uuid" or "easy"; None: easy in compact sessions, else uuid
-    pairs_per_1k: float = 1.5  # lines for each 1,000 tokens of target; at least two more than are asked for
+    variant: str | None = (
+        None  # of the pairs: "uuid" or "easy"; None: easy in compact sessions, else uuid
+    )
+    pairs_per_1k: float = (
+        1.5  # lines for each 1,000 tokens of target; at least two more than are asked for
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,14 @@ class _Draft:
     draw: Draw
 
     def rendered(self, units: int, padding: int = 0) -> Rendered:
-        row = shelves.between(self.planned.shelf.pieces(units), self.lines, parts=max(self.parts.count("kv"), 1))
-        extra = [Piece(note(padding, self.draw.child("pad", "words")), self.draw.child("pad").unit())] if padding else []
+        row = shelves.between(
+            self.planned.shelf.pieces(units), self.lines, parts=max(self.parts.count("kv"), 1)
+        )
+        extra = (
+            [Piece(note(padding, self.draw.child("pad", "words")), self.draw.child("pad").unit())]
+            if padding
+            else []
+        )
         return shelves.rendered(shelves.between(row, extra))
 
 
@@ -60,12 +70,20 @@ def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) 
     number = max(values + _SPARE_PAIRS, round(given.pairs_per_1k * target / 1000))
     variant = given.variant or ("easy" if is_compact else "uuid")
     # A single word is likely to stand in code, two joined by a dash are not.
-    shape = Shape("easy", max(2, key_words_for(number)), digits_for(number)) if variant == "easy" else Shape("uuid")
+    shape = (
+        Shape("easy", max(2, key_words_for(number)), digits_for(number))
+        if variant == "easy"
+        else Shape("uuid")
+    )
     pairs = _pairs(shape, number, tuple(given.roots), draw.child("pairs"))
     place = draw.child("place", "pairs")
-    depths = [*(strata(place, values) if values else ()), *strata(place.child("spare"), number - values)]
+    depths = [
+        *(strata(place, values) if values else ()),
+        *strata(place.child("spare"), number - values),
+    ]
     lines = tuple(
-        _line(pair, depth, asked + i if i < values else None) for i, (pair, depth) in enumerate(zip(pairs, depths, strict=True))
+        _line(pair, depth, asked + i if i < values else None)
+        for i, (pair, depth) in enumerate(zip(pairs, depths, strict=True))
     )
     return _Draft(tuple(parts), planned, shape, tuple(pairs), lines, draw)
 
@@ -110,7 +128,10 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     checked(NAME, target=target, turns=turns)
     given = settle(Knobs, knobs, task=NAME)
     draw = Draw(NAME, str(VERSION), str(seed))
-    draft, fitted = by_shape(target, lambda is_compact: _fitted(_draft(target, turns, given, draw, is_compact), target, count))
+    draft, fitted = by_shape(
+        target,
+        lambda is_compact: _fitted(_draft(target, turns, given, draw, is_compact), target, count),
+    )
     planned = draft.planned
     made_of = recipe(
         NAME,
@@ -124,12 +145,21 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
         library_sha256=planned.library.sha256,
     )
     asked = _turns(draft, fitted, repo=f"{NAME}/{seed}/{target}/{turns}/{count.name}", count=count)
-    return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+    return sealed(
+        task=NAME,
+        context=fitted.context,
+        turns=asked,
+        counted=fitted.counted,
+        counter=count.name,
+        recipe=made_of,
+    )
 
 
 def _fitted(draft: _Draft, target: int, count: Counter) -> tuple[_Draft, Fitted]:
     what = f"{NAME} of {len(draft.parts)} turns"
-    return draft, shelves.solved(draft.planned.shelf, draft.rendered, target=target, count=count, what=what)
+    return draft, shelves.solved(
+        draft.planned.shelf, draft.rendered, target=target, count=count, what=what
+    )
 
 
 def _turns(draft: _Draft, fitted: Fitted, *, repo: str, count: Counter) -> list[Turn]:
@@ -142,20 +172,28 @@ def _turns(draft: _Draft, fitted: Fitted, *, repo: str, count: Counter) -> list[
         spans = fitted.spans[k if part == "repoqa" else functions_asked + k]
         depth = depth_of(spans, len(fitted.context))
         if part == "repoqa":
-            turns.append(draft.planned.turn(k, repo=repo, candidates=candidates, evidence=spans, depth=depth, count=count))
+            turns.append(
+                draft.planned.turn(
+                    k, repo=repo, candidates=candidates, evidence=spans, depth=depth, count=count
+                )
+            )
         else:
             turns.append(_value_turn(*draft.pairs[k], draft.shape.answer_shape, spans, depth))
         done[part] += 1
     return turns
 
 
-def _value_turn(key: str, value: str, answer_shape: str, spans: Sequence[Span], depth: float | None) -> Turn:
+def _value_turn(
+    key: str, value: str, answer_shape: str, spans: Sequence[Span], depth: float | None
+) -> Turn:
     ask = f'Key: "{key}"\nThe value associated with this key is:'
     return Turn(
         task="kv",
         ask=ask,
         gold=value,
-        wanted=Wanted(golds=(value,), generated=True, question=ask, shape=answer_shape, asked_key=key),
+        wanted=Wanted(
+            golds=(value,), generated=True, question=ask, shape=answer_shape, asked_key=key
+        ),
         max_new_tokens=kv.MAX_NEW_TOKENS,
         evidence=tuple(spans),
         depth=depth,
@@ -167,7 +205,9 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     given = settle(Knobs, knobs, task=NAME)
     lines = 0
     for seed in range(4):
-        draft = _draft(1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)), is_compact=True)
+        draft = _draft(
+            1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)), is_compact=True
+        )
         lines = max(lines, sum(count(piece.text + shelves.JOIN) for piece in draft.lines))
     return functions.most_tokens(draft.parts.count("repoqa"), given, count) + lines
 
@@ -179,7 +219,13 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
 def write_row(session: Session, index: int) -> dict[str, object]:
     repo = next((turn.wanted.repo for turn in session.turns if turn.wanted.repo), None)
     items = [write_part(turn) for turn in session.turns]
-    return {"id": index, "context": session.context, "lang": "python", "repo": repo, "multi_turns": items}
+    return {
+        "id": index,
+        "context": session.context,
+        "lang": "python",
+        "repo": repo,
+        "multi_turns": items,
+    }
 
 
 TASK = Task(

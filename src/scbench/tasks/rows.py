@@ -11,7 +11,9 @@ def ask_of(item: Mapping[str, object], *, task: str) -> str:
     """The turn's `input`. Raises BadRow unless it is text."""
     value = item.get("input")
     if not isinstance(value, str):
-        raise BadRow(f"{task}: a turn's 'input' is {value!r}; it must be text. Is this file the config scbench_{task}?")
+        raise BadRow(
+            f"{task}: a turn's 'input' is {value!r}; it must be text. Is this file the config scbench_{task}?"
+        )
     return value
 
 
@@ -19,7 +21,9 @@ def answers_of(item: Mapping[str, object], *, task: str) -> tuple[str, ...]:
     """The turn's `answer` as texts: one for text or a whole number, several for a list. Raises BadRow for anything else, or for none."""
     value = item.get("answer")
     found = list(value) if isinstance(value, list | tuple) else [value]
-    if not found or not all(isinstance(one, str | int) and not isinstance(one, bool) for one in found):
+    if not found or not all(
+        isinstance(one, str | int) and not isinstance(one, bool) for one in found
+    ):
         raise BadRow(
             f"{task}: a turn's 'answer' is {value!r}; it must be text, a whole number or a list of these. "
             f"Is this file the config scbench_{task}?"

@@ -30,20 +30,33 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
         settled = given.settled(NAME, target=target, asked=turns, is_compact=is_compact)
         page = Page(plan(NAME, draw, settled, asked=turns), settled, draw)
         what = f"{NAME} of {turns} turns"
-        return page, solve_length(page.rendered, target=target, count=count, what=what, padded=page.rendered)
+        return page, solve_length(
+            page.rendered, target=target, count=count, what=what, padded=page.rendered
+        )
 
     page, fitted = by_shape(target, attempt)
     planned, settled = page.plan, page.settled
     asked = [turn_of(planned, settled, fitted, k, fitted.spans[k], draw) for k in range(turns)]
-    made_of = recipe(NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, **resolved(settled))
-    return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+    made_of = recipe(
+        NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, **resolved(settled)
+    )
+    return sealed(
+        task=NAME,
+        context=fitted.context,
+        turns=asked,
+        counted=fitted.counted,
+        counter=count.name,
+        recipe=made_of,
+    )
 
 
 def resolved(settled: Settled) -> dict[str, object]:
     return {name: value for name, value in asdict(settled).items() if name != "is_compact"}
 
 
-def turn_of(planned: Plan, settled: Settled, text: Rendered, k: int, spans: Sequence[Span], draw: Draw) -> Turn:
+def turn_of(
+    planned: Plan, settled: Settled, text: Rendered, k: int, spans: Sequence[Span], draw: Draw
+) -> Turn:
     """The k-th summary turn. Its depth is that of one of its facts, drawn, as the first one lies early in every report."""
     report = planned.reports[planned.asked[k]]
     others = [other for i, other in enumerate(planned.reports) if i != planned.asked[k]]
@@ -57,11 +70,25 @@ def turn_of(planned: Plan, settled: Settled, text: Rendered, k: int, spans: Sequ
         rival_facts=tuple(fact.value for other in others for fact in other.facts),
         rival_golds=tuple(other.gold for other in others),
     )
-    own = [span for span in spans if span.role is not Role.DISTRACTOR]  # support and answer of each fact in turn
+    own = [
+        span for span in spans if span.role is not Role.DISTRACTOR
+    ]  # support and answer of each fact in turn
     first = 2 * draw.child("depth", str(k)).below(settled.facts)
-    evidence = (*own[first:], *own[:first], *(span for span in spans if span.role is Role.DISTRACTOR))
+    evidence = (
+        *own[first:],
+        *own[:first],
+        *(span for span in spans if span.role is Role.DISTRACTOR),
+    )
     depth = depth_of(evidence, len(text.context))
-    return Turn(task=NAME, ask=ask, gold=report.gold, wanted=wanted, max_new_tokens=ANSWER_TOKENS, evidence=evidence, depth=depth)
+    return Turn(
+        task=NAME,
+        ask=ask,
+        gold=report.gold,
+        wanted=wanted,
+        max_new_tokens=ANSWER_TOKENS,
+        evidence=evidence,
+        depth=depth,
+    )
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
@@ -71,13 +98,22 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     longest = 0
     for seed in range(8):
         draw = Draw(NAME, str(VERSION), "minimum", str(seed))
-        longest = max(longest, count(Page(plan(NAME, draw, settled, asked=turns), settled, draw).rendered(0).context))
+        longest = max(
+            longest,
+            count(Page(plan(NAME, draw, settled, asked=turns), settled, draw).rendered(0).context),
+        )
     return longest + longest // 20
 
 
 def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     ask, gold = ask_of(item, task=NAME), answers_of(item, task=NAME)[0]
-    return Turn(task=NAME, ask=ask, gold=gold, wanted=Wanted(golds=(gold,), question=ask), max_new_tokens=ANSWER_TOKENS)
+    return Turn(
+        task=NAME,
+        ask=ask,
+        gold=gold,
+        wanted=Wanted(golds=(gold,), question=ask),
+        max_new_tokens=ANSWER_TOKENS,
+    )
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scbench.tasks import summary
-from scbench.tasks.build import Fitted, Mark, Piece, Rendered, by_shape, depth_of, sealed, solve_length, strata
+from scbench.tasks.build import (
+    Fitted,
+    Mark,
+    Piece,
+    Rendered,
+    by_shape,
+    depth_of,
+    sealed,
+    solve_length,
+    strata,
+)
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
@@ -54,7 +64,10 @@ def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) 
     keys = _keys(draw.child("keys"), parts.count("passkey") + given.extra_needles, planned)
     depths = strata(draw.child("place", "keys"), len(keys)) if keys else []
     asked = parts.count("passkey")
-    needles = tuple(_needle(i, *key, depth, summaries, asked) for i, (key, depth) in enumerate(zip(keys, depths, strict=True)))
+    needles = tuple(
+        _needle(i, *key, depth, summaries, asked)
+        for i, (key, depth) in enumerate(zip(keys, depths, strict=True))
+    )
     page = Page(planned, settled, draw)
     wanted = min(len(needles), 1) if is_compact else len(needles)
     least = 0
@@ -69,8 +82,15 @@ def _keys(draw: Draw, wanted: int, planned: Plan) -> list[tuple[str, str]]:
         owners = [f"{colour} {animal}" for colour in words.COLOURS for animal in words.ANIMALS]
     else:
         marks = [mark.lower() for mark in words.TITLE_MARKS]
-        owners = [f"{colour} {mark} {animal}" for colour in words.COLOURS for mark in marks for animal in words.ANIMALS]
-    taken = [fact.value for report in planned.reports for fact in report.facts if fact.value.isdigit()]
+        owners = [
+            f"{colour} {mark} {animal}"
+            for colour in words.COLOURS
+            for mark in marks
+            for animal in words.ANIMALS
+        ]
+    taken = [
+        fact.value for report in planned.reports for fact in report.facts if fact.value.isdigit()
+    ]
     keys: list[tuple[str, str]] = []
     for owner in draw.sample(owners, wanted):
         number = _number(draw)
@@ -92,9 +112,17 @@ def _needle(i: int, owner: str, number: str, depth: float, first_turn: int, aske
     text = f"The pass key for {owner} is {number}. Remember it."
     at = text.index(number)
     if i >= asked:
-        return Piece(text, depth, tuple(Mark(0, len(text), Role.DISTRACTOR, first_turn + turn) for turn in range(asked)))
+        return Piece(
+            text,
+            depth,
+            tuple(Mark(0, len(text), Role.DISTRACTOR, first_turn + turn) for turn in range(asked)),
+        )
     turn = first_turn + i
-    return Piece(text, depth, (Mark(0, len(text), Role.SUPPORT, turn), Mark(at, at + len(number), Role.ANSWER, turn)))
+    return Piece(
+        text,
+        depth,
+        (Mark(0, len(text), Role.SUPPORT, turn), Mark(at, at + len(number), Role.ANSWER, turn)),
+    )
 
 
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
@@ -105,7 +133,9 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     def attempt(is_compact: bool) -> tuple[_Draft, Fitted]:
         draft = _draft(target, turns, given, draw, is_compact)
         what = f"{NAME} of {turns} turns"
-        return draft, solve_length(draft.rendered, target=target, count=count, what=what, padded=draft.rendered)
+        return draft, solve_length(
+            draft.rendered, target=target, count=count, what=what, padded=draft.rendered
+        )
 
     draft, fitted = by_shape(target, attempt)
     summaries = draft.parts.count("summary")
@@ -114,12 +144,29 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     for part in draft.parts:
         k = done[part]
         if part == "summary":
-            asked.append(summary.turn_of(draft.planned, draft.settled, fitted, k, fitted.spans[k], draw))
+            asked.append(
+                summary.turn_of(draft.planned, draft.settled, fitted, k, fitted.spans[k], draw)
+            )
         else:
             asked.append(_passkey(*draft.keys[k], fitted.spans[summaries + k], fitted))
         done[part] += 1
-    made_of = recipe(NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, **summary.resolved(draft.settled))
-    return sealed(task=NAME, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+    made_of = recipe(
+        NAME,
+        VERSION,
+        seed=seed,
+        target=target,
+        turns=turns,
+        knobs=given,
+        **summary.resolved(draft.settled),
+    )
+    return sealed(
+        task=NAME,
+        context=fitted.context,
+        turns=asked,
+        counted=fitted.counted,
+        counter=count.name,
+        recipe=made_of,
+    )
 
 
 def _passkey(owner: str, number: str, spans: Sequence[Span], text: Rendered) -> Turn:
@@ -140,7 +187,9 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     given = settle(Knobs, knobs, task=NAME)
     longest = 0
     for seed in range(8):
-        draft = _draft(1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)), is_compact=True)
+        draft = _draft(
+            1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)), is_compact=True
+        )
         longest = max(longest, count(draft.rendered(0).context))
     return longest + longest // 20
 
@@ -148,7 +197,11 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
 def _read_passkey(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     return Turn(
-        task="passkey", ask=ask, gold=golds[0], wanted=Wanted(golds=golds[:1], question=ask), max_new_tokens=PASSKEY_TOKENS
+        task="passkey",
+        ask=ask,
+        gold=golds[0],
+        wanted=Wanted(golds=golds[:1], question=ask),
+        max_new_tokens=PASSKEY_TOKENS,
     )
 
 
@@ -157,7 +210,11 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:
-    return {"id": index, "context": session.context, "multi_turns": [write_part(turn) for turn in session.turns]}
+    return {
+        "id": index,
+        "context": session.context,
+        "multi_turns": [write_part(turn) for turn in session.turns],
+    }
 
 
 TASK = Task(

@@ -27,8 +27,12 @@ MOST_CHAINS = 5000
 class Knobs:
     hops: int = 2  # 1 to 8 copies after the first assignment
     extra_chains: int | None = None  # chains nobody asks about; None: 2, compact 0
-    noise: str = "repeat"  # "repeat": a cycle of five sentences; "varied": sentences that hardly repeat
-    order: str = "chain"  # "chain": a variable is assigned before it is copied; "shuffled": anywhere
+    noise: str = (
+        "repeat"  # "repeat": a cycle of five sentences; "varied": sentences that hardly repeat
+    )
+    order: str = (
+        "chain"  # "chain": a variable is assigned before it is copied; "shuffled": anywhere
+    )
     branch: int = 1  # copies at each hop, all of one variable; the next hop copies one of them
 
 
@@ -86,7 +90,11 @@ def _pieces(chain: Chain, depths: list[float], turn: int | None) -> list[Piece]:
     found: list[Piece] = []
     for (name, source), depth in zip(chain.steps, depths, strict=True):
         text = f"VAR {name} = {source}."
-        marks = () if turn is None else (Mark(0, len(text), Role.SUPPORT, turn), Mark(4, 4 + len(name), Role.ANSWER, turn))
+        marks = (
+            ()
+            if turn is None
+            else (Mark(0, len(text), Role.SUPPORT, turn), Mark(4, 4 + len(name), Role.ANSWER, turn))
+        )
         found.append(Piece(text, depth, marks))
     return found
 
@@ -100,7 +108,9 @@ def _plan(seed: str, turns: int, extra: int, knobs: Knobs) -> tuple[list[Chain],
     pieces: list[Piece] = []
     for i, chain in enumerate(chains):
         own = depths[i * length : (i + 1) * length]
-        pieces += _pieces(chain, sorted(own) if knobs.order == "chain" else own, i if i < turns else None)
+        pieces += _pieces(
+            chain, sorted(own) if knobs.order == "chain" else own, i if i < turns else None
+        )
     return chains, pieces
 
 
@@ -140,13 +150,17 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
         turns=[_turn(i, chains[i].value, fitted, count) for i in range(turns)],
         counted=fitted.counted,
         counter=count.name,
-        recipe=recipe(NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, extra_chains=extra),
+        recipe=recipe(
+            NAME, VERSION, seed=seed, target=target, turns=turns, knobs=given, extra_chains=extra
+        ),
     )
 
 
 def _turn(turn: int, value: str, fitted: Fitted, count: Counter) -> Turn:
     spans = fitted.spans[turn]
-    golds = tuple(fitted.context[span.start : span.stop] for span in spans if span.role is Role.ANSWER)
+    golds = tuple(
+        fitted.context[span.start : span.stop] for span in spans if span.role is Role.ANSWER
+    )
     ask = f"Find all variables that are assigned the value {value} in the text above. Answer with the names only, separated by commas."
     return Turn(
         task=NAME,
@@ -168,7 +182,10 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """The least target of the compact shape, in tokens: the assignments alone, the longest of a few seeds."""
     checked(NAME, target=1, turns=turns)
     given = _settled(knobs, turns)
-    plans = [_plan(f"minimum:{i}", turns, given.extra_chains or 0, given)[1] for i in range(MINIMUM_SEEDS)]
+    plans = [
+        _plan(f"minimum:{i}", turns, given.extra_chains or 0, given)[1]
+        for i in range(MINIMUM_SEEDS)
+    ]
     return max(count(" ".join(piece.text for piece in pieces)) for pieces in plans)
 
 
@@ -176,13 +193,20 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """A published turn; its answer is a list of names."""
     ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     wanted = Wanted(golds=golds, question=ask)
-    return Turn(task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=_new_tokens(golds))
+    return Turn(
+        task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=_new_tokens(golds)
+    )
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:
     """The session as a row of scbench_vt, whose context stands in `input`."""
     items = [{"answer": list(turn.wanted.golds), "input": turn.ask} for turn in session.turns]
-    return {"input": session.context, "index": index, "length": session.counted, "multi_turns": items}
+    return {
+        "input": session.context,
+        "index": index,
+        "length": session.counted,
+        "multi_turns": items,
+    }
 
 
 TASK = Task(

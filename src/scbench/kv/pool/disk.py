@@ -52,7 +52,12 @@ class Disk:
     """The segments of one `made_by` in a folder, and the limit over all of them, whoever made them. Files of other names are left alone."""
 
     def __init__(self, tier: DiskTier, *, made_by: str, stats: PoolStats, device: str) -> None:
-        self.capacity_bytes, self.made_by, self.stats, self.device = tier.capacity_bytes, made_by, stats, device
+        self.capacity_bytes, self.made_by, self.stats, self.device = (
+            tier.capacity_bytes,
+            made_by,
+            stats,
+            device,
+        )
         self.is_private = tier.folder is None
         self.folder = _folder(tier.folder)
         if self.is_private:
@@ -72,7 +77,11 @@ class Disk:
         """Look at the folder: learn what others wrote, forget what they removed."""
         with contextlib.suppress(OSError):
             listed = [entry.name for entry in os.scandir(self.folder)]
-            mine = {name[17 : -len(ENDING)] for name in listed if OURS.fullmatch(name) and name[:16] == self.tag}
+            mine = {
+                name[17 : -len(ENDING)]
+                for name in listed
+                if OURS.fullmatch(name) and name[:16] == self.tag
+            }
             for gone in self._headers.keys() - mine:
                 self.forget(gone)
             for new in sorted(mine - self._headers.keys()):
@@ -126,9 +135,17 @@ class Disk:
         self.refresh()
         missing = [segment.cut(first, stop) for first, stop in gaps(segment.links, self.has)]
         ending = segment.ending
-        if ending is not None and self.by_end(segment.end, ending.carries) is None and not any(s.ending for s in missing):
+        if (
+            ending is not None
+            and self.by_end(segment.end, ending.carries) is None
+            and not any(s.ending for s in missing)
+        ):
             missing.append(segment.cut(len(segment.links), len(segment.links)))
-        self.touch(dict.fromkeys(names[0] for link in reversed(segment.links) if (names := self._by_link.get(link))))
+        self.touch(
+            dict.fromkeys(
+                names[0] for link in reversed(segment.links) if (names := self._by_link.get(link))
+            )
+        )
         for piece in reversed(missing):
             self._write(piece)
         self.stats.written_s += time.perf_counter() - began
@@ -268,7 +285,10 @@ class Disk:
         header = self._headers.pop(name, None)
         if header is None:
             return
-        for book, keys in ((self._by_link, header.links), (self._by_end, (header.end,) if header.carries is not None else ())):
+        for book, keys in (
+            (self._by_link, header.links),
+            (self._by_end, (header.end,) if header.carries is not None else ()),
+        ):
             for key in keys:
                 book[key].remove(name)
                 if not book[key]:
@@ -283,7 +303,9 @@ def _folder(given: str | Path | None) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, ValueError) as err:
-        raise BadConfig(f"no caches can be stored in {str(given)!r}: {err}; name a folder that exists or can be made") from err
+        raise BadConfig(
+            f"no caches can be stored in {str(given)!r}: {err}; name a folder that exists or can be made"
+        ) from err
     return folder
 
 

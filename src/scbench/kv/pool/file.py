@@ -37,7 +37,10 @@ PREAMBLE = struct.Struct("<8sQ32s")
 PAGE, ALIGN = 4096, 64
 MOST_HEADER_BYTES = 1 << 28
 THREADS, THREADS_FROM_BYTES = 4, 1 << 20  # hashing and reading go on without the interpreter's lock
-DTYPES = {str(x).removeprefix("torch."): x for x in (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int32)}
+DTYPES = {
+    str(x).removeprefix("torch."): x
+    for x in (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int32)
+}
 IDS, K, V = "ids", "k", "v"
 
 
@@ -95,7 +98,9 @@ class Header:
 def write(fd: int, segment: Segment, made_by: str) -> int:
     """Write a segment to an empty file; its bytes. Tensors of other devices pass through host memory one at a time."""
     tensors = list(_tensors(segment))
-    blank = _header_bytes(segment, made_by, [(kind, layer, x, "0" * 64) for kind, layer, x in tensors])
+    blank = _header_bytes(
+        segment, made_by, [(kind, layer, x, "0" * 64) for kind, layer, x in tensors]
+    )
     os.lseek(fd, len(blank) + PREAMBLE.size, os.SEEK_SET)
     done = []
     for kind, layer, x in tensors:
@@ -111,14 +116,18 @@ def write(fd: int, segment: Segment, made_by: str) -> int:
     header = _header_bytes(segment, made_by, done)
     assert len(header) == len(blank), "a checksum changed the length of a header"
     os.lseek(fd, 0, os.SEEK_SET)
-    _write_all(fd, memoryview(PREAMBLE.pack(MAGIC, len(header), hashlib.sha256(header).digest()) + header))
+    _write_all(
+        fd, memoryview(PREAMBLE.pack(MAGIC, len(header), hashlib.sha256(header).digest()) + header)
+    )
     return size
 
 
 def size_of(segment: Segment, made_by: str) -> int:
     """Bytes of the file that `write` makes of a segment."""
     tensors = list(_tensors(segment))
-    header = _header_bytes(segment, made_by, [(kind, layer, x, "0" * 64) for kind, layer, x in tensors])
+    header = _header_bytes(
+        segment, made_by, [(kind, layer, x, "0" * 64) for kind, layer, x in tensors]
+    )
     rooms = (-(-x.numel() * x.element_size() // ALIGN) * ALIGN for _, _, x in tensors)
     return PREAMBLE.size + len(header) + sum(rooms)
 
@@ -160,7 +169,9 @@ def read(fd: int, name: str, made_by: str, device: str) -> Segment:
     else:
         with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="stored") as pool:
             loaded = list(pool.map(lambda job: _tensor(fd, *job).to(device), jobs))
-    tensors = {(section.kind, section.layer): x for (section, _), x in zip(jobs, loaded, strict=True)}
+    tensors = {
+        (section.kind, section.layer): x for (section, _), x in zip(jobs, loaded, strict=True)
+    }
     try:
         return _segment(header, tensors)
     except (ValueError, KeyError, TypeError) as err:
@@ -176,7 +187,9 @@ def _tensors(segment: Segment) -> Iterator[tuple[str, int, Tensor]]:
         yield field, layer, x
 
 
-def _header_bytes(segment: Segment, made_by: str, tensors: Iterable[tuple[str, int, Tensor, str]]) -> bytes:
+def _header_bytes(
+    segment: Segment, made_by: str, tensors: Iterable[tuple[str, int, Tensor, str]]
+) -> bytes:
     ending = segment.ending
     said = {
         "format": FORMAT,
@@ -189,9 +202,12 @@ def _header_bytes(segment: Segment, made_by: str, tensors: Iterable[tuple[str, i
         "read_by": segment.read_by,
         "carries": None if ending is None else sorted(ending.carries),
         "missing": {} if ending is None else ending.missing,
-        "query_rows": {} if ending is None else {str(layer): seen.query_rows for layer, seen in ending.observed.items()},
+        "query_rows": {}
+        if ending is None
+        else {str(layer): seen.query_rows for layer, seen in ending.observed.items()},
         "sections": [
-            (kind, layer, str(x.dtype).removeprefix("torch."), tuple(x.shape), seal) for kind, layer, x, seal in tensors
+            (kind, layer, str(x.dtype).removeprefix("torch."), tuple(x.shape), seal)
+            for kind, layer, x, seal in tensors
         ],
     }
     text = json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
@@ -205,7 +221,9 @@ def _parsed(fd: int, said: dict[str, Any], first_byte: int, made_by: str) -> Hea
         Section(str(kind), int(layer), str(dtype), tuple(int(n) for n in shape), str(seal))
         for kind, layer, dtype, shape, seal in said["sections"]
     )
-    if sections[0].kind != IDS or any(min((0, *section.shape)) < 0 or section.dtype not in DTYPES for section in sections):
+    if sections[0].kind != IDS or any(
+        min((0, *section.shape)) < 0 or section.dtype not in DTYPES for section in sections
+    ):
         raise ValueError("its sections are not those of a stored cache")
     if first_byte + sections[0].room_bytes > os.fstat(fd).st_size:
         raise ValueError("its token ids are cut short")
@@ -230,14 +248,18 @@ def _parsed(fd: int, said: dict[str, Any], first_byte: int, made_by: str) -> Hea
 
 def _segment(header: Header, tensors: dict[tuple[str, int], Tensor]) -> Segment:
     said = header.said
-    shape = CacheShape(**{**said["shape"], "attention_layers": tuple(said["shape"]["attention_layers"])})
+    shape = CacheShape(
+        **{**said["shape"], "attention_layers": tuple(said["shape"]["attention_layers"])}
+    )
     layers = {layer: (tensors[K, layer], tensors[V, layer]) for kind, layer in tensors if kind == K}
     wanted = (shape.kv_heads, len(header.ids), shape.head_dim)
     if any(tuple(x.shape) != wanted for pair in layers.values() for x in pair):
         raise ValueError("its K and V have other shapes than its model")
     ending = None
     if header.carries is not None:
-        observed = {int(layer): Observed(query_rows=int(rows)) for layer, rows in said["query_rows"].items()}
+        observed = {
+            int(layer): Observed(query_rows=int(rows)) for layer, rows in said["query_rows"].items()
+        }
         for (kind, layer), x in tensors.items():
             if kind in OBSERVED_TENSORS:
                 setattr(observed[layer], kind, x)

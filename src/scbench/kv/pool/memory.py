@@ -42,7 +42,9 @@ class Memory:
         if self.capacity_bytes is not None and size > self.capacity_bytes:
             return False
         earlier = self._by_end.get(segment.end) if segment.ending is not None else None
-        if earlier is not None and not self.segments[earlier].links:  # the same end, observed otherwise
+        if (
+            earlier is not None and not self.segments[earlier].links
+        ):  # the same end, observed otherwise
             self.remove(earlier)
         self.remove(segment.name)
         self.segments[segment.name] = segment

@@ -52,7 +52,9 @@ class PrefixPool:
         self.block_tokens = block_tokens
         self.stats = PoolStats()
         self.memory = Memory(capacity_bytes)
-        self.disk = None if disk is None else Disk(disk, made_by=made_by, stats=self.stats, device=device)
+        self.disk = (
+            None if disk is None else Disk(disk, made_by=made_by, stats=self.stats, device=device)
+        )
         self._root = chain.root(made_by)
         self._rotate: Rotate | None = None
 
@@ -66,7 +68,9 @@ class PrefixPool:
         """
         snapshot.check()
         if snapshot.recurrent is not None:
-            raise Mismatch("a recurrent state covers all tokens it has seen; a pool of prefixes cannot cut it into blocks")
+            raise Mismatch(
+                "a recurrent state covers all tokens it has seen; a pool of prefixes cannot cut it into blocks"
+            )
         self._rotate = snapshot.rotate or self._rotate
         found = chain.links(snapshot.ids, self.block_tokens, self._root)
         whole = len(found) * self.block_tokens
@@ -80,7 +84,15 @@ class PrefixPool:
             runs.append((len(found), len(found)))
         dropped = []
         for first, stop in runs:
-            segment = segment_of(snapshot, found, first, stop, root=self._root, block_tokens=self.block_tokens, ending=ending)
+            segment = segment_of(
+                snapshot,
+                found,
+                first,
+                stop,
+                root=self._root,
+                block_tokens=self.block_tokens,
+                ending=ending,
+            )
             if not self.memory.add(segment):
                 dropped.append(segment)
         end = chain.end_mark(found[-1] if found else self._root, snapshot.ids[whole:])
@@ -89,7 +101,9 @@ class PrefixPool:
 
     def _ends_here(self, found: Sequence[bytes], tail: Sequence[int], ending: Ending) -> bool:
         held = self.memory.by_end(chain.end_mark(found[-1] if found else self._root, tail))
-        return held is not None and held.ending is not None and ending.carries <= held.ending.carries
+        return (
+            held is not None and held.ending is not None and ending.carries <= held.ending.carries
+        )
 
     def _names(self, found: Sequence[bytes], end: bytes | None) -> list[str]:
         """The segments in memory of a chain, its last one first."""
@@ -107,7 +121,9 @@ class PrefixPool:
 
     # -- lookup ----------------------------------------------------------------------------------------------------------------------
 
-    def lookup(self, ids: Sequence[int], *, carrying: frozenset[str] | None = None, leave_tokens: int = 1) -> Hit | None:
+    def lookup(
+        self, ids: Sequence[int], *, carrying: frozenset[str] | None = None, leave_tokens: int = 1
+    ) -> Hit | None:
         """The longest stored prefix of `ids`, in whole blocks; with `carrying`, the longest that was put with (at least) those observations, whole.
 
         At least `leave_tokens` are left to compute: a request needs the logits after its last token.
@@ -154,7 +170,9 @@ class PrefixPool:
             on_disk = None if segment is not None or self.disk is None else self.disk.by_link(link)
             if segment is None and on_disk is None:
                 break
-            name = segment.name if segment is not None else on_disk[0] if on_disk is not None else ""
+            name = (
+                segment.name if segment is not None else on_disk[0] if on_disk is not None else ""
+            )
             start, stop = at * self.block_tokens, (at + 1) * self.block_tokens
             if runs and runs[-1][:2] == (name, segment is None):
                 runs[-1] = runs[-1]._replace(stop=stop)
@@ -162,12 +180,17 @@ class PrefixPool:
                 runs.append(Run(name, segment is None, start, stop))
         return runs
 
-    def _whole(self, usable: Sequence[int], found: Sequence[bytes], carries: frozenset[str]) -> list[Run]:
+    def _whole(
+        self, usable: Sequence[int], found: Sequence[bytes], carries: frozenset[str]
+    ) -> list[Run]:
         """Where the longest prefix is that was put with these observations."""
         ends = self.memory.ends() | (self.disk.ends() if self.disk is not None else set())
         for tokens in sorted((end for end in ends if 0 < end <= len(usable)), reverse=True):
             blocks = tokens // self.block_tokens
-            end = chain.end_mark(found[blocks - 1] if blocks else self._root, usable[blocks * self.block_tokens : tokens])
+            end = chain.end_mark(
+                found[blocks - 1] if blocks else self._root,
+                usable[blocks * self.block_tokens : tokens],
+            )
             last = self._last_run(end, tokens, carries)
             if last is None:
                 continue
@@ -197,7 +220,10 @@ class PrefixPool:
                 if segment is None:
                     return None
                 loaded[run.name] = segment
-            if segment.ids[run.start - segment.start : run.stop - segment.start] != usable[run.start : run.stop]:
+            if (
+                segment.ids[run.start - segment.start : run.stop - segment.start]
+                != usable[run.start : run.stop]
+            ):
                 if self.disk is not None and run.on_disk:
                     self.disk.forget(run.name)
                 else:
@@ -207,13 +233,24 @@ class PrefixPool:
         return held
 
     def _used(
-        self, held: dict[Run, Segment], found: Sequence[bytes], runs: Sequence[Run], carrying: frozenset[str] | None
+        self,
+        held: dict[Run, Segment],
+        found: Sequence[bytes],
+        runs: Sequence[Run],
+        carrying: frozenset[str] | None,
     ) -> None:
         """What came from disk goes to memory, all that was used becomes the most recent, and what has no place any more falls."""
         loaded = {run.name: held[run] for run in runs if run.on_disk}
         for segment in loaded.values():
-            kept = [segment.cut(first, stop) for first, stop in chain.gaps(segment.links, self.memory.has)]
-            if segment.ending is not None and self.memory.by_end(segment.end) is None and not any(one.ending for one in kept):
+            kept = [
+                segment.cut(first, stop)
+                for first, stop in chain.gaps(segment.links, self.memory.has)
+            ]
+            if (
+                segment.ending is not None
+                and self.memory.by_end(segment.end) is None
+                and not any(one.ending for one in kept)
+            ):
                 kept.append(segment.cut(len(segment.links), len(segment.links)))
             for one in kept:
                 self.memory.add(one)
@@ -222,7 +259,9 @@ class PrefixPool:
             self.disk.touch(reversed(loaded))
         self._fall(self.memory.shrink())
 
-    def _assembled(self, held: dict[Run, Segment], ids: tuple[int, ...], carrying: frozenset[str] | None) -> Snapshot:
+    def _assembled(
+        self, held: dict[Run, Segment], ids: tuple[int, ...], carrying: frozenset[str] | None
+    ) -> Snapshot:
         """A snapshot of `ids` over the tensors of the segments. It was never read to its end, so it has no logits."""
         first, last = next(iter(held.values())), list(held.values())[-1]
         layers: dict[int, tuple[DenseStore, ...]] = {
@@ -239,7 +278,9 @@ class PrefixPool:
             layers=layers,
             ids=ids,
             logits_V=torch.empty(0),
-            observed={layer: replace(seen) for layer, seen in ending.observed.items()} if ending else {},
+            observed={layer: replace(seen) for layer, seen in ending.observed.items()}
+            if ending
+            else {},
             scales=dict(first.scales),
             read_by=first.read_by,
             rotate=self._rotate,
@@ -286,4 +327,8 @@ class PrefixPool:
 
 
 def _ending(snapshot: Snapshot, carries: frozenset[str]) -> Ending:
-    return Ending(carries, {layer: replace(seen) for layer, seen in snapshot.observed.items()}, dict(snapshot.missing))
+    return Ending(
+        carries,
+        {layer: replace(seen) for layer, seen in snapshot.observed.items()},
+        dict(snapshot.missing),
+    )

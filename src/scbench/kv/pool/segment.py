@@ -83,7 +83,10 @@ class Segment:
             before=before,
             links=self.links[first_block:stop_block],
             end=self.end if is_last else chain.end_mark(last, ()),
-            layers={at: (k[:, first:stop].clone(), v[:, first:stop].clone()) for at, (k, v) in self.layers.items()},
+            layers={
+                at: (k[:, first:stop].clone(), v[:, first:stop].clone())
+                for at, (k, v) in self.layers.items()
+            },
             ending=self.ending if is_last else None,
         )
 
@@ -108,7 +111,10 @@ def segment_of(
     """Blocks [first, stop) of a snapshot whose links are `found`, with the rest of its tokens if the last whole block is among them. Takes the
     snapshot's own tensors where a piece of it is just that, copies otherwise."""
     is_last = stop_block == len(found)
-    start, stop = first_block * block_tokens, snapshot.logical_tokens if is_last else stop_block * block_tokens
+    start, stop = (
+        first_block * block_tokens,
+        snapshot.logical_tokens if is_last else stop_block * block_tokens,
+    )
     last = found[stop_block - 1] if stop_block else root
     return Segment(
         start=start,
@@ -117,7 +123,8 @@ def segment_of(
         links=tuple(found[first_block:stop_block]),
         end=chain.end_mark(last, snapshot.ids[stop_block * block_tokens : stop]),
         layers={
-            at: (_range(pieces, start, stop, "k"), _range(pieces, start, stop, "v")) for at, pieces in snapshot.layers.items()
+            at: (_range(pieces, start, stop, "k"), _range(pieces, start, stop, "v"))
+            for at, pieces in snapshot.layers.items()
         },
         shape=snapshot.shape,
         scales=dict(snapshot.scales),

@@ -30,12 +30,16 @@ class Pool:
     tokens after that prefix, read in that way". Bytes shared by two snapshots are counted once for each.
     """
 
-    def __init__(self, *, block_tokens: int, capacity_bytes: int | None = None, salt: str = "") -> None:
+    def __init__(
+        self, *, block_tokens: int, capacity_bytes: int | None = None, salt: str = ""
+    ) -> None:
         if block_tokens < 1:
             raise BadConfig(f"block_tokens={block_tokens}: a block holds at least one token")
         self.block_tokens, self.capacity_bytes, self.salt = block_tokens, capacity_bytes, salt
         self._entries: OrderedDict[str, Snapshot] = OrderedDict()  # by digest of all ids
-        self._by_block: dict[bytes, str] = {}  # hash of a block chain -> the newest entry that has it
+        self._by_block: dict[
+            bytes, str
+        ] = {}  # hash of a block chain -> the newest entry that has it
         self._chains: dict[str, list[bytes]] = {}  # entry -> its block chains
         self.hit_tokens = self.miss_tokens = 0
 
@@ -67,7 +71,11 @@ class Pool:
         self._entries.move_to_end(key)
         self._chains[key] = self.hashes(snapshot.ids)
         self._by_block |= dict.fromkeys(self._chains[key], key)
-        while self.capacity_bytes is not None and self.held_bytes() > self.capacity_bytes and len(self._entries) > 1:
+        while (
+            self.capacity_bytes is not None
+            and self.held_bytes() > self.capacity_bytes
+            and len(self._entries) > 1
+        ):
             gone, _ = self._entries.popitem(last=False)
             del self._chains[gone]
             # the blocks of the one that left may be held by others too

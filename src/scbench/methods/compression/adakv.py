@@ -33,7 +33,9 @@ class AdaKV(Eviction):
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "Ada-KV, arXiv 2407.11550"
     bytes_formula: ClassVar[str] = "2 H K D e + 8 (H + 1), heads uneven"
-    difference: ClassVar[str] = "what is dropped is freed, where kvpress masks it; any eviction that ranks can score"
+    difference: ClassVar[str] = (
+        "what is dropped is freed, where kvpress masks it; any eviction that ranks can score"
+    )
     needs_also: ClassVar[str] = "what its scorer needs"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"alpha": 0.2, "scorer": "snapkv[kernel=7,pooling=max]"},
@@ -45,7 +47,9 @@ class AdaKV(Eviction):
     def __post_init__(self) -> None:
         super(AdaKV, self).__post_init__()
         if not 0 <= self.alpha <= 1:
-            raise Mismatch(f"adakv[alpha={self.alpha}]: the share that every head keeps for itself lies in [0, 1]")
+            raise Mismatch(
+                f"adakv[alpha={self.alpha}]: the share that every head keeps for itself lies in [0, 1]"
+            )
         name, params = spelling.read_part(self.scorer)
         found = registry.stage_class(name)
         if not issubclass(found, Eviction) or found.rank is Eviction.rank or found.ragged:
@@ -53,7 +57,12 @@ class AdaKV(Eviction):
                 f"adakv[scorer={self.scorer}]: {name} does not rank slots; take snapkv, h2o, tova, pyramidkv, knorm, keydiff ..."
             )
         inner = spelling.build(found, params, written=self.scorer)
-        if inner.tau is not None or inner.budget_tokens is not None or inner.own_cache or inner.asks != inner.needs:
+        if (
+            inner.tau is not None
+            or inner.budget_tokens is not None
+            or inner.own_cache
+            or inner.asks != inner.needs
+        ):
             raise Mismatch(
                 f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that acts once, per KV head, and moves nothing"
             )
@@ -66,7 +75,9 @@ class AdaKV(Eviction):
         return bare if self.tau is None and self.budget_tokens is None else self._budgeted(bare)
 
     def _budgeted(self, bare: Eviction) -> Eviction:
-        least = max(self.budget_tokens, bare.minimum_tokens) if self.budget_tokens is not None else None
+        least = (
+            max(self.budget_tokens, bare.minimum_tokens) if self.budget_tokens is not None else None
+        )
         return replace(bare, tau=self.tau, budget_tokens=least)
 
     @property
@@ -81,7 +92,9 @@ class AdaKV(Eviction):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.budget_tokens is not None and self.budget_tokens < self.inner.minimum_tokens:
-            raise Mismatch(f"{self}: {self.scorer} needs a budget of at least {self.inner.minimum_tokens} tokens")
+            raise Mismatch(
+                f"{self}: {self.scorer} needs a budget of at least {self.inner.minimum_tokens} tokens"
+            )
         self.inner.check(shape=shape, tokens=tokens)
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
@@ -103,8 +116,14 @@ class AdaKV(Eviction):
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         layers = len(shape.attention_layers)
-        kept = [self.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)]
-        tables = layers * STARTS_BYTES * (shape.kv_heads + 1) if min(kept, default=tokens) < tokens else 0
+        kept = [
+            self.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)
+        ]
+        tables = (
+            layers * STARTS_BYTES * (shape.kv_heads + 1)
+            if min(kept, default=tokens) < tokens
+            else 0
+        )
         return super(AdaKV, self).held_bytes(shape=shape, tokens=tokens, appended=appended) + tables
 
 

@@ -38,7 +38,12 @@ def quantise(groups: Tensor, bits: int) -> Codes:
 def dequantise(codes: AnyCodes, bits: int, dtype: torch.dtype) -> Tensor:
     """The groups back, (..., g)."""
     packed, scale, low = codes
-    return unpack(packed, bits).to(dtype).mul_(scale.to(dtype).unsqueeze(-1)).add_(low.to(dtype).unsqueeze(-1))
+    return (
+        unpack(packed, bits)
+        .to(dtype)
+        .mul_(scale.to(dtype).unsqueeze(-1))
+        .add_(low.to(dtype).unsqueeze(-1))
+    )
 
 
 class ChannelGroups(Coder):

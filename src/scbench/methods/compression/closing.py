@@ -23,8 +23,15 @@ def moved(k_HSD: Tensor, shift_HS: Tensor, rotate: Rotate) -> Tensor:
     """R(shift) k in fp32, then in k's dtype; what does not move stays bit for bit. `rotate` turns as the model does, with its scaling, which k has."""
     heads, slots, dim = k_HSD.shape
     turned = rotate(k_HSD.float().reshape(1, heads * slots, dim), shift_HS.reshape(-1).long())
-    scaling = rotate(torch.ones(1, 1, dim, device=k_HSD.device), torch.zeros(1, dtype=torch.long, device=k_HSD.device))
-    return torch.where((shift_HS == 0).unsqueeze(-1), k_HSD, (turned / scaling).view(heads, slots, dim).to(k_HSD.dtype))
+    scaling = rotate(
+        torch.ones(1, 1, dim, device=k_HSD.device),
+        torch.zeros(1, dtype=torch.long, device=k_HSD.device),
+    )
+    return torch.where(
+        (shift_HS == 0).unsqueeze(-1),
+        k_HSD,
+        (turned / scaling).view(heads, slots, dim).to(k_HSD.dtype),
+    )
 
 
 def turner(view: LayerView, wanted_by: object) -> Rotate:

@@ -61,9 +61,15 @@ class Coders(NamedTuple):
 
     def named(self, keys: Codes, values: Codes) -> dict[str, Tensor]:
         both = (("k", self.keys, keys), ("v", self.values, values))
-        return {f"{side}_{name}": x for side, coder, codes in both for name, x in zip(coder.names, codes, strict=True)}
+        return {
+            f"{side}_{name}": x
+            for side, coder, codes in both
+            for name, x in zip(coder.names, codes, strict=True)
+        }
 
-    def block(self, keys: Codes, values: Codes, start: int, stop: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def block(
+        self, keys: Codes, values: Codes, start: int, stop: int, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
         """K and V of slots [start, stop), in the coders' bases; `start` lies between groups."""
         found = []
         for coder, codes in ((self.keys, keys), (self.values, values)):
@@ -71,7 +77,16 @@ class Coders(NamedTuple):
             found.append(coder.read(tuple(x[:, first:last] for x in codes), dtype))
         return found[0], found[1]
 
-    def seen(self, q_HGTD: Tensor, keys: Codes, values: Codes, slots: int, *, scale: float, dtype: torch.dtype) -> list[Partial]:
+    def seen(
+        self,
+        q_HGTD: Tensor,
+        keys: Codes,
+        values: Codes,
+        slots: int,
+        *,
+        scale: float,
+        dtype: torch.dtype,
+    ) -> list[Partial]:
         """Attention of turned queries over the first `slots` slots, a block at a time; outputs are still in the basis of the values."""
         parts = []
         for start in range(0, slots, BLOCK_SLOTS):
@@ -83,18 +98,32 @@ class Coders(NamedTuple):
 class CodedStore:
     """Slots whose K and V are both codes; attention decodes a block at a time and merges."""
 
-    def __init__(self, keys: Codes, values: Codes, coders: Coders, dtype: torch.dtype, positions_HS: Tensor) -> None:
-        self.keys, self.values, self.coders, self.dtype, self.positions_HS = keys, values, coders, dtype, positions_HS
+    def __init__(
+        self, keys: Codes, values: Codes, coders: Coders, dtype: torch.dtype, positions_HS: Tensor
+    ) -> None:
+        self.keys, self.values, self.coders, self.dtype, self.positions_HS = (
+            keys,
+            values,
+            coders,
+            dtype,
+            positions_HS,
+        )
         self._read_bytes = nbytes(self.tensors().values())
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         slots, (keys, values) = self.positions_HS.shape[1], self.coders
-        out, lse = merge(self.coders.seen(keys.turn(q_HGTD), self.keys, self.values, slots, scale=scale, dtype=self.dtype))
+        out, lse = merge(
+            self.coders.seen(
+                keys.turn(q_HGTD), self.keys, self.values, slots, scale=scale, dtype=self.dtype
+            )
+        )
         return Read(Partial(values.turn_back(out), lse), self._read_bytes)
 
     def tensors(self) -> dict[str, Tensor]:
         constants = {
-            f"{side}_{name}": x for side, coder in zip("kv", self.coders, strict=True) for name, x in coder.constants().items()
+            f"{side}_{name}": x
+            for side, coder in zip("kv", self.coders, strict=True)
+            for name, x in coder.constants().items()
         }
         return {**self.coders.named(self.keys, self.values), **constants}
 
@@ -121,7 +150,9 @@ class TokenTail:
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         slots, tokens, (keys, values) = self.slots, q_HGTD.shape[2], self.coders
         turned = keys.turn(q_HGTD)
-        parts = self.coders.seen(turned, self.keys, self.values, slots - tokens, scale=scale, dtype=self.dtype)
+        parts = self.coders.seen(
+            turned, self.keys, self.values, slots - tokens, scale=scale, dtype=self.dtype
+        )
         k, v = self.coders.block(self.keys, self.values, slots - tokens, slots, self.dtype)
         out, lse = merge([*parts, causal(turned, k, v, scale=scale)])
         return Read(Partial(values.turn_back(out), lse), nbytes(self.tensors().values()))
@@ -130,7 +161,9 @@ class TokenTail:
         """Nothing to do: everything is coded already."""
 
     def fork(self) -> TokenTail:
-        child = TokenTail(self.coders, self.dtype)  # tensors are replaced, never written in place, so sharing them is safe
+        child = TokenTail(
+            self.coders, self.dtype
+        )  # tensors are replaced, never written in place, so sharing them is safe
         child.keys, child.values = self.keys, self.values
         return child
 
@@ -172,7 +205,12 @@ def shape_of(k_HSD: Tensor) -> CacheShape:
     """The shape of a one-layer cache that holds these keys."""
     heads, _, dim = k_HSD.shape
     return CacheShape(
-        layers=1, attention_layers=(0,), query_heads=heads, kv_heads=heads, head_dim=dim, dtype_bytes=k_HSD.element_size()
+        layers=1,
+        attention_layers=(0,),
+        query_heads=heads,
+        kv_heads=heads,
+        head_dim=dim,
+        dtype_bytes=k_HSD.element_size(),
     )
 
 
@@ -193,6 +231,12 @@ class TokenCodec(Codec):
         coders = self.coders(k_HSD, v_HSD)
         if coders is None:
             return plain(k_HSD, v_HSD, positions_HS)
-        positions = torch.arange(k_HSD.shape[1]).expand(k_HSD.shape[:2]) if positions_HS is None else positions_HS
-        store = CodedStore(coders.keys.write(k_HSD), coders.values.write(v_HSD), coders, k_HSD.dtype, positions)
+        positions = (
+            torch.arange(k_HSD.shape[1]).expand(k_HSD.shape[:2])
+            if positions_HS is None
+            else positions_HS
+        )
+        store = CodedStore(
+            coders.keys.write(k_HSD), coders.values.write(v_HSD), coders, k_HSD.dtype, positions
+        )
         return LayerCache((store,), TokenTail(coders, k_HSD.dtype))

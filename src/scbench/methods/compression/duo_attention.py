@@ -47,10 +47,22 @@ class DuoAttention(Eviction):
     difference: ClassVar[str] = (
         "acts after a dense read unless prefill=streaming (the paper's, presets paper and mha); without a file of gates a proxy from the model alone"
     )
-    needs_also: ClassVar[str] = "a file of gates (`scbench search-gates`), or the engine's proxy (head gates)"
+    needs_also: ClassVar[str] = (
+        "a file of gates (`scbench search-gates`), or the engine's proxy (head gates)"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"full_share": "1/2", "sink_tokens": 64, "recent_tokens": 256, "prefill": "streaming"},
-        "mha": {"full_share": "1/4", "sink_tokens": 64, "recent_tokens": 256, "prefill": "streaming"},
+        "paper": {
+            "full_share": "1/2",
+            "sink_tokens": 64,
+            "recent_tokens": 256,
+            "prefill": "streaming",
+        },
+        "mha": {
+            "full_share": "1/4",
+            "sink_tokens": 64,
+            "recent_tokens": 256,
+            "prefill": "streaming",
+        },
         "code": {"full_share": "1/2", "sink_tokens": 128, "recent_tokens": 256},
     }
     minimum_tokens: ClassVar[int] = 16
@@ -101,7 +113,9 @@ class DuoAttention(Eviction):
         if self.gates:
             duo_gates.read(self.gates).check(shape, str(self))
         if not self.is_own and heads and self.sizes(heads=heads, tokens=tokens)[0] < 1:
-            least = next(slots for slots in range(16, tokens + 1) if self._full(slots, heads, tokens) >= 1)
+            least = next(
+                slots for slots in range(16, tokens + 1) if self._full(slots, heads, tokens) >= 1
+            )
             share = smallest_share(least, tokens)
             raise Mismatch(
                 f"{self} cannot pay for one full head of {heads} with {tokens:,} tokens, and would be streaming-llm; the smallest share is tau={share} "
@@ -117,12 +131,16 @@ class DuoAttention(Eviction):
         if self.gates:
             return duo_gates.read(self.gates).rows
         if seen is None:
-            raise Mismatch(f"{self}: this model's head gates are not known here; give it a file of gates ({duo_gates.MAKE})")
+            raise Mismatch(
+                f"{self}: this model's head gates are not known here; give it a file of gates ({duo_gates.MAKE})"
+            )
         return seen
 
     def full_heads(self, rows: Sequence[Sequence[float]], *, tokens: int) -> set[tuple[int, int]]:
         """(layer, KV head) of those that keep everything: the largest gates, the earlier head where two are equal."""
-        gates = [(gate, -layer, -head) for layer, row in enumerate(rows) for head, gate in enumerate(row)]
+        gates = [
+            (gate, -layer, -head) for layer, row in enumerate(rows) for head, gate in enumerate(row)
+        ]
         full = self.sizes(heads=len(gates), tokens=tokens)[0]
         return {(-layer, -head) for _, layer, head in sorted(gates, reverse=True)[:full]}
 
@@ -135,8 +153,15 @@ class DuoAttention(Eviction):
         chosen = self.full_heads(rows, tokens=tokens)
         _, sink, recent = self.sizes(heads=sum(map(len, rows)), tokens=tokens)
         everything = torch.arange(tokens)
-        ends = everything if sink + recent >= tokens else torch.cat([everything[:sink], everything[tokens - recent :]])
-        return [[everything if (layer, head) in chosen else ends for head in range(len(row))] for layer, row in enumerate(rows)]
+        ends = (
+            everything
+            if sink + recent >= tokens
+            else torch.cat([everything[:sink], everything[tokens - recent :]])
+        )
+        return [
+            [everything if (layer, head) in chosen else ends for head in range(len(row))]
+            for layer, row in enumerate(rows)
+        ]
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         return view.cut_ragged(kept)
@@ -184,13 +209,28 @@ class DuoReading(Generation):
     def lossless(self, tokens: int) -> DuoReading:
         return DuoReading(of=self.of.lossless(tokens))
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
-        return self.gated(None).attend(q_HGTD, k_HSD, v_HSD, layer=layer, scale=scale, total_tokens=total_tokens)
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
+        return self.gated(None).attend(
+            q_HGTD, k_HSD, v_HSD, layer=layer, scale=scale, total_tokens=total_tokens
+        )
 
     def computed_share(self, tokens: int) -> float:
         many = 1 << 10  # heads: the share of full ones depends little on how many there are
         full, sink, recent = self.of.sizes(heads=many, tokens=tokens)
-        band = 1.0 if sink + recent >= tokens else AShape(init_tokens=sink, local_tokens=recent).computed_share(tokens)
+        band = (
+            1.0
+            if sink + recent >= tokens
+            else AShape(init_tokens=sink, local_tokens=recent).computed_share(tokens)
+        )
         return (full + (many - full) * band) / many
 
 
@@ -202,16 +242,36 @@ class Split:
     def __init__(self, of: DuoAttention, rows: Sequence[Sequence[float]]) -> None:
         self.of, self.rows, self.heads = of, rows, sum(map(len, rows))
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         _, sink, recent = self.of.sizes(heads=self.heads, tokens=total_tokens)
         chosen = self.of.full_heads(self.rows, tokens=total_tokens)
-        full = [head for head in range(len(k_HSD)) if (layer, head) in chosen or sink + recent >= total_tokens]
+        full = [
+            head
+            for head in range(len(k_HSD))
+            if (layer, head) in chosen or sink + recent >= total_tokens
+        ]
         other = [head for head in range(len(k_HSD)) if head not in full]
         if not other:
             return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.out
         band = AShape(init_tokens=sink, local_tokens=recent)
         out = torch.empty_like(q_HGTD)
-        out[other] = band.attend(q_HGTD[other], k_HSD[other], v_HSD[other], layer=layer, scale=scale, total_tokens=total_tokens)
+        out[other] = band.attend(
+            q_HGTD[other],
+            k_HSD[other],
+            v_HSD[other],
+            layer=layer,
+            scale=scale,
+            total_tokens=total_tokens,
+        )
         if full:
             out[full] = newest(q_HGTD[full], k_HSD[full], v_HSD[full], scale=scale).partial.out
         return out

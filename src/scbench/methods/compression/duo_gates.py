@@ -20,7 +20,11 @@ from scbench.errors import BadConfig, Mismatch
 from scbench.kv import CacheShape
 
 MAKE = "`scbench search-gates MODEL --out FILE`"
-FORM = "a gates file is JSON, one list per attention layer with one number per KV head, as " + MAKE + " writes it"
+FORM = (
+    "a gates file is JSON, one list per attention layer with one number per KV head, as "
+    + MAKE
+    + " writes it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,9 @@ class ExpectedAttention(Eviction):
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "Expected Attention, arXiv 2510.00636"
     bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = "the softmax runs over all keys, sinks included; kvpress leaves the sinks out first"
+    difference: ClassVar[str] = (
+        "the softmax runs over all keys, sinks included; kvpress leaves the sinks out first"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"future_tokens": 512, "sink_tokens": 4, "eps": 0.0},
         "code": {"future_tokens": 512, "sink_tokens": 4, "eps": 0.0},
@@ -47,7 +49,9 @@ class ExpectedAttention(Eviction):
     def __post_init__(self) -> None:
         super(ExpectedAttention, self).__post_init__()
         if self.future_tokens < 1 or self.sink_tokens < 0 or self.eps < 0:
-            raise Mismatch(f"{self}: future_tokens is at least 1, sink_tokens and eps are at least 0")
+            raise Mismatch(
+                f"{self}: future_tokens is at least 1, sink_tokens and eps are at least 0"
+            )
         if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
             raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
 
@@ -62,18 +66,26 @@ class ExpectedAttention(Eviction):
             )
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
-        return ("expected_attention_covariance_rank_deficient",) if tokens - MOMENTS_SKIP_ROWS < shape.head_dim else ()
+        return (
+            ("expected_attention_covariance_rank_deficient",)
+            if tokens - MOMENTS_SKIP_ROWS < shape.head_dim
+            else ()
+        )
 
     def rank(self, view: LayerView) -> Tensor:
         seen = view.observed
-        assert seen.query_mean_HGD is not None, "moments of the queries are needed and the read did not observe them"
+        assert seen.query_mean_HGD is not None, (
+            "moments of the queries are needed and the read did not observe them"
+        )
         assert seen.query_scatter_HGDD is not None
         assert view.rotate is not None
         turn_DD = mean_rotation(view, self.future_tokens)
         mean_HGD = seen.query_mean_HGD @ turn_DD
         spread_HGDD = turn_DD.T @ (seen.query_scatter_HGDD / seen.query_rows) @ turn_DD
         logits = [
-            expected_logits(mean_HGD, spread_HGDD, view.k_HSD[:, at : at + BLOCK_KEYS], scale=view.scale)
+            expected_logits(
+                mean_HGD, spread_HGDD, view.k_HSD[:, at : at + BLOCK_KEYS], scale=view.scale
+            )
             for at in range(0, view.tokens, BLOCK_KEYS)
         ]
         shares_HS = torch.softmax(torch.cat(logits, dim=-1), dim=-1).mean(dim=1)
@@ -86,12 +98,16 @@ def mean_rotation(view: LayerView, future_tokens: int) -> Tensor:
     """(D, D): a query before RoPE times it is its mean over the next `future_tokens` positions, as the model would turn it there."""
     assert view.rotate is not None, "the model's rotation is needed and the read did not keep it"
     dim = view.k_HSD.shape[-1]
-    basis_DMD = torch.eye(dim, device=view.k_HSD.device).unsqueeze(1).expand(dim, future_tokens, dim)
+    basis_DMD = (
+        torch.eye(dim, device=view.k_HSD.device).unsqueeze(1).expand(dim, future_tokens, dim)
+    )
     at = torch.arange(view.tokens, view.tokens + future_tokens, device=view.k_HSD.device)
     return view.rotate(basis_DMD, at).mean(dim=1)
 
 
-def expected_logits(mean_HGD: Tensor, spread_HGDD: Tensor, k_HSD: Tensor, *, scale: float) -> Tensor:
+def expected_logits(
+    mean_HGD: Tensor, spread_HGDD: Tensor, k_HSD: Tensor, *, scale: float
+) -> Tensor:
     """Log of the expected exp score of each key under N(mean, spread): (H, G, S) in fp32."""
     k = k_HSD.float()
     linear = torch.einsum("hgd,hsd->hgs", mean_HGD, k) * scale

@@ -12,7 +12,15 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
-from scbench.methods.compression.codes import Coder, Coders, Codes, TokenCodec, looked_up, require_finite, require_share
+from scbench.methods.compression.codes import (
+    Coder,
+    Coders,
+    Codes,
+    TokenCodec,
+    looked_up,
+    require_finite,
+    require_share,
+)
 
 LARGEST = 448.0  # of e4m3
 
@@ -37,8 +45,13 @@ class FP8(TokenCodec):
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "none; e4m3 of arXiv 2209.05433"
     bytes_formula: ClassVar[str] = "2 H T D + 2 per scale"
-    difference: ClassVar[str] = "a scale per token by default; published: one per tensor, frozen at the context"
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"scale_scope": "token"}, "code": {"scale_scope": "tensor"}}
+    difference: ClassVar[str] = (
+        "a scale per token by default; published: one per tensor, frozen at the context"
+    )
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"scale_scope": "token"},
+        "code": {"scale_scope": "tensor"},
+    }
 
     def __post_init__(self) -> None:
         if self.bits not in (8, 16):
@@ -57,14 +70,21 @@ class FP8(TokenCodec):
     def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
         if self.bits == 16:
             return None
-        return Coders(*(Tokens() if self.scale_scope == "token" else Frozen(x, self.scale_scope) for x in (k_HSD, v_HSD)))
+        return Coders(
+            *(
+                Tokens() if self.scale_scope == "token" else Frozen(x, self.scale_scope)
+                for x in (k_HSD, v_HSD)
+            )
+        )
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
         """2 H S D, and 2 bytes per scale."""
         elements = 2 * shape.kv_heads * slots * shape.head_dim
         if self.bits == 16:
             return elements * shape.dtype_bytes
-        scales = {"token": shape.kv_heads * slots, "head": shape.kv_heads, "tensor": 1}[self.scale_scope]
+        scales = {"token": shape.kv_heads * slots, "head": shape.kv_heads, "tensor": 1}[
+            self.scale_scope
+        ]
         return elements + 4 * scales
 
 

@@ -32,7 +32,9 @@ class H2O(Rolling):
     name: ClassVar[str] = "h2o"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "H2O, arXiv 2306.14048"
-    bytes_formula: ClassVar[str] = "2 H K D e, + 4 H K where rolling, + 4 H K where that is closed up"
+    bytes_formula: ClassVar[str] = (
+        "2 H K D e, + 4 H K where rolling, + 4 H K where that is closed up"
+    )
     difference: ClassVar[str] = (
         "acts once, after the read, with fp32 sums, at original positions (rolling=yes: every step; position_mode=cache: closed up)"
     )
@@ -49,13 +51,23 @@ class H2O(Rolling):
     def __post_init__(self) -> None:
         super(H2O, self).__post_init__()
         if (self.heavy_tokens is None) != (self.recent_tokens is None):
-            raise Mismatch(f"{self}: give heavy_tokens and recent_tokens together, or a budget (tau, budget_tokens)")
+            raise Mismatch(
+                f"{self}: give heavy_tokens and recent_tokens together, or a budget (tau, budget_tokens)"
+            )
         own = self.own_tokens()
-        if own is not None and (min(self.heavy_tokens or 0, self.recent_tokens or 0) < 0 or own < 1):
-            raise Mismatch(f"{self}: heavy_tokens and recent_tokens are counts, and at least one slot must stay")
+        if own is not None and (
+            min(self.heavy_tokens or 0, self.recent_tokens or 0) < 0 or own < 1
+        ):
+            raise Mismatch(
+                f"{self}: heavy_tokens and recent_tokens are counts, and at least one slot must stay"
+            )
 
     def own_tokens(self) -> int | None:
-        return None if self.heavy_tokens is None or self.recent_tokens is None else self.heavy_tokens + self.recent_tokens
+        return (
+            None
+            if self.heavy_tokens is None or self.recent_tokens is None
+            else self.heavy_tokens + self.recent_tokens
+        )
 
     def recent(self, tokens: int) -> int:
         """Newest slots that stay whatever they received."""
@@ -76,7 +88,9 @@ class H2O(Rolling):
 def received(view: LayerView) -> Tensor:
     """Attention every slot received during the read, (H, T)."""
     sums = view.observed.column_sums_HS
-    assert sums is not None, "the column sums of attention are needed and the read did not observe them"
+    assert sums is not None, (
+        "the column sums of attention are needed and the read did not observe them"
+    )
     return sums
 
 

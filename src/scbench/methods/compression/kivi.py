@@ -41,7 +41,9 @@ class Kivi(Codec):
     category: ClassVar[str] = "quantization"
     paper: ClassVar[str] = "KIVI, arXiv 2402.02750"
     bytes_formula: ClassVar[str] = "2 H T D (b/8 + 4/g), the newest residual at e"
-    difference: ClassVar[str] = "goes on quantising what is appended; the published code stops after the first forward"
+    difference: ClassVar[str] = (
+        "goes on quantising what is appended; the published code stops after the first forward"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"bits": 2, "group": 32, "residual_tokens": 32},
         "code": {"bits": 2, "group": 32, "residual_tokens": 32},
@@ -50,13 +52,19 @@ class Kivi(Codec):
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:
-            raise Mismatch(f"kivi[bits={self.bits}]: bits lies in 1..8, or is 16 for no quantisation")
+            raise Mismatch(
+                f"kivi[bits={self.bits}]: bits lies in 1..8, or is 16 for no quantisation"
+            )
         if self.group % 8 or self.group < 8:
-            raise Mismatch(f"kivi[group={self.group}]: a group is a multiple of 8 elements (codes fill whole bytes)")
+            raise Mismatch(
+                f"kivi[group={self.group}]: a group is a multiple of 8 elements (codes fill whole bytes)"
+            )
         if self.residual_tokens % self.group or self.residual_tokens < self.group:
             raise Mismatch(f"{self}: residual_tokens must be a multiple of group={self.group}")
         if self.tau is not None and not 0 < self.tau <= 1:
-            raise Mismatch(f"kivi[tau={self.tau}]: a share lies in (0, 1]; 2 bits in groups of 32 need 3/16")
+            raise Mismatch(
+                f"kivi[tau={self.tau}]: a share lies in (0, 1]; 2 bits in groups of 32 need 3/16"
+            )
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, bits=16)
@@ -68,18 +76,27 @@ class Kivi(Codec):
         """The parameters for a model and a length: these, or those `tau` maps to. Shares are of a 16-bit dense cache."""
         if self.tau is None:
             if self.bits != 16 and shape.head_dim % self.group:
-                raise Mismatch(f"{self}: group={self.group} does not divide the head dimension {shape.head_dim}; use 8 or 16")
+                raise Mismatch(
+                    f"{self}: group={self.group} does not divide the head dimension {shape.head_dim}; use 8 or 16"
+                )
             return self
         group = next((size for size in (32, 16, 8) if shape.head_dim % size == 0), None)
         if group is None:
-            raise Mismatch(f"{self}: no group of 32, 16 or 8 divides the head dimension {shape.head_dim}")
+            raise Mismatch(
+                f"{self}: no group of 32, 16 or 8 divides the head dimension {shape.head_dim}"
+            )
         reference = Fraction(4 * shape.kv_heads * shape.head_dim * tokens)
         half = CacheShape(**{name: getattr(shape, name) for name in SHAPE_FIELDS}, dtype_bytes=2)
         for bits in (8, 4, 3, 2):
             fitted = Kivi(bits=bits, group=group, residual_tokens=group)
-            if fitted.coded_bytes(shape=half, slots=tokens) <= Fraction(105, 100) * self.tau * reference:
+            if (
+                fitted.coded_bytes(shape=half, slots=tokens)
+                <= Fraction(105, 100) * self.tau * reference
+            ):
                 return fitted
-        least = Fraction(fitted.coded_bytes(shape=half, slots=tokens)) / reference / Fraction(105, 100)
+        least = (
+            Fraction(fitted.coded_bytes(shape=half, slots=tokens)) / reference / Fraction(105, 100)
+        )
         raise Mismatch(
             f"{self} cannot be reached: 2 bits in groups of {group} hold {float(least):.4f} of {tokens:,} tokens at 16 bit; use tau={float(least):.3f} or more"
         )
@@ -89,16 +106,24 @@ class Kivi(Codec):
         fitted = self.at(shape=shape_of(k_HSD), tokens=slots)
         if fitted.bits == 16:
             return plain(k_HSD, v_HSD, positions_HS)
-        coders = Coders(TokenGroups(fitted.bits, fitted.group), ChannelGroups(fitted.bits, fitted.group))
+        coders = Coders(
+            TokenGroups(fitted.bits, fitted.group), ChannelGroups(fitted.bits, fitted.group)
+        )
         residual = fitted.residual_tokens
-        shared = max(0, slots - residual) // residual * residual  # both K and V of these slots are coded for ever
+        shared = (
+            max(0, slots - residual) // residual * residual
+        )  # both K and V of these slots are coded for ever
         tail = CodedTail(coders, residual)
         tail.append(k_HSD[:, shared:], v_HSD[:, shared:])
         tail.settle()
         if not shared:
             return LayerCache((), tail)
         keys, values = coders.keys.write(k_HSD[:, :shared]), coders.values.write(v_HSD[:, :shared])
-        positions = torch.arange(shared).expand(heads, shared) if positions_HS is None else positions_HS[:, :shared]
+        positions = (
+            torch.arange(shared).expand(heads, shared)
+            if positions_HS is None
+            else positions_HS[:, :shared]
+        )
         return LayerCache((CodedStore(keys, values, coders, k_HSD.dtype, positions),), tail)
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
@@ -151,11 +176,15 @@ class CodedTail:
         assert self.v_HRD is not None
         full_keys = self.k_HRD.shape[1] // self.residual_tokens * self.residual_tokens
         if full_keys:
-            self.keys = Codes(*joined(self.keys or (), self.coders.keys.write(self.k_HRD[:, :full_keys])))
+            self.keys = Codes(
+                *joined(self.keys or (), self.coders.keys.write(self.k_HRD[:, :full_keys]))
+            )
             self.k_HRD = self.k_HRD[:, full_keys:].clone()
         old_values = max(0, self.v_HRD.shape[1] - self.residual_tokens)
         if old_values:
-            self.values = Codes(*joined(self.values or (), self.coders.values.write(self.v_HRD[:, :old_values])))
+            self.values = Codes(
+                *joined(self.values or (), self.coders.values.write(self.v_HRD[:, :old_values]))
+            )
             self.v_HRD = self.v_HRD[:, old_values:].clone()
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
@@ -163,19 +192,34 @@ class CodedTail:
         assert self.k_HRD is not None
         assert self.v_HRD is not None
         dtype = self.k_HRD.dtype
-        k = self.k_HRD if self.keys is None else torch.cat([self.coders.keys.read(self.keys, dtype), self.k_HRD], dim=1)
-        v = self.v_HRD if self.values is None else torch.cat([self.coders.values.read(self.values, dtype), self.v_HRD], dim=1)
+        k = (
+            self.k_HRD
+            if self.keys is None
+            else torch.cat([self.coders.keys.read(self.keys, dtype), self.k_HRD], dim=1)
+        )
+        v = (
+            self.v_HRD
+            if self.values is None
+            else torch.cat([self.coders.values.read(self.values, dtype), self.v_HRD], dim=1)
+        )
         return Read(newest(q_HGTD, k, v, scale=scale).partial, nbytes(self.tensors().values()))
 
     def fork(self) -> CodedTail:
         child = CodedTail(
             self.coders, self.residual_tokens
         )  # tensors are replaced, never written in place, so sharing them is safe
-        child.keys, child.values, child.k_HRD, child.v_HRD = self.keys, self.values, self.k_HRD, self.v_HRD
+        child.keys, child.values, child.k_HRD, child.v_HRD = (
+            self.keys,
+            self.values,
+            self.k_HRD,
+            self.v_HRD,
+        )
         return child
 
     def tensors(self) -> dict[str, Tensor]:
-        held = {} if self.k_HRD is None or self.v_HRD is None else {"k": self.k_HRD, "v": self.v_HRD}
+        held = (
+            {} if self.k_HRD is None or self.v_HRD is None else {"k": self.k_HRD, "v": self.v_HRD}
+        )
         for side, codes in (("k", self.keys), ("v", self.values)):
             if codes is not None:
                 held |= {f"{side}_{name}": x for name, x in codes._asdict().items()}

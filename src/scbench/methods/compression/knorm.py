@@ -29,7 +29,9 @@ class Knorm(Eviction):
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "L2 norm of keys, arXiv 2406.11430"
     bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = "no layer is exempt unless asked, and exempt layers count against the budget"
+    difference: ClassVar[str] = (
+        "no layer is exempt unless asked, and exempt layers count against the budget"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"exempt_layers": 2, "count_exempt": False},
         "code": {"exempt_layers": 0},
@@ -38,8 +40,12 @@ class Knorm(Eviction):
 
     def __post_init__(self) -> None:
         super(Knorm, self).__post_init__()
-        if self.exempt_layers < 0 or (self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens):
-            raise Mismatch(f"{self}: exempt_layers is at least 0 and capacity_tokens at least {self.minimum_tokens}")
+        if self.exempt_layers < 0 or (
+            self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens
+        ):
+            raise Mismatch(
+                f"{self}: exempt_layers is at least 0 and capacity_tokens at least {self.minimum_tokens}"
+            )
 
     def own_tokens(self) -> int | None:
         return self.capacity_tokens
@@ -50,9 +56,13 @@ class Knorm(Eviction):
         if not layers or not exempt or self.budget(tokens) >= tokens:
             return
         if exempt >= layers:
-            raise Mismatch(f"{self} exempts all {layers} attention layers of this model; exempt fewer")
+            raise Mismatch(
+                f"{self} exempts all {layers} attention layers of this model; exempt fewer"
+            )
         if self.kept_slots(layer=exempt, layers=layers, tokens=tokens) < self.minimum_tokens:
-            least = smallest_share(-(-(exempt * tokens + (layers - exempt) * self.minimum_tokens) // layers), tokens)
+            least = smallest_share(
+                -(-(exempt * tokens + (layers - exempt) * self.minimum_tokens) // layers), tokens
+            )
             raise Mismatch(
                 f"{self} gives {exempt} of {layers} layers all {tokens:,} tokens, and leaves the others less than {self.minimum_tokens} each; use "
                 f"tau={least} (about {float(least):.4f}) or more, or count_exempt=no"

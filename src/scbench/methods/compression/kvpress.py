@@ -47,7 +47,9 @@ class KVPress(Eviction):
     difference: ClassVar[str] = (
         "only the score is the press's; the budget is ours, ties go to the lower slot, and what is left out is freed"
     )
-    needs_also: ClassVar[str] = "the package kvpress, without its pin of transformers (docs/protocol.md)"
+    needs_also: ClassVar[str] = (
+        "the package kvpress, without its pin of transformers (docs/protocol.md)"
+    )
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
 
@@ -68,7 +70,9 @@ class KVPress(Eviction):
                 f"{self} is shown the last {WINDOW_ROWS} queries and needs more tokens than that; the prompt has {tokens}"
             )
         trial = _trial(shape, min(tokens, TRIAL_TOKENS))
-        if not self._scores(trial, kept=trial.tokens // 2).equal(self._scores(trial, kept=trial.tokens // 2)):
+        if not self._scores(trial, kept=trial.tokens // 2).equal(
+            self._scores(trial, kept=trial.tokens // 2)
+        ):
             raise Mismatch(
                 f"{self} scores the same keys otherwise each time; give its press a seed, so that a run can be repeated"
             )
@@ -78,10 +82,14 @@ class KVPress(Eviction):
 
     def _scores(self, view: LayerView, *, kept: int) -> Tensor:
         press, (heads, tokens, _) = made(self.press), view.k_HSD.shape
-        press.compression_ratio = 1 - (kept + 0.5) / tokens  # a press cuts tokens * (1 - ratio) off to a whole number
+        press.compression_ratio = (
+            1 - (kept + 0.5) / tokens
+        )  # a press cuts tokens * (1 - ratio) off to a whole number
         module, hidden, kwargs = shown(view)
         try:
-            found = press.score(module, hidden, view.k_HSD.unsqueeze(0), view.v_HSD.unsqueeze(0), None, kwargs)
+            found = press.score(
+                module, hidden, view.k_HSD.unsqueeze(0), view.v_HSD.unsqueeze(0), None, kwargs
+            )
         except (torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as err:  # a stranger's code, which may miss anything
@@ -139,7 +147,9 @@ def library() -> ModuleType:
     try:
         return importlib.import_module("kvpress")
     except ImportError as err:
-        raise MissingExtra(f"the method 'kvpress' needs the package kvpress ({err}); run: {INSTALL}") from err
+        raise MissingExtra(
+            f"the method 'kvpress' needs the package kvpress ({err}); run: {INSTALL}"
+        ) from err
     finally:
         for name, function in before.items():
             registered[name] = function
@@ -158,10 +168,22 @@ def shown(view: LayerView) -> tuple[SimpleNamespace, Tensor, dict[str, Any]]:
     hidden = queries.new_full((1, view.tokens, heads * group * dim), float("nan"))
     hidden[:, view.tokens - rows :] = queries
     config = SimpleNamespace(
-        num_attention_heads=heads * group, num_key_value_heads=heads, num_hidden_layers=view.layers, _attn_implementation="sdpa"
+        num_attention_heads=heads * group,
+        num_key_value_heads=heads,
+        num_hidden_layers=view.layers,
+        _attn_implementation="sdpa",
     )
-    module = SimpleNamespace(config=config, head_dim=dim, layer_idx=view.index, num_key_value_groups=group, q_proj=lambda x: x)
-    still = queries.new_ones(1, 1, 1).expand(1, view.tokens, dim), queries.new_zeros(1, 1, 1).expand(1, view.tokens, dim)
+    module = SimpleNamespace(
+        config=config,
+        head_dim=dim,
+        layer_idx=view.index,
+        num_key_value_groups=group,
+        q_proj=lambda x: x,
+    )
+    still = (
+        queries.new_ones(1, 1, 1).expand(1, view.tokens, dim),
+        queries.new_zeros(1, 1, 1).expand(1, view.tokens, dim),
+    )
     return module, hidden, {"position_embeddings": still}
 
 
@@ -170,13 +192,22 @@ def _trial(shape: CacheShape, tokens: int) -> LayerView:
     draw = torch.Generator().manual_seed(0)
     k_HSD, v_HSD = torch.randn(2, shape.kv_heads, tokens, shape.head_dim, generator=draw)
     window = torch.randn(shape.kv_heads, shape.group, WINDOW_ROWS, shape.head_dim, generator=draw)
-    return LayerView(0, len(shape.attention_layers), k_HSD, v_HSD, Observed(window_HGWD=window), shape.head_dim**-0.5)
+    return LayerView(
+        0,
+        len(shape.attention_layers),
+        k_HSD,
+        v_HSD,
+        Observed(window_HGWD=window),
+        shape.head_dim**-0.5,
+    )
 
 
 def _scorers(package: ModuleType) -> list[str]:
     plain: Any = package.ScorerPress
     found: dict[str, Any] = {
-        name: x for name, x in vars(package).items() if inspect.isclass(x) and issubclass(x, plain) and x is not plain
+        name: x
+        for name, x in vars(package).items()
+        if inspect.isclass(x) and issubclass(x, plain) and x is not plain
     }
     return sorted(name for name, x in found.items() if x.compress is plain.compress)
 

@@ -36,7 +36,10 @@ class KVzip(Eviction):
     difference: ClassVar[str] = (
         "repeats in plain text without the chat template; exactly floor(tau L H T) pairs stay, and the rest is freed"
     )
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"tau": "3/10"}, "code": {"tau": "3/10"}}
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"tau": "3/10"},
+        "code": {"tau": "3/10"},
+    }
     needs: ClassVar[frozenset[str]] = frozenset({REPEAT_SCORES})
     extra_passes: ClassVar[int] = 1
     minimum_tokens: ClassVar[int] = 12
@@ -54,13 +57,19 @@ class KVzip(Eviction):
         groups = scores.view(layers, -1) if self.layerwise else scores.view(1, -1)
         pairs = self.pairs(heads=groups.shape[1] // tokens, tokens=tokens)
         order = torch.sort(groups, dim=-1, descending=True, stable=True).indices[:, :pairs]
-        kept = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, order, True).view(layers, heads, tokens)
+        kept = (
+            torch.zeros_like(groups, dtype=torch.bool)
+            .scatter_(1, order, True)
+            .view(layers, heads, tokens)
+        )
         return [[head.nonzero().squeeze(1) for head in layer] for layer in kept]
 
     @staticmethod
     def _scores(view: LayerView) -> Tensor:
         seen = view.observed.repeat_scores_HS
-        assert seen is not None, "the scores of a repeat pass are needed and the read did not make them"
+        assert seen is not None, (
+            "the scores of a repeat pass are needed and the read did not make them"
+        )
         scores_HS = seen.clone()
         scores_HS[:, :SINK_TOKENS] = float("inf")
         return scores_HS

@@ -38,7 +38,13 @@ class PyramidKV(Voting):
         "a budget is shared out exactly, per KV head; published: steps floored, up to L^2/2 slots too many, and per query head (granularity=query_head)"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "beta": 20},
+        "paper": {
+            "window_tokens": 32,
+            "capacity_tokens": 4096,
+            "kernel": 5,
+            "pooling": "avg",
+            "beta": 20,
+        },
         "code": {
             "window_tokens": 32,
             "capacity_tokens": 4096,
@@ -47,7 +53,13 @@ class PyramidKV(Voting):
             "beta": 20,
             "granularity": "query_head",
         },
-        "longbench": {"window_tokens": 8, "capacity_tokens": 2048, "kernel": 7, "pooling": "max", "beta": 20},
+        "longbench": {
+            "window_tokens": 8,
+            "capacity_tokens": 2048,
+            "kernel": 7,
+            "pooling": "max",
+            "beta": 20,
+        },
     }
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 16
@@ -58,7 +70,9 @@ class PyramidKV(Voting):
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise Mismatch(f"{self}: kernel is an odd number of slots, 1 for no pooling")
         if not 1 <= self.window_tokens <= 64:
-            raise Mismatch(f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)")
+            raise Mismatch(
+                f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)"
+            )
         if self.beta < 1:
             raise Mismatch(f"{self}: beta is at least 1 (1 gives every layer the same budget)")
         if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
@@ -74,7 +88,9 @@ class PyramidKV(Voting):
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         super(PyramidKV, self).check(shape=shape, tokens=tokens)
         if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
-            raise Mismatch(f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}")
+            raise Mismatch(
+                f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}"
+            )
 
     def ends(self, tokens: int) -> tuple[int, int]:
         """(n_max, n_min): prefix slots of the first and the last layer out of `tokens`."""
@@ -99,7 +115,12 @@ class PyramidKV(Voting):
             return self.budget(tokens)
         if self.tau is None and self.budget_tokens is None and self.capacity_tokens is not None:
             return window + most - layer * ((most - least) // (layers - 1))
-        return window + shared_out([most - Fraction(at * (most - least), layers - 1) for at in range(layers)])[layer]
+        return (
+            window
+            + shared_out(
+                [most - Fraction(at * (most - least), layers - 1) for at in range(layers)]
+            )[layer]
+        )
 
     def votes(self, view: LayerView) -> Tensor:
         return head_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)

@@ -29,7 +29,9 @@ class RollingTail:
     that no error adds up, by their positions, which then count as held and as read.
     """
 
-    reads_positions: ClassVar[bool] = True  # where closed up; False: the shifts are known without them
+    reads_positions: ClassVar[bool] = (
+        True  # where closed up; False: the shifts are known without them
+    )
 
     def __init__(self, view: LayerView, kept: list[Tensor], budget: int) -> None:
         self.k_HSD, self.v_HSD, positions_HS = view.gather(kept)
@@ -59,8 +61,16 @@ class RollingTail:
 
     def append(self, k_HTD: Tensor, v_HTD: Tensor) -> None:
         heads, tokens, _ = k_HTD.shape
-        self.k_HSD, self.v_HSD = torch.cat([self.k_HSD, k_HTD], dim=1), torch.cat([self.v_HSD, v_HTD], dim=1)
-        new = torch.arange(self._seen_tokens, self._seen_tokens + tokens, device=self.k_HSD.device, dtype=torch.int32)
+        self.k_HSD, self.v_HSD = (
+            torch.cat([self.k_HSD, k_HTD], dim=1),
+            torch.cat([self.v_HSD, v_HTD], dim=1),
+        )
+        new = torch.arange(
+            self._seen_tokens,
+            self._seen_tokens + tokens,
+            device=self.k_HSD.device,
+            dtype=torch.int32,
+        )
         self._positions_HS = torch.cat([self._positions_HS, new.expand(heads, tokens)], dim=1)
         self._seen_tokens += tokens
 
@@ -82,7 +92,11 @@ class RollingTail:
 
     def _turning(self) -> dict[str, Tensor]:
         """What the keys are turned by."""
-        return {"rolling_positions": self._positions_HS} if self.rotate is not None and self.reads_positions else {}
+        return (
+            {"rolling_positions": self._positions_HS}
+            if self.rotate is not None and self.reads_positions
+            else {}
+        )
 
     def positions(self, head: int) -> Tensor:
         return self._positions_HS[head].cpu().long()
@@ -125,7 +139,9 @@ class Rolling(Eviction):
     def gathered(self, view: LayerView, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         k_HSD, v_HSD, positions_HS = view.gather(kept)
         if self.closes_up:
-            k_HSD = moved(k_HSD, closing_up(positions_HS, view.tokens).to(k_HSD.device), turner(view, self))
+            k_HSD = moved(
+                k_HSD, closing_up(positions_HS, view.tokens).to(k_HSD.device), turner(view, self)
+            )
         return k_HSD, v_HSD, positions_HS
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
@@ -145,4 +161,9 @@ class Rolling(Eviction):
             return super(Rolling, self).held_bytes(shape=shape, tokens=tokens, appended=appended)
         slots = min(self.budget(tokens), tokens + appended)
         extra = self.extra_slot_bytes + (self.turning_slot_bytes if self.closes_up else 0)
-        return len(shape.attention_layers) * slots * shape.kv_heads * (2 * shape.head_dim * shape.dtype_bytes + extra)
+        return (
+            len(shape.attention_layers)
+            * slots
+            * shape.kv_heads
+            * (2 * shape.head_dim * shape.dtype_bytes + extra)
+        )

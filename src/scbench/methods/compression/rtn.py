@@ -34,11 +34,16 @@ class RTN(TokenCodec):
     paper: ClassVar[str] = "baseline of KIVI, arXiv 2402.02750"
     bytes_formula: ClassVar[str] = "2 H T D (b/8 + 4/g)"
     difference: ClassVar[str] = "a baseline: keys and values alike, no residual"
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"bits": 4, "group": 32}, "code": {"bits": 4}}
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"bits": 4, "group": 32},
+        "code": {"bits": 4},
+    }
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:
-            raise Mismatch(f"rtn[bits={self.bits}]: bits lies in 1..8, or is 16 for no quantisation")
+            raise Mismatch(
+                f"rtn[bits={self.bits}]: bits lies in 1..8, or is 16 for no quantisation"
+            )
         if self.group is not None and (self.group % 8 or self.group < 8):
             raise Mismatch(
                 f"rtn[group={self.group}]: a group is a multiple of 8 channels (codes fill whole bytes), or none for the whole head"

@@ -36,7 +36,13 @@ class SnapKV(Voting):
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg"},
-        "code": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg", "granularity": "query_head"},
+        "code": {
+            "window_tokens": 32,
+            "capacity_tokens": 4096,
+            "kernel": 5,
+            "pooling": "avg",
+            "granularity": "query_head",
+        },
     }
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
@@ -47,7 +53,9 @@ class SnapKV(Voting):
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise Mismatch(f"{self}: kernel is an odd number of slots, 1 for no pooling")
         if not 1 <= self.window_tokens <= 64:
-            raise Mismatch(f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)")
+            raise Mismatch(
+                f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)"
+            )
 
     def own_tokens(self) -> int | None:
         return self.capacity_tokens
@@ -59,7 +67,9 @@ class SnapKV(Voting):
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         super(SnapKV, self).check(shape=shape, tokens=tokens)
         if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
-            raise Mismatch(f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}")
+            raise Mismatch(
+                f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}"
+            )
 
     def votes(self, view: LayerView) -> Tensor:
         return head_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)

@@ -39,7 +39,12 @@ class StreamingLLM(Rolling):
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"sink_tokens": 128, "recent_tokens": 4096},
         "code": {"sink_tokens": 128, "recent_tokens": 3968},
-        "streaming-llm": {"sink_tokens": 4, "recent_tokens": 2000, "rolling": True, "position_mode": "cache"},
+        "streaming-llm": {
+            "sink_tokens": 4,
+            "recent_tokens": 2000,
+            "rolling": True,
+            "position_mode": "cache",
+        },
     }
     needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
     minimum_tokens: ClassVar[int] = 8
@@ -48,17 +53,30 @@ class StreamingLLM(Rolling):
     def __post_init__(self) -> None:
         super(StreamingLLM, self).__post_init__()
         if (self.sink_tokens is None) != (self.recent_tokens is None):
-            raise Mismatch(f"{self}: give sink_tokens and recent_tokens together, or a budget (tau, budget_tokens)")
+            raise Mismatch(
+                f"{self}: give sink_tokens and recent_tokens together, or a budget (tau, budget_tokens)"
+            )
         own = self.own_tokens()
         if own is not None and (min(self.sink_tokens or 0, self.recent_tokens or 0) < 0 or own < 1):
-            raise Mismatch(f"{self}: sink_tokens and recent_tokens are counts, and at least one slot must stay")
+            raise Mismatch(
+                f"{self}: sink_tokens and recent_tokens are counts, and at least one slot must stay"
+            )
 
     def own_tokens(self) -> int | None:
-        return None if self.sink_tokens is None or self.recent_tokens is None else self.sink_tokens + self.recent_tokens
+        return (
+            None
+            if self.sink_tokens is None or self.recent_tokens is None
+            else self.sink_tokens + self.recent_tokens
+        )
 
     def sizes(self, tokens: int) -> tuple[int, int]:
         """(sink, recent) out of `tokens`."""
-        if self.tau is None and self.budget_tokens is None and self.sink_tokens is not None and self.recent_tokens is not None:
+        if (
+            self.tau is None
+            and self.budget_tokens is None
+            and self.sink_tokens is not None
+            and self.recent_tokens is not None
+        ):
             return self.sink_tokens, self.recent_tokens
         budget = self.budget(tokens)
         sink = max(4, rounded(Fraction(budget, 32)))
@@ -90,9 +108,15 @@ class SlidingTail(RollingTail):
         if self.rotate is None or shift == 0 or self.sink == 0:
             return self.k_HSD
         shifts = torch.full((self.k_HSD.shape[0], self.sink), shift, device=self.k_HSD.device)
-        return torch.cat([moved(self.k_HSD[:, : self.sink], shifts, self.rotate), self.k_HSD[:, self.sink :]], dim=1)
+        return torch.cat(
+            [moved(self.k_HSD[:, : self.sink], shifts, self.rotate), self.k_HSD[:, self.sink :]],
+            dim=1,
+        )
 
     def best(self) -> Tensor:
         device = self.k_HSD.device
-        first, last = torch.arange(self.sink, device=device), torch.arange(self.slots - self.recent, self.slots, device=device)
+        first, last = (
+            torch.arange(self.sink, device=device),
+            torch.arange(self.slots - self.recent, self.slots, device=device),
+        )
         return torch.cat([first, last]).expand(self.k_HSD.shape[0], -1)

@@ -33,7 +33,10 @@ class TOVA(Rolling):
     difference: ClassVar[str] = (
         "acts once, after the read (rolling=yes: every step, as published), at original positions (position_mode=cache: closed up)"
     )
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"capacity_tokens": 2048}, "code": {}}
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"capacity_tokens": 2048},
+        "code": {},
+    }
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
     minimum_tokens: ClassVar[int] = 4
@@ -50,7 +53,9 @@ class TOVA(Rolling):
     def rank(self, view: LayerView) -> Tensor:
         observed = view.observed.window_HGWD
         assert observed is not None, "the last query is needed and the read did not observe it"
-        weights_S = window_attention(observed[:, :, -1:], view.k_HSD, scale=view.scale).mean(dim=(0, 1))
+        weights_S = window_attention(observed[:, :, -1:], view.k_HSD, scale=view.scale).mean(
+            dim=(0, 1)
+        )
         weights_S[-1] = float("inf")
         return weights_S.expand(view.k_HSD.shape[0], -1)
 
@@ -63,7 +68,9 @@ class LastQueryTail(RollingTail):
 
     def weigh(self, q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
         if self.slots > self.budget:
-            self.weights_S = column_sums(q_HGTD[:, :, -1:], k_HSD, lse_HGT[:, :, -1:], scale=scale).mean(dim=0)
+            self.weights_S = column_sums(
+                q_HGTD[:, :, -1:], k_HSD, lse_HGT[:, :, -1:], scale=scale
+            ).mean(dim=0)
 
     def best(self) -> Tensor:
         weights_S = self.weights_S.clone()

@@ -14,7 +14,15 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.kv.bits import pack, unpack
-from scbench.methods.compression.codes import Coder, Coders, Codes, TokenCodec, looked_up, require_finite, require_share
+from scbench.methods.compression.codes import (
+    Coder,
+    Coders,
+    Codes,
+    TokenCodec,
+    looked_up,
+    require_finite,
+    require_share,
+)
 from scbench.methods.compression.turning import codebook, gaussian, hadamard, orthogonal, signs
 
 Rotation = Literal["hadamard", "dense"]
@@ -59,11 +67,17 @@ class TurboQuant(TokenCodec):
     def __post_init__(self) -> None:
         whole = self.bits.denominator == 1 and (1 <= self.bits <= 8 or self.bits == 16)
         if not whole and self.bits not in (Fraction(5, 2), Fraction(7, 2)):
-            raise Mismatch(f"turboquant[bits={self.bits}]: bits is one of 1..8, 2.5 and 3.5, or 16 for no quantisation")
+            raise Mismatch(
+                f"turboquant[bits={self.bits}]: bits is one of 1..8, 2.5 and 3.5, or 16 for no quantisation"
+            )
         if self.variant == "inner-product" and self.bits < 2:
-            raise Mismatch(f"{self}: one bit is the residual's sign, so inner-product needs 2 bits or more")
+            raise Mismatch(
+                f"{self}: one bit is the residual's sign, so inner-product needs 2 bits or more"
+            )
         if self.tau is not None and not 0 < self.tau <= 1:
-            raise Mismatch(f"turboquant[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/4")
+            raise Mismatch(
+                f"turboquant[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/4"
+            )
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, bits=Fraction(16))
@@ -83,11 +97,25 @@ class TurboQuant(TokenCodec):
             )
         if self.tau is None:
             if self.bits.denominator == 2 and head_dim % 16:
-                raise Mismatch(f"{self} splits a head of {head_dim} in two halves of whole bytes; use whole bits")
+                raise Mismatch(
+                    f"{self} splits a head of {head_dim} in two halves of whole bytes; use whole bits"
+                )
             return self
-        norms = Fraction(24 if self.variant == "inner-product" else 16, head_dim)  # bits per element; halves have one each
-        allowed = [b for b in LADDER if (b.denominator == 1 or head_dim % 16 == 0) and (b >= 2 or self.variant == "mse")]
-        return replace(self, tau=None, bits=require_share(self, self.tau, {b: (b + norms * b.denominator) / 16 for b in allowed}))
+        norms = Fraction(
+            24 if self.variant == "inner-product" else 16, head_dim
+        )  # bits per element; halves have one each
+        allowed = [
+            b
+            for b in LADDER
+            if (b.denominator == 1 or head_dim % 16 == 0) and (b >= 2 or self.variant == "mse")
+        ]
+        return replace(
+            self,
+            tau=None,
+            bits=require_share(
+                self, self.tau, {b: (b + norms * b.denominator) / 16 for b in allowed}
+            ),
+        )
 
     def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
         fitted = self._fitted(k_HSD.shape[2])
@@ -100,7 +128,10 @@ class TurboQuant(TokenCodec):
         dim, device, low = x_HSD.shape[2], x_HSD.device, math.floor(self.bits)
         if self.bits == low:
             return kind(dim, low, self.rotation, self.seed, device)
-        halves = [kind(dim // 2, bits, self.rotation, self.seed + 2 * bits, device) for bits in (low + 1, low)]
+        halves = [
+            kind(dim // 2, bits, self.rotation, self.seed + 2 * bits, device)
+            for bits in (low + 1, low)
+        ]
         return Halves(x_HSD, halves)
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
@@ -109,7 +140,10 @@ class TurboQuant(TokenCodec):
             return 2 * shape.kv_heads * slots * shape.head_dim * shape.dtype_bytes
         norms_bytes = (6 if self.variant == "inner-product" else 4) * self.bits.denominator
         order_bytes = 4 * shape.kv_heads * shape.head_dim if self.bits.denominator == 2 else 0
-        return int(shape.kv_heads * slots * (2 * shape.head_dim * self.bits / 8 + norms_bytes)) + order_bytes
+        return (
+            int(shape.kv_heads * slots * (2 * shape.head_dim * self.bits / 8 + norms_bytes))
+            + order_bytes
+        )
 
 
 @cache
@@ -129,13 +163,17 @@ class Turned(Coder):
 
     names: tuple[str, ...] = ("norm", "codes")
 
-    def __init__(self, dim: int, bits: int, rotation: Rotation, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, dim: int, bits: int, rotation: Rotation, seed: int, device: torch.device
+    ) -> None:
         self.rotation, self.turner = rotation, placed(rotation, dim, seed, device)
         self.bits, self.book = bits, book(dim, bits, device)
 
     def turn(self, x: Tensor) -> Tensor:
         whole = x.float()
-        turned = whole @ self.turner.T if self.rotation == "dense" else hadamard(whole * self.turner)
+        turned = (
+            whole @ self.turner.T if self.rotation == "dense" else hadamard(whole * self.turner)
+        )
         return turned.to(x.dtype)
 
     def turn_back(self, x: Tensor) -> Tensor:
@@ -175,7 +213,9 @@ class Unbiased(Turned):
 
     names: tuple[str, ...] = ("norm", "codes", "miss", "signs")
 
-    def __init__(self, dim: int, bits: int, rotation: Rotation, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, dim: int, bits: int, rotation: Rotation, seed: int, device: torch.device
+    ) -> None:
         super().__init__(dim, bits - 1, rotation, seed, device)
         self.sketch = placed("gaussian", dim, seed + 1, device)
 
@@ -184,7 +224,12 @@ class Unbiased(Turned):
         packed = self._codes(unit_HSD)
         missed = unit_HSD - self._centres(packed, torch.float32)
         signs_HSD = (missed @ self.sketch.T >= 0).to(torch.uint8)
-        return norm_HS1, packed, torch.linalg.vector_norm(missed, dim=-1, keepdim=True).to(torch.float16), pack(signs_HSD, 1)
+        return (
+            norm_HS1,
+            packed,
+            torch.linalg.vector_norm(missed, dim=-1, keepdim=True).to(torch.float16),
+            pack(signs_HSD, 1),
+        )
 
     def read(self, codes: Codes, dtype: torch.dtype) -> Tensor:
         norm_HS1, packed, miss_HS1, packed_signs = codes
@@ -199,10 +244,14 @@ class Halves(Coder):
 
     def __init__(self, x_HSD: Tensor, coders: list[Turned]) -> None:
         require_finite(x_HSD)
-        order_HD = x_HSD.float().pow(2).mean(dim=1).sort(dim=-1, descending=True, stable=True).indices
+        order_HD = (
+            x_HSD.float().pow(2).mean(dim=1).sort(dim=-1, descending=True, stable=True).indices
+        )
         self.order_HD, self.coders = order_HD.to(torch.int16), coders
         self.names = tuple(
-            f"{half}_{name}" for half, coder in zip(("large", "small"), coders, strict=True) for name in coder.names
+            f"{half}_{name}"
+            for half, coder in zip(("large", "small"), coders, strict=True)
+            for name in coder.names
         )
 
     def _sorted(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,21 +266,35 @@ class Halves(Coder):
         return self.order_HD.long().view(heads, *(1 for _ in x.shape[1:-1]), dim).expand(x.shape)
 
     def turn(self, x: Tensor) -> Tensor:
-        return torch.cat([coder.turn(half) for coder, half in zip(self.coders, self._sorted(x), strict=True)], dim=-1)
+        return torch.cat(
+            [coder.turn(half) for coder, half in zip(self.coders, self._sorted(x), strict=True)],
+            dim=-1,
+        )
 
     def turn_back(self, x: Tensor) -> Tensor:
         half = x.shape[-1] // 2
         back = torch.cat(
-            [coder.turn_back(y) for coder, y in zip(self.coders, (x[..., :half], x[..., half:]), strict=True)], dim=-1
+            [
+                coder.turn_back(y)
+                for coder, y in zip(self.coders, (x[..., :half], x[..., half:]), strict=True)
+            ],
+            dim=-1,
         )
         return torch.empty_like(back).scatter_(-1, self._order_like(back), back)
 
     def write(self, x_HSD: Tensor) -> Codes:
-        return tuple(x for coder, half in zip(self.coders, self._sorted(x_HSD), strict=True) for x in coder.write(half))
+        return tuple(
+            x
+            for coder, half in zip(self.coders, self._sorted(x_HSD), strict=True)
+            for x in coder.write(half)
+        )
 
     def read(self, codes: Codes, dtype: torch.dtype) -> Tensor:
         cut = len(self.coders[0].names)
-        return torch.cat([self.coders[0].read(codes[:cut], dtype), self.coders[1].read(codes[cut:], dtype)], dim=-1)
+        return torch.cat(
+            [self.coders[0].read(codes[:cut], dtype), self.coders[1].read(codes[cut:], dtype)],
+            dim=-1,
+        )
 
     def constants(self) -> dict[str, Tensor]:
         return {"order": self.order_HD}

@@ -25,7 +25,9 @@ def gaussian(dim: int, seed: int) -> Tensor:
 @cache
 def signs(dim: int, seed: int) -> Tensor:
     """D random signs, fp64 on the CPU."""
-    return torch.randint(0, 2, (dim,), generator=torch.Generator().manual_seed(seed)).double() * 2 - 1
+    return (
+        torch.randint(0, 2, (dim,), generator=torch.Generator().manual_seed(seed)).double() * 2 - 1
+    )
 
 
 def hadamard(x: Tensor) -> Tensor:
@@ -35,7 +37,9 @@ def hadamard(x: Tensor) -> Tensor:
     width = 1
     while width < dim:
         pairs = x.reshape(*lead, dim // (2 * width), 2, width)
-        x = torch.stack([pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], dim=-2).reshape(*lead, dim)
+        x = torch.stack(
+            [pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], dim=-2
+        ).reshape(*lead, dim)
         width *= 2
     return x * float(dim**-0.5)
 
@@ -50,10 +54,16 @@ def codebook(dim: int, levels: int) -> Tensor:
     assert dim >= 4, "the density has a pole for fewer dimensions"
     grid = torch.linspace(-1, 1, (1 << 16) + 1, dtype=torch.float64)
     density = (1 - grid**2).clamp_min_(0) ** ((dim - 3) / 2)
-    mass = torch.cat([torch.zeros(1, dtype=torch.float64), torch.cumulative_trapezoid(density, grid)])
-    spread = torch.cat([torch.zeros(1, dtype=torch.float64), torch.cumulative_trapezoid(density ** (1 / 3), grid)])
+    mass = torch.cat(
+        [torch.zeros(1, dtype=torch.float64), torch.cumulative_trapezoid(density, grid)]
+    )
+    spread = torch.cat(
+        [torch.zeros(1, dtype=torch.float64), torch.cumulative_trapezoid(density ** (1 / 3), grid)]
+    )
     middles = (torch.arange(levels, dtype=torch.float64) + 0.5) / levels * spread[-1]
-    centres = grid[torch.searchsorted(spread, middles).clamp_max_(len(grid) - 1)]  # the best density of centres goes as f^(1/3)
+    centres = grid[
+        torch.searchsorted(spread, middles).clamp_max_(len(grid) - 1)
+    ]  # the best density of centres goes as f^(1/3)
     for _ in range(2000):
         edges = torch.cat([grid[:1], (centres[1:] + centres[:-1]) / 2, grid[-1:]])
         moment = -((1 - edges**2).clamp_min_(0) ** ((dim - 1) / 2)) / (dim - 1)

@@ -55,12 +55,18 @@ class Voting(Eviction):
             return LayerCache((DenseStore(view.k_HSD, view.v_HSD),), DenseTail())
         at_QS = torch.stack(kept)
         index = at_QS.to(view.k_HSD.device).view(heads, -1, 1).expand(-1, -1, dim)
-        k_QSD, v_QSD = (x.gather(1, index).view(*at_QS.shape, dim) for x in (view.k_HSD, view.v_HSD))
-        return LayerCache((QueryHeadStore(k_QSD, v_QSD, at_QS.cpu(), group=len(kept) // heads),), DenseTail())
+        k_QSD, v_QSD = (
+            x.gather(1, index).view(*at_QS.shape, dim) for x in (view.k_HSD, view.v_HSD)
+        )
+        return LayerCache(
+            (QueryHeadStore(k_QSD, v_QSD, at_QS.cpu(), group=len(kept) // heads),), DenseTail()
+        )
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         layers = len(shape.attention_layers)
-        kept = [self.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)]
+        kept = [
+            self.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)
+        ]
         slots = sum(n * (shape.group if self.apart and n < tokens else 1) + appended for n in kept)
         return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
 
@@ -74,9 +80,13 @@ def head_votes(view: LayerView, window: int, *, kernel: int, pooling: str) -> Te
     """The same for each query head, (H, G, T)."""
     observed = view.observed.window_HGWD
     assert observed is not None, "the window of queries is needed and the read did not observe it"
-    votes_HGS = window_attention(observed[:, :, -window:], view.k_HSD, scale=view.scale)[..., : view.tokens - window]
+    votes_HGS = window_attention(observed[:, :, -window:], view.k_HSD, scale=view.scale)[
+        ..., : view.tokens - window
+    ]
     pool = functional.avg_pool1d if pooling == "avg" else functional.max_pool1d
-    return functional.pad(pool(votes_HGS, kernel, stride=1, padding=kernel // 2), (0, window), value=float("inf"))
+    return functional.pad(
+        pool(votes_HGS, kernel, stride=1, padding=kernel // 2), (0, window), value=float("inf")
+    )
 
 
 def window_attention(window_HGWD: Tensor, k_HSD: Tensor, *, scale: float) -> Tensor:

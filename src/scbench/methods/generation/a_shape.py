@@ -43,20 +43,37 @@ class AShape(Generation):
 
     def __post_init__(self) -> None:
         if self.tau is not None and self.budget_tokens is not None:
-            raise Mismatch(f"a-shape was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them")
+            raise Mismatch(
+                f"a-shape was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
+            )
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"a-shape[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
         if (self.init_tokens is None) != (self.local_tokens is None):
-            raise Mismatch(f"{self}: give init_tokens and local_tokens together, or a budget (tau, budget_tokens)")
-        if self.init_tokens is not None and self.local_tokens is not None and (self.init_tokens < 0 or self.local_tokens < 1):
-            raise Mismatch(f"{self}: local_tokens must be at least 1 (a token sees itself) and init_tokens at least 0")
+            raise Mismatch(
+                f"{self}: give init_tokens and local_tokens together, or a budget (tau, budget_tokens)"
+            )
+        if (
+            self.init_tokens is not None
+            and self.local_tokens is not None
+            and (self.init_tokens < 0 or self.local_tokens < 1)
+        ):
+            raise Mismatch(
+                f"{self}: local_tokens must be at least 1 (a token sees itself) and init_tokens at least 0"
+            )
 
     def sizes(self, tokens: int) -> tuple[int, int]:
         """(init, local) for a context of `tokens` tokens."""
-        if self.tau is None and self.budget_tokens is None and self.init_tokens is not None and self.local_tokens is not None:
+        if (
+            self.tau is None
+            and self.budget_tokens is None
+            and self.init_tokens is not None
+            and self.local_tokens is not None
+        ):
             return self.init_tokens, self.local_tokens
         share = self.tau if self.tau is not None else DEFAULT_SHARE
-        budget = self.budget_tokens or max(MINIMUM_TOKENS if self.tau is None else 0, rounded(share * tokens))
+        budget = self.budget_tokens or max(
+            MINIMUM_TOKENS if self.tau is None else 0, rounded(share * tokens)
+        )
         init = max(4, rounded(Fraction(budget, 32)))
         return init, budget - init
 
@@ -65,23 +82,47 @@ class AShape(Generation):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         init, local = self.sizes(tokens)
-        if (self.tau is not None or self.budget_tokens is not None) and init + local < min(8, tokens):
+        if (self.tau is not None or self.budget_tokens is not None) and init + local < min(
+            8, tokens
+        ):
             least = smallest_share(min(8, tokens), tokens)
             raise Mismatch(
                 f"{self} computes {init + local} keys a row of {tokens:,} tokens; at least 8 are needed, that is tau={least}"
             )
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         init, local = self.sizes(total_tokens)
         tokens, seen = q_HGTD.shape[2], k_HSD.shape[1]
         first_row = seen - tokens
         outs = []
         for start in range(0, tokens, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, tokens)
-            outs.append(self._block(q_HGTD[:, :, start:stop], k_HSD, v_HSD, first_row + start, init, local, scale))
+            outs.append(
+                self._block(
+                    q_HGTD[:, :, start:stop], k_HSD, v_HSD, first_row + start, init, local, scale
+                )
+            )
         return torch.cat(outs, dim=2)
 
-    def _block(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, row: int, init: int, local: int, scale: float) -> Tensor:
+    def _block(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        row: int,
+        init: int,
+        local: int,
+        scale: float,
+    ) -> Tensor:
         """Rows row .. row + T - 1, over the sinks and the union of their bands; no key is gathered twice."""
         end = row + q_HGTD.shape[2]
         band_start = max(0, row - local + 1)

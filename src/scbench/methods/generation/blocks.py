@@ -17,7 +17,11 @@ def budget_block_tokens(budget_tokens: int) -> int:
 def block_means(x_TD: Tensor, block_tokens: int) -> Tensor:
     """Mean of each block in fp32, the last over the tokens it has: (R, D)."""
     short = -len(x_TD) % block_tokens
-    sums = functional.pad(x_TD.float(), (0, 0, 0, short)).reshape(-1, block_tokens, x_TD.shape[1]).sum(dim=1)
+    sums = (
+        functional.pad(x_TD.float(), (0, 0, 0, short))
+        .reshape(-1, block_tokens, x_TD.shape[1])
+        .sum(dim=1)
+    )
     counts = torch.full((len(sums), 1), float(block_tokens), device=x_TD.device)
     counts[-1] -= short
     return sums / counts
@@ -37,7 +41,9 @@ def best(scores_RC: Tensor, count: int, forced_RC: Tensor) -> Tensor:
 
 def fewest(mass_N: Tensor, share: float, forced_N: Tensor) -> Tensor:
     """The shortest list of entries with at least `share` of the mass along the last axis, forced ones always in and counted first: bool."""
-    order = torch.sort(mass_N.masked_fill(forced_N, float("inf")), dim=-1, descending=True, stable=True).indices
+    order = torch.sort(
+        mass_N.masked_fill(forced_N, float("inf")), dim=-1, descending=True, stable=True
+    ).indices
     sorted_N = mass_N.gather(-1, order)
     before = sorted_N.cumsum(dim=-1) - sorted_N
     needed = before < share * mass_N.sum(dim=-1, keepdim=True)

@@ -45,7 +45,13 @@ class FlexPrefill(Budgeted, Generation):
         "blocks are counted, not keys / block + 1, so the last rows keep gamma (cover=tokens: as published)"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"gamma": 0.9, "tau_js": 0.1, "cover": "tokens", "block_tokens": 128, "min_tokens": 1024},
+        "paper": {
+            "gamma": 0.9,
+            "tau_js": 0.1,
+            "cover": "tokens",
+            "block_tokens": 128,
+            "min_tokens": 1024,
+        },
         "code": {"gamma": 0.9, "tau_js": 0.1, "cover": "tokens", "block_tokens": 128},
     }
     prefix_stable: ClassVar[bool] = False
@@ -55,12 +61,20 @@ class FlexPrefill(Budgeted, Generation):
     def __post_init__(self) -> None:
         super(FlexPrefill, self).__post_init__()
         if not 0 < self.gamma <= 1 or self.tau_js < 0:
-            raise Mismatch(f"{self}: gamma is a share in (0, 1] and tau_js a divergence of at least 0")
-        if self.block_tokens is not None and (self.tau is not None or self.budget_tokens is not None):
-            raise Mismatch(f"{self} has sizes of its own and a budget; give block_tokens, or tau or budget_tokens")
+            raise Mismatch(
+                f"{self}: gamma is a share in (0, 1] and tau_js a divergence of at least 0"
+            )
+        if self.block_tokens is not None and (
+            self.tau is not None or self.budget_tokens is not None
+        ):
+            raise Mismatch(
+                f"{self} has sizes of its own and a budget; give block_tokens, or tau or budget_tokens"
+            )
         limits = (self.min_tokens, self.max_tokens)
         if self.block_tokens is None and limits != (None, None):
-            raise Mismatch(f"{self}: min_tokens and max_tokens go with block_tokens; under a budget the caps follow from it")
+            raise Mismatch(
+                f"{self}: min_tokens and max_tokens go with block_tokens; under a budget the caps follow from it"
+            )
         if min(1 if x is None else x for x in (self.block_tokens, *limits)) < 1:
             raise Mismatch(f"{self}: block_tokens, min_tokens and max_tokens must be at least 1")
 
@@ -83,14 +97,33 @@ class FlexPrefill(Budgeted, Generation):
         if self.block_tokens is None:
             super(FlexPrefill, self).check(shape=shape, tokens=tokens)
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         block, _, most, _ = self.sizes(total_tokens)
         rows = -(-total_tokens // block)
         is_whole = self.gamma >= 1 and (most is None or most >= rows)
         if is_whole or total_tokens <= max(2 * block, self.min_tokens or 0):
             return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
-        seen = [[self.seen(q_TD, k_TD, scale) for q_TD in q_GTD] for q_GTD, k_TD in zip(q_HGTD, k_HSD, strict=True)]
-        return sparse.blocks(q_HGTD, k_HSD, v_HSD, torch.stack([torch.stack(group) for group in seen]), block, scale=scale)
+        seen = [
+            [self.seen(q_TD, k_TD, scale) for q_TD in q_GTD]
+            for q_GTD, k_TD in zip(q_HGTD, k_HSD, strict=True)
+        ]
+        return sparse.blocks(
+            q_HGTD,
+            k_HSD,
+            v_HSD,
+            torch.stack([torch.stack(group) for group in seen]),
+            block,
+            scale=scale,
+        )
 
     def seen(self, q_TD: Tensor, k_TD: Tensor, scale: float) -> Tensor:
         """Key blocks each row block of a head sees, (R, C) bool."""
@@ -99,7 +132,9 @@ class FlexPrefill(Budgeted, Generation):
         if divergence(q_TD, k_TD, columns, block, scale) >= self.tau_js:
             sizes = (self._count(scores, block, least, most) for scores in (columns, offsets))
             return vertical_slash_blocks(columns, offsets, block, *sizes)
-        return self._block_head(q_TD, k_TD, scale) | vertical_slash_blocks(columns, offsets, block, least, least)
+        return self._block_head(q_TD, k_TD, scale) | vertical_slash_blocks(
+            columns, offsets, block, least, least
+        )
 
     def _count(self, scores_T: Tensor, block: int, least: int, most: int | None) -> int:
         """How many columns (or diagonals) of blocks cover gamma."""
@@ -111,7 +146,15 @@ class FlexPrefill(Budgeted, Generation):
             first[0] = True
             count = int(blocks.fewest(pooled_R, self.gamma, first).sum())
         else:
-            count = int(blocks.fewest(scores_T, self.gamma, torch.zeros_like(scores_T, dtype=torch.bool)).sum()) // block + 1
+            count = (
+                int(
+                    blocks.fewest(
+                        scores_T, self.gamma, torch.zeros_like(scores_T, dtype=torch.bool)
+                    ).sum()
+                )
+                // block
+                + 1
+            )
         return min(max(count, least), len(pooled_R) if most is None else most)
 
     def _block_head(self, q_TD: Tensor, k_TD: Tensor, scale: float) -> Tensor:
@@ -125,7 +168,8 @@ class FlexPrefill(Budgeted, Generation):
         kept = (
             allowed
             if self.gamma >= 1
-            else blocks.fewest(map_RC.flatten(), self.gamma, forced.flatten()).view_as(map_RC) & allowed
+            else blocks.fewest(map_RC.flatten(), self.gamma, forced.flatten()).view_as(map_RC)
+            & allowed
         )
         return kept if most is None else blocks.best(map_RC, most, forced) & kept
 
@@ -140,13 +184,20 @@ class FlexPrefill(Budgeted, Generation):
 def divergence(q_TD: Tensor, k_TD: Tensor, columns_T: Tensor, block: int, scale: float) -> float:
     """sqrt of the Jensen-Shannon divergence (natural log) between the last rows' true mass per key block and what pooled queries and keys predict."""
     true_R = _pooled(columns_T, block) / columns_T.sum()
-    guess_R = torch.softmax((blocks.block_means(k_TD, block) @ q_TD[-block:].float().mean(dim=0)) * scale, dim=0)
+    guess_R = torch.softmax(
+        (blocks.block_means(k_TD, block) @ q_TD[-block:].float().mean(dim=0)) * scale, dim=0
+    )
     middle_R = (true_R + guess_R) / 2
-    terms = [float(torch.xlogy(side, side / middle_R.clamp(min=1e-30)).sum()) for side in (true_R, guess_R)]
+    terms = [
+        float(torch.xlogy(side, side / middle_R.clamp(min=1e-30)).sum())
+        for side in (true_R, guess_R)
+    ]
     return math.sqrt(max(0.0, sum(terms) / 2))
 
 
-def vertical_slash_blocks(columns_T: Tensor, offsets_T: Tensor, block: int, columns: int, diagonals: int) -> Tensor:
+def vertical_slash_blocks(
+    columns_T: Tensor, offsets_T: Tensor, block: int, columns: int, diagonals: int
+) -> Tensor:
     """The heaviest columns and diagonals of blocks, the first column and the main diagonal always among them: (R, C) bool."""
     chosen = []
     for scores_T, count in ((columns_T, columns), (offsets_T, diagonals)):

@@ -41,7 +41,10 @@ class HeadPattern:
 
     def scaled(self, factor: Fraction) -> HeadPattern:
         """The same kind with sizes times `factor`, at least 4 and 16 (one block: the row's own)."""
-        first, second = int(self.first * factor + Fraction(1, 2)), int(self.second * factor + Fraction(1, 2))
+        first, second = (
+            int(self.first * factor + Fraction(1, 2)),
+            int(self.second * factor + Fraction(1, 2)),
+        )
         if self.kind == BLOCKS:
             return HeadPattern(self.kind, max(1, first), 0, self.score)
         return HeadPattern(self.kind, max(4, first), max(16, second), self.score)
@@ -56,7 +59,9 @@ def read(path: str) -> Table:
     """The table in a JSON file. Raises BadConfig if there is none, or it is not one, naming layer and head."""
     file = Path(path).expanduser()
     if not file.is_file():
-        raise BadConfig(f"there is no pattern file {path!r}; make one with `scbench search-patterns MODEL --out FILE`")
+        raise BadConfig(
+            f"there is no pattern file {path!r}; make one with `scbench search-patterns MODEL --out FILE`"
+        )
     return _read(str(file), file.stat().st_mtime_ns)
 
 
@@ -67,7 +72,10 @@ def digest(path: str) -> str:
 
 def written(table: Table) -> str:
     """A table as the text of a JSON file, one layer a line."""
-    lines = [json.dumps({str(head): [p.kind, p.first, p.second, p.score] for head, p in layer.items()}) for layer in table]
+    lines = [
+        json.dumps({str(head): [p.kind, p.first, p.second, p.score] for head, p in layer.items()})
+        for layer in table
+    ]
     return "[" + ",\n ".join(lines) + "]\n"
 
 
@@ -77,11 +85,19 @@ def _read(path: str, changed_ns: int) -> Table:
         layers = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, OSError) as err:
         raise BadConfig(f"the pattern file {path!r} is not JSON: {err}") from err
-    if not isinstance(layers, list) or not layers or not all(isinstance(layer, dict) for layer in layers):
-        raise BadConfig(f"the pattern file {path!r} must be a list with one object per attention layer")
+    if (
+        not isinstance(layers, list)
+        or not layers
+        or not all(isinstance(layer, dict) for layer in layers)
+    ):
+        raise BadConfig(
+            f"the pattern file {path!r} must be a list with one object per attention layer"
+        )
     return tuple(
         {
-            _head(head, path, at): _pattern(entry, f"the pattern file {path!r}, layer {at}, head {head}")
+            _head(head, path, at): _pattern(
+                entry, f"the pattern file {path!r}, layer {at}, head {head}"
+            )
             for head, entry in layer.items()
         }
         for at, layer in enumerate(layers)
@@ -90,14 +106,25 @@ def _read(path: str, changed_ns: int) -> Table:
 
 def _head(text: str, path: str, layer: int) -> int:
     if not text.isdecimal():
-        raise BadConfig(f"the pattern file {path!r}, layer {layer}: {text!r} is not the number of a query head")
+        raise BadConfig(
+            f"the pattern file {path!r}, layer {layer}: {text!r} is not the number of a query head"
+        )
     return int(text)
 
 
 def _pattern(entry: Any, where: str) -> HeadPattern:
     if not isinstance(entry, list) or len(entry) < 3 or entry[0] not in KINDS:
-        raise BadConfig(f"{where}: {entry!r} is not [type, first, second, score] with a type of {', '.join(KINDS)}")
+        raise BadConfig(
+            f"{where}: {entry!r} is not [type, first, second, score] with a type of {', '.join(KINDS)}"
+        )
     kind, first, second = entry[:3]
-    if not (isinstance(first, int) and isinstance(second, int) and first >= (kind == BLOCKS) and second >= 0):
-        raise BadConfig(f"{where}: sizes {first!r} and {second!r} are not counts of keys (or of blocks, at least 1)")
+    if not (
+        isinstance(first, int)
+        and isinstance(second, int)
+        and first >= (kind == BLOCKS)
+        and second >= 0
+    ):
+        raise BadConfig(
+            f"{where}: sizes {first!r} and {second!r} are not counts of keys (or of blocks, at least 1)"
+        )
     return HeadPattern(kind, first, second, float(entry[3]) if len(entry) > 3 else 0.0)

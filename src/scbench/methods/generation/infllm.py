@@ -43,7 +43,9 @@ class InfLLM(Budgeted, Generation):
     name: ClassVar[str] = "infllm"
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "InfLLM, arXiv 2402.04617"
-    bytes_formula: ClassVar[str] = "2 H T D e + H (T / block) D e + 4 H per token not in a block yet"
+    bytes_formula: ClassVar[str] = (
+        "2 H T D e + H (T / block) D e + 4 H per token not in a block yet"
+    )
     difference: ClassVar[str] = (
         "representatives per KV head; after the context each token chooses by itself; the cache stays on the device; RoPE's base is the model's"
     )
@@ -77,12 +79,16 @@ class InfLLM(Budgeted, Generation):
             raise Mismatch(
                 f"{self}: give init_tokens, local_tokens, block_tokens and top_blocks together, or a budget (tau, budget_tokens)"
             )
-        if (self.init_tokens or 0) < 0 or any(size is not None and size < 1 for size in (*sizes[1:], self.exec_tokens)):
+        if (self.init_tokens or 0) < 0 or any(
+            size is not None and size < 1 for size in (*sizes[1:], self.exec_tokens)
+        ):
             raise Mismatch(
                 f"{self}: init_tokens is at least 0, local_tokens, block_tokens, top_blocks and exec_tokens are at least 1"
             )
         if not 1 <= self.repr_tokens <= (self.block_tokens or self.repr_tokens):
-            raise Mismatch(f"{self}: repr_tokens of a block are at least 1 and at most block_tokens")
+            raise Mismatch(
+                f"{self}: repr_tokens of a block are at least 1 and at most block_tokens"
+            )
 
     @property
     def goes_on(self) -> bool:
@@ -103,15 +109,34 @@ class InfLLM(Budgeted, Generation):
     def plan(self, tokens: int) -> Plan | None:
         """For a context of `tokens` tokens; None where the budget covers it and everything is dense."""
         if self.is_own:
-            init, local, block, top = self.init_tokens or 0, self.local_tokens or 0, self.block_tokens or 0, self.top_blocks or 0
-            return Plan(init, local, block, top * block + block - 1, self.exec_tokens or 512, self.repr_tokens)
+            init, local, block, top = (
+                self.init_tokens or 0,
+                self.local_tokens or 0,
+                self.block_tokens or 0,
+                self.top_blocks or 0,
+            )
+            return Plan(
+                init,
+                local,
+                block,
+                top * block + block - 1,
+                self.exec_tokens or 512,
+                self.repr_tokens,
+            )
         budget = self.budget(tokens)
         if budget >= tokens:
             return None
         init, local = max(4, rounded(Fraction(budget, 48))), rounded(Fraction(65 * budget, 100))
         room = budget - init - local
         block = min(128, max(8, 1 << (max(1, room // 4).bit_length() - 1)))
-        return Plan(init, local, block, room, self.exec_tokens or min(512, local // 2), min(self.repr_tokens, block // 4))
+        return Plan(
+            init,
+            local,
+            block,
+            room,
+            self.exec_tokens or min(512, local // 2),
+            min(self.repr_tokens, block // 4),
+        )
 
     def lossless(self, tokens: int) -> Self:
         none = dict.fromkeys(("init_tokens", "local_tokens", "block_tokens", "top_blocks", "tau"))
@@ -136,8 +161,19 @@ class InfLLM(Budgeted, Generation):
             )
         return Reader(self.plan(total_tokens), turn)
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
-        raise Mismatch(f"{self} remembers what earlier rows attended to, and this engine did not begin a reader for it")
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
+        raise Mismatch(
+            f"{self} remembers what earlier rows attended to, and this engine did not begin a reader for it"
+        )
 
     def cache(self, view: LayerView, cache: LayerCache) -> LayerCache:
         plan = self.plan(view.tokens)
@@ -156,7 +192,9 @@ class InfLLM(Budgeted, Generation):
             return 0
         seen = tokens + appended
         pending = plan.pending(tokens) + (plan.pending(seen) if appended else 0)
-        of_a_head = plan.parts(seen)[1] * shape.head_dim * shape.dtype_bytes + RECEIVED_BYTES * pending
+        of_a_head = (
+            plan.parts(seen)[1] * shape.head_dim * shape.dtype_bytes + RECEIVED_BYTES * pending
+        )
         return len(shape.attention_layers) * shape.kv_heads * of_a_head
 
     def computed_share(self, tokens: int) -> float:
@@ -181,7 +219,16 @@ class Reader:
         """Rows that choose together come together."""
         return 1 if self.plan is None else self.plan.exec
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         if self.plan is None:
             return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.out
         if layer not in self.memories:

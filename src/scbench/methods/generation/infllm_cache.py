@@ -56,7 +56,9 @@ class MemoryTail:
         k_HSD, plan = self._store.base.k_HSD, self._memory.plan
         blocks, key_bytes = plan.parts(row)[1], nbytes([k_HSD[:, :1]])
         chooses = blocks if blocks > plan.chosen(row) else 0
-        return (2 * plan.keys(row) + chooses) * key_bytes + 4 * k_HSD.shape[0] * plan.pending(row + 1)
+        return (2 * plan.keys(row) + chooses) * key_bytes + 4 * k_HSD.shape[0] * plan.pending(
+            row + 1
+        )
 
     def settle(self) -> None:
         """Nothing to do: a block is made before the first row that may choose it."""

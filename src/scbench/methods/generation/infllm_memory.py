@@ -85,7 +85,9 @@ class Held(NamedTuple):
         cut, ((k_late, v_late),) = k.shape[1], later
         early, late = positions_N.clamp(max=cut - 1), (positions_N - cut).clamp(min=0)
         is_early = (positions_N < cut).unsqueeze(-1)
-        return torch.where(is_early, k[:, early], k_late[:, late]), torch.where(is_early, v[:, early], v_late[:, late])
+        return torch.where(is_early, k[:, early], k_late[:, late]), torch.where(
+            is_early, v[:, early], v_late[:, late]
+        )
 
 
 class Memory:
@@ -99,7 +101,9 @@ class Memory:
         heads, _, dim = like_HSD.shape
         self.plan, self.turn = plan, turn
         self.shared_HBD = self.own_HBD = like_HSD.new_zeros((heads, 0, dim))
-        self.received_HP = torch.zeros((heads, 0), device=like_HSD.device)  # fp32, from position `covered` on
+        self.received_HP = torch.zeros(
+            (heads, 0), device=like_HSD.device
+        )  # fp32, from position `covered` on
 
     @property
     def blocks(self) -> int:
@@ -118,23 +122,31 @@ class Memory:
         child.shared_HBD, child.own_HBD = self.own_HBD, self.own_HBD[:, :0]
         return child
 
-    def attend(self, q_HGTD: Tensor, held: Held, first: int, *, scale: float, together: bool) -> Partial:
+    def attend(
+        self, q_HGTD: Tensor, held: Held, first: int, *, scale: float, together: bool
+    ) -> Partial:
         """Rows first .. first + T - 1, whose keys are held already. `together`: rows of a stretch of `plan.exec` share one choice, and T ends such a
         stretch or the text; otherwise every row chooses for itself, and so its answer does not depend on how many came with it."""
         stop = first + q_HGTD.shape[2]
         positions = torch.arange(first, stop, device=q_HGTD.device)
         far = torch.full_like(positions, self.plan.local)
-        far_HGTD = self.turn.forward(self.turn.backward(q_HGTD.float(), positions), far).to(q_HGTD.dtype)
+        far_HGTD = self.turn.forward(self.turn.backward(q_HGTD.float(), positions), far).to(
+            q_HGTD.dtype
+        )
         parts = []
         for a, b in self._runs(first, stop, together=together):
             self.grow(held, a)
             cut, stretch = slice(a - first, b - first), slice(a - first, b - first)
             if together:
                 begin = a // self.plan.exec * self.plan.exec
-                stretch = slice(max(begin, first) - first, min(begin + self.plan.exec, stop) - first)
+                stretch = slice(
+                    max(begin, first) - first, min(begin + self.plan.exec, stop) - first
+                )
             asked_THD = far_HGTD[:, :, stretch].float().mean(dim=1).transpose(0, 1)
             asked_THD = asked_THD.mean(dim=0, keepdim=True) if together else asked_THD
-            parts.append(self._run(q_HGTD[:, :, cut], far_HGTD[:, :, cut], asked_THD, held, a, b, scale))
+            parts.append(
+                self._run(q_HGTD[:, :, cut], far_HGTD[:, :, cut], asked_THD, held, a, b, scale)
+            )
         self.grow(held, stop)
         return Partial(*(torch.cat(piece, dim=2) for piece in zip(*parts, strict=True)))
 
@@ -143,21 +155,39 @@ class Memory:
         a = first
         while a < stop:
             kind, b = (self.plan.parts(a)[1], self.plan.chosen(a)), a + 1
-            while b < min(stop, a + MOST_ROWS) and (self.plan.parts(b)[1], self.plan.chosen(b)) == kind:
+            while (
+                b < min(stop, a + MOST_ROWS)
+                and (self.plan.parts(b)[1], self.plan.chosen(b)) == kind
+            ):
                 if together and b % self.plan.exec == 0:
                     break
                 b += 1
             yield a, b
             a = b
 
-    def _run(self, q_HGTD: Tensor, far_HGTD: Tensor, asked_THD: Tensor, held: Held, a: int, b: int, scale: float) -> Partial:
+    def _run(
+        self,
+        q_HGTD: Tensor,
+        far_HGTD: Tensor,
+        asked_THD: Tensor,
+        held: Held,
+        a: int,
+        b: int,
+        scale: float,
+    ) -> Partial:
         rows = torch.arange(a, b, device=q_HGTD.device).unsqueeze(1)
         low = max(0, a - self.plan.local + 1)
         k, v = held.between(low, b)
         keys = torch.arange(low, b, device=q_HGTD.device)
         near = (keys <= rows) & (rows - keys < self.plan.local)
-        parts = [full(q_HGTD, k, v, scale=scale) if b - a == 1 else masked(q_HGTD, k, v, near, scale=scale)]
-        left = max(0, a - self.plan.local + 1)  # [0, left) has left the window of every row of this run
+        parts = [
+            full(q_HGTD, k, v, scale=scale)
+            if b - a == 1
+            else masked(q_HGTD, k, v, near, scale=scale)
+        ]
+        left = max(
+            0, a - self.plan.local + 1
+        )  # [0, left) has left the window of every row of this run
         parts += self._far(far_HGTD, asked_THD, held, left, self.plan.chosen(a), scale)
         if (
             stop := max(0, b - self.plan.local)
@@ -165,12 +195,16 @@ class Memory:
             leaving = torch.arange(left, stop, device=q_HGTD.device)
             k_far, v_far = self._placed(held, leaving)
             visible = leaving <= rows - self.plan.local
-            parts.append(Partial(*reference.attend(far_HGTD, k_far, v_far, scale=scale, mask_TS=visible)))
+            parts.append(
+                Partial(*reference.attend(far_HGTD, k_far, v_far, scale=scale, mask_TS=visible))
+            )
         whole = merge(parts)
         self._receive(q_HGTD, k, whole.lse, near, low, b, scale)
         return whole
 
-    def _far(self, far_HGTD: Tensor, asked_THD: Tensor, held: Held, left: int, count: int, scale: float) -> list[Partial]:
+    def _far(
+        self, far_HGTD: Tensor, asked_THD: Tensor, held: Held, left: int, count: int, scale: float
+    ) -> list[Partial]:
         """Attention to what all rows may see of the first `left` tokens."""
         device, size = far_HGTD.device, self.plan.block
         ends = [
@@ -187,7 +221,15 @@ class Memory:
             else:
                 k, v = self._placed(held, slots_U)
                 choice = (where.unsqueeze(-1) * size + within).flatten(1)
-                parts.append(gathered(far_HGTD, k, v, choice[None, None].expand(k.shape[0], 1, -1, -1), scale=scale))
+                parts.append(
+                    gathered(
+                        far_HGTD,
+                        k,
+                        v,
+                        choice[None, None].expand(k.shape[0], 1, -1, -1),
+                        scale=scale,
+                    )
+                )
         together = torch.cat(ends)
         if len(together):
             parts.append(full(far_HGTD, *self._placed(held, together), scale=scale))
@@ -195,7 +237,10 @@ class Memory:
 
     def best(self, asked_THD: Tensor, count: int) -> Tensor:
         """The `count` blocks with the largest mean over all heads of q.representative, (T, count) ascending: one choice for the whole layer."""
-        pieces = [torch.einsum("thd,hbd->tb", asked_THD, keys.float()) for keys in (self.shared_HBD, self.own_HBD)]
+        pieces = [
+            torch.einsum("thd,hbd->tb", asked_THD, keys.float())
+            for keys in (self.shared_HBD, self.own_HBD)
+        ]
         return largest(torch.cat(pieces, dim=-1) / asked_THD.shape[1], count)
 
     def _placed(self, held: Held, positions_N: Tensor) -> tuple[Tensor, Tensor]:
@@ -204,16 +249,27 @@ class Memory:
         return self._to_zero(k, positions_N), v
 
     def _to_zero(self, k_HND: Tensor, positions_N: Tensor) -> Tensor:
-        moved = self.turn.forward(self.turn.backward(k_HND.float(), positions_N), torch.zeros_like(positions_N))
+        moved = self.turn.forward(
+            self.turn.backward(k_HND.float(), positions_N), torch.zeros_like(positions_N)
+        )
         return moved.to(k_HND.dtype)
 
     def _receive(
-        self, q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, near_TS: Tensor, low: int, stop: int, scale: float
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        lse_HGT: Tensor,
+        near_TS: Tensor,
+        low: int,
+        stop: int,
+        scale: float,
     ) -> None:
         """Add what the window's tokens got: shares of each row's whole attention, mean over the group."""
         if stop <= self.covered:
             return
-        scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, k_HSD).float() * scale - lse_HGT.unsqueeze(-1)
+        scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, k_HSD).float() * scale - lse_HGT.unsqueeze(
+            -1
+        )
         got_HS = torch.exp(scores.masked_fill(~near_TS, float("-inf"))).mean(dim=1).sum(dim=1)
         known = self.received_HP.shape[1]
         received = self.received_HP.new_zeros((got_HS.shape[0], stop - self.covered))
@@ -229,9 +285,18 @@ class Memory:
         if new <= 0:
             return
         stop = start + new * plan.block
-        best_HNR = largest(self.received_HP[:, : stop - start].reshape(-1, new, plan.block), plan.repr)
+        best_HNR = largest(
+            self.received_HP[:, : stop - start].reshape(-1, new, plan.block), plan.repr
+        )
         k, _ = held.between(start, stop)
-        k = self._to_zero(k, torch.arange(start, stop, device=k.device)).reshape(len(k), new, plan.block, -1)
-        keys = k.gather(2, best_HNR.unsqueeze(-1).expand(*best_HNR.shape, k.shape[-1])).float().mean(dim=2).to(k.dtype)
+        k = self._to_zero(k, torch.arange(start, stop, device=k.device)).reshape(
+            len(k), new, plan.block, -1
+        )
+        keys = (
+            k.gather(2, best_HNR.unsqueeze(-1).expand(*best_HNR.shape, k.shape[-1]))
+            .float()
+            .mean(dim=2)
+            .to(k.dtype)
+        )
         self.own_HBD = torch.cat([self.own_HBD, keys], dim=1)
         self.received_HP = self.received_HP[:, stop - start :].clone()

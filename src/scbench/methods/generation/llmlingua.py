@@ -19,7 +19,9 @@ from scbench.methods.generation import llmlingua_package, word_classifiers
 from scbench.methods.generation.word_classifiers import UNIGRAM, WordClassifier
 from scbench.methods.generation.word_features import MARKS, SENTENCE_ENDS
 
-WORD = re.compile(r"\n|\?|[぀-ヿ㐀-鿿]|[^\s?぀-ヿ㐀-鿿]+")  # scripts without spaces: a character is a word
+WORD = re.compile(
+    r"\n|\?|[぀-ヿ㐀-鿿]|[^\s?぀-ヿ㐀-鿿]+"
+)  # scripts without spaces: a character is a word
 SMALLEST_SHARE, LEAST_TOKENS = Fraction(1, 10), 32
 
 
@@ -92,7 +94,11 @@ class LLMLingua2(Generation):
         if not llmlingua_package.is_asked(self.classifier):
             return self.kept_by(word_classifiers.classifier(self.classifier), context)
         kept = llmlingua_package.kept_ranges(
-            context, classifier=self.classifier, rate=float(self.share), forced=self._forced_tokens(), digits=self.force_digits
+            context,
+            classifier=self.classifier,
+            rate=float(self.share),
+            forced=self._forced_tokens(),
+            digits=self.force_digits,
         )
         if "".join(context[start:stop] for start, stop in kept).rstrip() == context.rstrip():
             raise self._dropped_nothing(len(context.split()))
@@ -110,7 +116,11 @@ class LLMLingua2(Generation):
         if all(stays):
             raise self._dropped_nothing(len(words))
         starts = [0, *(stop for _, stop in found[:-1])]  # a word takes the blanks before it along
-        return [(start, stop) for start, (_, stop), stay in zip(starts, found, stays, strict=True) if stay]
+        return [
+            (start, stop)
+            for start, (_, stop), stay in zip(starts, found, stays, strict=True)
+            if stay
+        ]
 
     def _dropped_nothing(self, words: int) -> Mismatch:
         return Mismatch(
@@ -118,17 +128,26 @@ class LLMLingua2(Generation):
         )
 
     def _forced_tokens(self) -> list[str]:
-        marks = [mark for mark, must in (("\n", self.force_newlines), ("?", self.force_question_marks)) if must]
+        marks = [
+            mark
+            for mark, must in (("\n", self.force_newlines), ("?", self.force_question_marks))
+            if must
+        ]
         return [*marks, *filter(None, self.force_words.split("|"))]
 
     def _forced(self, words: Sequence[str]) -> list[bool]:
         """A forced word also stays with marks around it; a digit anywhere in a word keeps it."""
         forced = set(self._forced_tokens())
         return [
-            word in forced or word.strip(MARKS) in forced or (self.force_digits and any(map(str.isdigit, word))) for word in words
+            word in forced
+            or word.strip(MARKS) in forced
+            or (self.force_digits and any(map(str.isdigit, word)))
+            for word in words
         ]
 
-    def _chunk(self, judge: WordClassifier, words: Sequence[str], pieces: Sequence[int]) -> list[bool]:
+    def _chunk(
+        self, judge: WordClassifier, words: Sequence[str], pieces: Sequence[int]
+    ) -> list[bool]:
         scores, forced = judge.keep(words), self._forced(words)
         ranked = [
             inf if must else score for must, score in zip(forced, scores, strict=True)
@@ -137,7 +156,16 @@ class LLMLingua2(Generation):
         limit = percentile(counted, int(100 * (1 - self.share) + 1)) if counted else 0.0
         return [must or score > limit for must, score in zip(forced, scores, strict=True)]
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         before = k_HSD.shape[1] - q_HGTD.shape[2]
         parts = [causal(q_HGTD, k_HSD[:, before:], v_HSD[:, before:], scale=scale)]
         if before:
@@ -173,4 +201,8 @@ def percentile(values: Sequence[float], percent: int) -> float:
     place = min(percent, 100) / 100 * (len(ordered) - 1)
     low = int(place)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] if isinf(ordered[high]) else ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return (
+        ordered[low]
+        if isinf(ordered[high])
+        else ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    )

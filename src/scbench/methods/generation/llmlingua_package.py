@@ -36,7 +36,9 @@ def is_asked(classifier: str) -> bool:
     return classifier.partition(":")[0] == PACKAGE
 
 
-def kept_ranges(text: str, *, classifier: str, rate: float, forced: Sequence[str], digits: bool) -> list[Range]:
+def kept_ranges(
+    text: str, *, classifier: str, rate: float, forced: Sequence[str], digits: bool
+) -> list[Range]:
     """Half-open ranges of `text` that the package keeps at this rate; a word takes the blanks before it along.
 
     `classifier` is `llmlingua`, or `llmlingua:MODEL` for other weights than the published. Raises MissingExtra, Mismatch.
@@ -50,7 +52,10 @@ def kept_ranges(text: str, *, classifier: str, rate: float, forced: Sequence[str
         word_sep=WORD_MARK,
         label_sep=LABEL_MARK,
     )
-    said = [tuple(item.rsplit(LABEL_MARK, 1)) for item in found["fn_labeled_original_prompt"].split(WORD_MARK)]
+    said = [
+        tuple(item.rsplit(LABEL_MARK, 1))
+        for item in found["fn_labeled_original_prompt"].split(WORD_MARK)
+    ]
     return located(text, [(word, label == "1") for word, label in said])
 
 
@@ -130,7 +135,12 @@ def compressor(model: str) -> Any:
 @contextmanager
 def seeds_kept() -> Iterator[None]:
     """Random states as before, whatever happens inside: the package seeds Python, numpy and torch of the whole process."""
-    states = random.getstate(), np.random.get_state(), os.environ.get("PYTHONHASHSEED"), torch.backends.cudnn.deterministic
+    states = (
+        random.getstate(),
+        np.random.get_state(),
+        os.environ.get("PYTHONHASHSEED"),
+        torch.backends.cudnn.deterministic,
+    )
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             yield

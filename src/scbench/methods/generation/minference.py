@@ -16,7 +16,13 @@ from scbench.kv import CacheShape
 from scbench.methods.budget import rounded, smallest_share, top_slots
 from scbench.methods.contract import Generation
 from scbench.methods.generation import blocks, head_patterns
-from scbench.methods.generation.head_patterns import BLOCK_TOKENS, BLOCKS, STREAM, VERTICAL_SLASH, HeadPattern
+from scbench.methods.generation.head_patterns import (
+    BLOCK_TOKENS,
+    BLOCKS,
+    STREAM,
+    VERTICAL_SLASH,
+    HeadPattern,
+)
 from scbench.methods.stage import Budgeted
 
 ESTIMATE_ROWS = 64
@@ -47,7 +53,9 @@ class MInference(Budgeted, Generation):
     difference: ClassVar[str] = (
         "exact columns and offsets on any device (mask=tile64: the kernel's superset); one size for all heads unless a table is given"
     )
-    needs_also: ClassVar[str] = "optionally a table of patterns per head (`scbench search-patterns`)"
+    needs_also: ClassVar[str] = (
+        "optionally a table of patterns per head (`scbench search-patterns`)"
+    )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"vertical_tokens": 1000, "slash_tokens": 6096, "mask": "tile64"},
         "code": {"vertical_tokens": 512, "slash_tokens": 2048, "mask": "tile64"},
@@ -63,14 +71,20 @@ class MInference(Budgeted, Generation):
                 f"{self}: give vertical_tokens and slash_tokens together, or a budget (tau, budget_tokens), or a table"
             )
         own = [word for word in ("table", "vertical_tokens") if getattr(self, word) is not None]
-        if len(own) > 1 or (own == ["vertical_tokens"] and (self.tau or self.budget_tokens) is not None):
+        if len(own) > 1 or (
+            own == ["vertical_tokens"] and (self.tau or self.budget_tokens) is not None
+        ):
             raise Mismatch(
                 f"{self} has sizes from more than one place; give a table, or vertical_tokens and slash_tokens, or a budget"
             )
         if self.table is not None:
             head_patterns.read(self.table)
-        if (self.vertical_tokens or 0) < 0 or (self.slash_tokens is not None and self.slash_tokens < 1):
-            raise Mismatch(f"{self}: slash_tokens must be at least 1 (a token sees itself) and vertical_tokens at least 0")
+        if (self.vertical_tokens or 0) < 0 or (
+            self.slash_tokens is not None and self.slash_tokens < 1
+        ):
+            raise Mismatch(
+                f"{self}: slash_tokens must be at least 1 (a token sees itself) and vertical_tokens at least 0"
+            )
 
     def data_digest(self) -> str:
         return "" if self.table is None else head_patterns.digest(self.table)
@@ -107,7 +121,14 @@ class MInference(Budgeted, Generation):
         return min(30, -(-pattern.first // 4)), min(100, -(-pattern.second // 4))
 
     def lossless(self, tokens: int) -> Self:
-        return replace(self, table=None, vertical_tokens=None, slash_tokens=None, tau=None, budget_tokens=2 * tokens + 160)
+        return replace(
+            self,
+            table=None,
+            vertical_tokens=None,
+            slash_tokens=None,
+            tau=None,
+            budget_tokens=2 * tokens + 160,
+        )
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         budget = self.scaled_to(tokens)
@@ -128,31 +149,54 @@ class MInference(Budgeted, Generation):
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         if self.table is None or self.scaled_to(tokens) is None:
             return ()
-        return (f"keys_per_row={self._mean_width(tokens):.0f}",)  # floors and rounding move the mean off the budget
+        return (
+            f"keys_per_row={self._mean_width(tokens):.0f}",
+        )  # floors and rounding move the mean off the budget
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         heads, group, _, _ = q_HGTD.shape
         out = torch.empty_like(q_HGTD)
         for head in range(heads):
             for member in range(group):
                 pattern = self.pattern(layer, head * group + member, total_tokens)
-                q, k, v = q_HGTD[head : head + 1, member : member + 1], k_HSD[head : head + 1], v_HSD[head : head + 1]
+                q, k, v = (
+                    q_HGTD[head : head + 1, member : member + 1],
+                    k_HSD[head : head + 1],
+                    v_HSD[head : head + 1],
+                )
                 out[head, member] = self._head(q, k, v, pattern, scale)[0, 0]
         return out
 
-    def _head(self, q_11TD: Tensor, k_1TD: Tensor, v_1TD: Tensor, pattern: HeadPattern, scale: float) -> Tensor:
+    def _head(
+        self, q_11TD: Tensor, k_1TD: Tensor, v_1TD: Tensor, pattern: HeadPattern, scale: float
+    ) -> Tensor:
         tokens = q_11TD.shape[2]
-        if pattern.keys >= tokens and (pattern.kind == BLOCKS or max(pattern.first, pattern.second) >= tokens):
+        if pattern.keys >= tokens and (
+            pattern.kind == BLOCKS or max(pattern.first, pattern.second) >= tokens
+        ):
             return causal(q_11TD, k_1TD, v_1TD, scale=scale).out
         if pattern.kind == BLOCKS:
             seen = best_blocks(q_11TD[0, 0], k_1TD[0], pattern.first)
             return sparse.blocks(q_11TD, k_1TD, v_1TD, seen[None, None], BLOCK_TOKENS, scale=scale)
         columns, offsets = self.marks(q_11TD[0, 0], k_1TD[0], pattern, scale)
         tiles = self.mask == "tile64" and pattern.kind == VERTICAL_SLASH
-        out = sparse.vertical_slash(q_11TD[0, 0], k_1TD[0], v_1TD[0], columns, offsets, scale=scale, whole_tiles=tiles)
+        out = sparse.vertical_slash(
+            q_11TD[0, 0], k_1TD[0], v_1TD[0], columns, offsets, scale=scale, whole_tiles=tiles
+        )
         return out[None, None]
 
-    def marks(self, q_TD: Tensor, k_TD: Tensor, pattern: HeadPattern, scale: float) -> tuple[Tensor, Tensor]:
+    def marks(
+        self, q_TD: Tensor, k_TD: Tensor, pattern: HeadPattern, scale: float
+    ) -> tuple[Tensor, Tensor]:
         """Columns and offsets a head sees, (T,) bool each."""
         tokens = len(q_TD)
         places = torch.arange(tokens, device=q_TD.device)
@@ -171,14 +215,16 @@ class MInference(Budgeted, Generation):
     def computed_share(self, tokens: int) -> float:
         """Of the sizes asked for: at most this where columns and offsets overlap, more where whole tiles are computed."""
         widths = [min(pattern.keys, tokens) for pattern in self._patterns(tokens)]
-        pairs = sum(width * (width + 1) / 2 + (tokens - width) * width for width in widths) / len(widths)
+        pairs = sum(width * (width + 1) / 2 + (tokens - width) * width for width in widths) / len(
+            widths
+        )
         return pairs / (tokens * (tokens + 1) / 2)
 
     def _patterns(self, tokens: int) -> list[HeadPattern]:
         table = head_patterns.read(self.table) if self.table is not None else ()
-        return [self.pattern(at, head, tokens) for at, layer in enumerate(table) for head in layer] or [
-            self.pattern(0, 0, tokens)
-        ]
+        return [
+            self.pattern(at, head, tokens) for at, layer in enumerate(table) for head in layer
+        ] or [self.pattern(0, 0, tokens)]
 
     def _mean_width(self, tokens: int) -> float:
         found = self._patterns(tokens)
@@ -190,7 +236,9 @@ def _mean_keys(table: head_patterns.Table) -> Fraction:
     return max(Fraction(1), Fraction(sum(keys), len(keys)))
 
 
-def vertical_slash_scores(q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = ESTIMATE_ROWS) -> tuple[Tensor, Tensor]:
+def vertical_slash_scores(
+    q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = ESTIMATE_ROWS
+) -> tuple[Tensor, Tensor]:
     """Attention of the last `rows` rows summed per key and per offset (row - key): (T,) fp32 each."""
     tokens = len(q_TD)
     rows = min(rows, tokens)
@@ -208,4 +256,6 @@ def vertical_slash_scores(q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int
 def best_blocks(q_TD: Tensor, k_TD: Tensor, count: int) -> Tensor:
     """The `count` key blocks per query block with the largest product of mean query and mean key, its own always among them: (R, C) bool."""
     queries, keys = blocks.block_means(q_TD, BLOCK_TOKENS), blocks.block_means(k_TD, BLOCK_TOKENS)
-    return blocks.best(queries @ keys.T, count, torch.eye(len(keys), dtype=torch.bool, device=q_TD.device))
+    return blocks.best(
+        queries @ keys.T, count, torch.eye(len(keys), dtype=torch.bool, device=q_TD.device)
+    )

@@ -11,7 +11,13 @@ from torch import Tensor
 
 from scbench.kernels import causal
 from scbench.methods.budget import rounded
-from scbench.methods.generation.head_patterns import BLOCK_TOKENS, BLOCKS, STREAM, VERTICAL_SLASH, HeadPattern
+from scbench.methods.generation.head_patterns import (
+    BLOCK_TOKENS,
+    BLOCKS,
+    STREAM,
+    VERTICAL_SLASH,
+    HeadPattern,
+)
 from scbench.methods.generation.minference import MInference, best_blocks
 
 LEAST_BUDGET_TOKENS = 64  # one key block
@@ -23,7 +29,11 @@ SINK_SHARE = Fraction(1, 9)
 
 def candidates(budget_tokens: int) -> list[HeadPattern]:
     """One pattern of each form with as many keys a row; of two that keep as much, the earlier wins."""
-    found = [HeadPattern(STREAM, sinks := max(4, rounded(SINK_SHARE * budget_tokens)), budget_tokens - sinks)]
+    found = [
+        HeadPattern(
+            STREAM, sinks := max(4, rounded(SINK_SHARE * budget_tokens)), budget_tokens - sinks
+        )
+    ]
     for share in VERTICAL_SHARES:
         vertical = min(max(4, rounded(share * budget_tokens)), budget_tokens - 16)
         found.append(HeadPattern(VERTICAL_SLASH, vertical, budget_tokens - vertical))
@@ -39,35 +49,62 @@ class Probe:
     name: str = "pattern-search"
     one_shot: bool = True
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         heads, group, _, _ = q_HGTD.shape
         self.found[layer] = {
-            head * group + member: best_pattern(q_HGTD[head, member], k_HSD[head], candidates(self.budget_tokens), scale)
+            head * group + member: best_pattern(
+                q_HGTD[head, member], k_HSD[head], candidates(self.budget_tokens), scale
+            )
             for head in range(heads)
             for member in range(group)
         }
         return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
 
 
-def best_pattern(q_TD: Tensor, k_TD: Tensor, patterns: Sequence[HeadPattern], scale: float) -> HeadPattern:
+def best_pattern(
+    q_TD: Tensor, k_TD: Tensor, patterns: Sequence[HeadPattern], scale: float
+) -> HeadPattern:
     """The pattern that keeps the largest share of this head's attention, mean over sampled rows of the second half; it carries the share."""
     tokens = len(q_TD)
-    rows_R = torch.linspace(tokens // 2, tokens - 1, min(SAMPLED_ROWS, tokens - tokens // 2), device=q_TD.device).round().long()
+    rows_R = (
+        torch.linspace(
+            tokens // 2, tokens - 1, min(SAMPLED_ROWS, tokens - tokens // 2), device=q_TD.device
+        )
+        .round()
+        .long()
+    )
     back_RT = rows_R.unsqueeze(1) - torch.arange(tokens, device=q_TD.device)
     scores_RT = (q_TD[rows_R].float() @ k_TD.float().T) * scale
     weights_RT = torch.softmax(scores_RT.masked_fill(back_RT < 0, float("-inf")), dim=-1)
     marked = []
     for pattern in patterns:
-        kept = float((weights_RT * _visible(pattern, q_TD, k_TD, rows_R, back_RT, scale)).sum()) / len(rows_R)
+        kept = float(
+            (weights_RT * _visible(pattern, q_TD, k_TD, rows_R, back_RT, scale)).sum()
+        ) / len(rows_R)
         marked.append(HeadPattern(pattern.kind, pattern.first, pattern.second, round(kept, 6)))
     return max(marked, key=lambda pattern: pattern.score)
 
 
-def _visible(pattern: HeadPattern, q_TD: Tensor, k_TD: Tensor, rows_R: Tensor, back_RT: Tensor, scale: float) -> Tensor:
+def _visible(
+    pattern: HeadPattern, q_TD: Tensor, k_TD: Tensor, rows_R: Tensor, back_RT: Tensor, scale: float
+) -> Tensor:
     """(R, T) True where the pattern shows a sampled row a key."""
     tokens = len(q_TD)
     if pattern.kind == BLOCKS:
-        blocks_RT = best_blocks(q_TD, k_TD, pattern.first)[rows_R // BLOCK_TOKENS].repeat_interleave(BLOCK_TOKENS, dim=1)
+        blocks_RT = best_blocks(q_TD, k_TD, pattern.first)[
+            rows_R // BLOCK_TOKENS
+        ].repeat_interleave(BLOCK_TOKENS, dim=1)
         return blocks_RT[:, :tokens] & (back_RT >= 0)
-    columns, offsets = MInference(budget_tokens=max(20, pattern.keys)).marks(q_TD, k_TD, pattern, scale)
+    columns, offsets = MInference(budget_tokens=max(20, pattern.keys)).marks(
+        q_TD, k_TD, pattern, scale
+    )
     return (columns | offsets[back_RT.clamp(min=0)]) & (back_RT >= 0)

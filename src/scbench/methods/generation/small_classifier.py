@@ -12,7 +12,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from scbench.errors import DataError
-from scbench.methods.generation.word_features import BUCKETS, FEATURES, Counts, features_of, grams_of
+from scbench.methods.generation.word_features import (
+    BUCKETS,
+    FEATURES,
+    Counts,
+    features_of,
+    grams_of,
+)
 
 WEIGHTS = Path(__file__).with_name("small_classifier.safetensors")
 NEIGHBOURS = 2  # seen on either side of a word
@@ -34,7 +40,9 @@ class Network(nn.Module):
         self.inner = nn.Linear((2 * NEIGHBOURS + 1) * (LETTERS + FEATURES), HIDDEN)
         self.outer = nn.Linear(HIDDEN, 1)
 
-    def forward(self, grams: Tensor, offsets_N: Tensor, features_NF: Tensor, *, blind: float = 0.0) -> Tensor:
+    def forward(
+        self, grams: Tensor, offsets_N: Tensor, features_NF: Tensor, *, blind: float = 0.0
+    ) -> Tensor:
         """(N,) for N words in order; `grams` holds their buckets one after the other and `offsets_N` where each word's begin.
 
         A word without buckets and features is no word: NEIGHBOURS of them keep two chunks apart. `blind`: the share of words whose letters are
@@ -43,7 +51,9 @@ class Network(nn.Module):
         letters_NE = self.letters(grams, offsets_N)
         if blind:
             letters_NE = letters_NE * (torch.rand(len(offsets_N), 1) >= blind)
-        seen_NF = nn.functional.pad(torch.cat([letters_NE, features_NF], dim=-1), (0, 0, NEIGHBOURS, NEIGHBOURS))
+        seen_NF = nn.functional.pad(
+            torch.cat([letters_NE, features_NF], dim=-1), (0, 0, NEIGHBOURS, NEIGHBOURS)
+        )
         window_NF = seen_NF.unfold(0, 2 * NEIGHBOURS + 1, 1).flatten(1)
         logits_N: Tensor = self.outer(torch.relu(self.inner(window_NF))).squeeze(-1)
         return logits_N
@@ -51,7 +61,9 @@ class Network(nn.Module):
 
 def bags(grams: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
     """The n-grams of some words one after the other, and where each word's begin."""
-    return torch.tensor([gram for word in grams for gram in word]), torch.tensor([0, *map(len, grams)][:-1]).cumsum(0)
+    return torch.tensor([gram for word in grams for gram in word]), torch.tensor(
+        [0, *map(len, grams)][:-1]
+    ).cumsum(0)
 
 
 class SmallClassifier:
@@ -74,7 +86,9 @@ class SmallClassifier:
         if not words:
             return []
         features_NF = torch.tensor(features_of(words, self.counts or Counts.of(words)))
-        logits: list[float] = self.network(*bags([grams_of(word) for word in words]), features_NF).tolist()
+        logits: list[float] = self.network(
+            *bags([grams_of(word) for word in words]), features_NF
+        ).tolist()
         return logits
 
 

@@ -56,7 +56,10 @@ class TriShape(Generation):
     def upper(self) -> AShape:
         """The pattern of all rows but the last."""
         return AShape(
-            init_tokens=self.init_tokens, local_tokens=self.local_tokens, tau=self.tau, budget_tokens=self.budget_tokens
+            init_tokens=self.init_tokens,
+            local_tokens=self.local_tokens,
+            tau=self.tau,
+            budget_tokens=self.budget_tokens,
         )
 
     def parts(self) -> tuple[Stage, ...]:
@@ -68,7 +71,11 @@ class TriShape(Generation):
     def sizes(self, tokens: int) -> tuple[int, int, int]:
         """(init, local, last) for a prefix of `tokens` tokens."""
         init, local = self.upper().sizes(tokens)
-        last = max(32, rounded(Fraction(init + local, 32))) if self.last_tokens is None else self.last_tokens
+        last = (
+            max(32, rounded(Fraction(init + local, 32)))
+            if self.last_tokens is None
+            else self.last_tokens
+        )
         return init, local, max(0, min(last, tokens - 1))
 
     def lossless(self, tokens: int) -> Self:
@@ -80,7 +87,16 @@ class TriShape(Generation):
         except Mismatch as err:
             raise Mismatch(str(err).replace(AShape.name, self.name)) from None
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         tokens, seen = q_HGTD.shape[2], k_HSD.shape[1]
         dense_rows = min(tokens, max(0, seen - (total_tokens - self.sizes(total_tokens)[2])))
         upper_rows = tokens - dense_rows
@@ -89,7 +105,12 @@ class TriShape(Generation):
             rows = min(tokens, -(-upper_rows // BLOCK_ROWS) * BLOCK_ROWS)
             end = seen - tokens + rows
             out = self.upper().attend(
-                q_HGTD[:, :, :rows], k_HSD[:, :end], v_HSD[:, :end], layer=layer, scale=scale, total_tokens=total_tokens
+                q_HGTD[:, :, :rows],
+                k_HSD[:, :end],
+                v_HSD[:, :end],
+                layer=layer,
+                scale=scale,
+                total_tokens=total_tokens,
             )
             outs.append(out[:, :, :upper_rows])
         if dense_rows:

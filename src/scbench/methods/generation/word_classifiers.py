@@ -76,10 +76,16 @@ class TrainedClassifier:
         except (OSError, ValueError) as err:
             raise not_loaded(name, str(err).splitlines()[0]) from err
         if self.model.config.num_labels != 2:
-            raise Mismatch(f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are needed: goes, stays")
+            raise Mismatch(
+                f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are needed: goes, stays"
+            )
 
     def pieces(self, words: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in self.tokenizer(list(words), add_special_tokens=False)["input_ids"]] if words else []
+        return (
+            [len(ids) for ids in self.tokenizer(list(words), add_special_tokens=False)["input_ids"]]
+            if words
+            else []
+        )
 
     def having_read(self, words: Sequence[str]) -> Self:
         return self  # its attention ends with the chunk
@@ -87,7 +93,11 @@ class TrainedClassifier:
     @torch.inference_mode()
     def keep(self, words: Sequence[str]) -> list[float]:
         encoded = self.tokenizer(
-            [list(words)], is_split_into_words=True, truncation=True, max_length=self.chunk_pieces + 2, return_tensors="pt"
+            [list(words)],
+            is_split_into_words=True,
+            truncation=True,
+            max_length=self.chunk_pieces + 2,
+            return_tensors="pt",
         )
         stays_T = torch.softmax(self.model(**encoded).logits[0].float(), dim=-1)[:, 1]
         sums, counts = [0.0] * len(words), [0] * len(words)
@@ -132,6 +142,10 @@ def digest(name: str) -> str:
     if not folder.is_dir():
         return ""
     seal = hashlib.sha256()
-    for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".model", ".txt")):
+    for file in sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in (".json", ".safetensors", ".model", ".txt")
+    ):
         seal.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
     return seal.hexdigest()

@@ -16,7 +16,9 @@ from scbench.methods.contract import Generation
 from scbench.methods.generation import blocks
 from scbench.methods.stage import Budgeted
 
-ESTIMATE_BYTES = 1 << 20  # of estimated scores at a time: what lies in a core's cache (three times faster than 16 MiB)
+ESTIMATE_BYTES = (
+    1 << 20
+)  # of estimated scores at a time: what lies in a core's cache (three times faster than 16 MiB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,9 @@ class XAttention(Budgeted, Generation):
                 f"{self} has a threshold and a budget; a budget replaces the threshold by a count of blocks: give one of them"
             )
         if self.threshold is not None and self.threshold <= 0:
-            raise Mismatch(f"{self}: threshold is a share of the attention above 0; 1 keeps everything")
+            raise Mismatch(
+                f"{self}: threshold is a share of the attention above 0; 1 keeps everything"
+            )
         if self.block_tokens < 1 or self.stride < 1 or self.block_tokens % self.stride:
             raise Mismatch(f"{self}: block_tokens must be a multiple of stride, both at least 1")
         if not self.norm > 0:
@@ -76,17 +80,37 @@ class XAttention(Budgeted, Generation):
         if self.threshold is None:
             super(XAttention, self).check(shape=shape, tokens=tokens)
 
-    def attend(self, q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, layer: int, scale: float, total_tokens: int) -> Tensor:
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
         block, stride, count = self.sizes(total_tokens)
-        if (self.threshold is not None and self.threshold >= 1) or (count is not None and count * block >= total_tokens):
+        if (self.threshold is not None and self.threshold >= 1) or (
+            count is not None and count * block >= total_tokens
+        ):
             return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
         seen = [
             [self.seen(q_TD, k_TD, block, stride, count, scale) for q_TD in q_GTD]
             for q_GTD, k_TD in zip(q_HGTD, k_HSD, strict=True)
         ]
-        return sparse.blocks(q_HGTD, k_HSD, v_HSD, torch.stack([torch.stack(group) for group in seen]), block, scale=scale)
+        return sparse.blocks(
+            q_HGTD,
+            k_HSD,
+            v_HSD,
+            torch.stack([torch.stack(group) for group in seen]),
+            block,
+            scale=scale,
+        )
 
-    def seen(self, q_TD: Tensor, k_TD: Tensor, block: int, stride: int, count: int | None, scale: float) -> Tensor:
+    def seen(
+        self, q_TD: Tensor, k_TD: Tensor, block: int, stride: int, count: int | None, scale: float
+    ) -> Tensor:
         """Key blocks each row block of a head sees, (R, C) bool."""
         mass_RC = block_masses(q_TD, k_TD, block, stride, scale / self.norm)
         forced = torch.eye(len(mass_RC), dtype=torch.bool, device=q_TD.device)
@@ -94,7 +118,9 @@ class XAttention(Budgeted, Generation):
         if count is not None:
             return blocks.best(mass_RC, count, forced)
         assert self.threshold is not None
-        return blocks.fewest(mass_RC, self.threshold, forced) & blocks.past(len(mass_RC), q_TD.device)
+        return blocks.fewest(mass_RC, self.threshold, forced) & blocks.past(
+            len(mass_RC), q_TD.device
+        )
 
     def computed_share(self, tokens: int) -> float:
         """Of the blocks a budget buys; under a threshold the text decides, and 1 is the bound."""
@@ -111,7 +137,9 @@ def block_masses(q_TD: Tensor, k_TD: Tensor, block: int, stride: int, scale: flo
     Strided row I and key J meet in s = sum over r of q[I stride + stride - 1 - r] . k[J stride + r], times scale / stride; causal in I, J.
     """
     tokens, dim = q_TD.shape
-    padded_q, padded_k = (functional.pad(x.float(), (0, 0, 0, -tokens % block)) for x in (q_TD, k_TD))
+    padded_q, padded_k = (
+        functional.pad(x.float(), (0, 0, 0, -tokens % block)) for x in (q_TD, k_TD)
+    )
     q_NE = padded_q.reshape(-1, stride, dim).flip(1).flatten(1) * (scale / stride)
     k_EN = padded_k.reshape(-1, stride, dim).flatten(1).T.contiguous()
     strided, per_block, real = k_EN.shape[1], block // stride, -(-tokens // stride)

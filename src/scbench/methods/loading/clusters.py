@@ -46,7 +46,9 @@ def labels_of(x_SD: Tensor, clusters: int) -> Tensor:
             break
         labels = nearest
         means, sizes = means_of(x_SD, labels, clusters)
-        centres = torch.where(sizes.unsqueeze(-1) > 0, means, centres)  # an empty cluster waits where it was
+        centres = torch.where(
+            sizes.unsqueeze(-1) > 0, means, centres
+        )  # an empty cluster waits where it was
     return labels
 
 
@@ -54,13 +56,17 @@ def means_of(x_SD: Tensor, labels_S: Tensor, clusters: int) -> tuple[Tensor, Ten
     """Mean vector (C, D) in fp32, zero where there is none, and size (C,). CUDA adds scattered rows in any order, so there it is a product."""
     sizes = torch.bincount(labels_S, minlength=clusters)
     if x_SD.is_cuda:
-        sums = (labels_S == torch.arange(clusters, device=labels_S.device).unsqueeze(-1)).float() @ x_SD.float()
+        sums = (
+            labels_S == torch.arange(clusters, device=labels_S.device).unsqueeze(-1)
+        ).float() @ x_SD.float()
     else:
         sums = torch.zeros(clusters, x_SD.shape[1]).index_add_(0, labels_S, x_SD.float())
     return sums / sizes.clamp_min(1).unsqueeze(-1), sizes
 
 
-def clustered(k_HSD: Tensor, v_HSD: Tensor, *, cluster_tokens: int, segment_tokens: int) -> Clusters:
+def clustered(
+    k_HSD: Tensor, v_HSD: Tensor, *, cluster_tokens: int, segment_tokens: int
+) -> Clusters:
     """Cluster the keys of every KV head, segment by segment."""
     heads, slots, _ = k_HSD.shape
     rows = []
@@ -73,7 +79,16 @@ def clustered(k_HSD: Tensor, v_HSD: Tensor, *, cluster_tokens: int, segment_toke
             labels.append(found + before)
             before += clusters
         label_S = torch.cat(labels)
-        starts = torch.cat([label_S.new_zeros(1), torch.bincount(label_S, minlength=before).cumsum(0)])
+        starts = torch.cat(
+            [label_S.new_zeros(1), torch.bincount(label_S, minlength=before).cumsum(0)]
+        )
         order = label_S.argsort(stable=True)
-        rows.append((torch.cat(centres).to(k_HSD.dtype), torch.cat(values).to(v_HSD.dtype), order.int(), starts.int()))
+        rows.append(
+            (
+                torch.cat(centres).to(k_HSD.dtype),
+                torch.cat(values).to(v_HSD.dtype),
+                order.int(),
+                starts.int(),
+            )
+        )
     return Clusters(*(torch.stack(column) for column in zip(*rows, strict=True)))

@@ -37,7 +37,11 @@ class ExactTopK(Budgeted, Loading):
             return stores
         first = dense_first(stores, self)
         return (
-            TopKStore(first, k=self.budget(first.k_HSD.shape[1]), per_query_head=self.granularity == "query_head"),
+            TopKStore(
+                first,
+                k=self.budget(first.k_HSD.shape[1]),
+                per_query_head=self.granularity == "query_head",
+            ),
             *stores[1:],
         )
 
@@ -60,7 +64,9 @@ class TopKStore(Indexed):
         slots = self.chosen(q_HGTD)
         partial = gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, slots, scale=scale)
         keys_bytes = self.heads * self.slots * self.row_bytes
-        return Read(partial, [keys_bytes + rows * self.row_bytes for rows in distinct(slots, self.slots)])
+        return Read(
+            partial, [keys_bytes + rows * self.row_bytes for rows in distinct(slots, self.slots)]
+        )
 
 
 def distinct(slots_HGTR: Tensor, slots: int) -> list[int]:

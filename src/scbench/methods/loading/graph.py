@@ -41,7 +41,11 @@ class GraphIndex:
         keys = k_HSD.detach().float().cpu().contiguous()
         with ThreadPoolExecutor(max_workers=max(1, min(len(keys), os.cpu_count() or 1))) as pool:
             self.graphs = list(pool.map(lambda one: self._built(one, links), keys))
-        self._tensors = {f"graph{head}_{name}": x for head, graph in enumerate(self.graphs) for name, x in self._views(graph)}
+        self._tensors = {
+            f"graph{head}_{name}": x
+            for head, graph in enumerate(self.graphs)
+            for name, x in self._views(graph)
+        }
 
     def _built(self, k_SD: Tensor, links: int) -> Any:
         self.faiss.omp_set_num_threads(1)  # of this thread
@@ -56,7 +60,9 @@ class GraphIndex:
         arrays = {
             "keys": self.faiss.rev_swig_ptr(own.get_xb(), graph.ntotal * graph.d),
             "links": self.faiss.rev_swig_ptr(held.neighbors.data(), held.neighbors.size()),
-            "offsets": self.faiss.rev_swig_ptr(held.offsets.data(), held.offsets.size()).view("int64"),
+            "offsets": self.faiss.rev_swig_ptr(held.offsets.data(), held.offsets.size()).view(
+                "int64"
+            ),
             "levels": self.faiss.rev_swig_ptr(held.levels.data(), held.levels.size()),
         }
         return [(name, torch.from_numpy(x)) for name, x in arrays.items()]
@@ -70,11 +76,19 @@ class GraphIndex:
         settings = self.faiss.SearchParametersHNSW()
         settings.efSearch = max(self.breadth, count)
         slots, looked_at = [], []
-        for head, rows in enumerate(q_HGTD.detach().float().cpu().reshape(heads, group * tokens, dim)):
+        for head, rows in enumerate(
+            q_HGTD.detach().float().cpu().reshape(heads, group * tokens, dim)
+        ):
             self.faiss.cvar.hnsw_stats.reset()
-            slots.append(torch.from_numpy(self.graphs[head].search(rows.contiguous().numpy(), count, params=settings)[1]))
+            slots.append(
+                torch.from_numpy(
+                    self.graphs[head].search(rows.contiguous().numpy(), count, params=settings)[1]
+                )
+            )
             looked_at.append(int(self.faiss.cvar.hnsw_stats.ndis))
-        return Found(torch.stack(slots).view(heads, group, tokens, count).to(q_HGTD.device), looked_at)
+        return Found(
+            torch.stack(slots).view(heads, group, tokens, count).to(q_HGTD.device), looked_at
+        )
 
 
 def graph_bytes(*, kv_heads: int, head_dim: int, slots: int, links: int) -> int:
@@ -82,4 +96,6 @@ def graph_bytes(*, kv_heads: int, head_dim: int, slots: int, links: int) -> int:
     require_faiss("the size of an HNSW index")
     drawn = importlib.import_module("faiss").HNSW(links)
     drawn.prepare_level_tab(slots, False)
-    return kv_heads * (4 * slots * head_dim + 4 * int(drawn.offsets.at(slots)) + 8 * (slots + 1) + 4 * slots)
+    return kv_heads * (
+        4 * slots * head_dim + 4 * int(drawn.offsets.at(slots)) + 8 * (slots + 1) + 4 * slots
+    )

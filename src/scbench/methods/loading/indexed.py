@@ -13,7 +13,9 @@ def dense_first(stores: tuple[Store, ...], loading: Loading) -> DenseStore:
     """The store a loading indexes: the first, which holds the context. Raises Mismatch where its KV heads hold different numbers of slots."""
     first = stores[0]
     if not isinstance(first, DenseStore):
-        raise Mismatch(f"{loading} needs as many slots in every KV head, and {type(first).__name__} holds ragged heads or codes")
+        raise Mismatch(
+            f"{loading} needs as many slots in every KV head, and {type(first).__name__} holds ragged heads or codes"
+        )
     return first
 
 

@@ -51,11 +51,21 @@ class Quest(Budgeted, Loading):
 
     def __post_init__(self) -> None:
         super(Quest, self).__post_init__()
-        if self.page_tokens < 1 or (self.read_tokens is not None and self.read_tokens < 1) or self.exempt_layers < 0:
-            raise Mismatch(f"{self}: page_tokens and read_tokens are at least 1 and exempt_layers at least 0")
+        if (
+            self.page_tokens < 1
+            or (self.read_tokens is not None and self.read_tokens < 1)
+            or self.exempt_layers < 0
+        ):
+            raise Mismatch(
+                f"{self}: page_tokens and read_tokens are at least 1 and exempt_layers at least 0"
+            )
 
     def own_tokens(self) -> int | None:
-        return self.page_tokens * max(3, self.read_tokens // self.page_tokens) if self.read_tokens else None
+        return (
+            self.page_tokens * max(3, self.read_tokens // self.page_tokens)
+            if self.read_tokens
+            else None
+        )
 
     @property
     def is_own(self) -> bool:
@@ -81,23 +91,38 @@ class Quest(Budgeted, Loading):
     def sizes(self, tokens: int, layers: int = 0) -> tuple[int, int]:
         """(page size, pages read) for a store of `tokens` slots in each of `layers` layers; 0: a layer by itself, to which nothing is charged."""
         budget, own = self.read_budget(tokens, layers), self.is_own
-        page = self.page_tokens if own else next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
+        page = (
+            self.page_tokens
+            if own
+            else next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
+        )
         return page, budget // page if own or budget < tokens else -(-tokens // page)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         super(Quest, self).check(shape=shape, tokens=tokens)
         if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
-            raise Mismatch(f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer")
-        layers, exempt, least = len(shape.attention_layers), self.exempt_layers, min(self.minimum_tokens, tokens)
+            raise Mismatch(
+                f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer"
+            )
+        layers, exempt, least = (
+            len(shape.attention_layers),
+            self.exempt_layers,
+            min(self.minimum_tokens, tokens),
+        )
         if self.charges and layers and (left := self.read_budget(tokens, layers)) < least:
-            share = smallest_share(-(-(exempt * tokens + (layers - exempt) * least) // layers), tokens)
+            share = smallest_share(
+                -(-(exempt * tokens + (layers - exempt) * least) // layers), tokens
+            )
             raise Mismatch(
                 f"{self}: {exempt} of {layers} layers read all {tokens:,} tokens, which leaves the others {max(0, left)} each, below the minimum of "
                 f"{least}; use tau={share} (about {float(share):.4f}) or more, or count_exempt=no"
             )
 
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
-        if self.charges and len({dense_first(stores, self).k_HSD.shape[1] for stores in layers if stores}) > 1:
+        if (
+            self.charges
+            and len({dense_first(stores, self).k_HSD.shape[1] for stores in layers if stores}) > 1
+        ):
             raise Mismatch(
                 f"{self} charges what exempt layers read to the others, and here layers hold different numbers of slots; use count_exempt=no"
             )
@@ -134,20 +159,30 @@ class PagedStore(Indexed):
         self.pages = min(pages, self.low_HPD.shape[1])
         in_last_page = self.slots - (self.low_HPD.shape[1] - 1) * page_tokens
         read_slots = (self.pages - 1) * page_tokens + in_last_page
-        self._read_bytes = nbytes((self.low_HPD, self.high_HPD)) + read_slots * 2 * self.heads * self.row_bytes
+        self._read_bytes = (
+            nbytes((self.low_HPD, self.high_HPD)) + read_slots * 2 * self.heads * self.row_bytes
+        )
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         if self.pages == self.low_HPD.shape[1]:
             return self.base.attend(q_HGTD, scale=scale)  # nothing to choose: no bound is read
         slots_HTR, inside_HTR = self.chosen_slots(q_HGTD)
-        choice, inside = slots_HTR.unsqueeze(1), inside_HTR.unsqueeze(1)  # one choice for the queries of a KV head
-        return Read(gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, choice, inside, scale=scale), self._read_bytes)
+        choice, inside = (
+            slots_HTR.unsqueeze(1),
+            inside_HTR.unsqueeze(1),
+        )  # one choice for the queries of a KV head
+        return Read(
+            gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, choice, inside, scale=scale),
+            self._read_bytes,
+        )
 
     def chosen_slots(self, q_HGTD: Tensor) -> tuple[Tensor, Tensor]:
         """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly filled)."""
         bounds_HTP = page_bounds(q_HGTD, self.low_HPD, self.high_HPD)
         bounds_HTP[..., -1] = float("inf")  # the newest page is always read
-        pages_HTP = torch.sort(bounds_HTP, dim=-1, descending=True, stable=True).indices[..., : self.pages]
+        pages_HTP = torch.sort(bounds_HTP, dim=-1, descending=True, stable=True).indices[
+            ..., : self.pages
+        ]
         within = torch.arange(self.page_tokens, device=q_HGTD.device)
         slots = (pages_HTP.unsqueeze(-1) * self.page_tokens + within).flatten(2)
         inside = slots < self.slots
@@ -176,5 +211,7 @@ def page_bounds(q_HGTD: Tensor, low_HPD: Tensor, high_HPD: Tensor) -> Tensor:
     sum_c max(q_c high_c, q_c low_c) splits into the positive part of q times high plus the negative part times low: two matrix products.
     """
     up, down = q_HGTD.clamp(min=0), q_HGTD.clamp(max=0)
-    bounds = torch.einsum("hgtd,hpd->hgtp", up, high_HPD) + torch.einsum("hgtd,hpd->hgtp", down, low_HPD)
+    bounds = torch.einsum("hgtd,hpd->hgtp", up, high_HPD) + torch.einsum(
+        "hgtd,hpd->hgtp", down, low_HPD
+    )
     return bounds.amax(dim=1)

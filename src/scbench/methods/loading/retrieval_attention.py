@@ -53,13 +53,22 @@ class RetrievalAttention(Budgeted, Loading):
 
     def __post_init__(self) -> None:
         super(RetrievalAttention, self).__post_init__()
-        if min(self.static_tokens, self.recent_tokens, self.from_layer) < 0 or (self.top_tokens or 1) < 1:
-            raise Mismatch(f"{self}: static_tokens, recent_tokens and from_layer are at least 0, and top_tokens at least 1")
+        if (
+            min(self.static_tokens, self.recent_tokens, self.from_layer) < 0
+            or (self.top_tokens or 1) < 1
+        ):
+            raise Mismatch(
+                f"{self}: static_tokens, recent_tokens and from_layer are at least 0, and top_tokens at least 1"
+            )
         if self.links < 2 or self.breadth < 1:
-            raise Mismatch(f"{self}: a graph needs links of 2 or more, and a search a breadth of 1 or more")
+            raise Mismatch(
+                f"{self}: a graph needs links of 2 or more, and a search a breadth of 1 or more"
+            )
 
     def own_tokens(self) -> int | None:
-        return self.static_tokens + self.recent_tokens + self.top_tokens if self.top_tokens else None
+        return (
+            self.static_tokens + self.recent_tokens + self.top_tokens if self.top_tokens else None
+        )
 
     def sizes(self, tokens: int) -> tuple[int, int, int]:
         """(static, recent, k) for a store of `tokens` slots; k covers all between where the budget does not bind."""
@@ -67,7 +76,10 @@ class RetrievalAttention(Budgeted, Loading):
         if self.tau is None and self.budget_tokens is None and self.top_tokens:
             static, recent = self.static_tokens, self.recent_tokens
         else:
-            static, recent = max(4, rounded(Fraction(budget, 32))), max(4, rounded(Fraction(budget, 8)))
+            static, recent = (
+                max(4, rounded(Fraction(budget, 32))),
+                max(4, rounded(Fraction(budget, 8))),
+            )
         return static, recent, max(0, min(budget, tokens) - static - recent)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
@@ -85,7 +97,11 @@ class RetrievalAttention(Budgeted, Loading):
         first = dense_first(stores, self)
         static, recent, k = self.sizes(first.k_HSD.shape[1])
         between = first.k_HSD[:, static : first.k_HSD.shape[1] - recent]
-        graph = GraphIndex(between, links=self.links, breadth=self.breadth) if self._is_graph(first.k_HSD.shape[1]) else None
+        graph = (
+            GraphIndex(between, links=self.links, breadth=self.breadth)
+            if self._is_graph(first.k_HSD.shape[1])
+            else None
+        )
         return (SearchedStore(first, static=static, recent=recent, k=k, graph=graph), *stores[1:])
 
     def _is_graph(self, tokens: int) -> bool:
@@ -98,13 +114,17 @@ class RetrievalAttention(Budgeted, Loading):
             return 0
         static, recent, _ = self.sizes(slots)
         between = slots - static - recent
-        return graph_bytes(kv_heads=shape.kv_heads, head_dim=shape.head_dim, slots=between, links=self.links)
+        return graph_bytes(
+            kv_heads=shape.kv_heads, head_dim=shape.head_dim, slots=between, links=self.links
+        )
 
 
 class SearchedStore(Indexed):
     """A dense store of which each query token reads both ends, and what is found between them for each of its query heads."""
 
-    def __init__(self, base: DenseStore, *, static: int, recent: int, k: int, graph: GraphIndex | None) -> None:
+    def __init__(
+        self, base: DenseStore, *, static: int, recent: int, k: int, graph: GraphIndex | None
+    ) -> None:
         super().__init__(base)
         self.static, self.stop = (
             min(static, self.slots),
@@ -129,7 +149,9 @@ class SearchedStore(Indexed):
             inside = None if self.graph is None else slots_HGTK >= self.static
             slots_HGTK = slots_HGTK.clamp(min=self.static)
             parts.append(gathered(q_HGTD, k_HSD, v_HSD, slots_HGTK, inside, scale=scale))
-            per_slot = self.row_bytes * (1 if self.graph is None else 2)  # an exact search has read the keys already
+            per_slot = self.row_bytes * (
+                1 if self.graph is None else 2
+            )  # an exact search has read the keys already
             found_bytes = [rows * per_slot for rows in distinct(slots_HGTK, self.slots)]
         ends_bytes = 2 * self.heads * (self.slots - self.between) * self.row_bytes
         return Read(merge(parts), [ends_bytes + searched_bytes + more for more in found_bytes])
@@ -156,7 +178,9 @@ def recall(store: Store, q_HGTD: Tensor) -> float:
     Raises Mismatch for a store that searches nothing.
     """
     if not isinstance(store, SearchedStore):
-        raise Mismatch(f"{type(store).__name__} searches nothing; recall is asked of what retrieval-attention indexes")
+        raise Mismatch(
+            f"{type(store).__name__} searches nothing; recall is asked of what retrieval-attention indexes"
+        )
     if store.k in (0, store.between):
         return 1.0
     slots_HGTK, _ = store.found(q_HGTD)

@@ -64,17 +64,27 @@ class RetroInfer(Budgeted, Loading):
     def __post_init__(self) -> None:
         super(RetroInfer, self).__post_init__()
         if self.retrieve is not None and (self.tau is not None or self.budget_tokens is not None):
-            raise Mismatch(f"{self} was given a share of clusters to retrieve and a budget; give one of them")
+            raise Mismatch(
+                f"{self} was given a share of clusters to retrieve and a budget; give one of them"
+            )
         if not (0 <= self.estimate <= 1 and (self.retrieve is None or 0 < self.retrieve <= 1)):
             raise Mismatch(f"{self}: retrieve lies in (0, 1] and estimate in [0, 1]")
-        if self.cluster_tokens < 1 or self.segment_tokens < self.cluster_tokens or min(self.sink_tokens, self.recent_tokens) < 0:
+        if (
+            self.cluster_tokens < 1
+            or self.segment_tokens < self.cluster_tokens
+            or min(self.sink_tokens, self.recent_tokens) < 0
+        ):
             raise Mismatch(
                 f"{self}: a cluster has at least 1 slot, a segment at least a cluster, and the steady zone no fewer than 0"
             )
 
     def lossless(self, tokens: int) -> Self:
         """Every cluster is read, or a budget that covers the store."""
-        return replace(self, retrieve=Fraction(1)) if self.retrieve else super(RetroInfer, self).lossless(tokens)
+        return (
+            replace(self, retrieve=Fraction(1))
+            if self.retrieve
+            else super(RetroInfer, self).lossless(tokens)
+        )
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.retrieve is None:
@@ -83,7 +93,12 @@ class RetroInfer(Budgeted, Loading):
     def plan(self, tokens: int) -> Plan:
         """What is done with a store of `tokens` slots."""
         if self.retrieve is not None:
-            sink, recent, size, budget = self.sink_tokens, self.recent_tokens, self.cluster_tokens, None
+            sink, recent, size, budget = (
+                self.sink_tokens,
+                self.recent_tokens,
+                self.cluster_tokens,
+                None,
+            )
         else:
             budget = self.budget(tokens)
             sink, recent, size = 4, min(64, budget // 4), 16 if tokens >= 2048 else 8
@@ -96,14 +111,26 @@ class RetroInfer(Budgeted, Loading):
         else:
             retrieved = max(1, (budget - sink - recent) // size)
         estimated = min(rounded(self.estimate * clusters), clusters - retrieved)
-        return Plan(sink, recent, size, clusters, retrieved, estimated, None if budget is None else budget - sink - recent)
+        return Plan(
+            sink,
+            recent,
+            size,
+            clusters,
+            retrieved,
+            estimated,
+            None if budget is None else budget - sink - recent,
+        )
 
     def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
         if not stores:
             return stores
         first = dense_first(stores, self)
         plan = self.plan(first.k_HSD.shape[1])
-        return (ClusteredStore(first, plan, segment_tokens=self.segment_tokens), *stores[1:]) if plan.clusters else stores
+        return (
+            (ClusteredStore(first, plan, segment_tokens=self.segment_tokens), *stores[1:])
+            if plan.clusters
+            else stores
+        )
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         """H (2 C D e + 4 (C + 1) + 4 S'), S' slots outside the steady zone: means, starts, and the list of slots."""
@@ -111,7 +138,9 @@ class RetroInfer(Budgeted, Loading):
         if not plan.clusters:
             return 0
         means = 2 * plan.clusters * shape.head_dim * shape.dtype_bytes
-        return shape.kv_heads * (means + 4 * (plan.clusters + 1) + 4 * (slots - plan.sink - plan.recent))
+        return shape.kv_heads * (
+            means + 4 * (plan.clusters + 1) + 4 * (slots - plan.sink - plan.recent)
+        )
 
 
 class ClusteredStore(Indexed):
@@ -121,7 +150,9 @@ class ClusteredStore(Indexed):
         super().__init__(base)
         self.plan, self.stop = plan, self.slots - plan.recent
         k_HSD, v_HSD = (x[:, plan.sink : self.stop] for x in (base.k_HSD, base.v_HSD))
-        self.clusters = clustered(k_HSD, v_HSD, cluster_tokens=plan.cluster_tokens, segment_tokens=segment_tokens)
+        self.clusters = clustered(
+            k_HSD, v_HSD, cluster_tokens=plan.cluster_tokens, segment_tokens=segment_tokens
+        )
 
     def index(self) -> dict[str, Tensor]:
         names = ("cluster_keys", "cluster_values", "cluster_slots", "cluster_starts")
@@ -131,10 +162,14 @@ class ClusteredStore(Indexed):
         k_HSD, v_HSD = self.base.k_HSD, self.base.v_HSD
         ends = [(0, self.plan.sink), (self.stop, self.slots)]
         parts = [full(q_HGTD, k_HSD[:, a:b], v_HSD[:, a:b], scale=scale) for a, b in ends if b > a]
-        scores_HGTC = torch.einsum("hgtd,hcd->hgtc", q_HGTD, self.clusters.centres_HCD).float() * scale
+        scores_HGTC = (
+            torch.einsum("hgtd,hcd->hgtc", q_HGTD, self.clusters.centres_HCD).float() * scale
+        )
         order_HTC, taken_HT = self.ranked(scores_HGTC)
         slots, inside, read_HT = self.slots_of(order_HTC, taken_HT)
-        parts.append(gathered(q_HGTD, k_HSD, v_HSD, slots.unsqueeze(1), inside.unsqueeze(1), scale=scale))
+        parts.append(
+            gathered(q_HGTD, k_HSD, v_HSD, slots.unsqueeze(1), inside.unsqueeze(1), scale=scale)
+        )
         if self.plan.estimated:
             parts.append(self.estimated(scores_HGTC, order_HTC, taken_HT, q_HGTD.dtype))
         return Read(merge(parts), self._loaded(read_HT))
@@ -144,12 +179,16 @@ class ClusteredStore(Indexed):
         sizes_HC = self.clusters.sizes_HC
         empty = (sizes_HC == 0)[:, None, None]
         share_HTC = torch.softmax(scores_HGTC.masked_fill(empty, float("-inf")), dim=-1).sum(dim=1)
-        order = torch.sort(share_HTC.masked_fill(empty[:, 0], -1.0), dim=-1, descending=True, stable=True).indices
+        order = torch.sort(
+            share_HTC.masked_fill(empty[:, 0], -1.0), dim=-1, descending=True, stable=True
+        ).indices
         filled_H1 = (sizes_HC > 0).sum(dim=-1, keepdim=True)
         if self.plan.read_tokens is None:
             return order, filled_H1.clamp(max=self.plan.retrieved).expand(order.shape[:2])
         total = self._sizes(order).cumsum(dim=-1)
-        fitting = (total <= self.plan.read_tokens).sum(dim=-1).clamp(min=1)  # sizes are not negative: a prefix of the ranks
+        fitting = (
+            (total <= self.plan.read_tokens).sum(dim=-1).clamp(min=1)
+        )  # sizes are not negative: a prefix of the ranks
         return order, torch.minimum(fitting, filled_H1)
 
     def _sizes(self, order_HTC: Tensor) -> Tensor:
@@ -162,29 +201,48 @@ class ClusteredStore(Indexed):
         order = order_HTC[..., : int(taken_HT.max())]
         ends = self._sizes(order).cumsum(dim=-1)
         read_HT = ends.gather(2, (taken_HT - 1).unsqueeze(-1)).squeeze(-1)
-        at = torch.arange(int(read_HT.max()), device=order.device).expand(*read_HT.shape, -1).contiguous()
+        at = (
+            torch.arange(int(read_HT.max()), device=order.device)
+            .expand(*read_HT.shape, -1)
+            .contiguous()
+        )
         rank = torch.searchsorted(ends, at, right=True).clamp_(max=order.shape[-1] - 1)
         cluster = order.gather(2, rank)
         head = torch.arange(self.heads, device=order.device)[:, None, None]
         within = at - (ends.gather(2, rank) - self._sizes(cluster))
         place = self.clusters.starts_HC.long()[head, cluster] + within
-        slots = self.clusters.slots_HS[head, place.clamp_(0, self.stop - self.plan.sink - 1)].long() + self.plan.sink
+        slots = (
+            self.clusters.slots_HS[head, place.clamp_(0, self.stop - self.plan.sink - 1)].long()
+            + self.plan.sink
+        )
         return slots, at < read_HT.unsqueeze(-1), read_HT
 
-    def estimated(self, scores_HGTC: Tensor, order_HTC: Tensor, taken_HT: Tensor, dtype: torch.dtype) -> Partial:
+    def estimated(
+        self, scores_HGTC: Tensor, order_HTC: Tensor, taken_HT: Tensor, dtype: torch.dtype
+    ) -> Partial:
         """Attention as if every key of the clusters after those read were their mean."""
         rank = torch.arange(order_HTC.shape[-1], device=order_HTC.device)
         first = taken_HT.unsqueeze(-1)
         chosen = torch.zeros_like(order_HTC, dtype=torch.bool)
         chosen.scatter_(2, order_HTC, (rank >= first) & (rank < first + self.plan.estimated))
         sizes = self.clusters.sizes_HC.float()[:, None, None]
-        scores = (scores_HGTC + sizes.log()).masked_fill(~chosen.unsqueeze(1), float("-inf"))  # an empty cluster adds log 0
+        scores = (scores_HGTC + sizes.log()).masked_fill(
+            ~chosen.unsqueeze(1), float("-inf")
+        )  # an empty cluster adds log 0
         lse = torch.logsumexp(scores, dim=-1)
-        weights = torch.exp(scores - lse.masked_fill(lse == float("-inf"), 0.0).unsqueeze(-1)).to(dtype)
+        weights = torch.exp(scores - lse.masked_fill(lse == float("-inf"), 0.0).unsqueeze(-1)).to(
+            dtype
+        )
         return Partial(torch.einsum("hgtc,hcd->hgtd", weights, self.clusters.values_HCD), lse)
 
     def _loaded(self, read_HT: Tensor) -> list[int]:
         """Both ends, every key mean and start, the value means of estimated clusters, and slots, K and V of what is read."""
-        per_head = 2 * (self.slots - (self.stop - self.plan.sink)) + self.plan.clusters + self.plan.estimated
+        per_head = (
+            2 * (self.slots - (self.stop - self.plan.sink))
+            + self.plan.clusters
+            + self.plan.estimated
+        )
         fixed = self.heads * (per_head * self.row_bytes + 4 * (self.plan.clusters + 1))
-        return [fixed + int(read) * (2 * self.row_bytes + 4) for read in read_HT.sum(dim=0).tolist()]
+        return [
+            fixed + int(read) * (2 * self.row_bytes + 4) for read in read_HT.sum(dim=0).tolist()
+        ]

@@ -27,13 +27,28 @@ class Tier(Loading):
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "none; KV offloading as in transformers"
     bytes_formula: ClassVar[str] = "2 H T D e, in host memory or on disk"
-    difference: ClassVar[str] = "moves the whole store at each step, the next layer ahead of time; bytes moved are counted"
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"at": "host"}, "code": {"at": "host"}}
+    difference: ClassVar[str] = (
+        "moves the whole store at each step, the next layer ahead of time; bytes moved are counted"
+    )
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "paper": {"at": "host"},
+        "code": {"at": "host"},
+    }
     moves: ClassVar[bool] = True
 
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
         pieces = {len(stores) for stores in layers}
-        if len(pieces) > 1 or not layers:  # layers whose budgets differ in kind: no common order to fetch in
-            return [tuple(chained([dense_first((store,), self) for store in stores], self.at)) for stores in layers]
-        columns = [chained([dense_first((store,), self) for store in column], self.at) for column in zip(*layers, strict=True)]
-        return [tuple(row) for row in zip(*columns, strict=True)] if columns else [() for _ in layers]
+        if (
+            len(pieces) > 1 or not layers
+        ):  # layers whose budgets differ in kind: no common order to fetch in
+            return [
+                tuple(chained([dense_first((store,), self) for store in stores], self.at))
+                for stores in layers
+            ]
+        columns = [
+            chained([dense_first((store,), self) for store in column], self.at)
+            for column in zip(*layers, strict=True)
+        ]
+        return (
+            [tuple(row) for row in zip(*columns, strict=True)] if columns else [() for _ in layers]
+        )

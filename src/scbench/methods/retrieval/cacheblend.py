@@ -12,7 +12,14 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods.budget import rounded, smallest_share
-from scbench.methods.retrieval.chunks import Chunked, at_separator, by_units, largest_rows, no_piece_stays, rounded_pieces
+from scbench.methods.retrieval.chunks import (
+    Chunked,
+    at_separator,
+    by_units,
+    largest_rows,
+    no_piece_stays,
+    rounded_pieces,
+)
 
 OWN_RATIO = Fraction(3, 20)
 STEEPNESS = Fraction(
@@ -50,7 +57,9 @@ class CacheBlend(Chunked):
     category: ClassVar[str] = "KV retrieval"
     paper: ClassVar[str] = "CacheBlend, arXiv 2405.16444; the schedule of the filtering is ours"
     bytes_formula: ClassVar[str] = "2 H T D e, and the chunks once more in the pool"
-    difference: ClassVar[str] = "the share of recomputed tokens falls linearly over the layers; the paper gives no schedule"
+    difference: ClassVar[str] = (
+        "the share of recomputed tokens falls linearly over the layers; the paper gives no schedule"
+    )
     needs_also: ClassVar[str] = "two chunks or more"
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"ratio": "3/20", "chunk_tokens": 512},
@@ -63,7 +72,9 @@ class CacheBlend(Chunked):
                 f"cacheblend was given ratio={self.ratio} and tau={self.tau}, two words for one share; give one of them"
             )
         if not 0 <= self.share <= 1 or self.tau == 0:
-            raise Mismatch(f"{self}: the share that is recomputed lies in [0, 1], for instance ratio=0.15; tau lies in (0, 1]")
+            raise Mismatch(
+                f"{self}: the share that is recomputed lies in [0, 1], for instance ratio=0.15; tau lies in (0, 1]"
+            )
         if min(self.chunk_tokens, self.check_layer, self.lead_tokens) < 0 or self.chunk_tokens == 1:
             raise Mismatch(
                 f"{self}: chunk_tokens is 0 (chosen by the length) or at least 2, check_layer and lead_tokens at least 0"
@@ -106,17 +117,29 @@ class CacheBlend(Chunked):
     @property
     def kept_as(self) -> str:
         cut = self.separator or self.chunk_tokens
-        return f"reordered {cut!r} {self.seed}" if self.order_matters else f"alone after {self.lead_tokens}"
+        return (
+            f"reordered {cut!r} {self.seed}"
+            if self.order_matters
+            else f"alone after {self.lead_tokens}"
+        )
 
     def chunk(self, tokens: int) -> int:
         """Tokens of a chunk: as given, or clip(pow2(T / 16), 32, 256)."""
-        return self.chunk_tokens or min(MOST_CHUNK, max(LEAST_CHUNK, 1 << max(0, (tokens // 16).bit_length() - 1)))
+        return self.chunk_tokens or min(
+            MOST_CHUNK, max(LEAST_CHUNK, 1 << max(0, (tokens // 16).bit_length() - 1))
+        )
 
     def borders(self, texts: Sequence[str]) -> list[int]:
         separator = self.separator.replace("\\n", "\n")
-        found = at_separator(texts, separator) if separator else by_units(texts, self.chunk(len(texts)))
+        found = (
+            at_separator(texts, separator) if separator else by_units(texts, self.chunk(len(texts)))
+        )
         if not found:
-            why = f"the context does not hold {separator!r}" if separator else f"{len(texts):,} tokens are one chunk"
+            why = (
+                f"the context does not hold {separator!r}"
+                if separator
+                else f"{len(texts):,} tokens are one chunk"
+            )
             raise Mismatch(f"{self}: {why}, and one chunk is not blended")
         return found
 
@@ -135,7 +158,9 @@ class CacheBlend(Chunked):
         filtered, at = layers - self.check_layer - 1, layer - self.check_layer - 1
         share = self.share
         if self.filtering == "gradual" and filtered > 1:
-            slope = min(STEEPNESS, (1 - share) / share)  # never more than all, so the mean stays `share`
+            slope = min(
+                STEEPNESS, (1 - share) / share
+            )  # never more than all, so the mean stays `share`
             share *= 1 + slope * (1 - Fraction(2 * at, filtered - 1))
         return min(tokens, max(1, rounded(share * tokens)))
 

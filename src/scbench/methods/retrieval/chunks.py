@@ -14,7 +14,13 @@ from scbench.errors import Mismatch
 from scbench.kv.pool import Hit, Pool
 from scbench.methods.contract import Retrieval
 
-BLANK_LINE, LINE, SENTENCE, CLAUSE, NOTHING = 4, 3, 2, 1, 0  # how good a border is after a token, best first
+BLANK_LINE, LINE, SENTENCE, CLAUSE, NOTHING = (
+    4,
+    3,
+    2,
+    1,
+    0,
+)  # how good a border is after a token, best first
 ENDS = ((SENTENCE, (".", "!", "?", "。", "！", "？")), (CLAUSE, (",", ";", "，", "；", "}", "]")))
 
 
@@ -64,7 +70,9 @@ class Chunked(Retrieval):
 
     def lookup(self, pool: Pool, ids: Sequence[int]) -> Hit | None:
         """A stored piece that begins with all of `ids`, or None: half a piece is of no use."""
-        hit = pool.lookup((*ids, 0))  # a pool leaves one token to compute, and a piece is wanted whole
+        hit = pool.lookup(
+            (*ids, 0)
+        )  # a pool leaves one token to compute, and a piece is wanted whole
         return hit if hit is not None and hit.tokens == len(ids) else None
 
 
@@ -74,7 +82,9 @@ def by_units(texts: Sequence[str], chunk_tokens: int) -> list[int]:
     As many pieces as `rounded_pieces` says; the best end is a blank line, then a line, a sentence, a clause.
     """
     found, reach = list[int](), chunk_tokens // 4
-    for at in range(chunk_tokens, chunk_tokens * rounded_pieces(len(texts), chunk_tokens), chunk_tokens):
+    for at in range(
+        chunk_tokens, chunk_tokens * rounded_pieces(len(texts), chunk_tokens), chunk_tokens
+    ):
         near = range(max(1, at - reach), min(len(texts) - 1, at + reach) + 1)
         found.append(min(near, key=lambda cut: (-_rank(texts, cut), abs(cut - at), cut)))
     return found
@@ -103,7 +113,9 @@ def rounded_pieces(tokens: int, chunk_tokens: int) -> int:
 def no_piece_stays(pieces: int, seed: int) -> list[int]:
     """A seeded order of the pieces in which the first, which has the template's head, stays first and no other keeps its place (Sattolo)."""
     if pieces < 3:
-        raise Mismatch(f"{pieces} pieces have no other order (the first always opens the request); at least 3 are needed")
+        raise Mismatch(
+            f"{pieces} pieces have no other order (the first always opens the request); at least 3 are needed"
+        )
     order, draw = list(range(pieces)), Random(f"order of {pieces} pieces, seed {seed}")
     for last in range(pieces - 1, 1, -1):
         other = draw.randrange(1, last)

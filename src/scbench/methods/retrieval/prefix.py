@@ -31,12 +31,17 @@ class PrefixReuse(Retrieval):
 
     name: ClassVar[str] = "prefix"
     category: ClassVar[str] = "KV retrieval"
-    paper: ClassVar[str] = "automatic prefix caching (PagedAttention, arXiv 2309.06180; RadixAttention, arXiv 2312.07104)"
+    paper: ClassVar[str] = (
+        "automatic prefix caching (PagedAttention, arXiv 2309.06180; RadixAttention, arXiv 2312.07104)"
+    )
     bytes_formula: ClassVar[str] = "2 H T D e per cached token"
     difference: ClassVar[str] = (
         "exact, and counted: hit tokens of memory and disk, and what they save, within one session or one folder"
     )
-    presets: ClassVar[dict[str, dict[str, object]]] = {"code": {"block_tokens": 16}, "lmcache": {"block_tokens": 256}}
+    presets: ClassVar[dict[str, dict[str, object]]] = {
+        "code": {"block_tokens": 16},
+        "lmcache": {"block_tokens": 256},
+    }
     pooled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -45,9 +50,15 @@ class PrefixReuse(Retrieval):
                 f"{self}: block_tokens is at least 1, capacity_mib and disk_mib at least 0 (0 means no limit; disk_mib=none: no disk)"
             )
         if self.folder and self.disk_mib is None:
-            raise Mismatch(f"{self} names a folder and no size; say disk_mib, the most it may hold in MiB (0: no limit)")
-        if stray := sorted(RESERVED & set(self.folder)) or [sign for sign in self.folder if not sign.isprintable()]:
-            raise Mismatch(f"{self.folder!r} holds {stray[0]!r}, which cannot stand in a method's spelling; name another folder")
+            raise Mismatch(
+                f"{self} names a folder and no size; say disk_mib, the most it may hold in MiB (0: no limit)"
+            )
+        if stray := sorted(RESERVED & set(self.folder)) or [
+            sign for sign in self.folder if not sign.isprintable()
+        ]:
+            raise Mismatch(
+                f"{self.folder!r} holds {stray[0]!r}, which cannot stand in a method's spelling; name another folder"
+            )
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if shape.recurrent_bytes:
@@ -56,7 +67,11 @@ class PrefixReuse(Retrieval):
             )
 
     def prefix_pool(self, made_by: str, device: str) -> PrefixPool:
-        disk = None if self.disk_mib is None else DiskTier(self.folder or None, self.disk_mib << 20 or None)
+        disk = (
+            None
+            if self.disk_mib is None
+            else DiskTier(self.folder or None, self.disk_mib << 20 or None)
+        )
         return PrefixPool(
             block_tokens=self.block_tokens,
             capacity_bytes=self.capacity_mib << 20 or None,

@@ -19,10 +19,14 @@ _NO_PROSE = re.compile(r">>>|::|:param|:return|@\w|->|=|<|>|\||\\|^\s*[-*]", re.
 _CALL = re.compile(r"[\w.]+\([^()]*\)")
 _ASIDE = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\})")
 _QUOTED = re.compile(r"``?[^`]+``?|(?<!\w)'[^']*'(?!\w)|(?<!\w)\"[^\"]*\"(?!\w)")
-_CODE = re.compile(r"(?<!\S)[-+*/%]?(?=\S*(?:_|[a-z0-9][A-Z]|\w\.\w|[`\"()\[\]{}#$&~^/*]))\S*?(?=[,.;:!?]*(?:\s|$))")
+_CODE = re.compile(
+    r"(?<!\S)[-+*/%]?(?=\S*(?:_|[a-z0-9][A-Z]|\w\.\w|[`\"()\[\]{}#$&~^/*]))\S*?(?=[,.;:!?]*(?:\s|$))"
+)
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _MASK = "the value"
-_DOUBLED = re.compile(r"\b(?:the|an?|this|its|any|each|every)\s+(the (?:value|function|argument))\b", re.IGNORECASE)
+_DOUBLED = re.compile(
+    r"\b(?:the|an?|this|its|any|each|every)\s+(the (?:value|function|argument))\b", re.IGNORECASE
+)
 _REPEATED = re.compile(r"\b(the value)(?:(?:,|\s+and|\s+or)?\s+the value)+\b")
 _IS_MASK = re.compile(r"(\bthe (?:value|function|argument)\b)")
 _ARTICLE = re.compile(r"\b([Aa]n?)(\s+)([A-Za-z]+)")
@@ -55,7 +59,9 @@ def retold(function: Function) -> str:
 
 def _masked(prose: str, name: str) -> str:
     """Without the function's own name and without code. A name that is a plain word stays here; such a function is no needle."""
-    text = _CALL.sub(lambda found: "the function" if found[0].split("(")[0] == name else _MASK, prose)
+    text = _CALL.sub(
+        lambda found: "the function" if found[0].split("(")[0] == name else _MASK, prose
+    )
     text = _ASIDE.sub("", text)
     text = _QUOTED.sub(_MASK, text)
     if "_" in name or not name.islower():
@@ -78,7 +84,10 @@ def _sentence(sentence: str) -> str:
 def _swapped(text: str) -> str:
     """With other content words; masks stay, and so do words in capitals, which are names of arguments or formats."""
     pieces = _IS_MASK.split(text)
-    return _ARTICLE.sub(_article, "".join(piece if i % 2 else _WORD.sub(_other, piece) for i, piece in enumerate(pieces)))
+    return _ARTICLE.sub(
+        _article,
+        "".join(piece if i % 2 else _WORD.sub(_other, piece) for i, piece in enumerate(pieces)),
+    )
 
 
 def _other(found: re.Match[str]) -> str:

@@ -64,7 +64,9 @@ def library(roots: tuple[str, ...] = ()) -> Library:
     files = [*_files(Path(sysconfig.get_paths()["stdlib"]))]
     for root in roots:
         if not Path(root).is_dir():
-            raise BadConfig(f"repoqa: roots holds {root!r}, which is no folder; name folders with .py files")
+            raise BadConfig(
+                f"repoqa: roots holds {root!r}, which is no folder; name folders with .py files"
+            )
         files += _files(Path(root))
     sha256 = _sha256_of([part for name, data in files for part in (name.encode(), data)])
     place = _cache_place(sha256)
@@ -86,7 +88,11 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     found: list[Path] = []
     for folder, inner, names in os.walk(root):
         inner[:] = sorted(set(inner) - SKIPPED_FOLDERS)
-        found += [Path(folder) / name for name in names if name.endswith(".py") and not name.startswith("test_")]
+        found += [
+            Path(folder) / name
+            for name in names
+            if name.endswith(".py") and not name.startswith("test_")
+        ]
     for path in sorted(found, key=lambda p: p.relative_to(root).as_posix()):
         with suppress(OSError):
             yield ".".join(path.relative_to(root).with_suffix("").parts), path.read_bytes()
@@ -102,16 +108,25 @@ def _harvest(files: Sequence[tuple[str, bytes]]) -> tuple[tuple[Function, ...], 
     askable = [i for i, function in enumerate(functions) if _can_be_asked(function)]
     rivals = likeness.rivals(functions, askable)
     rare = likeness.rare_words(functions, askable)
-    needles = tuple(Needle(i, rare[i], tuple(sorted(rivals[i]))) for i in askable if i not in rivals[i])
+    needles = tuple(
+        Needle(i, rare[i], tuple(sorted(rivals[i]))) for i in askable if i not in rivals[i]
+    )
     return functions, needles
 
 
 def _can_be_asked(function: Function) -> bool:
     """Public, undecorated, with a docstring that can be retold without the function's name."""
     name = function.name.lower()
-    if name.startswith("_") or function.has_decorator or any(mark in function.source for mark in ("```", "~~~")):
+    if (
+        name.startswith("_")
+        or function.has_decorator
+        or any(mark in function.source for mark in ("```", "~~~"))
+    ):
         return False
-    return bool(describe.retold(function)) and name not in describe.described(function, "lexical", ("", "")).lower()
+    return (
+        bool(describe.retold(function))
+        and name not in describe.described(function, "lexical", ("", "")).lower()
+    )
 
 
 # --- the kept copy ---------------------------------------------------------------------------------------------------------------------
@@ -127,7 +142,10 @@ def _sha256_of(parts: Sequence[bytes]) -> str:
 
 def _cache_place(sha256: str) -> Path | None:
     """Where the harvest of these files is kept; None where there is no home folder."""
-    rules = [Path(module.__file__ or "").read_bytes() for module in (describe, likeness, source, synonyms)] + [_own_text()]
+    rules = [
+        Path(module.__file__ or "").read_bytes()
+        for module in (describe, likeness, source, synonyms)
+    ] + [_own_text()]
     name = _sha256_of([platform.python_version().encode(), sha256.encode(), *rules])
     given = os.environ.get("XDG_CACHE_HOME", "")
     try:
@@ -151,13 +169,18 @@ def _read(place: Path) -> tuple[tuple[Function, ...], tuple[Needle, ...]] | None
     except (OSError, ValueError):
         return None
     functions = tuple(Function(**row) for row in raw["functions"])
-    return functions, tuple(Needle(index, tuple(rare), tuple(rivals)) for index, rare, rivals in raw["needles"])
+    return functions, tuple(
+        Needle(index, tuple(rare), tuple(rivals)) for index, rare, rivals in raw["needles"]
+    )
 
 
 def _write(place: Path, made: tuple[tuple[Function, ...], tuple[Needle, ...]]) -> None:
     """Whole or not at all; several processes may write at once. A folder that cannot be written to costs time, not the session."""
     functions, needles = made
-    raw = {"functions": [asdict(f) for f in functions], "needles": [[n.index, n.rare, n.rivals] for n in needles]}
+    raw = {
+        "functions": [asdict(f) for f in functions],
+        "needles": [[n.index, n.rare, n.rivals] for n in needles],
+    }
     body = json.dumps(raw, separators=(",", ":")).encode()
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)

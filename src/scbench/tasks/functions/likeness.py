@@ -21,7 +21,11 @@ _RARE_WORD = re.compile(r"[A-Za-z]{4,}")
 def rivals(functions: Sequence[Function], needles: Sequence[int]) -> dict[int, set[int]]:
     """For each needle the functions that must not stand beside it. A needle that is its own rival quotes its docstring and cannot be asked."""
     found: dict[int, set[int]] = {i: set() for i in needles}
-    for part in (_alike_in_source(functions, needles), _alike_in_words(functions, needles), _quoting(functions, needles)):
+    for part in (
+        _alike_in_source(functions, needles),
+        _alike_in_words(functions, needles),
+        _quoting(functions, needles),
+    ):
         for needle, other in part:
             found[needle].add(other)
     return found
@@ -38,7 +42,9 @@ class _Source:
         return cls(bleu.Grams(words), tuple(zip(*(words[i:] for i in range(4)), strict=False)))
 
 
-def _alike_in_source(functions: Sequence[Function], needles: Sequence[int]) -> Iterable[tuple[int, int]]:
+def _alike_in_source(
+    functions: Sequence[Function], needles: Sequence[int]
+) -> Iterable[tuple[int, int]]:
     """Pairs with BLEU of 0.6 or more in either direction.
 
     BLEU is at most the fourth root of the 4-gram precision, as no other factor exceeds 1; so such a pair shares at least 0.6 ** 4 of the
@@ -59,7 +65,10 @@ def _alike_in_source(functions: Sequence[Function], needles: Sequence[int]) -> I
         for other, hits in shared.items():
             if hits < least * len(own) and hits < least * len(sources[other].fours):
                 continue
-            if _may_be_alike(sources[needle], sources[other]) and _bleu(functions[needle], functions[other]) >= MOST_BLEU:
+            if (
+                _may_be_alike(sources[needle], sources[other])
+                and _bleu(functions[needle], functions[other]) >= MOST_BLEU
+            ):
                 yield needle, other
 
 
@@ -80,7 +89,9 @@ def _bleu(one: Function, other: Function) -> float:
     return max(bleu.similarity(one.source, other.source), bleu.similarity(other.source, one.source))
 
 
-def _alike_in_words(functions: Sequence[Function], needles: Sequence[int]) -> Iterable[tuple[int, int]]:
+def _alike_in_words(
+    functions: Sequence[Function], needles: Sequence[int]
+) -> Iterable[tuple[int, int]]:
     """Pairs whose descriptions, with or without the shape, share 0.6 of their words."""
     told = [i for i, function in enumerate(functions) if retold(function)]
     for hints in ("none", "structure"):
@@ -132,6 +143,9 @@ def rare_words(functions: Sequence[Function], needles: Sequence[int]) -> dict[in
     rare: dict[int, tuple[str, ...]] = {}
     for i in needles:
         name = functions[i].name.lower()
-        words = sorted((word for word in bags[i] if name not in word and word not in name), key=lambda w: (spread[w], w))
+        words = sorted(
+            (word for word in bags[i] if name not in word and word not in name),
+            key=lambda w: (spread[w], w),
+        )
         rare[i] = tuple(words[:2])
     return rare

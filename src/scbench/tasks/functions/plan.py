@@ -18,7 +18,9 @@ from scbench.tasks.functions.source import LINES, Function
 from scbench.types import Role, Span, Turn, Wanted
 
 _LINES, _COMPACT_LINES = (6, 40), (3, 8)
-_COMPACT_CHARS = 300  # so that two functions and what parts them fit 256 tokens of a sub-word tokenizer
+_COMPACT_CHARS = (
+    300  # so that two functions and what parts them fit 256 tokens of a sub-word tokenizer
+)
 _MOST_ANSWER_TOKENS = 1024
 
 
@@ -64,7 +66,13 @@ class Plan:
     def shelf(self) -> Shelf:
         """Its spans count the functions asked for."""
         asked = [self._asked_piece(k) for k in range(len(self.asked))]
-        return Shelf(asked, [self._head(self.library.functions[i]) + self.library.functions[i].source for i in self.others])
+        return Shelf(
+            asked,
+            [
+                self._head(self.library.functions[i]) + self.library.functions[i].source
+                for i in self.others
+            ],
+        )
 
     def _head(self, function: Function) -> str:
         return f"# module: {function.module}\n" if self.knobs.module_lines else ""
@@ -89,7 +97,14 @@ class Plan:
         return found
 
     def turn(
-        self, k: int, *, repo: str, candidates: Mapping[str, str], evidence: tuple[Span, ...], depth: float | None, count: Counter
+        self,
+        k: int,
+        *,
+        repo: str,
+        candidates: Mapping[str, str],
+        evidence: tuple[Span, ...],
+        depth: float | None,
+        count: Counter,
     ) -> Turn:
         function, needle = self.function(k), self.asked[k]
         description = described(function, self.knobs.hints, needle.rare)
@@ -105,7 +120,15 @@ class Plan:
             candidates=candidates,
         )
         limit = min(max(64, math.ceil(1.5 * count(gold)) + 32), _MOST_ANSWER_TOKENS)
-        return Turn(task="repoqa", ask=ask, gold=gold, wanted=wanted, max_new_tokens=limit, evidence=evidence, depth=depth)
+        return Turn(
+            task="repoqa",
+            ask=ask,
+            gold=gold,
+            wanted=wanted,
+            max_new_tokens=limit,
+            evidence=evidence,
+            depth=depth,
+        )
 
 
 def plan(task: str, draw: Draw, *, turns: int, knobs: FunctionKnobs, is_compact: bool) -> Plan:
@@ -120,7 +143,11 @@ def plan(task: str, draw: Draw, *, turns: int, knobs: FunctionKnobs, is_compact:
         name = books.functions[needle.index].name.lower()
         if len(asked) == turns:
             break
-        if name in names or needle.index in barred or any(one.index in needle.rivals for one in asked):
+        if (
+            name in names
+            or needle.index in barred
+            or any(one.index in needle.rivals for one in asked)
+        ):
             continue
         asked.append(needle)
         names.add(name)
@@ -142,12 +169,18 @@ def askable(books: Library, knobs: FunctionKnobs, *, is_compact: bool) -> list[N
     least, most = knobs.lines or (_COMPACT_LINES if is_compact else _LINES)
     chars = _COMPACT_CHARS if is_compact and knobs.lines is None else 1 << 30
     found = ((needle, books.functions[needle.index]) for needle in books.needles)
-    return [needle for needle, function in found if least <= function.lines <= most and len(function.source) <= chars]
+    return [
+        needle
+        for needle, function in found
+        if least <= function.lines <= most and len(function.source) <= chars
+    ]
 
 
 def most_tokens(turns: int, knobs: FunctionKnobs, count: Counter) -> int:
     """Tokens of the longest `turns` compact functions: whatever is asked for, it is not longer."""
     books = library_of(knobs)
     able = askable(books, knobs, is_compact=True)
-    counts = sorted((count(books.functions[needle.index].source + JOIN) for needle in able), reverse=True)
+    counts = sorted(
+        (count(books.functions[needle.index].source + JOIN) for needle in able), reverse=True
+    )
     return sum(counts[:turns])

@@ -50,7 +50,9 @@ class Shelf:
         return row
 
     def pieces(self, units: int) -> list[Piece]:
-        return [self.asked[-1 - i] if i < 0 else Piece(self.others[i], 0.0) for i in self.order(units)]
+        return [
+            self.asked[-1 - i] if i < 0 else Piece(self.others[i], 0.0) for i in self.order(units)
+        ]
 
     def _starts(self, chars: int) -> list[tuple[float, int]]:
         """(first character, k) of each asked piece in the order of the text: its centre at its depth, but not over another or an end.
@@ -149,7 +151,9 @@ def rendered(pieces: Sequence[Piece], *, join: str = JOIN) -> Rendered:
     return Rendered(join.join(piece.text for piece in pieces) + "\n", spans_of(starts))
 
 
-def solved(shelf: Shelf, render: Callable[..., Rendered], *, target: int, count: Counter, what: str) -> Fitted:
+def solved(
+    shelf: Shelf, render: Callable[..., Rendered], *, target: int, count: Counter, what: str
+) -> Fitted:
     """`render(units, padding)` at the wanted length (see solve_length).
 
     A few more units may leave the text as it is, where no function fits; a secant through two such lengths would reach for the whole
@@ -158,8 +162,17 @@ def solved(shelf: Shelf, render: Callable[..., Rendered], *, target: int, count:
     sample = JOIN.join(shelf.others[:_SAMPLE])
     likely = int(1.5 * target * len(sample) / max(count(sample), 1) / UNIT_CHARS) + 64
     try:
-        return solve_length(render, target=target, count=count, what=what, padded=render, max_units=min(likely, shelf.most_units))
+        return solve_length(
+            render,
+            target=target,
+            count=count,
+            what=what,
+            padded=render,
+            max_units=min(likely, shelf.most_units),
+        )
     except TooLarge:
         if likely >= shelf.most_units:
             raise
-        return solve_length(render, target=target, count=count, what=what, padded=render, max_units=shelf.most_units)
+        return solve_length(
+            render, target=target, count=count, what=what, padded=render, max_units=shelf.most_units
+        )

@@ -44,7 +44,9 @@ def functions_of(data: bytes, module: str) -> Iterator[Function]:
     """The functions at module level and in classes of one file; none of a file that cannot be decoded or parsed."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+        text = (
+            data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+        )
         tree = ast.parse(text)
     except (SyntaxError, UnicodeError, ValueError, LookupError, RecursionError, MemoryError):
         return

@@ -42,11 +42,17 @@ def _number(draw: Draw) -> str:
 
 
 def _date(draw: Draw) -> str:
-    return f"{draw.between(1, 29)} {draw.choice(words.MONTHS)} {draw.between(YEARS.start, YEARS.stop)}"
+    return (
+        f"{draw.between(1, 29)} {draw.choice(words.MONTHS)} {draw.between(YEARS.start, YEARS.stop)}"
+    )
 
 
 def _name(draw: Draw) -> str:
-    family = draw.choice(words.FAMILY_STARTS) + draw.choice(words.FAMILY_MIDDLES) + draw.choice(words.FAMILY_ENDS)
+    family = (
+        draw.choice(words.FAMILY_STARTS)
+        + draw.choice(words.FAMILY_MIDDLES)
+        + draw.choice(words.FAMILY_ENDS)
+    )
     return f"{draw.choice(words.GIVEN_NAMES)} {family}"
 
 
@@ -180,7 +186,11 @@ LEADS = _wordings("""
 def sentence(kind: int, wording: int, lead: int, value: str, thing: str) -> str:
     text = KINDS[kind].wordings[wording].format(v=value, t=thing)
     opening = LEADS[lead]
-    if lead and not opening.startswith(("On", "One", "Read", "What", "After")) and not text.startswith(value):
+    if (
+        lead
+        and not opening.startswith(("On", "One", "Read", "What", "After"))
+        and not text.startswith(value)
+    ):
         text = text[0].lower() + text[1:]
     return opening.format(text[0].upper() + text[1:] if not lead else text)
 

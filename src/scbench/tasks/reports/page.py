@@ -29,7 +29,9 @@ class Page:
 
     def __init__(self, plan: Plan, settled: Settled, draw: Draw) -> None:
         self.plan, self.settled, self._draw = plan, settled, draw
-        self._dealt = list(range(len(plan.reports)))  # filler sentence i belongs to the report dealt[i modulo reports]
+        self._dealt = list(
+            range(len(plan.reports))
+        )  # filler sentence i belongs to the report dealt[i modulo reports]
         draw.child("deal").shuffle(self._dealt)
         self._streams = draw.child("filler").children("unit")
         self._units = Units(self._sentence)
@@ -42,7 +44,9 @@ class Page:
         report = self._dealt[i % len(self._dealt)]
         thing, is_compact = self.plan.reports[report].thing, self.settled.is_compact
         if self.settled.repeat and stream.unit() < self.settled.repeat:
-            return prose.repeated(self._draw.child("repeat", str(report)), stream, thing, is_compact=is_compact)
+            return prose.repeated(
+                self._draw.child("repeat", str(report)), stream, thing, is_compact=is_compact
+            )
         return prose.filler(stream, thing, is_compact=is_compact)
 
     # --- spans ---------------------------------------------------------------------------------------------------------------------------
@@ -77,7 +81,12 @@ class Page:
                 parts.append(f" {piece.text}")
                 at += len(piece.text) + 1
             if entry.fact is not None:
-                starts.append((at + len(entry.before), Piece(entry.text, 0.0, self._marks[entry.report][entry.fact])))
+                starts.append(
+                    (
+                        at + len(entry.before),
+                        Piece(entry.text, 0.0, self._marks[entry.report][entry.fact]),
+                    )
+                )
             parts.append(entry.before + entry.text)
             at += len(entry.before) + len(entry.text)
         return Rendered("".join(parts) + "\n", spans_of(starts))
@@ -106,7 +115,9 @@ class Page:
                 if section_now >= 0:
                     before = f"\n\n{SECTIONS[section]}\n"
             section_now = section
-            yield _Entry(before, text, fact, number, may_precede=fact is None and was_filler and not opens)
+            yield _Entry(
+                before, text, fact, number, may_precede=fact is None and was_filler and not opens
+            )
             before, was_filler = " ", fact is None
 
 
@@ -117,7 +128,14 @@ def _in_order(report: Report, share: Sequence[str]) -> list[tuple[int, float, st
         (i * len(SECTIONS) // filler, float(i), text, None) for i, text in enumerate(share)
     ]
     for j, fact in enumerate(report.facts):
-        rows.append((int(fact.depth * len(SECTIONS)), int(fact.depth * (filler + 1)) - 0.5 + j / 100, fact.sentence, j))
+        rows.append(
+            (
+                int(fact.depth * len(SECTIONS)),
+                int(fact.depth * (filler + 1)) - 0.5 + j / 100,
+                fact.sentence,
+                j,
+            )
+        )
     return sorted(rows, key=lambda row: row[:2])
 
 

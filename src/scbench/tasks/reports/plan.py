@@ -31,9 +31,15 @@ class ReportKnobs:
 
     def settled(self, task: str, *, target: int, asked: int, is_compact: bool) -> Settled:
         """The knobs with nothing left open, for a session that asks for `asked` reports. Raises BadConfig."""
-        usual = _COMPACT_REPORTS if is_compact else max(_REPORTS_AT_LEAST, round(target / _TOKENS_A_REPORT))
+        usual = (
+            _COMPACT_REPORTS
+            if is_compact
+            else max(_REPORTS_AT_LEAST, round(target / _TOKENS_A_REPORT))
+        )
         facts = self.facts if self.facts is not None else (2 if is_compact else 5)
-        reports = self.reports if self.reports is not None else max(asked, min(usual, _MOST_REPORTS))
+        reports = (
+            self.reports if self.reports is not None else max(asked, min(usual, _MOST_REPORTS))
+        )
         within(task, "facts", facts, 1, _MOST_FACTS)
         within(task, "repeat", self.repeat, 0, 1)
         one_of(task, "headings", self.headings, (True, False, None))
@@ -41,7 +47,13 @@ class ReportKnobs:
             allowed = f"it must lie between {max(asked, 2)} (two, and one for each summary asked for) and {_MOST_REPORTS}"
             raise BadConfig(f"{task}: reports={reports!r} is not allowed; {allowed}")
         headings = self.headings if self.headings is not None else not is_compact
-        return Settled(facts=facts, reports=reports, headings=headings, repeat=self.repeat, is_compact=is_compact)
+        return Settled(
+            facts=facts,
+            reports=reports,
+            headings=headings,
+            repeat=self.repeat,
+            is_compact=is_compact,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +90,9 @@ def plan(task: str, draw: Draw, settled: Settled, *, asked: int) -> Plan:
     for attempt in range(_ROUNDS):
         reports = _reports(draw.child("plan", str(attempt)), settled)
         golds = [report.gold for report in reports]
-        worst = max((floor((golds[i],), tuple(golds[:i] + golds[i + 1 :])) for i in wanted), default=0.0)
+        worst = max(
+            (floor((golds[i],), tuple(golds[:i] + golds[i + 1 :])) for i in wanted), default=0.0
+        )
         if worst <= MOST_FLOOR:
             return Plan(reports=reports, asked=wanted)
     raise BadConfig(
@@ -97,12 +111,18 @@ def _reports(draw: Draw, settled: Settled) -> tuple[Report, ...]:
         depths = _depths(draw.child("depths", str(number)), settled.facts)
         told = _least_alike(wordings, depths, earlier)
         earlier.append(frozenset(told))
-        leads = [0] * len(told) if settled.is_compact else wordings.sample(range(len(LEADS)), len(told))
+        leads = (
+            [0] * len(told) if settled.is_compact else wordings.sample(range(len(LEADS)), len(told))
+        )
         facts = []
         for depth, lead, (kind, wording) in zip(depths, leads, told, strict=True):
             value = values.new(kind)
-            facts.append(Fact(kind, wording, value, sentence(kind, wording, lead, value, thing), depth))
-        reports.append(Report(title=f"The {mark} {thing.capitalize()}", thing=thing, facts=tuple(facts)))
+            facts.append(
+                Fact(kind, wording, value, sentence(kind, wording, lead, value, thing), depth)
+            )
+        reports.append(
+            Report(title=f"The {mark} {thing.capitalize()}", thing=thing, facts=tuple(facts))
+        )
     return tuple(reports)
 
 
@@ -110,7 +130,10 @@ def _titles(draw: Draw, reports: int) -> list[tuple[str, str]]:
     """Pairs of a mark and a thing, no pair twice; no thing twice while there are enough."""
     titles: list[tuple[str, str]] = []
     while len(titles) < reports:
-        things, marks = draw.sample(words.THINGS, len(words.THINGS)), draw.sample(words.TITLE_MARKS, len(words.THINGS))
+        things, marks = (
+            draw.sample(words.THINGS, len(words.THINGS)),
+            draw.sample(words.TITLE_MARKS, len(words.THINGS)),
+        )
         titles += [pair for pair in zip(marks, things, strict=True) if pair not in titles]
     return titles[:reports]
 
@@ -119,7 +142,9 @@ def _depths(draw: Draw, facts: int) -> list[float]:
     return sorted(strata(draw, facts))
 
 
-def _least_alike(draw: Draw, depths: Sequence[float], earlier: Sequence[frozenset[tuple[int, int]]]) -> list[tuple[int, int]]:
+def _least_alike(
+    draw: Draw, depths: Sequence[float], earlier: Sequence[frozenset[tuple[int, int]]]
+) -> list[tuple[int, int]]:
     """(kind, wording) for each fact, sharing as few as can be found with any one earlier report."""
     best: list[tuple[int, int]] = []
     fewest = len(depths) + 1

@@ -79,4 +79,10 @@ def pad(words_wanted: int, draw: Draw) -> str:
     if words_wanted < 1:
         return ""
     first = draw.below(len(words.GOODS))
-    return "Also " + " ".join(words.GOODS[(first + i) % len(words.GOODS)] for i in range(max(1, words_wanted - 2))) + "."
+    return (
+        "Also "
+        + " ".join(
+            words.GOODS[(first + i) % len(words.GOODS)] for i in range(max(1, words_wanted - 2))
+        )
+        + "."
+    )

@@ -34,7 +34,9 @@ FAMILY_STARTS = _list(
 )
 FAMILY_MIDDLES = _list("a e i o u ae io ea ou ia")
 FAMILY_ENDS = _list("beck croft dale fell garth holt ley mond ning rick stow thwaite")
-MONTHS = _list("January February March April May June July August September October November December")
+MONTHS = _list(
+    "January February March April May June July August September October November December"
+)
 
 PARTS = _list(
     "roof gate wall yard floor fence cellar door beam ladder gutter railing bench lamp path shed window drain stair hoist rope handle"
@@ -49,8 +51,14 @@ PEOPLE = _list(
 )
 TIMES = _list("morning evening afternoon winter summer autumn spring night dawn dusk harvest thaw")
 WEATHER = _list("rain wind frost fog sunshine snow drizzle hail mist thunder")
-ACTS = _list("swept mended painted measured oiled scrubbed emptied moved covered inspected washed stacked trimmed aired raked")
+ACTS = _list(
+    "swept mended painted measured oiled scrubbed emptied moved covered inspected washed stacked trimmed aired raked"
+)
 PLACES = _list("market hill river field chapel wharf meadow village station valley forest square")
-GOODS = _list("tar flax oak clay wax lime straw nails tallow canvas brass wool hemp sand cork felt soap chalk tin leather")
+GOODS = _list(
+    "tar flax oak clay wax lime straw nails tallow canvas brass wool hemp sand cork felt soap chalk tin leather"
+)
 COLOURS = _list("red blue green yellow purple orange pink brown grey white black golden")
-ANIMALS = _list("fox otter heron badger rabbit falcon turtle beaver lizard donkey spider salmon pigeon hedgehog squirrel walrus")
+ANIMALS = _list(
+    "fox otter heron badger rabbit falcon turtle beaver lizard donkey spider salmon pigeon hedgehog squirrel walrus"
+)

@@ -56,7 +56,9 @@ def _is_plain(day: date) -> bool:
 @dataclass(frozen=True, slots=True)
 class Dates:
     small: bool
-    labels: tuple[str, ...] = ()  # made-up names of STEPS, where the options are to be learnt from the shots
+    labels: tuple[
+        str, ...
+    ] = ()  # made-up names of STEPS, where the options are to be learnt from the shots
     name: str = "date"
     options: int = OPTIONS
 
@@ -82,10 +84,14 @@ class Dates:
         if self.small:
             question = f"Today is {written(day)}. {ask}"
         else:
-            stated = (written(day), f"{_MONTHS[day.month - 1]} {day.day}, {day.year}")[draw.below(2)]
+            stated = (written(day), f"{_MONTHS[day.month - 1]} {day.day}, {day.year}")[
+                draw.below(2)
+            ]
             question = f"{draw.choice(_ANCHORS).format(stated)} {ask} Give it as MM/DD/YYYY."
         near = _near_misses(draw, gold, wrong_way)
-        return Shot(question, placed(draw, written(gold), [written(other) for other in near], right), right)
+        return Shot(
+            question, placed(draw, written(gold), [written(other) for other in near], right), right
+        )
 
     def _named(self, draw: Draw, right: int, kind: int) -> Shot:
         while not _is_plain(moved(day := self._anchor(draw), *STEPS[kind])):

@@ -26,7 +26,12 @@ class Shot:
     @property
     def ask(self) -> str:
         """Up to "Answer:", which a turn leaves open."""
-        listed = "".join([f"({letter}) {text}\n" for letter, text in zip(ascii_uppercase, self.options, strict=False)])
+        listed = "".join(
+            [
+                f"({letter}) {text}\n"
+                for letter, text in zip(ascii_uppercase, self.options, strict=False)
+            ]
+        )
         return f"Question: {self.question}\nOptions:\n{listed}Answer:"
 
 
@@ -69,6 +74,12 @@ def invented(draw: Draw, names: int) -> list[str]:
     """Different made-up words of two syllables, none inside another (all have five letters)."""
     found: dict[str, None] = {}
     while len(found) < names:
-        text = draw.choice(_ONSETS) + draw.choice(_VOWELS) + draw.choice(_ONSETS) + draw.choice(_VOWELS) + draw.choice(_CODAS)
+        text = (
+            draw.choice(_ONSETS)
+            + draw.choice(_VOWELS)
+            + draw.choice(_ONSETS)
+            + draw.choice(_VOWELS)
+            + draw.choice(_CODAS)
+        )
         found[text] = None
     return list(found)

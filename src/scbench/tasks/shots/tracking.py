@@ -83,7 +83,12 @@ THINGS = [
     "ring",
 ]
 _HAVE = ("has the {}", "holds the {}", "was given the {}", "came with the {}")
-_SWAPS = ("{} and {} swap", "{} and {} trade things", "{} and {} change what they hold", "{} and {} exchange things")
+_SWAPS = (
+    "{} and {} swap",
+    "{} and {} trade things",
+    "{} and {} change what they hold",
+    "{} and {} exchange things",
+)
 _LINKS = ("Then", "After that", "Next", "A little later")
 
 
@@ -92,7 +97,9 @@ class Tracking:
     small: bool
     options: int  # people, and things
     swaps: int | None  # None: as many as people to twice as many (small: to one more)
-    labels: tuple[str, ...] = ()  # made-up option names of `things`, where they are to be learnt from the shots
+    labels: tuple[
+        str, ...
+    ] = ()  # made-up option names of `things`, where they are to be learnt from the shots
     things: tuple[str, ...] = ()  # with labels: the same in all shots
     name: str = "tracking"
 
@@ -105,14 +112,22 @@ class Tracking:
         things = list(self.things) if self.labels else self._things(draw)
         draw.shuffle(things)
         holds = list(range(self.options))  # person -> index of the thing
-        swaps = self.swaps if self.swaps is not None else self.options + draw.below(2 if self.small else self.options + 1)
+        swaps = (
+            self.swaps
+            if self.swaps is not None
+            else self.options + draw.below(2 if self.small else self.options + 1)
+        )
         pairs = [draw.sample(range(self.options), 2) for _ in range(swaps)]
         for a, b in pairs:
             holds[a], holds[b] = holds[b], holds[a]
         wanted = things.index(self.things[kind]) if self.labels else draw.below(self.options)
         person = people[holds.index(wanted)]
         question = f"{self._told(draw, people, things, pairs)} At the end, what does {person} have?"
-        said = dict(zip(self.things, self.labels, strict=True)) if self.labels else {thing: thing for thing in things}
+        said = (
+            dict(zip(self.things, self.labels, strict=True))
+            if self.labels
+            else {thing: thing for thing in things}
+        )
         others = [said[thing] for i, thing in enumerate(things) if i != wanted]
         return Shot(question, placed(draw, said[things[wanted]], others, right), right, kind)
 
@@ -120,9 +135,13 @@ class Tracking:
         things = draw.sample(THINGS, self.options)
         return things if self.small else [f"{draw.choice(COLOURS)} {thing}" for thing in things]
 
-    def _told(self, draw: Draw, people: list[str], things: list[str], pairs: list[list[int]]) -> str:
+    def _told(
+        self, draw: Draw, people: list[str], things: list[str], pairs: list[list[int]]
+    ) -> str:
         if self.small:
-            start = ", ".join([f"{who} has the {what}" for who, what in zip(people, things, strict=True)])
+            start = ", ".join(
+                [f"{who} has the {what}" for who, what in zip(people, things, strict=True)]
+            )
             return f"{start}. " + " ".join([f"{people[a]} and {people[b]} swap." for a, b in pairs])
         have, parts = draw.choice(_HAVE), []
         for i, (who, what) in enumerate(zip(people, things, strict=True)):

@@ -122,13 +122,24 @@ class _Pair:
 @dataclass(frozen=True, slots=True)
 class Translation:
     small: bool
-    labels: tuple[str, ...] = ()  # made-up names of TYPES, where they are to be learnt from the shots
+    labels: tuple[
+        str, ...
+    ] = ()  # made-up names of TYPES, where they are to be learnt from the shots
     name: str = "translation"
     options: int = len(TYPES)
     kinds: int = len(TYPES)
 
     def shot(self, draw: Draw, *, right: int, kind: int) -> Shot:
-        tables = (NAMES, CITIES, NUMBERS, ADJECTIVES, NOUNS, VERBS, DAYS, ADVERBS if self.small else CLAUSES)
+        tables = (
+            NAMES,
+            CITIES,
+            NUMBERS,
+            ADJECTIVES,
+            NOUNS,
+            VERBS,
+            DAYS,
+            ADVERBS if self.small else CLAUSES,
+        )
         german = _Pair(*[draw.below(len(table)) for table in tables])
         english, verb, is_dropped = self._altered(draw, german, kind)
         question = self._question(draw, german, english, verb, is_dropped)
@@ -139,7 +150,14 @@ class Translation:
     def _altered(self, draw: Draw, german: _Pair, kind: int) -> tuple[_Pair, str, bool]:
         """The English side's slots, its verb phrase, and whether its last phrase is left out."""
         english = _Pair(
-            german.name, german.city, german.number, german.adjective, german.noun, german.verb, german.day, german.extra
+            german.name,
+            german.city,
+            german.number,
+            german.adjective,
+            german.noun,
+            german.verb,
+            german.day,
+            german.extra,
         )
         verb, what = VERBS[german.verb][1], TYPES[kind]
 
@@ -173,7 +191,12 @@ class Translation:
             return f'"{said}" became "{became}" Error?'
         form = draw.below(len(_GERMAN))
         said = _GERMAN[form].format(
-            NAMES[de.name], CITIES[de.city][0], *things_de, VERBS[de.verb][0], DAYS[de.day][0], CLAUSES[de.extra][0]
+            NAMES[de.name],
+            CITIES[de.city][0],
+            *things_de,
+            VERBS[de.verb][0],
+            DAYS[de.day][0],
+            CLAUSES[de.extra][0],
         )
         clause = "" if is_dropped else f" {CLAUSES[en.extra][1]}"
         became = _ENGLISH[draw.below(len(_ENGLISH))].format(

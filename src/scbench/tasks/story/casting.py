@@ -39,7 +39,15 @@ class Scene:
 def needs(kind: str, hops: int, mentions: int) -> tuple[int, int]:
     """People and objects a turn of this kind keeps for itself."""
     kin = hops + 1 + min(2, mentions)
-    people = {"place-last": 1, "who-gave": 2, "where-before": 1, "kin": kin, "trade-of-finder": 1, "when": 1, "count": 1}
+    people = {
+        "place-last": 1,
+        "who-gave": 2,
+        "where-before": 1,
+        "kin": kin,
+        "trade-of-finder": 1,
+        "when": 1,
+        "count": 1,
+    }
     return people[kind], int(kind in ("place-last", "who-gave", "trade-of-finder"))
 
 
@@ -47,9 +55,23 @@ class Caster:
     """Casts one turn: `person` and `thing` are the first ids that are its own."""
 
     def __init__(
-        self, draw: Draw, world: World, *, person: int, thing: int, mentions: int, hops: int, moves: tuple[int, int]
+        self,
+        draw: Draw,
+        world: World,
+        *,
+        person: int,
+        thing: int,
+        mentions: int,
+        hops: int,
+        moves: tuple[int, int],
     ) -> None:
-        self.draw, self.world, self.mentions, self.hops, self.moves = draw, world, mentions, hops, moves
+        self.draw, self.world, self.mentions, self.hops, self.moves = (
+            draw,
+            world,
+            mentions,
+            hops,
+            moves,
+        )
         self.person, self.thing = person, thing
         self._people_used: dict[int, None] = {}
         self._places_used: dict[int, None] = {}
@@ -79,7 +101,9 @@ class Caster:
         """A place, a new one each time while there are any, and never one of `avoid`."""
         return self._fresh(0, self.world.places, self._places_used, avoid)
 
-    def _fresh(self, low: int, high: int, used: dict[int, None], avoid: tuple[int, ...] = ()) -> int:
+    def _fresh(
+        self, low: int, high: int, used: dict[int, None], avoid: tuple[int, ...] = ()
+    ) -> int:
         if high - low <= len(used.keys() | set(avoid)):
             last = next(reversed(used), None)
             used.clear()
@@ -95,7 +119,9 @@ class Caster:
         """`mentions` near misses, of different makers while there are any."""
         order = list(misses)
         self.draw.shuffle(order)
-        return tuple(Part(order[i % len(order)](), Role.DISTRACTOR, when) for i in range(self.mentions))
+        return tuple(
+            Part(order[i % len(order)](), Role.DISTRACTOR, when) for i in range(self.mentions)
+        )
 
     # the seven kinds
 
@@ -105,7 +131,14 @@ class Caster:
         final = self.place()
         earlier = [Event("finds", a=a, o=o, p=self.place(final))]
         for _ in range(moves - 2):
-            earlier.append(Event(self.draw.choice(("puts", "mends", "sells", "buys")), a=self.other(), o=o, p=self.place(final)))
+            earlier.append(
+                Event(
+                    self.draw.choice(("puts", "mends", "sells", "buys")),
+                    a=self.other(),
+                    o=o,
+                    p=self.place(final),
+                )
+            )
         last = Event("puts", a=a, o=o, p=final)
         if self.draw.below(2):
             last = Event("gives", a=a, b=self.other(), o=o, p=final)
@@ -114,7 +147,11 @@ class Caster:
             lambda: Event("puts", a=a, o=self.other_object(), p=self.place(final)),
             lambda: Event("meets", a=a, b=self.other(), p=self.place(final)),
         )
-        parts = (*(Part(event, Role.DISTRACTOR, "before") for event in earlier), Part(last, Role.SUPPORT, "answer", "p"), *near)
+        parts = (
+            *(Part(event, Role.DISTRACTOR, "before") for event in earlier),
+            Part(last, Role.SUPPORT, "answer", "p"),
+            *near,
+        )
         return Scene(Asked(kind="place-last", answer=final, o=o), parts)
 
     def who_gave(self) -> Scene:
@@ -158,7 +195,9 @@ class Caster:
         ]
         support = [Part(event, Role.SUPPORT) for event in chain]
         support[-1] = replace(support[-1], when="answer", answer="a")
-        return Scene(Asked(kind="kin", answer=line[-1], a=line[0], hops=self.hops), (*support, *near))
+        return Scene(
+            Asked(kind="kin", answer=line[-1], a=line[0], hops=self.hops), (*support, *near)
+        )
 
     def trade_of_finder(self) -> Scene:
         a, o, trade = self.person, self.thing, self.draw.below(len(terms.TRADES))
@@ -185,12 +224,17 @@ class Caster:
         a, craft = self.person, self.draw.below(len(terms.CRAFTS))
         near = self.near(
             lambda: Event("learns", a=self.other(), x=craft),
-            lambda: Event("learns", a=a, x=(craft + 1 + self.draw.below(len(terms.CRAFTS) - 1)) % len(terms.CRAFTS)),
+            lambda: Event(
+                "learns",
+                a=a,
+                x=(craft + 1 + self.draw.below(len(terms.CRAFTS) - 1)) % len(terms.CRAFTS),
+            ),
             lambda: Event("meets", a=a, b=self.other(), p=self.place()),
         )
         # The day is not known before depths are; the plan fills it in.
         return Scene(
-            Asked(kind="when", answer=0, a=a, x=craft), (Part(Event("learns", a=a, x=craft), Role.SUPPORT, "answer", "d"), *near)
+            Asked(kind="when", answer=0, a=a, x=craft),
+            (Part(Event("learns", a=a, x=craft), Role.SUPPORT, "answer", "d"), *near),
         )
 
     def count(self) -> Scene:

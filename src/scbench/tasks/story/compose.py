@@ -51,7 +51,10 @@ class Composer:
         slots = self._slots(units)
         pieces, starts, at = [self.filler.title], list[int](), len(self.filler.title)
         done, day = 0, self.plan.first_day
-        ends = [*((slot, place.day) for slot, place in zip(slots, self.plan.placed, strict=True)), (units, self.plan.last_day)]
+        ends = [
+            *((slot, place.day) for slot, place in zip(slots, self.plan.placed, strict=True)),
+            (units, self.plan.last_day),
+        ]
         for k, (slot, next_day) in enumerate(ends):
             for text in self._run(done, slot, day, next_day):
                 text = text if at > len(self.filler.title) else text.lstrip()
@@ -95,7 +98,11 @@ class Composer:
         steps, unit = stop - first + 1, first
         while unit < stop:
             now = day + (unit - first + 1) * (next_day - day) // steps
-            until = min(stop, first + _ceil((now + 1 - day) * steps, next_day - day) - 1) if next_day > day else stop
+            until = (
+                min(stop, first + _ceil((now + 1 - day) * steps, next_day - day) - 1)
+                if next_day > day
+                else stop
+            )
             pieces.append(str(now).join(["", *filler.middles[unit + 1 : until], ""]))
             pieces.append(filler.middles[until] if until < stop else filler.tails[until - 1])
             unit = until
@@ -122,14 +129,19 @@ class Composer:
         for place, line, start in zip(self.plan.placed, self.lines, story.starts, strict=True):
             spans[place.turn].append(Span(start, start + len(line.text), place.role))
             if line.answer:
-                spans[place.turn].append(Span(start + line.answer[0], start + line.answer[1], Role.ANSWER))
+                spans[place.turn].append(
+                    Span(start + line.answer[0], start + line.answer[1], Role.ANSWER)
+                )
         return tuple(tuple(sorted(row, key=lambda span: (span.start, -span.stop))) for row in spans)
 
 
 def around(story: Story, k: int, filler: Filler, sentences: int) -> Sequence[Event]:
     """Filler events within so many units of placed statement k, nearest first (their days are not filled in)."""
     slot = story.slots[k]
-    units = sorted(range(max(0, slot - sentences), min(story.units, slot + sentences)), key=lambda unit: abs(unit - slot))
+    units = sorted(
+        range(max(0, slot - sentences), min(story.units, slot + sentences)),
+        key=lambda unit: abs(unit - slot),
+    )
     return [event for unit in units for event in filler.logs[unit]]
 
 

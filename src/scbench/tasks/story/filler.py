@@ -18,7 +18,17 @@ CHAPTER_UNITS = 40
 PARAGRAPH_UNITS = 8
 
 # Of 100 units: how many are of each kind of dated event.
-MIX = {"goes": 22, "puts": 14, "gives": 13, "meets": 13, "finds": 11, "mends": 8, "buys": 7, "sells": 7, "learns": 5}
+MIX = {
+    "goes": 22,
+    "puts": 14,
+    "gives": 13,
+    "meets": 13,
+    "finds": 11,
+    "mends": 8,
+    "buys": 7,
+    "sells": 7,
+    "learns": 5,
+}
 DEALT = tuple(kind for kind, share in MIX.items() for _ in range(share))
 EXTRA = 32  # of so many units: 3 carry a fact, 5 scenery
 FACTS = ("trade", "town", "born", "mother")
@@ -27,7 +37,9 @@ FACTS = ("trade", "town", "born", "mother")
 class Filler:
     """Grows on demand. `logs[i]` holds the events of unit i (day 0: the story's length decides it); `ends[i]` the weight of the first i units."""
 
-    def __init__(self, world: World, language: Language, words: Words, *, templates: int, compact: bool) -> None:
+    def __init__(
+        self, world: World, language: Language, words: Words, *, templates: int, compact: bool
+    ) -> None:
         self.world, self.language, self.words = world, language, words
         self.templates, self.compact = templates, compact
         self.heads: list[str] = []
@@ -107,10 +119,19 @@ class Filler:
             mother = world.mother_of[a]
             return Event(kind, 0, mother, a), {"a": words.people[mother], "b": words.people[a]}
         if kind == "born":
-            return Event(kind, a=a, x=world.year_of[a]), {"a": words.people[a], "x": str(world.year_of[a])}
+            return Event(kind, a=a, x=world.year_of[a]), {
+                "a": words.people[a],
+                "x": str(world.year_of[a]),
+            }
         if kind == "town":
-            return Event(kind, a=a, x=world.town_of[a]), {"a": words.people[a], "x": words.towns[world.town_of[a]]}
-        return Event("trade", a=a, x=world.trade_of[a]), {"a": words.people[a], "x": words.trades[world.trade_of[a]]}
+            return Event(kind, a=a, x=world.town_of[a]), {
+                "a": words.people[a],
+                "x": words.towns[world.town_of[a]],
+            }
+        return Event("trade", a=a, x=world.trade_of[a]), {
+            "a": words.people[a],
+            "x": words.trades[world.trade_of[a]],
+        }
 
 
 assert sum(MIX.values()) == 100

@@ -25,12 +25,18 @@ class StoryKnobs:
         None  # 6, one per 40 sentences; more where the turns need more. A third of it is the number of places and objects
     )
     templates: int | None = None  # wordings per kind of event, the shortest first: 2, 6
-    days: int | None = None  # the story lasts so long: 60, 360; longer where statements would share a day
+    days: int | None = (
+        None  # the story lasts so long: 60, 360; longer where statements would share a day
+    )
 
 
 def check(task: str, knobs: StoryKnobs) -> None:
     """Raises BadConfig naming the knob."""
-    if isinstance(knobs.kinds, str) or not knobs.kinds or (strays := [kind for kind in knobs.kinds if kind not in KINDS]):
+    if (
+        isinstance(knobs.kinds, str)
+        or not knobs.kinds
+        or (strays := [kind for kind in knobs.kinds if kind not in KINDS])
+    ):
         raise BadConfig(
             f"{task}: kinds={knobs.kinds!r} is not allowed; give at least one of {', '.join(KINDS)}, as a tuple or list"
         )

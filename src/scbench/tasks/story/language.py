@@ -62,9 +62,14 @@ class Language:
     @cached_property
     def halves(self) -> dict[str, tuple[tuple[str, str], ...]]:
         """Kind -> templates as `%`-formats before and after the day; a fact is all in the second."""
-        return {kind: tuple(_halves(text, kind in DATED) for text in texts) for kind, texts in self.templates.items()}
+        return {
+            kind: tuple(_halves(text, kind in DATED) for text in texts)
+            for kind, texts in self.templates.items()
+        }
 
-    def say(self, event: Event, template: int, words: Words) -> tuple[str, dict[str, tuple[int, int]]]:
+    def say(
+        self, event: Event, template: int, words: Words
+    ) -> tuple[str, dict[str, tuple[int, int]]]:
         """The sentence, and slot letter -> its half-open range of characters (the last one where a word is said twice)."""
         said, text, where, at = words.of(event), "", dict[str, tuple[int, int]](), 0
         source = self.templates[event.kind][template]

@@ -15,7 +15,28 @@ from scbench.tasks.story.english import ENGLISH
 
 ONE_WORD_MAX = 400  # above so many people a second name tells them apart
 
-ONSETS = ("b", "br", "d", "dr", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "tr", "v", "z", "th")
+ONSETS = (
+    "b",
+    "br",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "tr",
+    "v",
+    "z",
+    "th",
+)
 VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "ie")
 CODAS = ("", "", "", "", "n", "l", "r", "s", "th", "nd", "m")
 COMMON = frozenset({
@@ -23,12 +44,8 @@ COMMON = frozenset({
     "father", "mother", "brother", "sister", "river", "wolves", "german", "roman", "person", "demon", "drank", "moral", "total", "vital", "rival",
 })  # fmt: skip
 
-SURNAMES = (
-    "王李张陈周吴郑孙赵冯蒋沈韩杨朱秦许吕施孔曹魏姜邹苏潘葛范彭鲁韦苗俞任袁唐薛贺汤滕殷毕郝邵傅卞齐康伍余顾孟萧尹姚湛汪祁毛狄"
-)
-GIVEN = (
-    "婷娜伟丽磊军洋勇艳杰娟涛霞桂婉玲琳瑶萍倩颖雯妍蓉薇佳嘉欣怡悦琪琦宁宏俊浩轩博睿哲翰鹏凯旭晨彬斌栋淑惠珍贞莉聪慧敏娇媛岚芸菲蕾"
-)
+SURNAMES = "王李张陈周吴郑孙赵冯蒋沈韩杨朱秦许吕施孔曹魏姜邹苏潘葛范彭鲁韦苗俞任袁唐薛贺汤滕殷毕郝邵傅卞齐康伍余顾孟萧尹姚湛汪祁毛狄"
+GIVEN = "婷娜伟丽磊军洋勇艳杰娟涛霞桂婉玲琳瑶萍倩颖雯妍蓉薇佳嘉欣怡悦琪琦宁宏俊浩轩博睿哲翰鹏凯旭晨彬斌栋淑惠珍贞莉聪慧敏娇媛岚芸菲蕾"
 
 
 @cache
@@ -40,7 +57,15 @@ def taken_words() -> frozenset[str]:
         *ENGLISH.chapters,
         *ENGLISH.questions.values(),
     ]
-    tables = (terms.MATERIALS, terms.THINGS, terms.PLACE_QUALITIES, terms.PLACE_KINDS, terms.TRADES, terms.CRAFTS, terms.TOWNS)
+    tables = (
+        terms.MATERIALS,
+        terms.THINGS,
+        terms.PLACE_QUALITIES,
+        terms.PLACE_KINDS,
+        terms.TRADES,
+        terms.CRAFTS,
+        terms.TOWNS,
+    )
     texts += [english for table in tables for english, _ in table]
     return frozenset(re.findall(r"[a-z]+", " ".join(texts).casefold())) | COMMON
 
@@ -57,7 +82,12 @@ class WordMaker:
         made: list[str] = []
         while len(made) < count:
             word = self._syllables()
-            if 4 <= len(word) <= 9 and word not in taken_words() and word not in self._joined and not self._holds_another(word):
+            if (
+                4 <= len(word) <= 9
+                and word not in taken_words()
+                and word not in self._joined
+                and not self._holds_another(word)
+            ):
                 self._made.add(word)
                 self._joined += word + " "
                 made.append(word.capitalize())
@@ -65,11 +95,15 @@ class WordMaker:
 
     def _syllables(self) -> str:
         draw = self._draw
-        text = "".join(draw.choice(ONSETS) + draw.choice(VOWELS) for _ in range(2 + (draw.below(4) == 0)))
+        text = "".join(
+            draw.choice(ONSETS) + draw.choice(VOWELS) for _ in range(2 + (draw.below(4) == 0))
+        )
         return text + draw.choice(CODAS)
 
     def _holds_another(self, word: str) -> bool:
-        return any(word[i:j] in self._made for i in range(len(word)) for j in range(i + 4, len(word) + 1))
+        return any(
+            word[i:j] in self._made for i in range(len(word)) for j in range(i + 4, len(word) + 1)
+        )
 
 
 def english_names(draw: Draw, people: int) -> list[str]:

@@ -62,15 +62,31 @@ def _candidates(composer: Composer, story: Story, turn: int) -> Iterator[int]:
         draw.shuffle(numbers)
         yield from (number for number in numbers if number != asked.answer)
         return
-    own = [entity for place in plan.placed if place.turn == turn for entity in entities(place.event, kind)]
+    own = [
+        entity
+        for place in plan.placed
+        if place.turn == turn
+        for entity in entities(place.event, kind)
+    ]
     draw.shuffle(own)
     yield from (entity for entity in own if entity != asked.answer)
     at = next((k for k, place in enumerate(plan.placed) if place.turn == turn and place.answer), 0)
     by_distance = sorted(range(len(plan.placed)), key=lambda k: abs(k - at))
     near: Iterator[int] = iter(())
     told: Iterator[int] = iter(())
-    if kind != "day":  # the days of filler are those between the statements' days, and not known to it
-        near = (entity for event in around(story, at, filler, NEAR_UNITS) for entity in entities(event, kind))
-        told = (entity for unit in range(story.units) for event in filler.logs[unit] for entity in entities(event, kind))
+    if (
+        kind != "day"
+    ):  # the days of filler are those between the statements' days, and not known to it
+        near = (
+            entity
+            for event in around(story, at, filler, NEAR_UNITS)
+            for entity in entities(event, kind)
+        )
+        told = (
+            entity
+            for unit in range(story.units)
+            for event in filler.logs[unit]
+            for entity in entities(event, kind)
+        )
     others = (entity for k in by_distance for entity in entities(plan.placed[k].event, kind))
     yield from (entity for entity in chain(near, others, told) if entity != asked.answer)

@@ -76,7 +76,15 @@ def make_plan(seed: str, shape: Shape) -> Plan:
     person = thing = 0
     for turn, kind in enumerate(kinds):
         draw = Draw(seed, "plan", str(turn))
-        caster = Caster(draw, world, person=person, thing=thing, mentions=shape.mentions, hops=shape.hops, moves=shape.moves)
+        caster = Caster(
+            draw,
+            world,
+            person=person,
+            thing=thing,
+            mentions=shape.mentions,
+            hops=shape.hops,
+            moves=shape.moves,
+        )
         casted.append(caster.cast(kind))
         person, thing = person + own[turn][0], thing + own[turn][1]
     if shape.options:
@@ -116,8 +124,16 @@ def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Scene]) -> P
     asked = tuple(_with_day(role.asked, turn, placed) for turn, role in enumerate(casted))
     log = [place.event for place in placed]
     for one in asked:
-        assert answers(one, log) == {one.answer}, f"seed {seed}: {one} has the answers {answers(one, log)}"
-    return Plan(world=world, asked=asked, placed=tuple(placed), first_day=first_day, last_day=max(day, first_day + days - 1))
+        assert answers(one, log) == {one.answer}, (
+            f"seed {seed}: {one} has the answers {answers(one, log)}"
+        )
+    return Plan(
+        world=world,
+        asked=asked,
+        placed=tuple(placed),
+        first_day=first_day,
+        last_day=max(day, first_day + days - 1),
+    )
 
 
 def _with_day(asked: Asked, turn: int, placed: Sequence[Placed]) -> Asked:
@@ -171,8 +187,22 @@ def entities(event: Event, answer_type: str) -> tuple[int, ...]:
 def _with_options(role: Scene, turn: int, seed: str, world: World, shape: Shape) -> Scene:
     """Add near misses until the turn's own statements show enough entities for its options (days differ by themselves)."""
     kind, extra = role.asked.answer_type, list[Part]()
-    caster = Caster(Draw(seed, "plan", str(turn), "options"), world, person=0, thing=0, mentions=0, hops=0, moves=(2, 2))
-    named = {role.asked.b, role.asked.a} if kind == "person" else {role.asked.p} if kind == "place" else set[int]()
+    caster = Caster(
+        Draw(seed, "plan", str(turn), "options"),
+        world,
+        person=0,
+        thing=0,
+        mentions=0,
+        hops=0,
+        moves=(2, 2),
+    )
+    named = (
+        {role.asked.b, role.asked.a}
+        if kind == "person"
+        else {role.asked.p}
+        if kind == "place"
+        else set[int]()
+    )
     shown = {entity for part in role.parts for entity in entities(part.event, kind)} - named
     while kind in ("person", "place", "trade") and len(shown) < shape.options:
         event = (
@@ -184,5 +214,8 @@ def _with_options(role: Scene, turn: int, seed: str, world: World, shape: Shape)
         shown |= set(entities(event, kind)) - named
     if kind == "day":
         dated = sum(part.event.kind in DATED for part in role.parts)
-        extra += [Part(Event("goes", a=caster.other(), p=caster.place()), Role.DISTRACTOR) for _ in range(shape.options - dated)]
+        extra += [
+            Part(Event("goes", a=caster.other(), p=caster.place()), Role.DISTRACTOR)
+            for _ in range(shape.options - dated)
+        ]
     return Scene(role.asked, (*role.parts, *extra))

@@ -14,18 +14,26 @@ def texts(item: Mapping[str, object], field: str, *, task: str) -> tuple[str, ..
     """A field that is one text or a list of them. Raises BadRow for anything else, or for none."""
     value = item.get(field)
     found = [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
-    if not isinstance(found, list | tuple) or not found or not all(isinstance(text, str | int) for text in found):
+    if (
+        not isinstance(found, list | tuple)
+        or not found
+        or not all(isinstance(text, str | int) for text in found)
+    ):
         raise BadRow(
             f"{task}: a turn's {field!r} is {value!r}; it must be a text or a list of texts. Is this file the config scbench_{task}?"
         )
     return tuple(str(text) for text in found)
 
 
-def read_named(row: Mapping[str, object], item: Mapping[str, object], *, task: str, is_chinese: bool) -> Turn:
+def read_named(
+    row: Mapping[str, object], item: Mapping[str, object], *, task: str, is_chinese: bool
+) -> Turn:
     """A turn of En.QA or Zh.QA; several accepted answers may come as a list, and the first is shown in history."""
     golds, question = texts(item, "answer", task=task), texts(item, "input", task=task)[0]
     wanted = Wanted(golds=golds, question=question, is_chinese=is_chinese)
-    return Turn(task=task, ask=question, gold=golds[0], wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
+    return Turn(
+        task=task, ask=question, gold=golds[0], wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
+    )
 
 
 def read_choice(row: Mapping[str, object], item: Mapping[str, object], *, task: str) -> Turn:
@@ -33,10 +41,18 @@ def read_choice(row: Mapping[str, object], item: Mapping[str, object], *, task: 
     question, options = texts(item, "input", task=task)[0], texts(item, "options", task=task)
     answers = texts(item, "answer", task=task)
     at = [options.index(answer) for answer in answers if answer in options]
-    at = at or [i for i, option in enumerate(options) if option.strip() in {answer.strip() for answer in answers}]
-    at = at or [LETTERS.index(answer) for answer in answers if answer in tuple(LETTERS[: len(options)])]
+    at = at or [
+        i
+        for i, option in enumerate(options)
+        if option.strip() in {answer.strip() for answer in answers}
+    ]
+    at = at or [
+        LETTERS.index(answer) for answer in answers if answer in tuple(LETTERS[: len(options)])
+    ]
     if not at or len(options) > len(LETTERS):
-        raise BadRow(f"{task}: the answer {answers!r} must be one of at most four options; they are {list(options)!r}")
+        raise BadRow(
+            f"{task}: the answer {answers!r} must be one of at most four options; they are {list(options)!r}"
+        )
     letter = LETTERS[at[0]]
     wanted = Wanted(golds=(letter,), question=question, options=options)
     return Turn(task=task, ask=question, gold=letter, wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
@@ -47,7 +63,13 @@ def write_row(session: Session, index: int) -> dict[str, object]:
     items: list[dict[str, object]] = []
     for turn in session.turns:
         if options := turn.wanted.options:
-            items.append({"answer": options[LETTERS.index(turn.gold)], "input": turn.ask, "options": list(options)})
+            items.append(
+                {
+                    "answer": options[LETTERS.index(turn.gold)],
+                    "input": turn.ask,
+                    "options": list(options),
+                }
+            )
         else:
             items.append({"answer": turn.gold, "input": turn.ask})
     return {"context": session.context, "multi_turns": items, "id": index}

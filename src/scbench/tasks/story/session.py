@@ -32,7 +32,9 @@ class StoryTask:
     language: Language
     has_options: bool = False
 
-    def make(self, *, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
+    def make(
+        self, *, seed: str, target: int, turns: int, count: Counter, **knobs: object
+    ) -> Session:
         """One session. Raises TooSmall(minimum) where even the compact shape without background is too long."""
         checked(self.name, target=target, turns=turns)
         settled = settle(StoryKnobs, knobs, task=self.name)
@@ -57,7 +59,16 @@ class StoryTask:
             turns=self._turns(seed, composer, fitted),
             counted=fitted.counted,
             counter=count.name,
-            recipe=recipe(self.name, self.version, seed=seed, target=target, turns=turns, knobs=settled, compact=small, **told),
+            recipe=recipe(
+                self.name,
+                self.version,
+                seed=seed,
+                target=target,
+                turns=turns,
+                knobs=settled,
+                compact=small,
+                **told,
+            ),
         )
 
     def minimum(self, *, turns: int, count: Counter, **knobs: object) -> int:
@@ -73,12 +84,20 @@ class StoryTask:
         return -(-longest * 106 // 100)
 
     def _shape(self, knobs: StoryKnobs, turns: int, people: int, small: bool) -> Shape:
-        return shape_of(knobs, turns=turns, compact=small, people=people, options=len(LETTERS) if self.has_options else 0)
+        return shape_of(
+            knobs,
+            turns=turns,
+            compact=small,
+            people=people,
+            options=len(LETTERS) if self.has_options else 0,
+        )
 
     def _composer(self, seed: str, shape: Shape, small: bool) -> Composer:
         plan = make_plan(seed, shape)
         words = plan.world.words(self.language)
-        return Composer(plan, Filler(plan.world, self.language, words, templates=shape.templates, compact=small))
+        return Composer(
+            plan, Filler(plan.world, self.language, words, templates=shape.templates, compact=small)
+        )
 
     def _fit(
         self, seed: str, target: int, turns: int, count: Counter, knobs: StoryKnobs, small: bool
@@ -92,7 +111,11 @@ class StoryTask:
             return Rendered(story.text, dict(enumerate(composer.spans(story, turns))))
 
         what = f"{self.name}, seed {seed}, {turns} turns"
-        return composer, shape, solve_length(render, target=target, count=count, what=what, padded=render)
+        return (
+            composer,
+            shape,
+            solve_length(render, target=target, count=count, what=what, padded=render),
+        )
 
     def _sentences_per_token(self, seed: str, count: Counter, knobs: StoryKnobs) -> float:
         """From a sample of background. Raises BadConfig for a counter that is blind to the language (white space says nothing about Chinese)."""

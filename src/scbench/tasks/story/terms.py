@@ -10,7 +10,10 @@ from __future__ import annotations
 
 def pairs(text: str) -> tuple[tuple[str, str], ...]:
     """`"brass 铜, silver 银"` -> `(("brass", "铜"), ("silver", "银"))`; the Chinese word is the last one."""
-    return tuple((english, chinese) for english, chinese in (item.strip().rsplit(" ", 1) for item in text.split(",")))
+    return tuple(
+        (english, chinese)
+        for english, chinese in (item.strip().rsplit(" ", 1) for item in text.split(","))
+    )
 
 
 MATERIALS = pairs(

@@ -25,14 +25,21 @@ def weights() -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
     """Kind -> weight per template, and weight per scenery sentence; 1 is an average sentence. The mean over both languages."""
     means = {}
     for language in (ENGLISH, CHINESE):
-        lengths = [_nominal(language, text) for texts in language.templates.values() for text in texts]
+        lengths = [
+            _nominal(language, text) for texts in language.templates.values() for text in texts
+        ]
         means[language.name] = sum(lengths) / len(lengths)
 
     def weight(english: str, chinese: str) -> float:
-        return (_nominal(ENGLISH, english) / means["english"] + _nominal(CHINESE, chinese) / means["chinese"]) / 2
+        return (
+            _nominal(ENGLISH, english) / means["english"]
+            + _nominal(CHINESE, chinese) / means["chinese"]
+        ) / 2
 
     templates = {
         kind: tuple(weight(e, c) for e, c in zip(texts, CHINESE.templates[kind], strict=True))
         for kind, texts in ENGLISH.templates.items()
     }
-    return templates, tuple(weight(e, c) for e, c in zip(ENGLISH.scenery, CHINESE.scenery, strict=True))
+    return templates, tuple(
+        weight(e, c) for e, c in zip(ENGLISH.scenery, CHINESE.scenery, strict=True)
+    )

@@ -32,23 +32,33 @@ class World:
     trade_of: tuple[int, ...]
     town_of: tuple[int, ...]
     year_of: tuple[int, ...]
-    mother_of: tuple[int, ...]  # a background person with a higher id, so that nobody is their own ancestor; -1 for the last
+    mother_of: tuple[
+        int, ...
+    ]  # a background person with a higher id, so that nobody is their own ancestor; -1 for the last
 
     def words(self, language: Language) -> Words:
         column = language.column
         people = english_names if column == 0 else chinese_names
-        trades, crafts, towns = ([pair[column] for pair in table] for table in (terms.TRADES, terms.CRAFTS, terms.TOWNS))
+        trades, crafts, towns = (
+            [pair[column] for pair in table] for table in (terms.TRADES, terms.CRAFTS, terms.TOWNS)
+        )
         return Words(
             people=people(Draw(self.seed, "names", language.name), self.people),
-            objects=_compounds(self.seed, "objects", terms.MATERIALS, terms.THINGS, language, self.objects),
-            places=_compounds(self.seed, "places", terms.PLACE_QUALITIES, terms.PLACE_KINDS, language, self.places),
+            objects=_compounds(
+                self.seed, "objects", terms.MATERIALS, terms.THINGS, language, self.objects
+            ),
+            places=_compounds(
+                self.seed, "places", terms.PLACE_QUALITIES, terms.PLACE_KINDS, language, self.places
+            ),
             trades=trades,
             crafts=crafts,
             towns=towns,
         )
 
 
-def make_world(seed: str, *, people: int, objects: int, places: int, cast_people: int, cast_objects: int) -> World:
+def make_world(
+    seed: str, *, people: int, objects: int, places: int, cast_people: int, cast_objects: int
+) -> World:
     towns, years, mothers = (Draw(seed, "world", name) for name in ("town", "year", "mother"))
     trades = list(range(len(terms.TRADES)))
     Draw(seed, "world", "trade").shuffle(trades)
@@ -62,7 +72,9 @@ def make_world(seed: str, *, people: int, objects: int, places: int, cast_people
         trade_of=tuple(trades[i % len(trades)] for i in range(people)),
         town_of=tuple(towns.below(len(terms.TOWNS)) for _ in range(people)),
         year_of=tuple(years.between(*YEARS) for _ in range(people)),
-        mother_of=tuple(mothers.between(i + 1, people) if i + 1 < people else -1 for i in range(people)),
+        mother_of=tuple(
+            mothers.between(i + 1, people) if i + 1 < people else -1 for i in range(people)
+        ),
     )
 
 
@@ -78,4 +90,7 @@ def _compounds(
     order = list(range(len(qualities) * len(nouns)))
     Draw(seed, "world", what).shuffle(order)
     column = language.column
-    return [language.compound.format(qualities[i // len(nouns)][column], nouns[i % len(nouns)][column]) for i in order[:count]]
+    return [
+        language.compound.format(qualities[i // len(nouns)][column], nouns[i % len(nouns)][column])
+        for i in order[:count]
+    ]

@@ -13,7 +13,12 @@ NAME, MOST_TURNS, LETTERS = "choice_eng", 32, "ABCD"
 
 def plan(draw: Draw, turns: int) -> Plan:
     most_turns(NAME, turns, MOST_TURNS)
-    return story(draw, turns, ENGLISH, lambda question, turn: _question(question, draw.child("options", str(turn))))
+    return story(
+        draw,
+        turns,
+        ENGLISH,
+        lambda question, turn: _question(question, draw.child("options", str(turn))),
+    )
 
 
 def _question(question: Question, draw: Draw) -> Asked:

@@ -56,7 +56,15 @@ def evidence(before: str, answer: str, after: str, depth: float, turn: int) -> P
     return Piece(text, depth, tuple(marks))
 
 
-def tiny(name: str, *, ability: str, plan: Planner, turns: int, chance: float = 0.0, subtasks: tuple[str, ...] = ()) -> Task:
+def tiny(
+    name: str,
+    *,
+    ability: str,
+    plan: Planner,
+    turns: int,
+    chance: float = 0.0,
+    subtasks: tuple[str, ...] = (),
+) -> Task:
     """The task `name` in its tiny form. `plan(draw, turns)` makes all of a session but its length."""
     version = 1
 
@@ -76,15 +84,29 @@ def tiny(name: str, *, ability: str, plan: Planner, turns: int, chance: float = 
             count=count,
             what=f"{name} (tiny), seed {seed}",
         )
-        asked = [_turn(asked, fitted.spans.get(_place(asked, i), ()), fitted.context) for i, asked in enumerate(planned.asked)]
-        made_of = recipe(name, version, seed=seed, target=target, turns=turns, knobs=given, form="tiny")
-        return sealed(task=name, context=fitted.context, turns=asked, counted=fitted.counted, counter=count.name, recipe=made_of)
+        asked = [
+            _turn(asked, fitted.spans.get(_place(asked, i), ()), fitted.context)
+            for i, asked in enumerate(planned.asked)
+        ]
+        made_of = recipe(
+            name, version, seed=seed, target=target, turns=turns, knobs=given, form="tiny"
+        )
+        return sealed(
+            task=name,
+            context=fitted.context,
+            turns=asked,
+            counted=fitted.counted,
+            counter=count.name,
+            recipe=made_of,
+        )
 
     def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
         checked(name, target=1, turns=turns)
         settle(Knobs, knobs, task=name)
         plans = [plan(Draw("tiny", name, "minimum", str(i)), turns) for i in range(MINIMUM_SEEDS)]
-        return max(count(planned.join.join(piece.text for piece in planned.pieces)) for planned in plans)
+        return max(
+            count(planned.join.join(piece.text for piece in planned.pieces)) for planned in plans
+        )
 
     return Task(
         name=name,
@@ -105,7 +127,9 @@ def tiny(name: str, *, ability: str, plan: Planner, turns: int, chance: float = 
 def most_turns(name: str, turns: int, most: int) -> None:
     """Raises BadConfig where a closed vocabulary holds no more questions."""
     if turns > most:
-        raise BadConfig(f"{name} (tiny) has at most {most} different turns, {turns} were asked for; take {most} or fewer")
+        raise BadConfig(
+            f"{name} (tiny) has at most {most} different turns, {turns} were asked for; take {most} or fewer"
+        )
 
 
 def _place(asked: Asked, turn: int) -> int:

@@ -24,7 +24,10 @@ def plan(draw: Draw, turns: int) -> Plan:
     values = [value(draw) for _ in asked]
     places = strata(draw.child("place"), turns)
     return Plan(
-        pieces=tuple(pair(key, found, depth, i) for i, (key, found, depth) in enumerate(zip(asked, values, places, strict=True))),
+        pieces=tuple(
+            pair(key, found, depth, i)
+            for i, (key, found, depth) in enumerate(zip(asked, values, places, strict=True))
+        ),
         asked=tuple(question(key, found) for key, found in zip(asked, values, strict=True)),
         filler=lambda stream: f"{stream.choice(rest)}: {value(stream)}",
     )

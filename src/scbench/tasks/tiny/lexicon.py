@@ -45,9 +45,23 @@ GROUPS: dict[
         "ring river road rock sand valley"
     ),
 }
-LABELS: tuple[str, ...] = _list("amber azure beige black blue brown gold green grey indigo pink purple red silver white yellow")
+LABELS: tuple[str, ...] = _list(
+    "amber azure beige black blue brown gold green grey indigo pink purple red silver white yellow"
+)
 FACTS: tuple[str, ...] = ("cost", "weeks", "staff")
-CLERICAL = ("from", "to", "in", "report", "key", "def", "return", "largest", "smallest", "odd", "even")
+CLERICAL = (
+    "from",
+    "to",
+    "in",
+    "report",
+    "key",
+    "def",
+    "return",
+    "largest",
+    "smallest",
+    "odd",
+    "even",
+)
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙马朱胡林"
 GIVEN = "明红军丽强芳磊洋勇艳杰娟涛敏超秀霞平刚英"
@@ -72,4 +86,6 @@ def words() -> tuple[str, ...]:
 
 def characters() -> str:
     """Every Chinese character of the forms."""
-    return "".join(dict.fromkeys(SURNAMES + GIVEN + "".join(PLACES_ZH) + "".join(THINGS_ZH) + CLERICAL_ZH))
+    return "".join(
+        dict.fromkeys(SURNAMES + GIVEN + "".join(PLACES_ZH) + "".join(THINGS_ZH) + CLERICAL_ZH)
+    )

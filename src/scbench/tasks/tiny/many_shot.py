@@ -25,11 +25,15 @@ def plan(draw: Draw, turns: int) -> Plan:
     for _ in range(turns):
         chosen = draw.below(len(kinds))
         asked.append((pools[chosen].pop(), chosen))
-    shots = [(pools[kind][shot], kind) for kind in range(len(kinds)) for shot in range(SHOWN_OF_KIND)]
+    shots = [
+        (pools[kind][shot], kind) for kind in range(len(kinds)) for shot in range(SHOWN_OF_KIND)
+    ]
     draw.shuffle(shots)
     depths = sorted(draw.unit() for _ in shots)
     return Plan(
-        pieces=tuple(_shot(*shot, depth, labels, asked) for shot, depth in zip(shots, depths, strict=True)),
+        pieces=tuple(
+            _shot(*shot, depth, labels, asked) for shot, depth in zip(shots, depths, strict=True)
+        ),
         asked=tuple(_question(thing, labels[kind], labels) for thing, kind in asked),
         filler=lambda stream: _filler(stream, pools, labels),
     )
@@ -40,9 +44,15 @@ def _filler(draw: Draw, pools: list[list[str]], labels: list[str]) -> str:
     return f"{draw.choice(pools[kind])} {labels[kind]}."
 
 
-def _shot(thing: str, kind: int, depth: float, labels: list[str], asked: list[tuple[str, int]]) -> Piece:
+def _shot(
+    thing: str, kind: int, depth: float, labels: list[str], asked: list[tuple[str, int]]
+) -> Piece:
     text = f"{thing} {labels[kind]}."
-    marks = tuple(Mark(0, len(text), Role.SUPPORT, turn) for turn, (_, wanted) in enumerate(asked) if wanted == kind)
+    marks = tuple(
+        Mark(0, len(text), Role.SUPPORT, turn)
+        for turn, (_, wanted) in enumerate(asked)
+        if wanted == kind
+    )
     return Piece(text, depth, marks)
 
 

@@ -18,14 +18,18 @@ def plan(draw: Draw, turns: int) -> Plan:
     most_turns(NAME, turns, len(KINDS))
     low = draw.below(100 - LEAST_RANGE)
     high = draw.between(low + LEAST_RANGE - 1, 100)
-    inner = [number for number in range(low, high + 1) if number not in (low, low + 1, high - 1, high)]
+    inner = [
+        number for number in range(low, high + 1) if number not in (low, low + 1, high - 1, high)
+    ]
     edges = [low, low + 1, high - 1, high]
     numbers = edges + [draw.choice(inner) for _ in range(LEAST_NUMBERS - len(edges))]
     draw.shuffle(numbers)
     depths = sorted(draw.unit() for _ in numbers)
     kinds = draw.sample(KINDS, turns)
     return Plan(
-        pieces=tuple(Piece(str(number), depth) for number, depth in zip(numbers, depths, strict=True)),
+        pieces=tuple(
+            Piece(str(number), depth) for number, depth in zip(numbers, depths, strict=True)
+        ),
         asked=tuple(_question(kind, find(kind, numbers)) for kind in kinds),
         filler=lambda stream: str(stream.choice(inner)),
     )

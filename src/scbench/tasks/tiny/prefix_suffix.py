@@ -24,7 +24,10 @@ def plan(draw: Draw, turns: int) -> Plan:
     asked = [string(draw, prefix) for prefix in prefixes[:turns]]
     places = strata(draw.child("place"), turns)
     return Plan(
-        pieces=tuple(evidence("", text, "", depth, i) for i, (text, depth) in enumerate(zip(asked, places, strict=True))),
+        pieces=tuple(
+            evidence("", text, "", depth, i)
+            for i, (text, depth) in enumerate(zip(asked, places, strict=True))
+        ),
         asked=tuple(_question(text) for text in asked),
         filler=lambda stream: string(stream, stream.choice(prefixes[turns:])),
     )
@@ -32,7 +35,9 @@ def plan(draw: Draw, turns: int) -> Plan:
 
 def _question(text: str) -> Asked:
     ask = f"{text[:GIVEN_CHARS]}*{text[-GIVEN_CHARS:]}"
-    return Asked(task=NAME, ask=ask, gold=text, wanted=Wanted(golds=(text,), generated=True, question=ask))
+    return Asked(
+        task=NAME, ask=ask, gold=text, wanted=Wanted(golds=(text,), generated=True, question=ask)
+    )
 
 
 TASK = tiny(NAME, ability="string retrieval", plan=plan, turns=5)

@@ -27,7 +27,13 @@ def plan(draw: Draw, turns: int) -> Plan:
 
 
 def _question(question: Question) -> Asked:
-    wanted = Wanted(golds=(question.answer,), generated=True, question=question.ask, vocabulary=question.rivals, is_chinese=True)
+    wanted = Wanted(
+        golds=(question.answer,),
+        generated=True,
+        question=question.ask,
+        vocabulary=question.rivals,
+        is_chinese=True,
+    )
     return Asked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
 
 

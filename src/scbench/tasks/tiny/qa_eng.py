@@ -28,7 +28,9 @@ def plan(draw: Draw, turns: int) -> Plan:
 
 
 def _question(question: Question) -> Asked:
-    wanted = Wanted(golds=(question.answer,), generated=True, question=question.ask, vocabulary=question.rivals)
+    wanted = Wanted(
+        golds=(question.answer,), generated=True, question=question.ask, vocabulary=question.rivals
+    )
     return Asked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
 
 

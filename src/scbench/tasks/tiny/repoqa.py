@@ -50,7 +50,14 @@ def filler_of(rest: Sequence[str], draw: Draw) -> str:
 
 def piece(function: Function, depth: float, turn: int) -> Piece:
     whole, size = function.line, len(function.line)
-    return Piece(whole, depth, (Mark(0, size, Role.SUPPORT, turn), Mark(size - len(function.source), size, Role.ANSWER, turn)))
+    return Piece(
+        whole,
+        depth,
+        (
+            Mark(0, size, Role.SUPPORT, turn),
+            Mark(size - len(function.source), size, Role.ANSWER, turn),
+        ),
+    )
 
 
 def question(function: Function, others: Sequence[Function]) -> Asked:
@@ -72,7 +79,10 @@ def plan(draw: Draw, turns: int) -> Plan:
     asked, rest = functions(draw, turns)
     places = strata(draw.child("place"), turns)
     return Plan(
-        pieces=tuple(piece(function, depth, i) for i, (function, depth) in enumerate(zip(asked, places, strict=True))),
+        pieces=tuple(
+            piece(function, depth, i)
+            for i, (function, depth) in enumerate(zip(asked, places, strict=True))
+        ),
         asked=tuple(question(function, asked) for function in asked),
         filler=lambda stream: filler_of(rest, stream),
     )

@@ -25,12 +25,18 @@ def plan(draw: Draw, turns: int) -> Plan:
             key, found = keys[turn // 2], kv.value(draw)
             pieces.append(evidence(f"{key}: ", found, "", depth, turn))
             asked.append(kv.question(key, found))
-    return Plan(pieces=tuple(pieces), asked=tuple(asked), filler=lambda stream: _filler(stream, others))
+    return Plan(
+        pieces=tuple(pieces), asked=tuple(asked), filler=lambda stream: _filler(stream, others)
+    )
 
 
 def _filler(draw: Draw, others: list[str]) -> str:
     """As many functions as pairs, so that most tokens are code."""
-    return repoqa.filler_of(others, draw) if draw.below(2) else f"{draw.choice(others)}: {kv.value(draw)}"
+    return (
+        repoqa.filler_of(others, draw)
+        if draw.below(2)
+        else f"{draw.choice(others)}: {kv.value(draw)}"
+    )
 
 
 TASK = tiny(NAME, ability="multi-tasking", plan=plan, turns=6, subtasks=("repoqa", "kv"))

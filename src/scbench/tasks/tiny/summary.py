@@ -72,7 +72,10 @@ def plan(draw: Draw, turns: int) -> Plan:
     places = strata(draw.child("place"), turns)
     texts = draw.child("texts")
     return Plan(
-        pieces=tuple(piece(report, texts, depth, i) for i, (report, depth) in enumerate(zip(asked, places, strict=True))),
+        pieces=tuple(
+            piece(report, texts, depth, i)
+            for i, (report, depth) in enumerate(zip(asked, places, strict=True))
+        ),
         asked=tuple(question(report, asked) for report in asked),
         filler=lambda stream: filler_of(rest, stream),
     )

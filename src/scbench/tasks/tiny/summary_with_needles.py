@@ -28,7 +28,11 @@ def plan(draw: Draw, turns: int) -> Plan:
             owner, number = owners[turn // 2], _number(draw)
             pieces.append(evidence(f"key {owner}= ", number, ".", depth, turn))
             asked.append(_question(f"key {owner}=", number))
-    return Plan(pieces=tuple(pieces), asked=tuple(asked), filler=lambda stream: _filler(stream, rest, others))
+    return Plan(
+        pieces=tuple(pieces),
+        asked=tuple(asked),
+        filler=lambda stream: _filler(stream, rest, others),
+    )
 
 
 def _number(draw: Draw) -> str:
@@ -37,11 +41,22 @@ def _number(draw: Draw) -> str:
 
 def _filler(draw: Draw, rest: list[int], others: list[str]) -> str:
     """Three reports for every key."""
-    return summary.filler_of(rest, draw) if draw.below(4) else f"key {draw.choice(others)}= {_number(draw)}."
+    return (
+        summary.filler_of(rest, draw)
+        if draw.below(4)
+        else f"key {draw.choice(others)}= {_number(draw)}."
+    )
 
 
 def _question(ask: str, number: str) -> Asked:
-    return Asked(task="passkey", ask=ask, gold=number, wanted=Wanted(golds=(number,), generated=True, question=ask))
+    return Asked(
+        task="passkey",
+        ask=ask,
+        gold=number,
+        wanted=Wanted(golds=(number,), generated=True, question=ask),
+    )
 
 
-TASK = tiny(NAME, ability="multi-tasking", plan=plan, turns=6, chance=0.25, subtasks=("summary", "passkey"))
+TASK = tiny(
+    NAME, ability="multi-tasking", plan=plan, turns=6, chance=0.25, subtasks=("summary", "passkey")
+)

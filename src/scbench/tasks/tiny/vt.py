@@ -25,10 +25,17 @@ def plan(draw: Draw, turns: int) -> Plan:
         first, second = names[2 * turn : 2 * turn + 2]
         text = f"{first} to {second}." if turn in seen else f"{values[turn]} to {first}."
         seen.add(turn)
-        marks = (Mark(0, len(text), Role.SUPPORT, turn), Mark(len(text) - 2, len(text) - 1, Role.ANSWER, turn))
+        marks = (
+            Mark(0, len(text), Role.SUPPORT, turn),
+            Mark(len(text) - 2, len(text) - 1, Role.ANSWER, turn),
+        )
         pieces.append(Piece(text, depth, marks))
     asked = tuple(_question(value, *names[2 * i : 2 * i + 2]) for i, value in enumerate(values))
-    return Plan(pieces=tuple(pieces), asked=asked, filler=lambda stream: " ".join(stream.sample(WORDS, NOISE_WORDS)) + ".")
+    return Plan(
+        pieces=tuple(pieces),
+        asked=asked,
+        filler=lambda stream: " ".join(stream.sample(WORDS, NOISE_WORDS)) + ".",
+    )
 
 
 def _question(value: str, first: str, second: str) -> Asked:

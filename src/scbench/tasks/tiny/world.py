@@ -58,28 +58,47 @@ def world(draw: Draw, turns: int, language: Language) -> World:
             person = people[turn]
             was, is_now = draw.sample(language.places, 2)
             if draw.unit() < MOVES_RATIO:
-                pieces.append(_said(language.being.format(person=person, place=was), "", depth * draw.unit(), turn))
+                pieces.append(
+                    _said(
+                        language.being.format(person=person, place=was),
+                        "",
+                        depth * draw.unit(),
+                        turn,
+                    )
+                )
             text = language.being.format(person=person, place=is_now)
             pieces.append(_said(text, is_now, depth, turn))
-            questions.append(Question(language.where.format(person=person), is_now, language.places))
+            questions.append(
+                Question(language.where.format(person=person), is_now, language.places)
+            )
         else:
             giver, taker = draw.sample(others, 2)
             text = language.giving.format(giver=giver, thing=things[turn], taker=taker)
             form, answer = (language.gave, giver) if draw.below(2) else (language.got, taker)
             pieces.append(_said(text, answer, depth, turn))
-            questions.append(Question(form.format(thing=things[turn], giver=giver), answer, language.people))
+            questions.append(
+                Question(form.format(thing=things[turn], giver=giver), answer, language.people)
+            )
     return World(tuple(pieces), tuple(questions), tuple(others), tuple(things[turns:]))
 
 
 def sentence(draw: Draw, found: World, language: Language) -> str:
     """Filler: of people and things that nobody asks about."""
     if draw.below(2):
-        return language.being.format(person=draw.choice(found.people), place=draw.choice(language.places))
+        return language.being.format(
+            person=draw.choice(found.people), place=draw.choice(language.places)
+        )
     giver, taker = draw.sample(found.people, 2)
     return language.giving.format(giver=giver, thing=draw.choice(found.things), taker=taker)
 
 
-def story(draw: Draw, turns: int, language: Language, asked: Callable[[Question, int], Asked], join: str = " ") -> Plan:
+def story(
+    draw: Draw,
+    turns: int,
+    language: Language,
+    asked: Callable[[Question, int], Asked],
+    join: str = " ",
+) -> Plan:
     """A session of this world; `asked(question, turn)` is how a task puts a question."""
     found = world(draw, turns, language)
     return Plan(
@@ -92,7 +111,10 @@ def story(draw: Draw, turns: int, language: Language, asked: Callable[[Question,
 
 def options(draw: Draw, question: Question, size: int) -> Sequence[str]:
     """The answer among rivals of its kind, in drawn order."""
-    drawn = [*draw.sample([rival for rival in question.rivals if rival != question.answer], size - 1), question.answer]
+    drawn = [
+        *draw.sample([rival for rival in question.rivals if rival != question.answer], size - 1),
+        question.answer,
+    ]
     draw.shuffle(drawn)
     return drawn
 
@@ -102,4 +124,8 @@ def _said(text: str, answer: str, depth: float, turn: int) -> Piece:
     if not answer:
         return Piece(text, depth, (Mark(0, len(text), Role.DISTRACTOR, turn),))
     at = text.index(answer)
-    return Piece(text, depth, (Mark(0, len(text), Role.SUPPORT, turn), Mark(at, at + len(answer), Role.ANSWER, turn)))
+    return Piece(
+        text,
+        depth,
+        (Mark(0, len(text), Role.SUPPORT, turn), Mark(at, at + len(answer), Role.ANSWER, turn)),
+    )
