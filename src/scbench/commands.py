@@ -130,7 +130,7 @@ def score(
 ) -> None:
     """Score answers made anywhere, by the strict and the published rules."""
     from scbench import scoring
-    from scbench.run.store import write_atomically
+    from scbench.files import write_atomically
 
     if not file.is_file():
         raise Unknown(
@@ -294,9 +294,9 @@ def search_patterns(
 
     from scbench.api import tokens
     from scbench.engines import load
+    from scbench.files import write_atomically
     from scbench.methods.generation.head_patterns import written
     from scbench.run.patterns import search_patterns as search
-    from scbench.run.store import write_atomically
     from scbench.run.suite import TokenCount
     from scbench.tasks import task
 
@@ -344,8 +344,8 @@ def search_gates(
     """Find by gradient which KV heads of a model must see everything (DuoAttention's retrieval heads)."""
     from scbench.api import tokens
     from scbench.engines import load
+    from scbench.files import write_atomically
     from scbench.run.gates import search_gates as search
-    from scbench.run.store import write_atomically
 
     engine = load.load(model)
     every = max(1, steps // 10)

@@ -223,6 +223,7 @@ class Failure:
 
     kind: str
     why: str
+    trace: str = ""  # the file in the run's folder that holds the full traceback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,3 +278,5 @@ class Record:
     )
     notes: tuple[str, ...] = ()  # for instance budget_not_binding
     form: Form = Form.FULL
+    made: str = ""  # digest of what made the answer: `facts.jsonl` says what it was
+    scored: str = ""  # digest of what scored it; "" for failures and in old folders

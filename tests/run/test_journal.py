@@ -14,11 +14,13 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord, Busy, CannotWrite, Released
+from scbench.files import sealed
 from scbench.run import lines
 from scbench.run.journal import COSTS, RECORDS, Costs, Journal, current, read_costs, read_records
 from scbench.run.lock import Lock
@@ -171,11 +173,17 @@ def test_a_bad_line_before_the_last_is_named_and_left_alone(tmp_path: Path, bad:
     Journal(tmp_path).close()  # the failed opening kept no lock
 
 
-def test_a_line_from_before_forms_were_noted_is_of_the_full_form(tmp_path: Path) -> None:
-    fill(tmp_path, turns=1)
-    path = tmp_path / RECORDS
-    path.write_bytes(path.read_bytes().replace(b',"form":"full"', b""))
-    assert b"form" not in path.read_bytes()
+def unsealed_line(row: Record) -> bytes:
+    """The line as scbench wrote it before lines had checksums."""
+    return msgspec.json.encode(row) + b"\n"
+
+
+def test_a_line_from_before_forms_and_checksums_is_read_and_is_of_the_full_form(
+    tmp_path: Path,
+) -> None:
+    line = unsealed_line(record()).replace(b',"form":"full"', b"")
+    assert b"form" not in line
+    (tmp_path / RECORDS).write_bytes(line)
     assert [one.form for one in read_records(tmp_path)] == [Form.FULL]
 
 
@@ -184,12 +192,59 @@ def test_a_tiny_record_never_supersedes_a_full_one() -> None:
     assert current([full, tiny]) == [full, tiny]
 
 
-def test_a_line_with_fields_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    fill(tmp_path)
-    path = tmp_path / RECORDS
-    path.write_bytes(path.read_bytes().replace(b'{"key"', b'{"new_field":1,"key"', 1))
+def test_a_line_with_fields_of_a_newer_version_is_read_without_them(tmp_path: Path) -> None:
+    newer = msgspec.json.encode(record()).replace(b'{"key"', b'{"new_field":{"x":1},"key"', 1)
+    (tmp_path / RECORDS).write_bytes(sealed(newer) + b"\n")
+    assert list(read_records(tmp_path)) == [record()]
+
+
+@pytest.mark.parametrize("place", [b'{"key"', b'{"held_bytes"'])
+def test_an_unknown_field_without_a_checksum_is_damage_at_any_depth(
+    tmp_path: Path, place: bytes
+) -> None:
+    line = unsealed_line(record()).replace(place, b'{"new_field":1,' + place[1:], 1)
+    assert b"new_field" in line
+    (tmp_path / RECORDS).write_bytes(line)
     with pytest.raises(BadRecord, match="new_field"):
         Journal(tmp_path)
+
+
+@settings(max_examples=60)
+@given(at=st.integers(min_value=0), bit=st.integers(0, 7))
+def test_no_flipped_bit_changes_what_is_read(three_lines: bytes, at: int, bit: int) -> None:
+    damaged = bytearray(three_lines)
+    damaged[at % len(damaged)] ^= 1 << bit
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / RECORDS).write_bytes(bytes(damaged))
+        with pytest.raises(BadRecord):
+            list(read_records(folder))
+
+
+def test_a_record_that_could_not_be_written_is_not_read_either(tmp_path: Path) -> None:
+    beyond = replace(record(), strict=replace(GOOD, value=7.0))
+    (tmp_path / RECORDS).write_bytes(sealed(msgspec.json.encode(beyond)) + b"\n")
+    with pytest.raises(BadRecord, match=r"7\.0"):
+        list(read_records(tmp_path))
+
+
+def test_a_journal_renamed_and_copied_back_under_the_run_is_noticed(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append(record(0))
+        path = tmp_path / RECORDS
+        kept = path.read_bytes()
+        path.rename(tmp_path / "backup")
+        path.write_bytes(kept)
+        with pytest.raises(CannotWrite, match="replaced"):
+            journal.append(record(1))
+
+
+def test_a_link_in_the_journals_place_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / RECORDS).symlink_to(victim)
+    with pytest.raises(CannotWrite, match="link"):
+        Journal(tmp_path / "run")
 
 
 def test_a_strangers_file_without_newline_is_not_taken_for_a_torn_line(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from types import MappingProxyType
 
 import pytest
 
+from scbench import files as room
 from scbench.errors import BadConfig, BadRecord, CannotWrite
-from scbench.run import store as room
-from scbench.run.store import PART, SessionStore, write_atomically
+from scbench.files import PART, write_atomically
+from scbench.run.store import SessionStore
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 SESSION = Session(

@@ -31,9 +31,9 @@ def make(
     seed: str = "3:0",
     target: int = 32_000,
     turns: int = 5,
-    count: Counter = Bytes(),
+    count: Counter = Bytes(),  # noqa: B008
     **knobs: object,
-) -> Session:  # noqa: B008
+) -> Session:
     return TASK.make(seed=seed, target=target, turns=turns, count=count, **knobs)
 
 

@@ -44,9 +44,9 @@ def make(
     seed: str = "1:0",
     target: int = 8000,
     turns: int = 7,
-    count: Counter = Bytes(),
+    count: Counter = Bytes(),  # noqa: B008
     **knobs: object,
-) -> Session:  # noqa: B008
+) -> Session:
     return task(name).make(seed=seed, target=target, turns=turns, count=count, **knobs)
 
 

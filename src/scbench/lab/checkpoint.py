@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from scbench.errors import BadConfig, CannotWrite, DataError
+from scbench.files import sync_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,7 +38,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise CannotWrite(
             f"{path} cannot be written ({error}); the checkpoint before it is kept"
@@ -98,15 +99,6 @@ def export(
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise CannotWrite(f"{folder} cannot be written ({error})") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager

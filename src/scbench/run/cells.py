@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import scbench
 from scbench.errors import BadConfig, BadRecord
-from scbench.run.store import write_atomically
+from scbench.files import write_atomically
 from scbench.types import Cell, Form, Mode, Protocol
 
 PLAN = "plan.json"

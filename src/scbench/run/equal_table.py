@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scbench.errors import BadRecord
-from scbench.run.store import write_atomically
+from scbench.files import write_atomically
 
 NAME = "equal-bytes.json"
 MET, BELOW, OUT, REFERENCE = "met", "below", "left out", "reference"

@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
-from scbench.errors import BadConfig, BadRecord
-from scbench.run.lines import LineFile, Place, read_lines
+from scbench.errors import BadRecord
+from scbench.run.book import Book
+from scbench.run.lines import Place, read_lines
 from scbench.run.lock import Lock
 from scbench.run.store import as_dict
-from scbench.types import Cell, Record
+from scbench.types import Cell, Cost, Record
 
 RECORDS = "records.jsonl"
 COSTS = "costs.jsonl"
-T = TypeVar("T")
-Self = TypeVar("Self", bound="_Book[Any]")
-
-
-class _Book(Generic[T]):
-    """A LineFile in a locked folder. Without a `lock` it takes the folder's own and gives it back at `close`."""
-
-    def __init__(self, folder: str | Path, name: str, kind: type[T], lock: Lock | None) -> None:
-        if lock is not None and lock.folder.resolve() != Path(folder).resolve():
-            raise BadConfig(
-                f"the lock is on {str(lock.folder)!r}, the file is in {str(folder)!r}; lock the folder that is written"
-            )
-        self._own = Lock(folder) if lock is None else None
-        try:
-            self.lines = LineFile(Path(folder) / name, kind)
-        except BaseException:
-            self._release()
-            raise
-
-    @property
-    def torn_bytes(self) -> int:
-        """How many bytes of a torn last line were put aside (in `<file>.torn`) when this was opened."""
-        return self.lines.torn_bytes
-
-    def _release(self) -> None:
-        if self._own is not None:
-            self._own.release()
-
-    def close(self) -> None:
-        """A second call does nothing."""
-        self.lines.close()
-        self._release()
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +26,7 @@ class _Entry:
     is_failure: bool
 
 
-class Journal(_Book[Record]):
+class Journal(Book[Record]):
     """The records of a run. Only places are held in memory (some 300 bytes a turn); `done_turns` reads from the file.
 
     The newest record of a (key, turn) counts, so a failed turn is mended by appending. Raises Busy if another process writes to
@@ -77,7 +34,7 @@ class Journal(_Book[Record]):
     """
 
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
-        super().__init__(folder, RECORDS, Record, lock)
+        super().__init__(folder, RECORDS, Record, lock, check_record)
         self._done: dict[str, dict[int, _Entry]] = {}
         try:
             for place, record in self.lines.places():
@@ -98,7 +55,7 @@ class Journal(_Book[Record]):
     def extend(self, records: Sequence[Record]) -> None:
         """Put turns that ended together on the disk with one fsync: all of them or none."""
         for record in records:
-            _check(record)
+            check_record(record)
         for record, place in zip(records, self.lines.extend(records), strict=True):
             self._note(record, place)
 
@@ -135,16 +92,13 @@ class Journal(_Book[Record]):
         return failed.count(False), failed.count(True)
 
 
-class Costs(_Book[dict[str, Any]]):
+class Costs(Book[dict[str, Any]]):
     """The rows of the cost pass. Each has a `key`; the newest row of a key counts."""
 
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
-        super().__init__(folder, COSTS, dict[str, Any], lock)
+        super().__init__(folder, COSTS, dict[str, Any], lock, check_cost)
         try:
-            self._keys = {
-                _key_of(row, f"{str(self.lines.path)!r} line {line:,}: ")
-                for line, (_, row) in enumerate(self.lines.places(), 1)
-            }
+            self._keys = {row["key"] for _, row in self.lines.places()}
         except BaseException:
             self.close()
             raise
@@ -157,9 +111,9 @@ class Costs(_Book[dict[str, Any]]):
             raise BadRecord(
                 f"a cost row of type {type(row).__name__} cannot be written: {err}"
             ) from err
-        key = _key_of(plain)
+        check_cost(plain)
         self.lines.append(plain)
-        self._keys.add(key)
+        self._keys.add(plain["key"])
 
     def __contains__(self, key: object) -> bool:
         return key in self._keys
@@ -170,7 +124,7 @@ def read_records(path: str | Path) -> Iterator[Record]:
 
     Takes no lock: a run may go on writing meanwhile. Raises BadConfig if there is no such file, BadRecord naming file and line.
     """
-    return read_lines(_file(path, RECORDS), Record)
+    return read_lines(_file(path, RECORDS), Record, check_record)
 
 
 def read_costs(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -179,7 +133,7 @@ def read_costs(path: str | Path) -> Iterator[dict[str, Any]]:
     return (
         iter(())
         if file.parent == Path(path) and not file.exists()
-        else read_lines(file, dict[str, Any])
+        else read_lines(file, dict[str, Any], check_cost)
     )
 
 
@@ -212,24 +166,46 @@ def _label(record: Record) -> tuple[object, ...]:
     return *place, record.model, record.method, record.protocol
 
 
-def _check(record: Record) -> None:
+def check_record(record: Record) -> None:
+    """Raise BadRecord for a line that no run can have meant; on writing and on reading alike."""
+    turn = f"turn {record.turn} of {record.key}"
     if (record.answer is None) == (record.failure is None):
-        raise BadRecord(
-            f"a record has either an answer or a failure; turn {record.turn} of {record.key} has both or neither"
-        )
+        raise BadRecord(f"a record has either an answer or a failure; {turn} has both or neither")
     if not 0 <= record.turn < record.turns:
-        raise BadRecord(
-            f"turn {record.turn} of {record.key} is outside its cell's {record.turns} turns"
-        )
+        raise BadRecord(f"{turn} is outside its cell's {record.turns} turns")
+    for score in (record.strict, record.official):
+        if score.value is not None and not 0 <= score.value <= 1:
+            raise BadRecord(f"{turn} has a score of {score.value}; scores lie between 0 and 1")
+        if record.failure is not None and score.value is not None:
+            raise BadRecord(f"{turn} has no answer and a score of {score.value}")
+    for name in ("depth", "evidence_kept"):
+        share = getattr(record, name)
+        if isinstance(share, int | float) and not 0 <= share <= 1 + 1e-6:
+            raise BadRecord(f"{turn} has {name} = {share}, which lies between 0 and 1")
+    texts = {"prompt_tokens": record.prompt_tokens, "truncated_tokens": record.truncated_tokens}
+    for name, count in (*texts.items(), *_numbers(record.cost)):
+        if count < 0:
+            raise BadRecord(f"{turn} has {name} = {count}; counts, bytes and seconds begin at 0")
 
 
-def _key_of(row: object, where: str = "") -> str:
-    key = row.get("key") if isinstance(row, Mapping) else None
-    if not isinstance(key, str):
+def _numbers(cost: Cost) -> Iterator[tuple[str, float]]:
+    for field in fields(cost):
+        value = getattr(cost, field.name)
+        if type(value) in (int, float):
+            yield field.name, value
+
+
+def check_cost(row: Mapping[str, Any]) -> None:
+    """Raise BadRecord for a row of the cost pass without a key, or with a number below 0."""
+    if not isinstance(row, Mapping) or not isinstance(row.get("key"), str):
         raise BadRecord(
-            f"{where}a cost row needs a text under 'key', so that a resumed pass knows what it has; got {row!r:.200}"
+            "a cost row needs a text under 'key', so that a resumed pass knows what it has; "
+            f"got {row!r:.200}"
         )
-    return key
+    for name, value in row.items():
+        for number in value if isinstance(value, list) else [value]:
+            if type(number) in (int, float) and number < 0:
+                raise BadRecord(f"a cost row has {name} = {number}; costs begin at 0")
 
 
 def _listed(value: Any) -> Any:

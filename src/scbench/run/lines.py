@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +19,13 @@ from typing import Generic, TypeVar
 import msgspec
 
 from scbench.errors import BadConfig, BadRecord, CannotWrite, Released
-from scbench.run.store import as_dict, cannot_write, sync_folder
+from scbench.files import cannot_write, sealed, sync_folder, unsealed
+from scbench.reading import check as limits
+from scbench.run.store import as_dict
 
 T = TypeVar("T")
 _BLOCK_BYTES = 1 << 16
+_ENDED = re.compile(rb',"crc":"[0-9a-f]{8}"\}.')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ class LineFile(Generic[T]):
     any other line that is not a `kind`, BadConfig if the path cannot be a file, CannotWrite if the disk refuses.
     """
 
-    def __init__(self, path: Path, kind: type[T]) -> None:
+    def __init__(self, path: Path, kind: type[T], check: Callable[[T], None] | None = None) -> None:
         self.path = path
-        self.decode = decoder(path, kind)
+        self.decode = decoder(path, kind, check)
         self.torn_bytes = 0
         self._turn = threading.Lock()
         self._fd = _open(path)
@@ -100,7 +104,7 @@ class LineFile(Generic[T]):
     def _encode(self, row: T) -> bytes:
         """One line that reads back equal. NaN, for one, would come back as None and make a gap of a number."""
         try:
-            line = msgspec.json.encode(row, enc_hook=as_dict)
+            line = sealed(msgspec.json.encode(row, enc_hook=as_dict))
             back = self.decode(line, 0)
         except (TypeError, ValueError, OverflowError, NotImplementedError, BadRecord) as err:
             raise BadRecord(
@@ -118,14 +122,15 @@ class LineFile(Generic[T]):
         if self._is_torn:  # an earlier write failed, and so did taking it back
             self._take_back()
         state = os.fstat(self._fd)
-        if state.st_size != self._end or state.st_nlink == 0:
-            what = (
-                "removed or replaced"
-                if state.st_nlink == 0
-                else f"changed from {self._end:,} to {state.st_size:,} bytes"
-            )
+        what = ""
+        if not _is_at(state, self.path):
+            what = "removed, renamed or replaced"
+        elif state.st_size != self._end:
+            what = f"changed from {self._end:,} to {state.st_size:,} bytes"
+        if what:
             raise CannotWrite(
-                f"{str(self.path)!r} was {what} by another program during the run; leave it alone and give the same command again"
+                f"{str(self.path)!r} was {what} by another program during the run; put it back, "
+                "leave it alone and give the same command again"
             )
 
     def _write(self, data: bytes) -> None:
@@ -165,38 +170,57 @@ class LineFile(Generic[T]):
                 os.close(self._fd)
 
 
-def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
-    """Every whole line of `path`, oldest first, without touching the file; a torn last line (a run is writing it) is left out.
+def read_lines(path: Path, kind: type[T], check: Callable[[T], None] | None = None) -> Iterator[T]:
+    """Every whole line of `path`, oldest first, without touching the file.
 
-    Raises BadConfig if there is no such file, BadRecord naming file and line for a line that is not a `kind`.
+    A torn last line (a run is writing it) is left out; `torn_tail` tells of it. Raises BadConfig
+    if there is no such file, BadRecord naming file and line for a line that is not a `kind`.
     """
-    return (row for _, row in scan(path, decoder(path, kind)))
+    return (row for _, row in scan(path, decoder(path, kind, check)))
 
 
-def decoder(path: Path, kind: type[T]) -> Callable[[bytes, int], T]:
-    """A function from (bytes of a line, its number or 0) to a `kind`. It refuses fields it does not know: a newer scbench wrote them."""
-    known = (
-        {field.name for field in dataclasses.fields(kind)}
-        if dataclasses.is_dataclass(kind)
-        else None
-    )
-    typed, keys = msgspec.json.Decoder(kind), msgspec.json.Decoder(dict[str, msgspec.Raw])
+def decoder(
+    path: Path, kind: type[T], check: Callable[[T], None] | None = None
+) -> Callable[[bytes, int], T]:
+    """A function from (bytes of a line, its number or 0) to a `kind` that `check` does not refuse.
+
+    A line whose checksum holds may carry fields that a newer scbench added: they are left out.
+    One without checksum comes from before 0.2, and then an unknown field is damage.
+    """
+    typed = msgspec.json.Decoder(kind)
 
     def decode(line: bytes, number: int) -> T:
         where = f"{str(path)!r} line {number:,}" if number else f"{str(path)!r}"
+        limits(line, where)
         try:
-            row = typed.decode(line)
-            stray = set() if known is None else keys.decode(line).keys() - known
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
-            todo = f"delete that line and run again (it will be computed anew), or move {path.name!r} away to start afresh"
-            raise BadRecord(f"{where} is not a line of this file ({err}); {todo}") from err
-        if stray:
+            text, has_crc = unsealed(line, where)
+            row = typed.decode(text)
+            strays = set() if has_crc else _strays(msgspec.json.decode(text), row)
+            if check is not None:
+                check(row)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadRecord) as err:
+            why = str(err).removeprefix(f"{where} ")
             raise BadRecord(
-                f"{where} has fields this version does not know ({', '.join(sorted(stray))}); read it with a newer scbench"
+                f"{where} is not a line of this file ({why}); delete that line and run again (it "
+                f"will be computed anew), or move {path.name!r} away to start afresh"
+            ) from err
+        if strays:
+            raise BadRecord(
+                f"{where} has fields this version does not know ({', '.join(sorted(strays))}) and "
+                "no checksum; it is damaged, or a program that is not scbench wrote it"
             )
         return row
 
     return decode
+
+
+def _strays(raw: object, row: object) -> set[str]:
+    """The names in `raw` that did not reach `row`, at any depth."""
+    if isinstance(raw, dict) and dataclasses.is_dataclass(row):
+        known = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+        nested = [_strays(value, known[name]) for name, value in raw.items() if name in known]
+        return set(raw.keys() - known.keys()).union(*nested)
+    return set()
 
 
 def scan(path: Path, decode: Callable[[bytes, int], T]) -> Iterator[tuple[Place, T]]:
@@ -216,23 +240,42 @@ def scan(path: Path, decode: Callable[[bytes, int], T]) -> Iterator[tuple[Place,
 
 
 def _is_torn(decode: Callable[[bytes, int], object], tail: bytes, number: int) -> bool:
-    """Whether a last line without newline is the beginning of one of ours. A whole one is not torn; a stranger's bytes raise BadRecord.
+    """Whether a last line without newline is the beginning of one of ours.
 
-    No proper beginning of a JSON object is a JSON object, so a line that can be read is whole. A power cut may leave zero bytes.
+    A whole one is not torn; a stranger's bytes raise BadRecord, and so does a line that has its
+    checksum and goes on after it. No proper beginning of a JSON object is a JSON object, so a
+    line that can be read is whole. A power cut may leave zero bytes.
     """
     try:
         decode(tail, number)
     except BadRecord:
-        if tail.startswith(b"{") or not tail.strip(b"\0"):
+        begins_ours = tail.startswith(b"{") and _ENDED.search(tail) is None
+        if begins_ours or not tail.strip(b"\0"):
             return True
         raise
     return False
 
 
+def torn_tail(path: Path) -> int:
+    """Bytes after the last newline of `path`: a run is writing them, or was cut off. 0: none."""
+    return len(_tail(path, path.stat().st_size))
+
+
+def _is_at(state: os.stat_result, path: Path) -> bool:
+    """Whether the file we hold is still the one of that name."""
+    try:
+        return os.path.samestat(state, os.lstat(path))
+    except OSError:
+        return False
+
+
 def _open(path: Path) -> int:
     try:
         is_new = not path.exists()
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        # A link in a stranger's folder must not lead us to a file elsewhere.
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        fd = os.open(path, flags, 0o666)
     except IsADirectoryError as err:
         raise BadConfig(
             f"{str(path)!r} is a folder, but the run keeps its lines there; move it away or name another run folder"

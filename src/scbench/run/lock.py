@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from scbench.errors import BadConfig, Busy
-from scbench.run.store import PART, cannot_write
+from scbench.files import PART, cannot_write
 
 NAME = ".lock"
 _BUSY = {

@@ -20,8 +20,8 @@ from typing import Any
 
 import scbench
 from scbench.errors import BadRecord
+from scbench.files import write_atomically
 from scbench.run.cells import CODE_VERSIONS, canonical_json
-from scbench.run.store import write_atomically
 
 NAME = "manifest.json"
 FORMAT = 1

@@ -1,13 +1,9 @@
-"""Files that are whole or absent, and the sessions of a run, each kept once under its digest."""
+"""The sessions of a run, each kept once under its digest."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import gzip
-import os
 import re
-import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,53 +12,13 @@ from typing import Any
 
 import msgspec
 
-from scbench.errors import BadConfig, BadRecord, CannotWrite
+from scbench.errors import BadConfig, BadRecord
+from scbench.files import cannot_write, write_atomically
 from scbench.types import Session
 
 FOLDER = "sessions"
-PART = ".part"  # the ending of a file that is not whole yet
 _LEVEL = 3  # UUIDs and random words gain little from higher levels
 _DIGEST = re.compile(r"[0-9A-Za-z_-]{1,128}")
-
-
-def cannot_write(err: OSError, path: Path, kept: str = "") -> CannotWrite:
-    """The error to raise for a failed write to `path`; `kept` is a sentence about what is safe."""
-    todo = {
-        errno.ENOSPC: "the disk is full; free some space and give the same command again",
-        errno.EDQUOT: "the disk quota is used up; free some space and give the same command again",
-        errno.EROFS: "the file system is read-only; name another folder",
-        errno.EACCES: "permission denied; name another folder, or change its owner or mode",
-        errno.EPERM: "operation not permitted; name another folder, or change its owner or mode",
-    }.get(err.errno or 0, f"{err.strerror or err}; mend this and give the same command again")
-    return CannotWrite(f"{str(path)!r} cannot be written: {todo}{'. ' + kept if kept else ''}")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that a reader, or a power cut, finds the old file or the new one, never a part. Raises CannotWrite."""
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
-    try:
-        with open(part, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        sync_folder(path.parent)
-    except BaseException as err:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        if isinstance(err, OSError):
-            raise cannot_write(err, path, "What stood there before is unchanged.") from err
-        raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` survive a power cut. Not every file system can; then it does nothing."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def as_dict(value: object) -> dict[object, object]:

@@ -337,9 +337,8 @@ def _restored(kind: Task, row: Row, side: Side, where: str) -> Session:
         digest=side.digest,
     )
     shown = [(item.get("input"), item.get("answer")) for item in _items(row, where)]
-    written = [
-        (item["input"], item["answer"]) for item in kind.write_row(session, side.row)["multi_turns"]
-    ]  # type: ignore[attr-defined]
+    turns: Any = kind.write_row(session, side.row)["multi_turns"]
+    written = [(item["input"], item["answer"]) for item in turns]
     if digest_of(session) != side.digest or shown != written:
         raise BadRow(
             f"{where} has changed since {kind.config}.evidence.jsonl was written beside it; remove that file to read the row without it"

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from scbench.errors import BadConfig
+from scbench.files import sync_folder
 from scbench.kv.pool import file as files
 from scbench.kv.pool.chain import gaps
 from scbench.kv.pool.file import BadFile, CacheWarning, Header
@@ -210,7 +211,7 @@ class Disk:
             os.close(fd)
         os.replace(part, path)
         if not self.is_private:
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def _make_room(self, size: int) -> None:
         """Under the lock: remove what killed writers left, then the least recently used files until `size` more bytes fit."""
@@ -338,13 +339,3 @@ def _mark(path: Path) -> tuple[str, int, int] | None:
     except OSError:
         return None
     return path.name, info.st_ino, info.st_mtime_ns
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name survive a power cut, where the file system can."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
