@@ -15,7 +15,8 @@ from scbench.kernels import causal, full
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read, Store
 from scbench.methods import parse
 from scbench.methods.compression.streaming_llm import StreamingLLM
-from scbench.methods.contract import Codec, Eviction, Generation, LoadAll, Loading, Method
+from scbench.methods.contract import Codec, Eviction, Generation, LoadAll, Loading
+from scbench.methods.method import Method
 from scbench.run.laws import LAWS, examine
 
 engine = cache(tiny)

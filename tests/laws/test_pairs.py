@@ -22,8 +22,9 @@ from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.kv import Snapshot, Stream
 from scbench.methods import names, parse
-from scbench.methods.contract import Eviction, Method, Stage
+from scbench.methods.contract import Eviction, Stage
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.run.blending import Blending, read_context
 from scbench.run.laws import far
 from scbench.run.pooled import PooledReads

@@ -17,10 +17,11 @@ from scbench.kv import CacheShape, DenseStore, LayerView, Observed, RaggedStore,
 from scbench.methods import parse
 from scbench.methods.compression.snapkv import SnapKV
 from scbench.methods.compression.streaming_llm import StreamingLLM
-from scbench.methods.contract import Budgeted, Eviction, Method, smallest_share, top_slots
+from scbench.methods.contract import Budgeted, Eviction, smallest_share, top_slots
 from scbench.methods.fork import NOT_BINDING, fork
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.loading.quest import Quest
+from scbench.methods.method import Method
 
 SHAPE = CacheShape(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4

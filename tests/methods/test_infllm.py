@@ -15,11 +15,11 @@ from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, DenseStore, Stream
 from scbench.methods import parse
-from scbench.methods.contract import Method
 from scbench.methods.fork import fork
 from scbench.methods.generation.infllm import InfLLM, Reader
 from scbench.methods.generation.infllm_cache import MemoryStore, MemoryTail
 from scbench.methods.generation.infllm_memory import Memory, Plan
+from scbench.methods.method import Method
 
 engine = cache(tiny)
 SHAPE = CacheShape(

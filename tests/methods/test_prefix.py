@@ -14,8 +14,9 @@ from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.kv import Snapshot
 from scbench.methods import parse
-from scbench.methods.contract import Dense, Method
+from scbench.methods.contract import Dense
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.run.pooled import PooledReads, hit_seconds, made_by, refuse_timing
 from scbench.types import CompressAfter
 

@@ -14,9 +14,10 @@ from scbench.methods import names, parse
 from scbench.methods.compression.kivi import Kivi
 from scbench.methods.compression.snapkv import SnapKV
 from scbench.methods.compression.streaming_llm import StreamingLLM
-from scbench.methods.contract import Dense, LoadAll, Method, OwnSession
+from scbench.methods.contract import Dense, LoadAll, OwnSession
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.loading.quest import Quest
+from scbench.methods.method import Method
 from scbench.methods.registry import stage_class
 from scbench.methods.retrieval.prefix import PrefixReuse
 

@@ -23,8 +23,9 @@ from scbench.errors import BadConfig
 from scbench.kv import CacheShape, LayerView
 from scbench.methods import parse
 from scbench.methods.budget import rounded
-from scbench.methods.contract import Eviction, Method
+from scbench.methods.contract import Eviction
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.run.equal import sixteen_bit_bytes, solve
 from scbench.run.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted
 from scbench.run.suite import TokenCount

@@ -17,7 +17,8 @@ from scbench.engines.toy import ToyEngine
 from scbench.errors import OutOfDevice
 from scbench.kv import LayerView
 from scbench.methods import parse
-from scbench.methods.contract import Eviction, Method
+from scbench.methods.contract import Eviction
+from scbench.methods.method import Method
 from scbench.prompts import Conversation
 from scbench.run.session import Job, SessionRun, failure_of
 from scbench.types import (

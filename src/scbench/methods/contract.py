@@ -12,21 +12,18 @@ line in `registry.py`, one test case.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import rounded as rounded
 from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
-from scbench.methods.sources import source_behind
 from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
 from scbench.methods.stage import HEAD_GATES as HEAD_GATES
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
@@ -242,162 +239,3 @@ class LoadAll(Loading):
 
     name: ClassVar[str] = "load-all"
     category: ClassVar[str] = "reference"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """What happens to a KV cache from birth to use. Its `str` is its identity: non-default stages joined by `+`, or `dense`."""
-
-    generation: Generation = Dense()
-    compression: tuple[Compression, ...] = ()
-    retrieval: Retrieval = OwnSession()
-    loading: Loading = LoadAll()
-    eviction: Eviction | None = field(init=False, default=None, repr=False)
-    codec: Codec | None = field(init=False, default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        evictions = [stage for stage in self.compression if isinstance(stage, Eviction)]
-        codecs = [stage for stage in self.compression if isinstance(stage, Codec)]
-        for kind, found in (("eviction", evictions), ("codec", codecs)):
-            if len(found) > 1:
-                raise Mismatch(
-                    f"{' and '.join(map(str, found))} are two {kind}s; a method has at most one"
-                )
-        reading = evictions[0].reading if evictions else None
-        if reading is not None:
-            if not isinstance(self.generation, Dense) and type(self.generation) is not type(
-                reading
-            ):
-                raise Mismatch(
-                    f"{evictions[0]} reads the context in its own way, and {self.generation} in another; choose one of them"
-                )
-            object.__setattr__(self, "generation", reading)
-        if (
-            evictions
-            and evictions[0].own_cache
-            and (codecs or not isinstance(self.loading, LoadAll))
-        ):
-            raise Mismatch(
-                f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"
-            )
-        if codecs and not isinstance(self.loading, LoadAll):
-            raise Mismatch(
-                f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them"
-            )
-        if self.generation.goes_on and (
-            self.compression or not isinstance(self.loading, LoadAll) or self.retrieval.pooled
-        ):
-            also = Method(
-                compression=self.compression, retrieval=self.retrieval, loading=self.loading
-            )
-            raise Mismatch(
-                f"{self.generation} says what is read after the context, too, and goes on from its own read of it; leave {also} out, or let it "
-                "read the context alone"
-            )
-        if self.retrieval.blends and not (
-            isinstance(self.generation, Dense) or self.generation.rewrites
-        ):
-            raise Mismatch(
-                f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out"
-            )
-        if self.retrieval.blends and self.needs - {ROTATION}:
-            watching = " and ".join(str(stage) for stage in self.stages if stage.needs)
-            raise Mismatch(
-                f"{self.retrieval} computes only some queries of the context, and {watching} must have observed them all "
-                f"({', '.join(sorted(self.needs - {ROTATION}))}); take one that asks for K and V alone, such as knorm, keydiff, streaming-llm, kivi or quest"
-            )
-        others = [stage for stage in self.compression if not isinstance(stage, Eviction | Codec)]
-        object.__setattr__(
-            self, "compression", (*evictions, *others, *codecs)
-        )  # one order, one spelling
-        object.__setattr__(self, "eviction", evictions[0] if evictions else None)
-        object.__setattr__(self, "codec", codecs[0] if codecs else None)
-
-    def lossless(self, tokens: int) -> Method:
-        """Every stage at its lossless setting for `tokens` tokens."""
-        return Method(
-            generation=self.generation.lossless(tokens),
-            compression=tuple(stage.lossless(tokens) for stage in self.compression),
-            retrieval=self.retrieval.lossless(tokens),
-            loading=self.loading.lossless(tokens),
-        )
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (self.generation, *self.compression, self.retrieval, self.loading)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset().union(*(stage.asks for stage in self.stages))
-
-    @property
-    def simulated(self) -> bool:
-        return any(stage.simulated for stage in self.stages)
-
-    @property
-    def extra_passes(self) -> int:
-        return sum(stage.extra_passes for stage in self.stages)
-
-    def __str__(self) -> str:
-        return (
-            "+".join(str(stage) for stage in self.stages if stage.category != "reference")
-            or "dense"
-        )
-
-    @property
-    def source_digest(self) -> str:
-        """SHA-256 over the source of its stages' modules and the files they read: edited code never meets old answers."""
-        seal = hashlib.sha256()
-        for part in (part for stage in self.stages for part in stage.parts()):
-            seal.update(source_behind(type(part).__module__).encode() + part.data_digest().encode())
-        return seal.hexdigest()
-
-    def check(self, *, shape: CacheShape, tokens: int) -> None:
-        """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
-        beside = (
-            replace(self, generation=Dense()) if self.generation.rewrites else self
-        )  # a shorter text is read by any model
-        if not shape.attention_layers and str(beside) != "dense":
-            raise Mismatch(
-                f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense or a shorter prompt"
-            )
-        for stage in (
-            self.generation,
-            self.retrieval,
-            *(stage for stage in self.compression if stage is not self.codec),
-        ):
-            stage.check(shape=shape, tokens=tokens)
-        layers = len(shape.attention_layers)
-        left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
-        if len(left) > 1 and self.loading.evens:
-            raise Mismatch(
-                f"{self.loading} shares one budget out between layers of equally many slots, and {self.eviction} leaves them {min(left):,} to "
-                f"{max(left):,}; take an eviction that leaves all layers the same, or a budget for each layer by itself (quest: count_exempt=no)"
-            )
-        for slots in sorted(left):  # a codec and a loading get what an eviction leaves
-            for stage in (*((self.codec,) if self.codec else ()), self.loading):
-                stage.check(shape=shape, tokens=slots)
-
-    def _kept_slots(self, layer: int, layers: int, tokens: int) -> int:
-        return (
-            self.eviction.kept_slots(layer=layer, layers=layers, tokens=tokens)
-            if self.eviction
-            else tokens
-        )
-
-    def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
-        """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
-        layers, total = len(shape.attention_layers), shape.recurrent_bytes
-        if self.codec is None and self.eviction is None:
-            total += shape.token_bytes * (tokens + appended)
-        elif self.codec is None and self.eviction is not None:
-            total += self.eviction.held_bytes(shape=shape, tokens=tokens, appended=appended)
-        total += self.generation.more_bytes(shape=shape, tokens=tokens, appended=appended)
-        for layer in range(layers):
-            slots = self._kept_slots(layer, layers, tokens)
-            if self.codec:
-                total += self.codec.at(shape=shape, tokens=slots).coded_bytes(
-                    shape=shape, slots=slots + appended
-                )
-            total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
-        return total

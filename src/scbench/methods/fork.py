@@ -6,7 +6,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import LayerCache, Snapshot, Stream
-from scbench.methods.contract import Method
+from scbench.methods.method import Method
 
 NOT_BINDING = "budget_not_binding"
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
 import pkgutil
-import sys
+import re
+from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench.errors import BadConfig, Mismatch, Unknown
-from scbench.methods import spelling
+from scbench.methods import origin, spelling
+from scbench.methods.loader import class_from, refuse_shared_names
+from scbench.methods.origin import Kind, shown_name
+from scbench.methods.spelling import FILE
 
 if TYPE_CHECKING:
-    from scbench.methods.contract import Method, Stage
+    from scbench.methods.contract import Stage
+    from scbench.methods.method import Method
 
 PLACES = {  # name -> module:class; one line per method
     "dense": "scbench.methods.contract:Dense",
@@ -63,72 +66,101 @@ def names() -> list[str]:
 
 
 def stage_class(name: str) -> type[Stage]:
-    """The class behind a name, or behind `path/to/file.py:ClassName`."""
-    if ".py:" in name:
-        return _from_file(name)
-    if name in PLACES:
-        found: Any = pkgutil.resolve_name(PLACES[name])
+    """The class behind a name, or behind `path/to/file.py:ClassName`. Case does not matter."""
+    if FILE in name:
+        stage = _checked(class_from(name), name)
+        origin.origin_of(stage)  # now: its files may be edited before anyone asks
+        return stage
+    plain = name.lower().replace("_", "-")
+    if plain in PLACES:
+        found: Any = pkgutil.resolve_name(PLACES[plain])
         return found  # type: ignore[no-any-return]
-    for point in entry_points(group=GROUP, name=name):
+    points = [point for point in entry_points(group=GROUP) if point.name in (name, plain)]
+    if len({point.value for point in points}) > 1:
+        raise BadConfig(
+            f"{name!r} is registered {len(points)} times: {', '.join(map(_registered, points))}; "
+            "uninstall all but one, or name the file: path/to/file.py:ClassName"
+        )
+    for point in points:
         stage = _checked(point.load(), name)
-        if (
-            stage.name != name
-        ):  # a method's spelling is its identity in records, and must be found again
+        if point.dist is not None:
+            origin.REGISTERED[stage.__module__] = (point.dist.name, point.dist.version)
+        if stage.name != point.name:  # a record's name must be found again
             raise BadConfig(
-                f"the entry point {name!r} is {point.value}, which calls itself {stage.name!r}; give both one name"
+                f"the entry point {name!r} is {point.value}, which calls itself {stage.name!r}; "
+                "give both one name"
             )
         return stage
-    near = get_close_matches(name, names()) or names()
+    if "/" in plain or "\\" in plain:
+        raise Unknown(
+            f"{name!r} is no method; a method in a file is path/to/file.py:ClassName, and a path with "
+            "one of + , [ ] = stands in quotes: '\"dir/a+b.py\":ClassName'"
+        )
+    near = get_close_matches(re.split(r"[:\[]", plain)[0], names()) or names()
     raise Unknown(
-        f"no method is called {name!r}; did you mean {', '.join(near)}? `scbench list methods` shows them all"
+        f"no method is called {name!r}; did you mean {', '.join(near)}? "
+        "`scbench list methods` shows them all"
     )
 
 
+def _registered(point: EntryPoint) -> str:
+    return f"{point.value} of {point.dist.name if point.dist else 'an unknown package'}"
+
+
 def parse(text: str) -> Method:
-    """'a-shape+snapkv[tau=1/16]+quest' to a Method. Raises Unknown, BadConfig, or Mismatch for a composition that makes no sense."""
-    from scbench.methods.contract import Method
+    """'a-shape+snapkv[tau=1/16]+quest' to a Method.
+
+    A part may be called otherwise, `mine=a/knorm.py:Knorm[tau=1/4]`, and is then shown as
+    `mine[tau=1/4]`. Raises Unknown, BadConfig, or Mismatch for what makes no sense together.
+    """
+    from scbench.methods.method import Method
 
     chosen: dict[str, list[Stage]] = {}
+    labels: list[tuple[str, str]] = []
     for part in spelling.split(text):
-        name, params = spelling.read_part(part)
+        label, name, params = spelling.read_labelled(part)
         stage = spelling.build(stage_class(name), params, written=part)
         chosen.setdefault(stage.stage, []).append(stage)
+        if label:
+            _refuse_label(label, part)
+            labels.append((shown_name(type(stage)), label))
     for kind in ("generation", "retrieval", "loading"):
         if len(chosen.get(kind, [])) > 1:
             raise Mismatch(
-                f"{text!r} has two {kind} stages ({', '.join(map(str, chosen[kind]))}); a method has one of each"
+                f"{text!r} has two {kind} stages ({', '.join(map(str, chosen[kind]))}); "
+                "a method has one of each"
             )
     single = {
         kind: chosen[kind][0] for kind in ("generation", "retrieval", "loading") if kind in chosen
     }
-    return Method(compression=tuple(chosen.get("compression", ())), **single)  # type: ignore[arg-type]
+    compression = tuple(chosen.get("compression", ()))
+    return Method(compression=compression, labels=tuple(labels), **single)  # type: ignore[arg-type]
 
 
-def _from_file(place: str) -> type[Stage]:
-    path_text, _, class_name = place.rpartition(":")
-    path = Path(path_text).expanduser()
-    if not path.is_file():
-        raise Unknown(f"there is no file {path_text!r} (from the method {place!r})")
-    mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[
-        :8
-    ]  # two files may share a name
-    spec = importlib.util.spec_from_file_location(f"scbench_user_{path.stem}_{mark}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up while they are made
-    try:
-        spec.loader.exec_module(module)
-    except Exception as err:
-        raise BadConfig(f"{path} cannot be imported: {type(err).__name__}: {err}") from err
-    if not hasattr(module, class_name):
-        classes = [
-            name
-            for name, value in vars(module).items()
-            if inspect.isclass(value) and value.__module__ == spec.name
-        ]
-        raise Unknown(f"{path} has no class {class_name!r}; it has {', '.join(classes) or 'none'}")
-    return _checked(getattr(module, class_name), place)
+def _refuse_label(label: str, part: str) -> None:
+    if label in names():
+        raise BadConfig(
+            f"{part!r} calls a method {label!r}, which is another's name; choose a new one"
+        )
+
+
+def refuse_twins(methods: Sequence[Method]) -> None:
+    """Raise BadConfig for two different methods that every table would show alike."""
+    shown: dict[str, Method] = {}
+    for method in methods:
+        other = shown.setdefault(str(method), method)
+        if other.source_digest != method.source_digest:
+            raise BadConfig(
+                f"{other.spelling} and {method.spelling} are two methods, and both would be shown as "
+                f"{str(method)!r}; give one of them a name: 'mine={method.spelling}'"
+            )
+    files = {
+        Path(one.path)
+        for method in methods
+        for one in method.origins
+        if one.kind is Kind.FILE and one.path
+    }
+    refuse_shared_names(sorted(files))
 
 
 def _checked(found: Any, place: str) -> type[Stage]:

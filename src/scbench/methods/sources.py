@@ -1,38 +1,181 @@
-"""The source a stage's answers depend on: its own module, and those of the stage folders it uses."""
+"""The source a stage's answers depend on, file by file.
+
+Ours: its module and the modules of ours that it imports. A stranger's: its module, all that this
+imports outside the standard library and our dependencies, and the modules of its base classes
+wherever they are installed (an editable package changes without its version).
+"""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import inspect
+import re
 import sys
-from types import ModuleType
+from functools import cache
+from importlib import metadata
+from pathlib import Path
 
-FOLDERS = tuple(
-    f"scbench.methods.{stage}." for stage in ("generation", "compression", "retrieval", "loading")
+from scbench.code import PACKAGE, code_digest, house_code, imports
+
+# What says which methods there are and how they are written; their parameters are in the key.
+WORDING = tuple(
+    f"{PACKAGE}.methods.{name}" for name in ("registry", "sources", "origin", "spelling", "loader")
 )
+MOST_FILES = 1000  # of a stranger's imports; beyond them, packages count by name and version
 
 
-def modules_behind(name: str) -> list[str]:
-    """`name` and the modules of `FOLDERS` whose functions or classes it imports, directly or through each other, in order of name.
+def sources_of(stage: type) -> dict[str, str]:
+    """A name for each module behind a stage's class, and the digest of its source."""
+    found: dict[str, str] = {}
+    for base in stage.__mro__:
+        name = base.__module__
+        if name.startswith(f"{PACKAGE}."):
+            found |= house_code([name], without=WORDING)
+        elif not is_standard(name):
+            found |= _of_stranger(base)
+    return dict(sorted(found.items()))
 
-    What lies below (kernels, stores, the contract) has versions of its own.
+
+def _of_stranger(base: type) -> dict[str, str]:
+    module = sys.modules.get(base.__module__)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return {f"{base.__module__}.{base.__qualname__}": _typed_digest(base)}
+    if is_dependency(base.__module__):
+        return {base.__module__: _file_digest(Path(file))}
+    return stranger_code(Path(file), base.__module__)
+
+
+def _typed_digest(base: type) -> str:
+    """Of a class typed into a session, which has no file."""
+    try:
+        source = inspect.getsource(base)
+    except (OSError, TypeError):
+        source = repr(
+            [(name, getattr(value, "__code__", value)) for name, value in vars(base).items()]
+        )
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def stranger_code(path: Path, module: str = "") -> dict[str, str]:
+    """Digests of a file and of all it imports, found without running any of it.
+
+    Names are those of modules; the file itself stands under its file name.
     """
-    found, waiting = set[str](), [name]
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, Path]] = [(module, path)]
     while waiting:
-        module = waiting.pop()
-        if module in found:
+        name, file = waiting.pop()
+        label = file.name if file == path else name
+        if label in found:
             continue
-        found.add(module)
-        for value in vars(sys.modules[module]).values():
-            origin = (
-                value.__name__
-                if isinstance(value, ModuleType)
-                else getattr(value, "__module__", None)
-            )
-            if isinstance(origin, str) and origin.startswith(FOLDERS):
-                waiting.append(origin)
-    return sorted(found)
+        found[label] = _file_digest(file)
+        if file.suffix != ".py":
+            continue
+        for target in imports(file.read_bytes(), name):
+            if target.startswith(f"{PACKAGE}."):
+                found |= house_code([target], without=WORDING)
+            elif not is_standard(target) and (source := _locate(target, path.parent)) is not None:
+                if is_dependency(target) and not _is_beside(source, path.parent):
+                    continue
+                if len(found) < MOST_FILES:
+                    waiting.append((target, source))
+                elif (package := distribution_of(target)) is not None:
+                    found[package[0]] = package[1]
+    return found
 
 
-def source_behind(name: str) -> str:
-    """The text of all of them."""
-    return "".join(inspect.getsource(sys.modules[module]) for module in modules_behind(name))
+def helpers_of(path: Path) -> dict[str, Path]:
+    """The modules that a file imports from its own folder, directly or through each other."""
+    found: dict[str, Path] = {}
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        for target in imports(file.read_bytes(), ""):
+            source = _beside(target, path.parent)
+            if source is not None and not is_standard(target) and target not in found:
+                found[target] = source
+                waiting.append(source)
+    return found
+
+
+def _locate(module: str, folder: Path) -> Path | None:
+    """The file of a module that a file in `folder` would import; None for what is no module."""
+    beside = _beside(module, folder)
+    if beside is not None:
+        return beside
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return None
+    return Path(spec.origin)
+
+
+def _beside(module: str, folder: Path) -> Path | None:
+    place = folder.joinpath(*module.split("."))
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if module and file.is_file():
+            return file
+    return None
+
+
+def _is_beside(source: Path, folder: Path) -> bool:
+    return source.is_relative_to(folder)
+
+
+def _file_digest(file: Path) -> str:
+    data = file.read_bytes()
+    return code_digest(data) if file.suffix == ".py" else hashlib.sha256(data).hexdigest()
+
+
+def is_standard(module: str) -> bool:
+    return module.partition(".")[0] in sys.stdlib_module_names or module == "__future__"
+
+
+def is_dependency(module: str) -> bool:
+    """Whether a module belongs to a package that scbench itself needs; versions cover those."""
+    found = distribution_of(module)
+    return found is not None and _plain(found[0]) in _dependencies()
+
+
+def distribution_of(module: str) -> tuple[str, str] | None:
+    """(name, version) of the installed package a module belongs to; None for a plain file."""
+    names = _packages().get(module.partition(".")[0])
+    return None if not names else (names[0], metadata.version(names[0]))
+
+
+def _packages() -> dict[str, list[str]]:
+    return _packages_at(tuple(sys.path))
+
+
+@cache
+def _packages_at(places: tuple[str, ...]) -> dict[str, list[str]]:
+    """`places` is what can change it: tests and notebooks add folders while they run."""
+    return {name: list(found) for name, found in metadata.packages_distributions().items()}
+
+
+@cache
+def _dependencies() -> frozenset[str]:
+    """All that scbench requires, directly or not, extras left out."""
+    found: set[str] = set()
+    waiting = [PACKAGE]
+    while waiting:
+        name = _plain(waiting.pop())
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            required = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        waiting += [
+            re.split(r"[^\w.-]", one, maxsplit=1)[0] for one in required if "extra ==" not in one
+        ]
+    return frozenset(found)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -11,39 +11,63 @@ from fractions import Fraction
 from typing import Any
 
 from scbench.errors import BadConfig
+from scbench.methods.origin import shown_name
 
-PART = re.compile(r"^(?P<name>[^\[\]]+?)(?:\[(?P<params>.*)\])?$", re.DOTALL)
+FILE = ".py"  # what a stage from somebody's file has in its name: path/to/file.py:ClassName
+PART = re.compile(r'^(?P<name>(?:"[^"]*"|[^\[\]"])+?)(?:\[(?P<params>.*)\])?$', re.DOTALL)
+LABEL = re.compile(r"^(?P<label>[A-Za-z0-9][\w.-]*)=(?P<rest>.+)$", re.DOTALL)
 
 
-def spell(stage: Any) -> str:
-    """The canonical spelling of a stage."""
+def spell(stage: Any, name: str | None = None) -> str:
+    """The canonical spelling of a stage, under `name` or the one it is shown by."""
     said = [
         f"{f.name}={_written(getattr(stage, f.name))}"
         for f in fields(stage)
         if getattr(stage, f.name) != _default(f)
     ]
-    return f"{stage.name}[{','.join(said)}]" if said else stage.name
+    shown = name or shown_name(type(stage))
+    return f"{shown}[{','.join(said)}]" if said else shown
 
 
 def split(text: str) -> list[str]:
-    """'a+b[x=1]+c' at the plus signs that stand outside brackets."""
-    parts, depth = _apart(text, "+"), text.count("[") - text.count("]")
-    if depth != 0 or not all(part.strip() for part in parts):
+    """'a+b[x=1]+c' at the plus signs that stand outside brackets and quotes."""
+    parts = apart(text, "+")
+    if not is_balanced(text) or not all(part.strip() for part in parts):
         raise BadConfig(
-            f"the method {text!r} is not well formed; write stages joined by +, for instance a-shape+snapkv[tau=1/16]"
+            f"the method {text!r} is not well formed; write stages joined by +, for instance "
+            'a-shape+snapkv[tau=1/16], and a path with odd signs in quotes: "dir/a+b.py":Class'
         )
     return [part.strip() for part in parts]
 
 
-def _apart(text: str, mark: str) -> list[str]:
-    """`text` at the marks that stand outside brackets."""
-    parts, depth, start = [], 0, 0
+def is_balanced(text: str) -> bool:
+    """Whether brackets and quotes that open are closed."""
+    bare = re.sub(r'"[^"]*"', "", text)
+    return '"' not in bare and bare.count("[") == bare.count("]")
+
+
+def apart(text: str, mark: str) -> list[str]:
+    """`text` at the marks that stand outside brackets and quotes."""
+    parts: list[str] = []
+    depth = start = 0
+    is_quoted = False
     for at, sign in enumerate(text):
+        is_quoted ^= sign == '"'
+        if is_quoted:
+            continue
         depth += (sign == "[") - (sign == "]")
         if sign == mark and depth == 0:
             parts.append(text[start:at])
             start = at + 1
     return [*parts, text[start:]]
+
+
+def read_labelled(text: str) -> tuple[str, str, dict[str, str]]:
+    """'mine=a/knorm.py:Knorm[tau=1/4]' to ('mine', 'a/knorm.py:Knorm', {'tau': '1/4'})."""
+    found = LABEL.match(text)
+    label = found["label"] if found else ""
+    name, params = read_part(found["rest"] if found else text)
+    return label, name, params
 
 
 def read_part(text: str) -> tuple[str, dict[str, str]]:
@@ -52,7 +76,7 @@ def read_part(text: str) -> tuple[str, dict[str, str]]:
     if not found:
         raise BadConfig(f"{text!r} is not a method; write NAME or NAME[parameter=value,...]")
     params: dict[str, str] = {}
-    for item in filter(None, _apart(found["params"] or "", ",")):
+    for item in filter(None, apart(found["params"] or "", ",")):
         key, equals, value = item.partition("=")
         if not equals:
             raise BadConfig(f"{text!r}: {item!r} is not parameter=value")

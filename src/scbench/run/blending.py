@@ -12,7 +12,8 @@ from scbench.engines.local import LocalEngine
 from scbench.errors import Mismatch
 from scbench.kv import Snapshot
 from scbench.kv.pool import Pool
-from scbench.methods.contract import Dense, Method
+from scbench.methods.contract import Dense
+from scbench.methods.method import Method
 from scbench.methods.retrieval.chunks import Chunked
 
 MIB = 1 << 20

@@ -22,8 +22,9 @@ from torch import Tensor
 from scbench.engines.contract import Engine, Feed
 from scbench.errors import ScbenchError
 from scbench.kv import Snapshot
-from scbench.methods.contract import Generation, Method, Retrieval
+from scbench.methods.contract import Generation, Retrieval
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.prompts import Conversation
 from scbench.run.blending import Blending, read_context
 from scbench.run.meter import Measured, measured

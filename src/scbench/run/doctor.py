@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scbench.engines.tiny import tiny
 from scbench.methods import parse
-from scbench.methods.contract import Method
+from scbench.methods.method import Method
 from scbench.run.laws import examine
 
 KINDS = ("mha", "gqa", "mqa")

@@ -16,8 +16,9 @@ from typing import Any
 from scbench.engines.contract import Engine
 from scbench.errors import Mismatch, ScbenchError
 from scbench.kv import CacheShape, Snapshot
-from scbench.methods.contract import Dense, LoadAll, Method, OwnSession, Stage
+from scbench.methods.contract import Dense, LoadAll, OwnSession, Stage
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.prompts import Conversation
 from scbench.run.cells import digest
 from scbench.run.equal_table import (

@@ -17,8 +17,9 @@ from scbench.engines.local import LocalEngine
 from scbench.errors import ScbenchError
 from scbench.kv import QueryHeadStore, Snapshot, Stream
 from scbench.kv.store import nbytes
-from scbench.methods.contract import ROTATION, Method
+from scbench.methods.contract import ROTATION
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.run.blending import read_context
 
 CONTEXT_TOKENS = 230

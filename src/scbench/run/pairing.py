@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from scbench.errors import Mismatch, ScbenchError
 from scbench.kv import CacheShape
-from scbench.methods.contract import Method
+from scbench.methods.method import Method
 from scbench.run.settings import MOST_TOKENS
 
 

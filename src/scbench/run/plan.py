@@ -10,7 +10,7 @@ import torch
 
 from scbench.engines.contract import ModelFacts
 from scbench.errors import ScbenchError
-from scbench.methods.contract import Method
+from scbench.methods.method import Method
 from scbench.run.settings import Settings
 from scbench.tasks import task
 from scbench.tasks.contract import Task

@@ -16,8 +16,9 @@ from scbench.engines.observe import FIELDS, QUERY_MOMENTS, ROTATION
 from scbench.errors import Mismatch
 from scbench.kv import Observed, Snapshot
 from scbench.kv.pool import PrefixPool
-from scbench.methods.contract import Dense, Method
+from scbench.methods.contract import Dense
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.run.cells import CODE_VERSIONS, VERSION
 from scbench.run.meter import measured
 from scbench.types import CompressAfter

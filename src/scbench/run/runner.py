@@ -11,7 +11,7 @@ from typing import Any
 from scbench.engines.contract import Engine
 from scbench.errors import ScbenchError
 from scbench.methods import parse
-from scbench.methods.contract import Method
+from scbench.methods.method import Method
 from scbench.run import equal_table, manifest, pairing
 from scbench.run.cells import (
     CodeFacts,

@@ -19,8 +19,9 @@ from scbench.engines.lab_models import beyond
 from scbench.errors import Mismatch, OutOfDevice, ScbenchError, TooLong, UsageError
 from scbench.kv import Snapshot, Stream
 from scbench.kv.stream import share
-from scbench.methods.contract import Dense, Generation, Method
+from scbench.methods.contract import Dense, Generation
 from scbench.methods.fork import fork
+from scbench.methods.method import Method
 from scbench.methods.retrieval.chunks import Chunked
 from scbench.prompts import Conversation
 from scbench.run.blending import Blended, Blending

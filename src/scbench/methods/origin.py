@@ -1,0 +1,106 @@
+"""Where the code of a stage comes from: ours, an installed package, or somebody's file.
+
+A method is identified by origin and spelling, never by its name alone: the commonest way to write
+a method is to copy `snapkv.py` and edit it, and the copy still calls itself snapkv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from scbench.code import PACKAGE, digest_of
+from scbench.methods.sources import distribution_of, sources_of
+
+
+class Kind(StrEnum):
+    HOUSE = "scbench"
+    PACKAGE = "package"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One stage's origin. `sources` has a digest for every file its answers depend on."""
+
+    kind: Kind
+    place: str = ""  # file: as the user wrote it; package: its name and version
+    path: str = ""  # file: absolute
+    class_name: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over `sources`."""
+        return digest_of(dict(self.sources))
+
+    @property
+    def is_ours(self) -> bool:
+        return self.kind is Kind.HOUSE
+
+
+PLACES_WRITTEN: dict[str, str] = {}  # module of a loaded file -> its path as the user wrote it
+REGISTERED: dict[str, tuple[str, str]] = {}  # module behind an entry point -> its package, version
+_ORIGINS: dict[type, Origin] = {}
+
+
+def origin_of(stage: type) -> Origin:
+    """The origin of a stage's class, as its sources stood when it was first asked for."""
+    if stage not in _ORIGINS:
+        _ORIGINS[stage] = _found(stage)
+    return _ORIGINS[stage]
+
+
+def _found(stage: type) -> Origin:
+    name = stage.__module__
+    sources = tuple(sources_of(stage).items())
+    if name.startswith(f"{PACKAGE}."):
+        return Origin(kind=Kind.HOUSE, class_name=stage.__qualname__, sources=sources)
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None) or ""
+    is_file = name in PLACES_WRITTEN
+    found = None if is_file else REGISTERED.get(name) or distribution_of(name)
+    if found is not None:
+        return Origin(
+            kind=Kind.PACKAGE,
+            place=" ".join(found),
+            class_name=stage.__qualname__,
+            sources=sources,
+        )
+    return Origin(
+        kind=Kind.FILE,
+        place=PLACES_WRITTEN.get(name, Path(file).name or "<session>"),
+        path=str(Path(file).resolve()) if file else "",
+        class_name=stage.__qualname__,
+        sources=sources,
+    )
+
+
+def shown_name(stage: type) -> str:
+    """How a stage is called wherever it is named: `snapkv`, or `my_knorm.py:Knorm` for a file's.
+
+    A stage of a package has its registered name; only one package can have it.
+    """
+    origin = origin_of(stage)
+    if origin.kind is Kind.FILE:
+        return f"{Path(origin.place).name}:{origin.class_name}"
+    return str(stage.name)  # type: ignore[attr-defined]
+
+
+def written_name(stage: type) -> str:
+    """How a stage is written so that `parse` finds it again: a file's with its path."""
+    origin = origin_of(stage)
+    if origin.kind is not Kind.FILE:
+        return shown_name(stage)
+    path = origin.place
+    quoted = f'"{path}"' if set(path) & set("+,[]=") else path
+    return f"{quoted}:{origin.class_name}"
+
+
+def mark_of(path: Path) -> str:
+    """The name under which a file is loaded as a module: two files may share a name."""
+    mark = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return f"scbench_user_{path.stem}_{mark}"
