@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +14,22 @@ from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
 from scbench.methods.spelling import read_part, split
-from scbench.run import manifest
+from scbench.run import folder, manifest
 from scbench.run.cells import read_plan
 from scbench.run.equal_table import EqualBytes
 from scbench.run.equal_table import read as read_equal_bytes
-from scbench.run.journal import current, read_costs, read_records
+from scbench.run.facts import cards
+from scbench.run.journal import COSTS, RECORDS, current, read_costs, read_records
+from scbench.run.lines import torn_tail
 from scbench.run.settings import Settings, read_settings
-from scbench.types import Mode, Record
+from scbench.run.settings_file import read_words
+from scbench.run.words import ALIASES, tokens, typed_words
+from scbench.types import Record
 
 if TYPE_CHECKING:
     import polars
 
     from scbench.run.runner import Outcome
-
-ALIASES: Mapping[str, str] = {
-    "model": "models",
-    "length": "lengths_tokens",
-}  # words of the command line that are no settings' names
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
     "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
@@ -48,8 +46,22 @@ class Result:
     outcome: Outcome | None = None
 
     def records(self) -> list[Record]:
-        """The newest record of every turn of the last command's cells (`journal.current`)."""
+        """The newest record of every turn that the run means (`journal.current`)."""
         return current(read_records(self.folder), read_plan(self.folder))
+
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Method as shown to its card: spelling with paths, stage, category, origins."""
+        return cards(self.folder)
+
+    def torn(self) -> list[str]:
+        """A line for each file whose last line is not whole: written at this moment, or cut off."""
+        names = [name for name in (RECORDS, COSTS) if (self.folder / name).exists()]
+        tails = {name: torn_tail(self.folder / name) for name in names}
+        return [
+            f"{name} ends in {tail:,} bytes that are no whole line; they are left out"
+            for name, tail in tails.items()
+            if tail
+        ]
 
     def frame(self) -> polars.DataFrame:
         """One row a turn."""
@@ -70,7 +82,7 @@ class Result:
             if "failure" not in row
         ]
 
-    def report(self, folder: Path | None = None) -> dict[str, Path]:
+    def report(self, to: Path | None = None) -> dict[str, Path]:
         """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
         found = manifest.read(self.folder)
         records = self.records()
@@ -78,8 +90,8 @@ class Result:
             records,
             self.costs(),
             found,
-            folder or self.folder,
-            stages=stages_of(records),
+            Path(to or self.folder),
+            stages=stages_of(records, self.methods()),
             solves=solves,
         )
 
@@ -90,7 +102,7 @@ def run(
     """Run a grid and write its report. Settings are those of `run.settings.Settings`; single values do for tuples, and `length="4k"` for
     `lengths_tokens`, `model="a,b"` for `models`. Settings not given take the embedded default's. `engine` is a model already loaded, in the
     place of `models`. Errors as `run.runner.run`; Mismatch for a method that none of the models can take."""
-    chosen = settle(settings)
+    chosen = folder.admitted(settle(settings))
     from scbench.run.runner import run as play
 
     refuse_useless(chosen, engine)
@@ -98,17 +110,18 @@ def run(
     names = sorted(ALIASES.get(name, name) for name in (settings if given is None else given))
     outcome = play(chosen, engines, given=names, quiet=quiet)
     result = Result(chosen.out, outcome)
-    if outcome.turns_answered + outcome.turns_failed:
+    if outcome.turns_answered + outcome.turns_failed and outcome.outcome == "complete":
         result.report()
     return result
 
 
 def refuse_useless(settings: Settings, engine: Any = None) -> None:
     """Raise Mismatch for a method that none of the models can take, and Unknown for a model that is not there; no weights are read."""
-    from scbench.methods import parse
+    from scbench.methods import parse, refuse_twins
     from scbench.run import pairing
 
     methods = [parse(text) for text in settings.methods]
+    refuse_twins(methods)
     if engine is not None:
         shapes = {engine.facts.name: engine.facts.shape}
     else:
@@ -142,64 +155,45 @@ def load(settings: Settings, name: str) -> Any:
 
 
 def settle(given: Mapping[str, Any]) -> Settings:
-    """Settings from loose words: text for tuples, "4k" for lengths, names for enumerations."""
+    """Settings from loose words: text for tuples, "4k" for lengths, names for enumerations.
+
+    `config` names a settings file (`run.toml`) whose words hold where no other is said; `extend`
+    names a run that is made larger. Without `out` a run gets the folder that its settings find.
+    """
     from scbench.tasks import names as every_task
 
-    words = {name: value for name, value in given.items() if value is not None}
-    words = {ALIASES.get(name, name): value for name, value in words.items()}
-    for name in ("models", "tasks", "methods", "modes", "lengths_tokens"):
-        if name in words:
-            words[name] = _several(words[name])
-    if "models" in words:
-        words["models"] = tuple(dict.fromkeys(words["models"]))
-    if "tasks" in words:
-        from scbench.tasks import task
-
-        asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
-        words["tasks"] = tuple(dict.fromkeys(task(name).name for name in asked))
-    if "lengths_tokens" in words:
-        words["lengths_tokens"] = tuple(tokens(value) for value in words["lengths_tokens"])
-    if "modes" in words:
-        words["modes"] = tuple(_one_of(Mode, value, "mode") for value in words["modes"])
-    for name in ("prompts", "history", "compress_after", "truncate", "form"):
-        if isinstance(words.get(name), str):
-            from scbench import types
-
-            kind = {
-                "prompts": types.PromptSet,
-                "history": types.History,
-                "compress_after": types.CompressAfter,
-                "truncate": types.Truncate,
-                "form": types.Form,
-            }
-            words[name] = _one_of(kind[name], words[name], name)
-    if "equal_bytes" in words:
-        words["equal_bytes"] = str(words["equal_bytes"])
-    if "out" in words:
-        words["out"] = Path(words["out"])
-    return read_settings({**defaults(words, every_task()), **words})
+    said = {name: value for name, value in given.items() if name not in ("config", "extend")}
+    words = typed_words(said)
+    if given.get("config") is not None:
+        words = {**typed_words(read_words(Path(given["config"]))), **words}
+    if given.get("extend") is not None:
+        if "out" in words:
+            raise BadConfig("--extend names the run's folder itself; leave --out away")
+        return folder.extended(Path(given["extend"]), words)
+    settings = read_settings({**defaults(words, every_task()), **words})
+    if "out" not in words:
+        settings = replace(settings, out=folder.own_folder(settings))
+    return settings
 
 
-def tokens(value: object) -> int:
-    """4096, "4096", "4k", "128K", "1m" to tokens (k = 1,024)."""
-    found = re.fullmatch(
-        r"(\d+(?:\.\d+)?)\s*([kKmM]?)", str(value).replace(",", "").replace("_", "")
-    )
-    if not found:
-        raise BadConfig(f"length {value!r} is not a number of tokens; write 4096, 4k, 128k or 1m")
-    return int(float(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[found[2].lower()])
+def stages_of(
+    records: Sequence[Record], cards: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, str]]:
+    """method -> (stage, category) for the report; a composition is placed by its first stage.
 
-
-def stages_of(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
-    """method -> (stage, category) for the report; a composition is placed by its first stage."""
-    found: dict[str, tuple[str, str]] = {}
-    for spelled in dict.fromkeys(record.method for record in records):
+    `cards` are those that the run kept; a folder from before there were any is read by name.
+    """
+    places: dict[str, tuple[str, str]] = {}
+    for shown in dict.fromkeys(record.method for record in records):
+        if shown in cards:
+            places[shown] = (cards[shown]["stage"], cards[shown]["category"])
+            continue
         try:
-            first = catalog.entry(read_part(split(spelled)[0])[0])
-            found[spelled] = (first.stage, first.category)
+            first = catalog.entry(read_part(split(shown)[0])[0])
+            places[shown] = (first.stage, first.category)
         except ScbenchError:
-            found[spelled] = ("other", "other")
-    return found
+            places[shown] = ("other", "other")
+    return places
 
 
 def open_run(folder: str | Path) -> Result:
@@ -212,25 +206,6 @@ def open_run(folder: str | Path) -> Result:
     return Result(path)
 
 
-def _several(value: object) -> tuple[Any, ...]:
-    """A tuple from a value, a sequence, or words joined by commas outside brackets."""
-    if isinstance(value, str):
-        parts = re.split(r",(?![^\[]*\])", value)
-        return tuple(part.strip() for part in parts if part.strip())
-    if isinstance(value, Sequence):
-        return tuple(value)
-    return (value,)
-
-
-def _one_of(kind: Any, value: object, what: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise BadConfig(
-            f"{what} {value!r} does not exist; it is one of {', '.join(str(x) for x in kind)}"
-        ) from None
-
-
 __all__ = [
     "MissingExtra",
     "Result",
@@ -239,6 +214,7 @@ __all__ = [
     "open_run",
     "run",
     "settle",
+    "solves",
     "stages_of",
     "tokens",
 ]

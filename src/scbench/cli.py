@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from scbench.console import out, plain, say, take_any_sign, tell
 from scbench.errors import CannotWrite, ScbenchError
 
 app = typer.Typer(
@@ -25,10 +24,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(
-    width=None if sys.stdout.isatty() else 150
-)  # a pipe or a file has no width of its own
-err = Console(stderr=True)
 
 GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
 OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, panel, help
@@ -133,7 +128,13 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         SHOWN,
         "cap on the tokens of an answer, below the tasks' own limits",
     ),
-    ("out", Path, "--out", MACHINE, "folder of the run; the same command resumes it"),
+    (
+        "out",
+        Path,
+        "--out",
+        MACHINE,
+        "folder of the run; default: one under runs/ that the settings find again, so that the same command resumes",
+    ),
     (
         "dtype",
         str,
@@ -171,6 +172,34 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         "repeats of each measurement in the cost pass",
     ),
     ("lanes", int, "--lanes", MACHINE, "streams advanced together in one forward"),
+    (
+        "config",
+        Path,
+        "--config",
+        GRID,
+        "a run.toml to take settings from; words on the command line go before it",
+    ),
+    (
+        "extend",
+        Path,
+        "--extend",
+        GRID,
+        "folder of a run to make larger: more methods, tasks, lengths, models or sessions",
+    ),
+    (
+        "keep_old",
+        bool,
+        "--keep-old",
+        MACHINE,
+        "keep records that older code or weights made, marked in every table",
+    ),
+    (
+        "debug",
+        bool,
+        "--debug",
+        MACHINE,
+        "stop at a method's first exception, as Python shows it (python -m pdb -m scbench run --debug ...)",
+    ),
     ("retry_failed", bool, "--retry-failed", MACHINE, "play failed turns again"),
     ("quiet", bool, "--quiet", MACHINE, "no progress"),
 )
@@ -209,21 +238,40 @@ def run(words: dict[str, Any]) -> None:
     from scbench import api
 
     result = api.run(given=sorted(set(words) - {"quiet"}), **words)
-    _show(result)
     outcome = result.outcome
     assert outcome is not None
-    for line in outcome.does_not_apply:
-        err.print(f"[dim]does not apply[/]: {line}", highlight=False)
-    for gap in outcome.gaps:
-        err.print(f"[yellow]gap[/]: {gap}", highlight=False)
     if outcome.outcome == "interrupted":
-        err.print(
-            f"stopped; what was done is kept, and the same command goes on: {_again(result.folder)}",
-            highlight=False,
-        )
+        _tell_stopped(result.folder, outcome)
         raise typer.Exit(130)
+    _show(result)
+    for line in outcome.superseded:
+        tell(line, label="no longer counts")
+    if outcome.rescored_turns:
+        tell(
+            f"{outcome.rescored_turns:,} kept answers, by rules that changed", label="scored again"
+        )
+    for line in outcome.does_not_apply:
+        tell(line, label="does not apply", style="dim")
+    for gap in outcome.gaps:
+        tell(gap, label="gap")
     if not outcome.turns_answered:
         raise typer.Exit(1)
+
+
+def _tell_stopped(folder: Path, outcome: Any) -> None:
+    """Three lines: what is kept, how to see it, how to go on."""
+    from scbench.run.settings_file import NAME
+
+    failed = f" and {outcome.turns_failed:,} failed" if outcome.turns_failed else ""
+    tell(
+        f"{outcome.turns_answered:,} turns answered{failed}, all kept in {folder}", label="stopped"
+    )
+    tell(shlex.join(["scbench", "report", str(folder)]), label="tables and page of it", style="dim")
+    tell(
+        shlex.join(["scbench", "run", "--config", str(folder / NAME), "--out", str(folder)]),
+        label="to go on",
+        style="dim",
+    )
 
 
 @app.command()
@@ -287,21 +335,20 @@ def _plan_of(settings: Any, engine: Any) -> None:
         f"about {seconds / 60:,.1f} minutes, cost pass not counted; at most {max(row.held_bytes for row in rows) / 2**20:,.0f} MiB of KV at once"
     )
     for refused in sorted({line for row in rows for line in row.refused}):
-        out.print(f"[yellow]refused[/]: {refused}", highlight=False)
+        tell(refused, label="refused")
     for why, names in others.items():
-        out.print(
-            f"[dim]does not apply[/]: {facts.name}: {', '.join(names)}: {why}", highlight=False
-        )
+        tell(f"{facts.name}: {', '.join(names)}: {why}", label="does not apply", style="dim")
 
 
 def main() -> None:
     """The program `scbench`: a ScbenchError ends it with its message and status 2 (1 if the disk failed)."""
     from scbench import commands  # noqa: F401  (registers list, report, score, make-data, doctor)
 
+    take_any_sign()
     try:
         app()
     except ScbenchError as error:
-        err.print(f"[red]error[/]: {error}", highlight=False, soft_wrap=True)
+        tell(error, label="error", style="red")
         sys.exit(1 if isinstance(error, CannotWrite) else 2)
     except BrokenPipeError:
         sys.exit(141)
@@ -314,14 +361,18 @@ def _show(result: Any) -> None:
 
     records = result.records()
     if not records:
-        err.print("nothing was played; there is no report")
+        tell("nothing was played; there is no report")
         return
     from scbench import api
 
-    out.print(terminal(summarise(records, result.costs(), stages=api.stages_of(records))))
+    stages = api.stages_of(records, result.methods())
+    summary = summarise(records, result.costs(), stages=stages, solves=api.solves)
+    out.print(terminal(summary))
     for one in result.equal_bytes():
         out.print(_equal_table(one))
-    out.print(f"page: {result.folder / 'index.html'}", highlight=False, soft_wrap=True)
+    for line in result.torn():
+        tell(line, label="torn")
+    say(f"page: {result.folder / 'index.html'}")
 
 
 def _equal_table(found: Any) -> Table:
@@ -348,17 +399,10 @@ def _equal_table(found: Any) -> Table:
         )
         held = "–" if row.held_bytes is None else bytes_text(row.held_bytes)
         table.add_row(
-            Text(row.asked),
-            Text(row.played or "–"),
+            plain(row.asked),
+            plain(row.played or "–"),
             held,
             share,
-            Text(": ".join(filter(None, (row.verdict, row.why)))),
+            plain(": ".join(filter(None, (row.verdict, row.why)))),
         )
     return table
-
-
-def _again(folder: Path) -> str:
-    from scbench.run import manifest
-
-    words = manifest.read(folder)["runs"][-1]["argv"]
-    return " ".join(["scbench", *map(json.dumps, words[1:])])

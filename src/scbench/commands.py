@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from scbench import lab_commands  # noqa: F401  (registers lab findings)
-from scbench.cli import _show, app, err, out
+from scbench.cli import _show, app
+from scbench.console import out, plain, say, tell
 from scbench.errors import BadConfig, ScbenchError, Unknown
 from scbench.lab.commands import lab
 from scbench.types import Form
@@ -62,17 +64,14 @@ def _methods() -> None:
 
     for entry in entries():
         params = ", ".join(f"{key}={value}" for key, value in entry.parameters.items())
-        out.print(
-            f"[bold]{entry.name}[/]  {entry.stage} · {entry.category}"
-            + (f"  [dim]{entry.paper}[/]" if entry.paper else ""),
-            highlight=False,
-        )
+        head = Text.assemble(plain(entry.name, "bold"), f"  {entry.stage} · {entry.category}")
+        out.print(head + plain(f"  {entry.paper}" if entry.paper else "", "dim"))
         for title, text in (("parameters", params), ("presets", ", ".join(entry.presets))):
             if text:
-                out.print(f"    {title}: {text}", highlight=False, markup=False)
-    out.print(
-        "Compose stages with +, set parameters in brackets: a-shape+snapkv[tau=1/16]+quest[preset=code]",
-        markup=False,
+                say(f"    {title}: {text}")
+    say(
+        "Compose stages with +, set parameters in brackets: "
+        "a-shape+snapkv[tau=1/16]+quest[preset=code]"
     )
 
 
@@ -82,18 +81,18 @@ def _models() -> None:
 
     for llm in LLMS:
         words = dict(zip(HEADER, row(llm), strict=True))
-        out.print(f"[bold]{words.pop('short name')}[/]  {words.pop('hub name')}", highlight=False)
+        out.print(plain(words.pop("short name"), "bold") + plain(f"  {words.pop('hub name')}"))
         note, told = words.pop("note"), [f"{what}: {value}" for what, value in words.items()]
         for line in (" · ".join(told[:4]), " · ".join(told[4:]), note):
             if line:
-                out.print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
+                say(f"    {line}")
     for name, about in MODELS.items():
         if name not in {llm.name for llm in LLMS}:
-            out.print(f"[bold]{name}[/]  {about}", highlight=False)
-    out.print(
+            out.print(plain(name, "bold") + plain(f"  {about}"))
+    say(
         "Weights, K and V in bf16; GPUs: weights and the full cache of one 128K context, a tenth added. The local engine uses one."
     )
-    out.print("Any other --model is a folder with a transformers checkpoint, or a hub name.")
+    say("Any other --model is a folder with a transformers checkpoint, or a hub name.")
 
 
 @app.command()
@@ -110,7 +109,7 @@ def report(
     written = result.report(to)
     _show(result)
     for path in written.values():
-        out.print(str(path), highlight=False, soft_wrap=True)
+        say(path)
 
 
 @app.command()
@@ -145,15 +144,15 @@ def score(
     for mean in scoring.means(lines):
         gaps = ", ".join(f"{count} {why}" for why, count in mean.gaps.items())
         table.add_row(
-            f"{mean.task}: {mean.subtask}" if mean.subtask else mean.task,
-            str(mean.mode),
-            mean.rule,
+            plain(f"{mean.task}: {mean.subtask}" if mean.subtask else mean.task),
+            plain(mean.mode),
+            plain(mean.rule),
             "–" if mean.mean is None else f"{100 * mean.mean:.1f}",
             str(mean.n),
-            gaps,
+            plain(gaps),
         )
     out.print(table)
-    out.print(f"written: {target}", highlight=False, soft_wrap=True)
+    say(f"written: {target}")
 
 
 @app.command("make-data")
@@ -181,18 +180,18 @@ def make_data(
     file_format: Annotated[str, typer.Option("--format", help="jsonl or parquet")] = "jsonl",
 ) -> None:
     """Write generated sessions in the published schema, so that other tools can use them."""
-    from scbench.api import _one_of, _several, tokens
     from scbench.run.progress import Progress
     from scbench.run.settings import check_length
+    from scbench.run.words import one_of, several, tokens
     from scbench.tasks import names, published, task
 
     written: Literal["jsonl", "parquet"] = "parquet" if file_format == "parquet" else "jsonl"
     if file_format != written:
         raise BadConfig(f"--format {file_format!r} does not exist; it is jsonl or parquet")
-    shape: Form = _one_of(Form, form, "form")
+    shape: Form = one_of(Form, form, "form")
     if sessions < 1:
         raise BadConfig(f"--sessions {sessions}: at least 1")
-    chosen = [task(name, shape) for name in (names() if tasks == "all" else _several(tasks))]
+    chosen = [task(name, shape) for name in (names() if tasks == "all" else several(tasks))]
     count, target, failures = _counter(counter), tokens(length), list[str]()
     check_length(target, shape)
     with Progress(len(chosen) * sessions, what="make-data") as progress:
@@ -211,13 +210,11 @@ def make_data(
                     )
                     progress.advance(1)
                 path = published.write(kind, made, to, form=written)
-                out.print(
-                    f"{kind.name}: {len(made)} sessions, {path}", highlight=False, soft_wrap=True
-                )
+                say(f"{kind.name}: {len(made)} sessions, {path}")
             except ScbenchError as error:
                 failures.append(f"{kind.name}: {error}")
     for failure in failures:
-        err.print(f"[yellow]not made[/]: {failure}", highlight=False, soft_wrap=True)
+        tell(failure, label="not made")
     if failures:
         raise typer.Exit(1)
 
@@ -258,14 +255,13 @@ def doctor(
     colour = {"holds": "green", "idle": "dim", "broken": "red"}
     for one in findings:
         if verbose or one.verdict != "holds":
-            table.add_row(one.law, one.model, f"[{colour[one.verdict]}]{one.verdict}[/]", one.why)
+            words = plain(one.verdict, colour[one.verdict]), plain(one.why)
+            table.add_row(one.law, one.model, *words)
     if table.row_count:
         out.print(table)
     holds = sum(one.verdict == "holds" for one in findings)
-    out.print(
-        f"{found}: {holds} hold, {len(broken)} broken, {len(findings) - holds - len(broken)} do not apply",
-        highlight=False,
-        markup=False,
+    say(
+        f"{found}: {holds} hold, {len(broken)} broken, {len(findings) - holds - len(broken)} do not apply"
     )
     if broken:
         raise typer.Exit(1)
@@ -292,12 +288,12 @@ def search_patterns(
     """Find which sparse pattern keeps most of each head's attention (MInference's offline search)."""
     from collections import Counter
 
-    from scbench.api import tokens
     from scbench.engines import load
     from scbench.files import write_atomically
     from scbench.methods.generation.head_patterns import written
     from scbench.run.patterns import search_patterns as search
     from scbench.run.suite import TokenCount
+    from scbench.run.words import tokens
     from scbench.tasks import task
 
     engine = load.load(model)
@@ -311,16 +307,10 @@ def search_patterns(
         (p.kind, p.first, p.second) for p in found
     ).most_common():
         scores = [p.score for p in found if (p.kind, p.first, p.second) == (kind, first, second)]
-        out.print(
-            f"{heads} heads: {kind} {first}, {second}, keeping {sum(scores) / heads:.3f} of their attention",
-            highlight=False,
+        say(
+            f"{heads} heads: {kind} {first}, {second}, keeping {sum(scores) / heads:.3f} of their attention"
         )
-    out.print(
-        f"{len(found)} heads; use it with --methods 'minference[table={to}]'",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"{len(found)} heads; use it with --methods 'minference[table={to}]'")
 
 
 @app.command("search-gates")
@@ -342,17 +332,17 @@ def search_gates(
     sessions: Annotated[int, typer.Option(help="different sessions, taken in turn")] = 8,
 ) -> None:
     """Find by gradient which KV heads of a model must see everything (DuoAttention's retrieval heads)."""
-    from scbench.api import tokens
     from scbench.engines import load
     from scbench.files import write_atomically
     from scbench.run.gates import search_gates as search
+    from scbench.run.words import tokens
 
     engine = load.load(model)
     every = max(1, steps // 10)
 
     def told(step: int, objective: float) -> None:
         if step % every == 0:
-            err.print(f"step {step} of {steps}: {objective:.4f}", highlight=False)
+            tell(f"step {step} of {steps}: {objective:.4f}")
 
     gates, found = search(
         engine, length_tokens=tokens(length), steps=steps, rate=lr, sessions=sessions, on_step=told
@@ -360,15 +350,8 @@ def search_gates(
     write_atomically(to, gates.text().encode())
     every_gate = [gate for row in gates.rows for gate in row]
     full = sum(gate >= 0.5 for gate in every_gate)
-    out.print(
+    say(
         f"objective {found.objective[0]:.4f} to {found.objective[1]:.4f}, distance from full attention {found.distance[1]:.4f}; {full} of "
-        f"{len(every_gate)} heads have a gate of 0.5 or more",
-        highlight=False,
-        soft_wrap=True,
+        f"{len(every_gate)} heads have a gate of 0.5 or more"
     )
-    out.print(
-        f"use it with --methods 'duo-attention[preset=paper,gates={to}]'",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"use it with --methods 'duo-attention[preset=paper,gates={to}]'")

@@ -4,7 +4,7 @@
       UsageError   BadConfig, Unknown, Mismatch, TooLong, TooSmall, TooLarge, MissingExtra   fixable before anything runs
       DataError    BadRow, BadRecord                                                         a file is not what it claims to be
       CannotWrite                                                                            the disk; ends the run, never a Failure
-      RunError     Busy, Released, OutOfDevice, ReuseBroken                                  becomes a Failure in the record
+      RunError     Busy, Released, OutOfDevice, ReuseBroken, NotFinite                       becomes a Failure in the record
 
 The command line prints the message of a ScbenchError without a traceback. Callers match the type and read the attributes;
 nobody parses message text.
@@ -95,3 +95,7 @@ class OutOfDevice(RunError):
 
 class ReuseBroken(RunError):
     """A cache that should have been reused was not, or was changed by its reader."""
+
+
+class NotFinite(RunError):
+    """There is no answer to choose: a logit is NaN or infinite, or the best id is no token."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scbench.cli import err, out
+from scbench.console import out, say, tell
 from scbench.engines.lab_models import CARD, LAB_MODELS, lab_folder
 from scbench.errors import BadConfig, DataError, Mismatch
 from scbench.lab.commands import lab
@@ -78,7 +78,7 @@ def findings_(
     found = findings(records, gate, roles)
     out.print(report.terminal(found))
     for path in report.write(found, folder).values():
-        out.print(str(path), highlight=False, soft_wrap=True)
+        say(path)
 
 
 def roles_of(models: str) -> Roles:
@@ -137,16 +137,14 @@ def play(
         engines = (api.load(settings, name) for name in settings.models)
         outcome = run(settings, engines, given=("models", "length", "sessions"), quiet=quiet)
         for gap in outcome.gaps:
-            err.print(f"[yellow]gap[/]: {gap}", highlight=False)
+            tell(gap, label="gap")
         if outcome.outcome == "interrupted":
-            err.print(
-                "stopped; what was done is kept, and the same command goes on", highlight=False
-            )
+            tell("what was done is kept, and the same command goes on", label="stopped")
             raise typer.Exit(130)
     if not planned:
-        err.print(
-            f"[yellow]nothing played[/]: {roles.transformer} solves no task at {length} tokens, by its card",
-            highlight=False,
+        tell(
+            f"{roles.transformer} solves no task at {length} tokens, by its card",
+            label="nothing played",
         )
         return []
     result = api.open_run(folder)

@@ -248,6 +248,9 @@ BEYOND_TRAINED = (
 )
 
 
+KEPT_OLD = "kept_old"  # a note: made by older code, and kept because --keep-old said so
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One journal line: one turn of one cell, answered or failed. Appended, never edited."""

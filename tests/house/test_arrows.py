@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": {"tasks", "prompts", "kv", "methods", "engines", "scoring"},
     "lab": {"tasks", "prompts", "engines"},
 }
-EVERYONE = {"types", "errors", "files", "reading", "code"}
+EVERYONE = {"types", "errors", "files", "reading", "code", "console"}
 NO_TORCH = ["scoring", "prompts", "stats", "report", "tasks"]
 
 

@@ -28,8 +28,8 @@ def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine
     """
     import transformers
 
-    tokenizer = ByteTokenizer()
     vocabulary = 512
+    tokenizer = ByteTokenizer(vocabulary)
     query_heads, kv_heads = HEADS.get(kind, (4, 2))
     sizes: dict[str, Any] = {
         **SIZES,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from scbench.console import say
 from scbench.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ lab = typer.Typer(
     rich_markup_mode="rich",
 )
 LEARNS, RUNS = "How it learns", "Where it runs"
-out_ = Console()
+
 Data = Annotated[
     Path | None,
     typer.Option(
@@ -140,12 +140,9 @@ def train(
         save_tokenizer=tokens.save,
         quiet=quiet,
     )
-    out_.print(f"model: {trained.model}", highlight=False, soft_wrap=True)
+    say(f"model: {trained.model}")
     if not trained.finished:
-        out_.print(
-            f"stopped at step {trained.steps} of {trained.of_steps}; the same command goes on",
-            highlight=False,
-        )
+        say(f"stopped at step {trained.steps} of {trained.of_steps}; the same command goes on")
         raise typer.Exit(130 if stop_after is None else 0)
 
 
@@ -173,11 +170,7 @@ def _written(folder: Path, course: int) -> Path:
         raise BadConfig(
             f"--course {course}: there are {', '.join(map(str, corpus.COURSES))}; or give data of your own with --data"
         )
-    out_.print(
-        f"writing training data to {folder} (what is there is kept)",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"writing training data to {folder} (what is there is kept)")
     corpus.write(folder, portions=corpus.COURSES[course], seed=course - 1)
     return folder
 
@@ -223,15 +216,12 @@ def card(
     for cell in measure.cells(model, names(), asked, count=sessions):
         cells.append(cell)
         mark = "passes" if cell.passes else ""
-        out_.print(
-            f"{cell.task} {cell.length_tokens} {cell.mode}: {100 * cell.exact:.1f} % {mark}",
-            highlight=False,
-        )
+        say(f"{cell.task} {cell.length_tokens} {cell.mode}: {100 * cell.exact:.1f} % {mark}")
     day = datetime.now(UTC).date().isoformat()
     cards.write(
         folder, model, cells, name=name or to.name, courses=run, date=day, hardware=hardware
     )
-    out_.print(f"card: {folder / cards.PAGE}", highlight=False, soft_wrap=True)
+    say(f"card: {folder / cards.PAGE}")
 
 
 def _lengths(words: str) -> list[int]:

@@ -239,3 +239,9 @@ class LoadAll(Loading):
 
     name: ClassVar[str] = "load-all"
     category: ClassVar[str] = "reference"
+
+
+def is_default(stage: Stage) -> bool:
+    """Whether a stage is what a method has where nothing was chosen: read densely, fork from the
+    own session, read everything. By exact type: what derives from these is somebody's method."""
+    return type(stage) in (Dense, OwnSession, LoadAll)

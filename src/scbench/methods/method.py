@@ -20,6 +20,7 @@ from scbench.methods.contract import (
     OwnSession,
     Retrieval,
     Stage,
+    is_default,
 )
 from scbench.methods.origin import Origin, origin_of, shown_name, written_name
 from scbench.methods.spelling import spell
@@ -47,27 +48,21 @@ class Method:
                 )
         reading = evictions[0].reading if evictions else None
         if reading is not None:
-            if not isinstance(self.generation, Dense) and type(self.generation) is not type(
-                reading
-            ):
+            if not is_default(self.generation) and type(self.generation) is not type(reading):
                 raise Mismatch(
                     f"{evictions[0]} reads the context in its own way, and {self.generation} in another; choose one of them"
                 )
             object.__setattr__(self, "generation", reading)
-        if (
-            evictions
-            and evictions[0].own_cache
-            and (codecs or not isinstance(self.loading, LoadAll))
-        ):
+        if evictions and evictions[0].own_cache and (codecs or not is_default(self.loading)):
             raise Mismatch(
                 f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"
             )
-        if codecs and not isinstance(self.loading, LoadAll):
+        if codecs and not is_default(self.loading):
             raise Mismatch(
                 f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them"
             )
         if self.generation.goes_on and (
-            self.compression or not isinstance(self.loading, LoadAll) or self.retrieval.pooled
+            self.compression or not is_default(self.loading) or self.retrieval.pooled
         ):
             also = Method(
                 compression=self.compression, retrieval=self.retrieval, loading=self.loading
@@ -76,9 +71,7 @@ class Method:
                 f"{self.generation} says what is read after the context, too, and goes on from its own read of it; leave {also} out, or let it "
                 "read the context alone"
             )
-        if self.retrieval.blends and not (
-            isinstance(self.generation, Dense) or self.generation.rewrites
-        ):
+        if self.retrieval.blends and not (is_default(self.generation) or self.generation.rewrites):
             raise Mismatch(
                 f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out"
             )

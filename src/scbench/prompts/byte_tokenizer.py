@@ -14,13 +14,19 @@ _SPECIAL = re.compile("|".join(map(re.escape, SPECIALS)))
 
 
 class ByteTokenizer:
-    """Ids 0-255 are bytes; `<bos>` 256, `<end>` 257, `<ask>`, `<ans>`, `<sep>` follow."""
+    """Ids 0-255 are bytes; `<bos>` 256, `<end>` 257, `<ask>`, `<ans>`, `<sep>` follow.
+
+    Ids from there up to `vocabulary_tokens` have no text: random models with wider heads say them.
+    """
 
     name = "bytes"
     template_digest = PLAIN
     has_chat_template = False
     bos_id: int | None = SPECIALS["<bos>"]
     end_ids = frozenset({SPECIALS["<end>"]})
+
+    def __init__(self, vocabulary_tokens: int = 256 + len(SPECIALS)) -> None:
+        self.vocabulary_tokens = vocabulary_tokens
 
     def encode(self, text: str) -> Encoded:
         ids: list[int] = []

@@ -41,6 +41,11 @@ class Tokenizer(Protocol):
 
     @property
     def end_ids(self) -> frozenset[int]: ...
+    @property
+    def vocabulary_tokens(self) -> int:
+        """Ids are below this; a model's head may be wider."""
+        ...
+
     def encode(self, text: str) -> Encoded:
         """Ids of the text as it stands: nothing is added, special tokens written in it are recognised."""
         ...
@@ -90,6 +95,7 @@ class HfTokenizer:
                 json.dumps(own, sort_keys=True).encode()
             ).hexdigest()
         self.bos_id = self._own_bos()
+        self.vocabulary_tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
         eos = getattr(tokenizer, "eos_token_id", None)
         self.end_ids = frozenset(
             {*end_ids, *([] if eos is None else [eos]), *self._template_ends()}

@@ -12,7 +12,7 @@ from scbench.engines.local import LocalEngine
 from scbench.errors import Mismatch
 from scbench.kv import Snapshot
 from scbench.kv.pool import Pool
-from scbench.methods.contract import Dense
+from scbench.methods.contract import is_default
 from scbench.methods.method import Method
 from scbench.methods.retrieval.chunks import Chunked
 
@@ -148,7 +148,7 @@ def read_context(
     """The bare context as a method reads it: densely, by its pattern, or blended from chunks."""
     if isinstance(method.retrieval, Chunked):
         return (blending or Blending(engine)).read(ids, method.retrieval).snapshot
-    pattern = None if isinstance(method.generation, Dense) else method.generation
+    pattern = None if is_default(method.generation) else method.generation
     return engine.read(ids, pattern=pattern, needs=method.needs)
 
 

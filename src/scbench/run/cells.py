@@ -12,19 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
-from types import MappingProxyType
 
-import scbench
 from scbench.errors import BadConfig, BadRecord
-from scbench.files import write_atomically
+from scbench.files import sealed, unsealed, write_atomically
+from scbench.reading import read_json
 from scbench.types import Cell, Form, Mode, Protocol
 
 PLAN = "plan.json"
-VERSION = scbench.__version__
-# Raise a room's number in the change that lets the same cell come out with another number. Tasks and scoring rules have versions of their own.
-CODE_VERSIONS: Mapping[str, int] = MappingProxyType(
-    {"prompts": 1, "kv": 1, "kernels": 1, "methods": 1, "engines": 1, "scoring": 1, "run": 1},
-)
+SHORT = 16  # hex digits of a digest where it only points to a line of facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +30,8 @@ class ModelFacts:
     weights_digest: str
     tokenizer_digest: str
     template_digest: str
+    generation_digest: str = ""  # of the generation settings that come with the weights
+    end_ids: tuple[int, ...] = ()
     dtype: str
     device: str  # its kind: "cpu", "cuda NVIDIA H200"
     engine: str  # engine, its version and those of the packages that do its arithmetic
@@ -45,20 +42,29 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodFacts:
-    """A method by its canonical spelling, and all its parameters after defaults (the frozen Method itself will do)."""
+    """A method as a key sees it: how it is shown, every parameter, and the code behind it.
 
-    spelling: str
-    parameters: object
+    `sources` has the digests of a stranger's files and of ours; `data` those of the files that
+    its parameters name (patterns, gates).
+    """
+
+    shown: str
+    parameters: str  # the repr of the frozen Method
+    sources: Mapping[str, str] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFacts:
-    """Which code makes, reads and grades the turns."""
+class MadeBy:
+    """What made an answer, beside session, mode and protocol, which the record itself names."""
 
-    task_version: int
-    rules: tuple[str, ...] = ()  # the scoring rules that apply, such as "strict/1"
-    scbench: str = VERSION
-    rooms: Mapping[str, int] = field(default_factory=lambda: CODE_VERSIONS)
+    model: ModelFacts
+    method: MethodFacts
+    code: Mapping[str, str]  # our modules that a play runs through -> digest
+
+    @property
+    def digest(self) -> str:
+        return digest(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +76,6 @@ class SessionFacts:
     seed: str  # "<suite seed>:<session index>"
     turns: int
     digest: str
-    code: CodeFacts
     form: Form = Form.FULL
 
 
@@ -105,110 +110,94 @@ def cell_key(
     *,
     session_digest: str,
     mode: Mode,
-    method: MethodFacts,
-    model: ModelFacts,
+    made: str,
     protocol: Protocol,
     turns: int,
-    code: CodeFacts,
     form: Form = Form.FULL,
 ) -> str:
     """The resume key of a cell, 64 hex digits.
 
-    `session_digest` stands for task, length, seed and every character shown. A paper default in `protocol` (None) is resolved for `mode`,
-    so that spelling the default out changes nothing.
+    `session_digest` stands for task, length, seed and every character shown and every gold, so
+    that code of a task counts by what it makes; `made` is `MadeBy.digest`. A paper default in
+    `protocol` (None) is resolved for `mode`, so that spelling the default out changes nothing.
+    Scoring is not in it: `scoring_digest` is.
     """
     return digest(
         {
             "session": session_digest,
             "mode": mode,
-            "method": method,
-            "model": model,
+            "made": made,
             "protocol": replace(protocol, compress_after=protocol.compresses_after(mode)),
             "turns": turns,
-            "code": code,
-            **(
-                {} if form is Form.FULL else {"form": form}
-            ),  # left out of full forms, so that their keys stay what they were
+            "form": form,
         }
     )
 
 
 def cells(
-    sessions: Iterable[SessionFacts],
+    session: SessionFacts,
     *,
     modes: Iterable[Mode],
-    methods: Iterable[MethodFacts],
-    model: ModelFacts,
+    made_by: Mapping[str, str],
+    model: str,
     protocol: Protocol,
-    max_turns: int | None = None,
 ) -> Iterator[Cell]:
-    """The grid, session by session, as the runner plays it (DESIGN section 4): a session is read once for all its cells.
-
-    Lazy in `sessions`. A cell that comes up twice, say from a method named twice, is planned once. Raises BadConfig for `max_turns` below 1.
-    """
-    if max_turns is not None and max_turns < 1:
-        raise BadConfig(f"max turns is a whole number from 1, not {max_turns}")
-    modes, methods, planned = tuple(modes), tuple(methods), set[str]()
-    for session in sessions:
-        turns = session.turns if max_turns is None else min(max_turns, session.turns)
-        for mode in modes:
-            for method in methods:
-                cell = _cell(session, mode, method, model, protocol, turns)
-                if cell.key not in planned:
-                    planned.add(cell.key)
-                    yield cell
-
-
-def _cell(
-    session: SessionFacts,
-    mode: Mode,
-    method: MethodFacts,
-    model: ModelFacts,
-    protocol: Protocol,
-    turns: int,
-) -> Cell:
-    return Cell(
-        task=session.task,
-        length_tokens=session.length_tokens,
-        seed=session.seed,
-        mode=mode,
-        model=model.name,
-        method=method.spelling,
-        protocol=protocol,
-        turns=turns,
-        session_digest=session.digest,
-        key=cell_key(
-            session_digest=session.digest,
-            mode=mode,
-            method=method,
-            model=model,
-            protocol=protocol,
-            turns=turns,
-            code=session.code,
-            form=session.form,
-        ),
-        form=session.form,
-    )
+    """The grid of one session: every mode and method; `made_by` is method as shown -> digest."""
+    for mode in modes:
+        for method, made in made_by.items():
+            key = cell_key(
+                session_digest=session.digest,
+                mode=mode,
+                made=made,
+                protocol=protocol,
+                turns=session.turns,
+                form=session.form,
+            )
+            yield Cell(
+                task=session.task,
+                length_tokens=session.length_tokens,
+                seed=session.seed,
+                mode=mode,
+                model=model,
+                method=method,
+                protocol=protocol,
+                turns=session.turns,
+                session_digest=session.digest,
+                key=key,
+                form=session.form,
+            )
 
 
-def keep_plan(folder: str | Path, planned: Iterable[Cell]) -> None:
-    """Note in `plan.json` which cells the last command on this folder meant; `journal.current` reads the records by it."""
-    text = json.dumps({"keys": sorted(cell.key for cell in planned)}, indent=0)
-    write_atomically(Path(folder) / PLAN, text.encode() + b"\n")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """Which cells a run means: what tables show, and what of it was made by older code."""
+
+    keys: frozenset[str] = frozenset()
+    old: Mapping[str, str] = field(default_factory=dict)  # key -> why it differs (--keep-old)
 
 
-def read_plan(folder: str | Path) -> frozenset[str]:
-    """The keys that `keep_plan` noted; empty if none were. Raises BadRecord for a damaged file."""
+def keep_plan(folder: str | Path, keys: Iterable[str], old: Mapping[str, str]) -> None:
+    """Note in `plan.json` which cells the run means; `journal.current` reads the records by it."""
+    text = json.dumps({"format": 2, "keys": sorted(keys), "old": dict(old)}, indent=0)
+    write_atomically(Path(folder) / PLAN, sealed(text.encode()) + b"\n")
+
+
+def read_plan(folder: str | Path) -> Planned:
+    """What `keep_plan` noted; nothing if there is no plan. Raises BadRecord for a damaged file."""
     path = Path(folder) / PLAN
     try:
-        keys = json.loads(path.read_bytes())["keys"]
-        if all(isinstance(key, str) for key in keys):
-            return frozenset(keys)
-        why = "a key is not text"
+        text, has_crc = unsealed(path.read_bytes(), repr(str(path)))
+        held = read_json(text, repr(str(path)))
+        if set(held) - {"format", "keys", "old"} or ("format" in held) is not has_crc:
+            raise ValueError(f"it has {', '.join(held)}")
+        old = held.get("old", {})
+        if not all(isinstance(word, str) for word in (*held["keys"], *old, *old.values())):
+            raise ValueError("a key is not text")
+        return Planned(keys=frozenset(held["keys"]), old=old)
     except FileNotFoundError:
-        return frozenset()
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
-        why = repr(err)
+        return Planned()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, BadRecord) as err:
+        why = str(err)
     raise BadRecord(f"{str(path)!r} is not a plan ({why}); remove it, the next run writes it again")
 
 

@@ -20,13 +20,16 @@ from typing import Any
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
-from scbench.errors import ScbenchError
+from scbench.errors import ReuseBroken
 from scbench.kv import Snapshot
+from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, Retrieval
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.prompts import Conversation
 from scbench.run.blending import Blending, read_context
+from scbench.run.decode import best_token
+from scbench.run.faults import fault_of
 from scbench.run.meter import Measured, measured
 from scbench.run.pooled import hit_seconds
 from scbench.run.rewriting import rewritten
@@ -41,39 +44,73 @@ def cost_of(
     """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation stage is timed once for all its
     methods that observe the same: what one method has to see costs no other.
 
-    A method that cannot run is a row with `failure`. Nothing of one method is alive while another is measured, but the snapshot they share.
+    A method that cannot run, or that raises whatever, is a row with `failure`. Nothing of one method is alive while another is measured,
+    but the snapshot they share; methods that are not ours come last, and one that wrote into it is a failure.
     """
     rows: list[dict[str, Any]] = []
     for way in dict.fromkeys(_way(method) for method in methods):
-        generation, together = way[0], [method for method in methods if _way(method) == way]
-        try:
-            seen = rewritten(session, generation) if generation.rewrites else session
-            talk = Conversation(
-                seen, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens
-            )
-        except ScbenchError as error:
-            rows += [{"method": str(method), "failure": str(error)} for method in together]
-            continue
-        ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
-        blending = Blending(engine)  # the read that warms up fills its pool
-        reads: list[Measured[Snapshot]] = []
-        for _ in range(repeats + 1):  # the first warms up
-            if reads:
-                reads[-1].value.release()
-            reads.append(
-                measured(
-                    engine.facts.device, read_context, engine, together[0], ids, blending=blending
-                )
-            )
-        snapshot = reads[-1].value
-        for method in together:
-            try:
-                method.check(shape=engine.facts.shape, tokens=len(ids))
-                rows.append(_row(engine, snapshot, method, query, reads[1:], repeats))
-            except ScbenchError as error:
-                rows.append({"method": str(method), "failure": str(error)})
-        snapshot.release()
+        together = [method for method in methods if _way(method) == way]
+        together.sort(key=lambda method: not method.is_ours)
+        while together:  # once, but for a method that spoils the read of those after it
+            measured_now = _measure_way(engine, session, together, protocol, repeats)
+            rows += measured_now
+            together = together[len(measured_now) :]
     return rows
+
+
+def _measure_way(
+    engine: Engine,
+    session: Session,
+    together: Sequence[Method],
+    protocol: Protocol,
+    repeats: int,
+) -> list[dict[str, Any]]:
+    """Rows of methods that read alike, in order: of all of them, or up to one that wrote into what
+    they share."""
+    generation = together[0].generation
+    try:
+        seen = rewritten(session, generation) if generation.rewrites else session
+        talk = Conversation(
+            seen, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens
+        )
+        ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
+        reads = _reads(engine, together[0], ids, repeats)
+    except (Exception, SystemExit) as error:
+        return [_failed(method, error) for method in together]
+    snapshot = reads[-1].value
+    rows: list[dict[str, Any]] = []
+    for method in together:
+        seal = 0 if method.is_ours else fingerprint(snapshot)
+        try:
+            method.check(shape=engine.facts.shape, tokens=len(ids))
+            rows.append(_row(engine, snapshot, method, query, reads[1:], repeats))
+        except (Exception, SystemExit) as error:
+            rows.append(_failed(method, error))
+        if not method.is_ours and fingerprint(snapshot) != seal:
+            why = f"{method} wrote into the cache that it shares with all other methods"
+            rows[-1] = _failed(method, ReuseBroken(why))
+            break
+    snapshot.release()
+    return rows
+
+
+def _reads(
+    engine: Engine, method: Method, ids: Sequence[int], repeats: int
+) -> list[Measured[Snapshot]]:
+    """The context read `repeats` times after a first one that warms up; only the last is held."""
+    blending = Blending(engine)  # the read that warms up fills its pool
+    reads: list[Measured[Snapshot]] = []
+    for _ in range(repeats + 1):
+        if reads:
+            reads[-1].value.release()
+        device = engine.facts.device
+        reads.append(measured(device, read_context, engine, method, ids, blending=blending))
+    return reads
+
+
+def _failed(method: Method, error: BaseException) -> dict[str, Any]:
+    failure = fault_of(error).failure
+    return {"method": str(method), "failure": f"{failure.kind}: {failure.why}"}
 
 
 def _way(method: Method) -> tuple[Generation, frozenset[str], Retrieval | None]:
@@ -97,7 +134,7 @@ def _row(
     for repeat in range(repeats + 1):
         child = stream.fork()
         asked = measured(device, engine.advance, [Feed(child, query)])
-        token = [int(asked.value[0].argmax())]
+        token = [best_token(asked.value[0], engine.tokenizer)]
         timed = [measured(device, engine.advance, [Feed(child, token)]) for _ in range(STEPS)]
         if repeat:
             first.append(asked)

@@ -6,6 +6,7 @@ methods can never stop, sample or position differently.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,9 +14,10 @@ from typing import TypeAlias
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
-from scbench.errors import CannotWrite
+from scbench.errors import CannotWrite, NotFinite
 from scbench.kv import Stream
 from scbench.prompts import Tokenizer
+from scbench.run.faults import Fault, fault_of
 from scbench.types import Answer, Finish
 
 Play: TypeAlias = Generator[Feed, Tensor, None]
@@ -32,10 +34,11 @@ def decode(
     """Greedy answer; nothing else in scbench appends generated tokens. The end token is never part of the answer.
 
     `stop_text` (renderings without chat template): the answer ends where it appears after some text, and is cut there.
+    Raises NotFinite where no token can be chosen.
     """
     ids: list[int] = []
     while True:
-        token = int(logits_V.argmax())
+        token = best_token(logits_V, tokenizer)
         if token in tokenizer.end_ids:
             return Answer(ids=tuple(ids), text=tokenizer.decode(ids), finish=Finish.END)
         ids.append(token)
@@ -49,12 +52,33 @@ def decode(
         logits_V = yield Feed(stream, [token])
 
 
+def best_token(logits_V: Tensor, tokenizer: Tokenizer) -> int:
+    """The id with the highest logit, the lowest of equals.
+
+    Raises NotFinite if that logit is NaN or infinite (`argmax` takes a NaN for the highest), or
+    if the tokenizer has no such id: heads are often padded beyond their tokens.
+    """
+    token = int(logits_V.argmax())
+    logit = float(logits_V[token])
+    if not math.isfinite(logit):
+        raise NotFinite(
+            f"the logit of the best token, {token}, is {logit}; there is no answer to choose"
+        )
+    known = tokenizer.vocabulary_tokens
+    if not 0 <= token < known:
+        raise NotFinite(
+            f"the best token is id {token:,}, and the tokenizer has ids below {known:,}; the model's "
+            "head is wider than its tokenizer, and there is no text for it"
+        )
+    return token
+
+
 @dataclass(slots=True)
 class Lost:
     """A play that ended with an exception. `is_own`: raised by the play itself, not by a forward it shared with others."""
 
     at: int
-    error: Exception
+    fault: Fault
     is_own: bool
 
 
@@ -64,11 +88,12 @@ def drive(
     *,
     lanes: int,
     on_tokens: Callable[[int], None] | None = None,
+    debug: bool = False,
 ) -> list[Lost]:
     """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next.
 
     A forward that fails takes all plays in it down with it (their streams may be half written); they come back as `Lost` and the caller may
-    start them again one by one. `on_tokens` is told tokens as they are fed.
+    start them again one by one. `on_tokens` is told tokens as they are fed. With `debug` the first exception is raised as it is.
     """
     lost: list[Lost] = []
     waiting = list(enumerate(plays))[::-1]
@@ -76,27 +101,46 @@ def drive(
     while waiting or running:
         while waiting and len(running) < lanes:
             at, play = waiting.pop()
-            _resume(at, play, None, running, lost)
+            _resume(at, play, None, running, lost, debug)
         if not running:
             continue
-        try:
-            logits = engine.advance([feed for _, _, feed in running])
-        except Exception as error:
+        logits, fault = _advance(engine, [feed for _, _, feed in running], debug)
+        if fault is not None:
             for at, play, _ in running:
                 play.close()
-                lost.append(Lost(at, error, len(running) == 1))
+                lost.append(Lost(at, fault, len(running) == 1))
             running = []
             continue
         if on_tokens is not None:
             on_tokens(sum(len(feed.ids) for _, _, feed in running))
         stepped, running = running, []
         for (at, play, _), row in zip(stepped, logits, strict=True):
-            _resume(at, play, row, running, lost)
+            _resume(at, play, row, running, lost, debug)
     return lost
 
 
+def _advance(
+    engine: Engine, feeds: list[Feed], debug: bool
+) -> tuple[Sequence[Tensor], Fault | None]:
+    """The logits of a packed forward, or what is left of its exception: the frames are gone when
+    this returns, and with them what the forward held."""
+    try:
+        return list(engine.advance(feeds)), None
+    except (CannotWrite, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as error:
+        if debug:
+            raise
+        return [], fault_of(error)
+
+
 def _resume(
-    at: int, play: Play, row: Tensor | None, running: list[tuple[int, Play, Feed]], lost: list[Lost]
+    at: int,
+    play: Play,
+    row: Tensor | None,
+    running: list[tuple[int, Play, Feed]],
+    lost: list[Lost],
+    debug: bool,
 ) -> None:
     try:
         feed = next(play) if row is None else play.send(row)
@@ -104,7 +148,9 @@ def _resume(
         return
     except CannotWrite:  # the disk failed: no play can go on
         raise
-    except Exception as error:
-        lost.append(Lost(at, error, True))
+    except (Exception, SystemExit) as error:
+        if debug:
+            raise
+        lost.append(Lost(at, fault_of(error), True))
         return
     running.append((at, play, feed))

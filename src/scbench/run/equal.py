@@ -14,9 +14,9 @@ from fractions import Fraction
 from typing import Any
 
 from scbench.engines.contract import Engine
-from scbench.errors import Mismatch, ScbenchError
+from scbench.errors import Mismatch
 from scbench.kv import CacheShape, Snapshot
-from scbench.methods.contract import Dense, LoadAll, OwnSession, Stage
+from scbench.methods.contract import Dense, Stage, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.prompts import Conversation
@@ -32,6 +32,7 @@ from scbench.run.equal_table import (
     target,
     write,
 )
+from scbench.run.faults import CRASHED, fault_of
 from scbench.run.rewriting import rewritten
 from scbench.run.settings import Settings
 from scbench.run.suite import suite
@@ -242,7 +243,11 @@ def _row(sample: Sample, method: Method, target_bytes: int) -> Fitted:
     try:
         if asked == "dense":
             return Fitted(
-                asked=asked, played=asked, verdict=REFERENCE, held_bytes=sample.held(method)
+                asked=asked,
+                played=asked,
+                verdict=REFERENCE,
+                held_bytes=sample.held(method),
+                spelling=method.spelling,
             )
         stage = knob_stage(method)
         return (
@@ -250,8 +255,10 @@ def _row(sample: Sample, method: Method, target_bytes: int) -> Fitted:
             if stage is None
             else _fitted(sample, method, stage, target_bytes)
         )
-    except ScbenchError as error:
-        return Fitted(asked=asked, played=None, verdict=OUT, held_bytes=None, why=str(error))
+    except (Exception, SystemExit) as error:  # one method's fault leaves the others as they are
+        failure = fault_of(error).failure
+        why = f"{failure.kind}: {failure.why}" if failure.kind == CRASHED else failure.why
+        return Fitted(asked=asked, played=None, verdict=OUT, held_bytes=None, why=why)
 
 
 def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
@@ -264,20 +271,21 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
             verdict=BELOW,
             held_bytes=held,
             why="no parameter changes what it holds",
+            spelling=method.spelling,
         )
     whole = "it holds the whole cache"
     if method.codec is not None or method.eviction is not None:
         whole = "no parameter changes what it holds"
-    elif not isinstance(method.loading, LoadAll):
+    elif not is_default(method.loading):
         index = held - sample.snapshot.fork().held_bytes()
         whole = f"{method.loading} reads less at each step and holds the whole cache" + (
             f" and {index:,} bytes of index" * (index > 0)
         )
     elif method.generation.goes_on:
         whole = f"{method.generation} reads less at each step and holds the whole cache and what it remembers of it"
-    elif not isinstance(method.retrieval, OwnSession):
+    elif not is_default(method.retrieval):
         whole = f"{method.retrieval} stores whole caches"
-    elif not isinstance(method.generation, Dense):
+    elif not is_default(method.generation):
         whole = f"{method.generation} changes how the context is read and not what is held of it"
     return Fitted(
         asked=asked,
@@ -306,12 +314,23 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
         why = f"{ladder[first]} holds least of its settings: {_over(held, target_bytes)}"
         return Fitted(asked=str(method), played=None, verdict=OUT, held_bytes=held, why=why)
     if target_bytes - held < sample.engine.facts.shape.token_bytes:
-        return Fitted(asked=str(method), played=str(ladder[best]), verdict=MET, held_bytes=held)
+        return Fitted(
+            asked=str(method),
+            played=str(ladder[best]),
+            verdict=MET,
+            held_bytes=held,
+            spelling=ladder[best].spelling,
+        )
     why = f"{stage.knob} cannot be set so that it holds more"
     if best + 1 < len(ladder) and (more := sample.expected(ladder[best + 1])) > target_bytes:
         why = f"{stage.knob} cannot be set closer: the next, {ladder[best + 1]}, would hold {more:,} bytes"
     return Fitted(
-        asked=str(method), played=str(ladder[best]), verdict=BELOW, held_bytes=held, why=why
+        asked=str(method),
+        played=str(ladder[best]),
+        verdict=BELOW,
+        held_bytes=held,
+        why=why,
+        spelling=ladder[best].spelling,
     )
 
 
@@ -333,7 +352,7 @@ def _highest(
     if (
         not ladder.values
         and scan
-        and (ladder.method.codec is not None or not isinstance(ladder.method.loading, LoadAll))
+        and (ladder.method.codec is not None or not is_default(ladder.method.loading))
     ):
         near = range(max(first, best - scan), min(len(ladder), best + scan + 1))
         fitting = [(held, at) for at in near if (held := size(ladder[at])) <= target_bytes]

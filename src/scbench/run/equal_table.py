@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scbench.errors import BadRecord
-from scbench.files import write_atomically
+from scbench.files import cannot_write, sealed, unsealed, write_atomically
+from scbench.reading import read_json
 
 NAME = "equal-bytes.json"
 MET, BELOW, OUT, REFERENCE = "met", "below", "left out", "reference"
@@ -25,6 +26,7 @@ class Fitted:
     verdict: str  # met: under the target by less than a token; below: by more; left out: nothing under it; reference: dense
     held_bytes: int | None
     why: str = ""
+    spelling: str = ""  # of `played`, as `parse` reads it: files with their paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class EqualBytes:
     @property
     def methods(self) -> tuple[str, ...]:
         """Spellings to play, each once."""
-        return tuple(dict.fromkeys(row.played for row in self.rows if row.played is not None))
+        rows = [row for row in self.rows if row.played is not None]
+        return tuple(dict.fromkeys(row.spelling or str(row.played) for row in rows))
 
     @property
     def gaps(self) -> list[str]:
@@ -68,25 +71,35 @@ def target(share: str, reference_bytes: int) -> int:
 
 def write(folder: Path, found: Iterable[EqualBytes]) -> None:
     """Keep what the last command decided. Raises CannotWrite."""
-    text = json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False)
-    write_atomically(folder / NAME, text.encode() + b"\n")
+    whole = {"format": 2, "tables": [asdict(one) for one in found]}
+    text = json.dumps(whole, indent=1, ensure_ascii=False)
+    write_atomically(folder / NAME, sealed(text.encode()) + b"\n")
 
 
 def forget(folder: Path) -> None:
-    """The last command decided nothing."""
-    (folder / NAME).unlink(missing_ok=True)
+    """The last command decided nothing. Raises CannotWrite."""
+    path = folder / NAME
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as err:
+        raise cannot_write(err, path) from err
 
 
 def read(folder: Path) -> list[EqualBytes]:
     """What the last command decided; empty where there was nothing to decide. Raises BadRecord for a damaged file."""
     path = folder / NAME
+    where = repr(str(path))
     if not path.exists():
         return []
     try:
-        return [_read(one) for one in json.loads(path.read_bytes())]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
+        text, has_crc = unsealed(path.read_bytes(), where)
+        held = read_json(text, where)
+        if isinstance(held, dict) is not has_crc:
+            raise ValueError("it has no checksum")
+        return [_read(one) for one in (held["tables"] if has_crc else held)]
+    except (OSError, ValueError, TypeError, KeyError, BadRecord) as err:
         raise BadRecord(
-            f"{str(path)!r} is damaged ({err!r}); remove it, the next run writes it again"
+            f"{where} is damaged ({err}); remove it, the next run writes it again"
         ) from err
 
 

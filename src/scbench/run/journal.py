@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,22 @@ import msgspec
 
 from scbench.errors import BadRecord
 from scbench.run.book import Book
+from scbench.run.cells import Planned
 from scbench.run.lines import Place, read_lines
 from scbench.run.lock import Lock
 from scbench.run.store import as_dict
-from scbench.types import Cell, Cost, Record
+from scbench.types import KEPT_OLD, Cell, Cost, Record
 
 RECORDS = "records.jsonl"
 COSTS = "costs.jsonl"
+NO_PLAN = Planned()
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     place: Place
     is_failure: bool
+    scored: str
 
 
 class Journal(Book[Record]):
@@ -36,6 +40,8 @@ class Journal(Book[Record]):
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
         super().__init__(folder, RECORDS, Record, lock, check_record)
         self._done: dict[str, dict[int, _Entry]] = {}
+        self._keys: dict[tuple[object, ...], str] = {}  # what a table shows -> the newest key of it
+        self._made: dict[tuple[str, str], Counter[str]] = {}  # (model, method) -> made: records
         try:
             for place, record in self.lines.places():
                 self._note(record, place)
@@ -44,9 +50,11 @@ class Journal(Book[Record]):
             raise
 
     def _note(self, record: Record, place: Place) -> None:
-        self._done.setdefault(record.key, {})[record.turn] = _Entry(
-            place, record.failure is not None
-        )
+        turns = self._done.setdefault(record.key, {})
+        if record.turn not in turns:
+            self._made.setdefault((record.model, record.method), Counter())[record.made] += 1
+        turns[record.turn] = _Entry(place, record.failure is not None, record.scored)
+        self._keys[label_of(record)] = record.key
 
     def append(self, record: Record) -> None:
         """Put one turn on the disk. Raises CannotWrite (the journal is then as before), or BadRecord for what would not read back equal."""
@@ -81,6 +89,26 @@ class Journal(Book[Record]):
             if turn not in had or (retry_failed and had[turn].is_failure)
         )
 
+    def unscored_turns(self, key: str, scored: str) -> dict[int, Record]:
+        """The answered turns of a cell that were not scored by `scored`."""
+        turns = sorted(self._done.get(key, {}).items())
+        return {
+            turn: self.lines.read(entry.place)
+            for turn, entry in turns
+            if not entry.is_failure and entry.scored != scored
+        }
+
+    def superseded(self, cell: Cell) -> Record | None:
+        """A record that a table would show in the place of this cell's, made otherwise."""
+        key = self._keys.get(label_of(cell))
+        if key is None or key == cell.key or cell.key in self._done:
+            return None
+        return self.lines.read(next(iter(self._done[key].values())).place)
+
+    def made_of(self, model: str, method: str) -> Mapping[str, int]:
+        """How many turns of a model and method each `made` has records of."""
+        return self._made.get((model, method), {})
+
     def count(self, keys: Collection[str] | None = None) -> tuple[int, int]:
         """(turns answered, turns failed), of these cells or of all."""
         chosen = (
@@ -98,7 +126,7 @@ class Costs(Book[dict[str, Any]]):
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
         super().__init__(folder, COSTS, dict[str, Any], lock, check_cost)
         try:
-            self._keys = {row["key"] for _, row in self.lines.places()}
+            self._failed = {row["key"]: "failure" in row for _, row in self.lines.places()}
         except BaseException:
             self.close()
             raise
@@ -113,10 +141,14 @@ class Costs(Book[dict[str, Any]]):
             ) from err
         check_cost(plain)
         self.lines.append(plain)
-        self._keys.add(plain["key"])
+        self._failed[plain["key"]] = "failure" in plain
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in self._failed
+
+    def has(self, key: str, *, retry_failed: bool) -> bool:
+        """Whether a measurement need not be made; with `retry_failed`, one that failed must."""
+        return key in self._failed and not (retry_failed and self._failed[key])
 
 
 def read_records(path: str | Path) -> Iterator[Record]:
@@ -137,7 +169,7 @@ def read_costs(path: str | Path) -> Iterator[dict[str, Any]]:
     )
 
 
-def current(records: Iterable[Record], plan: Collection[str] = ()) -> list[Record]:
+def current(records: Iterable[Record], plan: Planned = NO_PLAN) -> list[Record]:
     """The records that count: the newest of every (key, turn), without the cells that others have superseded.
 
     Cells that differ in nothing a table shows (say, other weights under the same name) supersede each other, so that answers under
@@ -148,22 +180,28 @@ def current(records: Iterable[Record], plan: Collection[str] = ()) -> list[Recor
     for record in records:
         newest.pop((record.key, record.turn), None)  # so that the order is that of the newest
         newest[record.key, record.turn] = record
-        latest[_label(record)] = record.key
-    planned = {_label(record) for record in newest.values() if record.key in plan}
+        latest[label_of(record)] = record.key
+    planned = {label_of(record) for record in newest.values() if record.key in plan.keys}
     return [
-        record
+        _marked(record, plan)
         for record in newest.values()
         if (
-            record.key in plan
-            if (label := _label(record)) in planned
+            record.key in plan.keys
+            if (label := label_of(record)) in planned
             else record.key == latest[label]
         )
     ]
 
 
-def _label(record: Record) -> tuple[object, ...]:
-    place = record.task, record.form, record.length_tokens, record.seed, record.mode
-    return *place, record.model, record.method, record.protocol
+def _marked(record: Record, plan: Planned) -> Record:
+    is_old = record.key in plan.old and KEPT_OLD not in record.notes
+    return replace(record, notes=(*record.notes, KEPT_OLD)) if is_old else record
+
+
+def label_of(one: Record | Cell) -> tuple[object, ...]:
+    """What a table can show of a cell: two of one label must never be averaged."""
+    place = one.task, one.form, one.length_tokens, one.seed, one.mode
+    return *place, one.model, one.method, one.protocol
 
 
 def check_record(record: Record) -> None:

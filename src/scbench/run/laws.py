@@ -17,7 +17,7 @@ from scbench.engines.local import LocalEngine
 from scbench.errors import ScbenchError
 from scbench.kv import QueryHeadStore, Snapshot, Stream
 from scbench.kv.store import nbytes
-from scbench.methods.contract import ROTATION
+from scbench.methods.contract import ROTATION, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.run.blending import read_context
@@ -223,7 +223,7 @@ def positions_are_sane(engine: LocalEngine, method: Method) -> None:
 def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
     if method.eviction is None:
         raise Idle("nothing is evicted")
-    if method.codec is not None or method.loading.category != "reference":
+    if method.codec is not None or not is_default(method.loading):
         raise Idle(
             "another stage stands between what is kept and what is read; the eviction is checked alone"
         )

@@ -10,6 +10,8 @@ import json
 import os
 import platform
 import re
+import secrets
+import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -20,11 +22,12 @@ from typing import Any
 
 import scbench
 from scbench.errors import BadRecord
-from scbench.files import write_atomically
-from scbench.run.cells import CODE_VERSIONS, canonical_json
+from scbench.files import sealed, unsealed, write_atomically
+from scbench.reading import read_json
+from scbench.run.cells import canonical_json
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2  # 1 had no id and no checksum
 PACKAGES = (
     "torch",
     "transformers",
@@ -57,16 +60,14 @@ def manifest(
     are loaded (`add_model`).
     """
     plain = _plain(settings)
+    words = hide_secrets(sys.argv if argv is None else argv)
     return {
-        "argv": hide_secrets(sys.argv if argv is None else argv),
+        "argv": words,
+        "command": shlex.join(["scbench", *words[1:]]),
         "settings": _hide_values(plain),
         "defaults": sorted(plain.keys() - set(given)),
         "models": [],
-        "code": {
-            "scbench": scbench.__version__,
-            "rooms": dict(CODE_VERSIONS),
-            "revision": revision(),
-        },
+        "code": {"scbench": scbench.__version__, "revision": revision()},
         "versions": versions(),
         "host": host(),
         "started": _now(),
@@ -76,41 +77,56 @@ def manifest(
 
 
 def begin(folder: str | Path, entry: Mapping[str, Any]) -> int:
-    """Add `entry` to the folder's manifest; returns its index, for `end`. The caller holds the folder's Lock. Raises BadRecord, CannotWrite."""
+    """Add `entry` to the folder's manifest; returns its index, for `end`.
+
+    A folder's first entry gives the run its id. The caller holds the folder's Lock. Raises
+    BadRecord, CannotWrite.
+    """
     path = Path(folder) / NAME
-    runs = read(folder)["runs"] if path.exists() else []
-    _write(path, [*runs, dict(entry)])
-    return len(runs)
+    held = read(folder) if path.exists() else {"runs": []}
+    held.setdefault("id", f"{_now()[:10]}-{secrets.token_hex(4)}")
+    held["runs"].append(dict(entry))
+    _write(path, held)
+    return len(held["runs"]) - 1
 
 
 def add_model(folder: str | Path, index: int, model: object, **facts: object) -> None:
-    """Note that the run has loaded a model, a dataclass or a mapping, with any other facts about it in this run."""
-    runs = read(folder)["runs"]
-    runs[index]["models"].append(_hide_values({**_plain(model), **_plain(facts)}))
-    _write(Path(folder) / NAME, runs)
+    """Note that the run has loaded a model, a dataclass or a mapping, with any other facts."""
+    held = read(folder)
+    held["runs"][index]["models"].append(_hide_values({**_plain(model), **_plain(facts)}))
+    _write(Path(folder) / NAME, held)
 
 
 def end(folder: str | Path, index: int, outcome: str, **facts: object) -> None:
-    """Note when and how an entry ended ("done", "interrupted", the name of an exception), with any other facts, such as counts."""
-    runs = read(folder)["runs"]
-    runs[index] |= {"ended": _now(), "outcome": outcome, **_plain(facts)}
-    _write(Path(folder) / NAME, runs)
+    """Note when and how an entry ended ("complete", "interrupted", "failed"), with any facts."""
+    held = read(folder)
+    held["runs"][index] |= {"ended": _now(), "outcome": outcome, **_plain(facts)}
+    _write(Path(folder) / NAME, held)
 
 
 def read(folder: str | Path) -> dict[str, Any]:
-    """The manifest of a run folder: `{"format": 1, "runs": [entry, ...]}`, oldest first. Raises BadRecord if it is missing or damaged."""
+    """The manifest of a run folder: `{"format": 2, "id": ..., "runs": [entry, ...]}`, oldest
+    first. Raises BadRecord if it is missing or damaged."""
     path = Path(folder) / NAME
+    where = repr(str(path))
     try:
-        held = json.loads(path.read_bytes())
-        ok = held["format"] == FORMAT and all(isinstance(entry, dict) for entry in held["runs"])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as err:
-        raise BadRecord(
-            f"{str(path)!r} is not a manifest ({err}); move it away, the records do not need it"
-        ) from err
-    if not ok:
-        raise BadRecord(
-            f"{str(path)!r} has format {held['format']!r}, this version reads {FORMAT}; use the scbench that wrote it"
+        text, has_crc = unsealed(path.read_bytes(), where)
+        held = read_json(text, where)
+        written = held["format"]
+        is_whole = (written == FORMAT) is has_crc and all(
+            isinstance(entry, dict) for entry in held["runs"]
         )
+    except (OSError, ValueError, TypeError, KeyError, BadRecord) as err:
+        raise BadRecord(
+            f"{where} is not a manifest ({err}); move it away, the records do not need it"
+        ) from err
+    if written not in (1, FORMAT):
+        raise BadRecord(
+            f"{where} has format {written!r}, this version reads 1 and {FORMAT}; use the scbench "
+            "that wrote it"
+        )
+    if not is_whole:
+        raise BadRecord(f"{where} is damaged; move it away, the records do not need it")
     return dict(held)
 
 
@@ -205,11 +221,10 @@ def _spelled(value: object) -> object:
     )
 
 
-def _write(path: Path, runs: list[dict[str, Any]]) -> None:
-    text = json.dumps(
-        {"format": FORMAT, "runs": runs}, indent=1, ensure_ascii=False, allow_nan=False
-    )
-    write_atomically(path, text.encode(errors="backslashreplace") + b"\n")
+def _write(path: Path, held: Mapping[str, Any]) -> None:
+    whole = {**held, "format": FORMAT}
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, sealed(text.encode(errors="backslashreplace")) + b"\n")
 
 
 def _now() -> str:

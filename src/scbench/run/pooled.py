@@ -11,15 +11,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scbench.code import digest_of
 from scbench.engines.contract import Engine, Feed
 from scbench.engines.observe import FIELDS, QUERY_MOMENTS, ROTATION
 from scbench.errors import Mismatch
 from scbench.kv import Observed, Snapshot
 from scbench.kv.pool import PrefixPool
-from scbench.methods.contract import Dense
+from scbench.methods.contract import is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.run.cells import CODE_VERSIONS, VERSION
+from scbench.run.identity import play_code
 from scbench.run.meter import measured
 from scbench.types import CompressAfter
 
@@ -76,14 +77,14 @@ class PooledReads:
     @property
     def acts(self) -> bool:
         """Whether a stage makes something of a read prefix that a request then uses."""
-        return bool(self.method.compression) or self.method.loading.category != "reference"
+        return bool(self.method.compression) or not is_default(self.method.loading)
 
     @property
     def carries(self) -> frozenset[str] | None:
         """What stored prefixes must carry to be of use; None if any block is."""
         return (
             self.method.needs - {ROTATION}
-            if self.acts or not isinstance(self.method.generation, Dense)
+            if self.acts or not is_default(self.method.generation)
             else None
         )
 
@@ -193,7 +194,7 @@ def hit_seconds(
 def made_by(engine: Engine, method: Method) -> str:
     """All that makes stored caches of equal tokens differ, as JSON: model, dtype, device, code, and how the context was read."""
     facts, generation = engine.facts, method.generation
-    is_dense = isinstance(generation, Dense)
+    is_dense = is_default(generation)
     said = {
         "weights": facts.weights_digest,
         "dtype": facts.dtype,
@@ -202,10 +203,7 @@ def made_by(engine: Engine, method: Method) -> str:
         "positions": "K as the model turned it, from position 0",
         "read": "dense" if is_dense else str(generation),
         "read_source": "" if is_dense else Method(generation=generation).source_digest,
-        "code": {
-            "scbench": VERSION,
-            **{room: CODE_VERSIONS[room] for room in ("kv", "kernels", "engines", "methods")},
-        },
+        "code": digest_of(play_code(engine)),
         "packages": {"torch": torch.__version__, "transformers": version("transformers")},
     }
     return json.dumps(said, sort_keys=True)

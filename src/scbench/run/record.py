@@ -38,35 +38,48 @@ def answered(
     kept: float | None,
     notes: tuple[str, ...],
     needles: Needles,
+    made: str,
+    scored: str,
 ) -> Record:
     """The record of an answered turn, scored by both rules."""
-    asked = session.turns[turn]
-    near = needles.get(asked.wanted.repo or "", ())
-    return replace(
-        _blank(cell, session, turn),
+    blank = replace(
+        _blank(cell, session, turn, made),
         prompt_tokens=prompt_tokens,
         answer=answer,
-        strict=grade(asked.task, answer.text, asked.wanted, rule="strict"),
-        official=grade(
-            asked.task,
-            answer.text,
-            asked.wanted,
-            rule="official",
-            needles=near,
-            within=session.task,
-            mode=cell.mode,
-        ),
         cost=cost,
         truncated_tokens=talk.truncated_tokens,
         evidence_survives=talk.evidence_survives(turn),
         evidence_kept=kept,
         notes=notes,
     )
+    return scored_again(blank, session, needles, scored)
 
 
-def failed(cell: Cell, session: Session, turn: int, failure: Failure) -> Record:
+def scored_again(record: Record, session: Session, needles: Needles, scored: str) -> Record:
+    """The same answer under both rules as they are today; `scored` is `scoring_digest` of them."""
+    assert record.answer is not None, "a failure has no answer to score"
+    asked = session.turns[record.turn]
+    near = needles.get(asked.wanted.repo or "", ())
+    text = record.answer.text
+    return replace(
+        record,
+        strict=grade(asked.task, text, asked.wanted, rule="strict"),
+        official=grade(
+            asked.task,
+            text,
+            asked.wanted,
+            rule="official",
+            needles=near,
+            within=session.task,
+            mode=record.mode,
+        ),
+        scored=scored,
+    )
+
+
+def failed(cell: Cell, session: Session, turn: int, failure: Failure, made: str) -> Record:
     """The record of a turn that has no answer: a gap under both rules, never a zero."""
-    blank = _blank(cell, session, turn)
+    blank = _blank(cell, session, turn, made)
     strict, official = (
         replace(blank.strict, why=failure.kind),
         replace(blank.official, why=failure.kind),
@@ -74,7 +87,7 @@ def failed(cell: Cell, session: Session, turn: int, failure: Failure) -> Record:
     return replace(blank, failure=failure, strict=strict, official=official)
 
 
-def _blank(cell: Cell, session: Session, turn: int) -> Record:
+def _blank(cell: Cell, session: Session, turn: int, made: str) -> Record:
     asked = session.turns[turn]
     return Record(
         key=cell.key,
@@ -97,4 +110,5 @@ def _blank(cell: Cell, session: Session, turn: int) -> Record:
         cost=Cost(),
         depth=asked.depth,
         form=cell.form,
+        made=made,
     )

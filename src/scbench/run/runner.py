@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from scbench.code import digest_of
 from scbench.engines.contract import Engine
-from scbench.errors import ScbenchError
-from scbench.methods import parse
+from scbench.methods import parse, refuse_twins
 from scbench.methods.method import Method
 from scbench.run import equal_table, manifest, pairing
-from scbench.run.cells import (
-    CodeFacts,
-    MethodFacts,
-    ModelFacts,
-    SessionFacts,
-    canonical_json,
-    cells,
-    digest,
-    keep_plan,
-)
+from scbench.run.cells import MadeBy, SessionFacts, cells, digest, keep_plan
 from scbench.run.costs import cost_of
 from scbench.run.equal import solve_run
+from scbench.run.facts import Facts
+from scbench.run.faults import keeper
+from scbench.run.folder import refuse_foreign
+from scbench.run.history import History
+from scbench.run.identity import (
+    card_of,
+    cost_code,
+    method_facts,
+    model_facts,
+    play_code,
+    scoring_digest,
+)
 from scbench.run.journal import Costs, Journal
 from scbench.run.lock import Lock
 from scbench.run.plan import plan
 from scbench.run.progress import Progress
 from scbench.run.session import Job, SessionRun
 from scbench.run.settings import Settings
+from scbench.run.settings_file import plain, write_settings
 from scbench.run.store import SessionStore
 from scbench.run.suite import Item, suite
 from scbench.types import BEYOND_TRAINED, Cell, Record
-
-RULES = ("strict/1", "official/1")
 
 
 @dataclass(slots=True)
@@ -46,16 +48,30 @@ class Outcome:
     outcome: str  # complete, interrupted
     turns_answered: int = 0
     turns_failed: int = 0
-    gaps: list[str] = field(
-        default_factory=list
-    )  # sessions that could not be made, each with its reason
-    does_not_apply: list[str] = field(
-        default_factory=list
-    )  # methods that a model cannot take, each with its reason
+    gaps: list[str] = field(default_factory=list)  # what could not be made, each with its reason
+    does_not_apply: list[str] = field(default_factory=list)  # methods that a model cannot take
+    superseded: list[str] = field(default_factory=list)  # records that no longer count, and why
+    rescored_turns: int = 0  # kept answers that were scored again
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """The files of a run that is being played, all under one lock."""
+
+    journal: Journal
+    costs: Costs
+    facts: Facts
+    sessions: SessionStore
+    history: History
+    planned: list[Cell] = field(default_factory=list)
 
 
 def run(
-    settings: Settings, engines: Iterable[Engine], *, given: Sequence[str] = (), quiet: bool = False
+    settings: Settings,
+    engines: Iterable[Engine],
+    *,
+    given: Sequence[str] = (),
+    quiet: bool = False,
 ) -> Outcome:
     """Play what the folder lacks of the grid, model by model; append every turn as it ends.
 
@@ -64,130 +80,139 @@ def run(
     run holds the folder, CannotWrite if the disk is full: what was written stays, and the same command resumes.
     """
     methods = [parse(text) for text in settings.methods]
-    with (
-        Lock(settings.out) as lock,
-        Journal(settings.out, lock) as journal,
-        Costs(settings.out, lock) as costs,
-    ):
-        index = manifest.begin(settings.out, manifest.manifest(_plain(settings), given=given))
-        found, planned = Outcome(settings=settings, outcome="failed"), list[Cell]()
+    refuse_twins(methods)
+    refuse_foreign(settings.out)
+    outcome = Outcome(settings=settings, outcome="failed")
+    with ExitStack() as files:
+        ledger = _opened(settings, files)
+        _tell_torn(ledger, outcome)
+        index = manifest.begin(settings.out, manifest.manifest(plain(settings), given=given))
+        write_settings(settings.out, settings)
         try:
             for engine in engines:
-                state = _Run(settings, engine, methods, journal, costs, planned, found)
+                state = _Run(settings, engine, methods, ledger, outcome)
                 manifest.add_model(
-                    settings.out, index, engine.facts, form=state.form, does_not_apply=state.others
+                    settings.out,
+                    index,
+                    engine.facts,
+                    form=state.form,
+                    does_not_apply=state.others,
+                    code_digest=digest_of(dict(state.code)),
                 )
                 state.everything(quiet=quiet)
                 del state, engine
-            found.outcome = "complete"
+            outcome.outcome = "complete"
         except KeyboardInterrupt:
-            found.outcome = "interrupted"
+            outcome.outcome = "interrupted"
         finally:
-            keep_plan(settings.out, planned)
-            found.turns_answered, found.turns_failed = journal.count({cell.key for cell in planned})
-            told = {
-                name: value
-                for name, value in asdict(found).items()
-                if name not in ("settings", "outcome")
-            }
-            manifest.end(settings.out, index, found.outcome, **told)
-    return found
+            _close(settings, ledger, outcome, index)
+    return outcome
 
 
-def model_facts(engine: Engine) -> ModelFacts:
-    """What of the model and its engine can move a number, for cell keys."""
-    facts, tokenizer = engine.facts, engine.tokenizer
-    versions = " ".join(
-        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers")
-    )
-    return ModelFacts(
-        name=facts.name,
-        weights_digest=facts.weights_digest,
-        tokenizer_digest=digest(
-            {"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}
-        ),
-        template_digest=tokenizer.template_digest,
-        dtype=facts.dtype,
-        device=facts.device,
-        engine=f"{type(engine).__name__} {versions}",
-        settings={"window_tokens": facts.window_tokens},
+def _opened(settings: Settings, files: ExitStack) -> _Ledger:
+    lock = files.enter_context(Lock(settings.out))
+    journal = files.enter_context(Journal(settings.out, lock))
+    facts = files.enter_context(Facts(settings.out, lock))
+    return _Ledger(
+        journal=journal,
+        costs=files.enter_context(Costs(settings.out, lock)),
+        facts=facts,
+        sessions=SessionStore(settings.out),
+        history=History(journal, facts, settings.keep_old),
     )
 
 
-PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 VAR ABCDE = 48213'  # two tokenizers that agree on it and in name are one
+def _tell_torn(ledger: _Ledger, outcome: Outcome) -> None:
+    for book in (ledger.journal, ledger.costs, ledger.facts):
+        if book.torn_bytes:
+            outcome.gaps.append(
+                f"{book.lines.path.name} ended in {book.torn_bytes:,} bytes of a line that was never "
+                f"finished; they lie in {book.lines.path.name}.torn, and what they were is made anew"
+            )
+
+
+def _close(settings: Settings, ledger: _Ledger, outcome: Outcome, index: int) -> None:
+    """Note what the run means and how it ended; on an exception too."""
+    keys = {cell.key for cell in ledger.planned}
+    keep_plan(settings.out, keys, ledger.history.kept)
+    outcome.turns_answered, outcome.turns_failed = ledger.journal.count(keys)
+    outcome.rescored_turns = ledger.history.rescored_turns
+    sessions = sorted({cell.session_digest for cell in ledger.planned})
+    manifest.end(
+        settings.out,
+        index,
+        outcome.outcome,
+        turns_answered=outcome.turns_answered,
+        turns_failed=outcome.turns_failed,
+        gaps=outcome.gaps,
+        does_not_apply=outcome.does_not_apply,
+        superseded=outcome.superseded,
+        rescored_turns=outcome.rescored_turns,
+        sessions=len(sessions),
+        data_digest=digest(sessions),
+    )
 
 
 class _Run:
-    """One pass of one model over the suite. Its cells go to `planned`, what it could not do to `found`."""
+    """One pass of one model over the suite. Its cells go to the ledger, what it could not do to `outcome`."""
 
     def __init__(
         self,
         settings: Settings,
         engine: Engine,
         methods: Sequence[Method],
-        journal: Journal,
-        costs: Costs,
-        planned: list[Cell],
-        found: Outcome,
+        ledger: _Ledger,
+        outcome: Outcome,
     ) -> None:
-        self.settings, self.engine, self.facts = settings, engine, model_facts(engine)
-        self.journal, self.costs, self.cells = journal, costs, planned
-        self.name = (
-            engine.facts.name if len(settings.models) > 1 else ""
-        )  # for messages, where there are several
+        self.settings = settings
+        self.engine = engine
+        self.ledger = ledger
+        self.outcome = outcome
+        self.facts = model_facts(engine)
+        self.code = play_code(engine)
+        self.name = engine.facts.name if len(settings.models) > 1 else ""  # for messages
         self.form = settings.form_of(engine.tokenizer)
         fit, self.others = pairing.apart(methods, engine.facts.shape, settings.lengths_tokens)
-        found.does_not_apply += [
+        outcome.does_not_apply += [
             f"{engine.facts.name}: {', '.join(names)}: {why}" for why, names in self.others.items()
         ]
         self._take(fit)
-        self.sessions = SessionStore(settings.out)
-        self.gaps = found.gaps
         trained = engine.facts.trained_tokens
-        self.marks = (
-            (BEYOND_TRAINED,)
-            if trained is not None and engine.facts.window_tokens > trained
-            else ()
-        )
-        self._costed: dict[int, int] = {}  # length -> sessions measured
+        is_beyond = trained is not None and engine.facts.window_tokens > trained
+        self.marks = (BEYOND_TRAINED,) if is_beyond else ()
+        self._costed: Counter[int] = Counter()  # length -> sessions measured
 
     def _take(self, methods: Sequence[Method]) -> None:
+        """The methods to play, each with the digest of all that makes its answers."""
+        refuse_twins(methods)
         self.methods = list(methods)
-        self.by_spelling = {str(method): method for method in methods}
-        self.method_facts = {
-            str(m): MethodFacts(
-                spelling=str(m), parameters={"stages": repr(m), "source": m.source_digest}
-            )
-            for m in methods
-        }
-        self._at_length: dict[
-            int, tuple[str, ...]
-        ] = {}  # spellings, where lengths have methods of their own
+        self.by_name = {str(method): method for method in methods}
+        self.made_by: dict[str, str] = {}  # as shown -> digest, whole
+        self.made: dict[str, str] = {}  # as shown -> its line of facts
+        for name, method in self.by_name.items():
+            made = MadeBy(model=self.facts, method=method_facts(method), code=self.code)
+            self.made_by[name] = made.digest
+            self.made[name] = self.ledger.facts.note_made(made, card_of(method))
+        self._at_length: dict[int, tuple[str, ...]] = {}  # where lengths have methods of their own
 
-    def _facts_at(self, length_tokens: int) -> list[MethodFacts]:
-        return [
-            self.method_facts[spelling]
-            for spelling in self._at_length.get(length_tokens, tuple(self.method_facts))
-        ]
+    def _made_at(self, length_tokens: int) -> dict[str, str]:
+        names = self._at_length.get(length_tokens, tuple(self.made_by))
+        return {name: self.made_by[name] for name in names}
 
     def _equalise(self) -> None:
         """Put methods that hold equal bytes, length by length, in the place of those that were asked for."""
-        found = solve_run(self.settings, self.engine, self.methods, self.facts)
-        self._take(
-            [
-                parse(spelling)
-                for spelling in dict.fromkeys(text for one in found for text in one.methods)
-            ]
-        )
-        self._at_length = {one.length_tokens: one.methods for one in found}
-        for line in [line for one in found for line in one.gaps]:
+        tables = solve_run(self.settings, self.engine, self.methods, self.facts)
+        chosen = {one.length_tokens: [parse(text) for text in one.methods] for one in tables}
+        self._take(list(dict.fromkeys(method for methods in chosen.values() for method in methods)))
+        self._at_length = {length: tuple(map(str, methods)) for length, methods in chosen.items()}
+        for line in [line for one in tables for line in one.gaps]:
             self._gap(line)
 
     def _gap(self, text: str) -> None:
-        self.gaps.append(f"{self.name}: {text}" if self.name else text)
+        self.outcome.gaps.append(f"{self.name}: {text}" if self.name else text)
 
     def _keep(self, record: Record) -> None:
-        self.journal.append(replace(record, notes=(*record.notes, *self.marks)))
+        self.ledger.journal.append(replace(record, notes=(*record.notes, *self.marks)))
 
     def everything(self, *, quiet: bool) -> None:
         if self.settings.equal_bytes is None:
@@ -202,10 +227,24 @@ class _Run:
         rows = {(row.task, row.length_tokens): row for row in planned}
         total = sum(row.flops for row in rows.values())
         with Progress(total, what=f"run {self.name}".strip(), quiet=quiet) as progress:
+            for line in self.ledger.history.announce(self.facts.name, self.made):
+                self.outcome.superseded.append(line)
+                progress.say(line)
             for item in suite(self.settings, self.engine):
-                row = rows.get((item.task.name, item.length_tokens)) or next(iter(rows.values()))
+                key = (item.task.name, item.length_tokens)
+                row = rows.get(key) or next(iter(rows.values()))
                 progress.step(item.label)
                 self._item(item, row.flops / row.sessions, progress)
+        self._tell_changed_sessions()
+
+    def _tell_changed_sessions(self) -> None:
+        """What `announce` could not know: sessions that are made otherwise than they were."""
+        for why, turns in self.ledger.history.superseded.items():
+            if not any(why in line for line in self.outcome.superseded):
+                self.outcome.superseded.append(
+                    f"{turns:,} recorded turns no longer count, since the session, its length in "
+                    "turns or its task was another; they were played again"
+                )
 
     def _item(self, item: Item, units: float, progress: Progress) -> None:
         if item.session is None:
@@ -213,16 +252,22 @@ class _Run:
             progress.say(f"no session: {item.label}: {item.why}")
             progress.advance(units)
             return
-        self.sessions.put(item.session)
-        mine = list(self._cells_of(item))
-        self.cells += mine
-        jobs = [job for cell in mine if (job := self._job(cell)) is not None]
-        spent = [0.0]
+        self.ledger.sessions.put(item.session)
+        has_needles = any(turn.task == "repoqa" for turn in item.session.turns)
+        scored = scoring_digest(item.needles if has_needles else ())
+        meant = [
+            self.ledger.history.meant(cell, self.made[cell.method]) for cell in self._cells_of(item)
+        ]
+        self.ledger.planned += meant
+        for cell in meant:
+            self.ledger.history.score_again(cell, item.session, item.needles, scored)
+        jobs = [job for cell in meant if (job := self._job(cell)) is not None]
+        left = [units]
         per_token = 2.0 * max(1, self.engine.facts.params)
 
         def on_tokens(tokens: int) -> None:
-            step = min(tokens * per_token, units - spent[0])
-            spent[0] += step
+            step = min(tokens * per_token, left[0])
+            left[0] -= step
             progress.advance(step)
 
         if jobs:
@@ -234,10 +279,13 @@ class _Run:
                 needles=item.needles,
                 on_tokens=on_tokens,
                 lanes=self.settings.lanes,
+                keep_trace=keeper(self.settings.out),
+                scored=scored,
+                debug=self.settings.debug,
             )
             player.play(jobs)
         self._cost(item, progress)
-        progress.advance(units - spent[0])
+        progress.advance(left[0])
 
     def _cells_of(self, item: Item) -> list[Cell]:
         assert item.session is not None
@@ -247,76 +295,66 @@ class _Run:
             seed=item.seed,
             turns=len(item.session.turns),
             digest=item.session.digest,
-            code=CodeFacts(task_version=item.task.version, rules=RULES),
             form=self.form,
         )
-        return list(
-            cells(
-                [session],
-                modes=self.settings.modes,
-                methods=self._facts_at(item.length_tokens),
-                model=self.facts,
-                protocol=self.settings.protocol,
-            )
+        grid = cells(
+            session,
+            modes=self.settings.modes,
+            made_by=self._made_at(item.length_tokens),
+            model=self.facts.name,
+            protocol=self.settings.protocol,
         )
+        return list(grid)
 
     def _job(self, cell: Cell) -> Job | None:
         """What is left to play of a cell, with the answers it already has."""
-        todo = set(self.journal.missing_turns(cell, retry_failed=self.settings.retry_failed))
-        if not todo:
+        journal, retries = self.ledger.journal, self.settings.retry_failed
+        todo = set(journal.missing_turns(cell, retry_failed=retries))
+        if not todo or cell.key in self.ledger.history.kept:
             return None
-        done = self.journal.done_turns(cell.key, retry_failed=self.settings.retry_failed)
+        done = journal.done_turns(cell.key, retry_failed=retries)
         answers = {
             turn: record.answer.text for turn, record in done.items() if record.answer is not None
         }
-        return Job(cell, self.by_spelling[cell.method], todo, answers)
+        return Job(cell, self.by_name[cell.method], todo, answers, self.made[cell.method])
 
     def _cost(self, item: Item, progress: Progress) -> None:
         """The cost pass on the first sessions of each length."""
         assert item.session is not None
         length = item.length_tokens
-        if self._costed.get(length, 0) >= self.settings.cost_sessions:
+        if self._costed[length] >= self.settings.cost_sessions:
             return
-        self._costed[length] = self._costed.get(length, 0) + 1
+        self._costed[length] += 1
         about = {
             "session": item.session.digest,
-            "model": self.facts,
             "repeats": self.settings.cost_repeats,
             "protocol": self.settings.protocol,
+            "code": cost_code(self.engine),
         }
         keys = {
-            facts.spelling: digest({**about, "method": facts}) for facts in self._facts_at(length)
+            name: digest({**about, "made": made}) for name, made in self._made_at(length).items()
         }
+        retries = self.settings.retry_failed
         wanted = [
-            self.by_spelling[spelling] for spelling, key in keys.items() if key not in self.costs
+            self.by_name[name]
+            for name, key in keys.items()
+            if not self.ledger.costs.has(key, retry_failed=retries)
         ]
         if not wanted:
             return
         progress.step(f"cost pass, {item.label}")
-        try:
-            rows = cost_of(
-                self.engine,
-                item.session,
-                wanted,
-                self.settings.protocol,
-                repeats=self.settings.cost_repeats,
-            )
-        except ScbenchError as error:
-            self._gap(f"cost pass, {item.label}: {error}")
-            return
-        for row in rows:
+        repeats = self.settings.cost_repeats
+        for row in cost_of(
+            self.engine, item.session, wanted, self.settings.protocol, repeats=repeats
+        ):
             known: Mapping[str, Any] = {
                 "key": keys[str(row["method"])],
                 "model": self.facts.name,
                 "length_tokens": length,
                 "form": str(self.form),
                 "sessions": 1,
+                "made": self.made[str(row["method"])],
             }
-            self.costs.append({**known, **row})
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(
-        canonical_json({**asdict(settings), "out": str(settings.out)})
-    )
-    return plain
+            self.ledger.costs.append({**known, **row})
+            if "failure" in row:
+                self._gap(f"cost pass, {item.label}: {row['method']}: {row['failure']}")

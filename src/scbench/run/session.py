@@ -6,26 +6,26 @@ context ──read──▶ snapshot ──fork per method──▶ stream ─�
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
 from scbench.engines.lab_models import beyond
-from scbench.errors import Mismatch, OutOfDevice, ScbenchError, TooLong, UsageError
+from scbench.errors import ReuseBroken, ScbenchError
 from scbench.kv import Snapshot, Stream
+from scbench.kv.fingerprint import fingerprint
 from scbench.kv.stream import share
-from scbench.methods.contract import Dense, Generation
+from scbench.methods.contract import Generation, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.methods.retrieval.chunks import Chunked
 from scbench.prompts import Conversation
 from scbench.run.blending import Blended, Blending
-from scbench.run.decode import Play, decode, drive
+from scbench.run.decode import Lost, Play, decode, drive
+from scbench.run.faults import Fault, fault_of
 from scbench.run.pooled import PooledReads, Served, refuse_timing
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import evidence_left, rewritten
@@ -33,7 +33,6 @@ from scbench.types import (
     Cell,
     CompressAfter,
     Cost,
-    Failure,
     History,
     Mode,
     Protocol,
@@ -43,6 +42,7 @@ from scbench.types import (
 )
 
 LANES = 48  # plays advanced together; more wait
+SAID_IN_FULL = ("refused", "too-long", "changed-shared-cache")  # a traceback would add nothing
 
 
 @dataclass(slots=True)
@@ -53,10 +53,16 @@ class Job:
     method: Method
     todo: set[int]
     answers: dict[int, str] = field(default_factory=dict)
+    made: str = ""  # digest of what makes its answers, for the record
 
 
 class SessionRun:
-    """Plays the jobs of one session. `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for progress."""
+    """Plays the jobs of one session.
+
+    `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for
+    progress; `keep_trace` keeps a traceback and returns where; `scored` names what scores. With
+    `debug` the first exception of a method is raised as it is.
+    """
 
     def __init__(
         self,
@@ -68,56 +74,107 @@ class SessionRun:
         needles: Needles,
         on_tokens: Callable[[int], None] | None = None,
         lanes: int = LANES,
+        keep_trace: Callable[[str], str] | None = None,
+        scored: str = "",
+        debug: bool = False,
     ) -> None:
-        self.engine, self.session, self.protocol = (
-            engine,
-            capped(session, protocol.max_new_tokens),
-            protocol,
-        )
-        self.emit, self.needles, self.on_tokens, self.lanes = emit, needles, on_tokens, lanes
+        self.engine = engine
+        self.protocol = protocol
+        # A shorter limit only cuts answers: the turns and the golds stay those of the session.
+        self.session = capped(session, protocol.max_new_tokens)
+        self.emit = emit
+        self.needles = needles
+        self.on_tokens = on_tokens
+        self.lanes = lanes
+        self.keep_trace = keep_trace
+        self.scored = scored
+        self.debug = debug
+        self._needs: frozenset[str] = frozenset()
         self._conversations: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
         self._rewritten: dict[Generation, Session] = {}
-        self._snapshots: dict[tuple[str, tuple[int, ...]], Snapshot] = {}
+        self._snapshots: dict[tuple[object, tuple[int, ...]], Snapshot] = {}
         self._blending = Blending(engine)
-        self._blends: dict[tuple[str, tuple[int, ...]], Blended] = {}
+        self._blends: dict[tuple[object, tuple[int, ...]], Blended] = {}
+        # Of each snapshot as it was when a stranger's method could first touch it; None: not now.
+        self._seals: dict[tuple[object, tuple[int, ...]], int] | None = None
 
     def play(self, jobs: Sequence[Job]) -> None:
-        """Play all jobs, those that read the context in the same way together. A cell that fails becomes records of failure; others go on."""
+        """Play all jobs, those that read the context in the same way together.
+
+        A cell that fails becomes records of failure; others go on. Methods that are not ours
+        come after ours, one at a time, each from snapshots that are looked at again afterwards.
+        """
         by_generation: dict[Generation, list[Job]] = {}
         for job in jobs:
             by_generation.setdefault(job.method.generation, []).append(job)
         for together in by_generation.values():
-            self._play_together(together)
-            for snapshot in self._snapshots.values():
-                snapshot.release()
-            self._snapshots.clear()
-            self._blends.clear()
+            self._needs = frozenset().union(*(job.method.needs for job in together))
+            self._play_together([job for job in together if job.method.is_ours])
+            strangers: dict[Method, list[Job]] = {}
+            for job in together:
+                if not job.method.is_ours:
+                    strangers.setdefault(job.method, []).append(job)
+            for stranger in strangers.values():
+                self._play_guarded(stranger)
+            self._forget_reads()
+
+    def _forget_reads(self) -> None:
+        for snapshot in self._snapshots.values():
+            snapshot.release()
+        self._snapshots.clear()
+        self._blends.clear()
+
+    def _play_guarded(self, jobs: Sequence[Job]) -> None:
+        """Play one stranger's method; if it wrote into a shared snapshot, its turns are gaps, its
+        answers are dropped, and whoever comes next reads anew."""
+        turns = {id(job): frozenset(job.todo) for job in jobs}
+        records: list[Record] = []
+        emit = self.emit
+        self.emit = records.append
+        self._seals = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
+        try:
+            self._play_together(jobs)
+        finally:
+            self.emit = emit
+            seals, self._seals = self._seals, None
+        kept = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
+        if kept == seals:
+            for record in records:
+                emit(record)
+            return
+        why = ReuseBroken(
+            f"{jobs[0].method} wrote into the cache that it shares with all other methods; its "
+            "answers are left out, and the others read the context anew. Work on copies (.clone())"
+        )
+        self._forget_reads()
+        self._blending = Blending(self.engine)  # its chunks may be among what was written into
+        for job in jobs:
+            job.todo |= turns[id(job)]
+            self._fail(job, fault_of(why), turns[id(job)])
 
     def _play_together(self, jobs: Sequence[Job]) -> None:
-        self._needs = frozenset().union(*(job.method.needs for job in jobs))
         plays: list[tuple[Job, frozenset[int], Callable[[], Play]]] = []
         for job in jobs:
             try:
                 plays += [(job, turns, make) for turns, make in self._plays(job)]
-            except Exception as error:
-                self._fail(job, error, frozenset(job.todo))
-        lost = drive(
-            self.engine,
-            [make() for _, _, make in plays],
-            lanes=self.lanes,
-            on_tokens=self.on_tokens,
-        )
+            except (Exception, SystemExit) as error:
+                if self.debug:
+                    raise
+                self._fail(job, fault_of(error), frozenset(job.todo))
+        lost = self._drive([make() for _, _, make in plays], self.lanes)
+        for one in lost:
+            job, turns, _ = plays[one.at]
+            if one.is_own:
+                self._fail(job, one.fault, turns)
+        # A shared forward failed: alone, each either works or fails for a reason of its own.
         for one in lost:
             job, turns, make = plays[one.at]
-            if one.is_own:
-                self._fail(job, one.error, turns)
-        for one in (
-            lost
-        ):  # a shared forward failed: alone, each either works or fails for a reason of its own
-            job, turns, make = plays[one.at]
             if not one.is_own:
-                for again in drive(self.engine, [make()], lanes=1):
-                    self._fail(job, again.error, turns)
+                for again in self._drive([make()], 1):
+                    self._fail(job, again.fault, turns)
+
+    def _drive(self, plays: Sequence[Play], lanes: int) -> list[Lost]:
+        return drive(self.engine, plays, lanes=lanes, on_tokens=self.on_tokens, debug=self.debug)
 
     def shown(self, generation: Generation) -> Session:
         """The session as a generation stage lets the model see it: itself, or with words of its context left out."""
@@ -141,7 +198,7 @@ class SessionRun:
                     self.engine.facts.window_tokens,
                 )
             except ScbenchError as error:
-                made = error
+                made = error.with_traceback(None)  # its frames hold what it was raised over
             self._conversations[key] = made
         found = self._conversations[key]
         if isinstance(found, ScbenchError):
@@ -175,17 +232,24 @@ class SessionRun:
 
     # -- reading -----------------------------------------------------------------------------------------------------------------------
 
+    def _keep_snapshot(self, key: tuple[object, tuple[int, ...]], snapshot: Snapshot) -> None:
+        self._snapshots[key] = snapshot
+        if self._seals is not None:
+            self._seals[key] = fingerprint(snapshot)
+
     def _read(
         self, ids: Sequence[int], generation: Generation, base: Snapshot | None = None
     ) -> Snapshot:
         """A prefix, read once however many methods ask for it."""
         whole = (*(base.ids if base else ()), *ids)
-        key = (str(generation) if base is None else f"{base.read_by} then dense", whole)
+        # Stages count by value and snapshots by identity: two strangers may look alike in words.
+        key: tuple[object, tuple[int, ...]] = (generation if base is None else id(base), whole)
         if key not in self._snapshots:
-            pattern = None if isinstance(generation, Dense) or base is not None else generation
-            self._snapshots[key] = self.engine.read(
+            pattern = None if is_default(generation) or base is not None else generation
+            snapshot = self.engine.read(
                 ids, pattern=pattern, needs=self._needs, base=base, on_tokens=self.on_tokens
             )
+            self._keep_snapshot(key, snapshot)
         return self._snapshots[key]
 
     def _context(self, job: Job, talk: Conversation) -> Snapshot:
@@ -195,10 +259,10 @@ class SessionRun:
 
     def _blend(self, stage: Chunked, ids: tuple[int, ...]) -> Blended:
         """A context put together from stored chunks, once however many methods and modes ask for it."""
-        key = (str(stage), ids)
+        key: tuple[object, tuple[int, ...]] = (stage, ids)
         if key not in self._blends:
             self._blends[key] = self._blending.read(ids, stage, self.on_tokens)
-            self._snapshots[key] = self._blends[key].snapshot
+            self._keep_snapshot(key, self._blends[key].snapshot)
         return self._blends[key]
 
     def _with_query(self, job: Job, talk: Conversation, turn: int) -> Snapshot:
@@ -343,13 +407,15 @@ class SessionRun:
             kept=kept,
             notes=(*stream.notes, *self._blend_notes(job, talk)),
             needles=self.needles,
+            made=job.made,
+            scored=self.scored,
         )
         job.answers[turn] = answer.text
         job.todo.discard(turn)
         self.emit(record)
 
     def _blend_notes(self, job: Job, talk: Conversation) -> tuple[str, ...]:
-        blended = self._blends.get((str(job.method.retrieval), talk.context.ids))
+        blended = self._blends.get((job.method.retrieval, talk.context.ids))
         return () if blended is None else (blended.note(),)
 
     def _evidence_kept(
@@ -375,15 +441,16 @@ class SessionRun:
         ]
         return left * sum(shares) / len(shares)
 
-    def _fail(self, job: Job, error: Exception, turns: frozenset[int]) -> None:
+    def _fail(self, job: Job, fault: Fault, turns: frozenset[int]) -> None:
         """Failure records for those of `turns` that have none yet: named gaps, and the run goes on."""
-        failure, facts = failure_of(error), self.engine.facts
+        failure, facts = fault.failure, self.engine.facts
         if failure.kind == "too-long" and facts.trained_tokens == facts.window_tokens:
-            failure = replace(
-                failure, why=f"{failure.why}. {beyond(facts.name, facts.window_tokens)}"
-            )
+            why = f"{failure.why}. {beyond(facts.name, facts.window_tokens)}"
+            failure = replace(failure, why=why)
+        if self.keep_trace is not None and failure.kind not in SAID_IN_FULL:
+            failure = replace(failure, trace=self.keep_trace(fault.trace))
         for turn in sorted(job.todo & turns):
-            self.emit(failed(job.cell, self.session, turn, failure))
+            self.emit(failed(job.cell, self.session, turn, failure, job.made))
         job.todo -= turns
 
 
@@ -396,27 +463,3 @@ def capped(session: Session, max_new_tokens: int | None) -> Session:
         for turn in session.turns
     )
     return replace(session, turns=turns)
-
-
-def failure_of(error: Exception) -> Failure:
-    """The failure an exception stands for; an unexpected one keeps the place it came from."""
-    kinds: Mapping[type[Exception], str] = {
-        TooLong: "too-long",
-        Mismatch: "refused",
-        OutOfDevice: "out-of-memory",
-        torch.OutOfMemoryError: "out-of-memory",
-        MemoryError: "out-of-memory",
-        UsageError: "refused",
-    }
-    for kind, word in kinds.items():
-        if isinstance(error, kind):
-            return Failure(kind=word, why=str(error))
-    if isinstance(error, ScbenchError):
-        return Failure(kind="failed", why=str(error))
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    where = (
-        f" at {last[0].filename.rsplit('/', 1)[-1]}:{last[0].lineno} in {last[0].name}"
-        if last
-        else ""
-    )
-    return Failure(kind="crashed", why=f"{type(error).__name__}: {error}{where}")

@@ -38,6 +38,10 @@ def check_share(text: str) -> None:
         )
 
 
+GROWING = ("models", "tasks", "methods", "lengths_tokens", "sessions")  # what --extend may add to
+ASIDE = ("out", "cost_sessions", "cost_repeats", "retry_failed", "lanes", "keep_old", "debug")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One run: the grid tasks x lengths x sessions x modes x methods, on each model. Tuples keep the order the user gave."""
@@ -69,6 +73,8 @@ class Settings:
     cost_repeats: int = 3
     retry_failed: bool = False
     lanes: int = 48
+    keep_old: bool = False  # records that older code made stay, marked
+    debug: bool = False  # a method's first exception ends the run, as it is
     equal_bytes: str | None = (
         None  # a share of a 16-bit dense cache that all methods are fitted to (run/equal.py)
     )
@@ -133,3 +139,9 @@ def read_settings(raw: Mapping[str, Any]) -> Settings:
             f"a run has no setting {', '.join(stray)}; it takes {', '.join(sorted(known))}"
         )
     return Settings(**raw)
+
+
+def fixed_names() -> tuple[str, ...]:
+    """The settings that make a run what it is: with another value of one it is another run."""
+    aside = (*GROWING, *ASIDE)
+    return tuple(field.name for field in fields(Settings) if field.name not in aside)

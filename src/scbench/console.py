@@ -1,0 +1,62 @@
+"""Words to a person's terminal: as they are, whatever signs they hold and whatever it can show.
+
+Names, paths, answers and errors are never markup, and signs that would steer a terminal are made
+visible. Every command prints through these functions.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+from rich.console import Console
+from rich.text import Text
+
+out = Console(width=None if sys.stdout.isatty() else 150)  # a pipe has no width of its own
+err = Console(stderr=True)
+
+
+def take_any_sign() -> None:
+    """Let both streams replace what their code page lacks, instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def visible(text: str) -> str:
+    """The text with its control signs written out: ESC is `\\x1b`; line breaks and tabs stay.
+
+    Signs that turn the direction of writing are among them: they can make a name read as another.
+    """
+    return "".join(sign if _is_plain(sign) else _escaped(sign) for sign in text)
+
+
+def plain(text: object, style: str = "") -> Text:
+    """A text for a table or a line: no markup, nothing that steers the terminal."""
+    return Text(visible(str(text)), style=style)
+
+
+def say(text: object, *, style: str = "") -> None:
+    """A line on stdout."""
+    out.print(plain(text, style), highlight=False, soft_wrap=True)
+
+
+def tell(text: object, *, label: str = "", style: str = "yellow") -> None:
+    """A line on stderr, behind a coloured label: `gap: ...`."""
+    head = Text.assemble((label, style), ": ") if label else Text("")
+    err.print(head + plain(text), highlight=False, soft_wrap=True)
+
+
+def _is_plain(sign: str) -> bool:
+    if sign in "\n\t":
+        return True
+    return unicodedata.category(sign) not in ("Cc", "Cs", "Co") and sign not in _TURNING
+
+
+_TURNING = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+)
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")

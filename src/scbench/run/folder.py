@@ -1,0 +1,134 @@
+"""A run and its folder: which run a folder holds, and whether a command may go on in it.
+
+One folder holds one run. The same settings go on with it, `--extend` makes it larger, and
+anything else is another run with a folder of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scbench.errors import BadConfig
+from scbench.run import manifest
+from scbench.run.cells import digest
+from scbench.run.settings import ASIDE, GROWING, Settings, fixed_names, read_settings
+from scbench.run.settings_file import NAME, plain
+from scbench.run.words import known, typed_words
+
+ROOM = Path("runs")  # where runs without a named folder lie
+# By one of these a folder is known as ours; a crash may have left only the first few.
+OURS = {".lock", NAME, manifest.NAME, "records.jsonl", "facts.jsonl", "plan.json", "costs.jsonl"}
+HARMLESS = {".DS_Store", ".gitignore", ".gitkeep", "Thumbs.db"}
+
+
+def own_folder(settings: Settings) -> Path:
+    """The folder of a run that names none: the same settings find the same one again."""
+    words = plain(settings)
+    mark = digest(known_words(words))[:8]
+    model = Path(settings.models[0]).name
+    what = settings.tasks[0] if len(settings.tasks) == 1 else f"{len(settings.tasks)}-tasks"
+    name = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in f"{model}-{what}")
+    return ROOM / f"{name[:60]}-{mark}"
+
+
+def earlier(folder: Path) -> list[dict[str, Any]]:
+    """The settings of the commands that played into a folder, oldest first; none for a new one.
+
+    Raises BadConfig for a folder that holds something else, BadRecord for a damaged manifest.
+    """
+    if (folder / manifest.NAME).exists():
+        entries = manifest.read(folder)["runs"]
+        return [entry["settings"] for entry in entries if isinstance(entry.get("settings"), dict)]
+    refuse_foreign(folder)
+    return []
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise BadConfig for a folder with files in it that no run of ours wrote."""
+    if not folder.is_dir():
+        return
+    names = {path.name for path in folder.iterdir()} - HARMLESS
+    if names and not names & OURS:
+        some = ", ".join(sorted(names)[:3])
+        raise BadConfig(
+            f"{str(folder)!r} is no folder of a run: it holds {some}"
+            f"{' and more' if len(names) > 3 else ''}; name a new folder or an empty one"
+        )
+
+
+def admitted(settings: Settings) -> Settings:
+    """The settings to play in `settings.out`: as given in a new folder or one of the same run.
+
+    Where the run was extended since, its larger settings, so that the same command goes on with
+    all of it. Raises BadConfig for a folder of another run, with both ways out.
+    """
+    before = earlier(settings.out)
+    if not before:
+        return settings
+    asked = known_words(plain(settings))
+    if any(not difference(known_words(one), asked) for one in before):
+        whole = typed_words(known(before[-1]))
+        return replace(settings, **{name: whole[name] for name in GROWING})
+    told = "; ".join(difference(known_words(before[-1]), asked))
+    raise BadConfig(
+        f"{str(settings.out)!r} holds another run ({told}). To add methods, tasks, lengths, models or "
+        f"sessions to it: scbench run --extend {str(settings.out)!r} ...; for a run of its own, name "
+        "another --out, or none"
+    )
+
+
+def known_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Of plain settings, those that say which run it is; the order of lists does not."""
+    chosen = {name: words.get(name) for name in (*GROWING, *fixed_names())}
+    return {name: sorted(one) if isinstance(one, list) else one for name, one in chosen.items()}
+
+
+def difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`sessions was 8 and is 16`, for every setting that differs."""
+    return [_told(name, was[name], now[name]) for name in was if was[name] != now[name]]
+
+
+def _told(name: str, was: Any, now: Any) -> str:
+    if not isinstance(was, list) or not isinstance(now, list):
+        return f"{name} was {json.dumps(was, ensure_ascii=False)} and is {json.dumps(now, ensure_ascii=False)}"
+    gone, new = (
+        ", ".join(map(str, sorted(a - b))) for a, b in ((set(was), set(now)), (set(now), set(was)))
+    )
+    words = [f"without {gone}"] * bool(gone) + [f"with {new} added"] * bool(new)
+    return f"{name}: {' and '.join(words)}"
+
+
+def extended(folder: Path, given: Mapping[str, Any]) -> Settings:
+    """The run in `folder` with what `given` (typed settings) adds to it.
+
+    Lists grow by what they lack, sessions to a larger number; settings that say how a command
+    runs are those of `given`. Raises BadConfig for any other difference, by name, and for a
+    folder without a run.
+    """
+    before = earlier(folder)
+    if not before:
+        raise BadConfig(f"--extend {str(folder)!r}: there is no run in it; give the folder of one")
+    base = typed_words(known(before[-1]))
+    changed = [name for name in fixed_names() if name in given and given[name] != base.get(name)]
+    if changed:
+        told = "; ".join(f"{name} was {base.get(name)} and is {given[name]}" for name in changed)
+        raise BadConfig(
+            f"--extend can add methods, tasks, lengths, models and sessions, and nothing else ({told}); "
+            "for another setting start a run of its own"
+        )
+    sessions = given.get("sessions", base["sessions"])
+    if sessions < base["sessions"]:
+        raise BadConfig(
+            f"--extend: sessions={sessions}, and the run has {base['sessions']} already; give more"
+        )
+    lists = {
+        name: tuple(dict.fromkeys((*base[name], *given.get(name, ()))))
+        for name in GROWING
+        if name != "sessions"
+    }
+    aside = {name: given[name] for name in ASIDE if name in given}
+    return read_settings({**base, **lists, **aside, "sessions": sessions, "out": folder})

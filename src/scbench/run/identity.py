@@ -1,0 +1,137 @@
+"""What a key seals: the model, the method, the code that plays and the code that scores."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scbench import code
+from scbench.code import house_code
+from scbench.engines.contract import Engine
+from scbench.methods.method import Method
+from scbench.methods.origin import origin_of
+from scbench.methods.sources import WORDING
+from scbench.run.cells import SHORT, MethodFacts, ModelFacts, digest
+
+GRAMMARS = (  # they parse what RepoQA scores
+    "tree-sitter",
+    "tree-sitter-python",
+    "tree-sitter-java",
+    "tree-sitter-typescript",
+    "tree-sitter-rust",
+    "tree-sitter-cpp",
+    "tree-sitter-go",
+)
+# A play calls these, but what they decide is in the key by value, or is the scorer's.
+NOT_PLAYED = (
+    "scbench.scoring",
+    "scbench.run.record",
+    "scbench.run.cells",
+    "scbench.run.faults",
+    "scbench.run.identity",
+    "scbench.run.settings",
+    *WORDING,
+)
+PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 VAR ABCDE = 48213'
+
+
+def model_facts(engine: Engine) -> ModelFacts:
+    """What of the model and its engine can move a number."""
+    facts, tokenizer = engine.facts, engine.tokenizer
+    packages = ("torch", "transformers")
+    versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    own = getattr(facts, "tokenizer_digest", "")
+    probe = {"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}
+    return ModelFacts(
+        name=facts.name,
+        weights_digest=facts.weights_digest,
+        tokenizer_digest=own or digest(probe),
+        template_digest=tokenizer.template_digest,
+        generation_digest=getattr(facts, "generation_digest", ""),
+        end_ids=tuple(sorted(tokenizer.end_ids)),
+        dtype=facts.dtype,
+        device=_card(facts.device),
+        engine=f"{type(engine).__name__} {versions}",
+        settings={"window_tokens": facts.window_tokens, **facts.choices},
+    )
+
+
+def _card(device: str) -> str:
+    """The card and not its number: cuda:1 of a machine answers as cuda:0 does."""
+    kind = device.partition(":")[0]
+    if kind != "cuda":
+        return kind
+    return f"{kind} {torch.cuda.get_device_name(device)}"
+
+
+def method_facts(method: Method) -> MethodFacts:
+    """A method for keys."""
+    parts = [part for stage in method.stages for part in stage.parts()]
+    sources = {
+        f"{origin_of(type(part)).class_name}: {name}": seal
+        for part in parts
+        for name, seal in origin_of(type(part)).sources
+    }
+    files = tuple(filter(None, (part.data_digest() for part in parts)))
+    return MethodFacts(shown=str(method), parameters=repr(method), sources=sources, data=files)
+
+
+def card_of(method: Method) -> dict[str, Any]:
+    """A method for people: how it is written, and where and what its first stage is."""
+    said = [stage for stage in method.stages if stage.category != "reference"]
+    said = said or [stage for stage in method.stages if not origin_of(type(stage)).is_ours]
+    stage, category = ("none", "reference")
+    if said:
+        stage, category = said[0].stage, said[0].category or "other"
+    origins = [
+        {"kind": str(one.kind), "place": one.place, "path": one.path, "class": one.class_name}
+        for one in method.origins
+        if not one.is_ours
+    ]
+    return {
+        "shown": str(method),
+        "spelling": method.spelling,
+        "stage": stage,
+        "category": category,
+        "simulated": method.simulated,
+        "origins": origins,
+    }
+
+
+def play_code(engine: object) -> dict[str, str]:
+    """Our modules that an answer of this engine runs through, with their digests."""
+    engines = tuple(base.__module__ for base in type(engine).__mro__)
+    return dict(_play_code(engines, code.ROOT))
+
+
+@cache
+def _play_code(engines: tuple[str, ...], root: Path) -> dict[str, str]:
+    return house_code(["scbench.run.session", *engines], without=NOT_PLAYED)
+
+
+def scoring_digest(needles: object = ()) -> str:
+    """What scores an answer: the scoring room, the making of records, and the grammars.
+
+    `needles` are what the published RepoQA rule compares with beside the turn's own gold.
+    """
+    return digest({**_scoring_code(code.ROOT), "needles": needles})[:SHORT]
+
+
+@cache
+def _scoring_code(root: Path) -> dict[str, Any]:
+    room = [f"scbench.scoring.{path.stem}" for path in sorted((root / "scoring").glob("*.py"))]
+    rules = house_code(["scbench.run.record", *room], without=("scbench.prompts",))
+    return {
+        "code": rules,
+        "versions": {name: importlib.metadata.version(name) for name in GRAMMARS},
+    }
+
+
+def cost_code(engine: object) -> dict[str, str]:
+    """Our modules that a row of the cost pass runs through."""
+    more = house_code(["scbench.run.costs"], without=NOT_PLAYED)
+    return {**play_code(engine), **more}

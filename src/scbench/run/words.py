@@ -1,0 +1,102 @@
+"""Loose words, from a command line, a notebook or a file, to settings of the right kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from scbench import types
+from scbench.errors import BadConfig
+from scbench.methods.spelling import apart
+from scbench.run.settings import Settings
+from scbench.types import Mode
+
+ALIASES: Mapping[str, str] = {  # words of the command line that are no settings' names
+    "model": "models",
+    "length": "lengths_tokens",
+}
+LISTS = ("models", "tasks", "methods", "modes", "lengths_tokens")
+CHOICES = {
+    "prompts": types.PromptSet,
+    "history": types.History,
+    "compress_after": types.CompressAfter,
+    "truncate": types.Truncate,
+    "form": types.Form,
+}
+
+
+def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among `given`, typed: tuples for lists, tokens for "4k", enumerations for words.
+
+    None means not given. Names that are no settings' stay, for `read_settings` to refuse. Raises
+    BadConfig, Unknown for a task.
+    """
+    from scbench.tasks import names as every_task
+    from scbench.tasks import task
+
+    words = {ALIASES.get(name, name): value for name, value in given.items() if value is not None}
+    for name in LISTS:
+        if name in words:
+            words[name] = several(words[name])
+    if "models" in words:
+        words["models"] = tuple(dict.fromkeys(unquoted(str(name)) for name in words["models"]))
+    if "tasks" in words:
+        asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
+        words["tasks"] = tuple(dict.fromkeys(task(name).name for name in asked))
+    if "methods" in words:
+        words["methods"] = tuple(dict.fromkeys(str(one) for one in words["methods"]))
+    if "lengths_tokens" in words:
+        words["lengths_tokens"] = tuple(tokens(value) for value in words["lengths_tokens"])
+    if "modes" in words:
+        words["modes"] = tuple(one_of(Mode, value, "mode") for value in words["modes"])
+    for name, kind in CHOICES.items():
+        if isinstance(words.get(name), str):
+            words[name] = one_of(kind, words[name], name)
+    for name in ("equal_bytes", "seed"):
+        if name in words:
+            words[name] = str(words[name])
+    if "out" in words:
+        words["out"] = Path(words["out"])
+    return words
+
+
+def known(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the settings in an older manifest, those that there still are."""
+    names = {field.name for field in fields(Settings)}
+    return {name: value for name, value in words.items() if name in names}
+
+
+def tokens(value: object) -> int:
+    """4096, "4096", "4k", "128K", "1m" to tokens (k = 1,024)."""
+    text = str(value).replace(",", "").replace("_", "")
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)\s*([kKmM]?)", text)
+    if not found:
+        raise BadConfig(
+            f"length {str(value)[:40]!r} is not a number of tokens; write 4096, 4k, 128k or 1m"
+        )
+    return int(float(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[found[2].lower()])
+
+
+def several(value: object) -> tuple[Any, ...]:
+    """A tuple from a value, a sequence, or words joined by commas outside brackets and quotes."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in apart(value, ",") if part.strip())
+    return tuple(value) if isinstance(value, Sequence) else (value,)
+
+
+def unquoted(name: str) -> str:
+    """A path that was put in quotes, since it holds a comma."""
+    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return name[1:-1] if is_quoted else name
+
+
+def one_of(kind: Any, value: object, what: str) -> Any:
+    """The member of an enumeration that `value` names. Raises BadConfig, which lists them."""
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(str(member) for member in kind)
+        raise BadConfig(f"{what} {value!r} does not exist; it is one of {allowed}") from None
