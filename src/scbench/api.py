@@ -75,12 +75,21 @@ class Result:
 
     def costs(self) -> list[dict[str, Any]]:
         """Rows of the cost pass that were measured."""
-        rows = read_costs(self.folder) if (self.folder / "costs.jsonl").exists() else ()
+        from scbench.stats import COST_FIELDS
+
+        rows = read_costs(self.folder) if (self.folder / COSTS).exists() else ()
+        newest = {row["key"]: row for row in rows}
         return [
-            {name: value for name, value in row.items() if name != "key"}
-            for row in rows
+            {name: value for name, value in row.items() if name in COST_FIELDS}
+            for row in newest.values()
             if "failure" not in row
         ]
+
+    def cost_gaps(self) -> list[dict[str, Any]]:
+        """Rows of the cost pass that could not be measured: model, method, length, failure."""
+        rows = read_costs(self.folder) if (self.folder / COSTS).exists() else ()
+        newest = {row["key"]: row for row in rows}
+        return [row for row in newest.values() if "failure" in row]
 
     def report(self, to: Path | None = None) -> dict[str, Path]:
         """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
@@ -102,7 +111,9 @@ def run(
     """Run a grid and write its report. Settings are those of `run.settings.Settings`; single values do for tuples, and `length="4k"` for
     `lengths_tokens`, `model="a,b"` for `models`. Settings not given take the embedded default's. `engine` is a model already loaded, in the
     place of `models`. Errors as `run.runner.run`; Mismatch for a method that none of the models can take."""
-    chosen = folder.admitted(settle(settings))
+    chosen = settle(settings)
+    if settings.get("extend") is None:
+        chosen = folder.admitted(chosen)
     from scbench.run.runner import run as play
 
     refuse_useless(chosen, engine)

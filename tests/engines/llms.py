@@ -62,6 +62,7 @@ CHATS: dict[str, tuple[str, str, str]] = {  # short name: template, BOS, EOS
     "codestral-mamba-7b": (MISTRAL, "<s>", "</s>"),
     "jamba-1.5-mini": (JAMBA, "<|startoftext|>", "<|endoftext|>"),
 }
+VOCABULARY = 768
 MARKS = (
     *(
         "<|begin_of_text|>",
@@ -79,6 +80,9 @@ def chat(name: str) -> HfTokenizer:
     """A small byte-pair tokenizer with the chat template of that model's kind."""
     words = Tokenizer.from_str(backend().to_str())
     words.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in MARKS])
+    # As many tokens as the models below have rows in their heads: random ones say any of them.
+    fill = [f"<|fill-{at}|>" for at in range(VOCABULARY - words.get_vocab_size())]
+    words.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in fill])
     template, bos, eos = CHATS[name]
     raw = PreTrainedTokenizerFast(
         tokenizer_object=words, bos_token=bos, eos_token=eos, chat_template=template
@@ -90,7 +94,7 @@ def shrunk(name: str) -> Llm:
     """The model's words with small sizes; kept are positions, biases, the queries per KV head, and what sets its layers apart."""
     llm = find(name)
     assert llm is not None
-    words: dict[str, Any] = {**llm.config, "vocab_size": 768, "num_hidden_layers": 3}
+    words: dict[str, Any] = {**llm.config, "vocab_size": VOCABULARY, "num_hidden_layers": 3}
     if "num_heads" in words:
         words |= {
             "hidden_size": 64,

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord
 from scbench.run.cells import (
-    CODE_VERSIONS,
     PLAN,
-    CodeFacts,
+    MadeBy,
     MethodFacts,
     ModelFacts,
+    Planned,
     SessionFacts,
     canonical_json,
     cell_key,
@@ -41,27 +42,25 @@ MODEL = ModelFacts(
     engine="local/1 torch 2.13.0",
     settings={"chunk_tokens": 2048},
 )
-CODE = CodeFacts(
-    task_version=1, rules=("strict/1", "official/1"), scbench="0.1.0", rooms={"kv": 1, "methods": 1}
+METHOD = MethodFacts(
+    shown="snapkv",
+    parameters="Method(compression=(SnapKV(tau=1/4),))",
+    sources={"SnapKV: scbench.methods.compression.snapkv": "s"},
+    data=("gates",),
 )
+MADE = MadeBy(model=MODEL, method=METHOD, code={"scbench.kv.store": "c"})
 BASE: dict[str, Any] = {
     "session_digest": "d",
     "mode": Mode.MULTI_TURN,
-    "method": MethodFacts(spelling="snapkv", parameters={"tau": 0.25, "window_tokens": 32}),
-    "model": MODEL,
+    "made": MADE.digest,
     "protocol": Protocol(),
     "turns": 5,
-    "code": CODE,
     "form": Form.FULL,
 }
-PINNED = "ff97eee2e54647d52633536f1b17d17b8c8f19fad3656633a9c74a6c28a9d9ed"
 CHANGES: dict[str, dict[str, Any]] = {
     "session_digest": {"session_digest": "e"},
     "mode": {"mode": Mode.MULTI_REQUEST},
-    "method.spelling": {"method": replace(BASE["method"], spelling="snapkv[tau=1/2]")},
-    "method.parameters": {
-        "method": replace(BASE["method"], parameters={"tau": 0.25, "window_tokens": 33})
-    },
+    "made": {"made": "other"},
     "turns": {"turns": 4},
     "protocol.prompts": {"protocol": Protocol(prompts=PromptSet.OFFICIAL)},
     "protocol.history": {"protocol": Protocol(history=History.MODEL)},
@@ -69,22 +68,35 @@ CHANGES: dict[str, dict[str, Any]] = {
     "protocol.truncate": {"protocol": Protocol(truncate=Truncate.MIDDLE)},
     "protocol.chat_template": {"protocol": Protocol(chat_template=False)},
     "protocol.max_new_tokens": {"protocol": Protocol(max_new_tokens=40)},
-    **{
-        f"model.{f.name}": {"model": replace(MODEL, **{f.name: "other"})}
-        for f in fields(ModelFacts)
-        if f.name != "settings"
-    },
-    "model.settings": {"model": replace(MODEL, settings={"chunk_tokens": 4096})},
     "form": {"form": Form.TINY},
-    "code.task_version": {"code": replace(CODE, task_version=2)},
-    "code.rules": {"code": replace(CODE, rules=("strict/2", "official/1"))},
-    "code.scbench": {"code": replace(CODE, scbench="0.1.1")},
-    "code.rooms": {"code": replace(CODE, rooms={"kv": 1, "methods": 2})},
+}
+OTHERS: dict[str, Any] = {
+    "settings": {"chunk_tokens": 4096},
+    "end_ids": (7,),
+    "sources": {"SnapKV: scbench.methods.compression.snapkv": "t"},
+    "data": (),
+}
+MADE_CHANGES = {
+    **{
+        f"model.{f.name}": replace(
+            MADE, model=replace(MODEL, **{f.name: OTHERS.get(f.name, "other")})
+        )
+        for f in fields(ModelFacts)
+    },
+    **{
+        f"method.{f.name}": replace(
+            MADE, method=replace(METHOD, **{f.name: OTHERS.get(f.name, "other")})
+        )
+        for f in fields(MethodFacts)
+    },
+    "code.edited": replace(MADE, code={"scbench.kv.store": "d"}),
+    "code.added": replace(MADE, code={"scbench.kv.store": "c", "scbench.kv.tail": "x"}),
 }
 
 
-def test_the_key_of_this_cell_is_the_same_for_ever() -> None:
-    assert cell_key(**BASE) == PINNED
+def test_all_that_makes_an_answer_is_in_its_digest() -> None:
+    digests = {name: made.digest for name, made in MADE_CHANGES.items()}
+    assert len({MADE.digest, *digests.values()}) == len(digests) + 1
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -97,10 +109,7 @@ def test_all_the_changed_keys_differ_from_each_other() -> None:
 
 
 def test_no_field_is_left_out_of_the_changes() -> None:
-    parts = {"protocol": Protocol, "model": ModelFacts, "code": CodeFacts, "method": MethodFacts}
-    wanted = {f"{part}.{f.name}" for part, kind in parts.items() for f in fields(kind)} | (
-        BASE.keys() - parts.keys()
-    )
+    wanted = {f"protocol.{f.name}" for f in fields(Protocol)} | (BASE.keys() - {"protocol"})
     assert wanted == CHANGES.keys()
 
 
@@ -108,11 +117,6 @@ def test_spelling_out_the_papers_default_changes_nothing() -> None:
     assert cell_key(
         **(BASE | {"protocol": Protocol(compress_after=CompressAfter.FIRST_QUERY)})
     ) == cell_key(**BASE)
-
-
-def test_the_order_of_parameters_changes_nothing() -> None:
-    turned = replace(BASE["method"], parameters={"window_tokens": 32, "tau": 0.25})
-    assert cell_key(**(BASE | {"method": turned})) == cell_key(**BASE)
 
 
 def test_the_key_is_the_same_in_a_process_with_another_hash_seed_and_without_torch() -> None:
@@ -218,59 +222,52 @@ def test_canonical_json_is_json_and_says_the_same(value: object) -> None:
     assert canonical_json(json.loads(text)) == text
 
 
-def sessions(n: int = 2, turns: int = 5) -> list[SessionFacts]:
-    return [
-        SessionFacts(
-            task="kv", length_tokens=4096, seed=f"a:{i}", turns=turns, digest=f"d{i}", code=CODE
-        )
-        for i in range(n)
-    ]
-
-
 def grid(**changes: Any) -> list[Any]:
-    methods = [BASE["method"], MethodFacts(spelling="dense", parameters={})]
-    given_ = {"modes": list(Mode), "methods": methods, "model": MODEL, "protocol": Protocol()}
-    return list(cells(sessions(), **(given_ | changes)))
+    session = SessionFacts(task="kv", length_tokens=4096, seed="a:0", turns=5, digest="d0")
+    made_by = {"snapkv": MADE.digest, "dense": "m"}
+    chosen = {"modes": list(Mode), "made_by": made_by, "model": "toy", "protocol": Protocol()}
+    return list(cells(session, **(chosen | changes)))
 
 
-def test_the_grid_is_every_combination_session_by_session() -> None:
-    got = [(cell.session_digest, cell.mode, cell.method) for cell in grid()]
-    assert got == [
-        (d, mode, method) for d in ("d0", "d1") for mode in Mode for method in ("snapkv", "dense")
-    ]
-    assert len({cell.key for cell in grid()}) == 8
-
-
-def test_a_method_named_twice_is_planned_once() -> None:
-    assert len(grid(methods=[BASE["method"], BASE["method"]])) == 4
+def test_the_grid_of_a_session_is_every_combination() -> None:
+    got = [(cell.mode, cell.method) for cell in grid()]
+    assert got == [(mode, method) for mode in Mode for method in ("snapkv", "dense")]
+    assert len({cell.key for cell in grid()}) == 4
 
 
 def test_a_planned_cell_carries_the_key_of_its_parts() -> None:
     cell = grid()[0]
     assert cell.key == cell_key(**(BASE | {"session_digest": "d0"}))
-    assert (cell.task, cell.length_tokens, cell.seed, cell.model, cell.turns) == (
-        "kv",
-        4096,
-        "a:0",
-        "toy",
-        5,
-    )
-
-
-@pytest.mark.parametrize(("most", "turns"), [(None, 5), (3, 3), (9, 5)])
-def test_max_turns_only_cuts(most: int | None, turns: int) -> None:
-    assert {cell.turns for cell in grid(max_turns=most)} == {turns}
-
-
-def test_max_turns_of_zero_is_refused() -> None:
-    with pytest.raises(BadConfig):
-        grid(max_turns=0)
+    shown = (cell.task, cell.length_tokens, cell.seed, cell.model, cell.turns)
+    assert shown == ("kv", 4096, "a:0", "toy", 5)
 
 
 def test_the_plan_is_read_back(tmp_path: Path) -> None:
-    assert read_plan(tmp_path) == frozenset()
-    keep_plan(tmp_path, grid())
-    assert read_plan(tmp_path) == {cell.key for cell in grid()}
+    assert read_plan(tmp_path) == Planned()
+    keys = {cell.key for cell in grid()}
+    keep_plan(tmp_path, keys, {"old": "our code changed"})
+    assert read_plan(tmp_path) == Planned(keys=frozenset(keys), old={"old": "our code changed"})
+
+
+def test_a_plan_from_before_there_were_checksums_is_read(tmp_path: Path) -> None:
+    (tmp_path / PLAN).write_text(json.dumps({"keys": ["a", "b"]}))
+    assert read_plan(tmp_path) == Planned(keys=frozenset({"a", "b"}))
+
+
+@settings(max_examples=80)
+@given(at=st.integers(min_value=0), bit=st.integers(0, 7))
+def test_no_flipped_bit_of_a_plan_is_taken(at: int, bit: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        keep_plan(folder, {"a" * 64, "b" * 64}, {})
+        path = Path(folder) / PLAN
+        plan, data = read_plan(folder), bytearray(path.read_bytes())
+        data[at % len(data)] ^= 1 << bit
+        path.write_bytes(bytes(data))
+        try:
+            read = read_plan(folder)
+        except BadRecord:
+            read = plan
+        assert read == plan
 
 
 @pytest.mark.parametrize("bad", ["", "[]", '{"keys":[1]}', '{"keys":', "{}", '{"keys":7}'])
@@ -278,8 +275,3 @@ def test_a_bad_plan_is_named(tmp_path: Path, bad: str) -> None:
     (tmp_path / PLAN).write_text(bad)
     with pytest.raises(BadRecord, match=r"plan\.json"):
         read_plan(tmp_path)
-
-
-def test_code_versions_cannot_be_changed_by_accident() -> None:
-    with pytest.raises(TypeError):
-        CODE_VERSIONS["kv"] = 2  # type: ignore[index]

@@ -23,6 +23,7 @@ from scbench.errors import BadConfig
 from scbench.kv import CacheShape, LayerView
 from scbench.methods import parse
 from scbench.methods.budget import rounded
+from scbench.methods.compression import knorm
 from scbench.methods.contract import Eviction
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
@@ -274,18 +275,24 @@ def test_a_killed_run_goes_on_with_the_same_settings_and_reads_no_sample_again(
     assert finished.reads == 0
 
 
-def test_another_share_meets_no_old_answers(tmp_path: Path) -> None:
-    before = {r.method for r in play(tmp_path).records()}
-    third = play(tmp_path, equal_bytes="1/3")
+def test_another_share_is_another_run_and_plays_other_methods(tmp_path: Path) -> None:
+    before = {r.method for r in play(tmp_path / "half").records()}
+    with pytest.raises(BadConfig, match="equal_bytes"):
+        play(tmp_path / "half", equal_bytes="1/3")
+    third = play(tmp_path / "third", equal_bytes="1/3")
     (found,) = third.equal_bytes()
     assert found.share == "1/3"
     assert set(found.methods) & before == {"dense"}
-    assert {r.method for r in third.records()} == set(found.methods) | before
 
 
-def test_a_run_without_it_forgets_what_was_decided(tmp_path: Path) -> None:
-    assert play(tmp_path).equal_bytes()
-    assert play(tmp_path, equal_bytes=None).equal_bytes() == []
+def test_a_strangers_method_is_fitted_like_ours_and_found_again(tmp_path: Path) -> None:
+    """Its spelling has lost the file; what is played must not be looked up by it."""
+    source = Path(knorm.__file__ or "").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(source)
+    result = play(tmp_path / "run", methods=f"dense,knorm,{tmp_path}/mine.py:Knorm", sessions=1)
+    methods = {record.method.partition("[")[0] for record in result.records()}
+    assert methods == {"dense", "knorm", "mine.py:Knorm"}
+    assert not [record for record in result.records() if record.failure]
 
 
 def test_every_length_has_settings_of_its_own(tmp_path: Path) -> None:

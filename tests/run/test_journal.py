@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from scbench.errors import BadConfig, BadRecord, Busy, CannotWrite, Released
 from scbench.files import sealed
 from scbench.run import lines
+from scbench.run.cells import Planned
 from scbench.run.journal import COSTS, RECORDS, Costs, Journal, current, read_costs, read_records
 from scbench.run.lock import Lock
 from scbench.types import Answer, Cell, Cost, Failure, Finish, Form, Mode, Protocol, Record, Score
@@ -335,7 +336,7 @@ def test_current_never_mixes_cells_that_a_table_could_not_tell_apart() -> None:
         [record(0, "else", task="vt")],
     )
     assert current([*old, *new, *elsewhere]) == [*new, *elsewhere]
-    assert current([*old, *new, *elsewhere], plan={"old"}) == [*old, *elsewhere]
+    assert current([*old, *new, *elsewhere], Planned(keys=frozenset({"old"}))) == [*old, *elsewhere]
 
 
 def full_disk(fd: int, data: memoryview, calls: list[int]) -> int:

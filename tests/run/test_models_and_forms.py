@@ -112,7 +112,7 @@ def test_models_play_into_one_folder_and_a_method_that_cannot_join_is_named_once
         ("recurs", "dense"),
     }
     assert not [one for one in records if one.failure is not None]
-    assert {one.key for one in records} == read_plan(tmp_path)
+    assert {one.key for one in records} == read_plan(tmp_path).keys
     assert result.outcome is not None
     assert result.outcome.gaps == []
     told = " ".join(result.outcome.does_not_apply)
@@ -138,7 +138,7 @@ def test_a_tokenizer_made_for_tiny_tasks_gets_them_and_records_and_page_say_so(
     assert BEYOND_TRAINED not in {note for one in result.records() for note in one.notes}
     assert "form: tiny" in (tmp_path / "index.html").read_text(encoding="utf-8")
     full = play(
-        tmp_path,
+        tmp_path / "full",
         model=models["attends"],
         methods="dense",
         form="full",

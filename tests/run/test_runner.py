@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import scbench
 from scbench.api import Result, open_run
+from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig, BadRecord, Mismatch, Unknown
 from scbench.run.journal import read_records
 
@@ -65,11 +67,13 @@ def test_a_finished_run_is_not_played_again(tmp_path: Path) -> None:
     assert (tmp_path / "records.jsonl").read_bytes() == before
 
 
-def test_a_longer_plan_keeps_what_was_done(tmp_path: Path) -> None:
+def test_an_extended_run_keeps_what_was_done(tmp_path: Path) -> None:
     few = scores(play(tmp_path, sessions=1))
-    many = scores(play(tmp_path, sessions=2))
+    lines = (tmp_path / "records.jsonl").read_bytes()
+    many = scores(scbench.run(extend=tmp_path, sessions=2, engine=ToyEngine(), quiet=True))
     assert few.items() <= many.items()
     assert len(many) == 2 * len(few)
+    assert (tmp_path / "records.jsonl").read_bytes().startswith(lines)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +84,22 @@ def test_a_longer_plan_keeps_what_was_done(tmp_path: Path) -> None:
         {"compress_after": "context"},
         {"prompts": "official"},
         {"turns": 2},
+        {"sessions": 2},
+        {"methods": "dense"},
+        {"max_new_tokens": 3},
     ],
 )
-def test_changed_settings_never_meet_old_answers(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_another_run_in_a_named_folder_is_refused_with_both_ways_out(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
     play(tmp_path, sessions=1)
-    before = sum(1 for _ in read_records(tmp_path))
-    play(tmp_path, sessions=1, **change)
-    assert sum(1 for _ in read_records(tmp_path)) > before
+    before = (tmp_path / "records.jsonl").read_bytes()
+    with pytest.raises(BadConfig) as refusal:
+        play(tmp_path, **{"sessions": 1, **change})
+    assert next(iter(change)) in str(refusal.value)
+    assert "--extend" in str(refusal.value)
+    assert "--out" in str(refusal.value)
+    assert (tmp_path / "records.jsonl").read_bytes() == before
 
 
 def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path) -> None:
@@ -209,10 +222,19 @@ def test_ctrl_c_ends_cleanly_with_what_is_done(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert "the same command goes on" in said
     assert "Traceback" not in said
+    *_, kept, page, again = said.splitlines()
+    assert kept.startswith("stopped: ")
+    assert "scbench report" in page
+    assert f"--config {tmp_path / 'run.toml'}" in again
     assert '"outcome": "interrupted"' in (tmp_path / "manifest.json").read_text()
-    assert (tmp_path / "index.html").exists()
-    assert (
-        sum(1 for _ in read_records(tmp_path)) > 0
-    )  # lines seen above that were not yet safe when the signal came are taken back
+    # Lines seen above that were not yet safe when the signal came are taken back.
+    assert sum(1 for _ in read_records(tmp_path)) > 0
+    go_on = subprocess.run(
+        [sys.executable, "-m", *shlex.split(again.partition(": ")[2]), "--sessions", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert go_on.returncode == 2, "fewer sessions are another run"
+    assert "holds another run" in go_on.stderr

@@ -20,7 +20,8 @@ from scbench.methods import parse
 from scbench.methods.contract import Eviction
 from scbench.methods.method import Method
 from scbench.prompts import Conversation
-from scbench.run.session import Job, SessionRun, failure_of
+from scbench.run.faults import fault_of
+from scbench.run.session import Job, SessionRun
 from scbench.types import (
     Answer,
     Cell,
@@ -308,7 +309,7 @@ def test_a_method_that_crashes_becomes_gaps_of_its_own_cells_only() -> None:
     records = play(["dense", Method(compression=(Faulty(),)), "kivi"])
     assert complete(records)
     failed = [record for record in records if record.failure]
-    assert {record.method for record in failed} == {"faulty"}
+    assert {record.method for record in failed} == {"test_session.py:Faulty"}
     assert len(failed) == 2 * len(ASKED)
     for record in failed:
         assert record.failure is not None
@@ -432,11 +433,11 @@ def test_unexpected_errors_say_where_they_come_from() -> None:
     try:
         raise ValueError("odd")
     except ValueError as error:
-        failure = failure_of(error)
+        failure = fault_of(error).failure
     assert failure.kind == "crashed"
     assert failure.why.startswith("ValueError: odd at test_session.py:")
-    assert failure_of(torch.OutOfMemoryError("CUDA out of memory")).kind == "out-of-memory"
-    assert failure_of(MemoryError()).kind == "out-of-memory"
+    assert fault_of(torch.OutOfMemoryError("CUDA out of memory")).failure.kind == "out-of-memory"
+    assert fault_of(MemoryError()).failure.kind == "out-of-memory"
 
 
 @pytest.mark.parametrize("kind", ["mha", "gqa", "mqa"])

@@ -7,6 +7,7 @@ so a record's method is found again without guessing its file, and a change can 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,11 @@ class Facts(Book[dict[str, Any]]):
 
     def note_made(self, made: MadeBy, card: Mapping[str, Any]) -> str:
         """Keep what made an answer, with the method's card for people and reports."""
+        key = replace(made.method, sources=_shortened(made.method.sources))
         parts = {
             MODEL: self.note(MODEL, made.model),
-            METHOD: self.note(METHOD, {"key": made.method, "card": card}),
-            CODE: self.note(CODE, made.code),
+            METHOD: self.note(METHOD, {"key": key, "card": card}),
+            CODE: self.note(CODE, _shortened(made.code)),
         }
         return self.note(MADE, parts, whole=made.digest)
 
@@ -84,6 +86,11 @@ def cards(folder: str | Path) -> dict[str, dict[str, Any]]:
     """Method as shown to its newest card: stage, category, spelling with paths, origins."""
     rows = (row for row in read_facts(folder).values() if row["kind"] == METHOD)
     return {row["facts"]["card"]["shown"]: row["facts"]["card"] for row in rows}
+
+
+def _shortened(digests: Mapping[str, str]) -> dict[str, str]:
+    """Enough of each digest to see that it changed; the whole ones are in the key."""
+    return {name: digest[:SHORT] for name, digest in digests.items()}
 
 
 def _flat(key: Mapping[str, Any]) -> dict[str, Any]:

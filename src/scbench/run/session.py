@@ -17,7 +17,6 @@ from scbench.engines.lab_models import beyond
 from scbench.errors import ReuseBroken, ScbenchError
 from scbench.kv import Snapshot, Stream
 from scbench.kv.fingerprint import fingerprint
-from scbench.kv.stream import share
 from scbench.methods.contract import Generation, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
@@ -28,16 +27,15 @@ from scbench.run.decode import Lost, Play, decode, drive
 from scbench.run.faults import Fault, fault_of
 from scbench.run.pooled import PooledReads, Served, refuse_timing
 from scbench.run.record import Needles, answered, failed
-from scbench.run.rewriting import evidence_left, rewritten
+from scbench.run.rewriting import rewritten
+from scbench.run.turn import evidence_kept, turn_cost
 from scbench.types import (
     Cell,
     CompressAfter,
-    Cost,
     History,
     Mode,
     Protocol,
     Record,
-    Role,
     Session,
 )
 
@@ -370,7 +368,10 @@ class SessionRun:
         served: Served,
     ) -> Play:
         """Decode into a stream of its own, score, and write the record."""
-        prompt_tokens, kept = stream.logical_tokens, self._evidence_kept(job, talk, turn, stream)
+        prompt_tokens = stream.logical_tokens
+        kv_heads = self.engine.facts.shape.kv_heads
+        shown = self.shown(job.method.generation)
+        kept = evidence_kept(self.session, shown, talk, turn, stream, job.method, kv_heads)
         answer = yield from decode(
             stream,
             logits_V,
@@ -378,24 +379,7 @@ class SessionRun:
             limit_tokens=self.session.turns[turn].max_new_tokens,
             stop_text=talk.stop_text(turn),
         )
-        cost = Cost(
-            held_bytes=stream.held_bytes(),
-            shared_bytes=stream.shared_bytes(),
-            loaded_bytes=stream.loaded_bytes // stream.steps if stream.steps else None,
-            moved_bytes=stream.moved_bytes // stream.steps
-            if stream.steps and job.method.loading.moves
-            else None,
-            logical_tokens=stream.logical_tokens,
-            stored_tokens=stream.stored_tokens(self.engine.facts.shape.kv_heads)
-            if stream.layers
-            else None,
-            hit_tokens=served.tokens,
-            hit_disk_tokens=served.disk_tokens,
-            fetched_bytes=served.read_bytes,
-            read_tokens=prompt_tokens - served.tokens,
-            extra_passes=job.method.extra_passes,
-            simulated=stream.simulated,
-        )
+        cost = turn_cost(stream, job.method, served, prompt_tokens, kv_heads)
         record = answered(
             job.cell,
             self.session,
@@ -417,29 +401,6 @@ class SessionRun:
     def _blend_notes(self, job: Job, talk: Conversation) -> tuple[str, ...]:
         blended = self._blends.get((job.method.retrieval, talk.context.ids))
         return () if blended is None else (blended.note(),)
-
-    def _evidence_kept(
-        self, job: Job, talk: Conversation, turn: int, stream: Stream
-    ) -> float | None:
-        """Share of the turn's evidence tokens that the stream still holds, mean over layers and KV heads; None if there is none to look for."""
-        wanted = [
-            at
-            for start, stop, role in talk.context.evidence(turn)
-            if role in (Role.SUPPORT, Role.ANSWER)
-            for at in range(start, stop)
-        ]
-        left = evidence_left(self.session, self.shown(job.method.generation), turn)
-        if not stream.layers or (not wanted and left != 0.0):
-            return None
-        if job.method.eviction is None or not wanted:
-            return left
-        heads = range(self.engine.facts.shape.kv_heads)
-        shares = [
-            share(wanted, stream.positions(layer, head))
-            for layer in stream.layers
-            for head in heads
-        ]
-        return left * sum(shares) / len(shares)
 
     def _fail(self, job: Job, fault: Fault, turns: frozenset[int]) -> None:
         """Failure records for those of `turns` that have none yet: named gaps, and the run goes on."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from scbench.stats.averages import Average
 from scbench.stats.cells import NOT_RUN, Cell, Setting
-from scbench.stats.costs import CostRow, Spread, cost_row
+from scbench.stats.costs import COST_FIELDS, CostRow, Spread, cost_row
 from scbench.stats.curves import CurvePoint, Trend
 from scbench.stats.frame import frame
 from scbench.stats.intervals import Estimate
@@ -18,6 +18,7 @@ from scbench.stats.summary import SIMULATED, MethodInfo, Share, Solves, Summary,
 __all__ = [
     "ABILITIES",
     "ALPHA",
+    "COST_FIELDS",
     "NOT_RUN",
     "OVERALL",
     "SIMULATED",

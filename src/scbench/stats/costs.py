@@ -58,6 +58,7 @@ class CostRow:
 
 TEXTS, COUNTS = ("model", "method"), ("length_tokens", "sessions")
 OTHERS = (*TEXTS, "form", *COUNTS, "estimated", "simulated")
+COST_FIELDS = frozenset(field.name for field in fields(CostRow))
 MEASURED = tuple(field.name for field in fields(CostRow) if field.name not in OTHERS)
 
 

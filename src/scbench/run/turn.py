@@ -1,0 +1,66 @@
+"""What a played turn held and used: bytes and slots of its stream, and how much of its evidence."""
+
+from __future__ import annotations
+
+from scbench.kv import Stream
+from scbench.kv.stream import share
+from scbench.methods.method import Method
+from scbench.prompts import Conversation
+from scbench.run.pooled import Served
+from scbench.run.rewriting import evidence_left
+from scbench.types import Cost, Role, Session
+
+
+def turn_cost(
+    stream: Stream, method: Method, served: Served, prompt_tokens: int, kv_heads: int
+) -> Cost:
+    """The cost of an answered turn, as its stream counted it; seconds come from the cost pass."""
+    steps = stream.steps
+    moves = steps and method.loading.moves
+    return Cost(
+        held_bytes=stream.held_bytes(),
+        shared_bytes=stream.shared_bytes(),
+        loaded_bytes=stream.loaded_bytes // steps if steps else None,
+        moved_bytes=stream.moved_bytes // steps if moves else None,
+        logical_tokens=stream.logical_tokens,
+        stored_tokens=stream.stored_tokens(kv_heads) if stream.layers else None,
+        hit_tokens=served.tokens,
+        hit_disk_tokens=served.disk_tokens,
+        fetched_bytes=served.read_bytes,
+        read_tokens=prompt_tokens - served.tokens,
+        extra_passes=method.extra_passes,
+        simulated=stream.simulated,
+    )
+
+
+def evidence_kept(
+    session: Session,
+    shown: Session,
+    talk: Conversation,
+    turn: int,
+    stream: Stream,
+    method: Method,
+    kv_heads: int,
+) -> float | None:
+    """Share of the turn's evidence tokens that the stream still holds, mean over layers and heads.
+
+    `shown` is the session as the method's generation stage lets the model see it. None if there
+    is no evidence to look for.
+    """
+    wanted = [
+        at
+        for start, stop, role in talk.context.evidence(turn)
+        if role in (Role.SUPPORT, Role.ANSWER)
+        for at in range(start, stop)
+    ]
+    left = evidence_left(session, shown, turn)
+    if not stream.layers or (not wanted and left != 0.0):
+        return None
+    if method.eviction is None or not wanted:
+        return left
+    shares = [
+        share(wanted, stream.positions(layer, head))
+        for layer in stream.layers
+        for head in range(kv_heads)
+    ]
+    return left * sum(shares) / len(shares)
