@@ -50,9 +50,11 @@ def digest_of(parts: dict[str, str]) -> str:
 
 def house_file(module: str) -> Path | None:
     """The file of one of our modules; None where there is none of that name."""
+    if not _is_house(module):
+        return None
     place = ROOT.joinpath(*module.split(".")[1:])
     for path in (place.with_suffix(".py"), place / "__init__.py"):
-        if path.is_file() and module != PACKAGE:
+        if path.is_file():
             return path
     return None
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from scbench.errors import BadConfig
+from scbench.files import cannot_write, write_atomically
 from scbench.report.latex import latex
 from scbench.report.markdown import markdown
 from scbench.report.page import page
 from scbench.report.tabular import cost_csv, csv, turns_csv
 from scbench.stats import CostRow, Solves, summarise
 from scbench.types import Record
+
+MARK = ".scbench"  # says that a folder outside any run is ours to write reports into
 
 
 def write_all(
@@ -26,7 +30,9 @@ def write_all(
 ) -> dict[str, Path]:
     """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; returns their paths by name.
 
-    A report is a pure function of its input: files are replaced, nothing is appended. Arguments as in `stats.summarise`.
+    A report is a pure function of its input: files are replaced whole, nothing is appended, links are
+    not followed. Arguments as in `stats.summarise`. Raises BadConfig for a folder with somebody's own
+    files of these names, CannotWrite.
     """
     summary = summarise(
         records, cost_rows, stages=stages, baseline=baseline, gate=gate, solves=solves
@@ -39,9 +45,29 @@ def write_all(
         "tables.tex": latex(summary),
         "index.html": page(summary, manifest),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    written: dict[str, Path] = {}
+    _refuse_somebodys(folder, texts)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise cannot_write(err, folder) from err
+    if not _is_of_a_run(folder):
+        write_atomically(folder / MARK, b"scbench writes reports here\n")
     for name, text in texts.items():
-        written[name] = folder / name
-        written[name].write_text(text, encoding="utf-8")
-    return written
+        write_atomically(folder / name, text.encode("utf-8", "backslashreplace"))
+    return {name: folder / name for name in texts}
+
+
+def _is_of_a_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("manifest.json", "records.jsonl"))
+
+
+def _refuse_somebodys(folder: Path, texts: Mapping[str, str]) -> None:
+    """Raise BadConfig where a file would be replaced that no report of ours can have written."""
+    if _is_of_a_run(folder) or (folder / MARK).exists():
+        return
+    there = [name for name in texts if (folder / name).exists() or (folder / name).is_symlink()]
+    if there:
+        raise BadConfig(
+            f"{str(folder)!r} holds {', '.join(there)}, which no report of scbench wrote; "
+            "name a new folder, or an empty one"
+        )

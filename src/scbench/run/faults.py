@@ -66,7 +66,18 @@ def fault_of(error: BaseException) -> Fault:
         why = f"{type(error).__name__}: {error}{where}"
     elif kind == OUT_OF_MEMORY and not isinstance(error, ScbenchError):
         why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no memory'}"
-    return Fault(Failure(kind=kind, why=why), "".join(traceback.format_exception(error)))
+    fault = Fault(Failure(kind=kind, why=why), "".join(traceback.format_exception(error)))
+    _free(error)
+    return fault
+
+
+def _free(error: BaseException) -> None:
+    """Empty the frames that ended with an exception: one whose frame names it is a cycle, and
+    would hold what the frame held until somebody collects garbage."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
 
 
 def _kind(error: BaseException) -> str:

@@ -1,0 +1,47 @@
+"""Methods as somebody might write them, in files of their own; some do what no method should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HEAD = '''
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from scbench.methods.compression.knorm import Knorm as House
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mine(House):
+    """Somebody's knorm."""
+
+    category: ClassVar[str] = "KV dropping"
+
+    def rank(self, view):
+'''
+RANKS = {
+    "honest": "return -view.k_HSD.float().norm(dim=-1)",
+    "flipped": "return view.k_HSD.float().norm(dim=-1)",
+    "poison": "view.k_HSD.mul_(0.5); view.v_HSD.mul_(-1); return -view.k_HSD.float().norm(dim=-1)",
+    "one-bit": (
+        "view.v_HSD.view(-1).view(torch.int32)[7] ^= 1; return -view.k_HSD.float().norm(dim=-1)"
+    ),
+    "raises": "raise ValueError('no such rank')",
+    "exits": "sys.exit(3)",
+    "warns": "warnings.warn('odd', RuntimeWarning); raise RuntimeWarning('odd')",
+    "no-memory": (
+        "raise RuntimeError('[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: "
+        "can\\'t allocate memory: you tried to allocate 9 bytes')"
+    ),
+}
+
+
+def write(folder: Path, kind: str, name: str = "mine.py") -> str:
+    """A file with the class `Mine`, and how it is written on the command line."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"{HEAD}        {RANKS[kind]}\n")
+    return f"{folder / name}:Mine[tau=1/4]"

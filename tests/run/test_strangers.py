@@ -1,0 +1,209 @@
+"""A stranger's method is never taken for ours, and its faults stay its own."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from strangers import write
+
+import scbench
+from scbench.api import Result, open_run
+from scbench.engines.contract import Feed
+from scbench.engines.tiny import tiny
+from scbench.engines.toy import ToyEngine
+from scbench.errors import BadConfig, OutOfDevice
+from scbench.kv.fingerprint import fingerprint
+from scbench.methods.compression import knorm
+from scbench.run.decode import drive
+from scbench.run.faults import FOLDER
+
+GRID: dict[str, Any] = {
+    "model": "toy",
+    "tasks": "kv",
+    "length": "512",
+    "sessions": 1,
+    "turns": 2,
+    "cost_sessions": 0,
+    "quiet": True,
+}
+
+
+def play(folder: Path, methods: str, **more: Any) -> Result:
+    return scbench.run(**{**GRID, "methods": methods, "out": folder, **more})
+
+
+def by_method(result: Result) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for record in result.records():
+        found.setdefault(record.method, []).append(record)
+    return found
+
+
+def test_a_copy_of_a_house_method_with_one_sign_flipped_is_another_row_with_other_numbers(
+    tmp_path: Path,
+) -> None:
+    source = Path(knorm.__file__ or "").read_text(encoding="utf-8")
+    assert source.count("return -") == 1
+    (tmp_path / "my_knorm.py").write_text(source.replace("return -", "return "))
+    mine = f"{tmp_path}/my_knorm.py:Knorm[tau=1/4]"
+    engine = tiny("gqa")
+    rows = by_method(play(tmp_path / "run", f"dense,knorm[tau=1/4],{mine}", engine=engine))
+    assert rows.keys() == {"dense", "knorm[tau=1/4]", "my_knorm.py:Knorm[tau=1/4]"}
+    kept = {name: [record.evidence_kept for record in records] for name, records in rows.items()}
+    assert kept["knorm[tau=1/4]"] != kept["my_knorm.py:Knorm[tau=1/4]"]
+    card = open_run(tmp_path / "run").methods()["my_knorm.py:Knorm[tau=1/4]"]
+    assert (card["stage"], card["category"]) == ("compression", "KV dropping")
+    assert card["spelling"] == mine
+
+
+def test_two_files_that_would_be_one_row_are_refused_before_anything_runs(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "a", "honest"), write(tmp_path / "b", "flipped")
+    with pytest.raises(BadConfig, match="shown as"):
+        play(tmp_path / "run", f"{one},{two}")
+    assert not (tmp_path / "run").exists()
+    rows = by_method(play(tmp_path / "run", f"{one},mine={two}"))
+    assert rows.keys() == {"mine.py:Mine[tau=1/4]", "mine[tau=1/4]"}
+
+
+@pytest.mark.parametrize("kind", ["poison", "one-bit"])
+def test_a_method_that_writes_into_the_shared_cache_stops_alone(tmp_path: Path, kind: str) -> None:
+    bad = write(tmp_path, kind)
+    good = write(tmp_path, "honest", name="good.py")
+    clean = by_method(play(tmp_path / "clean", f"dense,knorm[tau=1/4],{good}"))
+    rows = by_method(play(tmp_path / "run", f"{bad},dense,knorm[tau=1/4],{good}"))
+    stopped = rows.pop("mine.py:Mine[tau=1/4]")
+    assert {record.failure.kind for record in stopped} == {"changed-shared-cache"}
+    assert {name: [r.answer for r in records] for name, records in rows.items()} == {
+        name: [r.answer for r in records] for name, records in clean.items()
+    }
+
+
+@pytest.mark.parametrize("kind", ["raises", "exits", "warns", "no-memory"])
+def test_what_a_method_raises_is_its_own_gap_in_scores_and_costs(tmp_path: Path, kind: str) -> None:
+    result = play(tmp_path / "run", f"dense,{write(tmp_path, kind)}", cost_sessions=1)
+    rows = by_method(result)
+    failures = {record.failure for record in rows["mine.py:Mine[tau=1/4]"]}
+    kinds = {failure.kind for failure in failures}
+    assert kinds == {"out-of-memory" if kind == "no-memory" else "crashed"}
+    traces = {failure.trace for failure in failures}
+    assert all("mine.py" in (tmp_path / "run" / trace).read_text() for trace in traces)
+    assert all(trace.startswith(f"{FOLDER}/") for trace in traces)
+    assert {record.strict.value for record in rows["dense"]} == {1.0}
+    assert [row["method"] for row in result.costs()] == ["dense"]
+    assert [row["method"] for row in result.cost_gaps()] == ["mine.py:Mine[tau=1/4]"]
+    assert (tmp_path / "run" / "index.html").exists()
+    assert result.outcome is not None
+    assert any("cost pass" in gap and "mine.py" in gap for gap in result.outcome.gaps)
+
+
+def test_debug_stops_at_the_first_exception_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such rank"):
+        play(tmp_path / "run", write(tmp_path, "raises"), debug=True)
+
+
+class Wide(ToyEngine):
+    """Its best token is no token of the tokenizer, or no number."""
+
+    def __init__(self, odd: str) -> None:
+        super().__init__()
+        self.odd = odd
+
+    def advance(self, feeds: Any) -> torch.Tensor:
+        logits = super().advance(feeds)
+        if self.odd == "padded":
+            return torch.nn.functional.pad(logits, (0, 700), value=1e9)
+        logits[:, 65] = {"nan": float("nan"), "inf": float("inf")}[self.odd]
+        return logits
+
+
+@pytest.mark.parametrize("odd", ["padded", "nan", "inf"])
+def test_where_no_token_can_be_chosen_there_is_a_failure_and_no_score(
+    tmp_path: Path, odd: str
+) -> None:
+    result = play(tmp_path, "dense,snapkv[tau=1/4]", engine=Wide(odd), cost_sessions=1)
+    for record in result.records():
+        assert record.failure is not None
+        assert record.failure.kind == "not-finite"
+        assert (record.strict.value, record.official.value) == (None, None)
+    assert result.costs() == []
+
+
+class Hungry(ToyEngine):
+    """Takes much, then runs out: the array must not outlive the forward that took it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[weakref.ref[Any]] = []
+        self.alive_at_call: list[int] = []
+
+    def advance(self, feeds: Any) -> torch.Tensor:
+        self.alive_at_call.append(sum(one() is not None for one in self.taken))
+        if len(feeds) > 1:
+            array = torch.zeros(1000)
+            error = OutOfDevice("no memory left")  # a cycle: the frame names what holds the frame
+            self.taken += [weakref.ref(array), weakref.ref(error)]
+            raise error
+        return super().advance(feeds)
+
+
+def test_what_a_failed_forward_held_is_free_before_it_is_tried_again(tmp_path: Path) -> None:
+    gc.disable()
+    try:
+        engine = Hungry()
+        result = play(tmp_path, "dense", engine=engine, turns=4)
+    finally:
+        gc.enable()
+    assert engine.taken
+    assert set(engine.alive_at_call) == {0}
+    assert {record.failure for record in result.records()} == {None}
+
+
+def test_a_lost_play_keeps_no_exception_and_nothing_of_its_frames() -> None:
+    engine = Hungry()
+    stream = engine.read([1, 2, 3]).fork()
+
+    def play_of() -> Any:
+        yield Feed(stream.fork(), [1])
+
+    gc.disable()
+    try:
+        lost = drive(engine, [play_of(), play_of()], lanes=2)
+        assert [one.fault.failure.kind for one in lost] == ["out-of-memory"] * 2
+        assert [one() for one in engine.taken] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_a_fingerprint_sees_every_single_word(tmp_path: Path) -> None:
+    snapshot = tiny("gqa").read(list(range(1, 40)), needs={"window", "column-sums"})
+    whole = fingerprint(snapshot)
+    tensors = [store.v_HSD for stores in snapshot.layers.values() for store in stores]
+    tensors += [snapshot.logits_V, *(seen.column_sums_HS for seen in snapshot.observed.values())]
+    with torch.inference_mode():
+        for tensor in tensors:
+            words = tensor.view(-1).view(torch.int32)
+            for at in (0, len(words) // 2, len(words) - 1):
+                words[at] ^= 1
+                assert fingerprint(snapshot) != whole
+                words[at] ^= 1
+    assert fingerprint(snapshot) == whole
+
+
+def test_a_run_can_be_played_again_from_its_records_without_guessing_a_file(tmp_path: Path) -> None:
+    place = write(tmp_path / "somewhere", "honest")
+    first = play(tmp_path / "run", f"dense,{place}")
+    spellings = [card["spelling"] for card in first.methods().values()]
+    again = play(tmp_path / "again", ",".join(spellings))
+    answers = [
+        {(r.method, r.mode, r.turn): r.answer for r in result.records()}
+        for result in (first, again)
+    ]
+    assert answers[0] == answers[1]
+    shutil.rmtree(tmp_path / "somewhere")
+    assert open_run(tmp_path / "run").report()  # a report needs no file of a method
