@@ -2,7 +2,8 @@
 
 Exact, but for three rules. After a near tie (`tie`, a step of the answer) nothing that hangs on the
 answer is compared. Slots whose votes nearly tie (`near`) may be kept or not. What a millionth of
-noise in the weights moves (`loose`, found when the run was recorded) is left out.
+noise in the weights moves (`loose`, found when the run was recorded) is left out; logits that it
+moves may differ by four times as much (`within`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from golden.play import Row
 
 MOST_LINES = 40
 LOGITS = 5e-4
-NAMES = ("part", "method", "at", "tie", "near", "loose")  # of a row, and no numbers
+NAMES = ("part", "method", "at", "tie", "near", "loose", "within")  # of a row, and no numbers
 AFTER_ANSWER = ("strict", "official", "held_bytes", "loaded_bytes", "moved_bytes", "logical_tokens")
 AFTER_ANSWER += ("stored_tokens",)
 
@@ -75,7 +76,8 @@ def same(field: str, was: Any, now: Any, old: Row, narrowed: bool) -> bool:
             slots <= unspelled(near.get(head, "")) for head, slots in apart(was, now).items()
         )
     if field == "logits":
-        return all(abs(a - b) < LOGITS for a, b in zip(was, now, strict=True))
+        most = max(LOGITS, old.get("within", 0.0))
+        return all(abs(a - b) < most for a, b in zip(was, now, strict=True))
     return close(was, now)
 
 

@@ -46,9 +46,7 @@ def held(model: str, methods: Sequence[str] = (), noise: int = 0) -> list[Row]:
         try:
             for method in group:
                 method.check(shape=words, tokens=CONTEXT_TOKENS)
-            pattern = (
-                None if str(group[0]).startswith("dense") or is_dense(generation) else generation
-            )
+            pattern = None if generation.category == "reference" else generation
             snapshot = local.read(ids, pattern=pattern, needs=needs)
         except Exception as error:
             rows += [failure(model, method, error) for method in group]
@@ -60,10 +58,6 @@ def held(model: str, methods: Sequence[str] = (), noise: int = 0) -> list[Row]:
                 rows.append(failure(model, method, error))
         snapshot.release()
     return sorted(rows, key=lambda row: str(row["method"]))
-
-
-def is_dense(generation: Any) -> bool:
-    return bool(generation.category == "reference")
 
 
 def failure(model: str, method: Any, error: Exception) -> Row:

@@ -62,7 +62,9 @@ def row_of(part: Part, record: Any, watch: Watch) -> Row:
         return {**row, "failure": record.failure.kind}
     ids = tuple(record.answer.ids)
     steps = range(len(ids) + 1)
-    tie = next((k for k in steps if watch.margin(record.prompt_tokens, ids, k) < TIE), None)
+    over = record.cost.shared_bytes
+    margins = (watch.margin(record.prompt_tokens, ids, step, over) for step in steps)
+    tie = next((step for step, margin in enumerate(margins) if margin < TIE), None)
     cost: Mapping[str, Any] = {name: getattr(record.cost, name) for name in COSTS}
     return {
         **row,

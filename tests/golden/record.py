@@ -14,6 +14,7 @@ from scbench.errors import ScbenchError
 OF_ANSWERS = {"scores": answers.scored, "sessions": answers.made}
 NAMES = (*OF_ANSWERS, *(f"held:{model}" for model in HELD), *PART)
 NOISES = (1, 2)  # seeds of the noise under which a number must stand still to be compared
+WIDER = 4  # a logit that noise moves may move this much more
 
 
 def rows_of(
@@ -39,7 +40,7 @@ def check(name: str, *, methods: Sequence[str] = (), tasks: Sequence[str] = ()) 
 
 
 def record(name: str) -> tuple[int, int, int]:
-    """Write a part anew; rows, near ties, and fields that are too loose to compare."""
+    """Write a part anew; rows, near ties, and numbers that are too loose to compare."""
     rows = rows_of(name)
     found = {key(row): row for row in rows}
     for seed in () if name in OF_ANSWERS or name.startswith("toy") else NOISES:
@@ -53,12 +54,15 @@ def record(name: str) -> tuple[int, int, int]:
 
 
 def loosen(row: Row, move: Move) -> None:
-    """Leave out what the noise moved: the rest of an answer, some slots, or a field."""
+    """Leave out what the noise moved: the rest of an answer, some slots, or a field; widen logits."""
     if move.field == "tokens":
         pairs = enumerate(zip(move.old, move.new, strict=False))
         step = next((at for at, (a, b) in pairs if a != b), min(len(move.old), len(move.new)))
         row["tie"] = step if row["tie"] is None else min(row["tie"], step)
     elif move.field == "kept":
         row["near"] = apart_slots(row["near"], move.old, move.new)
+    elif move.field == "logits":
+        most = max(abs(a - b) for a, b in zip(move.old, move.new, strict=True))
+        row["within"] = max(row.get("within", 0.0), round(WIDER * most, 5))
     elif move.field not in row.setdefault("loose", []):
         row["loose"].append(move.field)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -39,6 +42,20 @@ def test_a_sample_of_the_golden_run_is_what_it_was(name: str) -> None:
 def test_the_golden_run_is_what_it_was(name: str) -> None:
     moves = check(name)
     assert not moves, told(moves)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_number_of_threads_moves_nothing(threads: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "golden", "--only", "held:lab-transformer,tiny-glm,lab-mamba2"],
+        env={**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" 0 moved") == 3
 
 
 def test_every_method_task_scorer_and_architecture_is_recorded() -> None:

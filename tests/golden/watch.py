@@ -19,23 +19,36 @@ class Watch:
     """Every token sequence after which the engine gave logits, with their margin."""
 
     def __init__(self) -> None:
-        self._margins: dict[int, dict[Ids, float]] = {}  # by length
+        # by length, ids, and the bytes of the stores they were read over: those tell methods apart
+        self._margins: dict[int, dict[tuple[Ids, int | None], float]] = {}
         self._shown: dict[int, set[str]] = {}  # digests of those that end in a prompt
 
-    def see(self, ids: Sequence[int], logits_V: torch.Tensor, *, is_prompt: bool) -> None:
+    def see(
+        self,
+        ids: Sequence[int],
+        logits_V: torch.Tensor,
+        *,
+        is_prompt: bool,
+        store_bytes: int | None,
+    ) -> None:
         best = torch.topk(logits_V.float(), 2).values
         margin, key = float(best[0] - best[1]), tuple(int(token) for token in ids)
         if margin == margin:  # a cropped prefix has no logits of its own
-            at = self._margins.setdefault(len(key), {})
-            at[key] = min(margin, at.get(key, margin))
+            at, over = self._margins.setdefault(len(key), {}), (key, store_bytes)
+            at[over] = min(margin, at.get(over, margin))
         if is_prompt:
             seal = hashlib.sha256(",".join(map(str, key)).encode()).hexdigest()[:10]
             self._shown.setdefault(len(key), set()).add(seal)
 
-    def margin(self, prompt_tokens: int, answer: Ids, step: int) -> float:
-        """The closest call at this step of an answer, of any prompt of that length."""
+    def margin(self, prompt_tokens: int, answer: Ids, step: int, store_bytes: int | None) -> float:
+        """The closest call at this step of an answer over such stores, or of a read, after any
+        prompt of that length."""
         close = self._margins.get(prompt_tokens + step, {})
-        ends = (margin for ids, margin in close.items() if ids[prompt_tokens:] == answer[:step])
+        ends = (
+            margin
+            for (ids, over), margin in close.items()
+            if ids[prompt_tokens:] == answer[:step] and over in (None, store_bytes)
+        )
         return min(ends, default=float("inf"))
 
     def shown(self, prompt_tokens: int) -> list[str]:
@@ -50,13 +63,15 @@ def watched(engine: Any) -> Iterator[Watch]:
 
     def reading(ids: Sequence[int], **words: Any) -> Any:
         snapshot = read(ids, **words)
-        watch.see(snapshot.ids, snapshot.logits_V, is_prompt=True)
+        watch.see(snapshot.ids, snapshot.logits_V, is_prompt=True, store_bytes=None)
         return snapshot
 
     def advancing(feeds: Sequence[Any]) -> Any:
         logits = advance(feeds)
         for feed, logits_V in zip(feeds, logits, strict=True):
-            watch.see(feed.stream.ids, logits_V, is_prompt=len(feed.ids) > 1)
+            stream, is_prompt = feed.stream, len(feed.ids) > 1
+            over = stream.shared_bytes()
+            watch.see(stream.ids, logits_V, is_prompt=is_prompt, store_bytes=over)
         return logits
 
     engine.read, engine.advance = reading, advancing
