@@ -55,8 +55,7 @@ PLANTED = (
         old="positions.extend(range(seen, seen + len(feed.ids)))",
         new="positions.extend(range(seen + 1, seen + len(feed.ids) + 1))",
         part="tiny-qwen2",
-        methods=["dense"],
-        sees="error",  # the check of a model that is loaded sees it first
+        sees="error, 1 of 1 methods: all",  # the check of a model that is loaded sees it first
     ),
     Planted(
         name="keys that close up by one slot too few",
