@@ -136,7 +136,10 @@ def tokenizer(template: str) -> PreTrainedTokenizerFast:
     words = Tokenizer(models.BPE(vocab={sign: at for at, sign in enumerate(alphabet)}, merges=[]))
     words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     words.decoder = decoders.ByteLevel()
-    words.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in MARKS])
+    # As wide as the head: an id without a token would be a failure, and random models say any.
+    fill_up = [f"<|fill-{at}|>" for at in range(VOCABULARY - len(alphabet) - len(MARKS))]
+    marks = [AddedToken(mark, special=True, normalized=False) for mark in (*MARKS, *fill_up)]
+    words.add_special_tokens(marks)
     return PreTrainedTokenizerFast(
         tokenizer_object=words, bos_token="<s>", eos_token="<|end|>", chat_template=template
     )

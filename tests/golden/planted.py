@@ -34,8 +34,8 @@ PLANTED = (
     Planted(
         name="a kernel's scale",
         file="kernels/attention.py",
-        old="v_HSD.unsqueeze(0), attn_mask=bias, scale=scale\n",
-        new="v_HSD.unsqueeze(0), attn_mask=bias, scale=scale * 1.01\n",
+        old="attn_mask=bias,\n        scale=scale,\n",
+        new="attn_mask=bias,\n        scale=scale * 1.01,\n",
         part="held:lab-transformer",
         methods=["a-shape[tau=1/4]"],
         sees="logits",
@@ -78,8 +78,8 @@ PLANTED = (
     Planted(
         name="a published prompt mended",
         file="prompts/templates.py",
-        old='else "The the correct answer is")',
-        new='else "The correct answer is")',
+        old='else "The the correct answer is"',
+        new='else "The correct answer is"',
         part="toy-published-prompts",
         tasks=["choice_eng"],
         sees="prompt_tokens",
@@ -124,8 +124,8 @@ PLANTED = (
     Planted(
         name="a strict scorer that takes one number among several",
         file="scoring/number.py",
-        old="return Score(value=float(found == golds), rule=RULE",
-        new="return Score(value=float(found >= golds), rule=RULE",
+        old="value=float(found == golds),",
+        new="value=float(found >= golds),",
         part="scores",
         sees="strict",
     ),
@@ -192,7 +192,7 @@ PLANTED = (
     ),
     Planted(
         name="evidence without its statement",
-        file="run/session.py",
+        file="run/turn.py",
         old="if role in (Role.SUPPORT, Role.ANSWER)",
         new="if role is Role.ANSWER",
         part="lab-transformer",
