@@ -103,14 +103,16 @@ def model_facts(engine: Engine) -> ModelFacts:
     return ModelFacts(
         name=facts.name,
         weights_digest=facts.weights_digest,
-        tokenizer_digest=digest(
-            {"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}
-        ),
+        tokenizer_digest=facts.tokenizer_digest
+        or digest({"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}),
         template_digest=tokenizer.template_digest,
         dtype=facts.dtype,
         device=facts.device,
         engine=f"{type(engine).__name__} {versions}",
-        settings={"window_tokens": facts.window_tokens},
+        settings={
+            "window_tokens": facts.window_tokens,
+            "generation_digest": facts.generation_digest,
+        },
     )
 
 

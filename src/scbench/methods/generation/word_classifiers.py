@@ -4,6 +4,7 @@ token classifier run through `transformers`. (The package llmlingua, which cuts 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,7 +14,7 @@ from typing import Any, Protocol, Self
 
 import torch
 
-from scbench.errors import Mismatch, MissingExtra, Unknown
+from scbench.errors import DataError, Mismatch, MissingExtra, ScbenchError, Unknown
 from scbench.methods.generation import llmlingua_package, small_classifier
 from scbench.methods.generation.small_classifier import pieces_of
 
@@ -66,15 +67,25 @@ class TrainedClassifier:
     """
 
     chunk_pieces = 510
+    tokenizer: Any
+    model: Any
 
     def __init__(self, name: str) -> None:
-        from transformers import AutoModelForTokenClassification, AutoTokenizer
+        from huggingface_hub import constants
 
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(name)
-            self.model: Any = AutoModelForTokenClassification.from_pretrained(name).eval()
-        except (OSError, ValueError) as err:
-            raise not_loaded(name, str(err).splitlines()[0]) from err
+            try:
+                self.tokenizer, self.model = _read(name, local_files_only=True)
+            except OSError:
+                if constants.HF_HUB_OFFLINE or Path(name).expanduser().is_dir():
+                    raise
+                print(f"scbench: asking the hub for the word classifier {name}", file=sys.stderr)
+                self.tokenizer, self.model = _read(name, local_files_only=False)
+        except (ScbenchError, KeyboardInterrupt):
+            raise
+        except BaseException as err:  # panics of compiled packages are no Exception
+            why = next(iter(str(err).splitlines()), "") or type(err).__name__
+            raise not_loaded(name, why) from err
         if self.model.config.num_labels != 2:
             raise Mismatch(
                 f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are needed: goes, stays"
@@ -106,6 +117,26 @@ class TrainedClassifier:
                 sums[word] += stays
                 counts[word] += 1
         return [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
+
+
+def _read(name: str, *, local_files_only: bool) -> tuple[Any, Any]:
+    """Tokenizer and model, whole, as safetensors; code that comes with them is never run.
+
+    Raises DataError for weights with tensors missing: they would be random numbers.
+    """
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+    words: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_files_only}
+    tokenizer = AutoTokenizer.from_pretrained(name, **words)
+    model, told = AutoModelForTokenClassification.from_pretrained(
+        name, use_safetensors=True, output_loading_info=True, **words
+    )
+    if missing := sorted(map(str, told["missing_keys"])):
+        raise DataError(
+            f"the word classifier {name!r} is not whole: its weights lack {len(missing)} tensors "
+            f"({', '.join(missing[:4])}); give a checkpoint trained for token classification"
+        )
+    return tokenizer, model.eval()
 
 
 def not_loaded(name: str, why: str) -> Unknown | MissingExtra:
