@@ -98,6 +98,7 @@ def test_a_cached_model_loads_without_the_network(hub: Path, model: Path) -> Non
     assert load.load_tokenizer("org/tiny").has_chat_template
 
 
+@pytest.mark.slow
 def test_a_cached_model_loads_in_a_process_whose_network_is_dead(
     tmp_path: Path, model: Path
 ) -> None:

@@ -12,6 +12,7 @@ from scbench.engines.architecture import cache_shape, family, layer_types, refus
 from scbench.engines.architecture import sliding_tokens as sliding
 from scbench.engines.contract import ModelFacts
 from scbench.engines.devices import device_of, dtype_of
+from scbench.engines.facts import config_of
 from scbench.engines.foreign import loading, warnings_as_notes
 from scbench.engines.gates import model_digest
 from scbench.engines.lab_models import trained_window
@@ -86,8 +87,7 @@ def shape_of_model(name: str, *, trust_remote_code: bool = False) -> CacheShape:
 
     Bytes of recurrent states are not known without weights; 1 stands for them. Raises as `load`.
     """
-    place = locate(name, weights=False, code=trust_remote_code)
-    config = read_config(place, trust_remote_code=trust_remote_code)
+    _, config = config_of(name, trust_remote_code=trust_remote_code)
     text = config.get_text_config(decoder=True)
     is_recurrent = "linear_attention" in layer_types(text)
     return replace(cache_shape(text, dtype_bytes=4), recurrent_bytes=int(is_recurrent))

@@ -36,8 +36,15 @@ class Place:
     hub: str = ""
 
 
-def locate(name: str, *, weights: bool = True, code: bool = False) -> Place:
-    """The folder of a model; with `weights`, they are made to lie there too, and `code` as well.
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    weights: bool
+    tokenizer: bool
+    code: bool
+
+
+def locate(name: str, *, weights: bool = True, tokenizer: bool = True, code: bool = False) -> Place:
+    """The folder of a model; `weights`, `tokenizer` and `code` are made to lie there where asked.
 
     Raises Unknown for a name that leads nowhere, with the nearest local ones, and for a piece that
     is neither in the hub's cache nor to be had; MissingExtra for SmolLM2 without its package.
@@ -53,7 +60,19 @@ def locate(name: str, *, weights: bool = True, code: bool = False) -> Place:
         return Place(known, folder)
     if known not in SHORT:
         _refuse_local_slip(name, hub)
-    return Place(known, _from_hub(name, hub, weights=weights, code=code), hub)
+    wanted = _Wanted(weights, tokenizer, code)
+    return Place(known, _from_hub(name, hub, wanted), hub)
+
+
+def is_here(name: str) -> bool:
+    """Whether the configuration of this model lies on this machine already."""
+    known = canonical(name)
+    if known == SMOLLM2 or known in LAB_MODELS:
+        return True
+    hub = SHORT.get(known, known)
+    folder = Path(hub).expanduser()
+    found = folder if folder.is_dir() else cached_folder(hub)
+    return found is not None and (found / CONFIG).is_file()
 
 
 def canonical(name: str) -> str:
@@ -127,10 +146,10 @@ def _allowed() -> str:
 # -- the hub ---------------------------------------------------------------------------------
 
 
-def _from_hub(name: str, hub: str, *, weights: bool, code: bool) -> Path:
+def _from_hub(name: str, hub: str, wanted: _Wanted) -> Path:
     """The snapshot of a hub model, whole: from the cache, else from the network."""
     folder = cached_folder(hub)
-    lacking = missing_pieces(folder, weights=weights)
+    lacking = missing_pieces(folder, weights=wanted.weights, tokenizer=wanted.tokenizer)
     if not lacking and folder is not None:
         return folder
     from huggingface_hub import constants
@@ -139,7 +158,7 @@ def _from_hub(name: str, hub: str, *, weights: bool, code: bool) -> Path:
         raise _not_cached(name, hub, folder, lacking, "the hub is switched off (HF_HUB_OFFLINE)")
     print(f"scbench: asking the hub for {hub} ({lacking[0]} is not in the cache)", file=sys.stderr)
     try:
-        folder = _fetch(hub, weights=weights, code=code)
+        folder = _fetch(hub, weights=wanted.weights, code=wanted.code)
     except KeyboardInterrupt:
         raise
     except Exception as err:
@@ -148,7 +167,7 @@ def _from_hub(name: str, hub: str, *, weights: bool, code: bool) -> Path:
         raise _not_cached(
             name, hub, folder, lacking, f"the hub did not give it: {reason(err)}"
         ) from err
-    lacking = missing_pieces(folder, weights=weights)
+    lacking = missing_pieces(folder, weights=wanted.weights, tokenizer=wanted.tokenizer)
     if lacking or folder is None:
         raise _not_cached(name, hub, folder, lacking, "the hub does not have it either")
     return folder
@@ -184,12 +203,12 @@ def cached_folder(hub: str) -> Path | None:
     return folder if re.fullmatch(r"[0-9a-f]+", commit) and folder.is_dir() else None
 
 
-def missing_pieces(folder: Path | None, *, weights: bool) -> list[str]:
+def missing_pieces(folder: Path | None, *, weights: bool, tokenizer: bool = True) -> list[str]:
     """What of a model is not in a snapshot; a link to a blob that is gone counts as missing."""
     if folder is None:
         return [CONFIG]
     lacking = [] if (folder / CONFIG).is_file() else [CONFIG]
-    if not any((folder / piece).is_file() for piece in TOKENIZERS):
+    if tokenizer and not any((folder / piece).is_file() for piece in TOKENIZERS):
         lacking.append(TOKENIZERS[0])
     if weights:
         lacking += [piece for piece in _weight_names(folder) if not (folder / piece).is_file()]
