@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from scbench import lab_commands  # noqa: F401  (registers lab findings)
+from scbench import lab_commands, plan_command  # noqa: F401  (registers lab findings, plan)
 from scbench.cli import _show, app, err, out
 from scbench.errors import BadConfig, ScbenchError, Unknown
 from scbench.lab.commands import lab
