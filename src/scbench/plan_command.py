@@ -76,7 +76,7 @@ def show(made: Plan) -> None:
     for refusal in made.refusals:
         _refusal(refusal)
     for line in sorted({line for row in made.rows for line in row.refused}):
-        _refusal(Refusal(what="", why=line))
+        _refusal(Refusal(kind="method", what="", why=line))
 
 
 def _table(made: Plan) -> Table:
@@ -132,10 +132,9 @@ def _totals(made: Plan) -> None:
 
 def _refusal(refusal: Refusal) -> None:
     kind = "refused" if refusal.is_certain else "may be refused"
-    whose = f"{refusal.model}: " if refusal.model else ""
-    what = f"{refusal.what}: " if refusal.what and not refusal.why.startswith(refusal.what) else ""
-    err_or_out = err if refusal.stops_run else out
-    err_or_out.print(Text(f"{kind}: {whose}{what}{refusal.why}"), soft_wrap=True)
+    names = dict.fromkeys(filter(None, (refusal.model, refusal.what)))
+    text = ": ".join((kind, *names, refusal.why))
+    (err if refusal.stops_run else out).print(Text(text), soft_wrap=True)
 
 
 def _line(text: str) -> None:

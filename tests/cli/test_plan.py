@@ -44,7 +44,9 @@ def test_refusals_are_shown_with_their_brackets() -> None:
 
 def test_a_length_beyond_the_window_is_refused_by_the_plan() -> None:
     shown = call(*GRID, "--model", "lab-transformer", "--length", "32k", "--form", "tiny")
-    assert "refused: lab-transformer: length kv, 32,768 tokens" in " ".join(shown.output.split())
+    assert "refused: lab-transformer: kv at 32,768 tokens: a prompt needs" in " ".join(
+        shown.output.split()
+    )
 
 
 def test_a_plan_of_nothing_ends_with_an_error() -> None:

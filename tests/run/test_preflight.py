@@ -137,7 +137,7 @@ def test_a_disk_without_room_is_refused_at_once(
     monkeypatch.setattr(refusals.shutil, "disk_usage", lambda folder: Full)
     with pytest.raises(CannotWrite, match=r"needs about \d+ MiB on disk.*1 MiB free"):
         play(tmp_path / "none", model=str(model))
-    assert any(one.what.startswith("--out") for one in plan(model=str(model)).refusals)
+    assert any(one.kind == "disk" for one in plan(model=str(model)).refusals)
 
 
 def test_what_can_be_played_is_played_though_another_length_cannot(
@@ -180,7 +180,7 @@ def test_a_plan_needs_a_configuration_and_nothing_else(tmp_path: Path) -> None:
     alone = plan(model=str(folder))
     assert [row.read_tokens for row in alone.rows] == [row.read_tokens for row in whole.rows]
     assert alone.models[0].params == whole.models[0].params > 0
-    assert [one.what for one in alone.refusals if one.stops_run] == ["tokenizer"]
+    assert [one.kind for one in alone.refusals if one.stops_run] == ["tokenizer"]
     assert not [one for one in whole.refusals if one.stops_run]
 
 
@@ -203,7 +203,7 @@ def test_a_large_model_is_planned_for_a_card_that_is_not_here() -> None:
         (made.seconds_low / one_hour * 4.0, made.seconds_high / one_hour * 4.0)
     )
     small = plan(model="llama-3.1-8b", device="l4", length="64k")
-    assert any(one.what == "memory" for one in small.refusals)
+    assert any(one.kind == "memory" for one in small.refusals)
     assert not small.price
 
 

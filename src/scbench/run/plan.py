@@ -47,11 +47,12 @@ class PlanRow:
 class Refusal:
     """Something that a run would not do. Not `is_certain`: it depends on the sessions' lengths.
 
-    >>> Refusal(what="--window 8192", why="its position embeddings reach 512 tokens").is_certain
+    >>> Refusal(kind="length", what="kv at 8,192 tokens", why="the model holds 4,096").is_certain
     True
     """
 
-    what: str  # model, method, task and length, setting
+    kind: str  # model, tokenizer, template, method, length, memory, disk
+    what: str  # which of its kind
     why: str
     model: str = ""
     is_certain: bool = True

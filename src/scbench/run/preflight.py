@@ -92,7 +92,9 @@ def scout_of(
     except ScbenchError as error:
         if not for_plan:
             raise
-        lost = Refusal(what="tokenizer", why=str(error), model=facts.name, stops_run=True)
+        lost = Refusal(
+            kind="tokenizer", what="tokenizer", why=str(error), model=facts.name, stops_run=True
+        )
         return Scout(facts, None, settings.form or Form.FULL, (lost,))
     return Scout(facts, tokenizer, settings.form_of(tokenizer))
 
@@ -114,7 +116,9 @@ def make_plan(settings: Settings, *, price_per_hour: float | None = None) -> Pla
         try:
             part = _part(settings, name, methods, rate)
         except ScbenchError as error:
-            refusals.append(Refusal(what=name, why=str(error), model=name, stops_run=True))
+            refusals.append(
+                Refusal(kind="model", what=name, why=str(error), model=name, stops_run=True)
+            )
             continue
         rows += part.rows
         models += part.models
@@ -189,6 +193,7 @@ def _peak_bytes(facts: ModelFacts, rows: Sequence[PlanRow]) -> int:
 def _no_room(facts: ModelFacts, peak: int, rate: Rate) -> Refusal:
     held = rate.memory_bytes or 0
     return Refusal(
+        kind="memory",
         what="memory",
         why=f"weights, KV and activations need about {peak / (1 << 30):,.1f} GiB, the device has "
         f"{held / (1 << 30):,.0f}; fewer methods, shorter contexts, or another card",

@@ -56,11 +56,12 @@ def loads_of(settings: Settings, scout: Scout) -> list[Workload]:
 
 def disk_refusals(settings: Settings, disk_bytes: int) -> list[Refusal]:
     """Whether the disk of the run folder has room for it."""
+    what = f"--out {settings.out}"
     folder = settings.out.expanduser().absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
-        return [Refusal(what=f"--out {settings.out}", why=f"{folder} is no folder", stops_run=True)]
+        return [Refusal(kind="disk", what=what, why=f"{folder} is no folder", stops_run=True)]
     free = shutil.disk_usage(folder).free
     if free >= disk_bytes:
         return []
@@ -68,7 +69,7 @@ def disk_refusals(settings: Settings, disk_bytes: int) -> list[Refusal]:
         f"the run needs about {_mib(disk_bytes)} on disk, and {folder} has {_mib(free)} free; give "
         "--out on another disk"
     )
-    return [Refusal(what=f"--out {settings.out}", why=why, stops_run=True)]
+    return [Refusal(kind="disk", what=what, why=why, stops_run=True)]
 
 
 def disk_bytes(settings: Settings, methods: int, loads: Iterable[Workload]) -> int:
@@ -83,12 +84,12 @@ def disk_bytes(settings: Settings, methods: int, loads: Iterable[Workload]) -> i
 
 def raise_first(found: Sequence[Refusal]) -> None:
     """Raise for the first refusal that stops a run. The error has the refusal's own words."""
+    errors = {"disk": CannotWrite, "length": TooLong}
     for refusal in found:
-        if not refusal.stops_run:
-            continue
-        text = f"{refusal.model}: " if refusal.model and refusal.model not in refusal.why else ""
-        kind = CannotWrite if refusal.what.startswith("--out") else Mismatch
-        raise (TooLong if refusal.what.startswith("length") else kind)(text + refusal.why)
+        if refusal.stops_run:
+            whose = [refusal.model] if refusal.model and refusal.kind == "length" else []
+            words = [refusal.what] if refusal.kind in ("length", "disk") else []
+            raise errors.get(refusal.kind, Mismatch)(": ".join((*whose, *words, refusal.why)))
 
 
 # -- what can be refused ----------------------------------------------------------------------
@@ -98,7 +99,7 @@ def _methods(settings: Settings, methods: Sequence[Method], facts: ModelFacts) -
     """Methods that this model takes at no length. Whether none takes them is asked elsewhere."""
     _, others = apart(methods, facts.shape, settings.lengths_tokens)
     for why, names in others.items():
-        yield Refusal(what=", ".join(names), why=why, model=facts.name)
+        yield Refusal(kind="method", what=", ".join(names), why=why, model=facts.name)
 
 
 def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
@@ -107,7 +108,13 @@ def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
     try:
         check_template(scout.tokenizer, settings.protocol, settings.modes)
     except ScbenchError as error:
-        yield Refusal(what="chat template", why=str(error), model=scout.facts.name, stops_run=True)
+        yield Refusal(
+            kind="template",
+            what="chat template",
+            why=str(error),
+            model=scout.facts.name,
+            stops_run=True,
+        )
 
 
 def _lengths(settings: Settings, facts: ModelFacts, loads: Sequence[Workload]) -> Iterable[Refusal]:
@@ -119,7 +126,8 @@ def _lengths(settings: Settings, facts: ModelFacts, loads: Sequence[Workload]) -
     over = [load for load in loads if load.least_prompt_tokens > reach]
     for load in over:
         yield Refusal(
-            what=f"length {_where(load)}",
+            kind="length",
+            what=_where(load),
             why=_too_long(facts, load, reach, whose),
             model=facts.name,
             stops_run=len(over) == len(loads),
@@ -129,7 +137,8 @@ def _lengths(settings: Settings, facts: ModelFacts, loads: Sequence[Workload]) -
         most = load.expected_prompt_tokens(carries_on=carries_on)
         if load not in over and most > reach:
             yield Refusal(
-                what=f"length {_where(load)}",
+                kind="length",
+                what=_where(load),
                 why=f"its longest prompts may need {most:,} tokens with turns and answers, and "
                 f"{whose} {reach:,}; fewer --turns, or a shorter --length, would fit",
                 model=facts.name,
@@ -145,14 +154,14 @@ def _reach(facts: ModelFacts) -> tuple[int, str]:
 
 
 def _where(load: Workload) -> str:
-    return f"{load.task}, {load.length_tokens:,} tokens"
+    return f"{load.task} at {load.length_tokens:,} tokens"
 
 
 def _too_long(facts: ModelFacts, load: Workload, reach: int, whose: str) -> str:
     room = reach - (load.least_prompt_tokens - load.least_tokens)
     fits = f"take --length {room:,} or less".replace(",", "") if room > 0 else "take another model"
     text = (
-        f"{_where(load)}: a prompt needs at least {load.least_prompt_tokens:,} tokens with "
+        f"a prompt needs at least {load.least_prompt_tokens:,} tokens with "
         "question "
         f"and answer, and {whose} {reach:,}; {fits}"
     )
