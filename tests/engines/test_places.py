@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engines.folders import in_hub_cache, write_model
+from scbench import api
 from scbench.engines import load, places
 from scbench.errors import DataError, Unknown
 
@@ -169,3 +170,30 @@ def test_a_local_folder_comes_before_the_hub(
     shutil.copytree(model, tmp_path / "org" / "tiny")
     monkeypatch.chdir(tmp_path)
     assert load.load("org/tiny").facts.name == "org/tiny"
+
+
+def test_a_folder_with_commas_in_its_name_is_one_model(tmp_path: Path) -> None:
+    (tmp_path / "m,odel,v1").mkdir()
+    text = f"toy,{tmp_path}/m,odel,v1, lab-transformer"
+    assert places.split_names(text) == ("toy", f"{tmp_path}/m,odel,v1", "lab-transformer")
+    assert places.split_names("a,b") == ("a", "b")
+    assert api.settle({"model": text}).models == places.split_names(text)
+    assert api.settle({"model": tmp_path}).models == (str(tmp_path),)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a" * 5000, "bad\0name", "not a name", "ä/ö", ""])
+def test_a_name_that_nothing_can_have_is_one_sentence(hub: Path, name: str) -> None:
+    with pytest.raises(Unknown) as told:
+        load.load(name)
+    assert "\n" not in str(told.value)
+
+
+def test_a_cached_model_is_not_taken_for_a_slip_of_a_folder(
+    hub: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_hub_cache(model, hub, "org/tiny")
+    shutil.copytree(model, tmp_path / "org" / "tiny2")
+    monkeypatch.chdir(tmp_path)
+    assert places.locate("org/tiny").hub == "org/tiny"
+    with pytest.raises(Unknown, match=r"did you mean 'org/tiny2'"):
+        load.load("org/tiny3")

@@ -215,6 +215,34 @@ def test_a_model_that_is_code_alone_asks_for_the_flag_and_never_on_the_terminal(
     assert not mark.exists()
 
 
+CODE = """
+from transformers import LlamaConfig, LlamaForCausalLM
+class Config(LlamaConfig):
+    model_type = "of-my-own"
+class Model(LlamaForCausalLM):
+    config_class = Config
+"""
+
+
+def test_with_the_flag_code_runs_and_is_part_of_the_digest(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "m"))
+    edit_json(
+        folder / "config.json",
+        model_type="of-my-own",
+        auto_map={"AutoConfig": "mine.Config", "AutoModelForCausalLM": "mine.Model"},
+    )
+    (folder / "mine.py").write_text(CODE, encoding="utf-8")
+    with pytest.raises(Mismatch, match="--trust-remote-code"):
+        load.load(str(folder))
+    first = load.load(str(folder), trust_remote_code=True).facts
+    assert first.architecture == "Model"
+    (folder / "mine.py").write_text(CODE + "\n# edited\n", encoding="utf-8")
+    second = load.load(str(folder), trust_remote_code=True).facts
+    assert first.weights_digest != second.weights_digest
+
+
 def test_a_word_classifier_without_its_head_or_with_code_is_refused(
     armed: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,10 +13,12 @@ import transformers
 
 from engines.folders import edit_json, in_hub_cache, write_model
 from scbench.engines import load
+from scbench.engines.blend import Blender
 from scbench.engines.contract import Feed
 from scbench.engines.local import OURS, LocalEngine, packed_attention
 from scbench.engines.models import LLMS, find
 from scbench.engines.probe import check_cache
+from scbench.engines.rotation import Rotation
 from scbench.engines.tiny import tiny
 from scbench.engines.window import known_model, settle_window
 from scbench.errors import BadConfig, Mismatch, TooLong
@@ -257,3 +259,35 @@ def test_a_device_or_dtype_that_cannot_be_is_one_line_before_anything_is_looked_
     with pytest.raises(BadConfig, match=why) as told:
         load.load("no/such-model", **words)
     assert "\n" not in str(told.value)
+
+
+# -- rotations and layers of unusual builds --------------------------------------------------------
+
+
+@torch.inference_mode()
+def test_logits_of_a_blend_are_capped_as_the_model_caps_them() -> None:
+    engine = tiny("gqa")
+    blender = Blender(engine)
+    hidden = 1e3 * torch.randn(1, 3, 128, generator=torch.Generator().manual_seed(0))
+    assert float(blender._logits(hidden).abs().max()) > 0.05
+    engine.config.final_logit_softcapping = 0.05
+    assert float(blender._logits(hidden).abs().max()) <= 0.05
+
+
+def test_a_model_whose_layers_turn_by_kind_is_refused_by_name_and_not_by_a_crash() -> None:
+    engine = tiny("gqa")
+    rotation = Rotation(engine.model)
+
+    def by_kind(x: torch.Tensor, positions: torch.Tensor) -> None:
+        raise AttributeError("None_inv_freq")
+
+    rotation._embed = by_kind
+    with pytest.raises(Mismatch, match="does not apply its rotary embedding as most models do"):
+        rotation.forward(torch.zeros(1, 3, 32), torch.arange(3))
+
+
+def test_a_model_without_rotary_embedding_is_refused_for_blending() -> None:
+    engine = tiny("gqa")
+    engine.model.base_model.rotary_emb = None
+    with pytest.raises(Mismatch, match="has no rotary_emb"):
+        Blender(engine)

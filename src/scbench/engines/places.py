@@ -24,7 +24,7 @@ CONFIG, INDEX, SINGLE = "config.json", "model.safetensors.index.json", "model.sa
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tiktoken.model")
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken")  # all but weights and code
 NEAR = 0.75  # of difflib: 'lab-transformr' is 0.97 from 'lab-transformer'
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_NAME = re.compile(r"(?=.{1,96}$)[\w.-]+(/[\w.-]+)?", re.ASCII)  # as the hub allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ def locate(name: str, *, weights: bool = True, tokenizer: bool = True, code: boo
     Raises Unknown for a name that leads nowhere, with the nearest local ones, and for a piece that
     is neither in the hub's cache nor to be had; MissingExtra for SmolLM2 without its package.
     """
+    if not name.strip():
+        raise Unknown(f"a model has a name, {name!r} is none; {_allowed()}")
     known = canonical(name)
     if known == SMOLLM2:
         return Place(known, smollm2_folder())
@@ -56,12 +58,26 @@ def locate(name: str, *, weights: bool = True, tokenizer: bool = True, code: boo
         return Place(known, lab_folder(known))
     hub = SHORT.get(known, known)
     folder = Path(hub).expanduser()
-    if folder.is_dir():
+    if _is_dir(folder):
         return Place(known, folder)
-    if known not in SHORT:
+    if known not in SHORT and not is_here(name):
         _refuse_local_slip(name, hub)
     wanted = _Wanted(weights, tokenizer, code)
     return Place(known, _from_hub(name, hub, wanted), hub)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Names joined by commas; a folder whose own name has commas stays whole."""
+    parts = text.split(",")
+    names = list[str]()
+    start = 0
+    while start < len(parts):
+        stop = len(parts)
+        while stop > start + 1 and not _is_dir(Path(",".join(parts[start:stop])).expanduser()):
+            stop -= 1
+        names.append(",".join(parts[start:stop]).strip())
+        start = stop
+    return tuple(filter(None, names))
 
 
 def is_here(name: str) -> bool:
@@ -71,13 +87,13 @@ def is_here(name: str) -> bool:
         return True
     hub = SHORT.get(known, known)
     folder = Path(hub).expanduser()
-    found = folder if folder.is_dir() else cached_folder(hub)
+    found = folder if _is_dir(folder) else cached_folder(hub)
     return found is not None and (found / CONFIG).is_file()
 
 
 def canonical(name: str) -> str:
     """A name of the package's own in its own spelling; any other as it is."""
-    if Path(name).expanduser().is_dir() and name not in (*LAB_MODELS, SMOLLM2):
+    if name not in (*LAB_MODELS, SMOLLM2) and _is_dir(Path(name).expanduser()):
         return name
     own = {known.casefold(): known for known in _own_names()}
     return own.get(name.strip().casefold(), name)
@@ -120,20 +136,32 @@ def _refuse_local_slip(name: str, hub: str) -> None:
     """Raise Unknown for a name that means a folder, or one of ours, and is written wrongly."""
     near = nearest(name)
     is_path = _is_path(name)
-    is_near = bool(near) and ("/" not in hub or Path(name).parent.is_dir())
+    is_near = bool(near) and ("/" not in hub or _is_dir(Path(name).parent))
     if not is_path and not is_near and _HUB_NAME.fullmatch(hub):
         return
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     path = Path(name).expanduser()
     what = f"there is no folder {name!r}" if is_path else f"no model is called {name!r}"
-    if path.is_file():
+    if is_path and path.is_file():
         what = f"{name!r} is a file, and a model is a folder (a GGUF file must be converted first)"
     raise Unknown(f"{what}; {hint}{_allowed()}")
 
 
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that no file can have, for instance too long
+        return False
+
+
 def _is_path(name: str) -> bool:
     written_so = name.startswith((".", "/", "~", "\\")) or "\\" in name or name.endswith("/")
-    return written_so or name.count("/") > 1 or Path(name).expanduser().exists()
+    if written_so or name.count("/") > 1:
+        return True
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _allowed() -> str:
@@ -197,10 +225,10 @@ def cached_folder(hub: str) -> Path | None:
     repository = Path(constants.HF_HUB_CACHE) / f"models--{hub.replace('/', '--')}"
     try:
         commit = (repository / "refs" / "main").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return None
     folder = repository / "snapshots" / commit
-    return folder if re.fullmatch(r"[0-9a-f]+", commit) and folder.is_dir() else None
+    return folder if re.fullmatch(r"[0-9a-f]+", commit) and _is_dir(folder) else None
 
 
 def missing_pieces(folder: Path | None, *, weights: bool, tokenizer: bool = True) -> list[str]:
