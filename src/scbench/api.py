@@ -12,7 +12,7 @@ from scbench import report as reports
 from scbench.defaults import defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
-from scbench.engines.places import split_names
+from scbench.engines.places import canonical, split_names
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
 from scbench.methods.spelling import read_part, split
@@ -151,7 +151,7 @@ def settle(given: Mapping[str, Any]) -> Settings:
         if name in words:
             words[name] = _several(words[name])
     if "models" in words:
-        words["models"] = tuple(dict.fromkeys(map(str, words["models"])))
+        words["models"] = tuple(dict.fromkeys(canonical(str(name)) for name in words["models"]))
     if "tasks" in words:
         from scbench.tasks import task
 

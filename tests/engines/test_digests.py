@@ -215,3 +215,21 @@ def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("XDG_CACHE_HOME", "there")
     assert smollm2.cache_root() == Path("there/scbench")
     assert places.SMOLLM2 == "smollm2-135m"
+
+
+def test_a_cached_word_classifier_is_sealed_by_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scbench.methods.generation import word_classifiers
+
+    folder = write_model(tmp_path / "model")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert word_classifiers.digest("org/judge") == word_classifiers.digest("no name at all") == ""
+    snapshot = in_hub_cache(folder, tmp_path / "hub", "org/judge", links=True)
+    before = word_classifiers.digest("org/judge")
+    assert before == word_classifiers.digest(str(folder)) != ""
+    weights_file = snapshot / "model.safetensors"
+    blob = weights_file.resolve()
+    weights_file.unlink()
+    weights_file.symlink_to(blob.rename(blob.with_name("f" * 64)))
+    assert word_classifiers.digest("org/judge") != before

@@ -77,6 +77,7 @@ def test_a_folder_here_is_named_as_it_can_be_written(
 def test_case_does_not_matter_in_our_own_names(hub: Path) -> None:
     assert places.locate("LAB-Transformer", weights=False).name == "lab-transformer"
     assert places.canonical("Qwen2.5-72B") == "qwen2.5-72b"
+    assert api.settle({"model": "TOY,Lab-Mamba2,toy"}).models == ("toy", "lab-mamba2")
 
 
 def test_a_file_is_no_folder(hub: Path, tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_logits_of_a_blend_are_capped_as_the_model_caps_them() -> None:
     hidden = 1e3 * torch.randn(1, 3, 128, generator=torch.Generator().manual_seed(0))
     assert float(blender._logits(hidden).abs().max()) > 0.05
     engine.config.final_logit_softcapping = 0.05
-    assert float(blender._logits(hidden).abs().max()) <= 0.05
+    assert float(blender._logits(hidden).abs().max()) < 0.0501
 
 
 def test_a_model_whose_layers_turn_by_kind_is_refused_by_name_and_not_by_a_crash() -> None:

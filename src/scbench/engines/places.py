@@ -23,6 +23,7 @@ SHORT = {llm.name: llm.hub for llm in LLMS if llm.name != SMOLLM2}  # short name
 CONFIG, INDEX, SINGLE = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tiktoken.model")
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken")  # all but weights and code
+TOY = "toy"  # an engine without a model (engines/toy.py)
 NEAR = 0.75  # of difflib: 'lab-transformr' is 0.97 from 'lab-transformer'
 _HUB_NAME = re.compile(r"(?=.{1,96}$)[\w.-]+(/[\w.-]+)?", re.ASCII)  # as the hub allows
 
@@ -95,13 +96,13 @@ def canonical(name: str) -> str:
     """A name of the package's own in its own spelling; any other as it is."""
     if name not in (*LAB_MODELS, SMOLLM2) and _is_dir(Path(name).expanduser()):
         return name
-    own = {known.casefold(): known for known in _own_names()}
+    own = {known.casefold(): known for known in (*_own_names(), TOY)}
     return own.get(name.strip().casefold(), name)
 
 
 def nearest(name: str) -> list[str]:
     """Models on this machine whose names look like `name`: ours, and folders beside it."""
-    candidates = {known.casefold(): known for known in (*_own_names(), "toy")}
+    candidates = {known.casefold(): known for known in (*_own_names(), TOY)}
     path = Path(name).expanduser()
     candidates |= {
         found.name.casefold(): _as_typed(path, found) for found in _models_in(path.parent)

@@ -19,6 +19,7 @@ from scbench.errors import Mismatch
 
 UNLIMITED = 1 << 20  # of a model that has no positions and no card
 ALWAYS_LONG = 1  # LongRoPE's switch: from the second position on
+SHORT_FACTORS = "longrope, short factors"  # how its rule begins
 SCALES = ("linear", "yarn", "llama3", "longrope", "proportional")
 
 
@@ -138,7 +139,7 @@ def _longrope(config: Any, name: str, asked: int | None, card: int | None) -> Wi
     trained = card or longest
     tokens = asked or card or min(switch, longest)
     if tokens <= switch:
-        return Window(tokens, trained, f"longrope, short factors (up to {switch:,} tokens)")
+        return Window(tokens, trained, f"{SHORT_FACTORS} (up to {switch:,} tokens)")
     _refuse_beyond(name, tokens, longest, "its long factors")
     factor = words.get("factor") or longest / switch
     scale = words.get("attention_factor")

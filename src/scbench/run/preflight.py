@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scbench.engines.contract import ModelFacts
 from scbench.engines.devices import device_of, dtype_of
 from scbench.engines.facts import facts_from_config
-from scbench.engines.places import is_here
+from scbench.engines.places import TOY, is_here
 from scbench.engines.tokenizers import load_tokenizer
 from scbench.errors import ScbenchError
 from scbench.methods import parse
@@ -29,7 +29,6 @@ from scbench.types import Form
 if TYPE_CHECKING:
     from scbench.methods.contract import Method
 
-TOY = "toy"
 ACTIVATION_TOKENS = 2048 * 12  # hidden vectors of a chunk of a read, at once
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scbench.engines.lab_models import beyond
+from scbench.engines.window import SHORT_FACTORS
 from scbench.errors import CannotWrite, Mismatch, ScbenchError, TooLong
 from scbench.prompts.template_check import check_template
 from scbench.run.pairing import apart
@@ -165,6 +166,10 @@ def _too_long(facts: ModelFacts, load: Workload, reach: int, whose: str) -> str:
         "question "
         f"and answer, and {whose} {reach:,}; {fits}"
     )
+    if facts.choices.get("rope", "").startswith(SHORT_FACTORS):
+        text += (
+            f". --window {facts.trained_tokens} takes its long RoPE factors, for every text alike"
+        )
     if facts.sliding_tokens != reach and facts.trained_tokens == reach:
         text += f". {beyond(facts.name, reach)}"
     return text

@@ -4,6 +4,7 @@ token classifier run through `transformers`. (The package llmlingua, which cuts 
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from scbench.methods.generation.small_classifier import pieces_of
 UNIGRAM = "unigram"
 TRAINED = "trained"
 PUBLISHER = "microsoft/llmlingua-2-"
+SEALED = (".json", ".safetensors", ".model", ".txt")  # files that make a classifier
 
 
 class WordClassifier(Protocol):
@@ -162,21 +164,42 @@ def classifier(name: str) -> WordClassifier:
 
 
 def digest(name: str) -> str:
-    """Of weights and configuration in a file or folder, or of the package; nothing for a hub name, which names its own."""
+    """Of every byte of weights, configuration and tokenizer, or of the package.
+
+    "" for a hub name that is not in the hub's cache: what it will be is not known yet.
+    """
     if name == TRAINED:
         return small_classifier.digest()
     if llmlingua_package.is_asked(name):
         return llmlingua_package.digest(name) + digest(name.partition(":")[2] or "")
-    if not name:
-        return ""
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
+    folder = _folder(name) if name else None
+    if folder is None:
         return ""
     seal = hashlib.sha256()
-    for file in sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix in (".json", ".safetensors", ".model", ".txt")
-    ):
-        seal.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    for file in sorted(path for path in folder.iterdir() if path.suffix in SEALED):
+        seal.update(file.name.encode() + bytes.fromhex(_bytes_digest(file)))
     return seal.hexdigest()
+
+
+def _folder(name: str) -> Path | None:
+    """A folder of that name, or the hub's snapshot of it."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        config = try_to_load_from_cache(name, "config.json")
+    except ValueError:  # no name that the hub allows
+        return None
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def _bytes_digest(file: Path) -> str:
+    """SHA-256 of a file; a large file of the hub's cache is named by it."""
+    blob = file.resolve()
+    is_named = file.is_symlink() and blob.parent.name == "blobs"
+    if is_named and re.fullmatch("[0-9a-f]{64}", blob.name):
+        return blob.name
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
