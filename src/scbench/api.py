@@ -12,7 +12,7 @@ from scbench import report as reports
 from scbench.defaults import defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
-from scbench.engines.places import canonical, split_names
+from scbench.engines.places import canonical
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
 from scbench.methods.spelling import read_part, split
@@ -145,8 +145,6 @@ def settle(given: Mapping[str, Any]) -> Settings:
 
     words = {name: value for name, value in given.items() if value is not None}
     words = {ALIASES.get(name, name): value for name, value in words.items()}
-    if isinstance(words.get("models"), str):
-        words["models"] = split_names(words["models"])
     for name in ("models", "tasks", "methods", "modes", "lengths_tokens"):
         if name in words:
             words[name] = _several(words[name])

@@ -173,15 +173,6 @@ def test_a_local_folder_comes_before_the_hub(
     assert load.load("org/tiny").facts.name == "org/tiny"
 
 
-def test_a_folder_with_commas_in_its_name_is_one_model(tmp_path: Path) -> None:
-    (tmp_path / "m,odel,v1").mkdir()
-    text = f"toy,{tmp_path}/m,odel,v1, lab-transformer"
-    assert places.split_names(text) == ("toy", f"{tmp_path}/m,odel,v1", "lab-transformer")
-    assert places.split_names("a,b") == ("a", "b")
-    assert api.settle({"model": text}).models == places.split_names(text)
-    assert api.settle({"model": tmp_path}).models == (str(tmp_path),)
-
-
 @pytest.mark.parametrize("name", ["x" * 300, "a" * 5000, "bad\0name", "not a name", "ä/ö", ""])
 def test_a_name_that_nothing_can_have_is_one_sentence(hub: Path, name: str) -> None:
     with pytest.raises(Unknown) as told:

@@ -67,20 +67,6 @@ def locate(name: str, *, weights: bool = True, tokenizer: bool = True, code: boo
     return Place(known, _from_hub(name, hub, wanted), hub)
 
 
-def split_names(text: str) -> tuple[str, ...]:
-    """Names joined by commas; a folder whose own name has commas stays whole."""
-    parts = text.split(",")
-    names = list[str]()
-    start = 0
-    while start < len(parts):
-        stop = len(parts)
-        while stop > start + 1 and not _is_dir(Path(",".join(parts[start:stop])).expanduser()):
-            stop -= 1
-        names.append(",".join(parts[start:stop]).strip())
-        start = stop
-    return tuple(filter(None, names))
-
-
 def is_here(name: str) -> bool:
     """Whether the configuration of this model lies on this machine already."""
     known = canonical(name)
