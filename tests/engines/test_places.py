@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.folders import in_hub_cache, write_model
+from engines.folders import edit_json, in_hub_cache, write_model
 from scbench import api
 from scbench.engines import load, places
 from scbench.errors import DataError, Unknown
@@ -142,6 +142,18 @@ def test_a_link_to_a_blob_that_is_gone_is_a_missing_piece(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(Unknown, match=r"lacks model\.safetensors"):
         load.load("org/half")
+
+
+def test_code_missing_from_the_cache_is_named_where_it_is_trusted(
+    hub: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = in_hub_cache(model, hub, "org/coded")
+    names = {"AutoConfig": "conf.X", "AutoModelForCausalLM": "other/repo--modeling.Y"}
+    edit_json(snapshot / "config.json", auto_map=names)
+    assert load.load("org/coded").facts.notes  # not run, and nothing is missing for that
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(Unknown, match=r"lacks conf\.py, and"):
+        load.load("org/coded", trust_remote_code=True)
 
 
 def test_what_is_not_cached_is_asked_for_aloud_and_the_refusal_says_all(

@@ -142,6 +142,14 @@ def test_any_damage_is_one_sentence_that_names_the_folder(folder: Path, damage: 
     assert "\n" not in str(told.value)
 
 
+def test_templates_without_a_default_are_named(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    several = [{"name": name, "template": "{{ messages }}"} for name in ("rag", "tools")]
+    edit_json(folder / "tokenizer_config.json", chat_template=several)
+    with pytest.raises(DataError, match=r"chat templates.*take a complete copy"):
+        load.load(str(folder))
+
+
 def test_an_index_that_is_none_is_named(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     (folder / weights.INDEX).write_text('{"weight_map": 3}', encoding="utf-8")

@@ -241,6 +241,12 @@ def test_a_bad_row_is_found_before_weights(model: Path, tmp_path: Path, no_weigh
         play(tmp_path / "none", model=str(model), data=str(tmp_path), length=None)
 
 
+def test_a_plan_without_its_data_says_which(model: Path) -> None:
+    made = plan(model=str(model), data="/no/such/data", length=None)
+    assert [(one.kind, one.what) for one in made.refusals] == [("data", "--data /no/such/data")]
+    assert not made.rows
+
+
 def test_a_plan_names_what_does_not_load_and_counts_the_rest(model: Path) -> None:
     made = plan(model=f"{model},lab-transformr")
     assert [one.name for one in made.models] == [str(model)]

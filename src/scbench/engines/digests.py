@@ -13,12 +13,14 @@ import json
 import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from scbench.engines.smollm2 import cache_root
 
+LARGE_BYTES = 4 << 30  # what takes seconds to read is announced
 SETTLED_NS = 2_000_000_000  # file systems with coarse clocks give two writes in a row one time
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -30,6 +32,9 @@ def file_digest(path: Path) -> str:
     mark = _mark(path)
     if known := _recall(mark):
         return known
+    if int(mark["size"]) > LARGE_BYTES:
+        gib = int(mark["size"]) / (1 << 30)
+        print(f"scbench: reading {path.name} once for its digest ({gib:,.0f} GiB)", file=sys.stderr)
     digest = read_whole(path)
     is_settled = time.time_ns() - path.stat().st_mtime_ns > SETTLED_NS
     if is_settled and _mark(path) == mark:

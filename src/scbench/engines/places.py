@@ -164,7 +164,7 @@ def _allowed() -> str:
 def _from_hub(name: str, hub: str, wanted: _Wanted) -> Path:
     """The snapshot of a hub model, whole: from the cache, else from the network."""
     folder = cached_folder(hub)
-    lacking = missing_pieces(folder, weights=wanted.weights, tokenizer=wanted.tokenizer)
+    lacking = _lacking(folder, wanted)
     if not lacking and folder is not None:
         return folder
     from huggingface_hub import constants
@@ -182,7 +182,7 @@ def _from_hub(name: str, hub: str, wanted: _Wanted) -> Path:
         raise _not_cached(
             name, hub, folder, lacking, f"the hub did not give it: {reason(err)}"
         ) from err
-    lacking = missing_pieces(folder, weights=wanted.weights, tokenizer=wanted.tokenizer)
+    lacking = _lacking(folder, wanted)
     if lacking or folder is None:
         raise _not_cached(name, hub, folder, lacking, "the hub does not have it either")
     return folder
@@ -218,14 +218,16 @@ def cached_folder(hub: str) -> Path | None:
     return folder if re.fullmatch(r"[0-9a-f]+", commit) and _is_dir(folder) else None
 
 
-def missing_pieces(folder: Path | None, *, weights: bool, tokenizer: bool = True) -> list[str]:
+def _lacking(folder: Path | None, wanted: _Wanted) -> list[str]:
     """What of a model is not in a snapshot; a link to a blob that is gone counts as missing."""
     if folder is None:
         return [CONFIG]
     lacking = [] if (folder / CONFIG).is_file() else [CONFIG]
-    if tokenizer and not any((folder / piece).is_file() for piece in TOKENIZERS):
+    if wanted.tokenizer and not any((folder / piece).is_file() for piece in TOKENIZERS):
         lacking.append(TOKENIZERS[0])
-    if weights:
+    if wanted.code:
+        lacking += [piece for piece in _code_names(folder) if not (folder / piece).is_file()]
+    if wanted.weights:
         lacking += [piece for piece in _weight_names(folder) if not (folder / piece).is_file()]
     return lacking
 
@@ -238,6 +240,16 @@ def _weight_names(folder: Path) -> Iterable[str]:
         return sorted({str(shard) for shard in shards})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []  # `weights.check_files` names what is wrong with it
+
+
+def _code_names(folder: Path) -> list[str]:
+    """The files of a model's own code; what it takes from other models is not among them."""
+    try:
+        named = json.loads((folder / CONFIG).read_bytes()).get("auto_map") or {}
+        classes = [str(one) for one in named.values()]
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return []  # whoever reads the file in earnest says what is wrong with it
+    return sorted({f"{one.split('.')[0]}.py" for one in classes if "--" not in one})
 
 
 def _fetch(hub: str, *, weights: bool, code: bool) -> Path:

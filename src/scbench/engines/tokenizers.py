@@ -46,6 +46,7 @@ PROBES = (
     "https://example.org/a_b?c=d&e=f#g",
     "camelCase snake_case SCREAMING_CASE x1y2z3",
 )
+COPY = "take a complete copy of the model's folder"
 MOST_MARKS = 4  # added tokens tried from each end of the list
 
 
@@ -67,9 +68,10 @@ def load_tokenizer(name: str, *, trust_remote_code: bool = False) -> HfTokenizer
 def wrap(place: Place, loaded: Loaded, end_ids: Iterable[int] = ()) -> HfTokenizer:
     """The adapter over a loaded tokenizer, knowing the digest of its files and its notes."""
     digest = tokenizer_digest(place.folder)
-    return HfTokenizer(
-        loaded.raw, name=place.name, end_ids=end_ids, digest=digest, notes=loaded.notes
-    )
+    with loading(f"the tokenizer of {str(place.folder)!r}", COPY):
+        return HfTokenizer(
+            loaded.raw, name=place.name, end_ids=end_ids, digest=digest, notes=loaded.notes
+        )
 
 
 def read_tokenizer(place: Place, *, trust_remote_code: bool = False) -> Loaded:
@@ -82,7 +84,7 @@ def read_tokenizer(place: Place, *, trust_remote_code: bool = False) -> Loaded:
 
     folder = place.folder
     notes: list[str] = []
-    cure = "take a complete copy of the model's folder"
+    cure = COPY
     if not trust_remote_code and custom_code.named_code(folder, "tokenizer_config.json"):
         cure = (
             "it names code of its own, which runs with --trust-remote-code only; give "

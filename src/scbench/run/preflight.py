@@ -145,7 +145,11 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
     """The plan of one model."""
     scout = scout_of(settings, name, device=settings.device if rate else "", for_plan=True)
     facts = scout.facts
-    loads = loads_of(settings, scout)
+    try:
+        loads = loads_of(settings, scout)
+    except ScbenchError as error:
+        what = f"--data {settings.data}"
+        return _nothing(Refusal(kind="data", what=what, why=str(error), stops_run=True))
     refusals = [*scout.lost, *refusals_of(settings, methods, scout, loads)]
     fit, _ = pairing.apart(methods, facts.shape, settings.lengths_tokens)
     rows = [row_of(settings, fit, facts, load) for load in loads]
@@ -163,6 +167,19 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
         disk_bytes=disk_bytes(settings, len(fit), loads),
         price=None,
         models=(_planned(facts, rate),),
+    )
+
+
+def _nothing(refusal: Refusal) -> Plan:
+    """The plan of a model of which nothing can be counted."""
+    return Plan(
+        rows=(),
+        refusals=(refusal,),
+        seconds_low=0.0,
+        seconds_high=0.0,
+        peak_bytes=0,
+        disk_bytes=0,
+        price=None,
     )
 
 
