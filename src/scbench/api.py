@@ -29,6 +29,7 @@ from scbench.types import Record
 if TYPE_CHECKING:
     import polars
 
+    from scbench.run.plan import Plan
     from scbench.run.runner import Outcome
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
@@ -127,25 +128,20 @@ def run(
 
 
 def refuse_useless(settings: Settings, engine: Any = None) -> None:
-    """Raise Mismatch for a method that none of the models can take, and Unknown for a model that is not there; no weights are read."""
-    from scbench.methods import parse, refuse_twins
-    from scbench.run import pairing
+    """Raise, before weights are read, what a run could not begin with (`run.preflight.refuse`)."""
+    from scbench.run.preflight import refuse
 
-    methods = [parse(text) for text in settings.methods]
-    refuse_twins(methods)
-    if engine is not None:
-        shapes = {engine.facts.name: engine.facts.shape}
-    else:
-        from scbench.engines.load import shape_of_model
+    refuse(settings, engine)
 
-        trusts = settings.trust_remote_code
-        shapes = {
-            name: load(settings, name).facts.shape
-            if name == "toy"
-            else shape_of_model(name, trust_remote_code=trusts)
-            for name in settings.models
-        }
-    pairing.check(methods, shapes, settings.lengths_tokens)
+
+def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:
+    """What a run of these settings would cost and refuse; nothing is played, no weights are read.
+
+    Settings are those of `run`. `device` may also name a card that is not here: "h200".
+    """
+    from scbench.run.preflight import make_plan
+
+    return make_plan(settle(settings), price_per_hour=price_per_hour)
 
 
 def load(settings: Settings, name: str) -> Any:
@@ -223,6 +219,7 @@ __all__ = [
     "load",
     "names",
     "open_run",
+    "plan",
     "run",
     "settle",
     "solves",

@@ -274,75 +274,9 @@ def _tell_stopped(folder: Path, outcome: Any) -> None:
     )
 
 
-@app.command()
-@with_options
-def plan(words: dict[str, Any]) -> None:
-    """Show cells, tokens, floating-point operations, time and memory of a run before anything runs."""
-    from scbench import api
-
-    words.pop("quiet", None)
-    settings = api.settle(words)
-    api.refuse_useless(settings)
-    for name in settings.models:
-        _plan_of(settings, api.load(settings, name))
-
-
-def _plan_of(settings: Any, engine: Any) -> None:
-    """What one of the models is asked to do."""
-    from scbench.methods import parse
-    from scbench.run.pairing import apart
-    from scbench.run.plan import expected_seconds, gemm_flops_per_s
-    from scbench.run.plan import plan as planned
-
-    facts = engine.facts
-    methods, others = apart(
-        [parse(text) for text in settings.methods], facts.shape, settings.lengths_tokens
-    )
-    rows = planned(settings, methods, facts, settings.form_of(engine.tokenizer))
-    table = Table(
-        "task",
-        "length",
-        "cells",
-        "turns",
-        "tokens read",
-        "if each cell read its own",
-        "answer tokens, at most",
-        "TFLOP",
-        "KV held",
-    )
-    for row in rows:
-        numbers = (
-            row.length_tokens,
-            row.cells,
-            row.turns,
-            row.read_tokens,
-            row.naive_read_tokens,
-            row.decode_tokens,
-        )
-        table.add_row(
-            row.task,
-            *(f"{x:,}" for x in numbers),
-            f"{row.flops / 1e12:,.2f}",
-            f"{row.held_bytes / 2**20:,.1f} MiB",
-        )
-    out.print(table)
-    rate = gemm_flops_per_s(facts.device)
-    seconds = expected_seconds(rows, facts, settings, rate)
-    out.print(
-        f"{facts.name}: {facts.params / 1e6:,.0f}M parameters, {facts.dtype} on {facts.device} at {rate / 1e9:,.0f} GFLOP/s (measured now)"
-    )
-    out.print(
-        f"about {seconds / 60:,.1f} minutes, cost pass not counted; at most {max(row.held_bytes for row in rows) / 2**20:,.0f} MiB of KV at once"
-    )
-    for refused in sorted({line for row in rows for line in row.refused}):
-        tell(refused, label="refused")
-    for why, names in others.items():
-        tell(f"{facts.name}: {', '.join(names)}: {why}", label="does not apply", style="dim")
-
-
 def main() -> None:
     """The program `scbench`: a ScbenchError ends it with its message and status 2 (1 if the disk failed)."""
-    from scbench import commands  # noqa: F401  (registers list, report, score, make-data, doctor)
+    from scbench import commands  # noqa: F401  (registers plan, list, report, score, ...)
 
     take_any_sign()
     try:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from engines import llms
 from scbench import api, commands  # noqa: F401  (registers its commands)
 from scbench.cli import app
-from scbench.engines import load
+from scbench.engines import load, places
 from scbench.engines.llm import RECURRENT
 from scbench.engines.models import HEADER, LLMS, find, row
 from scbench.engines.window import stretch, trained_tokens
@@ -88,7 +88,7 @@ def test_the_cards_named_hold_weights_and_a_long_cache_and_the_next_smaller_do_n
 def test_names_come_from_one_place() -> None:
     assert api.MODELS.keys() >= {"toy", *NAMES}
     for llm in LLMS:
-        assert llm.name == load.SMOLLM2 or load.SHORT[llm.name] == llm.hub
+        assert llm.name == places.SMOLLM2 or places.SHORT[llm.name] == llm.hub
 
 
 def test_the_list_says_everything_of_every_model_and_tasks_have_no_markdown() -> None:
@@ -138,7 +138,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A small Qwen2.5 where its hub name would lead."""
     llms.chat("qwen2.5-72b").raw.save_pretrained(tmp_path)
     llms.model("qwen2.5-72b").save_pretrained(tmp_path)
-    monkeypatch.setitem(load.SHORT, "qwen2.5-72b", str(tmp_path))
+    monkeypatch.setitem(places.SHORT, "qwen2.5-72b", str(tmp_path))
     return "qwen2.5-72b"
 
 
@@ -161,7 +161,7 @@ def test_a_recurrent_model_has_the_window_its_authors_tried(
     name = next(llm.name for llm in LLMS if llm.category == RECURRENT)
     llms.chat(name).raw.save_pretrained(tmp_path)
     llms.model(name).save_pretrained(tmp_path)
-    monkeypatch.setitem(load.SHORT, name, str(tmp_path))
+    monkeypatch.setitem(places.SHORT, name, str(tmp_path))
     assert load.load(name, device="cpu").facts.window_tokens == 262144
 
 

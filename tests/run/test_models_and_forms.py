@@ -13,7 +13,7 @@ import transformers
 import scbench
 from scbench.api import Result
 from scbench.engines.lab_models import CARD, TRAINED
-from scbench.errors import BadConfig, DataError, Mismatch
+from scbench.errors import BadConfig, DataError, Mismatch, TooLong
 from scbench.kv import CacheShape
 from scbench.lab import tokens
 from scbench.methods import parse
@@ -160,12 +160,12 @@ def test_a_method_that_no_model_can_take_is_refused_before_anything_runs(
 def test_a_prompt_beyond_the_trained_window_is_refused_and_told_how_to_go_on(
     tmp_path: Path, models: dict[str, str]
 ) -> None:
-    why = {
-        one.failure.why
-        for one in play(tmp_path, model=models["attends"], methods="dense", length="256").records()
-        if one.failure
-    }
-    assert len(why) == 1
+    with pytest.raises(TooLong, match="trained on texts of up to 256 tokens"):
+        play(tmp_path / "none", model=models["attends"], methods="dense", length="256")
+    assert not (tmp_path / "none").exists()
+    both = play(tmp_path, model=models["attends"], methods="dense", length="64,256")
+    why = {one.failure.why for one in both.records() if one.failure}
+    assert len(why) == 1  # at the longer one; the shorter one was played
     assert "trained on texts of up to 256 tokens" in why.pop()
 
 

@@ -16,7 +16,7 @@ import pytest
 import scbench
 from scbench.api import Result, open_run
 from scbench.engines.toy import ToyEngine
-from scbench.errors import BadConfig, BadRecord, Mismatch, Unknown
+from scbench.errors import BadConfig, BadRecord, Mismatch, TooLong, Unknown
 from scbench.run.journal import read_records
 
 GRID: dict[str, Any] = {
@@ -154,7 +154,9 @@ def test_a_session_that_cannot_be_made_is_a_gap(tmp_path: Path) -> None:
 
 
 def test_a_window_that_is_too_short_is_refused_by_numbers(tmp_path: Path) -> None:
-    result = play(tmp_path, window_tokens=512, sessions=1)
+    with pytest.raises(TooLong, match=r"holds 512; take --length \d+ or less"):
+        play(tmp_path / "none", window_tokens=512, sessions=1)
+    result = play(tmp_path, window_tokens=1200, sessions=1)  # some turns may not fit
     assert {r.failure.kind for r in result.records() if r.failure is not None} == {"too-long"}
 
 

@@ -69,7 +69,9 @@ class Blender:
                 f"{engine.facts.name} has recurrent states, and those of chunks read apart cannot be put together"
             )
         self.engine, base = engine, engine.model.base_model
-        lacks = [word for word in ("layers", "norm", "rotary_emb") if not hasattr(base, word)]
+        lacks = [
+            word for word in ("layers", "norm", "rotary_emb") if getattr(base, word, None) is None
+        ]
         if lacks:
             raise Mismatch(
                 f"{engine.facts.name} has no {', '.join(lacks)} where most models have them, so it cannot be run layer by layer"
@@ -219,7 +221,9 @@ class Blender:
 
     def _logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.engine.model.get_output_embeddings()(self._base.norm(hidden))
-        return logits[0, -1].float()
+        cap = getattr(self.engine.config, "final_logit_softcapping", None)
+        last = logits[0, -1].float()
+        return last if not cap else cap * torch.tanh(last / cap)
 
     # -- trying it out -----------------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,12 @@ from scbench.prompts import Tokenizer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """What a record must know of a model. `weights_digest` covers configuration and weights; `params` counts all of them."""
+    """What a record must know of a model.
+
+    `weights_digest` covers every byte of configuration and weights; `params` counts all weights.
+    `notes` are what was found when it was loaded and is no error: tensors of no use, code that was
+    not run, what the tokenizer warned of.
+    """
 
     name: str
     family: str  # transformer, recurrent, hybrid, toy
@@ -27,7 +32,11 @@ class ModelFacts:
     dtype: str
     device: str
     weights_digest: str
-    trained_tokens: int | None = None  # the longest texts it learned from, where its card says so
+    trained_tokens: int | None = None  # the longest texts it learned from, by card or configuration
+    sliding_tokens: int | None = None  # the narrowest sliding window; streams must stay below it
+    tokenizer_digest: str = ""  # of every byte of the tokenizer's files; "" where it has none
+    generation_digest: str = ""  # of generation_config.json
+    notes: tuple[str, ...] = ()
     choices: dict[str, str] = field(
         default_factory=dict
     )  # automatic choices and why, e.g. attention: "cpu flash: fp32 on CPU"

@@ -84,6 +84,7 @@ def _cells(model: str) -> dict[tuple[str, int, str], bool] | None:
 def beyond(name: str, trained_tokens: int) -> str:
     """What to tell whoever meets the end of a trained window."""
     return (
-        f"{name} was trained on texts of up to {trained_tokens:,} tokens; take a shorter context or fewer turns. A larger window is possible "
-        "(--window M), and then every record carries the note beyond_trained_window"
+        f"{name} was trained on texts of up to {trained_tokens:,} tokens; take a shorter context "
+        "or fewer turns. A larger window (--window M) is possible as far as its positions reach, "
+        "and then every record carries the note beyond_trained_window"
     )

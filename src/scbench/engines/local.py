@@ -58,6 +58,11 @@ def packed_attention(
         raise Mismatch(
             f"{type(module).__name__} asks for attention dropout of {dropout}; the local engine evaluates and has none, call eval()"
         )
+    if attention_mask is not None:
+        raise Mismatch(
+            f"{type(module).__name__} hands a mask of its own to its attention, which the local "
+            "engine does not apply"
+        )
     if scbench_pass is None:
         raise Mismatch(
             "this model did not hand our batch to its attention; it cannot be run by the local engine"

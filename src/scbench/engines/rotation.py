@@ -54,7 +54,7 @@ class Rotation:
         try:
             cos, sin = self._embed(flat, positions.to(x.device).unsqueeze(0))
             turned: Tensor = self._apply(flat, flat, cos, sign * sin)[0]
-        except (TypeError, ValueError, RuntimeError) as err:
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as err:
             raise Mismatch(
                 f"{self.name} does not apply its rotary embedding as most models do ({err}); its queries before RoPE are not known"
             ) from err

@@ -65,6 +65,9 @@ class HfTokenizer:
     A tokenizer_config.json may hold `"scbench": {"form": "tiny", "plain": [before the query, before the answer, after it]}`: a tokenizer of a
     closed vocabulary, which has a plain rendering of its own and wants tasks in that form.
 
+    `digest` is that of its files; of one made in memory, all that it holds is hashed. `notes` are
+    what there is to say of how it was loaded.
+
     Raises Mismatch for a tokenizer without character offsets, DataError for an entry `scbench` of another shape.
     """
 
@@ -72,9 +75,16 @@ class HfTokenizer:
     form: Form = Form.FULL
 
     def __init__(
-        self, tokenizer: Any, *, name: str | None = None, end_ids: Iterable[int] = ()
+        self,
+        tokenizer: Any,
+        *,
+        name: str | None = None,
+        end_ids: Iterable[int] = (),
+        digest: str = "",
+        notes: Iterable[str] = (),
     ) -> None:
         self.raw = tokenizer
+        self.notes = tuple(notes)
         self.name = name or str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
         if not getattr(tokenizer, "is_fast", False):
             raise Mismatch(
@@ -94,6 +104,7 @@ class HfTokenizer:
             self.template_digest = hashlib.sha256(
                 json.dumps(own, sort_keys=True).encode()
             ).hexdigest()
+        self.digest = digest or _content_digest(tokenizer)
         self.bos_id = self._own_bos()
         self.vocabulary_tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
         eos = getattr(tokenizer, "eos_token_id", None)
@@ -162,6 +173,17 @@ class HfTokenizer:
             *getattr(self.raw, "added_tokens_decoder", ()),
         }
         return special & set(after)
+
+
+def _content_digest(tokenizer: Any) -> str:
+    """SHA-256 of a tokenizer in memory: its rules and vocabulary, special tokens and template."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    held = [
+        backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items())),
+        repr(sorted((word, str(mark)) for word, mark in tokenizer.special_tokens_map.items())),
+        repr(getattr(tokenizer, "chat_template", None)),
+    ]
+    return hashlib.sha256("\n".join(held).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _own_rendering(given: object, name: str) -> tuple[Plain, Form]:

@@ -224,7 +224,7 @@ class _Run:
         if not self.methods:
             return
         planned = plan(self.settings, self.methods, self.engine.facts, self.form)
-        rows = {(row.task, row.length_tokens): row for row in planned}
+        rows = {(row.task, row.asked_tokens): row for row in planned}
         total = sum(row.flops for row in rows.values())
         with Progress(total, what=f"run {self.name}".strip(), quiet=quiet) as progress:
             for line in self.ledger.history.announce(self.facts.name, self.made):

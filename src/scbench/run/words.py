@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scbench import types
+from scbench.engines.places import canonical
 from scbench.errors import BadConfig
 from scbench.methods.spelling import apart
 from scbench.run.settings import Settings
@@ -42,7 +43,9 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in words:
             words[name] = several(words[name])
     if "models" in words:
-        words["models"] = tuple(dict.fromkeys(unquoted(str(name)) for name in words["models"]))
+        words["models"] = tuple(
+            dict.fromkeys(canonical(unquoted(str(name))) for name in words["models"])
+        )
     if "tasks" in words:
         asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
         words["tasks"] = tuple(dict.fromkeys(task(name).name for name in asked))

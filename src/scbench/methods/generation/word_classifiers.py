@@ -4,6 +4,8 @@ token classifier run through `transformers`. (The package llmlingua, which cuts 
 from __future__ import annotations
 
 import hashlib
+import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,13 +15,14 @@ from typing import Any, Protocol, Self
 
 import torch
 
-from scbench.errors import Mismatch, MissingExtra, Unknown
+from scbench.errors import DataError, Mismatch, MissingExtra, ScbenchError, Unknown
 from scbench.methods.generation import llmlingua_package, small_classifier
 from scbench.methods.generation.small_classifier import pieces_of
 
 UNIGRAM = "unigram"
 TRAINED = "trained"
 PUBLISHER = "microsoft/llmlingua-2-"
+SEALED = (".json", ".safetensors", ".model", ".txt")  # files that make a classifier
 
 
 class WordClassifier(Protocol):
@@ -66,15 +69,25 @@ class TrainedClassifier:
     """
 
     chunk_pieces = 510
+    tokenizer: Any
+    model: Any
 
     def __init__(self, name: str) -> None:
-        from transformers import AutoModelForTokenClassification, AutoTokenizer
+        from huggingface_hub import constants
 
         try:
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(name)
-            self.model: Any = AutoModelForTokenClassification.from_pretrained(name).eval()
-        except (OSError, ValueError) as err:
-            raise not_loaded(name, str(err).splitlines()[0]) from err
+            try:
+                self.tokenizer, self.model = _read(name, local_files_only=True)
+            except OSError:
+                if constants.HF_HUB_OFFLINE or Path(name).expanduser().is_dir():
+                    raise
+                print(f"scbench: asking the hub for the word classifier {name}", file=sys.stderr)
+                self.tokenizer, self.model = _read(name, local_files_only=False)
+        except (ScbenchError, KeyboardInterrupt):
+            raise
+        except BaseException as err:  # panics of compiled packages are no Exception
+            why = next(iter(str(err).splitlines()), "") or type(err).__name__
+            raise not_loaded(name, why) from err
         if self.model.config.num_labels != 2:
             raise Mismatch(
                 f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are needed: goes, stays"
@@ -108,6 +121,26 @@ class TrainedClassifier:
         return [total / count if count else 0.0 for total, count in zip(sums, counts, strict=True)]
 
 
+def _read(name: str, *, local_files_only: bool) -> tuple[Any, Any]:
+    """Tokenizer and model, whole, as safetensors; code that comes with them is never run.
+
+    Raises DataError for weights with tensors missing: they would be random numbers.
+    """
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+    words: dict[str, Any] = {"trust_remote_code": False, "local_files_only": local_files_only}
+    tokenizer = AutoTokenizer.from_pretrained(name, **words)
+    model, told = AutoModelForTokenClassification.from_pretrained(
+        name, use_safetensors=True, output_loading_info=True, **words
+    )
+    if missing := sorted(map(str, told["missing_keys"])):
+        raise DataError(
+            f"the word classifier {name!r} is not whole: its weights lack {len(missing)} tensors "
+            f"({', '.join(missing[:4])}); give a checkpoint trained for token classification"
+        )
+    return tokenizer, model.eval()
+
+
 def not_loaded(name: str, why: str) -> Unknown | MissingExtra:
     """MissingExtra for published weights that are not on this machine, Unknown for a name that may be anything."""
     if name.startswith(PUBLISHER):
@@ -131,21 +164,42 @@ def classifier(name: str) -> WordClassifier:
 
 
 def digest(name: str) -> str:
-    """Of weights and configuration in a file or folder, or of the package; nothing for a hub name, which names its own."""
+    """Of every byte of weights, configuration and tokenizer, or of the package.
+
+    "" for a hub name that is not in the hub's cache: what it will be is not known yet.
+    """
     if name == TRAINED:
         return small_classifier.digest()
     if llmlingua_package.is_asked(name):
         return llmlingua_package.digest(name) + digest(name.partition(":")[2] or "")
-    if not name:
-        return ""
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
+    folder = _folder(name) if name else None
+    if folder is None:
         return ""
     seal = hashlib.sha256()
-    for file in sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix in (".json", ".safetensors", ".model", ".txt")
-    ):
-        seal.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    for file in sorted(path for path in folder.iterdir() if path.suffix in SEALED):
+        seal.update(file.name.encode() + bytes.fromhex(_bytes_digest(file)))
     return seal.hexdigest()
+
+
+def _folder(name: str) -> Path | None:
+    """A folder of that name, or the hub's snapshot of it."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        config = try_to_load_from_cache(name, "config.json")
+    except ValueError:  # no name that the hub allows
+        return None
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def _bytes_digest(file: Path) -> str:
+    """SHA-256 of a file; a large file of the hub's cache is named by it."""
+    blob = file.resolve()
+    is_named = file.is_symlink() and blob.parent.name == "blobs"
+    if is_named and re.fullmatch("[0-9a-f]{64}", blob.name):
+        return blob.name
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,135 @@
+"""What is known of a model before its weights are read: its facts, counted from its configuration.
+
+Parameters and recurrent states are those of the same model built without memory (on PyTorch's
+`meta` device), so they agree with what a loaded engine counts. A model of our table whose files are
+not here is counted from the words that the table has of its configuration.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from scbench.engines.architecture import cache_shape, family, refuse_by_config, sliding_tokens
+from scbench.engines.contract import ModelFacts
+from scbench.engines.foreign import loading, warnings_as_notes
+from scbench.engines.lab_models import trained_window
+from scbench.engines.llm import Llm
+from scbench.engines.models import LLMS
+from scbench.engines.places import Place, canonical, is_here, locate
+from scbench.engines.recurrent import States
+from scbench.engines.window import settle_window
+
+FROM_TABLE = "its files are not here: counted from what `scbench list models` knows of it"
+UNKNOWN_STATES = "the bytes of its recurrent states are not known before it is loaded"
+
+
+def facts_from_config(
+    name: str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    window_tokens: int | None = None,
+    trust_remote_code: bool = False,
+    count: bool = True,
+) -> ModelFacts:
+    """The facts of a model without its weights: digests are "", all else is what `load` would say.
+
+    Without `count`, parameters are 0, and 1 stands for the bytes of recurrent states: refusals need
+    neither. Raises as `load.load`.
+    """
+    place, config = config_of(name, trust_remote_code=trust_remote_code)
+    refuse_by_config(config, name)
+    known = place.name if place else canonical(name)
+    card = trained_window(place.folder) if place else None
+    hub = place.hub if place else ""
+    window = settle_window(config, known, asked=window_tokens, card=card, hub=hub)
+    text = config.get_text_config(decoder=True)
+    kind = family(text)
+    shape = replace(cache_shape(text, dtype.itemsize), recurrent_bytes=int(kind != "transformer"))
+    notes = () if place else (FROM_TABLE,)
+    params, architecture = 0, type(config).__name__
+    if count:
+        model = without_memory(config, name, trust_remote_code=trust_remote_code)
+        params = sum(x.numel() for x in model.parameters())
+        architecture = type(model).__name__
+        if kind != "transformer":
+            states, lost = state_bytes(model, dtype)
+            shape = replace(shape, recurrent_bytes=states)
+            notes = (*notes, *lost)
+    return ModelFacts(
+        name=known,
+        family=kind,
+        architecture=architecture,
+        shape=shape,
+        window_tokens=window.tokens,
+        params=params,
+        hidden=text.hidden_size,
+        dtype=str(dtype).removeprefix("torch."),
+        device=device,
+        weights_digest="",
+        trained_tokens=window.trained_tokens,
+        sliding_tokens=sliding_tokens(text),
+        choices={"rope": window.rule} if window.rule else {},
+        notes=notes,
+    )
+
+
+def config_of(name: str, *, trust_remote_code: bool = False) -> tuple[Place | None, Any]:
+    """Where a model lies and its configuration; no place for one that only our table knows.
+
+    The network is asked for a name that is neither here nor in the table.
+    """
+    from scbench.engines.load import read_config
+
+    known = canonical(name)
+    llm = next((llm for llm in LLMS if known in (llm.name, llm.hub)), None)
+    if llm is not None and not is_here(known):
+        return None, _from_table(llm)
+    place = locate(name, weights=False, tokenizer=False, code=trust_remote_code)
+    return place, read_config(place, trust_remote_code=trust_remote_code)
+
+
+def _from_table(llm: Llm) -> Any:
+    import transformers
+
+    return getattr(transformers, llm.architecture)(**llm.config)
+
+
+def without_memory(config: Any, name: str, *, trust_remote_code: bool = False) -> Any:
+    """The model of this configuration, bf16, with tensors that have shapes and no content."""
+    from transformers import AutoModelForCausalLM
+
+    plain = copy.deepcopy(config)
+    plain._attn_implementation = "eager"
+    what = f"the configuration of {name!r}"
+    with warnings_as_notes([]), warnings.catch_warnings(), torch.device("meta"):
+        warnings.simplefilter("ignore")
+        with loading(what, "its numbers must be those of a model that can be built"):
+            return AutoModelForCausalLM.from_config(
+                plain, dtype=torch.bfloat16, trust_remote_code=trust_remote_code
+            ).eval()
+
+
+@torch.inference_mode()
+def state_bytes(model: Any, dtype: torch.dtype) -> tuple[int, tuple[str, ...]]:
+    """What the recurrent layers of a model without memory hold; 1 and a note if none can tell.
+
+    States that are of the model's own dtype, here bf16, are counted in `dtype`.
+    """
+    states = States.empty(model.config.get_text_config(decoder=True))
+    takes = model.forward.__code__.co_varnames
+    words = {"cache_params" if "cache_params" in takes else "past_key_values": states.cache}
+    ids = torch.ones(1, 2, dtype=torch.long, device="meta")
+    try:
+        with warnings_as_notes([]), torch.device("meta"):
+            model(input_ids=ids, use_cache=True, logits_to_keep=1, **words)
+    except Exception:  # some forwards look at numbers, and here there are none
+        return 1, (UNKNOWN_STATES,)
+    kept = states.tensors().values()
+    widths = [dtype.itemsize if x.dtype == torch.bfloat16 else x.element_size() for x in kept]
+    return sum(x.numel() * width for x, width in zip(kept, widths, strict=True)), ()

@@ -1,0 +1,153 @@
+"""`scbench plan`: what a run would cost and refuse, as tables or as JSON. No weights are needed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from scbench.cli import OPTIONS, app
+from scbench.console import err, out, plain
+from scbench.errors import BadConfig
+from scbench.run.plan import Plan, PlannedModel, Refusal
+
+JSON, PRICE = "as_json", "price_per_hour"
+PLAN_PANEL = "What to show"
+PLAN_OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (
+    (JSON, bool, "--json", PLAN_PANEL, "the whole plan as one JSON object"),
+    (PRICE, float, "--price", PLAN_PANEL, "of an hour on the device, for what the run would cost"),
+)
+MINUTE, HOUR = 60.0, 3600.0
+GIB = 1 << 30
+
+
+def plan(**words: Any) -> None:
+    """Show cells, tokens, time, memory, disk and refusals of a run before anything runs.
+
+    No weights are read: a configuration is enough, and the short names of `scbench list models`
+    need no file at all. --device also takes a card that is not here: h200, h100, a100, l40s, l4,
+    b200, rtx-4090.
+    """
+    from scbench import api
+
+    given = {name: value for name, value in words.items() if value is not None}
+    given.pop("quiet", None)
+    is_json = bool(given.pop(JSON, False))
+    price = given.pop(PRICE, None)
+    if price is not None and not price >= 0:
+        raise BadConfig(f"--price {price}: it is a number from 0, of an hour")
+    made = api.plan(price_per_hour=price, **given)
+    if is_json:
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(made)).decode())
+    else:
+        show(made)
+    if not made.rows:
+        raise typer.Exit(2)
+
+
+def _with_options() -> None:
+    """Give the command every option of a run, and its own."""
+    options = (*OPTIONS, *PLAN_OPTIONS)
+    plan.__annotations__ = {name: hint | None for name, hint, *_ in options}
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=typer.Option(None, flag, help=about, rich_help_panel=panel),
+            annotation=hint | None,
+        )
+        for name, hint, flag, panel, about in options
+    ]
+    plan.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+
+
+def show(made: Plan) -> None:
+    """The plan for people: a table, the totals, and every refusal with its reason."""
+    if made.rows:
+        out.print(_table(made))
+    for model in made.models:
+        _model(model)
+    if made.rows:
+        _totals(made)
+    for refusal in made.refusals:
+        _refusal(refusal)
+    for line in sorted({line for row in made.rows for line in row.refused}):
+        _refusal(Refusal(kind="method", what="", why=line))
+
+
+def _table(made: Plan) -> Table:
+    several = len(made.models) > 1
+    columns = (
+        *(("model",) if several else ()),
+        "task",
+        "length",
+        "cells",
+        "turns",
+        "tokens read",
+        "if each cell read its own",
+        "answer tokens, about",
+        "TFLOP",
+        "KV held",
+    )
+    table = Table(*columns)
+    for row in made.rows:
+        numbers = (row.length_tokens, row.cells, row.turns, row.read_tokens, row.naive_read_tokens)
+        table.add_row(
+            *((plain(row.model),) if several else ()),
+            row.task,
+            *(f"{number:,}" for number in numbers),
+            f"{row.answer_tokens_low:,} to {row.answer_tokens_high:,}",
+            f"{row.flops / 1e12:,.2f}",
+            f"{row.held_bytes / 2**20:,.1f} MiB",
+        )
+    return table
+
+
+def _model(model: PlannedModel) -> None:
+    rate = f" at {model.flops_per_s / 1e9:,.0f} GFLOP/s" if model.flops_per_s else ""
+    window = f"window {model.window_tokens:,} tokens"
+    if model.trained_tokens is not None and model.window_tokens > model.trained_tokens:
+        window += f", beyond the {model.trained_tokens:,} it is made for: every record is marked so"
+    _line(
+        f"{model.name}: {model.params / 1e6:,.0f}M parameters, {model.dtype} on {model.device}"
+        f"{rate} ({model.rate}); {window}"
+    )
+    for note in model.notes:
+        _line(f"  {note}")
+
+
+def _totals(made: Plan) -> None:
+    _line(
+        f"about {_time(made.seconds_low)} to {_time(made.seconds_high)}, cost pass included; at "
+        "most "
+        f"{made.peak_bytes / GIB:,.2f} GiB of memory and {made.disk_bytes / GIB:,.2f} GiB on disk"
+    )
+    if made.price is not None:
+        _line(f"price: {made.price[0]:,.2f} to {made.price[1]:,.2f}")
+
+
+def _refusal(refusal: Refusal) -> None:
+    kind = "refused" if refusal.is_certain else "may be refused"
+    names = dict.fromkeys(filter(None, (refusal.model, refusal.what)))
+    text = ": ".join((kind, *names, refusal.why))
+    (err if refusal.stops_run else out).print(plain(text), soft_wrap=True)
+
+
+def _line(text: str) -> None:
+    out.print(plain(text), soft_wrap=True)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 2 * MINUTE:
+        return f"{seconds:,.0f} seconds"
+    if seconds < 2 * HOUR:
+        return f"{seconds / MINUTE:,.0f} minutes"
+    return f"{seconds / HOUR:,.1f} hours"
+
+
+_with_options()
+app.command()(plan)

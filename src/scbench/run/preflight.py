@@ -1,0 +1,219 @@
+"""Before weights are read: each model scouted by its configuration, then refused or planned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from scbench.engines.contract import ModelFacts
+from scbench.engines.devices import device_of, dtype_of
+from scbench.engines.facts import facts_from_config
+from scbench.engines.places import TOY, is_here
+from scbench.engines.tokenizers import load_tokenizer
+from scbench.errors import ScbenchError
+from scbench.methods import parse, refuse_twins
+from scbench.run import pairing
+from scbench.run.plan import Plan, PlannedModel, PlanRow, Refusal, row_of
+from scbench.run.rates import Rate, card, measured, seconds
+from scbench.run.refusals import (
+    Scout,
+    disk_bytes,
+    disk_refusals,
+    loads_of,
+    raise_first,
+    refusals_of,
+)
+from scbench.run.settings import Settings
+from scbench.types import Form
+
+if TYPE_CHECKING:
+    from scbench.methods.method import Method
+
+ACTIVATION_TOKENS = 2048 * 12  # hidden vectors of a chunk of a read, at once
+
+
+def refuse(settings: Settings, engine: Any = None) -> list[Refusal]:
+    """What the run will not do though it can begin; raises for what it cannot begin with.
+
+    Raises Unknown (a model that is not there), BadConfig (device, dtype, lengths), DataError,
+    Mismatch (architecture, window, template, a method that no model takes), TooLong (a model that
+    holds no prompt of the run), CannotWrite (no room on the disk). No weights are read.
+    """
+    methods = [parse(text) for text in settings.methods]
+    refuse_twins(methods)
+    names = settings.models if engine is None else (engine.facts.name,)
+    scouts = [scout_of(settings, name, engine) for name in names]
+    shapes = {scout.facts.name: scout.facts.shape for scout in scouts}
+    pairing.check(methods, shapes, settings.lengths_tokens)
+    found = list[Refusal]()
+    needed = 0
+    for scout in scouts:
+        loads = loads_of(settings, scout)
+        found += refusals_of(settings, methods, scout, loads)
+        needed += disk_bytes(settings, len(methods), loads)
+    found += disk_refusals(settings, needed)
+    raise_first(found)
+    return found
+
+
+def scout_of(
+    settings: Settings,
+    name: str,
+    engine: Any = None,
+    *,
+    device: str = "",
+    for_plan: bool = False,
+) -> Scout:
+    """A model without its weights. Raises as `refuse` does for one model.
+
+    A plan counts parameters, needs no tokenizer, and may be for the `device` of somebody else.
+    """
+    if engine is None and name == TOY:
+        from scbench.engines.toy import ToyEngine
+
+        engine = ToyEngine(window_tokens=settings.window_tokens or 1 << 20)
+    if engine is not None:
+        return Scout(engine.facts, engine.tokenizer, settings.form_of(engine.tokenizer))
+    where = device_of("cpu" if device else settings.device)
+    dtype = "bfloat16" if device and settings.dtype == "auto" else settings.dtype
+    trusts = settings.trust_remote_code
+    facts = facts_from_config(
+        name,
+        dtype=dtype_of(dtype, where),
+        device=device or str(where),
+        window_tokens=settings.window_tokens,
+        trust_remote_code=trusts,
+        count=for_plan,
+    )
+    if not is_here(name):
+        return Scout(facts, None, settings.form or Form.FULL)
+    try:
+        tokenizer = load_tokenizer(name, trust_remote_code=trusts)
+    except ScbenchError as error:
+        if not for_plan:
+            raise
+        lost = Refusal(
+            kind="tokenizer", what="tokenizer", why=str(error), model=facts.name, stops_run=True
+        )
+        return Scout(facts, None, settings.form or Form.FULL, (lost,))
+    return Scout(facts, tokenizer, settings.form_of(tokenizer))
+
+
+# -- plans -----------------------------------------------------------------------------------------
+
+
+def make_plan(settings: Settings, *, price_per_hour: float | None = None) -> Plan:
+    """The whole of a run before it runs. What would be refused is listed, and the rest counted.
+
+    `settings.device` may name a card that is not here (`run.rates.CARDS`).
+    """
+    methods = [parse(text) for text in settings.methods]
+    rate = card(settings.device)
+    rows, models, refusals = list[PlanRow](), list[PlannedModel](), list[Refusal]()
+    low = high = 0.0
+    peak = disk = 0
+    for name in settings.models:
+        try:
+            part = _part(settings, name, methods, rate)
+        except ScbenchError as error:
+            refusals.append(
+                Refusal(kind="model", what=name, why=str(error), model=name, stops_run=True)
+            )
+            continue
+        rows += part.rows
+        models += part.models
+        refusals += part.refusals
+        low, high = low + part.seconds_low, high + part.seconds_high
+        peak = max(peak, part.peak_bytes)
+        disk += part.disk_bytes
+    refusals += disk_refusals(settings, disk)
+    price = None
+    if price_per_hour is not None:
+        price = (low / 3600 * price_per_hour, high / 3600 * price_per_hour)
+    return Plan(
+        rows=tuple(rows),
+        refusals=tuple(refusals),
+        seconds_low=low,
+        seconds_high=high,
+        peak_bytes=peak,
+        disk_bytes=disk,
+        price=price,
+        models=tuple(models),
+    )
+
+
+def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate | None) -> Plan:
+    """The plan of one model."""
+    scout = scout_of(settings, name, device=settings.device if rate else "", for_plan=True)
+    facts = scout.facts
+    try:
+        loads = loads_of(settings, scout)
+    except ScbenchError as error:
+        what = f"--data {settings.data}"
+        return _nothing(Refusal(kind="data", what=what, why=str(error), stops_run=True))
+    refusals = [*scout.lost, *refusals_of(settings, methods, scout, loads)]
+    fit, _ = pairing.apart(methods, facts.shape, settings.lengths_tokens)
+    rows = [row_of(settings, fit, facts, load) for load in loads]
+    rate = rate or measured(facts.device)
+    low, high = seconds(rows, facts, settings, rate)
+    peak = _peak_bytes(facts, rows)
+    if rate.memory_bytes is not None and peak > rate.memory_bytes:
+        refusals.append(_no_room(facts, peak, rate))
+    return Plan(
+        rows=tuple(rows),
+        refusals=tuple(refusals),
+        seconds_low=low,
+        seconds_high=high,
+        peak_bytes=peak,
+        disk_bytes=disk_bytes(settings, len(fit), loads),
+        price=None,
+        models=(_planned(facts, rate),),
+    )
+
+
+def _nothing(refusal: Refusal) -> Plan:
+    """The plan of a model of which nothing can be counted."""
+    return Plan(
+        rows=(),
+        refusals=(refusal,),
+        seconds_low=0.0,
+        seconds_high=0.0,
+        peak_bytes=0,
+        disk_bytes=0,
+        price=None,
+    )
+
+
+def _planned(facts: ModelFacts, rate: Rate) -> PlannedModel:
+    return PlannedModel(
+        name=facts.name,
+        params=facts.params,
+        dtype=facts.dtype,
+        device=facts.device,
+        window_tokens=facts.window_tokens,
+        trained_tokens=facts.trained_tokens,
+        token_bytes=facts.shape.token_bytes,
+        state_bytes=facts.shape.recurrent_bytes,
+        flops_per_s=rate.flops_per_s,
+        rate=rate.name,
+        notes=(*(f"{what}: {why}" for what, why in facts.choices.items()), *facts.notes),
+    )
+
+
+def _peak_bytes(facts: ModelFacts, rows: Sequence[PlanRow]) -> int:
+    width = facts.shape.dtype_bytes
+    weights = facts.params * width
+    activations = ACTIVATION_TOKENS * facts.hidden * width
+    return weights + activations + max((row.held_bytes for row in rows), default=0)
+
+
+def _no_room(facts: ModelFacts, peak: int, rate: Rate) -> Refusal:
+    held = rate.memory_bytes or 0
+    return Refusal(
+        kind="memory",
+        what="memory",
+        why=f"weights, KV and activations need about {peak / (1 << 30):,.1f} GiB, the device has "
+        f"{held / (1 << 30):,.0f}; fewer methods, shorter contexts, or another card",
+        model=facts.name,
+        is_certain=False,
+    )

@@ -1,0 +1,182 @@
+"""What a run would read, ask and answer, task by task; nothing is generated.
+
+Generated sessions have the length that was asked for. Published ones have the length of their rows
+on disk: these are read, and counted by the model's tokenizer where it is here, else by bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from scbench.run.settings import Settings
+from scbench.tasks import task
+from scbench.tasks.contract import Task
+from scbench.tasks.tiny.form import MOST_ANSWER_TOKENS
+from scbench.types import Form
+
+if TYPE_CHECKING:
+    from scbench.prompts import Tokenizer
+
+ASK_TOKENS = 60  # of a turn's question and template, about
+LEAST_ASK_TOKENS = 8
+BYTES_A_TOKEN = 4.0  # of text in UTF-8, where no tokenizer is here
+SAMPLE_CHARS = 20_000  # of a text, to learn how many characters a token has
+LIMITS: Mapping[str, int] = MappingProxyType(  # spec section 2.6.5
+    {
+        "kv": 150,
+        "prefix_suffix": 150,
+        "vt": 30,
+        "repoqa": 1024,
+        "mf": 16,
+        "many_shot": 10,
+        "summary": 800,
+        "passkey": 16,
+    }
+)
+OTHER_LIMIT = 40
+# Answer tokens of models that answer and of those that ramble, seen on models from 1.25M to 1.8B.
+EXPECTED: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {
+        "kv": (5, 45),
+        "prefix_suffix": (5, 60),
+        "vt": (8, 30),
+        "repoqa": (80, 500),
+        "mf": (2, 10),
+        "many_shot": (2, 8),
+        "summary": (60, 400),
+        "passkey": (3, 12),
+        "choice_eng": (2, 25),
+    }
+)
+OTHER_EXPECTED = (3, 30)
+TINY_EXPECTED = (2, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One task at one length. Tuples have an entry a turn."""
+
+    task: str
+    asked_tokens: int  # 0 for published rows
+    length_tokens: int  # of a context, mean
+    least_tokens: int  # of the shortest context
+    sessions: int
+    limits: tuple[int, ...]  # most tokens of an answer
+    expected: tuple[tuple[int, int], ...]  # tokens of an answer, low and high
+
+    @property
+    def turns(self) -> int:
+        return len(self.limits)
+
+    @property
+    def least_prompt_tokens(self) -> int:
+        """What the smallest prompt needs at least, with the room its answer is given."""
+        return self.least_tokens + LEAST_ASK_TOKENS + min(self.limits)
+
+    def expected_prompt_tokens(self, *, carries_on: bool) -> int:
+        """What the largest prompt needs, about; in multi-turn mode it `carries_on` all before."""
+        before = 0
+        if carries_on:
+            before = sum(ASK_TOKENS + high for _, high in self.expected[:-1])
+        return self.length_tokens + before + ASK_TOKENS + max(self.limits)
+
+
+def workloads(
+    settings: Settings, form: Form = Form.FULL, tokenizer: Tokenizer | None = None
+) -> list[Workload]:
+    """A workload per task and length, in the order of a run.
+
+    Raises what reading published rows raises: Unknown, BadRow, MissingExtra.
+    """
+    if not settings.is_generated:
+        return [_published(settings, name, tokenizer) for name in settings.tasks]
+    kinds = [task(name, form) for name in settings.tasks]
+    lengths = settings.lengths_tokens
+    return [_generated(settings, kind, form, length) for length in lengths for kind in kinds]
+
+
+def _generated(settings: Settings, kind: Task, form: Form, length: int) -> Workload:
+    turns = settings.turns or kind.turns
+    if form is Form.TINY:
+        limits, expected = [MOST_ANSWER_TOKENS] * turns, [TINY_EXPECTED] * turns
+    else:
+        parts = [kind.subtasks[turn % len(kind.subtasks)] for turn in range(turns)]
+        limits = turn_limits(kind.name, kind.subtasks, turns)
+        expected = [EXPECTED.get(part, OTHER_EXPECTED) for part in parts]
+    return _workload(
+        settings,
+        task=kind.name,
+        asked=length,
+        contexts=[length - max(4, math.ceil(0.02 * length)), length],
+        length=length,
+        sessions=settings.sessions,
+        limits=limits,
+        expected=expected,
+    )
+
+
+def _published(settings: Settings, name: str, tokenizer: Tokenizer | None) -> Workload:
+    from scbench.tasks import published
+
+    sessions = list(published.read(name, settings.data, limit=settings.sessions))
+    contexts = [_tokens(session.context, tokenizer) for session in sessions] or [0]
+    longest = max(sessions, key=lambda session: len(session.turns), default=None)
+    turns = longest.turns[: settings.turns] if longest else ()
+    return _workload(
+        settings,
+        task=task(name).name,
+        asked=0,
+        contexts=contexts,
+        length=round(mean(contexts)),
+        sessions=len(sessions),
+        limits=[turn.max_new_tokens for turn in turns] or [1],
+        expected=[(_tokens(turn.gold, tokenizer), turn.max_new_tokens) for turn in turns],
+    )
+
+
+def _workload(
+    settings: Settings,
+    *,
+    task: str,
+    asked: int,
+    contexts: Sequence[int],
+    length: int,
+    sessions: int,
+    limits: Sequence[int],
+    expected: Sequence[tuple[int, int]],
+) -> Workload:
+    cap = settings.max_new_tokens
+    most = [limit if cap is None else min(limit, cap) for limit in limits]
+    pairs = [
+        (min(low, limit), min(high, limit))
+        for (low, high), limit in zip(expected or [OTHER_EXPECTED], most, strict=True)
+    ]
+    return Workload(
+        task=task,
+        asked_tokens=asked,
+        length_tokens=length,
+        least_tokens=min(contexts),
+        sessions=sessions,
+        limits=tuple(most),
+        expected=tuple(pairs),
+    )
+
+
+def turn_limits(name: str, subtasks: Sequence[str], turns: int) -> list[int]:
+    """Most new tokens of each turn, by sub-task."""
+    return [LIMITS.get(subtasks[turn % len(subtasks)], OTHER_LIMIT) for turn in range(turns)]
+
+
+def _tokens(text: str, tokenizer: Tokenizer | None) -> int:
+    """Tokens of a text: a sample of it is counted, the rest has as many for its length."""
+    if not text:
+        return 0
+    if tokenizer is None:
+        return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_A_TOKEN)
+    sample = text[:SAMPLE_CHARS]
+    return math.ceil(len(tokenizer.encode(sample).ids) * len(text) / len(sample))

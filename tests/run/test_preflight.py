@@ -1,0 +1,281 @@
+"""Refusals come first: what a run cannot begin with is said before weights are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scbench
+from engines.folders import edit_json, write_model, write_tokenizer
+from prompts.texts import CHATML, THINKS
+from scbench import api
+from scbench.engines import load
+from scbench.errors import (
+    BadConfig,
+    CannotWrite,
+    DataError,
+    Mismatch,
+    ScbenchError,
+    TooLong,
+    Unknown,
+)
+from scbench.run import refusals
+from scbench.run.plan import Plan
+from scbench.run.workload import BYTES_A_TOKEN
+from scbench.tasks import published, task
+from scbench.tasks.contract import Words
+from scbench.types import BEYOND_TRAINED
+
+GRID: dict[str, Any] = {
+    "tasks": "mf",
+    "methods": "dense,snapkv[tau=1/2]",
+    "length": "256",
+    "sessions": 1,
+    "turns": 2,
+    "max_new_tokens": 2,
+    "cost_sessions": 0,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("preflight") / "model"
+    return write_model(folder, max_position_embeddings=4096)
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_read_weights", lambda *given, **words: pytest.fail("weights read"))
+
+
+def play(folder: Path, **more: Any) -> Any:
+    return scbench.run(**{**GRID, **more, "out": folder, "quiet": True})
+
+
+def plan(**more: Any) -> Plan:
+    return api.plan(**{**GRID, **more})
+
+
+@pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize(
+    ("change", "kind", "why"),
+    [
+        ({"length": "8k"}, TooLong, "a prompt needs at least .* holds 4,096; take --length 40"),
+        ({"window_tokens": 8192}, Mismatch, "cannot hold --window 8,192"),
+        ({"device": "mps"}, BadConfig, "runs on cpu and cuda"),
+        ({"device": "h200"}, BadConfig, "is not a device"),
+        ({"dtype": "int3"}, BadConfig, "is not known"),
+        ({"data": "/no/such/data"}, Unknown, "no published rows of mf"),
+        ({"methods": "cacheblend,nothing"}, Unknown, "nothing"),
+    ],
+)
+def test_a_run_that_cannot_begin_says_so_before_weights_are_read(
+    model: Path, tmp_path: Path, change: dict[str, Any], kind: type[ScbenchError], why: str
+) -> None:
+    with pytest.raises(kind, match=why):
+        play(tmp_path / "none", **{"model": str(model), **change})
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_sliding_window_that_binds_is_refused_and_planned_as_refused(tmp_path: Path) -> None:
+    slides = write_model(
+        tmp_path / "slides",
+        architecture="Gemma3TextConfig",
+        sliding_window=128,
+        head_dim=16,
+        max_position_embeddings=4096,
+        layer_types=["sliding_attention", "full_attention"],
+    )
+    with pytest.raises(TooLong, match="sliding-window layers, which here hold 128"):
+        play(tmp_path / "none", model=str(slides), truncate="middle")
+    told = [refusal for refusal in plan(model=str(slides)).refusals if refusal.stops_run]
+    assert ["sliding-window" in refusal.why for refusal in told] == [True]
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_longrope_model_says_which_window_to_ask_for(tmp_path: Path) -> None:
+    words = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    folder = write_model(
+        tmp_path / "phi",
+        architecture="Phi3Config",
+        rope_parameters=words,
+        original_max_position_embeddings=128,
+        max_position_embeddings=4096,
+    )
+    with pytest.raises(TooLong, match=r"holds 128;.* --window 4096 takes its long RoPE factors"):
+        play(tmp_path / "none", model=str(folder))
+    assert not [
+        one for one in plan(model=str(folder), window_tokens=2048).refusals if one.stops_run
+    ]
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_template_that_opens_a_thought_stops_the_run_in_one_sentence(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "thinks", max_position_embeddings=4096)
+    write_tokenizer(folder, THINKS)
+    with pytest.raises(Mismatch, match="renders earlier turns otherwise"):
+        play(tmp_path / "none", model=str(folder))
+    assert any("renders earlier turns" in one.why for one in plan(model=str(folder)).refusals)
+    headerless = CHATML[: CHATML.index("{% if add_generation_prompt %}")]
+    write_tokenizer(folder, headerless)
+    with pytest.raises(Mismatch, match="leaves out what begins an answer"):
+        play(tmp_path / "none", model=str(folder), modes="multi-request")
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_disk_without_room_is_refused_at_once(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        free = 1 << 20
+
+    monkeypatch.setattr(refusals.shutil, "disk_usage", lambda folder: Full)
+    with pytest.raises(CannotWrite, match=r"needs about \d+ MiB on disk.*1 MiB free"):
+        play(tmp_path / "none", model=str(model))
+    assert any(one.kind == "disk" for one in plan(model=str(model)).refusals)
+
+
+def test_what_can_be_played_is_played_though_another_length_cannot(
+    model: Path, tmp_path: Path
+) -> None:
+    records = play(tmp_path, model=str(model), length="256,8k", methods="dense").records()
+    assert {one.failure is None for one in records if one.length_tokens == 256} == {True}
+    assert {one.failure.kind for one in records if one.failure} == {"too-long"}
+
+
+def test_every_record_beyond_a_scaled_checkpoint_is_marked(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", max_position_embeddings=512)
+    rope = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}
+    edit_json(folder / "config.json", rope_parameters=rope)
+    records = play(tmp_path / "run", model=str(folder), window_tokens=2048).records()
+    assert {BEYOND_TRAINED in one.notes for one in records} == {True}
+    plain = play(tmp_path / "plain", model=str(folder)).records()
+    assert {BEYOND_TRAINED in one.notes for one in plain} == {False}
+
+
+def test_notes_of_loading_stand_in_the_manifest(model: Path, tmp_path: Path) -> None:
+    from engines.folders import copied
+
+    folder = copied(model, tmp_path / "model")
+    edit_json(folder / "config.json", auto_map={"AutoModelForCausalLM": "x.X"})
+    play(tmp_path / "run", model=str(folder))
+    entry = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert "names code of its own" in json.dumps(entry)
+
+
+# -- plans -----------------------------------------------------------------------------------------
+
+
+def test_a_plan_needs_a_configuration_and_nothing_else(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", max_position_embeddings=4096)
+    whole = plan(model=str(folder))
+    for file in folder.iterdir():
+        if file.name != "config.json":
+            file.unlink()
+    alone = plan(model=str(folder))
+    assert [row.read_tokens for row in alone.rows] == [row.read_tokens for row in whole.rows]
+    assert alone.models[0].params == whole.models[0].params > 0
+    assert [one.kind for one in alone.refusals if one.stops_run] == ["tokenizer"]
+    assert not [one for one in whole.refusals if one.stops_run]
+
+
+def test_a_large_model_is_planned_for_a_card_that_is_not_here() -> None:
+    one_hour = 3600.0
+    made = plan(
+        model="llama-3.1-8b",
+        device="h200",
+        length="64k",
+        sessions=8,
+        tasks="kv,summary",
+        max_new_tokens=None,
+        price_per_hour=4.0,
+    )
+    (model,) = made.models
+    assert (model.params, model.dtype, model.device) == (8_030_261_248, "bfloat16", "h200")
+    assert made.peak_bytes > 2 * model.params + 65536 * 131072
+    assert 0 < made.seconds_low < made.seconds_high < 10 * one_hour
+    assert made.price == pytest.approx(
+        (made.seconds_low / one_hour * 4.0, made.seconds_high / one_hour * 4.0)
+    )
+    small = plan(model="llama-3.1-8b", device="l4", length="64k")
+    assert any(one.kind == "memory" for one in small.refusals)
+    assert not small.price
+
+
+def test_short_answers_are_not_planned_at_half_of_their_limit(model: Path) -> None:
+    (row,) = plan(model=str(model), tasks="kv", max_new_tokens=None).rows
+    assert row.decode_tokens == row.turns * 150
+    assert row.answer_tokens_low == row.turns * 5
+    assert row.answer_tokens_high < row.decode_tokens / 2
+
+
+def test_lengths_of_published_rows_are_those_on_disk(model: Path, tmp_path: Path) -> None:
+    kind = task("kv")
+    made = [kind.make(seed=f"s:{at}", target=300, turns=3, count=Words()) for at in range(3)]
+    published.write(kind, made, tmp_path)
+    given = {
+        "model": str(model),
+        "tasks": "kv",
+        "data": str(tmp_path),
+        "turns": None,
+        "length": None,
+    }
+    (row,) = plan(**given, sessions=8).rows
+    tokenizer = load.load_tokenizer(str(model))
+    counted = sum(len(tokenizer.encode(one.context).ids) for one in made) / 3
+    assert row.length_tokens == pytest.approx(counted, rel=0.03)
+    assert (row.sessions, row.turns, row.asked_tokens) == (3, 3 * 3 * 2 * 2, 0)
+    (by_bytes,) = plan(**{**given, "model": "llama-3.1-8b"}, sessions=8).rows
+    bytes_each = sum(len(one.context.encode()) for one in made) / 3
+    assert by_bytes.length_tokens == pytest.approx(bytes_each / BYTES_A_TOKEN, rel=0.01)
+
+
+def test_a_bad_row_is_found_before_weights(model: Path, tmp_path: Path, no_weights: None) -> None:
+    (tmp_path / "scbench_mf.jsonl").write_text('{"context": 3}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"scbench_mf\.jsonl"):
+        play(tmp_path / "none", model=str(model), data=str(tmp_path), length=None)
+
+
+def test_a_plan_without_its_data_says_which(model: Path) -> None:
+    made = plan(model=str(model), data="/no/such/data", length=None)
+    assert [(one.kind, one.what) for one in made.refusals] == [("data", "--data /no/such/data")]
+    assert not made.rows
+
+
+def test_a_plan_names_what_does_not_load_and_counts_the_rest(model: Path) -> None:
+    made = plan(model=f"{model},lab-transformr")
+    assert [one.name for one in made.models] == [str(model)]
+    (lost,) = [one for one in made.refusals if one.stops_run]
+    assert "did you mean 'lab-transformer'" in lost.why
+
+
+def test_a_plan_of_a_recurrent_model_names_the_methods_it_cannot_take() -> None:
+    made = plan(model="codestral-mamba-7b", device="h100")
+    (refused,) = made.refusals
+    assert refused.what == "snapkv[tau=1/2]"
+    assert not refused.stops_run
+    assert made.models[0].state_bytes > 1 << 28
+
+
+def test_a_plan_is_defined_without_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, scbench.run.plan; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_progress_and_plan_have_the_same_rows(model: Path) -> None:
+    from scbench.engines.facts import facts_from_config
+    from scbench.methods import parse
+    from scbench.run.plan import plan as rows_of
+
+    settings = api.settle({**GRID, "model": str(model)})
+    methods = [parse(text) for text in settings.methods]
+    facts = facts_from_config(str(model))
+    assert tuple(rows_of(settings, methods, facts)) == plan(model=str(model)).rows
