@@ -36,7 +36,9 @@ def house_code(roots: Iterable[str], *, without: Iterable[str] = ()) -> dict[str
         if path is None:
             continue
         found[module] = code_digest(path.read_bytes())
-        waiting += [name for name in imports(path.read_bytes(), module) if _is_house(name)]
+        is_package = path.name == "__init__.py"
+        names = imports(path.read_bytes(), module, is_package=is_package)
+        waiting += [name for name in names if _is_house(name)]
     return dict(sorted(found.items()))
 
 
@@ -73,15 +75,20 @@ def code_digest(source: bytes) -> str:
     return hashlib.sha256("".join(_spelled(tree)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def imports(source: bytes, module: str) -> list[str]:
-    """Names of the modules, and of what might be modules, that a source imports; absolute."""
-    package = module if house_is_package(module) else module.rpartition(".")[0]
+def imports(source: bytes, module: str, *, is_package: bool = False) -> list[str]:
+    """Names of the modules, and of what might be modules, that a source imports; absolute.
+
+    A relative import in a file that is no module of a package is left out: Python refuses it.
+    """
+    package = module if is_package else module.rpartition(".")[0]
     names: list[str] = []
     for node in _live(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
+            if node.level and not package:
+                continue
             if node.level:
                 base = resolve_name("." * node.level + base, package)
             names.append(base)
@@ -90,11 +97,6 @@ def imports(source: bytes, module: str) -> list[str]:
         ".".join(name.split(".")[:at]) for name in names for at in range(1, name.count(".") + 1)
     ]
     return list(dict.fromkeys([*names, *parents]))
-
-
-def house_is_package(module: str) -> bool:
-    path = house_file(module)
-    return path is not None and path.name == "__init__.py"
 
 
 def _live(node: ast.AST) -> Iterator[ast.AST]:

@@ -22,7 +22,6 @@ from scbench.code import PACKAGE, code_digest, house_code, imports
 WORDING = tuple(
     f"{PACKAGE}.methods.{name}" for name in ("registry", "sources", "origin", "spelling", "loader")
 )
-MOST_FILES = 1000  # of a stranger's imports; beyond them, packages count by name and version
 
 
 def sources_of(stage: type) -> dict[str, str]:
@@ -61,7 +60,9 @@ def _typed_digest(base: type) -> str:
 def stranger_code(path: Path, module: str = "") -> dict[str, str]:
     """Digests of a file and of all it imports, found without running any of it.
 
-    Names are those of modules; the file itself stands under its file name.
+    Names are those of modules; the file itself stands under its file name. Of a package that was
+    installed whole, the modules that are named and its version count; one that can be edited where
+    it lies is followed to its end.
     """
     found: dict[str, str] = {}
     waiting: list[tuple[str, Path]] = [(module, path)]
@@ -71,19 +72,30 @@ def stranger_code(path: Path, module: str = "") -> dict[str, str]:
         if label in found:
             continue
         found[label] = _file_digest(file)
-        if file.suffix != ".py":
+        package = distribution_of(name) if _is_installed(file) else None
+        if package is not None:
+            found[f"{package[0]} (version)"] = package[1]
+        if file.suffix != ".py" or (package is not None and file != path):
             continue
-        for target in imports(file.read_bytes(), name):
+        is_package = file.name == "__init__.py"
+        for target in imports(file.read_bytes(), name, is_package=is_package):
             if target.startswith(f"{PACKAGE}."):
                 found |= house_code([target], without=WORDING)
-            elif not is_standard(target) and (source := _locate(target, path.parent)) is not None:
-                if is_dependency(target) and not _is_beside(source, path.parent):
-                    continue
-                if len(found) < MOST_FILES:
-                    waiting.append((target, source))
-                elif (package := distribution_of(target)) is not None:
-                    found[package[0]] = package[1]
+            elif (source := _strangers_source(target, path.parent)) is not None:
+                waiting.append((target, source))
     return found
+
+
+def _strangers_source(module: str, folder: Path) -> Path | None:
+    """The file of an imported module; None for the standard library and for our dependencies."""
+    source = None if is_standard(module) else _locate(module, folder)
+    if source is None or (is_dependency(module) and not _is_beside(source, folder)):
+        return None
+    return source
+
+
+def _is_installed(file: Path) -> bool:
+    return any(part in ("site-packages", "dist-packages") for part in file.parts)
 
 
 def helpers_of(path: Path) -> dict[str, Path]:
@@ -92,7 +104,7 @@ def helpers_of(path: Path) -> dict[str, Path]:
     waiting = [path]
     while waiting:
         file = waiting.pop()
-        for target in imports(file.read_bytes(), ""):
+        for target in imports(file.read_bytes(), "", is_package=False):
             source = _beside(target, path.parent)
             if source is not None and not is_standard(target) and target not in found:
                 found[target] = source
