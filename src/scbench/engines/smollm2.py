@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def _convert(gguf: Path, target: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    print("scbench: converting SmolLM2-135M-Instruct once (about half a minute)", flush=True)
+    told = "scbench: converting SmolLM2-135M-Instruct once (about half a minute)"
+    print(told, file=sys.stderr, flush=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         half = Path(scratch) / "model"
