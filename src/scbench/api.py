@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
+from scbench.console import tell
 from scbench.defaults import defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
@@ -29,7 +30,7 @@ from scbench.types import Record
 if TYPE_CHECKING:
     import polars
 
-    from scbench.run.plan import Plan
+    from scbench.run.plan import Plan, Refusal
     from scbench.run.runner import Outcome
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
@@ -117,7 +118,9 @@ def run(
         chosen = folder.admitted(chosen)
     from scbench.run.runner import run as play
 
-    refuse_useless(chosen, engine)
+    for refusal in refuse_useless(chosen, engine):
+        if not quiet:
+            tell(f"{refusal.what}: {refusal.why}", label="refused")
     engines = [engine] if engine is not None else (load(chosen, name) for name in chosen.models)
     names = sorted(ALIASES.get(name, name) for name in (settings if given is None else given))
     outcome = play(chosen, engines, given=names, quiet=quiet)
@@ -127,11 +130,12 @@ def run(
     return result
 
 
-def refuse_useless(settings: Settings, engine: Any = None) -> None:
-    """Raise, before weights are read, what a run could not begin with (`run.preflight.refuse`)."""
+def refuse_useless(settings: Settings, engine: Any = None) -> list[Refusal]:
+    """What a run would leave out, known before weights are read; raises what it could not begin
+    with (`run.preflight.refuse`)."""
     from scbench.run.preflight import refuse
 
-    refuse(settings, engine)
+    return refuse(settings, engine)
 
 
 def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:

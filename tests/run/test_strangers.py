@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from strangers import write
 
 import scbench
-from scbench.api import Result, open_run
+from scbench.api import Result, open_run, settle
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
@@ -22,6 +23,7 @@ from scbench.kv.fingerprint import fingerprint
 from scbench.methods.compression import knorm
 from scbench.run.decode import drive
 from scbench.run.faults import FOLDER
+from scbench.run.runner import run
 
 GRID: dict[str, Any] = {
     "model": "toy",
@@ -178,6 +180,24 @@ def test_a_lost_play_keeps_no_exception_and_nothing_of_its_frames() -> None:
         assert [one() for one in engine.taken] == [None, None]
     finally:
         gc.enable()
+
+
+def test_a_model_that_failed_is_gone_before_the_next_is_made(tmp_path: Path) -> None:
+    """Also where its exception stands in a cycle with the frame that raised it."""
+    made: list[weakref.ref[ToyEngine]] = []
+    alive: list[int] = []
+
+    def engines() -> Iterator[ToyEngine]:
+        for _ in range(2):
+            alive.append(sum(one() is not None for one in made))
+            engine = Hungry()
+            made.append(weakref.ref(engine))
+            yield engine
+            del engine
+
+    settings = settle({**GRID, "methods": "dense", "out": tmp_path, "quiet": None})
+    run(settings, engines(), quiet=True)
+    assert alive == [0, 0]
 
 
 def test_a_fingerprint_sees_every_single_word(tmp_path: Path) -> None:

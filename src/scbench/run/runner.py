@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -101,6 +102,7 @@ def run(
                 )
                 state.everything(quiet=quiet)
                 del state, engine
+                gc.collect()  # an exception may have left a cycle that holds the model
             outcome.outcome = "complete"
         except KeyboardInterrupt:
             outcome.outcome = "interrupted"
