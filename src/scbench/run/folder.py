@@ -94,12 +94,19 @@ def difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _told(name: str, was: Any, now: Any) -> str:
     if not isinstance(was, list) or not isinstance(now, list):
-        return f"{name} was {json.dumps(was, ensure_ascii=False)} and is {json.dumps(now, ensure_ascii=False)}"
-    gone, new = (
-        ", ".join(map(str, sorted(a - b))) for a, b in ((set(was), set(now)), (set(now), set(was)))
-    )
-    words = [f"without {gone}"] * bool(gone) + [f"with {new} added"] * bool(new)
+        return f"{name} was {_said(was)} and is {_said(now)}"
+    gone, new = sorted(set(was) - set(now)), sorted(set(now) - set(was))
+    words = [f"without {_some(gone)}"] * bool(gone) + [f"with {_some(new)} added"] * bool(new)
     return f"{name}: {' and '.join(words)}"
+
+
+def _said(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _some(values: list[Any]) -> str:
+    more = f" and {len(values) - 3} more" if len(values) > 3 else ""
+    return ", ".join(map(str, values[:3])) + more
 
 
 def extended(folder: Path, given: Mapping[str, Any]) -> Settings:
