@@ -14,7 +14,7 @@ from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
-from scbench.methods.spelling import read_part, split
+from scbench.methods.spelling import FILE, read_part, split
 from scbench.run import folder, manifest
 from scbench.run.cells import read_plan
 from scbench.run.equal_table import EqualBytes
@@ -198,6 +198,9 @@ def stages_of(
     for shown in dict.fromkeys(record.method for record in records):
         if shown in cards:
             places[shown] = (cards[shown]["stage"], cards[shown]["category"])
+            continue
+        if FILE in shown:  # somebody's file: it is not looked for, and never read
+            places[shown] = ("other", "other")
             continue
         try:
             first = catalog.entry(read_part(split(shown)[0])[0])

@@ -75,7 +75,8 @@ def code_digest(source: bytes) -> str:
     return hashlib.sha256("".join(_spelled(tree)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def imports(source: bytes, module: str, *, is_package: bool = False) -> list[str]:
+@cache
+def imports(source: bytes, module: str, *, is_package: bool = False) -> tuple[str, ...]:
     """Names of the modules, and of what might be modules, that a source imports; absolute.
 
     A relative import in a file that is no module of a package is left out: Python refuses it.
@@ -96,7 +97,7 @@ def imports(source: bytes, module: str, *, is_package: bool = False) -> list[str
     parents = [
         ".".join(name.split(".")[:at]) for name in names for at in range(1, name.count(".") + 1)
     ]
-    return list(dict.fromkeys([*names, *parents]))
+    return tuple(dict.fromkeys([*names, *parents]))
 
 
 def _live(node: ast.AST) -> Iterator[ast.AST]:

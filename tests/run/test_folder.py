@@ -218,6 +218,24 @@ def test_a_kill_before_the_first_line_leaves_a_folder_that_is_known_as_ours(tmp_
     assert lines(folder) == TURNS
 
 
+@pytest.mark.parametrize("name", [".lock", "sessions", "failures", "records.jsonl", "run.toml"])
+def test_a_run_never_follows_a_link_out_of_a_folder(tmp_path: Path, name: str) -> None:
+    play(tmp_path / "run")
+    victim = tmp_path / "victim"
+    if name in ("sessions", "failures"):
+        victim.mkdir()
+    else:
+        victim.write_text("mine")
+    place = tmp_path / "run" / name
+    if place.is_dir():
+        place.rename(tmp_path / "moved")
+    place.unlink(missing_ok=True)
+    place.symlink_to(victim)
+    with pytest.raises(BadConfig, match="links"):
+        play(tmp_path / "run")
+    assert list(victim.iterdir()) == [] if victim.is_dir() else victim.read_text() == "mine"
+
+
 def test_a_report_never_follows_a_link_out_of_a_folder(tmp_path: Path) -> None:
     play(tmp_path / "run")
     victim = tmp_path / "victim"

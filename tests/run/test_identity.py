@@ -191,6 +191,26 @@ def test_another_model_of_the_same_name_meets_no_old_answers(tmp_path: Path, cha
     assert any("model changed" in line for line in again.outcome.superseded)
 
 
+def test_a_changed_row_of_data_is_played_again(tmp_path: Path) -> None:
+    from scbench.tasks import published, task
+    from scbench.tasks.contract import Words
+
+    kind = task("kv")
+    made = [kind.make(seed="0:0", target=512, turns=2, count=Words())]
+    file = published.write(kind, made, tmp_path / "data", form="jsonl")
+    for beside in file.parent.rglob("*.evidence.jsonl"):
+        beside.unlink()
+    play(tmp_path / "run", data=str(tmp_path / "data"), length="1k", turns=None)
+    row = json.loads(file.read_text())
+    gold = row["multi_turns"][1]["answer"]
+    turned = str(gold)[::-1]
+    file.write_text(file.read_text().replace(str(gold), turned))
+    again = play(tmp_path / "run", data=str(tmp_path / "data"), length="1k", turns=None)
+    assert again.outcome is not None
+    assert lines(tmp_path / "run") == 2 * len(again.records())
+    assert any("session" in line for line in again.outcome.superseded)
+
+
 def test_the_card_is_in_the_key_and_not_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity.torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
     assert identity._card("cuda:0") == identity._card("cuda:1") == "cuda NVIDIA H200"

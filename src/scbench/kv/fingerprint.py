@@ -40,6 +40,8 @@ def _shared(snapshot: Snapshot) -> Iterator[Tensor]:
             value = getattr(observed, field.name)
             if isinstance(value, Tensor):
                 yield value
+    for memory in snapshot.remembered.values():
+        yield from memory.tensors().values()
     if snapshot.recurrent is not None:
         yield from snapshot.recurrent.tensors().values()
 

@@ -144,7 +144,11 @@ class Method:
 
     @property
     def is_ours(self) -> bool:
-        return all(origin.is_ours for origin in self.origins)
+        """Whether no code of somebody else's touches the cache; if some does, it is watched."""
+        parts = [part for stage in self.stages for part in stage.parts()]
+        return not any(
+            part.runs_foreign_code or not origin_of(type(part)).is_ours for part in parts
+        )
 
     @property
     def source_digest(self) -> str:

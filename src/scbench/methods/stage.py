@@ -33,6 +33,7 @@ class Stage:
     presets: ClassVar[dict[str, dict[str, object]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
     simulated: ClassVar[bool] = False  # True if it masks where it should free
+    runs_foreign_code: ClassVar[bool] = False  # True if it hands tensors to code that is not ours
     extra_passes: ClassVar[int] = 0  # forwards over the context beyond the read
     knob: ClassVar[str] = (
         ""  # the parameter that sets how many bytes are held; none if nothing does

@@ -48,10 +48,17 @@ def earlier(folder: Path) -> list[dict[str, Any]]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise BadConfig for a folder with files in it that no run of ours wrote."""
+    """Raise BadConfig for a folder with files in it that no run of ours wrote, or with links."""
     if not folder.is_dir():
         return
-    names = {path.name for path in folder.iterdir()} - HARMLESS
+    entries = list(folder.iterdir())
+    links = sorted(path.name for path in entries if path.is_symlink())
+    if links:
+        raise BadConfig(
+            f"{str(folder)!r} holds links ({', '.join(links[:3])}), and links are not followed; "
+            "remove them, or name a new folder"
+        )
+    names = {path.name for path in entries} - HARMLESS
     if names and not names & OURS:
         some = ", ".join(sorted(names)[:3])
         raise BadConfig(

@@ -19,6 +19,7 @@ from scbench.errors import BadConfig, Busy
 from scbench.files import PART, cannot_write
 
 NAME = ".lock"
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # a stranger's link must not lead us elsewhere
 _BUSY = {
     errno.EAGAIN,
     errno.EACCES,
@@ -67,7 +68,7 @@ class Lock:
     def _acquire(self) -> int:
         while True:
             try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o644)
             except OSError as err:
                 raise cannot_write(err, self.path) from err
             try:

@@ -52,6 +52,7 @@ class KVPress(Eviction):
     )
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
+    runs_foreign_code: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super(KVPress, self).__post_init__()
