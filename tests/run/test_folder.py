@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import quick
 from strangers import write
 
 import scbench
@@ -34,11 +35,11 @@ TURNS = 2 * 2 * 2  # turns, modes, methods
 
 
 def play(folder: Path, **more: Any) -> Result:
-    return scbench.run(**{**GRID, "out": folder, **more})
+    return quick(folder, **{**GRID, **more})
 
 
 def extend(folder: Path, **more: Any) -> Result:
-    return scbench.run(extend=folder, quiet=True, **more)
+    return quick(None, extend=folder, **more)
 
 
 def lines(folder: Path) -> int:
@@ -240,6 +241,7 @@ def test_a_report_never_follows_a_link_out_of_a_folder(tmp_path: Path) -> None:
     play(tmp_path / "run")
     victim = tmp_path / "victim"
     victim.write_text("mine")
+    open_run(tmp_path / "run").report()
     for name in ("turns.csv", "index.html"):
         (tmp_path / "run" / name).unlink()
         (tmp_path / "run" / name).symlink_to(victim)

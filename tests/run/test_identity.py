@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import quick
 
-import scbench
 from scbench import code
 from scbench.api import Result, open_run
 from scbench.engines.toy import ToyEngine
@@ -36,7 +36,7 @@ class Counting(ToyEngine):
 
 
 def play(folder: Path, engine: ToyEngine | None = None, **more: Any) -> Result:
-    return scbench.run(**{**GRID, "out": folder, "engine": engine or Counting(), **more})
+    return quick(folder, engine or Counting(), **{**GRID, **more})
 
 
 @pytest.fixture
@@ -86,6 +86,9 @@ def test_an_edited_line_of_ours_plays_its_records_again_and_says_why(
     assert f"{TURNS} recorded turns" in line
     assert file.removesuffix(".py").replace("/", ".") in line
     assert len(again.records()) == TURNS
+    third = play(tmp_path / "run")
+    assert third.outcome is not None
+    assert third.outcome.superseded == [], "what was replaced is not told again"
 
 
 UNPLAYED = [

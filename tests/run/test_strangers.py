@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
+from quick import quick
 from strangers import write
 
-import scbench
 from scbench.api import Result, open_run, settle
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
@@ -37,7 +37,7 @@ GRID: dict[str, Any] = {
 
 
 def play(folder: Path, methods: str, **more: Any) -> Result:
-    return scbench.run(**{**GRID, "methods": methods, "out": folder, **more})
+    return quick(folder, **{**GRID, "methods": methods, **more})
 
 
 def by_method(result: Result) -> dict[str, list[Any]]:
@@ -99,7 +99,7 @@ def test_what_a_method_raises_is_its_own_gap_in_scores_and_costs(tmp_path: Path,
     assert {record.strict.value for record in rows["dense"]} == {1.0}
     assert [row["method"] for row in result.costs()] == ["dense"]
     assert [row["method"] for row in result.cost_gaps()] == ["mine.py:Mine[tau=1/4]"]
-    assert (tmp_path / "run" / "index.html").exists()
+    assert result.report()["index.html"].exists()
     assert result.outcome is not None
     assert any("cost pass" in gap and "mine.py" in gap for gap in result.outcome.gaps)
 

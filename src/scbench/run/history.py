@@ -35,8 +35,9 @@ class History:
         seen only when the session is made.
         """
         found: dict[str, list[tuple[str, int]]] = {}
+        recorded = self.journal.made_of(model)
         for method, made in made_by.items():
-            for old, turns in self.journal.made_of(model, method).items():
+            for old, turns in recorded.get(method, {}).items():
                 if old != made:
                     why = self.facts.difference(old, made)
                     found.setdefault(why, []).append((method, turns))

@@ -41,7 +41,7 @@ class Journal(Book[Record]):
         super().__init__(folder, RECORDS, Record, lock, check_record)
         self._done: dict[str, dict[int, _Entry]] = {}
         self._keys: dict[tuple[object, ...], str] = {}  # what a table shows -> the newest key of it
-        self._made: dict[tuple[str, str], Counter[str]] = {}  # (model, method) -> made: records
+        self._made: dict[str, str] = {}  # key -> what made its records
         try:
             for place, record in self.lines.places():
                 self._note(record, place)
@@ -51,8 +51,7 @@ class Journal(Book[Record]):
 
     def _note(self, record: Record, place: Place) -> None:
         turns = self._done.setdefault(record.key, {})
-        if record.turn not in turns:
-            self._made.setdefault((record.model, record.method), Counter())[record.made] += 1
+        self._made[record.key] = record.made
         turns[record.turn] = _Entry(place, record.failure is not None, record.scored)
         self._keys[label_of(record)] = record.key
 
@@ -105,9 +104,15 @@ class Journal(Book[Record]):
             return None
         return self.lines.read(next(iter(self._done[key].values())).place)
 
-    def made_of(self, model: str, method: str) -> Mapping[str, int]:
-        """How many turns of a model and method each `made` has records of."""
-        return self._made.get((model, method), {})
+    def made_of(self, model: str) -> dict[str, Counter[str]]:
+        """Method to how many turns each `made` has, of the cells that tables show now: what newer
+        records have replaced is left out."""
+        found: dict[str, Counter[str]] = {}
+        for label, key in self._keys.items():
+            *_, of_model, method, _ = label
+            if of_model == model:
+                found.setdefault(str(method), Counter())[self._made[key]] += len(self._done[key])
+        return found
 
     def count(self, keys: Collection[str] | None = None) -> tuple[int, int]:
         """(turns answered, turns failed), of these cells or of all."""
