@@ -10,8 +10,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from scbench.console import plain as plain_text
 from scbench.report.markdown import draw as pipes
-from scbench.report.markdown import escape
+from scbench.report.shown import markdown_text as escape
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.terminal import draw as drawn
 from scbench.report.words import (
@@ -46,7 +47,7 @@ def terminal(found: Findings) -> Group:
     parts: list[RenderableType] = [
         *head,
         Text(),
-        Text(basis(found), style="dim"),
+        plain_text(basis(found), style="dim"),
         *(Text(note, style="dim") for note in NOTES),
     ]
     for one in found.findings:
@@ -57,7 +58,7 @@ def terminal(found: Findings) -> Group:
         ]
         parts += [
             Padding(drawn(table(one), joint=" "), (0, 0, 0, 2)),
-            *(Text(line, style="dim") for line in asides(one)),
+            *(plain_text(line, style="dim") for line in asides(one)),
         ]
     return Group(*parts)
 

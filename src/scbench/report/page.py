@@ -11,8 +11,10 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from scbench.report import charts
-from scbench.report.costs import cost_tables, facts, gap_table
-from scbench.report.scores import score_table, trend_table
+from scbench.report.costs import cost_tables, facts
+from scbench.report.gaps import gap_table
+from scbench.report.scores import score_table
+from scbench.report.trends import trend_table
 from scbench.report.words import flat
 from scbench.stats import Setting, Summary
 
