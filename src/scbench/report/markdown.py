@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scbench.report.again import commands, readable
 from scbench.report.costs import cost_tables, facts
 from scbench.report.gaps import gap_table
 from scbench.report.scores import score_table
+from scbench.report.shown import fenced
 from scbench.report.shown import markdown_text as escape
 from scbench.report.table import Table
 from scbench.report.trends import trend_table
-from scbench.report.words import flat
 from scbench.stats import Summary
 
 
@@ -58,14 +59,10 @@ def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> 
         *([""] if gaps.notes else []),
     ]
     if manifest:
-        lines += [
-            "## Manifest",
-            "",
-            "| name | value |",
-            "|---|---|",
-            *(f"| {escape(name)} | {escape(text)} |" for name, text in flat(manifest)),
-            "",
-        ]
+        lines += ["## How to run this again", ""]
+        for what, command in commands(manifest):
+            lines += [f"{what}:", "", *fenced(command, "sh"), ""]
+        lines += ["## Manifest", "", *fenced(readable(manifest), "json"), ""]
     return "\n".join(lines)
 
 

@@ -39,6 +39,13 @@ def markdown_text(text: str) -> str:
     return LIVE.sub(_broken, LIMITS.sub(r"[\1]", plain))
 
 
+def fenced(text: str, language: str) -> list[str]:
+    """A block of Markdown that shows a text as it is, whatever ticks it holds."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [fence + language, *visible(text).split("\n"), fence]
+
+
 def _broken(found: re.Match[str]) -> str:
     """An address with its sign of recognition escaped, which renders as it was and links nowhere."""
     text = found.group()
