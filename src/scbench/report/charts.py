@@ -1,4 +1,7 @@
-"""The plots of a report as Vega-Lite specifications: scores over turns, and quality against bytes. Data is inlined; nothing is fetched."""
+"""The plots of a report as Vega-Lite specifications: scores over turns, quality against bytes.
+
+Data is inlined; nothing is fetched.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ from scbench.stats import (
     title_of,
 )
 
-# Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even weight; the baseline is always grey.
+# Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even
+# weight; the baseline is always grey.
 GREY = "#8a8a8a"
 PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b61c9", "#a6761d", "#e7298a", "#66a61e",
@@ -45,7 +49,10 @@ class Chart:
 
 
 def charts(summary: Summary, setting: Setting) -> list[Chart]:
-    """The plots of one setting that its records have data for. One that cannot be made has no `spec`, and its caption says why."""
+    """The plots of one setting that its records have data for.
+
+    One that cannot be made has no `spec`, and its caption says why.
+    """
     found = []
     for mode in summary.modes_in(setting):
         category, task = "Scores over turns, by category", "Scores over turns, by task"
@@ -129,7 +136,7 @@ def _panel(summary: Summary, point: CurvePoint) -> str:
 
 
 def _beside(point: CurvePoint) -> str:
-    """What must stand at a point: the signs of its records' notes, and its count if turns are missing."""
+    """What stands at a point: signs of its records' notes, and its count if turns are missing."""
     signs = marks.of_notes(point.noted)
     if not point.gap_turns:
         return signs
@@ -184,7 +191,10 @@ def _curves(
         .properties(width=190, height=130)
         .facet(alt.Facet("panel:N", title=None, sort=_panel_order(panels, summary)), columns=4)
     )
-    caption = "Mean of each turn over sessions; hover for the 95 % interval, n and gaps, click a method in the legend to single it out."
+    caption = (
+        "Mean of each turn over sessions; hover for the 95 % interval, n and gaps, click a method "
+        "in the legend to single it out."
+    )
     if points is summary.ability_curves:
         caption += " In Multi-task a turn is the n-th of each sub-task."
     caption += HOLLOW if has_gaps else ""
@@ -205,7 +215,7 @@ def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
 
 
 def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]:
-    """A point for each mode and method; methods without an average or without a byte share have none."""
+    """A point for each mode and method that has an average and a byte share."""
     shares = {share.method: share for share in summary.shares if share.setting == setting}
     rows: list[dict[str, object]] = []
     for mode in summary.modes_in(setting):

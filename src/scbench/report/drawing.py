@@ -1,6 +1,7 @@
 """Pictures of charts, drawn in a child process: what ends that one ends no report.
 
-The engine that draws (V8, inside vl-convert) cannot be stopped by an exception: a limit of memory or an odd sign ends its process.
+The engine that draws (V8, inside vl-convert) cannot be stopped by an exception: a limit of memory
+or an odd sign ends its process.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def drawings(specs: Sequence[Spec | None]) -> list[Drawing]:
 
 @cache
 def bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script (about 0.9 MB) that defines window.vegaEmbed; empty if it cannot be made here."""
+    """Vega, Vega-Lite and Vega-Embed as one script (0.9 MB) that defines window.vegaEmbed.
+
+    Empty if it cannot be made here.
+    """
     return drawings([None])[0].text
 
 

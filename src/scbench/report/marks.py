@@ -44,7 +44,7 @@ def count(scored: int, planned: int) -> str:
 
 
 def note_lines(used: str, noted: Mapping[str, int], turns: int) -> list[str]:
-    """A footnote for each note whose sign is used: `noted` counts the turns of a table that have it."""
+    """A footnote for each note whose sign is used; `noted` counts the turns that have it."""
     return [
         f"{sign} {what}: {noted[note]:,} of {turns:,} turns."
         if note in noted

@@ -1,4 +1,4 @@
-"""The report as one HTML file that opens offline: no address is fetched, and its content security policy forbids it."""
+"""The report as one HTML file that opens offline: its security policy forbids it to fetch."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ POLICY = (  # nothing is fetched or sent; only the page's own scripts run
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A chart on the page. `number` is its place among the live specifications; None: it has none."""
+class Picture:
+    """A chart on the page; `number` is its place among the live specifications, if it has one."""
 
     chart: Chart
-    picture: str = ""  # an address that holds the drawing itself
+    address: str = ""  # holds the drawing itself
     number: int | None = None
     why: str = ""  # there is no picture
 
@@ -70,19 +70,19 @@ def page(
     )
 
 
-def _figures(some: Sequence[Chart]) -> tuple[list[Figure], list[Mapping[str, object]]]:
+def _figures(some: Sequence[Chart]) -> tuple[list[Picture], list[Mapping[str, object]]]:
     """Each chart with its picture, and the specifications of those that have one."""
     specs = [chart.spec for chart in some if chart.spec]
     pictures = iter(drawings(specs))
-    figures: list[Figure] = []
+    figures: list[Picture] = []
     live: list[Mapping[str, object]] = []
     for chart in some:
         drawing = next(pictures) if chart.spec else Drawing(why=chart.caption)
         if drawing.text:
-            figures.append(Figure(chart, _data_uri(drawing.text), len(live)))
+            figures.append(Picture(chart, _data_uri(drawing.text), len(live)))
             live.append(chart.spec)
         else:
-            figures.append(Figure(chart, why=drawing.why or "nothing was drawn"))
+            figures.append(Picture(chart, why=drawing.why or "nothing was drawn"))
     return figures, live
 
 
@@ -93,7 +93,7 @@ def _allowed(scripts: Sequence[str]) -> list[str]:
     return [f"script-src {' '.join(names)}"] if names else []
 
 
-def _block(summary: Summary, setting: Setting, figures: Sequence[Figure]) -> dict[str, object]:
+def _block(summary: Summary, setting: Setting, figures: Sequence[Picture]) -> dict[str, object]:
     """What the page shows of one setting."""
     modes = summary.modes_in(setting)
     return {

@@ -157,7 +157,10 @@ def average_entry(average: Average, baseline: str) -> Entry:
 def _lift_n(
     columns: Sequence[tuple[str, str]], rows: Sequence[Row]
 ) -> tuple[tuple[Column, ...], list[Row]]:
-    """Where all methods scored all turns, n moves from the cells to the head of the column; a count of gaps stays at its number."""
+    """Where all methods scored all turns, n moves from the cells to the head of the column.
+
+    A count of gaps stays at its number.
+    """
     heads: list[Column] = []
     shared: list[bool] = []
     for place, (group, name) in enumerate(columns):
@@ -197,12 +200,14 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     sessions = sorted({cell.strict.sessions for cell in mine})
     span = f"{sessions[0]}–{sessions[-1]}" if len(sessions) > 1 else "".join(map(str, sessions))
     notes = [
-        f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n counts scored turns."
+        f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n "
+        "counts scored turns."
     ]
     notes.append("Official: the same mean under the published scorer.")
     if any(entry.delta for entry in entries):
         notes.append(
-            f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}"
+            f"Δ: paired difference to {summary.baseline} in points, on the same turns."
+            + _out_of_reach(mine)
         )
     if bases := sorted({share.basis for share in summary.shares if share.setting == setting}):
         notes.append(f"Held: share of the bytes of: {'; '.join(bases)}.")
@@ -210,7 +215,8 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
         notes.append(f"No differences: {summary.baseline}, the baseline, has no records here.")
     if SIGNIFICANT in used:
         notes.append(
-            f"{SIGNIFICANT} p < 0.05, sign-flip permutation over sessions, Holm-corrected over the methods of the column."
+            f"{SIGNIFICANT} p < 0.05, sign-flip permutation over sessions, Holm-corrected over the "
+            "methods of the column."
         )
     if any(SIMULATED in row.name for row in rows):
         notes.append(f"{SIMULATED} simulated: the method masked entries instead of freeing them.")
@@ -249,8 +255,8 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
 def _lacks(cells: Sequence[Cell], baseline: str) -> str:
     """What a mean with gaps is over, and what it is compared with."""
     words = (
-        f"{LACKS} some turns have no score (failed, unscored or not run) and are no part of the mean; "
-        "n says over how many of how many turns it is."
+        f"{LACKS} some turns have no score (failed, unscored or not run) and are no part of the "
+        "mean; n says over how many of how many turns it is."
     )
     if any(cell.method == baseline for cell in cells):
         words += f" Δ, and the mean of {baseline} beside it, are over the turns that both have."
@@ -259,12 +265,18 @@ def _lacks(cells: Sequence[Cell], baseline: str) -> str:
 
 
 def _out_of_reach(cells: Sequence[Cell]) -> str:
-    """Says so where even a difference of one sign in every session could not be significant: 2 / 2^sessions, times the methods."""
+    """Says so where even a difference of one sign in every session could not be significant.
+
+    Its p-value is 2 / 2^sessions, times the methods.
+    """
     methods = len({cell.method for cell in cells if cell.difference})
     most = max((cell.difference.estimate.sessions for cell in cells if cell.difference), default=0)
     if not methods or methods * 2.0 / 2.0**most < ALPHA:
         return ""
-    return f" With {most} sessions and {methods} methods no difference can be significant after Holm's correction; run more sessions."
+    return (
+        f" With {most} sessions and {methods} methods no difference can be significant after "
+        "Holm's correction; run more sessions."
+    )
 
 
 def _reasons(cell: Cell) -> str:

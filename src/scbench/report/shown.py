@@ -23,11 +23,12 @@ LIMITS = re.compile(r"\\\[([-+−]?[\d.]+, [-+−]?[\d.]+)\\\](?![(:]|\\\[)")
 LIVE = re.compile(r"://|\bwww\.|\b(?:mailto|xmpp):", re.IGNORECASE)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "–": "--", "−": "$-$", "→": r"$\rightarrow$", "Δ": r"$\Delta$", "…": r"\ldots{}",
-    "·": r"$\cdot$", "µ": r"$\mu$", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"\S{}", "¶": r"\P{}",
-    "◦": r"$\circ$", "‖": r"$\Vert$", "◇": r"$\diamond$", "[": "{[}", "≥": r"$\geq$", '"': "''", "×": r"$\times$",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "−": "$-$",
+    "→": r"$\rightarrow$", "Δ": r"$\Delta$", "…": r"\ldots{}", "·": r"$\cdot$", "µ": r"$\mu$",
+    "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"\S{}", "¶": r"\P{}", "◦": r"$\circ$",
+    "‖": r"$\Vert$", "◇": r"$\diamond$", "[": "{[}", "≥": r"$\geq$", '"': "''", "×": r"$\times$",
     "\n": " ", "\t": " ",
 }  # fmt: skip
 
@@ -47,13 +48,13 @@ def fenced(text: str, language: str) -> list[str]:
 
 
 def _broken(found: re.Match[str]) -> str:
-    """An address with its sign of recognition escaped, which renders as it was and links nowhere."""
+    """An address that looks as it was and links nowhere: what it is known by is escaped."""
     text = found.group()
     return text.replace(":", "\\:") if ":" in text else text.replace(".", "\\.")
 
 
 def tex_text(text: str) -> str:
-    """Text that LaTeX sets as it is; blank lines and control signs cannot end a paragraph or a job."""
+    """Text that LaTeX sets as it is; no blank line of it ends a paragraph."""
     return "".join(TEX.get(sign, sign) for sign in visible(text))
 
 

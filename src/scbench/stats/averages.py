@@ -1,8 +1,9 @@
-"""The paper's category averages and overall average, which always say over which tasks they were taken.
+"""The paper's category averages and overall average; they say over which tasks they were taken.
 
-Category = plain mean of its tasks; overall = plain mean of the four categories (benchmark specification, 2.5).
-A method that lacks turns has a mean over fewer: it says of how many (`has_gaps`), and is compared with the
-baseline over the turns that both have (docs/decisions/0077-means-over-shared-turns.md).
+Category = plain mean of its tasks; overall = plain mean of the four categories (benchmark
+specification, 2.5). A method that lacks turns has a mean over fewer: it says of how many
+(`has_gaps`), and is compared with the baseline over the turns that both have
+(docs/decisions/0077-means-over-shared-turns.md).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from scbench.stats.paper import ABILITIES, OVERALL, tasks_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Average:
-    """`missing` maps each task that should have counted and did not to the reason; empty means the average is the paper's.
+    """`missing` maps each task that should have counted and did not to the reason.
+
+    Where it is empty the average is the paper's.
 
     `shared` and `baseline_shared` are the averages of method and baseline over the turns that both
     have a score for; their difference is `difference`.

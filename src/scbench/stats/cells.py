@@ -1,4 +1,7 @@
-"""One cell of the paper's tables: a method on a task in a mode, with its interval, its difference to the baseline and its gaps."""
+"""One cell of the paper's tables: a method on a task in a mode.
+
+It has an interval, a difference to the baseline, and gaps.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,8 @@ class Cell:
     sides: Mapping[str, float] = field(
         default_factory=dict
     )  # means of the scorer's side values (floor, fact_recall, ...)
-    is_measurable: bool = True  # False: the baseline stays under the gate, so a method's score says nothing about the method
+    # False: the baseline stays under the gate, so a method's score says nothing about the method
+    is_measurable: bool = True
     traces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # reason -> tracebacks
     noted: Mapping[str, int] = field(default_factory=dict)  # scored turns with a note of NOTED
 
@@ -87,7 +91,11 @@ class Cell:
 
 
 def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: int) -> list[Cell]:
-    """All cells of a frame. With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not measurable."""
+    """All cells of a frame.
+
+    With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not
+    measurable.
+    """
     found: list[Cell] = []
     for key, rows in table.partition_by(
         [*SETTING, "mode", "task"], as_dict=True, maintain_order=True
@@ -166,7 +174,8 @@ def _compared(
 
 
 def _cell(
-    setting: Setting, mode: str, method: str, task: str, part: str, rows: pl.DataFrame, parts: tuple[str, ...], planned: int, resamples: int
+    setting: Setting, mode: str, method: str, task: str, part: str, rows: pl.DataFrame,
+    parts: tuple[str, ...], planned: int, resamples: int,
 ) -> Cell:  # fmt: skip
     strict = mean_of(clusters_of(rows, "strict", parts), resamples=resamples)
     failed = rows.with_columns(

@@ -1,4 +1,4 @@
-"""How a score moves over the turns of a session: the curve, first turn against later ones, and the slope."""
+"""How a score moves over the turns of a session: curve, first turn against later ones, slope."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from scbench.stats.quantiles import t_quantile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """The mean of one turn index over sessions; `task` may also be an ability (mean of its tasks at that turn).
+    """The mean of one turn index over sessions.
+
+    `task` may also be an ability: the mean of its tasks at that turn.
 
     `gap_turns` of the sessions that any method played up to here have no score of this one.
     """
@@ -42,7 +44,10 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """First turn against later turns, and the slope in score per turn. In a mix both are taken within each sub-task, then averaged."""
+    """First turn against later turns, and the slope in score per turn.
+
+    In a mix both are taken within each sub-task, then averaged.
+    """
 
     setting: Setting
     mode: str
@@ -76,7 +81,7 @@ def curves(table: pl.DataFrame) -> list[CurvePoint]:
 
 
 def mix_curves(table: pl.DataFrame) -> list[CurvePoint]:
-    """The points of a mix as a whole: `turn` is the n-th of each sub-task, and the mean is over both."""
+    """The points of a mix as a whole: `turn` is the n-th of each sub-task; the mean is over both."""
     points: list[CurvePoint] = []
     nth = pl.col("turn").rank("dense").over("session", "subtask").cast(pl.Int64) - 1
     for key, rows in table.partition_by(COLUMN, as_dict=True, maintain_order=True).items():
@@ -119,10 +124,11 @@ def _line(
 
 
 def ability_curves(points: Sequence[CurvePoint], weak: Collection[Place] = ()) -> list[CurvePoint]:
-    """Curves of the paper's categories over the tasks that the table's averages are taken over: all that any method ran, without those
-    in `weak`. A turn is drawn if all these tasks have it.
+    """Curves of the paper's categories, over the tasks of the table's averages.
 
-    `points` are those of whole tasks: `curves` and, for the mixes, `mix_curves`. A method that lacks a score there has gaps.
+    These are all that any method ran, without those in `weak`; a turn is drawn if all of them have
+    it, and a method that lacks a score there has gaps. `points` are those of whole tasks: `curves`
+    and, for the mixes, `mix_curves`.
     """
     grid: dict[tuple[Setting, str], dict[str, dict[int, dict[str, CurvePoint]]]] = {}
     for point in points:
@@ -209,9 +215,10 @@ def _change(first: pl.DataFrame, later: pl.DataFrame, parts: tuple[str, ...]) ->
 
 
 def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:
-    """Least-squares slope over the turn index, within each session (and sub-task), so that hard sessions do not tilt it.
+    """Least-squares slope over the turn index, within each session (and sub-task).
 
-    The interval is Student's t on the sessions' influences. Without any spread between sessions there is no interval, not a zero one.
+    So hard sessions do not tilt it. The interval is Student's t on the sessions' influences.
+    Without any spread between sessions there is no interval, not a zero one.
     """
     group = ["session", "subtask"] if len(parts) > 1 else ["session"]
     scored = rows.filter(pl.col("strict").is_not_null()).with_columns(

@@ -87,10 +87,11 @@ def gap_reason(score: Score, record: Record) -> str | None:
 
 
 def frame(records: Sequence[Record]) -> pl.DataFrame:
-    """One row a turn, later lines of the same cell and turn replacing earlier ones; side values become columns `side_<name>`.
+    """One row a turn, later lines of the same cell and turn replacing earlier ones.
 
-    Raises BadRecord where two different cells claim the same turn of the same method: their numbers must not be mixed; and for a
-    value that no table can hold, such as a whole number beyond 64 bits.
+    Side values become columns `side_<name>`. Raises BadRecord where two different cells claim the
+    same turn of the same method, for their numbers must not be mixed; and for a value that no table
+    can hold, such as a whole number beyond 64 bits.
     """
     latest: dict[tuple[str, int], Record] = {}
     for record in records:
