@@ -28,6 +28,8 @@ def visible(text: str) -> str:
 
     Signs that turn the direction of writing are among them: they can make a name read as another.
     """
+    if text.isprintable():  # then none of its signs is one of these
+        return text
     return "".join(sign if _is_plain(sign) else _escaped(sign) for sign in text)
 
 

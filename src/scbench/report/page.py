@@ -33,7 +33,7 @@ class Picture:
     """A chart on the page; `number` is its place among the live specifications, if it has one."""
 
     chart: Chart
-    address: str = ""  # holds the drawing itself
+    address: Markup = Markup()  # holds the drawing itself
     number: int | None = None
     why: str = ""  # there is no picture
 
@@ -118,8 +118,8 @@ def _own(name: str) -> str:
     return files("scbench.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _data_uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+def _data_uri(svg: str) -> Markup:
+    return Markup("data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode())
 
 
 def _script_json(value: object) -> Markup:
