@@ -9,6 +9,7 @@ import ast
 import json
 import subprocess
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,7 @@ def class_names() -> dict[str, int]:
     return {name: len(found) for name, found in sorted(files.items()) if len(found) > 1}
 
 
+@cache
 def present() -> dict[str, dict[str, int]]:
     return {"long_lines": long_lines(), "class_names": class_names()}
 

@@ -33,7 +33,7 @@ class Picture:
     """A chart on the page; `number` is its place among the live specifications, if it has one."""
 
     chart: Chart
-    address: Markup = Markup()  # holds the drawing itself
+    address: Markup | None = None  # holds the drawing itself
     number: int | None = None
     why: str = ""  # there is no picture
 
