@@ -107,7 +107,7 @@ def main() -> None:
     )
     summary = summarise(
         result.records(),
-        result.costs(),
+        [*result.costs(), *result.cost_gaps()],
         stages=scbench.api.stages_of(result.records()),
         solves=solves,
     )

@@ -89,9 +89,15 @@ class Result:
 
     def cost_gaps(self) -> list[dict[str, Any]]:
         """Rows of the cost pass that could not be measured: model, method, length, failure."""
+        from scbench.stats import COST_FIELDS
+
         rows = read_costs(self.folder) if (self.folder / COSTS).exists() else ()
         newest = {row["key"]: row for row in rows}
-        return [row for row in newest.values() if "failure" in row]
+        return [
+            {name: value for name, value in row.items() if name in COST_FIELDS}
+            for row in newest.values()
+            if "failure" in row
+        ]
 
     def report(self, to: Path | None = None) -> dict[str, Path]:
         """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
@@ -99,7 +105,7 @@ class Result:
         records = self.records()
         return reports.write_all(
             records,
-            self.costs(),
+            [*self.costs(), *self.cost_gaps()],
             found,
             Path(to or self.folder),
             stages=stages_of(records, self.methods()),

@@ -300,7 +300,8 @@ def _show(result: Any) -> None:
     from scbench import api
 
     stages = api.stages_of(records, result.methods())
-    summary = summarise(records, result.costs(), stages=stages, solves=api.solves)
+    costs = [*result.costs(), *result.cost_gaps()]
+    summary = summarise(records, costs, stages=stages, solves=api.solves)
     out.print(terminal(summary))
     for one in result.equal_bytes():
         out.print(_equal_table(one))

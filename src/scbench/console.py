@@ -28,6 +28,8 @@ def visible(text: str) -> str:
 
     Signs that turn the direction of writing are among them: they can make a name read as another.
     """
+    if text.isprintable():  # then none of its signs is one of these
+        return text
     return "".join(sign if _is_plain(sign) else _escaped(sign) for sign in text)
 
 
@@ -50,9 +52,10 @@ def tell(text: object, *, label: str = "", style: str = "yellow") -> None:
 def _is_plain(sign: str) -> bool:
     if sign in "\n\t":
         return True
-    return unicodedata.category(sign) not in ("Cc", "Cs", "Co") and sign not in _TURNING
+    return unicodedata.category(sign) not in _UNSEEN and sign not in _TURNING
 
 
+_UNSEEN = ("Cc", "Cs", "Co", "Zl", "Zp")  # U+2028 and U+2029 break lines in scripts and tables
 _TURNING = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )

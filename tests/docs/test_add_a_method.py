@@ -20,6 +20,6 @@ def test_the_method_of_the_walk_keeps_every_law(
     (tmp_path / "small_keys.py").write_text(code[1], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     method, findings = doctor("small_keys.py:SmallKeys[tau=1/4]")
-    assert str(method) == "small-keys[tau=1/4]"
+    assert str(method) == "small_keys.py:SmallKeys[tau=1/4]"
     assert [one for one in findings if one.verdict == "broken"] == []
     assert sum(one.verdict == "holds" for one in findings) >= 3 * 9

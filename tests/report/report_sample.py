@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from scbench.run.manifest import manifest
+from scbench.run.settings import Settings
+
 STAGES = {
     "dense": ("reference", "full attention"),
     "a-shape": ("generation", "sparse attention"),
@@ -30,9 +35,13 @@ COSTS = [
     }
     for method in CHANCES
 ]
+FOLDER = Path("my runs") / "one"
+SETTINGS = Settings(models=("toy",), tasks=("kv",), methods=tuple(CHANCES), out=FOLDER)
+ARGV = ["/usr/bin/scbench", "run", "--tasks", "kv", "--methods", "snapkv[tau=1/32],quest"]
+COMMAND = "scbench run --tasks kv --methods 'snapkv[tau=1/32],quest'"
 MANIFEST = {
-    "command": "scbench run --tasks kv",
-    "versions": {"scbench": "0.1.0"},
-    "weights": {"name": "</script><b>x"},
-    "gpu": None,
+    "format": 2,
+    "id": "2026-01-01-0123abcd",
+    "runs": [manifest(SETTINGS, given=("tasks", "methods"), argv=ARGV)],
 }
+MANIFEST["runs"][-1]["models"].append({"name": "</script><b>x", "gpu": None})  # type: ignore[index]

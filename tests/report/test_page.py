@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from factory import run, session
-from report_sample import COSTS, MANIFEST, STAGES
+from report_sample import COMMAND, COSTS, MANIFEST, STAGES
 
 from scbench.report import page, write_all
-from scbench.report.charts import bundle, charts, svg
+from scbench.report.again import commands
+from scbench.report.charts import charts
+from scbench.report.drawing import bundle, drawings
 from scbench.stats import Summary, summarise
 from scbench.types import Record
 
@@ -108,7 +112,21 @@ def test_reader_sees_what_ran_before_the_tables_and_the_manifest_last(html: str)
 
 
 def test_page_tells_how_to_run_it_again(html: str) -> None:
-    assert "<pre>scbench run --tasks kv</pre>" in html
+    shown = unescape(html)
+    assert f"<pre>{COMMAND}</pre>" in shown
+    assert "<pre>scbench run --config 'my runs/one/run.toml' --out 'my runs/one'</pre>" in shown
+    assert "names no command" not in html
+
+
+def test_page_shows_the_manifest_as_json_that_can_be_read_back(html: str) -> None:
+    shown = re.search(r"The whole manifest</summary>\s*<pre>(.*?)</pre>", html, re.DOTALL)
+    assert shown is not None
+    assert json.loads(unescape(shown.group(1))) == MANIFEST
+
+
+def test_an_old_manifest_without_a_command_has_its_words() -> None:
+    old = {"format": 1, "runs": [{"argv": ["/bin/scbench", "run", "--tasks", "a b"]}]}
+    assert commands(old) == [("The newest command, as it was given", "scbench run --tasks 'a b'")]
 
 
 def test_page_stays_below_three_megabytes(html: str) -> None:
@@ -130,13 +148,9 @@ def test_single_turn_sessions_have_no_curve() -> None:
 
 
 def test_every_method_has_a_colour_of_its_own_and_the_baseline_is_grey(summary: Summary) -> None:
-    text = svg(
-        next(
-            chart
-            for chart in charts(summary, summary.settings[0])
-            if chart.title.startswith("Quality")
-        )
-    )
+    found = charts(summary, summary.settings[0])
+    chosen = next(chart for chart in found if chart.title.startswith("Quality"))
+    text = drawings([chosen.spec])[0].text
     assert text.startswith("<svg")
     assert "#8a8a8a" in text
     assert all(name in text for name in ("dense", "a-shape ‡", "snapkv[tau=1/32]", "quest"))

@@ -10,7 +10,7 @@ from report_sample import MANIFEST
 from rich.console import Console
 
 from scbench.report import cost_csv, csv, latex, markdown, page, terminal, turns_csv
-from scbench.report.costs import gap_table
+from scbench.report.gaps import gap_table
 from scbench.report.scores import score_table
 from scbench.report.words import bytes_text, interval, percent, seconds_text, signed
 from scbench.stats import Estimate, Summary, summarise
@@ -85,7 +85,7 @@ def test_n_stands_in_the_head_unless_methods_differ(summary: Summary) -> None:
         "n 20",
         "n 20",
         "n 20",
-        "n 16",
+        "n 16 of 20",
     ]
 
 

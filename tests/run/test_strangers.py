@@ -99,7 +99,8 @@ def test_what_a_method_raises_is_its_own_gap_in_scores_and_costs(tmp_path: Path,
     assert {record.strict.value for record in rows["dense"]} == {1.0}
     assert [row["method"] for row in result.costs()] == ["dense"]
     assert [row["method"] for row in result.cost_gaps()] == ["mine.py:Mine[tau=1/4]"]
-    assert result.report()["index.html"].exists()
+    page = result.report()["index.html"].read_text()
+    assert "not measured. mine.py:Mine[tau=1/4]: " in page
     assert result.outcome is not None
     assert any("cost pass" in gap and "mine.py" in gap for gap in result.outcome.gaps)
 

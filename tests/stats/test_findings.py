@@ -12,6 +12,7 @@ from factory import record
 
 from scbench.errors import BadRecord
 from scbench.methods import parse
+from scbench.report.findings import markdown
 from scbench.stats.checks import CellName, Check, Side, Verdict, all_of, apart, gated, judge
 from scbench.stats.findings import (
     CLAIMS,
@@ -27,10 +28,11 @@ from scbench.stats.findings import (
     finding,
     findings,
     passing,
+    short,
 )
 from scbench.stats.frame import frame
 from scbench.stats.intervals import GAP, Estimate
-from scbench.types import Cost, Mode, Record
+from scbench.types import KEPT_OLD, Cost, Mode, Record
 
 HOLDS, FAILS, UNKNOWN = Verdict.HOLDS, Verdict.FAILS, Verdict.UNKNOWN
 ROLES = Roles(transformer="attends", recurrent="recurs", hybrid="both")
@@ -331,3 +333,19 @@ def test_the_methods_are_spelled_as_records_spell_them() -> None:
 def test_the_gate_is_what_the_card_says() -> None:
     cells = [{"task": "kv", "length_tokens": 256, "mode": "multi-turn", "passes": True}, {"task": "vt", "length_tokens": 256, "mode": "multi-turn", "passes": False}]  # fmt: skip
     assert passing(cells) == {("kv", 256, "multi-turn")}
+
+
+def test_a_note_of_a_record_marks_the_numbers_of_a_finding_that_it_enters() -> None:
+    rows = made(paper, key="a")
+    noted = [
+        replace(one, notes=(KEPT_OLD,)) if one.method == DROPPING[0] and one.turn == 0 else one
+        for one in rows
+    ]
+    found = checks(judged("a", noted))
+    name = short(DROPPING[0])
+    assert set(found[f"{name} - dense, turn 1"].noted) == {KEPT_OLD}
+    assert found[f"{name} - dense, later turns"].noted == {}
+    shown = markdown(findings(noted, GATE, ROLES))
+    line = next(line for line in shown.splitlines() if f"{name} - dense, turn 1" in line)
+    assert "‖" in line
+    assert "- ‖ made by older code" in shown

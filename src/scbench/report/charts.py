@@ -1,18 +1,34 @@
-"""The plots of a report as Vega-Lite specifications: scores over turns, and quality against bytes. Data is inlined; nothing is fetched."""
+"""The plots of a report as Vega-Lite specifications: scores over turns, quality against bytes.
+
+Data is inlined; nothing is fetched.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import Any
 
 import altair as alt
 
+from scbench.report import marks
+from scbench.report.marks import LACKS, WEAK, count
+from scbench.report.shown import chart_text
 from scbench.report.words import interval
-from scbench.stats import OVERALL, CurvePoint, Estimate, Setting, Summary, title_of
+from scbench.stats import (
+    OVERALL,
+    Average,
+    CurvePoint,
+    Estimate,
+    MethodInfo,
+    Setting,
+    Summary,
+    title_of,
+)
 
-# Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even weight; the baseline is always grey.
+# Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even
+# weight; the baseline is always grey.
 GREY = "#8a8a8a"
 PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b61c9", "#a6761d", "#e7298a", "#66a61e",
@@ -20,6 +36,8 @@ PALETTE = (
 )  # fmt: skip
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 INK = "#7a7a7a"  # readable on white and on near-black: static pictures do not know the theme
+QUALITY = "Quality against bytes held"
+HOLLOW = " Hollow points are over fewer turns than were planned, with their count."
 BANDS_UP_TO = 3  # with more methods the bands hide the lines; hovering shows the limits
 
 
@@ -31,34 +49,27 @@ class Chart:
 
 
 def charts(summary: Summary, setting: Setting) -> list[Chart]:
-    """The plots of one setting that its records have data for."""
+    """The plots of one setting that its records have data for.
+
+    One that cannot be made has no `spec`, and its caption says why.
+    """
     found = []
     for mode in summary.modes_in(setting):
-        found.append(
-            _curves(
-                summary, setting, mode, summary.ability_curves, "Scores over turns, by category"
-            )
-        )
-        found.append(_curves(summary, setting, mode, summary.curves, "Scores over turns, by task"))
-    found.append(_quality(summary, setting))
+        category, task = "Scores over turns, by category", "Scores over turns, by task"
+        curves = partial(_curves, summary, setting, mode)
+        found.append(_made(category, partial(curves, summary.ability_curves, category)))
+        found.append(_made(task, partial(curves, summary.curves, task)))
+    found.append(_made(QUALITY, partial(_quality, summary, setting)))
     return [chart for chart in found if chart is not None]
 
 
-def svg(chart: Chart) -> str:
-    """A static picture of a chart, for readers without scripts and for print."""
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(dict(chart.spec))
-    return drawn
-
-
-@cache
-def bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script (about 0.9 MB); defines window.vegaEmbed."""
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub asks for a snippet that it does not need
-    return script
+def _made(title: str, make: Callable[[], Chart | None]) -> Chart | None:
+    """A chart, or the reason why there is none: no picture may cost a report its tables."""
+    try:
+        return make()
+    except Exception as err:
+        why = f"This chart cannot be made: {type(err).__name__}: {err}"
+        return Chart(title=title, caption=why[:500], spec={})
 
 
 def _colours(names: Sequence[str], baseline: str) -> tuple[alt.Color, alt.StrokeDash]:
@@ -92,12 +103,18 @@ def _limits(estimate: Estimate) -> dict[str, float | None]:
     }
 
 
+def _labels(summary: Summary, setting: Setting) -> dict[str, str]:
+    """Method -> its name in pictures."""
+    return {method.name: chart_text(method.label) for method in summary.methods_in(setting)}
+
+
 def _points(
-    points: Iterable[CurvePoint], setting: Setting, mode: str, labels: Mapping[str, str]
+    points: Iterable[CurvePoint], summary: Summary, setting: Setting, mode: str
 ) -> list[dict[str, object]]:
+    labels = _labels(summary, setting)
     return [
         {
-            "panel": title_of(point.task, point.part),
+            "panel": _panel(summary, point),
             "method": labels[point.method],
             "turn": point.turn + 1,
             "score": 100.0 * point.estimate.value,
@@ -105,17 +122,32 @@ def _points(
             "reach": interval(point.estimate),
             "n": point.estimate.n,
             "gaps": point.gap_turns,
+            "count": _beside(point),
         }
         for point in points
         if (point.setting, point.mode) == (setting, mode) and point.estimate.value is not None
     ]
 
 
+def _panel(summary: Summary, point: CurvePoint) -> str:
+    title = chart_text(title_of(point.task, point.part))
+    is_weak = not summary.is_measurable(point.setting, point.mode, point.task)
+    return f"{title} {WEAK}" if is_weak else title
+
+
+def _beside(point: CurvePoint) -> str:
+    """What stands at a point: signs of its records' notes, and its count if turns are missing."""
+    signs = marks.of_notes(point.noted)
+    if not point.gap_turns:
+        return signs
+    return f"{signs}{LACKS} {count(point.estimate.n, point.planned_turns)}"
+
+
 def _curves(
     summary: Summary, setting: Setting, mode: str, points: Sequence[CurvePoint], title: str
 ) -> Chart | None:
-    labels = {method.name: method.label for method in summary.methods_in(setting)}
-    rows = _points(points, setting, mode, labels)
+    labels = _labels(summary, setting)
+    rows = _points(points, summary, setting, mode)
     if not rows or max(int(str(row["turn"])) for row in rows) < 2:
         return None
     names = list(labels.values())
@@ -134,9 +166,17 @@ def _curves(
             "reach:N",
             "n:Q",
             "gaps:Q",
+            "count:N",
         ],
     )
-    layers = [base.mark_line().encode(strokeDash=dash), base.mark_point(filled=True, size=45)]
+    whole = base.mark_point(filled=True, size=45).transform_filter("datum.gaps == 0")
+    lacking = base.mark_point(filled=False, size=45).transform_filter("datum.gaps > 0")
+    layers = [base.mark_line().encode(strokeDash=dash), whole]
+    has_gaps = any(row["gaps"] for row in rows)
+    if has_gaps:
+        layers.append(lacking)
+    if any(row["count"] for row in rows):
+        layers.append(base.mark_text(dy=-9, fontSize=8).encode(text="count:N"))
     if len(names) <= BANDS_UP_TO:
         band = base.mark_area(opacity=0.14).encode(
             y=alt.Y("low:Q", title="score, %"),
@@ -151,17 +191,23 @@ def _curves(
         .properties(width=190, height=130)
         .facet(alt.Facet("panel:N", title=None, sort=_panel_order(panels, summary)), columns=4)
     )
-    caption = "Mean of each turn over sessions; hover for the 95 % interval, n and gaps, click a method in the legend to single it out."
+    caption = (
+        "Mean of each turn over sessions; hover for the 95 % interval, n and gaps, click a method "
+        "in the legend to single it out."
+    )
+    if points is summary.ability_curves:
+        caption += " In Multi-task a turn is the n-th of each sub-task."
+    caption += HOLLOW if has_gaps else ""
     if mode == "multi-request":
         caption += " In multi-request mode the order of turns means nothing."
     return Chart(title=f"{title}, {mode}", caption=caption, spec=_spec(drawn))
 
 
 def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
-    titles = [title_of(task) for task in summary.tasks]
+    titles = [chart_text(title_of(task)) for task in summary.tasks]
 
     def place(panel: str) -> tuple[int, str]:
-        task = panel.split(" / ")[0]
+        task = panel.removesuffix(f" {WEAK}").split(" / ")[0]
         return (titles.index(task) if task in titles else -1), panel
 
     known = [panel for panel in panels if place(panel)[0] >= 0]
@@ -169,7 +215,7 @@ def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
 
 
 def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]:
-    """A point for each mode and method; methods without an average or without a byte share have none."""
+    """A point for each mode and method that has an average and a byte share."""
     shares = {share.method: share for share in summary.shares if share.setting == setting}
     rows: list[dict[str, object]] = []
     for mode in summary.modes_in(setting):
@@ -180,7 +226,7 @@ def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]
                 continue
             facts = {
                 "mode": mode,
-                "method": method.label,
+                "method": chart_text(method.label),
                 "share": 100.0 * share.ratio,
                 "score": 100.0 * average.strict.value,
             }
@@ -192,11 +238,20 @@ def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]
                     **facts,
                     **_limits(average.strict),
                     "reach": interval(average.strict),
-                    "basis": share.basis,
+                    "basis": chart_text(share.basis),
                     "tasks": tasks,
+                    "gaps": average.planned_turns - average.strict.n,
+                    "label": _label(method, average),
                 }
             )
     return rows
+
+
+def _label(method: MethodInfo, average: Average) -> str:
+    """A method's name with the marks of its average, and the count where turns are missing."""
+    counted = count(average.strict.n, average.planned_turns) if average.has_gaps else ""
+    words = (chart_text(method.label), marks.of_average(average), counted)
+    return " ".join(word for word in words if word)
 
 
 def _quality(summary: Summary, setting: Setting) -> Chart | None:
@@ -204,7 +259,7 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
     rows = _quality_rows(summary, setting)
     if not rows:
         return None
-    labels = {method.name: method.label for method in summary.methods_in(setting)}
+    labels = _labels(summary, setting)
     colour, _ = _colours(list(labels.values()), labels.get(summary.baseline, ""))
     measured = [float(str(row["share"])) for row in rows]
     scale = (
@@ -229,17 +284,20 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
     bars = base.mark_rule(opacity=0.5).encode(
         y=alt.Y("low:Q", title="overall average, %"), y2="high:Q"
     )
-    dots = base.mark_point(filled=True, size=90).encode(y=y)
-    words = base.mark_text(align="left", dx=8, dy=-7, fontSize=10).encode(y=y, text="method:N")
+    whole = base.mark_point(filled=True, size=90).transform_filter("datum.gaps == 0")
+    lacking = base.mark_point(filled=False, size=90).transform_filter("datum.gaps > 0")
+    dots = [whole.encode(y=y), lacking.encode(y=y)]
+    words = base.mark_text(align="left", dx=8, dy=-7, fontSize=10).encode(y=y, text="label:N")
     drawn = (
-        alt.layer(bars, dots, words)
+        alt.layer(bars, *dots, words)
         .properties(width=400, height=260)
         .facet(alt.Facet("mode:N", title=None, sort=list(summary.modes)), columns=2)
     )
     basis = "; ".join(sorted({str(row["basis"]) for row in rows}))
     return Chart(
-        title="Quality against bytes held",
-        caption=f"Upper left is better. Bars: 95 % intervals. Share of: {basis}.",
+        title=QUALITY,
+        caption=f"Upper left is better. Bars: 95 % intervals. Share of: {basis}."
+        + (HOLLOW if any(row["gaps"] for row in rows) else ""),
         spec=_spec(drawn),
     )
 

@@ -1,7 +1,10 @@
-"""The cost tables, the table of gaps, and the facts at the top of a report."""
+"""The cost tables, and the facts at the top of a report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from scbench.report.marks import LACKS
 from scbench.report.scores import stage_title
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent, spread_text
@@ -9,6 +12,7 @@ from scbench.stats import SIMULATED, CostRow, MethodInfo, Summary, title_of
 from scbench.types import Form
 
 ESTIMATED = "~"
+NOTHING = "measured"  # the one column of a table in which every method failed
 MEASURES = {
     "prefill_s": "prefill",
     "compress_s": "compression",
@@ -25,65 +29,67 @@ MEASURES = {
 
 
 def cost_tables(summary: Summary) -> list[Table]:
-    """One table for each model, length and form; measures that nobody measured have no column."""
-    tables: list[Table] = []
-    for model, length_tokens, form in sorted(
-        {(row.model, row.length_tokens, row.form) for row in summary.costs}
-    ):
-        place = model, length_tokens, form
-        mine = [row for row in summary.costs if (row.model, row.length_tokens, row.form) == place]
-        mark = "" if form == Form.FULL else f", form: {form}"
-        infos = {info.name: info for info in summary.methods}
-        mine.sort(key=lambda row: list(infos).index(row.method))
-        measures = [
-            name for name in MEASURES if any(getattr(row, name) is not None for row in mine)
-        ]
-        rows = []
-        for row in mine:
-            entries = []
-            for name in measures:
-                main, reach = spread_text(name, getattr(row, name))
-                entries.append(
-                    Entry(
-                        main=main, interval=reach, aside=_beside(row, name), marks=_marks(row, name)
-                    )
-                )
-            info = infos.get(row.method, MethodInfo(row.method))
-            rows.append(Row(name=info.label, group=stage_title(info), entries=tuple(entries)))
-        contexts = {
-            spread_text("context_tokens", row.context_tokens)[0]
-            for row in mine
-            if row.context_tokens
-        }
-        sessions = {str(row.sessions) for row in mine if row.sessions}
-        notes = [
-            "Each method ran alone and warm. Medians, with smallest … largest where repeats differ."
-        ]
-        notes += [f"Contexts of {', '.join(sorted(contexts))} tokens."] if contexts else []
-        notes += [f"{', '.join(sorted(sessions))} sessions."] if sessions else []
-        notes += [
-            "Share: of a 16-bit dense cache of the same context; formula: the closed form for the bytes held."
-        ]
-        drawn = "".join(entry.marks for row in rows for entry in row.entries)
-        notes += [f"{ESTIMATED} computed, not measured."] if ESTIMATED in drawn else []
-        notes += (
-            [f"{SIMULATED} simulated: masked instead of freed."]
-            if any(SIMULATED in row.name for row in rows)
-            else []
-        )
-        tables.append(
-            Table(
-                title=f"Cost, {model}, {length_tokens:,} tokens{mark}"
-                if length_tokens
-                else f"Cost, {model}{mark}",
-                label=f"cost-{len(tables) + 1}",
-                corner="method",
-                columns=tuple(Column(title=MEASURES[name]) for name in measures),
-                rows=tuple(rows),
-                notes=tuple(notes),
-            )
-        )
-    return tables
+    """One table for each model, length and form; measures that nobody measured have no column.
+
+    A method that failed there has a row of dashes, and the reason stands below.
+    """
+    places = sorted({(row.model, row.length_tokens, row.form) for row in summary.costs})
+    return [_cost_table(summary, place, number) for number, place in enumerate(places, start=1)]
+
+
+def _cost_table(summary: Summary, place: tuple[str, int, str], number: int) -> Table:
+    model, length_tokens, form = place
+    infos = {info.name: info for info in summary.methods}
+    mine = [row for row in summary.costs if (row.model, row.length_tokens, row.form) == place]
+    mine = list(dict.fromkeys(mine))  # a method that failed alike on two sessions has one row
+    mine.sort(key=lambda row: (list(infos).index(row.method), bool(row.failure)))
+    measures = [name for name in MEASURES if any(getattr(row, name) is not None for row in mine)]
+    rows = []
+    for row in mine:
+        info = infos.get(row.method, MethodInfo(row.method))
+        entries = tuple(_cost_entry(row, name) for name in measures or [NOTHING])
+        rows.append(Row(name=info.label, group=stage_title(info), entries=entries))
+    lengths = f", {length_tokens:,} tokens" if length_tokens else ""
+    mark = "" if form == Form.FULL else f", form: {form}"
+    titles = [MEASURES[name] for name in measures] or [NOTHING]
+    return Table(
+        title=f"Cost, {model}{lengths}{mark}",
+        label=f"cost-{number}",
+        corner="method",
+        columns=tuple(Column(title=title) for title in titles),
+        rows=tuple(rows),
+        notes=tuple(_cost_notes(mine, rows)),
+    )
+
+
+def _cost_entry(row: CostRow, name: str) -> Entry:
+    if row.failure:
+        return Entry(main=GAP, marks=LACKS)
+    main, reach = spread_text(name, getattr(row, name))
+    return Entry(main=main, interval=reach, aside=_beside(row, name), marks=_marks(row, name))
+
+
+def _cost_notes(mine: Sequence[CostRow], rows: Sequence[Row]) -> list[str]:
+    contexts = {
+        spread_text("context_tokens", row.context_tokens)[0] for row in mine if row.context_tokens
+    }
+    sessions = {str(row.sessions) for row in mine if row.sessions}
+    notes = [
+        "Each method ran alone and warm. Medians, with smallest … largest where repeats differ."
+    ]
+    notes += [f"Contexts of {', '.join(sorted(contexts))} tokens."] if contexts else []
+    notes += [f"{', '.join(sorted(sessions))} sessions."] if sessions else []
+    notes += [
+        "Share: of a 16-bit dense cache of the same context; formula: the closed form for the "
+        "bytes held."
+    ]
+    drawn = "".join(entry.marks for row in rows for entry in row.entries)
+    notes += [f"{ESTIMATED} computed, not measured."] if ESTIMATED in drawn else []
+    if any(SIMULATED in row.name for row in rows):
+        notes.append(f"{SIMULATED} simulated: masked instead of freed.")
+    failed = [f"{row.method}: {row.failure}" for row in mine if row.failure]
+    notes += [f"{LACKS} not measured. {line}." for line in failed]
+    return notes
 
 
 def _beside(row: CostRow, name: str) -> str:
@@ -97,65 +103,6 @@ def _beside(row: CostRow, name: str) -> str:
 
 def _marks(row: CostRow, name: str) -> str:
     return ESTIMATED if name in row.estimated else ""
-
-
-def gap_table(summary: Summary) -> Table:
-    """Every reason for a missing score, wherever it occurred."""
-    rows = []
-    for cell in summary.cells:
-        if cell.part == "" and (cell.gaps or cell.strict.is_gap):
-            reasons = (
-                ", ".join(f"{reason}: {count}" for reason, count in cell.gaps.items())
-                or "a sub-task has no turns"
-            )
-            entries = [
-                cell.setting.label,
-                cell.mode,
-                title_of(cell.task),
-                reasons,
-                str(cell.strict.n),
-                percent(cell.strict.value),
-                percent(cell.failed_as_zero.value),
-            ]
-            rows.append(Row(name=cell.method, entries=tuple(Entry(main=text) for text in entries)))
-    for setting in summary.settings:
-        for mode in summary.modes_in(setting):
-            for method in summary.methods_in(setting):
-                absent = [
-                    title_of(task)
-                    for task in summary.tasks_in(setting)
-                    if summary.cell(setting, mode, method.name, task) is None
-                ]
-                entries = [
-                    setting.label,
-                    mode,
-                    ", ".join(absent),
-                    "no record at all",
-                    "0",
-                    GAP,
-                    GAP,
-                ]
-                rows += (
-                    [Row(name=method.name, entries=tuple(Entry(main=text) for text in entries))]
-                    if absent
-                    else []
-                )
-    titles = (
-        "setting",
-        "mode",
-        "task",
-        "turns without score, by reason",
-        "scored turns",
-        "mean",
-        "mean, failures as 0",
-    )
-    return Table(
-        title="Gaps",
-        label="gaps",
-        corner="method",
-        columns=tuple(Column(title=title) for title in titles),
-        rows=tuple(rows),
-    )
 
 
 def facts(summary: Summary) -> list[tuple[str, str]]:

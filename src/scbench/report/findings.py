@@ -10,8 +10,10 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from scbench.console import plain as plain_text
+from scbench.report import marks
 from scbench.report.markdown import draw as pipes
-from scbench.report.markdown import escape
+from scbench.report.shown import markdown_text as escape
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.terminal import draw as drawn
 from scbench.report.words import (
@@ -46,7 +48,7 @@ def terminal(found: Findings) -> Group:
     parts: list[RenderableType] = [
         *head,
         Text(),
-        Text(basis(found), style="dim"),
+        plain_text(basis(found), style="dim"),
         *(Text(note, style="dim") for note in NOTES),
     ]
     for one in found.findings:
@@ -57,7 +59,7 @@ def terminal(found: Findings) -> Group:
         ]
         parts += [
             Padding(drawn(table(one), joint=" "), (0, 0, 0, 2)),
-            *(Text(line, style="dim") for line in asides(one)),
+            *(plain_text(line, style="dim") for line in asides(one)),
         ]
     return Group(*parts)
 
@@ -113,7 +115,8 @@ def basis(found: Findings) -> str:
     lengths = ", ".join(
         f"{length:,}" for length in sorted({length for _, length, _ in found.cells})
     )
-    score = f"{percent(found.reference.value)} {interval(found.reference)}".strip()
+    signs = marks.of_notes(found.noted)
+    score = f"{percent(found.reference.value)}{signs} {interval(found.reference)}".strip()
     return f"{len(found.cells)} cells count: {tasks}; {lengths} tokens. Full attention of {found.roles.transformer} scores {score} on them here."
 
 
@@ -130,7 +133,11 @@ def _entries(check: Check) -> tuple[Entry, ...]:
     number, limits = (signed, signed_interval) if check.is_difference else (percent, interval)
     estimate = check.estimate
     return (
-        Entry(main=number(estimate.value), interval=limits(estimate)),
+        Entry(
+            main=number(estimate.value),
+            interval=limits(estimate),
+            marks=marks.of_notes(check.noted),
+        ),
         Entry(main=f"{check.side} {number(check.threshold)}"),
         Entry(main=str(check.verdict)),
         Entry(main="yes" if check.binds else "no"),
@@ -139,8 +146,10 @@ def _entries(check: Check) -> tuple[Entry, ...]:
 
 
 def asides(one: Finding) -> list[str]:
-    """Why a check could not be told or does not decide, and the finding's other figures."""
+    """Why a check could not be told, what the marks mean, and the finding's other figures."""
     lines = [f"{check.what}: {check.why}" for check in one.checks if check.why]
+    used = "".join(marks.of_notes(check.noted) for check in one.checks)
+    lines += marks.note_lines(used, {}, 0)
     return lines + [
         f"{name.replace('_', ' ')}: {measure_text(name, value)}"
         for name, value in one.figures.items()

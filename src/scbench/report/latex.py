@@ -6,15 +6,9 @@ from dataclasses import replace
 
 from scbench.report.costs import cost_tables
 from scbench.report.scores import score_table
+from scbench.report.shown import tex_text as escape
 from scbench.report.table import Entry, Table
 from scbench.stats import Summary
-
-SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--", "−": "$-$", "→": r"$\rightarrow$",
-    "Δ": r"$\Delta$", "…": r"\ldots{}", "·": r"$\cdot$", "µ": r"$\mu$", "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"\S{}", "¶": r"\P{}",
-    "◦": r"$\circ$", "[": "{[}", "≥": r"$\geq$", '"': "''", "×": r"$\times$",
-}  # fmt: skip
 
 
 def latex(summary: Summary) -> str:
@@ -93,7 +87,3 @@ def limits(value: str, interval: str) -> str:
             f"${star}$" if star else ""
         )
     return escape(value) + (rf" {{\scriptsize {escape(interval)}}}" if interval else "")
-
-
-def escape(text: str) -> str:
-    return "".join(SPECIAL.get(letter, letter) for letter in text)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scbench.report.costs import cost_tables, facts, gap_table
-from scbench.report.scores import score_table, trend_table
+from scbench.report.again import commands, readable
+from scbench.report.costs import cost_tables, facts
+from scbench.report.gaps import gap_table
+from scbench.report.scores import score_table
+from scbench.report.shown import fenced
+from scbench.report.shown import markdown_text as escape
 from scbench.report.table import Table
-from scbench.report.words import flat
+from scbench.report.trends import trend_table
 from scbench.stats import Summary
-
-ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`"})
 
 
 def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> str:
@@ -53,16 +55,14 @@ def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> 
         "",
         *(draw(gaps) if gaps.rows else ["None: every planned turn has a score."]),
         "",
+        *(f"- {escape(note)}" for note in gaps.notes),
+        *([""] if gaps.notes else []),
     ]
     if manifest:
-        lines += [
-            "## Manifest",
-            "",
-            "| name | value |",
-            "|---|---|",
-            *(f"| {escape(name)} | {escape(text)} |" for name, text in flat(manifest)),
-            "",
-        ]
+        lines += ["## How to run this again", ""]
+        for what, command in commands(manifest):
+            lines += [f"{what}:", "", *fenced(command, "sh"), ""]
+        lines += ["## Manifest", "", *fenced(readable(manifest), "json"), ""]
     return "\n".join(lines)
 
 
@@ -89,8 +89,3 @@ def draw(table: Table) -> list[str]:
         ]
         lines.append(f"| {' | '.join(map(escape, cells))} |")
     return lines
-
-
-def escape(text: str) -> str:
-    """Text that no Markdown reader takes for markup or for the end of a cell."""
-    return text.translate(ESCAPED)

@@ -1,12 +1,13 @@
-"""The score tables: method by task with the paper's averages, and how scores move over the turns."""
+"""The score tables: method by task with the paper's averages."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import polars as pl
-
+from scbench.report import marks
+from scbench.report.marks import LACKS, LOST, PARTIAL, SIGNIFICANT, WEAK, count
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, interval, percent, signed, signed_interval
 from scbench.stats import (
@@ -19,14 +20,10 @@ from scbench.stats import (
     MethodInfo,
     Setting,
     Summary,
-    Trend,
     tasks_of,
     title_of,
 )
-from scbench.stats.frame import SETTING
-from scbench.types import BEYOND_TRAINED
 
-PARTIAL, SIGNIFICANT, FAILED, LOST, WEAK = "†", "*", "§", "¶", "◦"
 OTHER = "Other tasks"
 AVERAGES = "Averages"
 HELD = "Held, % of dense"  # bytes; the column beside the overall average
@@ -90,36 +87,49 @@ def _entry(
         return Entry(main=percent(ratios[0] if ratios else None))
     if group == AVERAGES:
         average = summary.average(setting, mode, method.name, name)
-        return average_entry(average) if average else Entry(main=GAP)
+        if average is None:
+            return Entry(main=GAP, marks=LACKS)
+        return average_entry(average, summary.baseline)
     cell = summary.cell(setting, mode, method.name, name)
-    return (
-        cell_entry(cell, is_baseline=method.name == summary.baseline) if cell else Entry(main=GAP)
-    )
+    if cell is not None:
+        return cell_entry(cell, summary.baseline)
+    planned = summary.planned_turns(setting, mode, name)
+    return Entry(main=GAP, marks=LACKS if planned else "", n=count(0, planned))
 
 
-def cell_entry(cell: Cell, *, is_baseline: bool = False) -> Entry:
+def cell_entry(cell: Cell, baseline: str) -> Entry:
     estimate, paired = cell.strict, cell.difference
-    marks = [
-        FAILED if any(why.startswith("failed") for why in cell.gaps) else "",
-        LOST if cell.truncated_turns else "",
-        WEAK if not cell.is_measurable else "",
-    ]
     tone = ""
     if paired and paired.is_significant and paired.estimate.value:
         tone = "better" if paired.estimate.value > 0 else "worse"
+    beside = _beside_baseline(cell, baseline)
     return Entry(
         main=percent(estimate.value),
         interval=interval(estimate),
-        n=f"n {estimate.n}",
-        delta=""
-        if is_baseline or paired is None
-        else signed(paired.estimate.value) + (SIGNIFICANT if tone else ""),
-        delta_interval="" if is_baseline or paired is None else signed_interval(paired.estimate),
-        official=percent(cell.official.value),
-        aside="; ".join(_sides(cell)),
-        marks="".join(marks),
+        n=count(estimate.n, cell.planned_turns),
+        delta=signed(paired.estimate.value) + (SIGNIFICANT if tone else "") if paired else "",
+        delta_interval=signed_interval(paired.estimate) if paired else "",
+        official=_official(cell),
+        aside="; ".join([*beside, *_sides(cell)]),
+        marks=marks.of_cell(cell),
         tone=tone,
     )
+
+
+def _official(one: Cell | Average) -> str:
+    """The published scorer's mean, with its own count where that is another."""
+    own = f" ({count(one.official.n, one.planned_turns)})"
+    return percent(one.official.value) + (own if one.official.n != one.strict.n else "")
+
+
+def _beside_baseline(one: Cell | Average, baseline: str) -> list[str]:
+    """The two means that Δ is the difference of, where they are not those that stand in the table."""
+    if one.shared.is_gap or not (one.has_gaps or one.shared.n < one.strict.n):
+        return []
+    base = f"{baseline} {percent(one.baseline_shared.value)}"
+    if one.shared.n == one.strict.n:
+        return [f"{base} on these"]
+    return [f"{percent(one.shared.value)} against {base} on the {one.shared.n} turns both have"]
 
 
 def _sides(cell: Cell) -> list[str]:
@@ -130,34 +140,38 @@ def _sides(cell: Cell) -> list[str]:
     ]
 
 
-def average_entry(average: Average) -> Entry:
+def average_entry(average: Average, baseline: str) -> Entry:
     gone = average.difference
     return Entry(
         main=percent(average.strict.value),
         interval=interval(average.strict),
-        n=f"n {average.strict.n}",
+        n=count(average.strict.n, average.planned_turns),
         delta=signed(gone.value) if gone and not gone.is_gap else "",
         delta_interval=signed_interval(gone) if gone and not gone.is_gap else "",
-        official=percent(average.official.value),
-        marks=PARTIAL if average.missing and not average.strict.is_gap else "",
+        official=_official(average),
+        aside="; ".join(_beside_baseline(average, baseline)),
+        marks=marks.of_average(average),
     )
 
 
 def _lift_n(
     columns: Sequence[tuple[str, str]], rows: Sequence[Row]
 ) -> tuple[tuple[Column, ...], list[Row]]:
-    """Where all methods scored equally many turns, n moves from the cells to the head of the column."""
+    """Where all methods scored all turns, n moves from the cells to the head of the column.
+
+    A count of gaps stays at its number.
+    """
     heads: list[Column] = []
     shared: list[bool] = []
     for place, (group, name) in enumerate(columns):
         counts = {row.entries[place].n for row in rows}
-        shared.append(len(counts) == 1)
+        shared.append(len(counts) == 1 and not any(" of " in one for one in counts))
         title = name if group == AVERAGES else title_of(name)
         heads.append(
             Column(
                 title=title,
                 group=group,
-                n=counts.pop() if len(counts) == 1 else "",
+                n=counts.pop() if shared[place] else "",
                 is_average=group == AVERAGES,
             )
         )
@@ -186,22 +200,23 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     sessions = sorted({cell.strict.sessions for cell in mine})
     span = f"{sessions[0]}–{sessions[-1]}" if len(sessions) > 1 else "".join(map(str, sessions))
     notes = [
-        f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n counts scored turns."
+        f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n "
+        "counts scored turns."
     ]
     notes.append("Official: the same mean under the published scorer.")
     if any(entry.delta for entry in entries):
         notes.append(
-            f"Δ: paired difference to {summary.baseline} in points, on the same turns.{_out_of_reach(mine)}"
+            f"Δ: paired difference to {summary.baseline} in points, on the same turns."
+            + _out_of_reach(mine)
         )
     if bases := sorted({share.basis for share in summary.shares if share.setting == setting}):
         notes.append(f"Held: share of the bytes of: {'; '.join(bases)}.")
-    if beyond := _beyond(summary, setting, mode):
-        notes.append(f"Beyond the length the model was trained for ({BEYOND_TRAINED}): {beyond}.")
     if summary.baseline not in {cell.method for cell in mine}:
         notes.append(f"No differences: {summary.baseline}, the baseline, has no records here.")
     if SIGNIFICANT in used:
         notes.append(
-            f"{SIGNIFICANT} p < 0.05, sign-flip permutation over sessions, Holm-corrected over the methods of the column."
+            f"{SIGNIFICANT} p < 0.05, sign-flip permutation over sessions, Holm-corrected over the "
+            "methods of the column."
         )
     if any(SIMULATED in row.name for row in rows):
         notes.append(f"{SIMULATED} simulated: the method masked entries instead of freeing them.")
@@ -212,10 +227,8 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
             else f"{summary.baseline} stays under {percent(summary.gate)}"
         )
         notes.append(f"{WEAK} not measurable with this model: {why}; left out of the averages.")
-    if FAILED in used:
-        notes.append(
-            f"{FAILED} some turns failed and are no part of the mean. With failures as 0: {_zeroed(mine)}."
-        )
+    if LACKS in used:
+        notes.append(_lacks(mine, summary.baseline))
     if LOST in used:
         notes.append(
             f"{LOST} some prompts were cut. Only turns whose evidence survived: {_survived(mine)}."
@@ -225,6 +238,10 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
             f"{PARTIAL} average over fewer tasks than the paper's; {line}."
             for line in _incomplete(summary, setting, mode)
         ]
+    noted = Counter[str]()
+    for cell in mine:
+        noted.update(cell.noted)
+    notes += marks.note_lines(used, noted, sum(cell.planned_turns for cell in mine))
     lines = [
         f"{cell.method} on {title_of(cell.task)}: {_reasons(cell)}"
         for cell in mine
@@ -235,21 +252,31 @@ def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -
     return notes
 
 
-def _beyond(summary: Summary, setting: Setting, mode: str) -> str:
-    """The share of a table's turns that a model answered with a window beyond its training; empty if it was not."""
-    keep = [pl.col(name) == getattr(setting, name) for name in SETTING]
-    mine = summary.turns.filter(*keep, pl.col("mode") == mode)
-    beyond = mine.filter(pl.col("notes").str.contains(BEYOND_TRAINED, literal=True)).height
-    return f"{beyond:,} of {mine.height:,} turns" if beyond else ""
+def _lacks(cells: Sequence[Cell], baseline: str) -> str:
+    """What a mean with gaps is over, and what it is compared with."""
+    words = (
+        f"{LACKS} some turns have no score (failed, unscored or not run) and are no part of the "
+        "mean; n says over how many of how many turns it is."
+    )
+    if any(cell.method == baseline for cell in cells):
+        words += f" Δ, and the mean of {baseline} beside it, are over the turns that both have."
+    zeroed = _zeroed(cells)
+    return words + (f" With failures as 0: {zeroed}." if zeroed else "")
 
 
 def _out_of_reach(cells: Sequence[Cell]) -> str:
-    """Says so where even a difference of one sign in every session could not be significant: 2 / 2^sessions, times the methods."""
+    """Says so where even a difference of one sign in every session could not be significant.
+
+    Its p-value is 2 / 2^sessions, times the methods.
+    """
     methods = len({cell.method for cell in cells if cell.difference})
     most = max((cell.difference.estimate.sessions for cell in cells if cell.difference), default=0)
     if not methods or methods * 2.0 / 2.0**most < ALPHA:
         return ""
-    return f" With {most} sessions and {methods} methods no difference can be significant after Holm's correction; run more sessions."
+    return (
+        f" With {most} sessions and {methods} methods no difference can be significant after "
+        "Holm's correction; run more sessions."
+    )
 
 
 def _reasons(cell: Cell) -> str:
@@ -287,43 +314,3 @@ def _incomplete(summary: Summary, setting: Setting, mode: str) -> list[str]:
             text = "; ".join(f"{', '.join(tasks)} {why}" for why, tasks in by_reason.items())
             lines.setdefault(text, []).append(method.name)
     return [f"{', '.join(names)}: {text}" for text, names in lines.items()]
-
-
-def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
-    """First turn against later turns per task, and the slope in points per turn."""
-    mine = {
-        (one.method, one.task): one
-        for one in summary.trends
-        if (one.setting, one.mode) == (setting, mode)
-    }
-    tasks = summary.tasks_in(setting)
-    rows = []
-    for method in summary.methods_in(setting):
-        entries = []
-        for task in tasks:
-            trend = mine.get((method.name, task))
-            entries.append(_trend_entry(trend) if trend else Entry(main=GAP))
-        rows.append(Row(name=method.label, group=stage_title(method), entries=tuple(entries)))
-    return Table(
-        title=f"First turn and later turns, {mode}, {setting.label}",
-        label=f"turns-{mode}",
-        corner="method",
-        columns=tuple(Column(title=title_of(task)) for task in tasks),
-        rows=tuple(rows),
-        notes=(
-            "First turn → mean of later turns, in percent. Δ: later minus first, over sessions that have both. Slope: points per turn, within "
-            "sessions (no interval where all sessions move alike). In the mixes all are taken within each sub-task. In multi-request mode the "
-            "order of turns means nothing, so changes there show noise.",
-        ),
-    )
-
-
-def _trend_entry(trend: Trend) -> Entry:
-    change, slope = trend.change.estimate, trend.slope
-    return Entry(
-        main=f"{percent(trend.first.value)} → {percent(trend.later.value)}",
-        n=f"n {trend.first.n} + {trend.later.n}",
-        delta="" if change.is_gap else signed(change.value),
-        delta_interval=signed_interval(change),
-        aside="" if slope.is_gap else f"slope {signed(slope.value)} {signed_interval(slope)}",
-    )

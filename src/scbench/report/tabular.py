@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from scbench.report import marks
 from scbench.report.scores import stage_title
+from scbench.report.shown import csv_text
 from scbench.stats import Average, Cell, Estimate, Setting, Spread, Summary, Trend, title_of
 from scbench.stats.costs import MEASURED
 
@@ -30,7 +32,7 @@ def csv(summary: Summary) -> str:
                 "held_share_of": share.basis if share else None,
             }
         )
-    return pl.DataFrame(rows, infer_schema_length=None).write_csv()
+    return csv_text(pl.DataFrame(rows, infer_schema_length=None))
 
 
 def cost_csv(summary: Summary) -> str:
@@ -58,14 +60,15 @@ def cost_csv(summary: Summary) -> str:
                 "held_share": row.held_share,
                 "estimated": " ".join(row.estimated),
                 "simulated": row.simulated,
+                "failure": row.failure,
             }
         )
-    return pl.DataFrame(rows, infer_schema_length=None).write_csv()
+    return csv_text(pl.DataFrame(rows, infer_schema_length=None))
 
 
 def turns_csv(summary: Summary) -> str:
     """One row a turn, as `stats.frame` makes them."""
-    return summary.turns.write_csv()
+    return csv_text(summary.turns)
 
 
 def _head(setting: Setting, mode: str, method: str, stage: str) -> dict[str, object]:
@@ -116,6 +119,8 @@ def _cell(cell: Cell) -> dict[str, object]:
         "p_holm": paired.p_holm if paired else None,
         **_estimate("failed_as_zero", cell.failed_as_zero, full=False),
         **_estimate("survived", cell.survived, full=False),
+        **_shared(cell),
+        "planned_turns": cell.planned_turns,
         "gap_turns": cell.gap_turns,
         "gaps": "; ".join(f"{reason}: {count}" for reason, count in cell.gaps.items()),
         "truncated_turns": cell.truncated_turns,
@@ -123,6 +128,15 @@ def _cell(cell: Cell) -> dict[str, object]:
         "simulated": cell.simulated,
         "evidence_kept": cell.evidence_kept,
         "missing": "",
+        "marks": marks.in_words(marks.of_cell(cell)),
+    }
+
+
+def _shared(one: Cell | Average) -> dict[str, object]:
+    """Both means over the turns that method and baseline have a score for."""
+    return {
+        **_estimate("shared", one.shared, full=False),
+        "shared_baseline": one.baseline_shared.value,
     }
 
 
@@ -145,5 +159,9 @@ def _average(average: Average) -> dict[str, object]:
         **_estimate("strict", average.strict),
         **_estimate("official", average.official, full=False),
         **_estimate("difference", average.difference),
+        **_shared(average),
+        "planned_turns": average.planned_turns,
+        "gap_turns": average.planned_turns - average.strict.n,
         "missing": "; ".join(f"{task}: {why}" for task, why in average.missing.items()),
+        "marks": marks.in_words(marks.of_average(average)),
     }

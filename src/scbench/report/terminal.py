@@ -8,7 +8,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from scbench.report.costs import cost_tables, gap_table
+from scbench.console import plain
+from scbench.report.costs import cost_tables
+from scbench.report.gaps import gap_table
 from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
 from scbench.stats import Summary
@@ -28,12 +30,12 @@ def terminal(summary: Summary) -> Group:
             table = score_table(summary, setting, mode)
             groups = [name for name, _ in table.column_groups()]
             drawn += [Drawn(table.take(group)) for group in groups]
-            drawn += [Text(note, style="dim") for note in table.notes]
+            drawn += [plain(note, style="dim") for note in table.notes]
     for table in cost_tables(summary):
-        drawn += [Drawn(table), *(Text(note, style="dim") for note in table.notes)]
+        drawn += [Drawn(table), *(plain(note, style="dim") for note in table.notes)]
     gaps = gap_table(summary)
     if gaps.rows:
-        drawn.append(Drawn(gaps))
+        drawn += [Drawn(gaps), *(plain(note, style="dim") for note in gaps.notes)]
     return Group(*(drawn or [Text("no records, nothing to report")]))
 
 
@@ -50,28 +52,28 @@ class Drawn:
 
 def draw(table: Table, *, joint: str = "\n") -> RichTable:
     drawn = RichTable(
-        title=Text(table.title), title_justify="left", header_style="bold", pad_edge=False
+        title=plain(table.title), title_justify="left", header_style="bold", pad_edge=False
     )
-    drawn.add_column(Text(table.corner), overflow="fold")
+    drawn.add_column(plain(table.corner), overflow="fold")
     for column in table.columns:
-        drawn.add_column(Text(f"{column.title} {column.n}".strip()), justify="right")
+        drawn.add_column(plain(f"{column.title} {column.n}".strip()), justify="right")
     group = ""
     for row in table.rows:
         if row.group != group and row.group:
-            drawn.add_row(Text(row.group, style="italic dim"), *([""] * len(table.columns)))
+            drawn.add_row(plain(row.group, style="italic dim"), *([""] * len(table.columns)))
             group = row.group
-        drawn.add_row(Text(row.name), *(cell_text(entry, joint) for entry in row.entries))
+        drawn.add_row(plain(row.name), *(cell_text(entry, joint) for entry in row.entries))
     return drawn
 
 
 def cell_text(entry: Entry, joint: str) -> Text:
     """The value with its interval, then the difference with its own; n only where it differs between methods."""
-    text = Text(f"{entry.main}{entry.marks}")
+    text = plain(f"{entry.main}{entry.marks}")
     for line in (entry.interval, entry.n):
         if line:
-            text.append(f"{joint}{line}", style="dim")
+            text.append(plain(f"{joint}{line}", style="dim"))
     if entry.aside:
-        text.append("\n" + entry.aside.replace("; ", "\n"), style="dim")
+        text.append(plain("\n" + entry.aside.replace("; ", "\n"), style="dim"))
     if entry.delta:
         text.append(f"\nΔ {entry.delta}", style=STYLES[entry.tone])
         text.append(f"{joint}{entry.delta_interval}", style="dim")

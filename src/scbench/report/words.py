@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from scbench.stats import Estimate, Spread
 
 GAP = "–"
@@ -68,17 +66,3 @@ def spread_text(name: str, spread: Spread | None) -> tuple[str, str]:
         return GAP, ""
     low, high = measure_text(name, spread.low), measure_text(name, spread.high)
     return measure_text(name, spread.median), f"{low} … {high}" if low != high else ""
-
-
-def flat(mapping: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    """A nested mapping as (dotted name, text) pairs, for the manifest."""
-    rows: list[tuple[str, str]] = []
-    for name, value in mapping.items():
-        path = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            rows += flat(value, f"{path}.") if value else [(path, "none")]
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            rows.append((path, ", ".join(map(str, value)) or "none"))
-        else:
-            rows.append((path, "none" if value is None or value == "" else str(value)))
-    return rows

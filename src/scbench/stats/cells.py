@@ -1,4 +1,7 @@
-"""One cell of the paper's tables: a method on a task in a mode, with its interval, its difference to the baseline and its gaps."""
+"""One cell of the paper's tables: a method on a task in a mode.
+
+It has an interval, a difference to the baseline, and gaps.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, Clusters, Estimate, Indices, mean_of
 from scbench.stats.paired import Difference, difference_of, holm
 from scbench.stats.paper import parts_of
-from scbench.types import Form
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, Form
 
 NOT_RUN = "not run"
+NOTED = (KEPT_OLD, BEYOND_TRAINED)  # notes of a record that mark the numbers it enters
 KEPT_WHOLE = (pl.col("truncated_tokens") == 0) | pl.col("evidence_survives").fill_null(False)
 
 
@@ -36,7 +40,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """`part` is empty for the task itself; the sub-tasks of a mix have a cell each besides."""
+    """`part` is empty for the task itself; the sub-tasks of a mix have a cell each besides.
+
+    `strict` is over all turns that the method has a score for; `shared` and `baseline_shared` are
+    over those that the baseline has a score for too, and their difference is `difference`.
+    """
 
     setting: Setting
     mode: str
@@ -48,6 +56,8 @@ class Cell:
     failed_as_zero: Estimate
     survived: Estimate  # only turns whose evidence outlived truncation
     difference: Difference | None = None  # None for the baseline itself, and where it did not run
+    shared: Estimate = GAP
+    baseline_shared: Estimate = GAP
     gaps: Mapping[str, int] = field(default_factory=dict)  # turns without a strict score, by reason
     truncated_turns: int = 0
     simulated: bool = False
@@ -56,11 +66,23 @@ class Cell:
     sides: Mapping[str, float] = field(
         default_factory=dict
     )  # means of the scorer's side values (floor, fact_recall, ...)
-    is_measurable: bool = True  # False: the baseline stays under the gate, so a method's score says nothing about the method
+    # False: the baseline stays under the gate, so a method's score says nothing about the method
+    is_measurable: bool = True
+    traces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # reason -> tracebacks
+    noted: Mapping[str, int] = field(default_factory=dict)  # scored turns with a note of NOTED
 
     @property
     def gap_turns(self) -> int:
         return sum(self.gaps.values())
+
+    @property
+    def planned_turns(self) -> int:
+        """The turns that would all have a score if nothing were missing."""
+        return self.strict.n + self.gap_turns
+
+    @property
+    def has_gaps(self) -> bool:
+        return self.gap_turns > 0 or self.strict.is_gap
 
     @property
     def counts(self) -> bool:
@@ -69,7 +91,11 @@ class Cell:
 
 
 def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: int) -> list[Cell]:
-    """All cells of a frame. With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not measurable."""
+    """All cells of a frame.
+
+    With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not
+    measurable.
+    """
     found: list[Cell] = []
     for key, rows in table.partition_by(
         [*SETTING, "mode", "task"], as_dict=True, maintain_order=True
@@ -87,7 +113,7 @@ def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: 
                 part,
                 seen,
                 chosen,
-                planned if part == "" else 0,
+                planned if part == "" else seen.select("session", "turn").n_unique(),
                 baseline,
                 gate,
                 resamples,
@@ -127,11 +153,29 @@ def _column(
     others = [cell.method for cell in column if cell.method != baseline]
     corrected = holm([_difference(by_method[method], base, parts, resamples) for method in others])
     found = dict(zip(others, corrected, strict=True))
-    return [replace(cell, difference=found.get(cell.method)) for cell in column]
+    return [
+        _compared(cell, found[cell.method], pairs(by_method[cell.method], base), parts)
+        if cell.method in found
+        else cell
+        for cell in column
+    ]
+
+
+def _compared(
+    cell: Cell, difference: Difference, both: pl.DataFrame, parts: tuple[str, ...]
+) -> Cell:
+    """With both means over the turns that method and baseline have a score for."""
+    return replace(
+        cell,
+        difference=difference,
+        shared=mean_of(clusters_of(both, "strict", parts)),
+        baseline_shared=mean_of(clusters_of(both, "strict_base", parts)),
+    )
 
 
 def _cell(
-    setting: Setting, mode: str, method: str, task: str, part: str, rows: pl.DataFrame, parts: tuple[str, ...], planned: int, resamples: int
+    setting: Setting, mode: str, method: str, task: str, part: str, rows: pl.DataFrame,
+    parts: tuple[str, ...], planned: int, resamples: int,
 ) -> Cell:  # fmt: skip
     strict = mean_of(clusters_of(rows, "strict", parts), resamples=resamples)
     failed = rows.with_columns(
@@ -146,6 +190,8 @@ def _cell(
     }
     if planned > rows.height:
         gaps[NOT_RUN] = planned - rows.height
+    failed_rows = rows.filter(pl.col("trace").is_not_null())
+    traces = failed_rows.group_by("gap").agg(pl.col("trace").unique().sort()).sort("gap")
     truncated = rows.filter(pl.col("truncated_tokens") > 0).height
     sides = {
         name.removeprefix("side_"): rows[name].mean()
@@ -168,6 +214,8 @@ def _cell(
         if truncated
         else strict,
         gaps=gaps,
+        traces={str(why): tuple(map(str, files)) for why, files in traces.iter_rows()},
+        noted=noted(rows),
         truncated_turns=truncated,
         simulated=bool(rows["simulated"].any()),
         estimated=tuple(
@@ -178,6 +226,16 @@ def _cell(
         evidence_kept=float(kept) if isinstance(kept, float) else None,
         sides={name: float(mean) for name, mean in sides.items() if isinstance(mean, float)},
     )
+
+
+def noted(rows: pl.DataFrame) -> dict[str, int]:
+    """How many scored turns carry each note that marks a number."""
+    scored = rows.filter(pl.col("strict").is_not_null())
+    notes = {
+        name: scored.filter(pl.col("notes").str.split("; ").list.contains(name)).height
+        for name in NOTED
+    }
+    return {name: count for name, count in notes.items() if count}
 
 
 def clusters_of(rows: pl.DataFrame, column: str, parts: tuple[str, ...]) -> Clusters:

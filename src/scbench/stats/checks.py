@@ -6,8 +6,8 @@ is named by task, length and seed, so that models which share a tokenizer meet o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import sqrt
 from typing import TypeAlias
@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from scbench.errors import BadRecord
+from scbench.stats.cells import NOTED
 from scbench.stats.intervals import GAP, Clusters, Estimate, Floats, Indices, mean_of
 from scbench.stats.paired import estimate_of
 
@@ -37,6 +38,7 @@ KEPT = (
     "strict",
     "held_bytes",
     "prompt_tokens",
+    "notes",
     *KEYS,
 )
 MOST_MISSING = 0.10  # of the turns that the reference has a score for; with more missing, a number says nothing
@@ -70,6 +72,7 @@ class Check:
     is_difference: bool = True
     binds: bool = True  # whether the finding's verdict depends on it
     why: str = ""  # besides what interval and threshold say
+    noted: Mapping[str, int] = field(default_factory=dict)  # as of a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Arm:
             pl.col("strict").mean().alias("value"),
             pl.col("held_bytes").mean(),
             pl.col("prompt_tokens").max(),
+            pl.col("notes").str.join("; "),
             pl.len().alias("count"),
         )
         return means.filter(pl.col("count") == len(self.methods)).drop("count").sort("at")
@@ -102,6 +106,9 @@ class Number:
     cells: int
     missing_turns: int
     reference_turns: int
+    noted: Mapping[str, int] = field(
+        default_factory=dict
+    )  # turns with a note of NOTED, on either side
 
     @property
     def is_complete(self) -> bool:
@@ -176,7 +183,16 @@ def _number(
         estimate = estimate_of(values, sessions, cells, part_count=count)
     else:
         estimate = mean_of(Clusters.of(values, sessions, cells, part_count=count))
-    return Number(estimate, count, missing + int((~kept).sum()), reference_turns)
+    noted = _noted(rows.filter(pl.Series(kept)))
+    return Number(estimate, count, missing + int((~kept).sum()), reference_turns, noted)
+
+
+def _noted(rows: pl.DataFrame) -> dict[str, int]:
+    """How many turns have a note that marks a number, in any of the records behind them."""
+    sides = [name for name in ("notes", "notes_other") if name in rows.columns]
+    texts = rows.select(pl.concat_str(sides, separator="; ").str.split("; "))
+    notes = {name: int(texts.to_series().list.contains(name).sum()) for name in NOTED}
+    return {name: count for name, count in notes.items() if count}
 
 
 def _index(names: Indices) -> Indices:
@@ -237,6 +253,7 @@ def check(
         is_difference=is_difference,
         binds=binds,
         why=why,
+        noted=number.noted,
     )
 
 

@@ -47,6 +47,7 @@ class CostRow:
     extra_passes: Spread | None = None
     estimated: tuple[str, ...] = ()  # names of fields above that are computed, not measured
     simulated: bool = False
+    failure: str = ""  # why nothing was measured; then no field above has a value
 
     @property
     def held_share(self) -> float | None:
@@ -57,7 +58,7 @@ class CostRow:
 
 
 TEXTS, COUNTS = ("model", "method"), ("length_tokens", "sessions")
-OTHERS = (*TEXTS, "form", *COUNTS, "estimated", "simulated")
+OTHERS = (*TEXTS, "form", *COUNTS, "estimated", "simulated", "failure")
 COST_FIELDS = frozenset(field.name for field in fields(CostRow))
 MEASURED = tuple(field.name for field in fields(CostRow) if field.name not in OTHERS)
 
@@ -89,6 +90,7 @@ def cost_row(given: Mapping[str, object] | CostRow) -> CostRow:
         sessions=sessions,
         estimated=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (str(names),),
         simulated=bool(given.get("simulated", False)),
+        failure=str(given.get("failure") or ""),
         **measured,
     )
 
@@ -100,6 +102,13 @@ def _whole(name: str, value: object) -> int | None:
 
 
 def _spread(name: str, value: object) -> Spread | None:
+    try:
+        return _spread_of(name, value)
+    except (OverflowError, TypeError, ValueError) as err:
+        raise BadRecord(f"{name} of a cost row is no measurement: {err}") from err
+
+
+def _spread_of(name: str, value: object) -> Spread | None:
     match value:
         case None:
             return None
@@ -125,5 +134,5 @@ def _spread(name: str, value: object) -> Spread | None:
             numbers = [float(one) for one in value]
             return Spread(median(numbers), min(numbers), max(numbers), len(numbers))
     raise BadRecord(
-        f"{name} of a cost row is {value!r}; it takes a number, a list of repeats, or {{median, min, max}}"
+        f"{name} of a cost row is {value!r:.200}; it takes a number, a list of repeats, or {{median, min, max}}"
     )

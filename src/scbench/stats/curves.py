@@ -1,25 +1,31 @@
-"""How a score moves over the turns of a session: the curve, first turn against later ones, and the slope."""
+"""How a score moves over the turns of a session: curve, first turn against later ones, slope."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import sqrt
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
-from scbench.stats.cells import Setting, clusters_of, part_index, part_names, session_index
+from scbench.stats.cells import Setting, clusters_of, noted, part_index, part_names, session_index
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, NOTHING, TAIL, Estimate, combine, mean_of
 from scbench.stats.paired import Difference, difference_of
-from scbench.stats.paper import ABILITIES, MULTI, tasks_of
+from scbench.stats.paper import ABILITIES, parts_of, tasks_of
 from scbench.stats.quantiles import t_quantile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """The mean of one turn index over sessions; `task` may also be an ability (mean of its tasks at that turn)."""
+    """The mean of one turn index over sessions.
+
+    `task` may also be an ability: the mean of its tasks at that turn.
+
+    `gap_turns` of the sessions that any method played up to here have no score of this one.
+    """
 
     setting: Setting
     mode: str
@@ -29,11 +35,19 @@ class CurvePoint:
     turn: int  # 0-based
     estimate: Estimate
     gap_turns: int = 0
+    noted: Mapping[str, int] = field(default_factory=dict)  # as of a cell
+
+    @property
+    def planned_turns(self) -> int:
+        return self.estimate.n + self.gap_turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """First turn against later turns, and the slope in score per turn. In a mix both are taken within each sub-task, then averaged."""
+    """First turn against later turns, and the slope in score per turn.
+
+    In a mix both are taken within each sub-task, then averaged.
+    """
 
     setting: Setting
     mode: str
@@ -43,87 +57,146 @@ class Trend:
     later: Estimate
     change: Difference  # later minus first, over sessions that have both
     slope: Estimate
+    first_planned: int = 0  # turns that would have a score if none were missing
+    later_planned: int = 0
+    noted: Mapping[str, int] = field(default_factory=dict)  # as of a cell
+
+    @property
+    def has_gaps(self) -> bool:
+        return self.first.n < self.first_planned or self.later.n < self.later_planned
+
+
+Place: TypeAlias = tuple[Setting, str, str]  # setting, mode, task
+COLUMN = [*SETTING, "mode", "task"]
 
 
 def curves(table: pl.DataFrame) -> list[CurvePoint]:
+    """Every task's points; a mix has those of its sub-tasks, which alternate."""
     points: list[CurvePoint] = []
-    keys = [*SETTING, "mode", "method", "task", "turn"]
-    for key, rows in table.partition_by(keys, as_dict=True, maintain_order=True).items():
-        mode, method, task = map(str, key[-4:-1])
-        for part in part_names(task, rows):
+    for key, rows in table.partition_by(COLUMN, as_dict=True, maintain_order=True).items():
+        for part in part_names(str(key[-1]), rows):
             mine = rows.filter(pl.col("subtask") == part) if part else rows
-            if mine.height:
-                points.append(
-                    CurvePoint(
-                        setting=Setting(*key[:-4]),
-                        mode=mode,
-                        method=method,
-                        task=task,
-                        part=part,
-                        turn=int(key[-1]),
-                        estimate=mean_of(clusters_of(mine, "strict", ("",))),
-                        gap_turns=mine["strict"].null_count(),
-                    )
-                )
+            points += _line(_place(key), part, mine, ("",))
     return points
 
 
-def ability_curves(points: Sequence[CurvePoint]) -> list[CurvePoint]:
-    """Curves of the paper's categories, as far as every task of the category that ran has a score at the turn.
+def mix_curves(table: pl.DataFrame) -> list[CurvePoint]:
+    """The points of a mix as a whole: `turn` is the n-th of each sub-task; the mean is over both."""
+    points: list[CurvePoint] = []
+    nth = pl.col("turn").rank("dense").over("session", "subtask").cast(pl.Int64) - 1
+    for key, rows in table.partition_by(COLUMN, as_dict=True, maintain_order=True).items():
+        task = str(key[-1])
+        if parts_of(task):
+            ranked = rows.with_columns(nth.alias("nth"))
+            points += _line(_place(key), "", ranked, part_names(task, rows), turn="nth")
+    return points
 
-    The mixes are left out: their sub-tasks alternate, so neighbouring turns would not measure the same thing.
+
+def _place(key: tuple[object, ...]) -> Place:
+    return Setting(*key[:-2]), str(key[-2]), str(key[-1])  # type: ignore[arg-type]
+
+
+def _line(
+    place: Place, part: str, rows: pl.DataFrame, parts: tuple[str, ...], *, turn: str = "turn"
+) -> list[CurvePoint]:
+    """The points of all methods on one task or sub-task."""
+    setting, mode, task = place
+    counts = rows.group_by(turn).agg(pl.struct("session", "turn").n_unique().alias("count"))
+    planned = {int(index): int(count) for index, count in counts.iter_rows()}
+    by_point = rows.sort(turn).partition_by(["method", turn], as_dict=True, maintain_order=True)
+    points = []
+    for key, mine in by_point.items():
+        estimate = mean_of(clusters_of(mine, "strict", parts))
+        points.append(
+            CurvePoint(
+                setting=setting,
+                mode=mode,
+                method=str(key[0]),
+                task=task,
+                part=part,
+                turn=int(key[1]),
+                estimate=estimate,
+                gap_turns=planned[int(key[1])] - estimate.n,
+                noted=noted(mine),
+            )
+        )
+    return points
+
+
+def ability_curves(points: Sequence[CurvePoint], weak: Collection[Place] = ()) -> list[CurvePoint]:
+    """Curves of the paper's categories, over the tasks of the table's averages.
+
+    These are all that any method ran, without those in `weak`; a turn is drawn if all of them have
+    it, and a method that lacks a score there has gaps. `points` are those of whole tasks: `curves`
+    and, for the mixes, `mix_curves`.
     """
-    by_curve: dict[tuple[Setting, str, str], dict[str, dict[int, CurvePoint]]] = {}
+    grid: dict[tuple[Setting, str], dict[str, dict[int, dict[str, CurvePoint]]]] = {}
     for point in points:
-        by_curve.setdefault((point.setting, point.mode, point.method), {}).setdefault(
-            point.task, {}
-        )[point.turn] = point
+        if not point.part and (point.setting, point.mode, point.task) not in weak:
+            tasks = grid.setdefault((point.setting, point.mode), {})
+            tasks.setdefault(point.task, {}).setdefault(point.turn, {})[point.method] = point
     found: list[CurvePoint] = []
-    for (setting, mode, method), tasks in by_curve.items():
-        for ability in (name for name in ABILITIES if name != MULTI):
+    for tasks in grid.values():
+        for ability in ABILITIES:
             ran = [tasks[task] for task in tasks_of(ability) if task in tasks]
-            shared = set.intersection(*(set(one) for one in ran)) if ran else set()
-            for turn in sorted(shared):
-                estimates = [one[turn].estimate for one in ran]
-                if all(not estimate.is_gap for estimate in estimates):
-                    mean = combine(estimates, [1.0] * len(estimates), floor=0.0, ceiling=1.0)
-                    found.append(
-                        CurvePoint(
-                            setting=setting,
-                            mode=mode,
-                            method=method,
-                            task=ability,
-                            part="",
-                            turn=turn,
-                            estimate=mean,
-                        )
-                    )
+            turns = set[int].intersection(*(set(one) for one in ran)) if ran else set()
+            for turn in sorted(turns):
+                found += _ability_points(ability, [one[turn] for one in ran])
+    return found
+
+
+def _ability_points(ability: str, tasks: Sequence[Mapping[str, CurvePoint]]) -> list[CurvePoint]:
+    """The points of all methods at one turn, from each task's by method."""
+    planned = sum(max(point.planned_turns for point in task.values()) for task in tasks)
+    found = []
+    for method in dict.fromkeys(name for task in tasks for name in task):
+        mine = [task[method] for task in tasks if method in task]
+        scored = [point for point in mine if not point.estimate.is_gap]
+        if not scored:
+            continue
+        estimates = [point.estimate for point in scored]
+        mean = combine(estimates, [1.0] * len(estimates), floor=0.0, ceiling=1.0)
+        notes: dict[str, int] = {}
+        for point in scored:
+            notes |= {name: notes.get(name, 0) + count for name, count in point.noted.items()}
+        gaps = planned - mean.n
+        found.append(
+            replace(scored[0], task=ability, part="", estimate=mean, gap_turns=gaps, noted=notes)
+        )
     return found
 
 
 def trends(table: pl.DataFrame) -> list[Trend]:
     found: list[Trend] = []
-    keys = [*SETTING, "mode", "method", "task"]
-    place = (
-        pl.col("turn").rank("dense").over("session", "subtask")
-    )  # 1 = the first turn of its sub-task, scored or not
-    for key, rows in table.partition_by(keys, as_dict=True, maintain_order=True).items():
-        mode, method, task = map(str, key[-3:])
-        parts = part_names(task, rows)
-        ranked = rows.with_columns((place if len(parts) > 1 else pl.col("turn") + 1).alias("place"))
-        first, later = ranked.filter(pl.col("place") == 1), ranked.filter(pl.col("place") > 1)
-        found.append(
-            Trend(
-                setting=Setting(*key[:-3]),
-                mode=mode,
-                method=method,
-                task=task,
-                first=mean_of(clusters_of(first, "strict", parts)),
-                later=mean_of(clusters_of(later, "strict", parts)),
-                change=_change(first, later, parts),
-                slope=slope(rows, parts),
+    for key, column in table.partition_by(COLUMN, as_dict=True, maintain_order=True).items():
+        place = _place(key)
+        parts = part_names(place[2], column)
+        turn = pl.col("turn")  # 1 = the first turn of its sub-task, whoever has a score for it
+        nth = turn.rank("dense").over("session", "subtask") if len(parts) > 1 else turn + 1
+        ranked = column.with_columns(nth.alias("place"))
+        is_first = pl.col("place") == 1
+        planned = [
+            ranked.filter(where).select("session", "turn").n_unique()
+            for where in (is_first, ~is_first)
+        ]
+        by_method = ranked.partition_by(["method"], as_dict=True, maintain_order=True)
+        for (method,), rows in by_method.items():
+            first, later = rows.filter(is_first), rows.filter(~is_first)
+            found.append(
+                Trend(
+                    setting=place[0],
+                    mode=place[1],
+                    method=str(method),
+                    task=place[2],
+                    first=mean_of(clusters_of(first, "strict", parts)),
+                    later=mean_of(clusters_of(later, "strict", parts)),
+                    change=_change(first, later, parts),
+                    slope=slope(rows, parts),
+                    first_planned=planned[0],
+                    later_planned=planned[1],
+                    noted=noted(rows),
+                )
             )
-        )
     return found
 
 
@@ -142,9 +215,10 @@ def _change(first: pl.DataFrame, later: pl.DataFrame, parts: tuple[str, ...]) ->
 
 
 def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:
-    """Least-squares slope over the turn index, within each session (and sub-task), so that hard sessions do not tilt it.
+    """Least-squares slope over the turn index, within each session (and sub-task).
 
-    The interval is Student's t on the sessions' influences. Without any spread between sessions there is no interval, not a zero one.
+    So hard sessions do not tilt it. The interval is Student's t on the sessions' influences.
+    Without any spread between sessions there is no interval, not a zero one.
     """
     group = ["session", "subtask"] if len(parts) > 1 else ["session"]
     scored = rows.filter(pl.col("strict").is_not_null()).with_columns(

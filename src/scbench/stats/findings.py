@@ -90,6 +90,7 @@ class Findings:
     cells: tuple[CellName, ...]
     reference: Estimate
     findings: tuple[Finding, ...]
+    noted: Mapping[str, int] = field(default_factory=dict)  # of the reference's turns
 
 
 CLAIMS = (
@@ -149,7 +150,11 @@ def findings(records: Sequence[Record], gate: Collection[CellName], roles: Roles
     }
     dense = level(turns, Arm(roles.transformer, (DENSE,)))
     return Findings(
-        roles=roles, cells=tuple(sorted(ran)), reference=dense.estimate, findings=tuple(found)
+        roles=roles,
+        cells=tuple(sorted(ran)),
+        reference=dense.estimate,
+        findings=tuple(found),
+        noted=dense.noted,
     )
 
 

@@ -46,6 +46,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "gap": pl.String,  # why `strict` has no value
     "official_gap": pl.String,
     "failure": pl.String,  # its kind
+    "trace": pl.String,  # the file of its traceback, inside the run's folder
     "finish": pl.String,
     "prompt_tokens": pl.Int64,
     "truncated_tokens": pl.Int64,
@@ -57,6 +58,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "estimated": pl.String,
     **{name: pl.Int64 if name in WHOLE else pl.Float64 for name in COST_FIELDS},
 }
+LARGEST = 2**63
 SETTING = ("model", "length_tokens", "protocol", "form")
 TURN = ("mode", "task", "method", "session", "turn")
 
@@ -85,21 +87,41 @@ def gap_reason(score: Score, record: Record) -> str | None:
 
 
 def frame(records: Sequence[Record]) -> pl.DataFrame:
-    """One row a turn, later lines of the same cell and turn replacing earlier ones; side values become columns `side_<name>`.
+    """One row a turn, later lines of the same cell and turn replacing earlier ones.
 
-    Raises BadRecord where two different cells claim the same turn of the same method: their numbers must not be mixed.
+    Side values become columns `side_<name>`. Raises BadRecord where two different cells claim the
+    same turn of the same method, for their numbers must not be mixed; and for a value that no table
+    can hold, such as a whole number beyond 64 bits.
     """
     latest: dict[tuple[str, int], Record] = {}
     for record in records:
         latest[record.key, record.turn] = record
     rows = [_row(record) for record in latest.values()]
     sides = sorted({name for row in rows for name in row if name.startswith("side_")})
-    table = pl.DataFrame(rows, schema={**COLUMNS, **dict.fromkeys(sides, pl.Float64)})
+    schema: dict[str, type[pl.DataType]] = {**COLUMNS, **dict.fromkeys(sides, pl.Float64)}
+    try:
+        table = pl.DataFrame(rows, schema=schema)
+    except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError) as err:
+        raise BadRecord(
+            f"a record of {len(rows):,} holds a value that a table cannot: {err}; "
+            "check the journal they came from"
+        ) from err
     _refuse_doubles(table)
     return table.sort([*SETTING, *TURN])
 
 
 def _row(record: Record) -> dict[str, object]:
+    row = _values(record)
+    for name, value in row.items():
+        if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+            raise BadRecord(
+                f"turn {record.turn} of {record.key} has a {name} of {value.bit_length():,} bits; "
+                "whole numbers of a record are below 2^63"
+            )
+    return row
+
+
+def _values(record: Record) -> dict[str, object]:
     failed = record.failure is not None
     return {
         "model": record.model,
@@ -122,6 +144,7 @@ def _row(record: Record) -> dict[str, object]:
         "gap": gap_reason(record.strict, record),
         "official_gap": gap_reason(record.official, record),
         "failure": record.failure.kind if record.failure is not None else None,
+        "trace": (record.failure.trace or None) if record.failure is not None else None,
         "finish": str(record.answer.finish) if record.answer is not None else None,
         "prompt_tokens": record.prompt_tokens,
         "truncated_tokens": record.truncated_tokens,
@@ -132,8 +155,13 @@ def _row(record: Record) -> dict[str, object]:
         "simulated": record.cost.simulated,
         "estimated": "; ".join(record.cost.estimated),
         **{name: getattr(record.cost, name) for name in COST_FIELDS},
-        **{f"side_{name}": float(value) for name, value in record.strict.side.items()},
+        **{f"side_{name}": _float(value) for name, value in record.strict.side.items()},
     }
+
+
+def _float(value: float) -> float | int:
+    """A side value as a float; a whole number too large for one stays, to be refused by name."""
+    return value if isinstance(value, int) and abs(value) >= LARGEST else float(value)
 
 
 def _refuse_doubles(table: pl.DataFrame) -> None:

@@ -13,7 +13,7 @@ from scbench.errors import BadConfig
 from scbench.stats.averages import Average, averages
 from scbench.stats.cells import Cell, Setting, cells
 from scbench.stats.costs import CostRow, cost_row
-from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, trends
+from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, mix_curves, trends
 from scbench.stats.frame import frame
 from scbench.stats.paper import in_paper_order
 from scbench.types import Record
@@ -91,8 +91,51 @@ class Summary:
         return self._averages.get((setting, mode, method, name))
 
     def methods_in(self, setting: Setting) -> tuple[MethodInfo, ...]:
+        """The baseline, then by stage and category; within one, those with gaps stand last."""
         ran = {cell.method for cell in self.cells if cell.setting == setting}
-        return tuple(method for method in self.methods if method.name in ran)
+        groups: dict[tuple[bool, str, str], list[MethodInfo]] = {}
+        for method in self.methods:
+            if method.name in ran:
+                place = (method.name != self.baseline, method.stage, method.category)
+                groups.setdefault(place, []).append(method)
+        return tuple(
+            method
+            for group in groups.values()
+            for method in sorted(group, key=lambda one: self.has_gaps(setting, one.name))
+        )
+
+    def has_gaps(self, setting: Setting, method: str) -> bool:
+        """Whether a method lacks a score that another of this setting has, or that was planned."""
+        found = [self.cell(setting, mode, method, task) for mode, task in self._columns_in(setting)]
+        return any(cell is None or cell.has_gaps for cell in found)
+
+    def planned_turns(self, setting: Setting, mode: str, task: str) -> int:
+        """Turns that every method would have a score for if nothing were missing; 0 if none ran."""
+        return max(
+            (
+                cell.planned_turns
+                for method in self.methods
+                if (cell := self.cell(setting, mode, method.name, task))
+            ),
+            default=0,
+        )
+
+    def is_measurable(self, setting: Setting, mode: str, task: str) -> bool:
+        """False if the gate or the model's card says no: then it is so for every method."""
+        return all(
+            cell.is_measurable
+            for method in self.methods
+            if (cell := self.cell(setting, mode, method.name, task))
+        )
+
+    def _columns_in(self, setting: Setting) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            dict.fromkeys(
+                (cell.mode, cell.task)
+                for cell in self.cells
+                if cell.setting == setting and cell.part == ""
+            )
+        )
 
     def tasks_in(self, setting: Setting) -> tuple[str, ...]:
         return in_paper_order({cell.task for cell in self.cells if cell.setting == setting})
@@ -131,6 +174,7 @@ def summarise(
     found, points = cells(table, baseline=baseline, gate=gate, resamples=resamples), curves(table)
     if solves is not None:
         found = [_by_card(cell, solves) for cell in found]
+    weak = {(cell.setting, cell.mode, cell.task) for cell in found if not cell.is_measurable}
     settings = tuple(sorted({cell.setting for cell in found}))
     names = {cell.method for cell in found} | {row.method for row in rows}
     simulated = {cell.method for cell in found if cell.simulated} | {
@@ -155,7 +199,7 @@ def summarise(
         cells=tuple(found),
         averages=tuple(averages(found, baseline=baseline)),
         curves=tuple(points),
-        ability_curves=tuple(ability_curves(points)),
+        ability_curves=tuple(ability_curves([*points, *mix_curves(table)], weak)),
         trends=tuple(trends(table)),
         costs=rows,
         shares=tuple(shares(table, rows, settings, baseline)),
@@ -192,7 +236,8 @@ def shares(
         measured = {
             row.method: row.held_share
             for row in rows
-            if (row.model, row.length_tokens, row.form)
+            if not row.failure
+            and (row.model, row.length_tokens, row.form)
             == (setting.model, setting.length_tokens, setting.form)
         }
         here = table.filter(
