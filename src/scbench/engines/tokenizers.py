@@ -58,9 +58,9 @@ class Loaded:
     notes: tuple[str, ...]
 
 
-def load_tokenizer(name: str, *, trust_remote_code: bool = False) -> HfTokenizer:
+def load_tokenizer(name: str | Path, *, trust_remote_code: bool = False) -> HfTokenizer:
     """The tokenizer of a model, without its weights. Raises as `load.load`."""
-    place = locate(name, weights=False, code=trust_remote_code)
+    place = locate(str(name), weights=False, code=trust_remote_code)
     loaded = read_tokenizer(place, trust_remote_code=trust_remote_code)
     return wrap(place, loaded)
 
