@@ -81,12 +81,12 @@ def make(room: Path) -> list[Target]:
     return targets
 
 
-def attack(room: Path, *, flips: int, seed: int) -> Tally:
+def attack(targets: Sequence[Target], *, flips: int, seed: int) -> Tally:
     """Flip `flips` bits, one at a time, the same share of them in each kind of file."""
     began = time.monotonic()
     draw, tally = draws(seed, "bits"), Tally("bits")
     by_name: dict[str, list[Target]] = {}
-    for target in make(room):
+    for target in targets:
         by_name.setdefault(target.name, []).append(target)
     for _ in range(flips):
         target = draw.choice(by_name[draw.choice(sorted(by_name))])
