@@ -15,8 +15,6 @@ from scbench.errors import ScbenchError
 
 METHODS = "dense,streaming-llm"
 TOLD, HARMLESS = "told", "harmless"
-# What a run may do without: the name of its lock, and that a folder's new name outlasts a power cut.
-SPARED = (".lock", ".")
 
 
 def words(folder: Path) -> list[str]:
@@ -71,7 +69,7 @@ def _fail(room: Path, wanted: Left, call: str, at: int, kind: str, tally: Tally)
         tally.fail(kind, "TRACEBACK", f"{where}: {said[-1500:]}")
     elif code == 1 and "cannot be written" in said:
         tally.note(kind, TOLD)
-    elif code == 0 and call.partition(" ")[2] in SPARED:
+    elif code == 0 and _is_spared(call, folder):
         tally.note(kind, HARMLESS)
     else:
         tally.fail(kind, "UNTOLD", f"{where}: status {code}: {said[-500:]}")
@@ -89,6 +87,12 @@ def _fail(room: Path, wanted: Left, call: str, at: int, kind: str, tally: Tally)
         tally.fail("resumed", "DIFFERENT", f"{where}: {'; '.join(told)}")
     else:
         tally.note("resumed", "equal")
+
+
+def _is_spared(call: str, folder: Path) -> bool:
+    """A run may do without the words in its lock, and without a sync of a folder's names."""
+    what, _, name = call.partition(" ")
+    return name == ".lock" or (what == "fsync" and (folder / name).is_dir())
 
 
 def _said(log: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ class Tally:
     def fail(self, target: str, outcome: str, why: str) -> None:
         self.note(target, outcome)
         self.failures.append(f"{self.attack}: {outcome}: {why}")
+        print(self.failures[-1], file=sys.stderr, flush=True)  # the table may be minutes away
 
     def total(self, *outcomes: str) -> int:
         """How many tries ended so; of all kinds without a name."""
