@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -137,9 +136,7 @@ def score(
         )
     lines = scoring.score_file(file)
     target = to or file.with_suffix(".scored.jsonl")
-    write_atomically(
-        target, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
-    )
+    write_atomically(target, b"".join(map(scoring.written, lines)))
     table = Table("task", "mode", "rule", "mean", "n", "gaps")
     for mean in scoring.means(lines):
         gaps = ", ".join(f"{count} {why}" for why, count in mean.gaps.items())

@@ -26,6 +26,8 @@ _ADVICE = {
     errno.ELOOP: "it is a link, and links are not followed; remove it, or name another folder",
 }
 _CRC = re.compile(rb',\s*"crc":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
+# The same with a damaged name or digit: else it would pass for a text from before checksums.
+_LIKE_CRC = re.compile(rb',\s*"[^"]{3}":\s*"[^"]{8}"\s*\}\s*\Z')
 
 
 def cannot_write(err: OSError, path: Path, kept: str = "") -> CannotWrite:
@@ -90,6 +92,8 @@ def unsealed(text: bytes, where: str) -> tuple[bytes, bool]:
     """
     found = _CRC.search(text)
     if found is None:
+        if _LIKE_CRC.search(text):
+            raise BadRecord(f"{where} is damaged: it ends in a checksum that is none")
         return text, False
     inside = text[: found.start()]
     if zlib.crc32(inside) != int(found[1], 16):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +10,9 @@ import typer
 
 from scbench.console import out, say, tell
 from scbench.engines.lab_models import CARD, LAB_MODELS, lab_folder
-from scbench.errors import BadConfig, DataError, Mismatch
+from scbench.errors import BadConfig, BadRecord, DataError, Mismatch
 from scbench.lab.commands import lab
+from scbench.reading import read_json_file
 from scbench.stats.checks import CellName
 from scbench.stats.findings import DENSE, METHODS, RECALL, Roles, findings, passing
 from scbench.types import Form, Mode, Record
@@ -95,8 +95,8 @@ def gate_of(model: str) -> frozenset[CellName]:
     """The cells that a model solves with full attention, by its card. Raises DataError without one; Unknown for a lab model without weights."""
     path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
     try:
-        return passing(json.loads(path.read_bytes())["cells"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return passing(read_json_file(path)["cells"])
+    except (OSError, KeyError, TypeError, BadRecord) as error:
         raise DataError(
             f"{str(path)!r} does not say what the model solves ({type(error).__name__}: {error}); only cells that full attention solves can tell "
             "something about a method, so name a transformer whose card.json has `cells`"

@@ -16,9 +16,10 @@ from scbench import files as room
 from scbench.errors import BadConfig, BadRecord, CannotWrite
 from scbench.files import PART, write_atomically
 from scbench.run.store import SessionStore
+from scbench.tasks.build import digest_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
-SESSION = Session(
+_DRAFT = Session(
     task="kv",
     context="é你\u2028 context " * 1000,
     turns=(
@@ -37,8 +38,10 @@ SESSION = Session(
     recipe=MappingProxyType(
         {"name": "kv", "version": 1, "knobs": {"sizes": (1, 2), "share": 0.5, "none": None}}
     ),
-    digest="0a" * 32,
+    digest="",
 )
+# digest_of copies what it is given, which a read-only mapping does not allow
+SESSION = replace(_DRAFT, digest=digest_of(replace(_DRAFT, recipe=dict(_DRAFT.recipe))))
 
 
 def test_a_session_comes_back_equal(tmp_path: Path) -> None:
@@ -61,6 +64,9 @@ def test_it_takes_far_less_room_than_its_text(tmp_path: Path) -> None:
     assert SessionStore(tmp_path).put(SESSION).stat().st_size < len(SESSION.context) / 10
 
 
+RENAMED = SESSION.digest.encode(), b"0b" * 32
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "text", "other", "json"])
 def test_a_damaged_file_is_an_error_to_read_and_is_written_anew(
     tmp_path: Path, damage: str
@@ -75,7 +81,7 @@ def test_a_damaged_file_is_an_error_to_read_and_is_written_anew(
             "cut": whole[:-9],
             "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
             "text": b"hello",
-            "other": gzip.compress(gzip.decompress(whole).replace(b"0a0a", b"0b0b")),
+            "other": gzip.compress(gzip.decompress(whole).replace(*RENAMED)),
             "json": gzip.compress(b"{}"),
         }[damage]
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from scbench.engines.places import CONFIG
-from scbench.errors import Mismatch
+from scbench.errors import BadRecord, Mismatch
+from scbench.reading import read_json_file
 
 FILES = (CONFIG, "tokenizer_config.json")
 
@@ -14,8 +14,8 @@ FILES = (CONFIG, "tokenizer_config.json")
 def named_code(folder: Path, file: str) -> str:
     """What the auto_map of a file names, as text; "" if it names nothing."""
     try:
-        held = json.loads((folder / file).read_bytes()).get("auto_map")
-    except (OSError, ValueError, AttributeError, RecursionError):
+        held = read_json_file(folder / file, lenient=True).get("auto_map")
+    except (OSError, AttributeError, BadRecord):
         return ""  # whoever reads the file in earnest says what is wrong with it
     if not held:
         return ""

@@ -19,7 +19,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scbench.engines.smollm2 import cache_root
+from scbench.errors import BadRecord
+from scbench.reading import read_json_file
 
+MOST_MEMORY_BYTES = 1 << 20  # of a file that remembers one digest
 LARGE_BYTES = 4 << 30  # what takes seconds to read is announced
 SETTLED_NS = 2_000_000_000  # file systems with coarse clocks give two writes in a row one time
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -92,10 +95,10 @@ def _sealed(mark: dict[str, str | int], digest: str) -> str:
 
 def _recall(mark: dict[str, str | int]) -> str:
     try:
-        held = json.loads(_memory(mark).read_bytes())
+        held = read_json_file(_memory(mark), most_bytes=MOST_MEMORY_BYTES)
         digest = str(held["sha256"])
         is_whole = held["mark"] == mark and held["seal"] == _sealed(mark, digest)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, KeyError, TypeError, BadRecord):
         return ""
     return digest if is_whole else ""
 

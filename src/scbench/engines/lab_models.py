@@ -5,13 +5,13 @@ They are ordinary checkpoints with a `card.json` beside config.json; nothing her
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from scbench.errors import DataError, Unknown
+from scbench.errors import BadRecord, DataError, Unknown
+from scbench.reading import read_json_file
 
 CARD, TRAINED = "card.json", "trained_window_tokens"
 LAB_MODELS: Mapping[str, str] = {
@@ -39,9 +39,9 @@ def trained_window(place: Path | str) -> int | None:
     if path is None or not path.is_file():
         return None
     try:
-        card = json.loads(path.read_bytes())
+        card = read_json_file(path)
         tokens = card.get(TRAINED)
-    except (OSError, ValueError, AttributeError) as err:
+    except (OSError, AttributeError, BadRecord) as err:
         raise DataError(
             f"{str(path)!r} is not the card of a model ({err}); it is a JSON object"
         ) from err
@@ -75,9 +75,9 @@ def _cells(model: str) -> dict[tuple[str, int, str], bool] | None:
         path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
         return {
             (one["task"], one["length_tokens"], one["mode"]): one["passes"]
-            for one in json.loads(path.read_bytes())["cells"]
+            for one in read_json_file(path)["cells"]
         }
-    except (OSError, ValueError, KeyError, TypeError, Unknown):
+    except (OSError, KeyError, TypeError, BadRecord, Unknown):
         return None
 
 

@@ -7,7 +7,6 @@ name is looked up in the hub's cache first; what the cache has is never asked of
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,8 @@ from pathlib import Path
 from scbench.engines.lab_models import LAB_MODELS, lab_folder
 from scbench.engines.models import LLMS
 from scbench.engines.smollm2 import SMOLLM2, smollm2_folder
-from scbench.errors import Unknown
+from scbench.errors import BadRecord, Unknown
+from scbench.reading import read_json_file
 
 SHORT = {llm.name: llm.hub for llm in LLMS if llm.name != SMOLLM2}  # short name -> hub name
 CONFIG, INDEX, SINGLE = "config.json", "model.safetensors.index.json", "model.safetensors"
@@ -236,18 +236,18 @@ def _weight_names(folder: Path) -> Iterable[str]:
     if (folder / SINGLE).is_file() or not (folder / INDEX).is_file():
         return [SINGLE]
     try:
-        shards = json.loads((folder / INDEX).read_bytes())["weight_map"].values()
+        shards = read_json_file(folder / INDEX, lenient=True)["weight_map"].values()
         return sorted({str(shard) for shard in shards})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, KeyError, TypeError, AttributeError, BadRecord):
         return []  # `weights.check_files` names what is wrong with it
 
 
 def _code_names(folder: Path) -> list[str]:
     """The files of a model's own code; what it takes from other models is not among them."""
     try:
-        named = json.loads((folder / CONFIG).read_bytes()).get("auto_map") or {}
+        named = read_json_file(folder / CONFIG, lenient=True).get("auto_map") or {}
         classes = [str(one) for one in named.values()]
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, AttributeError, BadRecord):
         return []  # whoever reads the file in earnest says what is wrong with it
     return sorted({f"{one.split('.')[0]}.py" for one in classes if "--" not in one})
 

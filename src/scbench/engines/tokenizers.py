@@ -7,7 +7,6 @@ rules apart are encoded by both. Where they differ, the file's own tokenizer tak
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from scbench.engines import custom_code
 from scbench.engines.foreign import loading, reason, warnings_as_notes
 from scbench.engines.places import Place, locate
 from scbench.engines.weights import tokenizer_digest
-from scbench.errors import DataError, Mismatch
+from scbench.errors import BadRecord, DataError, Mismatch
 from scbench.prompts import HfTokenizer
 from scbench.prompts.tokenizer import OWN
+from scbench.reading import read_json_file
 
 FILE = "tokenizer.json"
 SPECIALS = (
@@ -180,8 +180,8 @@ def _config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        held = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as err:
+        held = read_json_file(path, lenient=True)
+    except (OSError, BadRecord) as err:
         raise DataError(f"{str(path)!r} is no JSON ({err}); take a complete copy") from err
     if not isinstance(held, dict):
         raise DataError(f"{str(path)!r} is no JSON object; take a complete copy")

@@ -10,7 +10,8 @@ from typing import Any
 
 from scbench.engines.digests import files_digest
 from scbench.engines.places import CONFIG, INDEX, SINGLE
-from scbench.errors import DataError
+from scbench.errors import BadRecord, DataError
+from scbench.reading import read_json_file
 
 GENERATION = "generation_config.json"
 TOKENIZER_FILES = (
@@ -47,9 +48,9 @@ def _check_generation(path: Path) -> None:
     if not path.is_file():
         return
     try:
-        is_object = isinstance(json.loads(path.read_bytes()), dict)
-    except (OSError, ValueError, RecursionError) as err:
-        raise DataError(f"{str(path)!r} is no JSON ({err!s:.100}); take a complete copy") from err
+        is_object = isinstance(read_json_file(path, lenient=True), dict)
+    except (OSError, BadRecord) as err:
+        raise DataError(f"{str(path)!r} is no JSON ({err!s:.200}); take a complete copy") from err
     if not is_object:
         raise DataError(f"{str(path)!r} is no JSON object; take a complete copy of the checkpoint")
 
@@ -154,9 +155,9 @@ def _used_names(folder: Path) -> list[str]:
     if not (folder / INDEX).is_file():
         return []
     try:
-        shards = json.loads((folder / INDEX).read_bytes())["weight_map"]
+        shards = read_json_file(folder / INDEX, lenient=True)["weight_map"]
         names = {str(shard) for shard in shards.values()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
+    except (OSError, KeyError, TypeError, AttributeError, BadRecord) as err:
         raise DataError(
             f"{str(folder / INDEX)!r} is no index of shards ({type(err).__name__}: {err!s:.100}); "
             "it "

@@ -14,6 +14,7 @@ from scbench.errors import BadConfig
 from scbench.lab import tokens
 from scbench.lab.corpus import EVALUATION_SEEDS
 from scbench.lab.measure import BLIND_MARGIN, DECILE_FLOOR, GATE, Cell
+from scbench.reading import read_json, read_json_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -70,11 +71,10 @@ def write(
 ) -> dict[str, Any]:
     """card.json and CARD.md beside the weights. `date` is the day of measuring; what training did is read from the courses' own cards."""
     cells = list(cells)
-    trained = [
-        json.loads((course / "model" / LEFT).read_text(encoding="utf-8")) for course in courses
-    ]
+    trained = [read_json_file(course / "model" / LEFT) for course in courses]
     curves = [
-        json.loads(line) for line in (folder / CURVES).read_text(encoding="utf-8").splitlines()
+        read_json(line, f"a line of {CURVES}")
+        for line in (folder / CURVES).read_bytes().splitlines()
     ]
     stride = max(1, -(-len(curves) // MOST_POINTS))
     card = {

@@ -5,14 +5,14 @@ A data folder holds `phase-0/`, `phase-1/`, ... and the phases are consumed in t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from scbench.errors import BadConfig
+from scbench.errors import BadConfig, BadRecord
+from scbench.reading import read_json_file
 
 DECAYS = ("cosine", "linear")
 
@@ -58,9 +58,9 @@ EVERY_ROW_ONCE = Schedule()
 def read(path: Path) -> Schedule:
     """A schedule from JSON: `{"phases": [{"tokens": 2000000, "longest_tokens": 256, "weights": {"kv": 2, "vt": 1}}, ...]}`."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json_file(path)
         return Schedule(phases=tuple(_phase(one) for one in raw["phases"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, BadRecord) as error:
         raise BadConfig(
             f"{path} is not a schedule ({error}); it holds "
             + '{"phases": [{"tokens": ..., ...}, ...]}'

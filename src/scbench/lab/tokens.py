@@ -12,6 +12,7 @@ from typing import Any
 
 from scbench.prompts import HfTokenizer
 from scbench.prompts.templates import Plain
+from scbench.reading import read_json_file
 from scbench.tasks.tiny import lexicon
 from scbench.types import Form
 
@@ -111,7 +112,7 @@ def save(folder: Path) -> None:
     """Write the tokenizer's files beside a model's, with its rendering in tokenizer_config.json."""
     fast().save_pretrained(folder)
     path = folder / "tokenizer_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings = read_json_file(path, lenient=True)
     settings["scbench"] = {"form": "tiny", "plain": list(PLAIN)}
     path.write_text(
         json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"

@@ -61,7 +61,17 @@ def entries() -> list[Entry]:
 
 
 def entry(name: str) -> Entry:
-    """The method of that name, or of `path/to/file.py:ClassName`. Raises Unknown."""
+    """The method of that name, or of `path/to/file.py:ClassName`. Raises Unknown.
+
+    A report asks for names that stand in somebody's journal: whatever lies there must not end it.
+    """
+    try:
+        return _entry(name)
+    except (SyntaxError, ValueError, TypeError, RuntimeError, ImportError) as err:
+        raise Unknown(f"{name!r} cannot be described: {type(err).__name__}: {err}") from err
+
+
+def _entry(name: str) -> Entry:
     path, class_name = _where(name)
     found = _described(path, class_name)
     category = str(found.get("category", ""))
@@ -110,7 +120,10 @@ def markdown() -> str:
 def _where(name: str) -> tuple[Path, str]:
     if ".py:" in name:
         file, _, class_name = name.rpartition(":")
-        return Path(file).expanduser(), class_name
+        path = Path(file).expanduser()
+        if not path.is_file():  # a pipe of that name would be waited for
+            raise Unknown(f"there is no file {file!r}")
+        return path, class_name
     places = {**{point.name: point.value for point in entry_points(group=GROUP)}, **PLACES}
     if name not in places:
         raise Unknown(f"no method is called {name!r}; `scbench list methods` shows them all")

@@ -133,5 +133,9 @@ def _scoring_code(root: Path) -> dict[str, Any]:
 
 def cost_code(engine: object) -> dict[str, str]:
     """Our modules that a row of the cost pass runs through."""
-    more = house_code(["scbench.run.costs"], without=NOT_PLAYED)
-    return {**play_code(engine), **more}
+    return {**play_code(engine), **_cost_code(code.ROOT)}
+
+
+@cache
+def _cost_code(root: Path) -> dict[str, str]:
+    return house_code(["scbench.run.costs"], without=NOT_PLAYED)

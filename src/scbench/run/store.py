@@ -14,6 +14,8 @@ import msgspec
 
 from scbench.errors import BadConfig, BadRecord
 from scbench.files import cannot_write, write_atomically
+from scbench.reading import MOST_BYTES, check
+from scbench.tasks.build import digest_of
 from scbench.types import Session
 
 FOLDER = "sessions"
@@ -72,7 +74,8 @@ class SessionStore:
         """The session. Raises KeyError if it was never stored, BadRecord if its file is damaged or holds another session."""
         path = self.path(digest)
         try:
-            data = gzip.decompress(path.read_bytes())
+            with gzip.open(path, "rb") as file:
+                data = file.read(MOST_BYTES + 1)  # a small file can hold an endless text
         except FileNotFoundError:
             raise KeyError(digest) from None
         except (OSError, EOFError, zlib.error) as err:
@@ -84,6 +87,11 @@ class SessionStore:
             raise BadRecord(
                 f"{str(path)!r} holds session {session.digest!r}, not the one it is named for; remove it"
             )
+        if digest_of(session) != digest:
+            raise BadRecord(
+                f"{str(path)!r} is not what its digest says: it was edited or damaged; remove it, "
+                "the next run writes it again"
+            )
         return session
 
     def digests(self) -> list[str]:
@@ -94,9 +102,9 @@ class SessionStore:
 def _encode(session: Session) -> bytes:
     try:
         data = msgspec.json.encode(session, enc_hook=as_dict)
-        if _decode(data, Path(session.digest)) == replace(
-            session, recipe=_frozen(dict(session.recipe))
-        ):
+        back = _decode(data, Path(session.digest))
+        if back == replace(session, recipe=_frozen(dict(session.recipe))):
+            _check_digest(back)
             return data
         why = "it comes back different"
     except (BadRecord, TypeError, ValueError, OverflowError, NotImplementedError) as err:
@@ -107,10 +115,19 @@ def _encode(session: Session) -> bytes:
     )
 
 
+def _check_digest(session: Session) -> None:
+    if digest_of(session) != session.digest:
+        raise BadConfig(
+            f"session {session.digest!r} ({session.task}): its digest is not that of its content; "
+            "`tasks.build.sealed` makes a session with the right one"
+        )
+
+
 def _decode(data: bytes, path: Path) -> Session:
     try:
+        check(data, repr(str(path)))
         session = msgspec.json.decode(data, type=Session)
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
+    except (msgspec.DecodeError, UnicodeDecodeError, BadRecord) as err:
         raise BadRecord(
             f"{str(path)!r} does not hold a session ({err}); remove it, the next run writes it again"
         ) from err

@@ -11,6 +11,7 @@ from scbench.prompts import Tokenizer
 from scbench.run.record import needles_of
 from scbench.run.settings import Settings
 from scbench.tasks import task
+from scbench.tasks.build import digest_of
 from scbench.tasks.contract import Task
 from scbench.types import Form, Session
 
@@ -79,9 +80,12 @@ def _published(settings: Settings) -> Iterator[Item]:
             )
         needles = needles_of(sessions)
         for index, session in enumerate(sessions):
-            cut = (
-                session
-                if settings.turns is None
-                else replace(session, turns=session.turns[: settings.turns])
-            )
-            yield Item(kind, 0, f"row:{index}", cut, needles)
+            yield Item(kind, 0, f"row:{index}", _first_turns(session, settings.turns), needles)
+
+
+def _first_turns(session: Session, turns: int | None) -> Session:
+    """The session with at most so many turns; one that lost some has a digest of its own."""
+    if turns is None or turns >= len(session.turns):
+        return session
+    shorter = replace(session, turns=session.turns[:turns])
+    return replace(shorter, digest=digest_of(shorter))

@@ -5,7 +5,7 @@ Pure functions; neither torch nor network. Models judge nothing here, and a cras
 
 from __future__ import annotations
 
-from scbench.scoring.file import score_file
+from scbench.scoring.file import score_file, written
 from scbench.scoring.grade import SUBTASKS, grade
 from scbench.scoring.lines import score_lines, wanted_from_line
 from scbench.scoring.table import Mean, Published, means, official_table
@@ -20,4 +20,5 @@ __all__ = [
     "score_file",
     "score_lines",
     "wanted_from_line",
+    "written",
 ]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scbench.errors import BadConfig, BadRow
+from scbench.errors import BadConfig, BadRecord, BadRow
+from scbench.reading import read_json
 from scbench.scoring.lines import MIXES, Row, row_of, scored
 from scbench.types import Mode
 
@@ -32,6 +33,15 @@ def score_file(path: Path) -> list[dict[str, Any]]:
     return scored(rows)
 
 
+def written(line: dict[str, Any]) -> bytes:
+    """A scored line as it goes into a file: UTF-8, with a lone surrogate as the escape it was."""
+    text = json.dumps(line, ensure_ascii=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(line).encode() + b"\n"
+
+
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         file = path.open("rb")
@@ -43,8 +53,8 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not text.strip():
                 continue
             try:
-                line = json.loads(text.decode("utf-8"))
-            except (UnicodeDecodeError, ValueError, RecursionError) as err:
+                line = read_json(text, "it", lenient=True)
+            except BadRecord as err:
                 raise BadRow(f"{path}:{number}: not a JSON object in UTF-8: {err}") from None
             if not isinstance(line, dict):
                 raise BadRow(

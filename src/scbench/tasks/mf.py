@@ -6,13 +6,13 @@ leads by a margin. Values outside the middle of the range never move into it, so
 
 from __future__ import annotations
 
-import json
 from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
 
 from scbench.errors import BadConfig
+from scbench.reading import read_json
 from scbench.tasks import figures
 from scbench.tasks.build import Fitted, Rendered, Spans, depth_of, sealed, solve_length, strata
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle, whole
@@ -250,7 +250,8 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
 def write_row(session: Session, index: int) -> dict[str, object]:
     """The session as a row of scbench_mf, whose context is a list of numbers and whose answers are numbers."""
     items = [{"answer": int(turn.gold), "input": turn.ask} for turn in session.turns]
-    return {"id": index, "context": json.loads(session.context), "multi_turns": items}
+    numbers = read_json(session.context.encode(), "a context of numbers")
+    return {"id": index, "context": numbers, "multi_turns": items}
 
 
 TASK = Task(

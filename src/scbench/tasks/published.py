@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from scbench.errors import BadConfig, BadRow, MissingExtra, Unknown
+from scbench.errors import BadConfig, BadRecord, BadRow, MissingExtra, Unknown
+from scbench.reading import check, read_json
 from scbench.tasks import task as task_called
 from scbench.tasks.build import depth_of, digest_of, sealed
 from scbench.tasks.contract import Bytes, Task
@@ -26,6 +27,9 @@ LITERAL = frozenset(
 )  # whose gold may stand in the context as it is
 Row = Mapping[str, Any]
 Form = Literal["jsonl", "parquet"]
+Functions = Mapping[str, Sequence[tuple[str, str]]]  # repo -> (name, source)
+# What a row with fields of wrong types makes of the code that reads it.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +134,19 @@ def _rows(path: Path) -> Iterator[Row]:
         return
     import polars
 
+    # A damaged file can make the reader written in Rust panic, which is no Exception in Python.
+    panics = (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError)
+    rows = 0
     try:
-        frame = polars.read_parquet(path)
-    except (polars.exceptions.PolarsError, OSError) as err:
+        for row in polars.read_parquet(path).iter_rows(named=True):
+            yield row
+            rows += 1
+    except panics as err:
+        why = (str(err).splitlines() or [type(err).__name__])[0]
         raise BadRow(
-            f"{path} cannot be read as parquet: {str(err).splitlines()[0]}; is it whole, and no git-lfs pointer?"
+            f"{path} cannot be read as parquet after {rows} rows: {why}; is it whole, and no "
+            "git-lfs pointer?"
         ) from err
-    yield from frame.iter_rows(named=True)
 
 
 def _lines(path: Path) -> Iterator[Row]:
@@ -145,9 +155,9 @@ def _lines(path: Path) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except ValueError as err:
-                raise BadRow(f"{path} line {number} is not JSON: {err}") from err
+                row = read_json(line, f"{path} line {number}")
+            except BadRecord as err:
+                raise BadRow(str(err)) from err
             if not isinstance(row, dict):
                 raise BadRow(
                     f"{path} line {number} must be an object with 'context' and 'multi_turns', it is {type(row).__name__}"
@@ -156,8 +166,11 @@ def _lines(path: Path) -> Iterator[Row]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as err:
+        raise BadRow(f"{path} cannot be read: {err.strerror}") from err
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------------------------
@@ -175,10 +188,9 @@ def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session]:
             continue
         context = _context(row, where)
         turns = [
-            _turn(kind, row, item, f"{where}, turn {number}")
+            _turn(kind, row, item, functions, context, f"{where}, turn {number}")
             for number, item in enumerate(_items(row, where))
         ]
-        turns = [_placed(_judged(turn, functions), context) for turn in turns]
         recipe = {
             "name": kind.name,
             "published": path.name,
@@ -224,10 +236,10 @@ def _items(row: Row, where: str) -> list[Row]:
     return items
 
 
-def _turn(kind: Task, row: Row, item: Row, where: str) -> Turn:
+def _turn(kind: Task, row: Row, item: Row, functions: Functions, context: str, where: str) -> Turn:
     try:
-        return kind.read_turn(row, item)
-    except (BadRow, KeyError, TypeError, ValueError) as err:
+        return _placed(_judged(kind.read_turn(row, item), functions), context)
+    except (BadRow, *UNREADABLE) as err:
         raise BadRow(f"{where}: {err}") from err
 
 
@@ -238,11 +250,12 @@ def _note(value: object) -> object:
 # --- RepoQA's candidates ------------------------------------------------------------------------------------------------------------------
 
 
-def _functions(path: Path) -> dict[str, list[tuple[str, str]]]:
+def _functions(path: Path) -> Functions:
     """(name, source) of every function asked for, by repo, over ALL rows of the file, before any selection."""
     found: dict[str, dict[tuple[str, str], None]] = {}
     for row in _rows(path):
-        for item in row.get("multi_turns") or ():
+        items = row.get("multi_turns")
+        for item in items if isinstance(items, list) else ():
             is_function = (
                 isinstance(item, dict)
                 and item.get("task") in (None, "scbench_repoqa")
@@ -255,7 +268,7 @@ def _functions(path: Path) -> dict[str, list[tuple[str, str]]]:
     return {repo: list(pairs) for repo, pairs in found.items()}
 
 
-def _judged(turn: Turn, functions: Mapping[str, Sequence[tuple[str, str]]]) -> Turn:
+def _judged(turn: Turn, functions: Functions) -> Turn:
     """A function turn with all functions of its repo to choose from; a second function of the same name gets a number behind it."""
     if turn.task != "repoqa":
         return turn
@@ -314,13 +327,20 @@ def _sides(path: Path, kind: Task) -> dict[int, Side]:
     import msgspec
 
     sides: dict[int, Side] = {}
-    for number, line in enumerate(beside.read_bytes().splitlines(), 1):
+    try:
+        lines = beside.read_bytes().split(b"\n")
+    except OSError as err:
+        raise BadRow(f"{beside} cannot be read: {err.strerror}") from err
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{beside} line {number}"
         try:
+            check(line, where)
             side = msgspec.json.decode(line, type=Side)
-        except msgspec.DecodeError as err:
-            raise BadRow(
-                f"{beside} line {number}: {err}; remove the file to read the rows without it"
-            ) from err
+        except (msgspec.DecodeError, UnicodeDecodeError, BadRecord) as err:
+            why = str(err).removeprefix(f"{where} ")
+            raise BadRow(f"{where}: {why}; remove the file to read the rows without it") from err
         sides[side.row] = side
     return sides
 
@@ -337,8 +357,11 @@ def _restored(kind: Task, row: Row, side: Side, where: str) -> Session:
         digest=side.digest,
     )
     shown = [(item.get("input"), item.get("answer")) for item in _items(row, where)]
-    turns: Any = kind.write_row(session, side.row)["multi_turns"]
-    written = [(item["input"], item["answer"]) for item in turns]
+    try:
+        turns: Any = kind.write_row(session, side.row)["multi_turns"]
+        written = [(item["input"], item["answer"]) for item in turns]
+    except (BadRecord, *UNREADABLE):
+        written = None  # the side file tells of another session than the row
     if digest_of(session) != side.digest or shown != written:
         raise BadRow(
             f"{where} has changed since {kind.config}.evidence.jsonl was written beside it; remove that file to read the row without it"

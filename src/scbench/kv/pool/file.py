@@ -26,10 +26,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scbench.errors import BadRecord
 from scbench.kv.pool import chain
 from scbench.kv.pool.segment import OBSERVED_TENSORS, Ending, Segment
 from scbench.kv.shape import CacheShape
 from scbench.kv.snapshot import Observed
+from scbench.reading import read_json
 
 FORMAT = 1
 MAGIC = b"scbKV\x00\r\n"
@@ -146,8 +148,8 @@ def read_header(fd: int, name: str, made_by: str) -> Header:
     if hashlib.sha256(raw).digest() != seal:
         raise BadFile("its header is damaged")
     try:
-        header = _parsed(fd, json.loads(raw), PREAMBLE.size + length, made_by)
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as err:
+        header = _parsed(fd, read_json(raw, "its header"), PREAMBLE.size + length, made_by)
+    except (ValueError, KeyError, TypeError, OverflowError, BadRecord) as err:
         raise BadFile(f"its header makes no sense ({type(err).__name__}: {err})") from err
     if header.file_bytes != info.st_size:
         raise BadFile("it is cut short, or too long")

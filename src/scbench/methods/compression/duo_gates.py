@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from scbench.errors import BadConfig, Mismatch
+from scbench.errors import BadConfig, BadRecord, Mismatch
 from scbench.kv import CacheShape
+from scbench.reading import read_json_file
 
+MOST_BYTES = 64 << 20  # of a file; one of our own has some 20 KiB
 MAKE = "`scbench search-gates MODEL --out FILE`"
 FORM = (
     "a gates file is JSON, one list per attention layer with one number per KV head, as "
@@ -65,10 +66,10 @@ class HeadGates:
 
 def read(path: str) -> HeadGates:
     """The gates in a JSON file. Raises BadConfig if there is none, or it is not one."""
-    file = Path(path).expanduser()
     try:
+        file = Path(path).expanduser()
         return _read(str(file), file.stat().st_mtime_ns, file.stat().st_size)
-    except (OSError, ValueError, TypeError, KeyError) as err:
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, BadRecord) as err:
         raise BadConfig(f"duo-attention[gates={path}]: {err}; {FORM}") from err
 
 
@@ -79,9 +80,11 @@ def digest(path: str) -> str:
 
 @lru_cache(maxsize=16)
 def _read(path: str, changed_ns: int, size_bytes: int) -> HeadGates:
-    found: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+    found = read_json_file(Path(path), most_bytes=MOST_BYTES)
     if isinstance(found, list):
         return HeadGates(rows=_rows(found))
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds {found!r:.40}")
     if "gates" not in found:
         raise ValueError(f"it has no gates but {', '.join(map(repr, found)) or 'nothing'}")
     return HeadGates(

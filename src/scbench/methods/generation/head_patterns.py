@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,11 +19,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from scbench.errors import BadConfig
+from scbench.errors import BadConfig, BadRecord
+from scbench.reading import read_json_file
 
 VERTICAL_SLASH, STREAM, BLOCKS = "vertical_and_slash", "stream_llm", "block_sparse"
 KINDS = (VERTICAL_SLASH, STREAM, BLOCKS)
 BLOCK_TOKENS = 64
+MOST_BYTES = 64 << 20  # of a file; published ones have some 50 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,10 @@ Table: TypeAlias = Sequence[
 
 def read(path: str) -> Table:
     """The table in a JSON file. Raises BadConfig if there is none, or it is not one, naming layer and head."""
-    file = Path(path).expanduser()
+    try:
+        file = Path(path).expanduser()
+    except RuntimeError as err:  # "~name" of nobody
+        raise BadConfig(f"there is no pattern file {path!r}: {err}") from err
     if not file.is_file():
         raise BadConfig(
             f"there is no pattern file {path!r}; make one with `scbench search-patterns MODEL --out FILE`"
@@ -82,9 +88,9 @@ def written(table: Table) -> str:
 @lru_cache(maxsize=16)
 def _read(path: str, changed_ns: int) -> Table:
     try:
-        layers = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, OSError) as err:
-        raise BadConfig(f"the pattern file {path!r} is not JSON: {err}") from err
+        layers = read_json_file(Path(path), most_bytes=MOST_BYTES)
+    except (OSError, BadRecord) as err:
+        raise BadConfig(f"the pattern file {path!r} cannot be read: {err}") from err
     if (
         not isinstance(layers, list)
         or not layers
@@ -105,7 +111,7 @@ def _read(path: str, changed_ns: int) -> Table:
 
 
 def _head(text: str, path: str, layer: int) -> int:
-    if not text.isdecimal():
+    if not re.fullmatch("[0-9]{1,6}", text):
         raise BadConfig(
             f"the pattern file {path!r}, layer {layer}: {text!r} is not the number of a query head"
         )
@@ -127,4 +133,7 @@ def _pattern(entry: Any, where: str) -> HeadPattern:
         raise BadConfig(
             f"{where}: sizes {first!r} and {second!r} are not counts of keys (or of blocks, at least 1)"
         )
-    return HeadPattern(kind, first, second, float(entry[3]) if len(entry) > 3 else 0.0)
+    score = entry[3] if len(entry) > 3 else 0.0
+    if not isinstance(score, int | float):
+        raise BadConfig(f"{where}: its score {score!r} is not a number")
+    return HeadPattern(kind, first, second, float(score))

@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from scbench.errors import BadConfig
+from scbench.errors import BadConfig, BadRecord
+from scbench.reading import read_json
 from scbench.tasks.functions import describe, likeness, source, synonyms
 from scbench.tasks.functions.source import Function, functions_of
 
@@ -165,8 +166,8 @@ def _read(place: Path) -> tuple[tuple[Function, ...], tuple[Needle, ...]] | None
         seal, _, body = place.read_bytes().partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != seal:
             return None
-        raw = json.loads(body)
-    except (OSError, ValueError):
+        raw = read_json(body, repr(str(place)))
+    except (OSError, BadRecord):
         return None
     functions = tuple(Function(**row) for row in raw["functions"])
     return functions, tuple(
