@@ -11,6 +11,7 @@ DECODES = {"json.load", "json.loads", "msgspec.json.decode", "msgspec.json.Decod
 MAY_DECODE = {
     "reading.py",
     "lab/train.py",
+    "report/drawing.py",
     "run/facts.py",
     "run/lines.py",
     "run/manifest.py",
