@@ -19,7 +19,7 @@ from scbench.run import folder, manifest
 from scbench.run.cells import read_plan
 from scbench.run.equal_table import EqualBytes
 from scbench.run.equal_table import read as read_equal_bytes
-from scbench.run.facts import cards
+from scbench.run.facts import cards, read_facts
 from scbench.run.journal import COSTS, RECORDS, current, read_costs, read_records
 from scbench.run.lines import torn_tail
 from scbench.run.settings import Settings, read_settings
@@ -59,11 +59,19 @@ class Result:
         """A line for each file whose last line is not whole: written at this moment, or cut off."""
         names = [name for name in (RECORDS, COSTS) if (self.folder / name).exists()]
         tails = {name: torn_tail(self.folder / name) for name in names}
-        return [
+        told = [
             f"{name} ends in {tail:,} bytes that are no whole line; they are left out"
             for name, tail in tails.items()
             if tail
         ]
+        facts = read_facts(self.folder)
+        lost = {record.made for record in self.records()} - facts.keys() - {""}
+        if lost:
+            told.append(
+                f"facts.jsonl lacks {len(lost)} of the things that made these records: what they "
+                "were is not known, and methods from files stand under 'other'"
+            )
+        return told
 
     def frame(self) -> polars.DataFrame:
         """One row a turn."""

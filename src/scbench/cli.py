@@ -245,7 +245,7 @@ def run(words: dict[str, Any]) -> None:
         raise typer.Exit(130)
     _show(result)
     for line in outcome.superseded:
-        tell(line, label="no longer counts")
+        tell(line, label="changed")
     if outcome.rescored_turns:
         tell(
             f"{outcome.rescored_turns:,} kept answers, by rules that changed", label="scored again"

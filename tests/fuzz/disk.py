@@ -90,7 +90,7 @@ def _fail(room: Path, wanted: Left, call: str, at: int, kind: str, tally: Tally)
 
 
 def _is_spared(call: str, folder: Path) -> bool:
-    """A run may do without the words in its lock, a sync of a folder's names, and a second mkdir."""
+    """A run may do without the words in its lock, a sync of names, and a second mkdir."""
     what, _, name = call.partition(" ")
     return name == ".lock" or (what in ("fsync", "mkdir") and (folder / name).is_dir())
 

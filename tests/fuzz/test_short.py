@@ -73,6 +73,7 @@ def test_the_attack_sees_a_reader_that_skips_the_checksum(
     assert "SILENT" in table([tally])
 
 
+@pytest.mark.slow
 def test_kills_and_failing_disks_lose_nothing() -> None:
     said = fuzz("kill", "disk", "--short")
     assert "0 failures" in said

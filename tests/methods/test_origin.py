@@ -48,7 +48,7 @@ def test_two_files_shown_alike_are_refused_by_name_and_a_label_parts_them(tmp_pa
         refuse_twins([parse(text) for text in spellings])
     assert one in str(refusal.value)
     assert two in str(refusal.value)
-    assert "mine=" in str(refusal.value)
+    assert "another=" in str(refusal.value)
     named = [parse(spellings[0]), parse(f"mine={spellings[1]}")]
     refuse_twins(named)
     assert [str(method) for method in named] == ["knorm.py:Knorm[tau=1/4]", "mine[tau=1/4]"]

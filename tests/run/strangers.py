@@ -30,9 +30,14 @@ RANKS = {
     "one-bit": (
         "view.v_HSD.view(-1).view(torch.int32)[7] ^= 1; return -view.k_HSD.float().norm(dim=-1)"
     ),
+    "dtype": "torch.set_default_dtype(torch.float64); return -view.k_HSD.float().norm(dim=-1)",
     "raises": "raise ValueError('no such rank')",
     "exits": "sys.exit(3)",
     "warns": "warnings.warn('odd', RuntimeWarning); raise RuntimeWarning('odd')",
+    "closes": "raise GeneratorExit",
+    "stops": "raise StopIteration",
+    "not-a-number": "return view.k_HSD.float().norm(dim=-1) * float('nan')",
+    "one-short": "return -view.k_HSD.float().norm(dim=-1)[:, 1:]",
     "no-memory": (
         "raise RuntimeError('[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: "
         "can\\'t allocate memory: you tried to allocate 9 bytes')"

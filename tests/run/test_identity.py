@@ -73,7 +73,16 @@ PLAYED = [
 ]
 
 
-@pytest.mark.parametrize(("file", "old", "new"), PLAYED, ids=[file for file, _, _ in PLAYED])
+QUICK = {"kv/tail.py", "prompts/conversation.py", "run/decode.py"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        pytest.param(*case, id=case[0], marks=[] if case[0] in QUICK else pytest.mark.slow)
+        for case in PLAYED
+    ],
+)
 def test_an_edited_line_of_ours_plays_its_records_again_and_says_why(
     tmp_path: Path, house: Path, file: str, old: str, new: str
 ) -> None:

@@ -73,7 +73,7 @@ def test_two_files_that_would_be_one_row_are_refused_before_anything_runs(tmp_pa
     assert rows.keys() == {"mine.py:Mine[tau=1/4]", "mine[tau=1/4]"}
 
 
-@pytest.mark.parametrize("kind", ["poison", "one-bit"])
+@pytest.mark.parametrize("kind", ["poison", "one-bit", "dtype"])
 def test_a_method_that_writes_into_the_shared_cache_stops_alone(tmp_path: Path, kind: str) -> None:
     bad = write(tmp_path, kind)
     good = write(tmp_path, "honest", name="good.py")
@@ -86,15 +86,29 @@ def test_a_method_that_writes_into_the_shared_cache_stops_alone(tmp_path: Path, 
     }
 
 
-@pytest.mark.parametrize("kind", ["raises", "exits", "warns", "no-memory"])
+KINDS = {
+    "raises": "crashed",
+    "exits": "crashed",
+    "warns": "crashed",
+    "closes": "crashed",
+    "stops": "crashed",
+    "no-memory": "out-of-memory",
+    "not-a-number": "not-finite",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_a_method_raises_is_its_own_gap_in_scores_and_costs(tmp_path: Path, kind: str) -> None:
     result = play(tmp_path / "run", f"dense,{write(tmp_path, kind)}", cost_sessions=1)
     rows = by_method(result)
     failures = {record.failure for record in rows["mine.py:Mine[tau=1/4]"]}
     kinds = {failure.kind for failure in failures}
-    assert kinds == {"out-of-memory" if kind == "no-memory" else "crashed"}
+    assert kinds == {KINDS[kind]}
     traces = {failure.trace for failure in failures}
-    assert all("mine.py" in (tmp_path / "run" / trace).read_text() for trace in traces)
+    told = [(tmp_path / "run" / trace).read_text() for trace in traces]
+    assert all("Traceback" in text for text in told)
+    if kind != "not-a-number":  # what is handed back is found out after the method has returned
+        assert all("mine.py" in text for text in told)
     assert all(trace.startswith(f"{FOLDER}/") for trace in traces)
     assert {record.strict.value for record in rows["dense"]} == {1.0}
     assert [row["method"] for row in result.costs()] == ["dense"]
@@ -103,6 +117,21 @@ def test_what_a_method_raises_is_its_own_gap_in_scores_and_costs(tmp_path: Path,
     assert "not measured. mine.py:Mine[tau=1/4]: " in page
     assert result.outcome is not None
     assert any("cost pass" in gap and "mine.py" in gap for gap in result.outcome.gaps)
+
+
+def test_a_ranking_that_lacks_a_slot_is_refused(tmp_path: Path) -> None:
+    rows = by_method(play(tmp_path / "run", f"dense,{write(tmp_path, 'one-short')}"))
+    failures = {record.failure for record in rows["mine.py:Mine[tau=1/4]"]}
+    assert {failure.kind for failure in failures} == {"refused"}
+    assert all("every slot needs one number" in failure.why for failure in failures)
+
+
+def test_facts_that_are_gone_are_said_to_be(tmp_path: Path) -> None:
+    play(tmp_path / "run", f"dense,{write(tmp_path, 'honest')}")
+    assert open_run(tmp_path / "run").torn() == []
+    (tmp_path / "run" / "facts.jsonl").write_bytes(b"")
+    (line,) = open_run(tmp_path / "run").torn()
+    assert "facts.jsonl lacks" in line
 
 
 def test_debug_stops_at_the_first_exception_as_it_is(tmp_path: Path) -> None:

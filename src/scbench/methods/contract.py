@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 from torch import Tensor
 
+from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import rounded as rounded
@@ -138,7 +139,14 @@ class Eviction(Budgeted, Compression):
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         if slots >= view.tokens:
             return [torch.arange(view.tokens)] * view.k_HSD.shape[0]
-        return list(top_slots(self.rank(view), slots))
+        ranks_HS = self.rank(view)
+        if ranks_HS.shape != view.k_HSD.shape[:2]:
+            shape, slots_HS = tuple(ranks_HS.shape), tuple(view.k_HSD.shape[:2])
+            raise Mismatch(
+                f"{self} ranks {shape}; a layer has {slots_HS} (KV heads, slots), and every slot "
+                "needs one number"
+            )
+        return list(top_slots(ranks_HS, slots))
 
     def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
         """`keep` for every layer, one view at a time; override where layers share one budget."""

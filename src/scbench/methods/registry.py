@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -96,10 +97,11 @@ def stage_class(name: str) -> type[Stage]:
             f"{name!r} is no method; a method in a file is path/to/file.py:ClassName, and a path with "
             "one of + , [ ] = stands in quotes: '\"dir/a+b.py\":ClassName'"
         )
-    near = get_close_matches(re.split(r"[:\[]", plain)[0], names()) or names()
+    near = get_close_matches(re.split(r"[:\[]", plain)[0], names())
+    guess = f"did you mean {', '.join(near)}? " if near else ""
     raise Unknown(
-        f"no method is called {name!r}; did you mean {', '.join(near)}? "
-        "`scbench list methods` shows them all"
+        f"no method is called {name!r}; {guess}`scbench list methods` shows them all, and one in "
+        "a file is path/to/file.py:ClassName (a path with one of + , [ ] = in quotes)"
     )
 
 
@@ -152,7 +154,8 @@ def refuse_twins(methods: Sequence[Method]) -> None:
         if other.source_digest != method.source_digest:
             raise BadConfig(
                 f"{other.spelling} and {method.spelling} are two methods, and both would be shown as "
-                f"{str(method)!r}; give one of them a name: 'mine={method.spelling}'"
+                f"{str(method)!r}; give one of them a name of its own, before its path: "
+                f"'another={replace(method, labels=()).spelling}'"
             )
     files = {
         Path(one.path)

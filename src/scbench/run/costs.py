@@ -29,7 +29,7 @@ from scbench.methods.method import Method
 from scbench.prompts import Conversation
 from scbench.run.blending import Blending, read_context
 from scbench.run.decode import best_token
-from scbench.run.faults import fault_of
+from scbench.run.faults import FAULTS, fault_of
 from scbench.run.meter import Measured, measured
 from scbench.run.pooled import hit_seconds
 from scbench.run.rewriting import rewritten
@@ -75,7 +75,7 @@ def _measure_way(
         )
         ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
         reads = _reads(engine, together[0], ids, repeats)
-    except (Exception, SystemExit) as error:
+    except FAULTS as error:
         return [_failed(method, error) for method in together]
     snapshot = reads[-1].value
     rows: list[dict[str, Any]] = []
@@ -84,7 +84,7 @@ def _measure_way(
         try:
             method.check(shape=engine.facts.shape, tokens=len(ids))
             rows.append(_row(engine, snapshot, method, query, reads[1:], repeats))
-        except (Exception, SystemExit) as error:
+        except FAULTS as error:
             rows.append(_failed(method, error))
         if not method.is_ours and fingerprint(snapshot) != seal:
             why = f"{method} wrote into the cache that it shares with all other methods"

@@ -17,7 +17,7 @@ from scbench.engines.contract import Engine, Feed
 from scbench.errors import CannotWrite, NotFinite
 from scbench.kv import Stream
 from scbench.prompts import Tokenizer
-from scbench.run.faults import Fault, fault_of
+from scbench.run.faults import FAULTS, Fault, fault_of
 from scbench.types import Answer, Finish
 
 Play: TypeAlias = Generator[Feed, Tensor, None]
@@ -128,7 +128,7 @@ def _advance(
         return list(engine.advance(feeds)), None
     except (CannotWrite, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except FAULTS as error:
         if debug:
             raise
         return [], fault_of(error)
@@ -148,7 +148,7 @@ def _resume(
         return
     except CannotWrite:  # the disk failed: no play can go on
         raise
-    except (Exception, SystemExit) as error:
+    except FAULTS as error:
         if debug:
             raise
         lost.append(Lost(at, fault_of(error), True))

@@ -32,7 +32,7 @@ from scbench.run.equal_table import (
     target,
     write,
 )
-from scbench.run.faults import CRASHED, fault_of
+from scbench.run.faults import CRASHED, FAULTS, fault_of
 from scbench.run.rewriting import rewritten
 from scbench.run.settings import Settings
 from scbench.run.suite import suite
@@ -255,7 +255,7 @@ def _row(sample: Sample, method: Method, target_bytes: int) -> Fitted:
             if stage is None
             else _fitted(sample, method, stage, target_bytes)
         )
-    except (Exception, SystemExit) as error:  # one method's fault leaves the others as they are
+    except FAULTS as error:  # one method's fault leaves the others as they are
         failure = fault_of(error).failure
         why = f"{failure.kind}: {failure.why}" if failure.kind == CRASHED else failure.why
         return Fitted(asked=asked, played=None, verdict=OUT, held_bytes=None, why=why)

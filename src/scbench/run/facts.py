@@ -62,13 +62,22 @@ class Facts(Book[dict[str, Any]]):
         was, now = (self.known[one]["facts"] for one in (old, new))
         changed = [kind for kind in (MODEL, METHOD, CODE) if was[kind] != now[kind]]
         said = [self._changed(kind, was[kind], now[kind]) for kind in changed]
-        return "; ".join(said) or "another session, mode or number of turns"
+        return "; ".join(filter(None, said)) or "another session, mode or number of turns"
+
+    def _played_modules(self) -> set[str]:
+        rows = [row["facts"] for row in self.known.values() if row["kind"] == CODE]
+        return {module for facts in rows for module in facts}
 
     def _changed(self, kind: str, old: str, new: str) -> str:
         was, now = (self.known.get(one, {}).get("facts", {}) for one in (old, new))
         if kind == METHOD:
             was, now = (_flat(one.get("key", {})) for one in (was, now))
         names = sorted(name for name in {*was, *now} if was.get(name) != now.get(name))
+        if kind == METHOD:  # what every play runs through is told once, as our code
+            played = self._played_modules()
+            names = [name for name in names if name.partition(": ")[2] not in played]
+        if not names:
+            return ""
         shown = ", ".join(name.removeprefix("scbench.") for name in names[:6])
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""
         return f"{'our code' if kind == CODE else f'the {kind}'} changed ({shown}{more})"

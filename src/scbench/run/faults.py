@@ -27,6 +27,8 @@ from scbench.errors import (
 from scbench.files import write_atomically
 from scbench.types import Failure
 
+# What a method may raise and is its own failure. KeyboardInterrupt is the user's.
+FAULTS = (Exception, SystemExit, GeneratorExit)
 FOLDER = "failures"  # of a run: full tracebacks
 OUT_OF_MEMORY, CRASHED = "out-of-memory", "crashed"
 KINDS: Mapping[type[BaseException], str] = {  # the first that fits
@@ -57,6 +59,8 @@ class Fault:
 
 def fault_of(error: BaseException) -> Fault:
     """The failure an exception stands for. The exception itself is not kept."""
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+        error = error.__cause__  # Python's own words for it name our generator, not the method
     kind = _kind(error)
     why = str(error)
     if kind == CRASHED:

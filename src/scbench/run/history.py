@@ -41,10 +41,12 @@ class History:
                 if old != made:
                     why = self.facts.difference(old, made)
                     found.setdefault(why, []).append((method, turns))
-        fate = "are kept, marked" if self.keep_old else "are played again (--keep-old keeps them)"
+        fate = "they no longer count and are played again (--keep-old keeps them)"
+        if self.keep_old:
+            fate = "they are kept, marked in every table (--keep-old)"
         return [
             f"{model}: {sum(turns for _, turns in old):,} recorded turns of "
-            f"{_named([method for method, _ in old])} no longer count, since {why}; they {fate}"
+            f"{_named([method for method, _ in old])} were made otherwise: {why}; {fate}"
             for why, old in found.items()
         ]
 

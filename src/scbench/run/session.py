@@ -24,7 +24,8 @@ from scbench.methods.retrieval.chunks import Chunked
 from scbench.prompts import Conversation
 from scbench.run.blending import Blended, Blending
 from scbench.run.decode import Lost, Play, decode, drive
-from scbench.run.faults import Fault, fault_of
+from scbench.run.faults import FAULTS, Fault, fault_of
+from scbench.run.guard import torch_state_kept
 from scbench.run.pooled import PooledReads, Served, refuse_timing
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import rewritten
@@ -131,18 +132,20 @@ class SessionRun:
         self.emit = records.append
         self._seals = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
         try:
-            self._play_together(jobs)
+            with torch_state_kept() as changed:
+                self._play_together(jobs)
         finally:
             self.emit = emit
             seals, self._seals = self._seals, None
         kept = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
-        if kept == seals:
+        if kept == seals and not changed:
             for record in records:
                 emit(record)
             return
+        did = f"changed {' and '.join(changed)} of torch" if changed else "wrote into the cache"
         why = ReuseBroken(
-            f"{jobs[0].method} wrote into the cache that it shares with all other methods; its "
-            "answers are left out, and the others read the context anew. Work on copies (.clone())"
+            f"{jobs[0].method} {did} that it shares with all other methods; its answers are left "
+            "out, and the others read the context anew. Work on copies (.clone())"
         )
         self._forget_reads()
         self._blending = Blending(self.engine)  # its chunks may be among what was written into
@@ -155,7 +158,7 @@ class SessionRun:
         for job in jobs:
             try:
                 plays += [(job, turns, make) for turns, make in self._plays(job)]
-            except (Exception, SystemExit) as error:
+            except FAULTS as error:
                 if self.debug:
                     raise
                 self._fail(job, fault_of(error), frozenset(job.todo))
