@@ -254,6 +254,8 @@ def run(words: dict[str, Any]) -> None:
         tell(line, label="does not apply", style="dim")
     for gap in outcome.gaps:
         tell(gap, label="gap")
+    if outcome.turns_answered + outcome.turns_failed:
+        say(f"page: {result.folder / 'index.html'}")  # last, where people look
     if not outcome.turns_answered:
         raise typer.Exit(1)
 
@@ -289,7 +291,7 @@ def main() -> None:
 
 
 def _show(result: Any) -> None:
-    """The tables of a run, and where its page is."""
+    """The tables of a run."""
     from scbench.report import terminal
     from scbench.stats import summarise
 
@@ -307,7 +309,6 @@ def _show(result: Any) -> None:
         out.print(_equal_table(one))
     for line in result.torn():
         tell(line, label="torn")
-    say(f"page: {result.folder / 'index.html'}")
 
 
 def _equal_table(found: Any) -> Table:
