@@ -130,6 +130,7 @@ def test_the_program_prints_an_error_without_traceback_and_exits_with_2() -> Non
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_was_done_and_says_so(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"

@@ -70,6 +70,7 @@ def played(folders: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+@pytest.mark.slow
 def test_the_grid_holds_what_the_claims_need_and_no_more(
     played: Path, folders: tuple[str, ...]
 ) -> None:
@@ -90,6 +91,7 @@ def test_every_claim_has_a_verdict_and_one_session_tells_nothing(played: Path) -
     assert len(found["cells"]) == len(PASSES)
 
 
+@pytest.mark.slow
 def test_the_same_command_resumes_and_an_earlier_run_reads_the_same(
     played: Path, folders: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -62,6 +62,7 @@ def generated(local: LocalEngine, ids: list[int], tokens: int) -> list[int]:
     return out[0, len(ids) :].tolist()
 
 
+@pytest.mark.slow
 def test_greedy_answers_are_those_of_generate_token_for_token() -> None:
     local, tokens = engine(), 12
     wanted, streams, said = [], [], []

@@ -66,6 +66,7 @@ def test_training_seeds_end_where_evaluation_begins(tmp_path: Path) -> None:
     assert EVALUATION_SEEDS == 1_000_000
 
 
+@pytest.mark.slow
 def test_every_portion_holds_every_task_as_often_as_its_weight(tmp_path: Path) -> None:
     kinds = [corpus.sample(seed, SMALL)[0] for seed in range(1_500)]
     shares = np.bincount(kinds, minlength=12) / len(kinds)

@@ -20,8 +20,18 @@ def test_every_registered_method_is_held_against_the_laws() -> None:
     assert set(names()) <= examined | ELSEWHERE
 
 
-@pytest.mark.parametrize("heads", ["mha", "gqa", "mqa"])
-@pytest.mark.parametrize("spelling", METHODS)
+LONG = "infllm"  # seconds a law: on every commit with the middle layout of heads only
+
+
+@pytest.mark.parametrize(
+    ("heads", "spelling"),
+    [
+        pytest.param(heads, spelling, marks=marks)
+        for spelling in METHODS
+        for heads in ("mha", "gqa", "mqa")
+        for marks in [[pytest.mark.slow] if LONG in spelling and heads != "gqa" else []]
+    ],
+)
 def test_every_law_holds(spelling: str, heads: str) -> None:
     found = examine(engine(heads), parse(spelling))
     broken = {

@@ -102,7 +102,13 @@ def is_whole(record: Record) -> bool:
 
 @pytest.mark.parametrize(
     "name",
-    ["llama-3.1-8b", "qwen2.5-72b", f"{STRETCHED} stretched", "llama-3-8b-262k", "glm-4-9b-1m"],
+    [
+        pytest.param("llama-3.1-8b", marks=pytest.mark.slow),
+        pytest.param("qwen2.5-72b", marks=pytest.mark.slow),
+        pytest.param(f"{STRETCHED} stretched", marks=pytest.mark.slow),
+        "llama-3-8b-262k",
+        "glm-4-9b-1m",
+    ],
 )
 def test_every_method_answers_on_every_kind_of_transformer(name: str) -> None:
     name, _, is_stretched = name.partition(" ")
@@ -114,6 +120,7 @@ def test_every_method_answers_on_every_kind_of_transformer(name: str) -> None:
         assert held(records, method) < 0.7 * held(records, "dense"), method
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF[HYBRID])
 def test_every_method_but_those_that_cut_a_state_answers_on_a_hybrid(name: str) -> None:
     engine = llms.engine(name)

@@ -257,6 +257,7 @@ def test_a_run_plays_the_fitted_methods_and_names_the_gap(tmp_path: Path) -> Non
     assert measured == {row.played: row.held_bytes for row in found.rows if row.played}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_settings_and_reads_no_sample_again(
     tmp_path: Path,
 ) -> None:
@@ -275,6 +276,7 @@ def test_a_killed_run_goes_on_with_the_same_settings_and_reads_no_sample_again(
     assert finished.reads == 0
 
 
+@pytest.mark.slow
 def test_another_share_is_another_run_and_plays_other_methods(tmp_path: Path) -> None:
     before = {r.method for r in play(tmp_path / "half").records()}
     with pytest.raises(BadConfig, match="equal_bytes"):

@@ -250,6 +250,7 @@ def test_a_report_never_follows_a_link_out_of_a_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "index.html").is_symlink()
 
 
+@pytest.mark.slow
 def test_a_report_is_not_written_over_somebodys_files(tmp_path: Path) -> None:
     play(tmp_path / "run")
     other = tmp_path / "other"

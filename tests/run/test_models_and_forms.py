@@ -98,6 +98,7 @@ def play(folder: Path, **more: Any) -> Result:
     return scbench.run(**{**GRID, **more, "out": folder})
 
 
+@pytest.mark.slow
 def test_models_play_into_one_folder_and_a_method_that_cannot_join_is_named_once(
     tmp_path: Path, models: dict[str, str]
 ) -> None:

@@ -148,6 +148,7 @@ def test_what_can_be_played_is_played_though_another_length_cannot(
     assert {one.failure.kind for one in records if one.failure} == {"too-long"}
 
 
+@pytest.mark.slow
 def test_every_record_beyond_a_scaled_checkpoint_is_marked(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "model", max_position_embeddings=512)
     rope = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}

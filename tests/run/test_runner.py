@@ -102,6 +102,7 @@ def test_another_run_in_a_named_folder_is_refused_with_both_ways_out(
     assert (tmp_path / "records.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path) -> None:
     whole = scores(play(tmp_path / "whole", sessions=6))
     words = [
@@ -208,6 +209,7 @@ def test_a_prefix_method_counts_what_its_pool_served(tmp_path: Path) -> None:
         assert 0 < record.cost.hit_tokens < record.prompt_tokens
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_with_what_is_done(tmp_path: Path) -> None:
     words = [
         f"--{name.replace('_', '-')}={value}"

@@ -91,6 +91,7 @@ def test_the_minimum_holds_for_every_seed(name: str) -> None:
         make(name, target=150, turns=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [NEEDLES, PAIRS])
 def test_depths_are_uniform_over_sessions_for_each_half(name: str) -> None:
     depths: dict[str, list[float]] = {}

@@ -116,6 +116,7 @@ def test_a_folder_that_cannot_be_written_to_does_not_stop_the_harvest(tmp_path: 
     assert harvest._read(tmp_path / "file" / "copy.json") is None
 
 
+@pytest.mark.slow
 def test_rivals_are_those_a_comparison_of_all_pairs_finds() -> None:
     books = harvest.library()
     some, needles = books.functions[:9000:23], range(0, 390, 13)

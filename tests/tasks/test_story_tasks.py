@@ -181,6 +181,7 @@ def test_a_longer_context_asks_the_same(name: str) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_answers_lie_everywhere_whatever_the_turn() -> None:
     sessions = [make("qa_eng", f"{seed}:0", 4096 * 4, 5) for seed in range(200)]
     depths = [[turn.depth or 0.0 for turn in session.turns] for session in sessions]
@@ -193,6 +194,7 @@ def test_answers_lie_everywhere_whatever_the_turn() -> None:
     assert in_strata >= 180  # a statement beside a border may fall on its other side
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DEFAULT_KINDS)
 def test_no_constant_answer_beats_chance(kind: str) -> None:
     shape = shape_of(StoryKnobs(kinds=(kind,)), turns=5, compact=False, people=40, options=0)

@@ -196,6 +196,7 @@ def test_repeat_makes_filler_redundant_and_headings_can_be_left_out() -> None:
     assert "\nBackground\n" not in make(headings=False).context
 
 
+@pytest.mark.slow
 def test_depths_are_uniform_over_sessions_and_a_report_is_asked_once() -> None:
     depths = []
     for i in range(100):
@@ -212,6 +213,7 @@ def test_asked_items_do_not_depend_on_the_length() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_no_constant_answer_scores_more_than_the_stated_chance() -> None:
     made = [make(f"6:{i}", target=8000, turns=3) for i in range(40)]
     constants = [turn.gold for session in made[:2] for turn in session.turns]
