@@ -126,6 +126,13 @@ class CompressAfter(StrEnum):
     )
 
 
+class Accounting(StrEnum):
+    """What a floating number of a cache counts in reported bytes, whatever this machine stores."""
+
+    BFLOAT16 = "bfloat16"  # 2 bytes, as most servers hold it
+    STORE = "store"  # as allocated here
+
+
 class Truncate(StrEnum):
     """What happens to a prompt that does not fit the window."""
 
@@ -189,10 +196,13 @@ class Cost:
     Seconds come only from the cost pass, where a method runs alone and warm.
     """
 
-    held_bytes: int | None = None  # shared store + private tail, after the last token
+    held_bytes: int | None = None  # shared store + private tail, after the last token, as allocated
+    held_accounted_bytes: int | None = None  # the same in the run's accounting dtype
     shared_bytes: int | None = None  # of these, in stores that other streams use too
     peak_bytes: int | None = None
-    loaded_bytes: int | None = None  # KV bytes read per decode step, mean over the answer
+    loaded_bytes: int | None = (
+        None  # KV bytes read per decode step, accounted, mean over the answer
+    )
     moved_bytes: int | None = None  # bytes fetched from a slower tier per decode step
     logical_tokens: int | None = None  # tokens seen
     stored_tokens: float | None = None  # slots held, mean over layers and KV heads

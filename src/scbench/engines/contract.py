@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from scbench.kv import CacheShape, Snapshot, Stream
@@ -99,10 +100,16 @@ class Gated(Pattern, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Tokens to append to a stream."""
+    """Tokens to append to a stream; with `every`, the logits after each of them are wanted."""
 
     stream: Stream
     ids: Sequence[int]
+    every: bool = False
+
+
+def stacked(feeds: Sequence[Feed], logits: list[Tensor]) -> Tensor | list[Tensor]:
+    """What `Engine.advance` returns of the logits of each feed."""
+    return logits if any(feed.every for feed in feeds) else torch.stack(logits)
 
 
 class Engine(Protocol):
@@ -124,7 +131,11 @@ class Engine(Protocol):
         share its stores. `needs` names what to observe. `on_tokens` is told tokens as they are read. Raises OutOfDevice."""
         ...
 
-    def advance(self, feeds: Sequence[Feed]) -> Tensor:
-        """Append each feed's ids to its stream in one packed forward; logits after each feed's last token, (feeds, V) fp32, in the order given.
-        Rows do not depend on what else is packed (to floating point). Raises OutOfDevice."""
+    def advance(self, feeds: Sequence[Feed]) -> Tensor | list[Tensor]:
+        """Append each feed's ids to its stream in one packed forward.
+
+        For each feed, in the order given, fp32 logits after its last token, (V,), or after each
+        of its T tokens, (T, V), where it wants `every`; stacked where none does. They do not
+        depend on what else is packed (to floating point). Raises OutOfDevice.
+        """
         ...

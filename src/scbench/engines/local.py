@@ -16,7 +16,15 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from scbench.engines import gates, repeat
-from scbench.engines.contract import Feed, Gated, ModelFacts, Pattern, Reader, Remembering
+from scbench.engines.contract import (
+    Feed,
+    Gated,
+    ModelFacts,
+    Pattern,
+    Reader,
+    Remembering,
+    stacked,
+)
 from scbench.engines.observe import (
     HEAD_GATES,
     OBSERVABLE,
@@ -261,8 +269,8 @@ class LocalEngine:
         return self._known_rotation
 
     @torch.inference_mode()
-    def advance(self, feeds: Sequence[Feed]) -> Tensor:
-        out: list[Tensor | None] = [None] * len(feeds)
+    def advance(self, feeds: Sequence[Feed]) -> Tensor | list[Tensor]:
+        out: dict[int, Tensor] = {}
         for group in self._groups(feeds):
             logits = (
                 self._step_by_token(feeds[group[0]])
@@ -271,7 +279,7 @@ class LocalEngine:
             )
             for row, at in enumerate(group):
                 out[at] = logits[row]
-        return torch.stack([row for row in out if row is not None])
+        return stacked(feeds, [out[at] for at in range(len(feeds))])
 
     def _groups(self, feeds: Sequence[Feed]) -> list[list[int]]:
         """Feeds that run in one forward: those that share stores side by side; recurrent models one stream at a time."""
@@ -293,18 +301,17 @@ class LocalEngine:
             tokens += len(feeds[at].ids)
         return groups
 
-    def _step_by_token(self, feed: Feed) -> Tensor:
+    def _step_by_token(self, feed: Feed) -> list[Tensor]:
         """One feed, a forward per token; longer feeds are no decode steps and leave the counters alone."""
         stream = feed.stream
         counted = stream.loaded_bytes, stream.steps
-        for token in feed.ids:
-            logits = self._step([Feed(stream, [token])])
+        rows = [self._step([Feed(stream, [token])])[0] for token in feed.ids]
         if len(feed.ids) > 1:
             stream.loaded_bytes, stream.steps = counted
-        return logits
+        return [torch.stack(rows) if feed.every else rows[-1]]
 
-    def _step(self, feeds: Sequence[Feed]) -> Tensor:
-        lanes, ids, positions, last = [], list[int](), list[int](), list[int]()
+    def _step(self, feeds: Sequence[Feed]) -> list[Tensor]:
+        lanes, ids, positions, wanted = [], list[int](), list[int](), list[int]()
         for feed in feeds:
             assert feed.ids, "a feed without tokens has no logits"
             start, seen = len(ids), feed.stream.logical_tokens
@@ -312,12 +319,14 @@ class LocalEngine:
             ids.extend(feed.ids)
             positions.extend(range(seen, seen + len(feed.ids)))
             lanes.append(Lane(feed.stream, start, len(ids)))
-            last.append(len(ids) - 1)
-        logits = self._forward(StepPass(lanes), ids, positions, last, feeds[0].stream)
+            wanted.extend(range(start if feed.every else len(ids) - 1, len(ids)))
+        logits = self._forward(StepPass(lanes), ids, positions, wanted, feeds[0].stream)
         for feed in feeds:
             feed.stream.ids.extend(int(token) for token in feed.ids)
             feed.stream.steps += len(feed.ids) == 1
-        return logits
+        counts = [len(feed.ids) if feed.every else 1 for feed in feeds]
+        parts = torch.split(logits, counts)
+        return [part if feed.every else part[0] for feed, part in zip(feeds, parts, strict=True)]
 
     def _forward(
         self,

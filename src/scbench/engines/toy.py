@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from scbench.engines.contract import Feed, ModelFacts, Pattern
+from scbench.engines.contract import Feed, ModelFacts, Pattern, stacked
 from scbench.engines.observe import (
     COLUMN_SUMS,
     HEAD_GATES,
@@ -93,13 +93,21 @@ class ToyEngine:
             read_by=pattern.name if pattern is not None else "dense",
         )
 
-    def advance(self, feeds: Sequence[Feed]) -> Tensor:
+    def advance(self, feeds: Sequence[Feed]) -> Tensor | list[Tensor]:
         self.calls += 1
         if self.fails_at is not None and self.calls == self.fails_at:
             raise OutOfDevice(f"the toy was told to fail at call {self.fails_at}")
-        for feed in feeds:
+        return stacked(feeds, [self._fed(feed) for feed in feeds])
+
+    def _fed(self, feed: Feed) -> Tensor:
+        if not feed.every:
             self._append(feed.stream, feed.ids)
-        return torch.stack([self._next(feed.stream, is_prompt=len(feed.ids) > 1) for feed in feeds])
+            return self._next(feed.stream, is_prompt=len(feed.ids) > 1)
+        rows = []
+        for token in feed.ids:
+            self._append(feed.stream, [token])
+            rows.append(self._next(feed.stream, is_prompt=False))
+        return torch.stack(rows)
 
     def _append(self, stream: Stream, ids: Sequence[int]) -> None:
         if stream.logical_tokens + len(ids) > self.facts.window_tokens:

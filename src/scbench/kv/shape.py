@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,11 @@ class CacheShape:
     def token_bytes(self) -> int:
         """KV bytes of one token over all layers: 2 L Hk d e (131,072 for Llama-3.1-8B in 16 bit)."""
         return 2 * len(self.attention_layers) * self.kv_heads * self.head_dim * self.dtype_bytes
+
+    def counted(self, dtype_bytes: int) -> CacheShape:
+        """The same cache with numbers of `dtype_bytes`, recurrent states included."""
+        states = self.recurrent_bytes * dtype_bytes // max(1, self.dtype_bytes)
+        return replace(self, dtype_bytes=dtype_bytes, recurrent_bytes=states)
 
     def dense_bytes(self, tokens: int) -> int:
         """What the full cache of `tokens` tokens holds."""

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from scbench.kernels import Partial, full
+from scbench.kv.accounting import accounted
 
 
 class Read(NamedTuple):
-    """What some queries got from a store, the bytes each query TOKEN made it load (one number if all load the same), and the bytes that were
-    fetched from a slower tier for it, however many tokens there were."""
+    """What some queries got from a store, the bytes each query TOKEN made it load (one number if
+    all load the same), and the bytes that were fetched from a slower tier for it, however many
+    tokens there were. Bytes are counted as `accounting.py` says."""
 
     partial: Partial
     loaded_bytes: int | list[int]
@@ -97,10 +99,10 @@ class DenseStore:
         )
         self.k_HSD, self.v_HSD = k_HSD, v_HSD
         self.first_position, self.positions_HS = first_position, positions_HS
-        self._read_bytes = nbytes((k_HSD, v_HSD))
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        return Read(full(q_HGTD, self.k_HSD, self.v_HSD, scale=scale), self._read_bytes)
+        partial = full(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
+        return Read(partial, accounted((self.k_HSD, self.v_HSD)))
 
     def tensors(self) -> dict[str, Tensor]:
         return {"k": self.k_HSD, "v": self.v_HSD}
@@ -119,7 +121,6 @@ class RaggedStore:
 
     def __init__(self, k_ND: Tensor, v_ND: Tensor, starts: Tensor, positions: list[Tensor]) -> None:
         self.k_ND, self.v_ND, self.starts, self._positions = k_ND, v_ND, starts, positions
-        self._read_bytes = nbytes((k_ND, v_ND))
 
     @classmethod
     def gather(
@@ -150,7 +151,7 @@ class RaggedStore:
                     scale=scale,
                 )
                 out[one], lse[one] = part
-        return Read(Partial(out, lse), self._read_bytes)
+        return Read(Partial(out, lse), accounted((self.k_ND, self.v_ND)))
 
     def tensors(self) -> dict[str, Tensor]:
         return {"k": self.k_ND, "v": self.v_ND, "starts": self.starts}
@@ -167,16 +168,14 @@ class QueryHeadStore:
 
     def __init__(self, k_QSD: Tensor, v_QSD: Tensor, positions_QS: Tensor, *, group: int) -> None:
         self.k_QSD, self.v_QSD, self.positions_QS, self.group = k_QSD, v_QSD, positions_QS, group
-        self._read_bytes = nbytes((k_QSD, v_QSD))
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         heads, group, tokens, dim = q_HGTD.shape
         out, lse = full(
             q_HGTD.reshape(heads * group, 1, tokens, dim), self.k_QSD, self.v_QSD, scale=scale
         )
-        return Read(
-            Partial(out.view(q_HGTD.shape), lse.view(heads, group, tokens)), self._read_bytes
-        )
+        partial = Partial(out.view(q_HGTD.shape), lse.view(heads, group, tokens))
+        return Read(partial, accounted((self.k_QSD, self.v_QSD)))
 
     def tensors(self) -> dict[str, Tensor]:
         return {"k": self.k_QSD, "v": self.v_QSD}

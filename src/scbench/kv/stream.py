@@ -9,7 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from scbench.kv.store import QueryHeadStore, Store, nbytes
+from scbench.kv.accounting import accounted
+from scbench.kv.store import Holder, QueryHeadStore, Store, nbytes
 from scbench.kv.tail import Sparse, Tail
 
 
@@ -78,6 +79,13 @@ class Stream:
     def held_bytes(self) -> int:
         """Bytes of everything this stream reads from, as if it were alone."""
         return self.shared_bytes() + self.private_bytes()
+
+    def accounted_bytes(self) -> int:
+        """`held_bytes` as they count (`accounting.py`)."""
+        held: list[Holder] = [*self.stores(), *(layer.tail for layer in self.layers.values())]
+        if self.recurrent is not None:
+            held.append(self.recurrent)
+        return sum(accounted(holder.tensors().values()) for holder in held)
 
     def held_by_name(self) -> dict[str, int]:
         """`held_bytes` broken down by tensor name, summed over layers."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from scbench.kernels import Partial, causal, full, merge
-from scbench.kv.store import Read, nbytes
+from scbench.kv.accounting import accounted
+from scbench.kv.store import Read
 
 
 class Tail(Protocol):
@@ -81,7 +82,7 @@ class DenseTail:
     @property
     def read_bytes(self) -> int:
         """What a token loads that reads all of it."""
-        return nbytes((self.k_HSD, self.v_HSD))
+        return accounted((self.k_HSD, self.v_HSD))
 
     def sealed(self) -> tuple[Tensor, Tensor]:
         """K and V without the buffer's spare room: what they show is what they hold."""
@@ -117,7 +118,7 @@ class DenseTail:
 def newest(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Read:
     """Attention of T tokens over S >= T slots of which they are the last: all before them, and each other causally."""
     tokens, slots = q_HGTD.shape[2], k_HSD.shape[1]
-    read_bytes = nbytes((k_HSD, v_HSD))
+    read_bytes = accounted((k_HSD, v_HSD))
     if tokens == 1:
         return Read(full(q_HGTD, k_HSD, v_HSD, scale=scale), read_bytes)
     before = slots - tokens

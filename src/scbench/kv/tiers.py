@@ -20,7 +20,8 @@ from torch import Tensor
 
 from scbench.errors import CannotWrite
 from scbench.kernels import full
-from scbench.kv.store import DenseStore, Read, nbytes
+from scbench.kv.accounting import width
+from scbench.kv.store import DenseStore, Read
 
 TierName = Literal["host", "disk"]
 
@@ -105,7 +106,8 @@ class TieredStore:
         self._device, self._fetcher = base.k_HSD.device, fetcher
         self._first_position, self._positions_HS = base.first_position, base.positions_HS
         self._slots = base.k_HSD.shape[1]
-        self._bytes = nbytes((base.k_HSD, base.v_HSD))
+        self._numbers = base.k_HSD.numel() + base.v_HSD.numel()
+        self._dtype = base.k_HSD.dtype
         self._coming: Future[tuple[Tensor, Tensor]] | None = None
         self.next: TieredStore | None = None
 
@@ -113,7 +115,8 @@ class TieredStore:
         k_HSD, v_HSD = self.take()
         if self.next is not None:
             self.next.begin()
-        return Read(full(q_HGTD, k_HSD, v_HSD, scale=scale), self._bytes, self._bytes)
+        moved_bytes = self._numbers * width(self._dtype)
+        return Read(full(q_HGTD, k_HSD, v_HSD, scale=scale), moved_bytes, moved_bytes)
 
     def begin(self) -> None:
         """Start to fetch, if nobody has."""

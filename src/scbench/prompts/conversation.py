@@ -79,6 +79,13 @@ class Conversation:
             self._check_window(turn, self._made[said])
         return self._made[said]
 
+    def gold_ids(self, turn: int) -> tuple[int, ...]:
+        """The gold answer of `turn` as history would show it: what an ideal model would say next."""
+        gold = self._writer.wording.gold(turn)
+        is_spaced = not self.is_chat and self._plain.before_answer.endswith(" ")
+        ids = self.tokenizer.encode(" " * is_spaced + gold).ids
+        return ids[1:] if ids[:1] == (self.tokenizer.bos_id,) else ids
+
     def delta(self, cached_ids: Sequence[int], prompt: Prompt) -> tuple[int, ...]:
         """What is still to be read of `prompt` when `cached_ids` are in the cache. Raises Mismatch, saying where they part, if those are no prefix."""
         cached = tuple(cached_ids)

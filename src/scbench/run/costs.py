@@ -8,7 +8,9 @@ For a session and a method, on the first query of the session as a request from 
                  with the context in the pool's memory, and ttft_disk_s with the context on its disk (a miss is ttft_cold)
     ttft_cold_s  prefill + compress + ttft_warm
     tpot_s       one decode step, alone (batch 1)
-    held_bytes   shared store + tail after the context was compressed; formula_bytes is the closed form beside it
+    held_bytes   shared store + tail after the context was compressed, as allocated; formula_bytes is the closed form beside it
+    held_accounted_bytes    the same in the accounting dtype (kv/accounting.py); end_accounted_bytes after all questions
+                 and history of the session; dense_bytes what dense holds of the whole context, counted alike
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from typing import Any
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
-from scbench.errors import ReuseBroken
+from scbench.errors import ReuseBroken, ScbenchError
 from scbench.kv import Snapshot
+from scbench.kv.accounting import counted_in, counted_shape, in_force
 from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, Retrieval
 from scbench.methods.fork import fork
@@ -33,7 +36,7 @@ from scbench.run.faults import FAULTS, fault_of
 from scbench.run.meter import Measured, measured
 from scbench.run.pooled import hit_seconds
 from scbench.run.rewriting import rewritten
-from scbench.types import Mode, Protocol, Session
+from scbench.types import Accounting, Mode, Protocol, Session
 
 STEPS = 8  # decode steps that are timed
 
@@ -70,10 +73,12 @@ def _measure_way(
     generation = together[0].generation
     try:
         seen = rewritten(session, generation) if generation.rewrites else session
-        talk = Conversation(
-            seen, engine.tokenizer, protocol, Mode.MULTI_REQUEST, engine.facts.window_tokens
-        )
+        talk = _talk(engine, seen, protocol, Mode.MULTI_REQUEST)
         ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
+        whole_tokens = len(ids)
+        if generation.rewrites:
+            whole_tokens = len(_talk(engine, session, protocol, Mode.MULTI_REQUEST).context.ids)
+        rest = _rest(engine, seen, protocol, ids)
         reads = _reads(engine, together[0], ids, repeats)
     except FAULTS as error:
         return [_failed(method, error) for method in together]
@@ -83,7 +88,8 @@ def _measure_way(
         seal = 0 if method.is_ours else fingerprint(snapshot)
         try:
             method.check(shape=engine.facts.shape, tokens=len(ids))
-            rows.append(_row(engine, snapshot, method, query, reads[1:], repeats))
+            row = _row(engine, snapshot, method, query, reads[1:], repeats)
+            rows.append(row | _accounted(engine, snapshot, method, whole_tokens, rest))
         except FAULTS as error:
             rows.append(_failed(method, error))
         if not method.is_ours and fingerprint(snapshot) != seal:
@@ -92,6 +98,43 @@ def _measure_way(
             break
     snapshot.release()
     return rows
+
+
+def _talk(engine: Engine, session: Session, protocol: Protocol, mode: Mode) -> Conversation:
+    return Conversation(session, engine.tokenizer, protocol, mode, engine.facts.window_tokens)
+
+
+def _rest(
+    engine: Engine, session: Session, protocol: Protocol, context: tuple[int, ...]
+) -> tuple[int, ...]:
+    """What a conversation adds to the context until its last question is asked; empty where the
+    conversation is rendered otherwise than a request."""
+    try:
+        talk = _talk(engine, session, protocol, Mode.MULTI_TURN)
+        answers = [turn.gold for turn in session.turns[:-1]]
+        return talk.delta(context, talk.prompt(len(session.turns) - 1, answers))
+    except ScbenchError:
+        return ()
+
+
+def _accounted(
+    engine: Engine,
+    snapshot: Snapshot,
+    method: Method,
+    whole_tokens: int,
+    rest: tuple[int, ...],
+) -> dict[str, Any]:
+    """Bytes in the accounting dtype: after the context, at the session's end, and dense's."""
+    stream = fork(snapshot, method)
+    row: dict[str, Any] = {
+        "accounting": str(in_force()),
+        "held_accounted_bytes": stream.accounted_bytes(),
+        "dense_bytes": counted_shape(engine.facts.shape).dense_bytes(whole_tokens),
+    }
+    if rest:
+        engine.advance([Feed(stream, rest)])
+        row["end_accounted_bytes"] = stream.accounted_bytes()
+    return row
 
 
 def _reads(
@@ -130,17 +173,27 @@ def _row(
     forks = [measured(device, fork, snapshot, method) for _ in range(repeats + 1)][1:]
     stream = forks[-1].value
     held_bytes = stream.held_bytes()
-    first, steps, loaded, moved = list[Measured[Tensor]](), list[float](), list[int](), list[int]()
+    first, steps, loaded, moved = (
+        list[Measured[Tensor | list[Tensor]]](),
+        list[float](),
+        list[int](),
+        list[int](),
+    )
+    allocated_bytes = 0
     for repeat in range(repeats + 1):
         child = stream.fork()
         asked = measured(device, engine.advance, [Feed(child, query)])
         token = [best_token(asked.value[0], engine.tokenizer)]
-        timed = [measured(device, engine.advance, [Feed(child, token)]) for _ in range(STEPS)]
+        # The first time warms up; what it loads is counted as allocated.
+        with counted_in(in_force() if repeat else Accounting.STORE):
+            timed = [measured(device, engine.advance, [Feed(child, token)]) for _ in range(STEPS)]
         if repeat:
             first.append(asked)
             steps.append(mean(step.seconds for step in timed))
             loaded.append(child.loaded_bytes // max(1, child.steps))
             moved.append(child.moved_bytes // max(1, child.steps))
+        else:
+            allocated_bytes = child.loaded_bytes // max(1, child.steps)
     prefill, compress, warm = (
         [one.seconds for one in reads],
         [one.seconds for one in forks],
@@ -163,10 +216,9 @@ def _row(
         "tpot_s": steps,
         "held_bytes": held_bytes,
         "formula_bytes": method.held_bytes(shape=shape, tokens=tokens),
-        "dense_bytes": 2 * shape.token_bytes // max(1, shape.dtype_bytes) * tokens
-        + shape.recurrent_bytes,
         "peak_bytes": max(known_peaks, default=None),
-        "loaded_bytes": loaded,
+        "loaded_bytes": allocated_bytes,
+        "loaded_accounted_bytes": loaded,
         "moved_bytes": moved if method.loading.moves else None,
         "extra_passes": method.extra_passes,
         "simulated": method.simulated,

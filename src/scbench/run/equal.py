@@ -15,7 +15,8 @@ from typing import Any
 
 from scbench.engines.contract import Engine
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, Snapshot
+from scbench.kv import Snapshot
+from scbench.kv.accounting import counted_shape
 from scbench.methods.contract import Dense, Stage, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
@@ -89,14 +90,14 @@ def solve(
     key: str = "",
     length_tokens: int = 0,
 ) -> EqualBytes:
-    """Every method at the setting that holds most bytes within `share` of a 16-bit dense cache of the session's context.
+    """Every method at the setting that holds most bytes within `share` of the dense cache of the session's context.
 
     Raises what rendering or reading the context raises; a method that cannot be fitted is a row that says why.
     """
     sample = Sample(engine, session, methods, protocol)
     try:
         shape, tokens = engine.facts.shape, len(sample.ids(Dense()))
-        reference_bytes = sixteen_bit_bytes(shape, tokens)
+        reference_bytes = counted_shape(shape).dense_bytes(tokens)
         rows = tuple(_row(sample, method, target(share, reference_bytes)) for method in methods)
         return EqualBytes(
             key=key,
@@ -104,18 +105,13 @@ def solve(
             length_tokens=length_tokens,
             context_tokens=tokens,
             reference_bytes=reference_bytes,
-            dense_bytes=sample.snapshot.fork().held_bytes(),
-            token_bytes=shape.token_bytes,
+            dense_bytes=sample.snapshot.fork().accounted_bytes(),
+            token_bytes=counted_shape(shape).token_bytes,
             rows=rows,
             model=engine.facts.name,
         )
     finally:
         sample.release()
-
-
-def sixteen_bit_bytes(shape: CacheShape, tokens: int) -> int:
-    """The reference of all byte shares: K and V in 16 bits, recurrent states as they are."""
-    return shape.token_bytes * 2 // max(1, shape.dtype_bytes) * tokens + shape.recurrent_bytes
 
 
 class Sample:
@@ -162,7 +158,7 @@ class Sample:
     def expected(self, method: Method) -> int:
         """Bytes by the closed form."""
         return method.held_bytes(
-            shape=self.engine.facts.shape, tokens=len(self.ids(method.generation))
+            shape=counted_shape(self.engine.facts.shape), tokens=len(self.ids(method.generation))
         )
 
     def held(self, method: Method) -> int:
@@ -171,12 +167,12 @@ class Sample:
         method.check(shape=self.engine.facts.shape, tokens=len(ids))
         own_read = method.generation.goes_on  # a stream that goes on from how its context was read
         if not (method.generation.rewrites or own_read):
-            return fork(self.snapshot, method).held_bytes()
+            return fork(self.snapshot, method).accounted_bytes()
         own = self.engine.read(
             ids, needs=method.needs, pattern=method.generation if own_read else None
         )
         try:
-            return fork(own, method).held_bytes()
+            return fork(own, method).accounted_bytes()
         finally:
             own.release()
 
@@ -277,7 +273,7 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
     if method.codec is not None or method.eviction is not None:
         whole = "no parameter changes what it holds"
     elif not is_default(method.loading):
-        index = held - sample.snapshot.fork().held_bytes()
+        index = held - sample.snapshot.fork().accounted_bytes()
         whole = f"{method.loading} reads less at each step and holds the whole cache" + (
             f" and {index:,} bytes of index" * (index > 0)
         )
@@ -313,7 +309,7 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
     if best < first:
         why = f"{ladder[first]} holds least of its settings: {_over(held, target_bytes)}"
         return Fitted(asked=str(method), played=None, verdict=OUT, held_bytes=held, why=why)
-    if target_bytes - held < sample.engine.facts.shape.token_bytes:
+    if target_bytes - held < counted_shape(sample.engine.facts.shape).token_bytes:
         return Fitted(
             asked=str(method),
             played=str(ladder[best]),

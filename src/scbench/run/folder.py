@@ -21,7 +21,16 @@ from scbench.run.words import known, typed_words
 
 ROOM = Path("runs")  # where runs without a named folder lie
 # By one of these a folder is known as ours; a crash may have left only the first few.
-OURS = {".lock", NAME, manifest.NAME, "records.jsonl", "facts.jsonl", "plan.json", "costs.jsonl"}
+OURS = {
+    ".lock",
+    NAME,
+    manifest.NAME,
+    "records.jsonl",
+    "facts.jsonl",
+    "plan.json",
+    "costs.jsonl",
+    "agreement.jsonl",
+}
 HARMLESS = {".DS_Store", ".gitignore", ".gitkeep", "Thumbs.db"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,7 +17,7 @@ from scbench.run.cells import Planned
 from scbench.run.lines import Place, read_lines
 from scbench.run.lock import Lock
 from scbench.run.store import as_dict
-from scbench.types import KEPT_OLD, Cell, Cost, Record
+from scbench.types import KEPT_OLD, Cell, Cost, GoldScore, Record
 
 RECORDS = "records.jsonl"
 COSTS = "costs.jsonl"
@@ -225,10 +226,21 @@ def check_record(record: Record) -> None:
         share = getattr(record, name)
         if isinstance(share, int | float) and not 0 <= share <= 1 + 1e-6:
             raise BadRecord(f"{turn} has {name} = {share}, which lies between 0 and 1")
+    if record.gold is not None:
+        _check_gold(record.gold, turn)
     texts = {"prompt_tokens": record.prompt_tokens, "truncated_tokens": record.truncated_tokens}
     for name, count in (*texts.items(), *_numbers(record.cost)):
         if count < 0:
             raise BadRecord(f"{turn} has {name} = {count}; counts, bytes and seconds begin at 0")
+
+
+def _check_gold(gold: GoldScore, turn: str) -> None:
+    shares = () if gold.top1_agreement is None else (gold.top1_agreement,)
+    if gold.tokens < 1 or any(not 0 <= share <= 1 for share in shares):
+        raise BadRecord(f"{turn} has a gold answer of {gold.tokens} tokens, agreement {shares}")
+    for name, value in (("nll", gold.nll), ("kl_to_dense", gold.kl_to_dense)):
+        if value is not None and not 0 <= value < math.inf:
+            raise BadRecord(f"{turn} has {name} = {value}; it is a number from 0")
 
 
 def _numbers(cost: Cost) -> Iterator[tuple[str, float]]:

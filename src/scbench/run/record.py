@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from scbench.prompts import Conversation
 from scbench.scoring import grade
-from scbench.types import Answer, Cell, Cost, Failure, Record, Score, Session
+from scbench.types import Answer, Cell, Cost, Failure, GoldScore, Record, Score, Session
 
 Needles = Mapping[
     str, Sequence[tuple[str, str]]
@@ -40,6 +40,7 @@ def answered(
     needles: Needles,
     made: str,
     scored: str,
+    gold: GoldScore | None = None,
 ) -> Record:
     """The record of an answered turn, scored by both rules."""
     blank = replace(
@@ -51,6 +52,7 @@ def answered(
         evidence_survives=talk.evidence_survives(turn),
         evidence_kept=kept,
         notes=notes,
+        gold=gold,
     )
     return scored_again(blank, session, needles, scored)
 

@@ -11,15 +11,18 @@ from typing import Any
 
 from scbench.code import digest_of
 from scbench.engines.contract import Engine
+from scbench.kv.accounting import counted_in
 from scbench.methods import parse, refuse_twins
 from scbench.methods.method import Method
 from scbench.run import equal_table, manifest, pairing
+from scbench.run.agreement import DenseBook
 from scbench.run.cells import MadeBy, SessionFacts, cells, digest, keep_plan
 from scbench.run.costs import cost_of
 from scbench.run.equal import solve_run
 from scbench.run.facts import Facts
 from scbench.run.faults import keeper
 from scbench.run.folder import refuse_foreign
+from scbench.run.gold import DENSE, GoldPass
 from scbench.run.history import History
 from scbench.run.identity import (
     card_of,
@@ -64,6 +67,7 @@ class _Ledger:
     facts: Facts
     sessions: SessionStore
     history: History
+    dense: DenseBook
     planned: list[Cell] = field(default_factory=list)
 
 
@@ -85,6 +89,7 @@ def run(
     refuse_foreign(settings.out)
     outcome = Outcome(settings=settings, outcome="failed")
     with ExitStack() as files:
+        files.enter_context(counted_in(settings.accounting))
         ledger = _opened(settings, files)
         _tell_torn(ledger, outcome)
         index = manifest.begin(settings.out, manifest.manifest(plain(settings), given=given))
@@ -121,11 +126,12 @@ def _opened(settings: Settings, files: ExitStack) -> _Ledger:
         facts=facts,
         sessions=SessionStore(settings.out),
         history=History(journal, facts, settings.keep_old),
+        dense=files.enter_context(DenseBook(settings.out, lock)),
     )
 
 
 def _tell_torn(ledger: _Ledger, outcome: Outcome) -> None:
-    for book in (ledger.journal, ledger.costs, ledger.facts):
+    for book in (ledger.journal, ledger.costs, ledger.facts, ledger.dense):
         if book.torn_bytes:
             outcome.gaps.append(
                 f"{book.lines.path.name} ended in {book.torn_bytes:,} bytes of a line that was never "
@@ -284,10 +290,17 @@ class _Run:
                 keep_trace=keeper(self.settings.out),
                 scored=scored,
                 debug=self.settings.debug,
+                gold=self._gold_pass(meant),
             )
             player.play(jobs)
         self._cost(item, progress)
         progress.advance(left[0])
+
+    def _gold_pass(self, cells: Sequence[Cell]) -> GoldPass | None:
+        if not self.settings.agreement:
+            return None
+        dense_keys = {cell.mode: cell.key for cell in cells if cell.method == DENSE}
+        return GoldPass(dense_keys=dense_keys, memory=self.ledger.dense)
 
     def _cells_of(self, item: Item) -> list[Cell]:
         assert item.session is not None

@@ -6,7 +6,7 @@ context ──read──▶ snapshot ──fork per method──▶ stream ─�
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -25,6 +25,7 @@ from scbench.prompts import Conversation
 from scbench.run.blending import Blended, Blending
 from scbench.run.decode import Lost, Play, decode, drive
 from scbench.run.faults import FAULTS, Fault, fault_of
+from scbench.run.gold import DENSE, GoldPass
 from scbench.run.guard import torch_state_kept
 from scbench.run.pooled import PooledReads, Served, refuse_timing
 from scbench.run.record import Needles, answered, failed
@@ -33,6 +34,7 @@ from scbench.run.turn import evidence_kept, turn_cost
 from scbench.types import (
     Cell,
     CompressAfter,
+    GoldScore,
     History,
     Mode,
     Protocol,
@@ -59,8 +61,8 @@ class SessionRun:
     """Plays the jobs of one session.
 
     `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for
-    progress; `keep_trace` keeps a traceback and returns where; `scored` names what scores. With
-    `debug` the first exception of a method is raised as it is.
+    progress; `keep_trace` keeps a traceback and returns where; `scored` names what scores; `gold`
+    feeds the gold answers too. With `debug` the first exception of a method is raised as it is.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class SessionRun:
         keep_trace: Callable[[str], str] | None = None,
         scored: str = "",
         debug: bool = False,
+        gold: GoldPass | None = None,
     ) -> None:
         self.engine = engine
         self.protocol = protocol
@@ -87,6 +90,7 @@ class SessionRun:
         self.lanes = lanes
         self.keep_trace = keep_trace
         self.scored = scored
+        self.gold = gold
         self.debug = debug
         self._needs: frozenset[str] = frozenset()
         self._conversations: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
@@ -104,11 +108,16 @@ class SessionRun:
         come after ours, one at a time, each from snapshots that are looked at again afterwards.
         """
         by_generation: dict[Generation, list[Job]] = {}
+        if self.gold is not None:  # what dense says is what all others are compared with
+            jobs = sorted(jobs, key=lambda job: job.cell.method != DENSE)
         for job in jobs:
             by_generation.setdefault(job.method.generation, []).append(job)
         for together in by_generation.values():
             self._needs = frozenset().union(*(job.method.needs for job in together))
-            self._play_together([job for job in together if job.method.is_ours])
+            ours = [job for job in together if job.method.is_ours]
+            if self.gold is not None:
+                self._play_together([job for job in ours if job.cell.method == DENSE])
+            self._play_together([job for job in ours if job.todo])
             strangers: dict[Method, list[Job]] = {}
             for job in together:
                 if not job.method.is_ours:
@@ -375,6 +384,7 @@ class SessionRun:
         kv_heads = self.engine.facts.shape.kv_heads
         shown = self.shown(job.method.generation)
         kept = evidence_kept(self.session, shown, talk, turn, stream, job.method, kv_heads)
+        gold = yield from self._gold(job, talk, turn, stream, logits_V)
         answer = yield from decode(
             stream,
             logits_V,
@@ -396,10 +406,25 @@ class SessionRun:
             needles=self.needles,
             made=job.made,
             scored=self.scored,
+            gold=gold,
         )
         job.answers[turn] = answer.text
         job.todo.discard(turn)
         self.emit(record)
+
+    def _gold(
+        self, job: Job, talk: Conversation, turn: int, stream: Stream, logits_V: Tensor
+    ) -> Generator[Feed, Tensor, GoldScore | None]:
+        if self.gold is None:
+            return None
+        score = yield from self.gold.score(
+            stream,
+            logits_V,
+            talk.gold_ids(turn),
+            cell=job.cell,
+            turn=turn,
+        )
+        return score
 
     def _blend_notes(self, job: Job, talk: Conversation) -> tuple[str, ...]:
         blended = self._blends.get((job.method.retrieval, talk.context.ids))

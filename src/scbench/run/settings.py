@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from scbench.errors import BadConfig
-from scbench.types import CompressAfter, Form, History, Mode, PromptSet, Protocol, Truncate
+from scbench.types import (
+    Accounting,
+    CompressAfter,
+    Form,
+    History,
+    Mode,
+    PromptSet,
+    Protocol,
+    Truncate,
+)
 
 GENERATED = "generated"
 NO_PUBLISHED_TINY = "form tiny exists for generated sessions only, and --data names published ones; leave --data out, or give --form full"
@@ -75,8 +84,10 @@ class Settings:
     lanes: int = 48
     keep_old: bool = False  # records that older code made stay, marked
     debug: bool = False  # a method's first exception ends the run, as it is
+    accounting: Accounting = Accounting.BFLOAT16  # what a floating number counts, however stored
+    agreement: bool = True  # feed each gold answer through every stream, beside the scores
     equal_bytes: str | None = (
-        None  # a share of a 16-bit dense cache that all methods are fitted to (run/equal.py)
+        None  # a share of the dense cache's bytes that all methods are fitted to (run/equal.py)
     )
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ def turn_cost(
     moves = steps and method.loading.moves
     return Cost(
         held_bytes=stream.held_bytes(),
+        held_accounted_bytes=stream.accounted_bytes(),
         shared_bytes=stream.shared_bytes(),
         loaded_bytes=stream.loaded_bytes // steps if steps else None,
         moved_bytes=stream.moved_bytes // steps if moves else None,

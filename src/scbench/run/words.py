@@ -25,6 +25,7 @@ CHOICES = {
     "history": types.History,
     "compress_after": types.CompressAfter,
     "truncate": types.Truncate,
+    "accounting": types.Accounting,
     "form": types.Form,
 }
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, full, merge
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, Read
-from scbench.kv.store import nbytes
+from scbench.kv.accounting import accounted
 from scbench.methods.contract import Codec
 
 BLOCK_SLOTS = 2048  # decoded at a time: the whole cache never exists in full precision
@@ -108,7 +108,6 @@ class CodedStore:
             dtype,
             positions_HS,
         )
-        self._read_bytes = nbytes(self.tensors().values())
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         slots, (keys, values) = self.positions_HS.shape[1], self.coders
@@ -117,7 +116,7 @@ class CodedStore:
                 keys.turn(q_HGTD), self.keys, self.values, slots, scale=scale, dtype=self.dtype
             )
         )
-        return Read(Partial(values.turn_back(out), lse), self._read_bytes)
+        return Read(Partial(values.turn_back(out), lse), accounted(self.tensors().values()))
 
     def tensors(self) -> dict[str, Tensor]:
         constants = {
@@ -155,7 +154,7 @@ class TokenTail:
         )
         k, v = self.coders.block(self.keys, self.values, slots - tokens, slots, self.dtype)
         out, lse = merge([*parts, causal(turned, k, v, scale=scale)])
-        return Read(Partial(values.turn_back(out), lse), nbytes(self.tensors().values()))
+        return Read(Partial(values.turn_back(out), lse), accounted(self.tensors().values()))
 
     def settle(self) -> None:
         """Nothing to do: everything is coded already."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, Read
-from scbench.kv.store import nbytes
+from scbench.kv.accounting import accounted
 from scbench.kv.tail import newest
 from scbench.methods.compression.affine import ChannelGroups, Codes, TokenGroups
 from scbench.methods.compression.affine import dequantise as dequantise
@@ -202,7 +202,7 @@ class CodedTail:
             if self.values is None
             else torch.cat([self.coders.values.read(self.values, dtype), self.v_HRD], dim=1)
         )
-        return Read(newest(q_HGTD, k, v, scale=scale).partial, nbytes(self.tensors().values()))
+        return Read(newest(q_HGTD, k, v, scale=scale).partial, accounted(self.tensors().values()))
 
     def fork(self) -> CodedTail:
         child = CodedTail(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read
+from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import Rotate
-from scbench.kv.store import nbytes
 from scbench.kv.tail import newest
 from scbench.methods.compression.closing import closing_up, moved, turner
 from scbench.methods.contract import ROTATION, Eviction
@@ -78,7 +78,7 @@ class RollingTail:
         k_HSD = self.placed()
         partial = newest(q_HGTD, k_HSD, self.v_HSD, scale=scale).partial
         self.weigh(q_HGTD, k_HSD, partial.lse, scale=scale)
-        return Read(partial, nbytes([self.k_HSD, self.v_HSD, *self._turning().values()]))
+        return Read(partial, accounted([self.k_HSD, self.v_HSD, *self._turning().values()]))
 
     def settle(self) -> None:
         if self.slots > self.budget:

@@ -7,7 +7,7 @@ import copy
 from torch import Tensor
 
 from scbench.kv import DenseStore, DenseTail, Read
-from scbench.kv.store import nbytes
+from scbench.kv.accounting import accounted
 from scbench.kv.tail import nothing
 from scbench.methods.generation.infllm_memory import Held, Memory
 
@@ -54,7 +54,7 @@ class MemoryTail:
     def _row_bytes(self, row: int) -> int:
         """K and V of the keys a row reads, the representatives where it has to choose, and the received attention it adds to."""
         k_HSD, plan = self._store.base.k_HSD, self._memory.plan
-        blocks, key_bytes = plan.parts(row)[1], nbytes([k_HSD[:, :1]])
+        blocks, key_bytes = plan.parts(row)[1], accounted([k_HSD[:, :1]])
         chooses = blocks if blocks > plan.chosen(row) else 0
         return (2 * plan.keys(row) + chooses) * key_bytes + 4 * k_HSD.shape[0] * plan.pending(
             row + 1

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import DenseStore, Store
+from scbench.kv.accounting import width
 from scbench.methods.contract import Loading
 
 
@@ -24,9 +25,13 @@ class Indexed:
 
     def __init__(self, base: DenseStore) -> None:
         self.base = base
-        heads, self.slots, dim = base.k_HSD.shape
-        self.row_bytes = dim * base.k_HSD.element_size()  # one key, or one value, of one KV head
-        self.heads = heads
+        self.heads, self.slots, _ = base.k_HSD.shape
+
+    @property
+    def row_bytes(self) -> int:
+        """What one key, or one value, of one KV head counts."""
+        keys = self.base.k_HSD
+        return keys.shape[2] * width(keys.dtype)
 
     def index(self) -> dict[str, Tensor]:
         """What the index holds beyond the base, by name."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels import gathered
 from scbench.kv import CacheShape, DenseStore, Read, Store
-from scbench.kv.store import nbytes
+from scbench.kv.accounting import accounted
 from scbench.methods.contract import Budgeted, Loading, smallest_share
 from scbench.methods.loading.indexed import Indexed, dense_first
 
@@ -159,9 +159,7 @@ class PagedStore(Indexed):
         self.pages = min(pages, self.low_HPD.shape[1])
         in_last_page = self.slots - (self.low_HPD.shape[1] - 1) * page_tokens
         read_slots = (self.pages - 1) * page_tokens + in_last_page
-        self._read_bytes = (
-            nbytes((self.low_HPD, self.high_HPD)) + read_slots * 2 * self.heads * self.row_bytes
-        )
+        self._read_slots = read_slots
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         if self.pages == self.low_HPD.shape[1]:
@@ -171,10 +169,9 @@ class PagedStore(Indexed):
             slots_HTR.unsqueeze(1),
             inside_HTR.unsqueeze(1),
         )  # one choice for the queries of a KV head
-        return Read(
-            gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, choice, inside, scale=scale),
-            self._read_bytes,
-        )
+        partial = gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, choice, inside, scale=scale)
+        bounds_bytes = accounted((self.low_HPD, self.high_HPD))
+        return Read(partial, bounds_bytes + self._read_slots * 2 * self.heads * self.row_bytes)
 
     def chosen_slots(self, q_HGTD: Tensor) -> tuple[Tensor, Tensor]:
         """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly filled)."""

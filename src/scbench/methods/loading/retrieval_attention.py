@@ -12,6 +12,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels import full, gathered, largest, merge
 from scbench.kv import CacheShape, DenseStore, Read, Store
+from scbench.kv.accounting import width
 from scbench.methods.contract import Budgeted, Loading, rounded
 from scbench.methods.loading.exact_topk import distinct
 from scbench.methods.loading.graph import GraphIndex, graph_bytes, require_faiss
@@ -164,7 +165,8 @@ class SearchedStore(Indexed):
         if self.graph is None:
             return self.best(q_HGTD), self.heads * self.between * self.row_bytes
         slots_HGTK, looked_at = self.graph.search(q_HGTD, self.k)
-        return slots_HGTK + self.static, sum(looked_at) * 4 * q_HGTD.shape[3] // q_HGTD.shape[2]
+        key_bytes = q_HGTD.shape[3] * width(torch.float32)  # the graph keeps keys in fp32
+        return slots_HGTK + self.static, sum(looked_at) * key_bytes // q_HGTD.shape[2]
 
     def best(self, q_HGTD: Tensor) -> Tensor:
         """The k slots of the largest inner product, (H, G, T, K)."""

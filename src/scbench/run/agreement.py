@@ -1,0 +1,146 @@
+"""Agreement with dense: what dense says next at every token of a gold answer, and how far a method's
+stream is from it.
+
+Kept of dense are its `KEPT` likeliest next tokens and one bucket for all others, in
+`agreement.jsonl`, so that a resumed or extended run needs no second dense.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from scbench.errors import BadRecord
+from scbench.run.book import Book
+from scbench.run.lines import Place
+from scbench.run.lock import Lock
+
+AGREEMENT = "agreement.jsonl"
+KEPT = 64
+LEAST_MASS = 1e-12  # of the bucket for all other tokens: a divergence stays finite
+
+
+@dataclass(frozen=True, slots=True)
+class DenseTokens:
+    """Dense's distribution of the next token at T places: (T, K) ids and log-probabilities, the
+    likeliest first, and what is left for all other tokens, (T,)."""
+
+    ids_TK: Tensor
+    logps_TK: Tensor
+    others_T: Tensor
+
+    @classmethod
+    def of(cls, logps_TV: Tensor) -> DenseTokens:
+        """What is kept of log-probabilities over the whole vocabulary."""
+        top = logps_TV.double().topk(min(KEPT, logps_TV.shape[1]), dim=1)
+        ids_TK = top.indices.to(torch.int32).cpu()
+        logps_TK = top.values.float().cpu()
+        is_whole = logps_TV.shape[1] <= KEPT
+        others_T = torch.zeros(len(ids_TK)) if is_whole else _others(logps_TK).float()
+        return cls(ids_TK, logps_TK, others_T)
+
+    def divergence(self, logps_TV: Tensor) -> float:
+        """KL(dense || method) in nats, mean over the places; `logps_TV` are the method's.
+
+        Over the kept tokens and the one bucket, which makes it a lower bound of the whole.
+        """
+        theirs_TK = logps_TV.cpu().double().gather(1, self.ids_TK.long())
+        ours_TK = self.logps_TK.double()
+        kept_T = (ours_TK.exp() * (ours_TK - theirs_TK)).sum(dim=1)
+        mass_T = self.others_T.double()
+        theirs_T = _others(theirs_TK)
+        rest_T = mass_T * (mass_T.clamp_min(LEAST_MASS).log() - theirs_T.log())
+        return max(0.0, float((kept_T + rest_T).mean()))
+
+    def agreement(self, logps_TV: Tensor) -> float:
+        """Share of the places where the method's likeliest token is dense's."""
+        likeliest_T = logps_TV.argmax(dim=1).cpu()
+        return float((likeliest_T == self.ids_TK[:, 0].long()).double().mean())
+
+
+def _others(logps_TK: Tensor) -> Tensor:
+    """The probability that is left beside these, (T,), never quite nothing."""
+    return (1 - logps_TK.double().exp().sum(dim=1)).clamp_min(LEAST_MASS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseLine:
+    """One line of `agreement.jsonl`: a turn of a dense cell. Numbers are packed: int32 and float32,
+    little-endian, compressed, in base 64."""
+
+    key: str  # of the dense cell
+    turn: int
+    tokens: int
+    kept: int
+    ids: str
+    logps: str
+    others: str
+
+
+class DenseBook(Book[DenseLine]):
+    """What dense said in a run folder; only places are held in memory."""
+
+    def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
+        super().__init__(folder, AGREEMENT, DenseLine, lock, _check)
+        try:
+            self._places: dict[tuple[str, int], Place] = {
+                (line.key, line.turn): place for place, line in self.lines.places()
+            }
+        except BaseException:
+            self.close()
+            raise
+
+    def put(self, key: str, turn: int, said: DenseTokens) -> None:
+        """Keep what dense said at a turn, unless it is there."""
+        if (key, turn) in self._places:
+            return
+        line = DenseLine(
+            key=key,
+            turn=turn,
+            tokens=said.ids_TK.shape[0],
+            kept=said.ids_TK.shape[1],
+            ids=_packed(said.ids_TK),
+            logps=_packed(said.logps_TK),
+            others=_packed(said.others_T),
+        )
+        self._places[key, turn] = self.lines.append(line)
+
+    def get(self, key: str, turn: int) -> DenseTokens | None:
+        """What dense said there; None if nobody kept it."""
+        place = self._places.get((key, turn))
+        return None if place is None else _tokens(self.lines.read(place))
+
+
+def _check(line: DenseLine) -> None:
+    """Raise BadRecord for a line whose numbers are not those it says it has."""
+    _tokens(line)
+
+
+def _tokens(line: DenseLine) -> DenseTokens:
+    shape = (line.tokens, line.kept)
+    return DenseTokens(
+        _unpacked(line.ids, torch.int32, shape),
+        _unpacked(line.logps, torch.float32, shape),
+        _unpacked(line.others, torch.float32, shape[:1]),
+    )
+
+
+def _packed(x: Tensor) -> str:
+    return base64.b64encode(zlib.compress(x.contiguous().numpy().tobytes())).decode()
+
+
+def _unpacked(text: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+    size = torch.Size(shape).numel() * dtype.itemsize
+    try:
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(base64.b64decode(text, validate=True), size + 1)
+    except (ValueError, zlib.error) as err:
+        raise BadRecord(f"its numbers cannot be unpacked ({err})") from err
+    if len(data) != size or size == 0:
+        raise BadRecord(f"{size:,} bytes of numbers were expected, and it holds {len(data):,}")
+    return torch.frombuffer(bytearray(data), dtype=dtype).view(shape)

@@ -1,0 +1,109 @@
+"""The gold answer of a turn fed through a method's stream, beside the answer that it gives itself.
+
+Greedy answers part ways at the first different token; the gold answer is one path for all methods.
+What each stream says next along it needs no format and has no floor
+(docs/decisions/0086-agreement-beside-scores.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from scbench.engines.contract import Feed
+from scbench.errors import NotFinite
+from scbench.kv import Stream
+from scbench.run.agreement import DenseTokens
+from scbench.types import Cell, GoldScore, History, Mode
+
+GOLD_TOKENS = 24  # most of a gold answer that are fed; long ones tell no more than their beginning
+DENSE = "dense"
+NOT_PLAYED = "dense was not played"
+NOT_KEPT = "what dense said was not kept; it is when dense is played anew"
+OWN_HISTORY = "with the model's own answers as history every method has prompts of its own"
+
+
+class DenseMemory(Protocol):
+    """Where what dense said is kept, by cell and turn (`run/agreement.py` has it on disk)."""
+
+    def put(self, key: str, turn: int, said: DenseTokens) -> None: ...
+
+    def get(self, key: str, turn: int) -> DenseTokens | None: ...
+
+
+class InMemory:
+    """A DenseMemory for as long as a session is played.
+
+    >>> InMemory().get("a cell", 0) is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, int], DenseTokens] = {}
+
+    def put(self, key: str, turn: int, said: DenseTokens) -> None:
+        self._said[key, turn] = said
+
+    def get(self, key: str, turn: int) -> DenseTokens | None:
+        return self._said.get((key, turn))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldPass:
+    """Scores gold answers of one session. `dense_keys` are the keys of dense's cells, by mode."""
+
+    dense_keys: Mapping[Mode, str] = field(default_factory=dict)
+    memory: DenseMemory = field(default_factory=InMemory)
+
+    def score(
+        self,
+        stream: Stream,
+        logits_V: Tensor,
+        gold_ids: tuple[int, ...],
+        *,
+        cell: Cell,
+        turn: int,
+    ) -> Generator[Feed, Tensor, GoldScore | None]:
+        """Feed the gold's first tokens into a child of `stream`, whose last logits are `logits_V`.
+
+        None where the gold is empty. Raises NotFinite where a likelihood is no number.
+        """
+        ids = gold_ids[:GOLD_TOKENS]
+        if not ids:
+            return None
+        logits_TV = logits_V.unsqueeze(0)
+        if len(ids) > 1:
+            more_TV = yield Feed(stream.fork(), ids[:-1], every=True)
+            logits_TV = torch.cat([logits_TV, more_TV])
+        logps_TV = logits_TV.float().log_softmax(dim=1)
+        nll = -float(logps_TV[range(len(ids)), list(ids)].double().mean())
+        if not torch.isfinite(torch.tensor(nll)):
+            raise NotFinite(f"the gold answer's likelihood is {nll}; the logits are no numbers")
+        if cell.method == DENSE:
+            self.memory.put(cell.key, turn, DenseTokens.of(logps_TV))
+            return GoldScore(tokens=len(ids), nll=nll, kl_to_dense=0.0, top1_agreement=1.0)
+        said, why = self._dense(cell, turn)
+        if said is None or said.ids_TK.shape[0] != len(ids):
+            why = why or NOT_KEPT
+            return GoldScore(
+                tokens=len(ids), nll=nll, kl_to_dense=None, top1_agreement=None, why=why
+            )
+        return GoldScore(
+            tokens=len(ids),
+            nll=nll,
+            kl_to_dense=said.divergence(logps_TV),
+            top1_agreement=said.agreement(logps_TV),
+        )
+
+    def _dense(self, cell: Cell, turn: int) -> tuple[DenseTokens | None, str]:
+        """What dense said at the same place, or why it is not known."""
+        if cell.mode not in self.dense_keys:
+            return None, NOT_PLAYED
+        if cell.mode is Mode.MULTI_TURN and cell.protocol.history is History.MODEL:
+            return None, OWN_HISTORY
+        said = self.memory.get(self.dense_keys[cell.mode], turn)
+        return said, "" if said is not None else NOT_KEPT
