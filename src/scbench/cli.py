@@ -53,7 +53,21 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         str,
         "--equal-bytes",
         GRID,
-        "fit every method's budget or bits to hold this share of a 16-bit dense cache, measured: 1/8",
+        "fit every method's budget or bits to hold this share of the dense cache's bytes, measured: 1/8",
+    ),
+    (
+        "equal_at",
+        str,
+        "--equal-at",
+        GRID,
+        "when --equal-bytes are equal: context (right after it) or end (of the session)",
+    ),
+    (
+        "equal_loaded",
+        str,
+        "--equal-loaded",
+        GRID,
+        "fit what a decode step loads to this share of dense's: compares loading methods",
     ),
     ("modes", str, "--modes", GRID, "multi-turn, multi-request, or both joined by a comma"),
     (
@@ -325,6 +339,13 @@ def _show(result: Any) -> None:
         tell(line, label="torn")
 
 
+EQUAL_WORDS = {
+    "context": "holds after the context",
+    "end": "holds at the session's end",
+    "loaded": "loads per step",
+}
+
+
 def _equal_table(found: Any) -> Table:
     """What each method that was asked for became, and the bytes it held of the sample."""
     from scbench.report.words import bytes_text
@@ -339,8 +360,8 @@ def _equal_table(found: Any) -> Table:
         "held",
         "of target",
         "verdict",
-        title=f"Equal bytes{model}{length}: target {found.share} of a 16-bit dense cache, {bytes_text(found.target_bytes)} of "
-        f"{bytes_text(found.reference_bytes)} at {found.context_tokens:,} tokens (dense holds {bytes_text(found.dense_bytes)} here)",
+        title=f"Equal bytes{model}{length}: {found.share} of what dense {EQUAL_WORDS[found.what]}, {bytes_text(found.target_bytes)} of "
+        f"{bytes_text(found.reference_bytes)} at {found.context_tokens:,} tokens (its cache takes {bytes_text(found.dense_bytes)} here)",
         title_justify="left",
     )
     for row in found.rows:

@@ -133,6 +133,14 @@ class Accounting(StrEnum):
     STORE = "store"  # as allocated here
 
 
+class Equal(StrEnum):
+    """What `--equal-bytes` and `--equal-loaded` make equal."""
+
+    CONTEXT = "context"  # bytes held right after the context
+    END = "end"  # bytes held at the session's end, questions and history included
+    LOADED = "loaded"  # bytes loaded per decode step
+
+
 class Truncate(StrEnum):
     """What happens to a prompt that does not fit the window."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -20,20 +21,30 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig
-from scbench.kv import CacheShape, LayerView
+from scbench.kv import LayerView
+from scbench.kv.accounting import counted_in, counted_shape
 from scbench.methods import parse
 from scbench.methods.budget import rounded
 from scbench.methods.compression import knorm
 from scbench.methods.contract import Eviction
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.run.equal import sixteen_bit_bytes, solve
+from scbench.run.equal import solve
 from scbench.run.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted
+from scbench.run.pairing import apart
 from scbench.run.suite import TokenCount
 from scbench.tasks import task
-from scbench.types import Protocol, Session
+from scbench.types import Accounting, Equal, Protocol, Session
 
 KINDS = ("mha", "gqa", "mqa")
+
+
+@pytest.fixture(autouse=True)
+def _counted_as_in_a_run() -> Iterator[None]:
+    with counted_in(Accounting.BFLOAT16):
+        yield
+
+
 FITTED = (  # methods whose knob is a share
     "streaming-llm",
     "streaming-llm[rolling=yes]",
@@ -95,17 +106,15 @@ def bytes_of(kind: str, spelling: str, tokens: int) -> int:
     ids = [
         (at * at * 31 + at * 7) % 96 + 32 for at in range(tokens)
     ]  # bytes do not depend on what is said
-    return fork(engine(kind).read(ids, needs=method.needs), method).held_bytes()
+    return fork(engine(kind).read(ids, needs=method.needs), method).accounted_bytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", ["1/2", "0.19"])
 def test_a_method_with_a_share_holds_the_target_to_within_a_token(kind: str, share: str) -> None:
     found, fitted = rows(kind, FITTED, share)
-    shape = engine(kind).facts.shape
-    assert found.target_bytes == int(
-        Fraction(share) * sixteen_bit_bytes(shape, found.context_tokens)
-    )
+    shape = counted_shape(engine(kind).facts.shape)
+    assert found.target_bytes == int(Fraction(share) * shape.dense_bytes(found.context_tokens))
     assert found.token_bytes == shape.token_bytes
     for spelling, row in fitted.items():
         assert row.verdict == MET, row
@@ -219,13 +228,62 @@ def test_the_share_of_a_shorter_sample_never_keeps_more_than_it_on_a_longer_cont
     )
 
 
-def test_the_reference_is_a_cache_in_16_bits_whatever_the_run_stores() -> None:
-    sizes = {"layers": 2, "attention_layers": (1,), "query_heads": 4, "kv_heads": 2, "head_dim": 8}
-    for dtype_bytes in (2, 4):
-        assert (
-            sixteen_bit_bytes(CacheShape(**sizes, dtype_bytes=dtype_bytes, recurrent_bytes=7), 10)
-            == 2 * 2 * 8 * 2 * 10 + 7
-        )  # type: ignore[arg-type]
+def test_the_reference_is_counted_in_16_bits_whatever_the_run_stores() -> None:
+    """So a quarter of the bytes is a quarter of the slots, on a machine that stores fp32 too."""
+    method = parse("knorm")
+    found = solved("gqa", [method], "1/4")
+    row = found.rows[0]
+    shape = engine("gqa").facts.shape
+    assert counted_shape(shape).dense_bytes(10) == shape.dense_bytes(10) // 2
+    assert found.reference_bytes * 2 == found.dense_bytes == shape.dense_bytes(found.context_tokens)
+    assert row.played is not None
+    slots = parse(row.played).compression[0].budget(found.context_tokens)  # type: ignore[attr-defined]
+    assert slots == found.context_tokens // 4
+
+
+def test_at_the_sessions_end_what_was_appended_counts() -> None:
+    """A dropper keeps its tail whole: equal after the context is not equal at the end."""
+    of = task("kv").make(
+        seed="equal:0", target=600, turns=3, count=TokenCount(engine("gqa").tokenizer)
+    )
+    methods = [parse("knorm"), parse("dense")]
+    fits = {
+        what: solve(engine("gqa"), of, methods, "1/2", Protocol(), what=what)
+        for what in (Equal.CONTEXT, Equal.END)
+    }
+    slots = {
+        what: parse(str(found.rows[0].played)).compression[0].budget(found.context_tokens)  # type: ignore[attr-defined]
+        for what, found in fits.items()
+    }
+    grown = fits[Equal.END].reference_bytes - fits[Equal.CONTEXT].reference_bytes
+    assert grown > 0
+    appended = grown // fits[Equal.END].token_bytes
+    # Half of all tokens are allowed, and the appended ones are there already.
+    assert slots[Equal.END] == (fits[Equal.CONTEXT].context_tokens + appended) // 2 - appended
+    assert slots[Equal.CONTEXT] == fits[Equal.CONTEXT].context_tokens // 2
+
+
+@pytest.mark.parametrize("spelling", ["quest", "retroinfer", "knorm", "snapkv[tau=3/4]+quest"])
+def test_loading_methods_are_fitted_to_what_a_step_loads(spelling: str) -> None:
+    found = solve(
+        engine("gqa"),
+        session("gqa"),
+        [parse("dense"), parse(spelling)],
+        "1/2",
+        Protocol(),
+        what=Equal.LOADED,
+    )
+    reference, row = found.rows
+    assert reference.held_bytes == found.reference_bytes
+    assert row.held_bytes is not None
+    assert 0.75 * found.target_bytes < row.held_bytes <= found.target_bytes
+
+
+def test_a_method_is_checked_at_the_setting_that_is_fitted_and_not_at_its_own() -> None:
+    """duo-attention's own 1/32 fits no short context; at a quarter of the bytes it plays."""
+    method = parse("duo-attention")
+    shape = engine("gqa").facts.shape
+    assert apart([method], shape, [600], is_fitted=True)[0] == [method]
 
 
 GRID: dict[str, Any] = {
@@ -253,7 +311,7 @@ def test_a_run_plays_the_fitted_methods_and_names_the_gap(tmp_path: Path) -> Non
     assert [row.played for row in found.rows if row.asked == "quest"] == [None]
     assert result.outcome is not None
     assert [gap for gap in result.outcome.gaps if "quest is left out" in gap]
-    measured = {row["method"]: row["held_bytes"] for row in result.costs()}
+    measured = {row["method"]: row["held_accounted_bytes"] for row in result.costs()}
     assert measured == {row.played: row.held_bytes for row in found.rows if row.played}
 
 

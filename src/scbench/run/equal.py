@@ -1,21 +1,24 @@
-"""`--equal-bytes`: before anything is played, every method's knob is turned until it holds as many bytes as all others, measured on a real fork.
+"""`--equal-bytes` and `--equal-loaded`: before anything is played, every method's knob is turned
+until it holds (or loads) as many bytes as all others, measured on a real fork.
 
-A method's knob is the parameter that sets what it holds: `tau` of an eviction, `bits` of a codec, `tau` of a prompt compression; a method that
-composes several is fitted by the first of these. Its settings are a ladder, from the fewest bytes to the most; the closed form says where on it to
-look, and a fork of the sample decides.
+A method's knob is the parameter that sets what it holds: `tau` of an eviction, `bits` of a codec,
+`tau` of a prompt compression; a method that composes several is fitted by the first of these, and
+where the bytes that a step loads are to be equal, by its loading stage. Its settings are a ladder,
+from the fewest bytes to the most; the closed form says where on it to look, and a fork of the
+sample decides. Bytes are counted in the run's accounting dtype (kv/accounting.py).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from scbench.engines.contract import Engine
+from scbench.engines.contract import Engine, Feed
 from scbench.errors import Mismatch
-from scbench.kv import Snapshot
+from scbench.kv import Snapshot, Stream
 from scbench.kv.accounting import counted_shape
 from scbench.methods.contract import Dense, Stage, is_default
 from scbench.methods.fork import fork
@@ -34,10 +37,11 @@ from scbench.run.equal_table import (
     write,
 )
 from scbench.run.faults import CRASHED, FAULTS, fault_of
+from scbench.run.knobs import knob_name, knob_stage, loading_knob_stage, turned
 from scbench.run.rewriting import rewritten
 from scbench.run.settings import Settings
 from scbench.run.suite import suite
-from scbench.types import Mode, Protocol, Session
+from scbench.types import Equal, Mode, Protocol, Session
 
 SCAN = 256  # steps looked at on both sides where bytes do not simply grow with the knob: codes by whole groups, an index by its page size
 
@@ -46,14 +50,17 @@ def solve_run(
     settings: Settings, engine: Engine, methods: Sequence[Method], about: object
 ) -> list[EqualBytes]:
     """A solution per length, on its first session; one that the folder already has for the same sample, methods and `about` (model) is taken."""
-    assert settings.equal_bytes is not None
+    share = settings.equal_share
+    assert share is not None
     known = {one.key: one for one in read(settings.out)}
     found: dict[int, EqualBytes] = {}
     for item in suite(replace(settings, sessions=1), engine):
         if item.session is None or item.length_tokens in found:
             continue
         identity = {
-            "share": settings.equal_bytes,
+            "share": share,
+            "what": settings.equal_what,
+            "accounting": settings.accounting,
             "session": item.session.digest,
             "about": about,
             "protocol": settings.protocol,
@@ -64,8 +71,9 @@ def solve_run(
             engine,
             item.session,
             methods,
-            settings.equal_bytes,
+            share,
             settings.protocol,
+            what=settings.equal_what,
             key=key,
             length_tokens=item.length_tokens,
         )
@@ -87,25 +95,27 @@ def solve(
     share: str,
     protocol: Protocol,
     *,
+    what: Equal = Equal.CONTEXT,
     key: str = "",
     length_tokens: int = 0,
 ) -> EqualBytes:
-    """Every method at the setting that holds most bytes within `share` of the dense cache of the session's context.
+    """Every method at the setting that holds, or loads, most bytes within `share` of dense's.
 
     Raises what rendering or reading the context raises; a method that cannot be fitted is a row that says why.
     """
-    sample = Sample(engine, session, methods, protocol)
+    sample = Sample(engine, session, methods, protocol, what)
     try:
         shape, tokens = engine.facts.shape, len(sample.ids(Dense()))
-        reference_bytes = counted_shape(shape).dense_bytes(tokens)
+        reference_bytes = sample.size(Method())
         rows = tuple(_row(sample, method, target(share, reference_bytes)) for method in methods)
         return EqualBytes(
             key=key,
             share=share,
+            what=str(what),
             length_tokens=length_tokens,
             context_tokens=tokens,
             reference_bytes=reference_bytes,
-            dense_bytes=sample.snapshot.fork().accounted_bytes(),
+            dense_bytes=sample.snapshot.fork().held_bytes(),
             token_bytes=counted_shape(shape).token_bytes,
             rows=rows,
             model=engine.facts.name,
@@ -115,14 +125,24 @@ def solve(
 
 
 class Sample:
-    """A context, and the bytes methods hold of it. It is read once, densely: what is held does not depend on the pattern of the read."""
+    """A context, and the bytes methods hold or load of it. It is read once, densely: what is held
+    does not depend on the pattern of the read."""
 
     def __init__(
-        self, engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol
+        self,
+        engine: Engine,
+        session: Session,
+        methods: Sequence[Method],
+        protocol: Protocol,
+        what: Equal = Equal.CONTEXT,
     ) -> None:
-        self.engine, self.session, self.protocol = engine, session, protocol
+        self.engine = engine
+        self.session = session
+        self.protocol = protocol
+        self.what = what
         self.needs = frozenset().union(*(method.needs for method in methods))
         self._ids: dict[object, Sequence[int]] = {}
+        self._later: dict[object, Sequence[int]] = {}
         self._snapshot: Snapshot | None = None
 
     def ids(self, generation: Any) -> Sequence[int]:
@@ -140,7 +160,16 @@ class Sample:
                 seen, self.engine.tokenizer, self.protocol, Mode.MULTI_REQUEST, window
             )
             self._ids[known] = talk.context.ids
+            self._later[known] = self._rest(seen, talk)
         return self._ids[known]
+
+    def _rest(self, seen: Session, talk: Conversation) -> Sequence[int]:
+        if self.what is not Equal.END:
+            return talk.delta(talk.context.ids, talk.prompt(0))
+        window = self.engine.facts.window_tokens
+        whole = Conversation(seen, self.engine.tokenizer, self.protocol, Mode.MULTI_TURN, window)
+        golds = [turn.gold for turn in seen.turns[:-1]]
+        return whole.delta(talk.context.ids, whole.prompt(len(seen.turns) - 1, golds))
 
     @property
     def snapshot(self) -> Snapshot:
@@ -155,26 +184,47 @@ class Sample:
             return False
         return True
 
+    def later(self, generation: Any) -> Sequence[int]:
+        """What is fed after the context: nothing, the whole conversation, or the first question."""
+        if self.what is Equal.CONTEXT:
+            return ()
+        self.ids(generation)
+        return self._later[generation if generation.rewrites else None]
+
     def expected(self, method: Method) -> int:
-        """Bytes by the closed form."""
+        """Bytes held by the closed form; of what is loaded there is none, and it is measured."""
+        if self.what is Equal.LOADED:
+            return self.size(method)
         return method.held_bytes(
-            shape=counted_shape(self.engine.facts.shape), tokens=len(self.ids(method.generation))
+            shape=counted_shape(self.engine.facts.shape),
+            tokens=len(self.ids(method.generation)),
+            appended=len(self.later(method.generation)),
         )
 
-    def held(self, method: Method) -> int:
+    def size(self, method: Method) -> int:
         """Bytes of a real fork. Raises Mismatch where this model or length refuses the method."""
         ids = self.ids(method.generation)
         method.check(shape=self.engine.facts.shape, tokens=len(ids))
         own_read = method.generation.goes_on  # a stream that goes on from how its context was read
         if not (method.generation.rewrites or own_read):
-            return fork(self.snapshot, method).accounted_bytes()
+            return self._measured(fork(self.snapshot, method), method)
         own = self.engine.read(
             ids, needs=method.needs, pattern=method.generation if own_read else None
         )
         try:
-            return fork(own, method).accounted_bytes()
+            return self._measured(fork(own, method), method)
         finally:
             own.release()
+
+    def _measured(self, stream: Stream, method: Method) -> int:
+        later = self.later(method.generation)
+        if later:
+            self.engine.advance([Feed(stream, later)])
+        if self.what is not Equal.LOADED:
+            return stream.accounted_bytes()
+        before_bytes, before_steps = stream.loaded_bytes, stream.steps
+        self.engine.advance([Feed(stream, later[-1:])])
+        return (stream.loaded_bytes - before_bytes) // max(1, stream.steps - before_steps)
 
     def release(self) -> None:
         if self._snapshot is not None:
@@ -198,23 +248,6 @@ class Ladder:
         """For n slots the least share that rounds to n: on a longer context it never holds more than the target's share."""
         value = self.values[at] if self.values else Fraction(2 * at + 1, 2 * self.tokens)
         return turned(self.method, self.stage, value)
-
-
-def knob_stage(method: Method) -> Stage | None:
-    """The stage whose knob is turned: an eviction before a codec before a prompt compression; None if nothing changes what is held."""
-    rewriting = (method.generation,) if method.generation.rewrites else ()
-    return next((stage for stage in (*method.compression, *rewriting) if stage.knob), None)
-
-
-def turned(method: Method, stage: Stage, value: object) -> Method:
-    """`method` with the knob of `stage` at `value`, and no other budget in it."""
-    budgets = {f.name: None for f in fields(stage) if f.name in ("tau", "budget_tokens")}
-    new: Any = replace(stage, **{**budgets, stage.knob: value})  # type: ignore[arg-type]
-    return replace(
-        method,
-        generation=new if method.generation is stage else method.generation,
-        compression=tuple(new if one is stage else one for one in method.compression),
-    )
 
 
 def ladder_of(sample: Sample, method: Method, stage: Stage) -> Ladder:
@@ -242,10 +275,11 @@ def _row(sample: Sample, method: Method, target_bytes: int) -> Fitted:
                 asked=asked,
                 played=asked,
                 verdict=REFERENCE,
-                held_bytes=sample.held(method),
+                held_bytes=sample.size(method),
                 spelling=method.spelling,
             )
-        stage = knob_stage(method)
+        is_loaded = sample.what is Equal.LOADED
+        stage = loading_knob_stage(method) if is_loaded else knob_stage(method)
         return (
             _unmoved(sample, method, target_bytes)
             if stage is None
@@ -259,7 +293,7 @@ def _row(sample: Sample, method: Method, target_bytes: int) -> Fitted:
 
 def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
     """A method none of whose parameters changes what it holds."""
-    asked, held = str(method), sample.held(method)
+    asked, held = str(method), sample.size(method)
     if held <= target_bytes:
         return Fitted(
             asked=asked,
@@ -298,14 +332,14 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
         range(len(ladder)), True, key=lambda at: sample.accepts(ladder[at])
     )  # too small a budget is refused
     if first == len(ladder):
-        sample.held(ladder[first - 1])  # raises the reason
-        raise Mismatch(f"{method} is refused at every setting of {stage.knob}")
+        sample.size(ladder[first - 1])  # raises the reason
+        raise Mismatch(f"{method} is refused at every setting of {knob_name(stage)}")
     best = _highest(ladder, first, sample.expected, target_bytes)
-    if best < first or (held := sample.held(ladder[best])) != sample.expected(ladder[best]):
+    if best < first or (held := sample.size(ladder[best])) != sample.expected(ladder[best]):
         best = _highest(
-            ladder, first, sample.held, target_bytes, scan=0
+            ladder, first, sample.size, target_bytes, scan=0
         )  # the closed form is off: only forks count
-        held = sample.held(ladder[max(best, first)])
+        held = sample.size(ladder[max(best, first)])
     if best < first:
         why = f"{ladder[first]} holds least of its settings: {_over(held, target_bytes)}"
         return Fitted(asked=str(method), played=None, verdict=OUT, held_bytes=held, why=why)
@@ -317,9 +351,9 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
             held_bytes=held,
             spelling=ladder[best].spelling,
         )
-    why = f"{stage.knob} cannot be set so that it holds more"
+    why = f"{knob_name(stage)} cannot be set so that it holds more"
     if best + 1 < len(ladder) and (more := sample.expected(ladder[best + 1])) > target_bytes:
-        why = f"{stage.knob} cannot be set closer: the next, {ladder[best + 1]}, would hold {more:,} bytes"
+        why = f"{knob_name(stage)} cannot be set closer: the next, {ladder[best + 1]}, would hold {more:,} bytes"
     return Fitted(
         asked=str(method),
         played=str(ladder[best]),

@@ -37,11 +37,12 @@ class EqualBytes:
     share: str
     length_tokens: int
     context_tokens: int  # of the sample
-    reference_bytes: int  # a 16-bit dense cache of them
-    dense_bytes: int  # the dense cache as this run holds it
-    token_bytes: int  # one token in all layers and KV heads, as this run holds it
+    reference_bytes: int  # what dense holds, or loads, counted in the accounting dtype
+    dense_bytes: int  # the dense cache as this machine holds it
+    token_bytes: int  # one token in all layers and KV heads, as it counts
     rows: tuple[Fitted, ...]
     model: str = ""
+    what: str = "context"  # types.Equal: what is equal
 
     @property
     def target_bytes(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from scbench.errors import Mismatch, ScbenchError
 from scbench.kv import CacheShape
 from scbench.methods.method import Method
+from scbench.run.knobs import widest
 from scbench.run.settings import MOST_TOKENS
 
 
@@ -37,12 +38,19 @@ def check(
 
 
 def apart(
-    methods: Sequence[Method], shape: CacheShape, lengths_tokens: Sequence[int]
+    methods: Sequence[Method],
+    shape: CacheShape,
+    lengths_tokens: Sequence[int],
+    *,
+    is_fitted: bool = False,
 ) -> tuple[list[Method], dict[str, list[str]]]:
-    """The methods that a model can take, and the others by reason (spelled without the method's name, so that equal reasons meet)."""
+    """The methods that a model can take, and the others by reason (spelled without the method's name, so that equal reasons meet).
+
+    `is_fitted`: their knobs will be turned, so what they were asked for at is not what counts.
+    """
     fit, others = list[Method](), dict[str, list[str]]()
     for method in methods:
-        why = refusal(method, shape, lengths_tokens)
+        why = refusal(widest(method) if is_fitted else method, shape, lengths_tokens)
         if why is None:
             fit.append(method)
         else:

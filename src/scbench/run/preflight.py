@@ -13,6 +13,7 @@ from scbench.engines.tokenizers import load_tokenizer
 from scbench.errors import ScbenchError
 from scbench.methods import parse, refuse_twins
 from scbench.run import pairing
+from scbench.run.knobs import widest
 from scbench.run.plan import Plan, PlannedModel, PlanRow, Refusal, row_of
 from scbench.run.rates import Rate, card, measured, seconds
 from scbench.run.refusals import (
@@ -41,6 +42,8 @@ def refuse(settings: Settings, engine: Any = None) -> list[Refusal]:
     """
     methods = [parse(text) for text in settings.methods]
     refuse_twins(methods)
+    if settings.equal_share is not None:  # their own settings will not be played
+        methods = [widest(method) for method in methods]
     names = settings.models if engine is None else (engine.facts.name,)
     scouts = [scout_of(settings, name, engine) for name in names]
     shapes = {scout.facts.name: scout.facts.shape for scout in scouts}
@@ -152,7 +155,8 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
         what = f"--data {settings.data}"
         return _nothing(Refusal(kind="data", what=what, why=str(error), stops_run=True))
     refusals = [*scout.lost, *refusals_of(settings, methods, scout, loads)]
-    fit, _ = pairing.apart(methods, facts.shape, settings.lengths_tokens)
+    is_fitted = settings.equal_share is not None
+    fit, _ = pairing.apart(methods, facts.shape, settings.lengths_tokens, is_fitted=is_fitted)
     rows = [row_of(settings, fit, facts, load) for load in loads]
     rate = rate or measured(facts.device)
     low, high = seconds(rows, facts, settings, rate)

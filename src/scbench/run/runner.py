@@ -180,7 +180,10 @@ class _Run:
         self.code = play_code(engine)
         self.name = engine.facts.name if len(settings.models) > 1 else ""  # for messages
         self.form = settings.form_of(engine.tokenizer)
-        fit, self.others = pairing.apart(methods, engine.facts.shape, settings.lengths_tokens)
+        is_fitted = settings.equal_share is not None
+        fit, self.others = pairing.apart(
+            methods, engine.facts.shape, settings.lengths_tokens, is_fitted=is_fitted
+        )
         outcome.does_not_apply += [
             f"{engine.facts.name}: {', '.join(names)}: {why}" for why, names in self.others.items()
         ]
@@ -223,7 +226,7 @@ class _Run:
         self.ledger.journal.append(replace(record, notes=(*record.notes, *self.marks)))
 
     def everything(self, *, quiet: bool) -> None:
-        if self.settings.equal_bytes is None:
+        if self.settings.equal_share is None:
             equal_table.forget(self.settings.out)
         else:
             with Progress(1, what="equal bytes", quiet=quiet) as progress:

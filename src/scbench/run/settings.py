@@ -12,6 +12,7 @@ from scbench.errors import BadConfig
 from scbench.types import (
     Accounting,
     CompressAfter,
+    Equal,
     Form,
     History,
     Mode,
@@ -87,8 +88,10 @@ class Settings:
     accounting: Accounting = Accounting.BFLOAT16  # what a floating number counts, however stored
     agreement: bool = True  # feed each gold answer through every stream, beside the scores
     equal_bytes: str | None = (
-        None  # a share of the dense cache's bytes that all methods are fitted to (run/equal.py)
+        None  # share of dense's bytes all methods are fitted to (run/equal.py)
     )
+    equal_at: Equal = Equal.CONTEXT  # what that share is of: the context's bytes, the session's end
+    equal_loaded: str | None = None  # the same for the bytes that a decode step loads
 
     def __post_init__(self) -> None:
         for name in ("models", "tasks", "methods", "modes", "lengths_tokens"):
@@ -107,8 +110,12 @@ class Settings:
         for name in ("turns", "max_new_tokens", "window_tokens"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise BadConfig(f"{name}={value}: it is a whole number from 1")
-        if self.equal_bytes is not None:
-            check_share(self.equal_bytes)
+        if self.equal_bytes is not None and self.equal_loaded is not None:
+            raise BadConfig("equal_bytes and equal_loaded were both given; methods fit one of them")
+        if self.equal_at is Equal.LOADED:
+            raise BadConfig("equal_at=loaded: give equal_loaded with a share instead")
+        if self.equal_share is not None:
+            check_share(self.equal_share)
         if self.data == GENERATED:
             for length_tokens in self.lengths_tokens:
                 check_length(
@@ -116,6 +123,16 @@ class Settings:
                 )  # `form_of` knows more, once the tokenizer is there
         elif self.form is Form.TINY:
             raise BadConfig(NO_PUBLISHED_TINY)
+
+    @property
+    def equal_share(self) -> str | None:
+        """The share that methods are fitted to; None: they are played as they were asked for."""
+        return self.equal_bytes or self.equal_loaded
+
+    @property
+    def equal_what(self) -> Equal:
+        """What that share is a share of."""
+        return Equal.LOADED if self.equal_loaded is not None else self.equal_at
 
     @property
     def protocol(self) -> Protocol:

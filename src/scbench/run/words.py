@@ -26,6 +26,7 @@ CHOICES = {
     "compress_after": types.CompressAfter,
     "truncate": types.Truncate,
     "accounting": types.Accounting,
+    "equal_at": types.Equal,
     "form": types.Form,
 }
 
@@ -59,7 +60,7 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in CHOICES.items():
         if isinstance(words.get(name), str):
             words[name] = one_of(kind, words[name], name)
-    for name in ("equal_bytes", "seed"):
+    for name in ("equal_bytes", "equal_loaded", "seed"):
         if name in words:
             words[name] = str(words[name])
     if "out" in words:
