@@ -81,17 +81,17 @@ def test_kills_and_failing_disks_lose_nothing() -> None:
     assert re.search(r"^disk \(", said, re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_kill_loses_doubles_or_changes_a_turn() -> None:
     assert "0 failures" in fuzz("kill")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_failing_call_of_the_disk_loses_doubles_or_changes_a_turn() -> None:
     assert "0 failures" in fuzz("disk")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_flipped_bit_of_three_thousand_is_taken_in_silence() -> None:
     assert "0 failures" in fuzz("bits")
 
