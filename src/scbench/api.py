@@ -30,7 +30,8 @@ from scbench.types import Record
 if TYPE_CHECKING:
     import polars
 
-    from scbench.run.plan import Plan, Refusal
+    from scbench.run.plan import Plan
+    from scbench.run.preflight import Prepared
     from scbench.run.runner import Outcome
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
@@ -132,24 +133,25 @@ def run(
         chosen = folder.admitted(chosen)
     from scbench.run.runner import run as play
 
-    for refusal in refuse_useless(chosen, engine):
+    prepared = prepare(chosen, engine)
+    for refusal in prepared.refusals:
         if not quiet:
             tell(f"{refusal.what}: {refusal.why}", label="refused")
     engines = [engine] if engine is not None else (load(chosen, name) for name in chosen.models)
     names = sorted(ALIASES.get(name, name) for name in (settings if given is None else given))
-    outcome = play(chosen, engines, given=names, quiet=quiet)
+    outcome = play(chosen, engines, given=names, quiet=quiet, works=prepared.works)
     result = Result(chosen.out, outcome)
     if outcome.turns_answered + outcome.turns_failed and outcome.outcome == "complete":
         result.report()
     return result
 
 
-def refuse_useless(settings: Settings, engine: Any = None) -> list[Refusal]:
-    """What a run would leave out, known before weights are read; raises what it could not begin
-    with (`run.preflight.refuse`)."""
-    from scbench.run.preflight import refuse
+def prepare(settings: Settings, engine: Any = None) -> Prepared:
+    """What a run would leave out and take, known before weights are read; raises what it could not
+    begin with (`run.preflight.prepare`)."""
+    from scbench.run.preflight import prepare
 
-    return refuse(settings, engine)
+    return prepare(settings, engine)
 
 
 def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:

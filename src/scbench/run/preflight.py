@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scbench.engines.contract import ModelFacts
 from scbench.engines.devices import device_of, dtype_of
@@ -13,6 +13,7 @@ from scbench.engines.tokenizers import load_tokenizer
 from scbench.errors import ScbenchError
 from scbench.methods import parse, refuse_twins
 from scbench.run import pairing
+from scbench.run.forecast import Work, works_of
 from scbench.run.knobs import widest
 from scbench.run.plan import Plan, PlannedModel, PlanRow, Refusal, row_of
 from scbench.run.rates import Rate, card, measured, seconds
@@ -33,7 +34,19 @@ if TYPE_CHECKING:
 ACTIVATION_TOKENS = 2048 * 12  # hidden vectors of a chunk of a read, at once
 
 
+class Prepared(NamedTuple):
+    """What is known of a run before weights are read: what it will not do, and what it will take."""
+
+    refusals: list[Refusal]
+    works: list[Work]
+
+
 def refuse(settings: Settings, engine: Any = None) -> list[Refusal]:
+    """The refusals of `prepare`."""
+    return prepare(settings, engine).refusals
+
+
+def prepare(settings: Settings, engine: Any = None) -> Prepared:
     """What the run will not do though it can begin; raises for what it cannot begin with.
 
     Raises Unknown (a model that is not there), BadConfig (device, dtype, lengths), DataError,
@@ -49,14 +62,18 @@ def refuse(settings: Settings, engine: Any = None) -> list[Refusal]:
     shapes = {scout.facts.name: scout.facts.shape for scout in scouts}
     pairing.check(methods, shapes, settings.lengths_tokens)
     found = list[Refusal]()
+    works = list[Work]()
     needed = 0
     for scout in scouts:
         loads = loads_of(settings, scout)
         found += refusals_of(settings, methods, scout, loads)
         needed += disk_bytes(settings, len(methods), loads)
+        fit, _ = pairing.apart(methods, scout.facts.shape, settings.lengths_tokens)
+        rows = [row_of(settings, fit, scout.facts, load) for load in loads]
+        works += works_of(settings, scout.facts, rows, len(fit))
     found += disk_refusals(settings, needed)
     raise_first(found)
-    return found
+    return Prepared(found, works)
 
 
 def scout_of(

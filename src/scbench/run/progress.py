@@ -18,10 +18,10 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from scbench.run.forecast import Forecast
+
 QUIET_S = 3.0  # a job that ends sooner shows nothing
-LINE_EVERY_S = (
-    10.0  # without a terminal: at most one line in this time, and fewer as the hours go by
-)
+LINE_EVERY_S = 30.0  # without a terminal: one line in this time, and fewer as the hours go by
 _TICK_S = 0.5
 _RECENT = 32  # advances that the recent speed looks back on; several may end in one instant
 
@@ -49,6 +49,7 @@ class Progress:
         quiet: bool = False,
         clock: Callable[[], float] = time.monotonic,
         ticks: bool = True,
+        forecast: Forecast | None = None,
     ) -> None:
         self.what, self.total_units, self.done_units = what, float(total_units), 0.0
         self._console = console or Spectator(stderr=True)
@@ -59,6 +60,10 @@ class Progress:
             [(self._started_s, 0.0)], maxlen=_RECENT
         )  # (when, units done by then)
         self._doing = ""
+        self.forecast = forecast
+        self.answers = 0  # made so far, of `planned_answers`; shown where there is a plan of them
+        self.planned_answers = 0
+        self._shown_percent = 0.0
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._over = threading.Event()
@@ -92,8 +97,13 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Estimated seconds to the end: the mean of overall and recent speed over the units left. None before the first advance."""
+        """Estimated seconds to the end; None before anything is known of it.
+
+        By the forecast, or else by the mean of overall and recent speed over the units left.
+        """
         with self._lock:
+            if self.forecast is not None:
+                return self.forecast.left_s(self._clock())
             if self.done_units <= 0:
                 return None
             overall = (self._last_s - self._started_s) / self.done_units
@@ -127,15 +137,43 @@ class Progress:
             left_s = self.left_s
             left = "" if left_s is None else f", about {spell_s(left_s)} left"
             doing = f": {self._doing}" if self._doing else ""
-            return f"{self.what} {self.percent:.0f} %, {spell_s(self._clock() - self._started_s)} passed{left}{doing}"
+            passed = spell_s(self._clock() - self._started_s)
+            return f"{self.what} {self.percent:.0f} %{self._rate()}, {passed} passed{left}{doing}"
+
+    def _rate(self) -> str:
+        """Answers so far, of how many, and in a second."""
+        if not self.planned_answers:
+            return ""
+        passed_s = max(1e-9, self._clock() - self._started_s)
+        rate = self.answers / passed_s
+        return f", {self.answers:,} of {self.planned_answers:,} answers, {rate:.1f} a second"
 
     @property
     def percent(self) -> float:
-        return (
-            100.0
-            if self.total_units <= 0
-            else min(100.0 * self.done_units / self.total_units, 100.0)
-        )
+        """Of the units; with a forecast of the time, which never runs backwards."""
+        if self.forecast is None:
+            whole = self.total_units
+            return 100.0 if whole <= 0 else min(100.0 * self.done_units / whole, 100.0)
+        left_s = self.forecast.left_s(self._clock())
+        if left_s is not None:
+            passed_s = self._clock() - self._started_s
+            share = 100.0 * passed_s / max(1e-9, passed_s + left_s)
+            self._shown_percent = min(100.0, max(self._shown_percent, share))
+        return self._shown_percent
+
+    def begin(self, model: str, what: str, doing: str = "") -> None:
+        """A piece of the forecast begins."""
+        with self._lock:
+            if self.forecast is not None:
+                self.forecast.begin(model, what, self._clock())
+            self.step(doing or f"{model}: {what}")
+
+    def end(self, *, worked: bool = True) -> None:
+        """The piece of the forecast is done."""
+        with self._lock:
+            if self.forecast is not None:
+                self.forecast.end(self._clock(), worked=worked)
+            self.tick()
 
     def _draw(self) -> None:
         if self._bar is None:

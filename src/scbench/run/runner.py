@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,15 @@ from scbench.run.equal import solve_run
 from scbench.run.facts import Facts
 from scbench.run.faults import keeper
 from scbench.run.folder import refuse_foreign
+from scbench.run.forecast import (
+    WEIGHTS,
+    Forecast,
+    Work,
+    cost_piece_of,
+    piece_of,
+    planned_answers,
+    works_of,
+)
 from scbench.run.gold import DENSE, GoldPass
 from scbench.run.history import History
 from scbench.run.identity import (
@@ -77,12 +87,14 @@ def run(
     *,
     given: Sequence[str] = (),
     quiet: bool = False,
+    works: Sequence[Work] = (),
 ) -> Outcome:
     """Play what the folder lacks of the grid, model by model; append every turn as it ends.
 
     `engines` are those of `settings.models`, in any order; each is let go before the next is taken, so a generator may load them one by one.
     Ctrl-C ends cleanly with what is done (`outcome` "interrupted"). Raises UsageError for settings that cannot work at all, Busy if another
     run holds the folder, CannotWrite if the disk is full: what was written stays, and the same command resumes.
+    `works` are guesses of what each model will take (`preflight.prepare`), for the time that is left.
     """
     methods = [parse(text) for text in settings.methods]
     refuse_twins(methods)
@@ -94,9 +106,11 @@ def run(
         _tell_torn(ledger, outcome)
         index = manifest.begin(settings.out, manifest.manifest(plain(settings), given=given))
         write_settings(settings.out, settings)
+        progress = files.enter_context(Progress(0, quiet=quiet, forecast=Forecast(works)))
+        progress.planned_answers = planned_answers(works)
         try:
-            for engine in engines:
-                state = _Run(settings, engine, methods, ledger, outcome)
+            for engine in told(engines, settings, progress):
+                state = _Run(settings, engine, methods, ledger, outcome, progress)
                 manifest.add_model(
                     settings.out,
                     index,
@@ -105,7 +119,7 @@ def run(
                     does_not_apply=state.others,
                     code_digest=digest_of(dict(state.code)),
                 )
-                state.everything(quiet=quiet)
+                state.everything()
                 del state, engine
                 gc.collect()  # an exception may have left a cycle that holds the model
             outcome.outcome = "complete"
@@ -114,6 +128,19 @@ def run(
         finally:
             _close(settings, ledger, outcome, index)
     return outcome
+
+
+def told(engines: Iterable[Engine], settings: Settings, progress: Progress) -> Iterator[Engine]:
+    """The engines as they come; while the next one is made, that is what is being done."""
+    source = iter(engines)
+    for at in itertools.count():
+        name = settings.models[at] if at < len(settings.models) else "the next model"
+        progress.begin(name, WEIGHTS)
+        engine = next(source, None)
+        progress.end(worked=engine is not None)
+        if engine is None:
+            return
+        yield engine
 
 
 def _opened(settings: Settings, files: ExitStack) -> _Ledger:
@@ -171,8 +198,10 @@ class _Run:
         methods: Sequence[Method],
         ledger: _Ledger,
         outcome: Outcome,
+        progress: Progress,
     ) -> None:
         self.settings = settings
+        self.progress = progress
         self.engine = engine
         self.ledger = ledger
         self.outcome = outcome
@@ -223,29 +252,26 @@ class _Run:
         self.outcome.gaps.append(f"{self.name}: {text}" if self.name else text)
 
     def _keep(self, record: Record) -> None:
+        self.progress.answers += 1
         self.ledger.journal.append(replace(record, notes=(*record.notes, *self.marks)))
 
-    def everything(self, *, quiet: bool) -> None:
+    def everything(self) -> None:
         if self.settings.equal_share is None:
             equal_table.forget(self.settings.out)
         else:
-            with Progress(1, what="equal bytes", quiet=quiet) as progress:
-                progress.step("each method at the bytes it may hold")
-                self._equalise()
+            self.progress.step(f"{self.facts.name}: fitting each method to the bytes it may take")
+            self._equalise()
         if not self.methods:
             return
-        planned = plan(self.settings, self.methods, self.engine.facts, self.form)
-        rows = {(row.task, row.asked_tokens): row for row in planned}
-        total = sum(row.flops for row in rows.values())
-        with Progress(total, what=f"run {self.name}".strip(), quiet=quiet) as progress:
-            for line in self.ledger.history.announce(self.facts.name, self.made):
-                self.outcome.superseded.append(line)
-                progress.say(line)
-            for item in suite(self.settings, self.engine):
-                key = (item.task.name, item.length_tokens)
-                row = rows.get(key) or next(iter(rows.values()))
-                progress.step(item.label)
-                self._item(item, row.flops / row.sessions, progress)
+        rows = plan(self.settings, self.methods, self.engine.facts, self.form)
+        works = works_of(self.settings, self.engine.facts, rows, len(self.methods))
+        assert self.progress.forecast is not None
+        self.progress.forecast.plan(self.facts.name, works)
+        for line in self.ledger.history.announce(self.facts.name, self.made):
+            self.outcome.superseded.append(line)
+            self.progress.say(line)
+        for item in suite(self.settings, self.engine):
+            self._item(item)
         self._tell_changed_sessions()
 
     def _tell_changed_sessions(self) -> None:
@@ -257,11 +283,13 @@ class _Run:
                     "turns or its task was another; they were played again"
                 )
 
-    def _item(self, item: Item, units: float, progress: Progress) -> None:
+    def _item(self, item: Item) -> None:
+        what = piece_of(item.task.name, item.length_tokens)
+        self.progress.begin(self.facts.name, what, f"{self.facts.name}: {item.label}")
         if item.session is None:
             self._gap(f"{item.label}: {item.why}")
-            progress.say(f"no session: {item.label}: {item.why}")
-            progress.advance(units)
+            self.progress.say(f"no session: {item.label}: {item.why}")
+            self.progress.end(worked=False)
             return
         self.ledger.sessions.put(item.session)
         has_needles = any(turn.task == "repoqa" for turn in item.session.turns)
@@ -273,14 +301,8 @@ class _Run:
         for cell in meant:
             self.ledger.history.score_again(cell, item.session, item.needles, scored)
         jobs = [job for cell in meant if (job := self._job(cell)) is not None]
-        left = [units]
-        per_token = 2.0 * max(1, self.engine.facts.params)
-
-        def on_tokens(tokens: int) -> None:
-            step = min(tokens * per_token, left[0])
-            left[0] -= step
-            progress.advance(step)
-
+        todo = sum(len(job.todo) for job in jobs)
+        self.progress.answers += sum(cell.turns for cell in meant) - todo  # there already
         if jobs:
             player = SessionRun(
                 self.engine,
@@ -288,7 +310,6 @@ class _Run:
                 self.settings.protocol,
                 emit=self._keep,
                 needles=item.needles,
-                on_tokens=on_tokens,
                 lanes=self.settings.lanes,
                 keep_trace=keeper(self.settings.out),
                 scored=scored,
@@ -296,8 +317,8 @@ class _Run:
                 gold=self._gold_pass(meant),
             )
             player.play(jobs)
-        self._cost(item, progress)
-        progress.advance(left[0])
+        self.progress.end(worked=bool(jobs))
+        self._cost(item)
 
     def _gold_pass(self, cells: Sequence[Cell]) -> GoldPass | None:
         if not self.settings.agreement:
@@ -336,7 +357,7 @@ class _Run:
         }
         return Job(cell, self.by_name[cell.method], todo, answers, self.made[cell.method])
 
-    def _cost(self, item: Item, progress: Progress) -> None:
+    def _cost(self, item: Item) -> None:
         """The cost pass on the first sessions of each length."""
         assert item.session is not None
         length = item.length_tokens
@@ -360,7 +381,8 @@ class _Run:
         ]
         if not wanted:
             return
-        progress.step(f"cost pass, {item.label}")
+        doing = f"{self.facts.name}: cost pass, {item.label}"
+        self.progress.begin(self.facts.name, cost_piece_of(length), doing)
         repeats = self.settings.cost_repeats
         for row in cost_of(
             self.engine, item.session, wanted, self.settings.protocol, repeats=repeats
@@ -376,3 +398,4 @@ class _Run:
             self.ledger.costs.append({**known, **row})
             if "failure" in row:
                 self._gap(f"cost pass, {item.label}: {row['method']}: {row['failure']}")
+        self.progress.end()
