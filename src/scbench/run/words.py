@@ -12,6 +12,7 @@ from scbench import types
 from scbench.engines.places import canonical
 from scbench.errors import BadConfig
 from scbench.methods.spelling import apart
+from scbench.methods.sweep import swept
 from scbench.run.settings import Settings
 from scbench.types import Mode
 
@@ -52,7 +53,8 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
         asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
         words["tasks"] = tuple(dict.fromkeys(task(name).name for name in asked))
     if "methods" in words:
-        words["methods"] = tuple(dict.fromkeys(str(one) for one in words["methods"]))
+        spelled = [one for text in words["methods"] for one in swept(str(text))]
+        words["methods"] = tuple(dict.fromkeys(spelled))
     if "lengths_tokens" in words:
         words["lengths_tokens"] = tuple(tokens(value) for value in words["lengths_tokens"])
     if "modes" in words:
