@@ -76,3 +76,17 @@ def warnings_as_notes(notes: list[str]) -> Iterator[None]:
     finally:
         logger.handlers = before[1]
         logger.setLevel(before[0])
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Without the progress bars of transformers, which would break ours."""
+    from transformers.utils import logging as theirs
+
+    were_shown = theirs.is_progress_bar_enabled()
+    theirs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if were_shown:
+            theirs.enable_progress_bar()

@@ -13,7 +13,7 @@ from scbench.engines.architecture import sliding_tokens as sliding
 from scbench.engines.contract import ModelFacts
 from scbench.engines.devices import device_of, dtype_of
 from scbench.engines.facts import config_of
-from scbench.engines.foreign import loading, warnings_as_notes
+from scbench.engines.foreign import loading, warnings_as_notes, without_bars
 from scbench.engines.gates import model_digest
 from scbench.engines.lab_models import trained_window
 from scbench.engines.local import LocalEngine
@@ -64,18 +64,20 @@ def load(
     model, notes = _read_weights(place, config, kind, where, trust_remote_code=trust_remote_code)
     if not trust_remote_code:
         notes = (*custom_code.left_alone(place.folder), *notes)
-    engine = from_model(
-        model,
-        wrap(place, tokenizer, _end_ids(model)),
-        name=place.name,
-        window_tokens=window.tokens,
-        digest=weights_digest(place.folder, window.rule, code=trust_remote_code),
-    )
+    said = list[str]()  # at the first forward, for instance of a slower path that was taken
+    with warnings_as_notes(said):
+        engine = from_model(
+            model,
+            wrap(place, tokenizer, _end_ids(model)),
+            name=place.name,
+            window_tokens=window.tokens,
+            digest=weights_digest(place.folder, window.rule, code=trust_remote_code),
+        )
     engine.facts = replace(
         engine.facts,
         trained_tokens=window.trained_tokens,
         generation_digest=generation_digest(place.folder),
-        notes=(*notes, *engine.facts.notes),
+        notes=(*notes, *engine.facts.notes, *said),
     )
     if window.rule:
         engine.facts.choices["rope"] = window.rule
@@ -112,7 +114,8 @@ def _read_weights(
     from transformers import AutoModelForCausalLM
 
     # The report that transformers prints of missing tensors is an error here, which names them.
-    with warnings_as_notes([]), loading(f"the model {str(place.folder)!r}", CURE):
+    what = f"the model {str(place.folder)!r}"
+    with warnings_as_notes([]), without_bars(), loading(what, CURE):
         model, told = AutoModelForCausalLM.from_pretrained(
             place.folder,
             config=config,

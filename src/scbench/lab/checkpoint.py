@@ -10,14 +10,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
 
+from scbench.engines.foreign import without_bars
 from scbench.errors import BadConfig, CannotWrite, DataError
 from scbench.files import sync_folder
 
@@ -88,7 +88,7 @@ def export(
     try:
         for left_over in (fresh, old):
             shutil.rmtree(left_over, ignore_errors=True)
-        with _no_bars():
+        with without_bars():
             model.save_pretrained(fresh)
         (fresh / "lab.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
         if save_tokenizer is not None:
@@ -99,20 +99,6 @@ def export(
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise CannotWrite(f"{folder} cannot be written ({error})") from error
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Without the progress bars of `transformers`, which would break ours."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def weights_sha256(folder: Path) -> str:
