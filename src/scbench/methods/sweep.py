@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 from scbench.errors import BadConfig
 from scbench.methods.spelling import is_balanced
@@ -50,7 +50,7 @@ def swept(text: str) -> list[str]:
 
 def _choices(text: str, begin: int, bars: list[int], stop: int) -> list[str]:
     edges = [begin - 1, *bars, stop]
-    choices = [text[a + 1 : b].strip() for a, b in zip(edges, edges[1:], strict=False)]
+    choices = [text[a + 1 : b].strip() for a, b in pairwise(edges)]
     if not all(choices):
         raise BadConfig(
             f"{text!r}: nothing stands on one side of a |; leave it out, or name a value"
