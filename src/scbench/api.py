@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
+from scbench import sight
 from scbench.console import tell
 from scbench.defaults import defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
@@ -23,6 +24,7 @@ from scbench.run.facts import cards, read_facts
 from scbench.run.journal import COSTS, RECORDS, current, read_costs, read_records
 from scbench.run.lines import torn_tail
 from scbench.run.settings import Settings, read_settings
+from scbench.run.settings_file import NAME as SETTINGS
 from scbench.run.settings_file import read_words
 from scbench.run.words import ALIASES, tokens, typed_words
 from scbench.types import Record
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from scbench.run.plan import Plan
     from scbench.run.preflight import Prepared
     from scbench.run.runner import Outcome
+    from scbench.stats import Summary
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
     "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
@@ -108,6 +111,24 @@ class Result:
             if "failure" in row
         ]
 
+    def settings(self) -> Settings:
+        """What the run was told, from its `run.toml`. Raises BadConfig where that is missing."""
+        return read_settings(
+            {**typed_words(read_words(self.folder / SETTINGS)), "out": self.folder}
+        )
+
+    def summary(self) -> Summary:
+        """Every number that any report of this run shows."""
+        from scbench.stats import summarise
+
+        records = self.records()
+        return summarise(
+            records,
+            [*self.costs(), *self.cost_gaps()],
+            stages=stages_of(records, self.methods()),
+            solves=solves,
+        )
+
     def report(self, to: Path | None = None) -> dict[str, Path]:
         """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
         found = manifest.read(self.folder)
@@ -159,9 +180,14 @@ def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:
 
     Settings are those of `run`. `device` may also name a card that is not here: "h200".
     """
+    return plan_of(settle(settings), price_per_hour=price_per_hour)
+
+
+def plan_of(settings: Settings, *, price_per_hour: float | None = None) -> Plan:
+    """`plan` of settings already read."""
     from scbench.run.preflight import make_plan
 
-    return make_plan(settle(settings), price_per_hour=price_per_hour)
+    return make_plan(settings, price_per_hour=price_per_hour)
 
 
 def load(settings: Settings, name: str) -> Any:
@@ -181,15 +207,19 @@ def load(settings: Settings, name: str) -> Any:
     )
 
 
+OF_COMMANDS = ("config", "extend", "detect")  # words of a command that are no settings
+
+
 def settle(given: Mapping[str, Any]) -> Settings:
     """Settings from loose words: text for tuples, "4k" for lengths, names for enumerations.
 
     `config` names a settings file (`run.toml`) whose words hold where no other is said; `extend`
-    names a run that is made larger. Without `out` a run gets the folder that its settings find.
+    names a run that is made larger; `detect` chooses sessions so that a difference of so many
+    points can be seen. Without `out` a run gets the folder that its settings find.
     """
     from scbench.tasks import names as every_task
 
-    said = {name: value for name, value in given.items() if name not in ("config", "extend")}
+    said = {name: value for name, value in given.items() if name not in OF_COMMANDS}
     words = typed_words(said)
     if given.get("config") is not None:
         words = {**typed_words(read_words(Path(given["config"]))), **words}
@@ -198,6 +228,10 @@ def settle(given: Mapping[str, Any]) -> Settings:
             raise BadConfig("--extend names the run's folder itself; leave --out away")
         return folder.extended(Path(given["extend"]), words)
     settings = read_settings({**defaults(words, every_task()), **words})
+    if given.get("detect") is not None:
+        if "sessions" in words:
+            raise BadConfig("--detect chooses the number of sessions; leave --sessions away")
+        settings = replace(settings, sessions=sight.sessions_for(settings, float(given["detect"])))
     if "out" not in words:
         settings = replace(settings, out=folder.own_folder(settings))
     return settings

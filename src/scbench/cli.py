@@ -201,6 +201,13 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
     ),
     ("lanes", int, "--lanes", MACHINE, "streams advanced together in one forward"),
     (
+        "detect",
+        float,
+        "--detect",
+        GRID,
+        "choose sessions so that a difference of this many points in the average would be seen",
+    ),
+    (
         "config",
         Path,
         "--config",
@@ -321,18 +328,11 @@ def main() -> None:
 def _show(result: Any) -> None:
     """The tables of a run."""
     from scbench.report import terminal
-    from scbench.stats import summarise
 
-    records = result.records()
-    if not records:
+    if not result.records():
         tell("nothing was played; there is no report")
         return
-    from scbench import api
-
-    stages = api.stages_of(records, result.methods())
-    costs = [*result.costs(), *result.cost_gaps()]
-    summary = summarise(records, costs, stages=stages, solves=api.solves)
-    out.print(terminal(summary))
+    out.print(terminal(result.summary()))
     for one in result.equal_bytes():
         out.print(_equal_table(one))
     for line in result.torn():

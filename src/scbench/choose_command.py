@@ -1,0 +1,136 @@
+"""`scbench choose`: which methods of a run surely keep a bound on loss and bytes, and which do not."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from scbench.cli import app
+from scbench.console import out, plain, say
+from scbench.errors import BadConfig
+from scbench.types import Mode
+
+if TYPE_CHECKING:
+    from scbench.stats.choice import Chosen
+
+HEADINGS = {
+    "keeps": "surely keep it",
+    "breaks": "surely do not",
+    "unknown": "nobody can tell yet",
+    "too large": "use more bytes",
+    "not measured": "were not measured",
+}
+
+
+def choose(
+    run: Annotated[Path, typer.Argument(help="folder of a finished run")],
+    max_loss: Annotated[
+        float, typer.Option("--max-loss", help="points of the score that may be lost, 0 to 100")
+    ] = 3.0,
+    max_bytes: Annotated[
+        str | None, typer.Option("--max-bytes", help="share of dense's bytes that may be held: 1/4")
+    ] = None,
+    max_loaded: Annotated[
+        str | None,
+        typer.Option("--max-loaded", help="share of dense's bytes that a decode step may load"),
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option("--mode", help="multi-turn or multi-request; default: the worse")
+    ] = None,
+) -> None:
+    """Name the methods of a run that surely keep a bound, those that surely do not, and those
+    nobody can tell, with the command that would.
+
+    "Surely" holds for all methods and modes of a table at once, at 95 %.
+    """
+    from scbench import api
+    from scbench.stats.choice import Bounds, choose, more_sessions
+
+    if not 0 < max_loss <= 100:
+        raise BadConfig(
+            f"--max-loss {max_loss}: it is points of the score, above 0 and at most 100"
+        )
+    bounds = Bounds(
+        max_loss=max_loss / 100,
+        max_held=_share(max_bytes, "--max-bytes"),
+        max_loaded=_share(max_loaded, "--max-loaded"),
+        mode="" if mode is None else _mode(mode),
+    )
+    result = api.open_run(run)
+    rows = choose(result.summary(), bounds)
+    if not rows:
+        raise BadConfig(f"{str(run)!r} has no method beside dense; extend it: scbench run --extend")
+    for setting in dict.fromkeys(row.setting for row in rows):
+        mine = [row for row in rows if row.setting == setting]
+        say(_title(setting.label, bounds.max_loss, max_bytes, max_loaded, bounds.mode))
+        out.print(_table(mine))
+    more = more_sessions(rows)
+    sessions = result.settings().sessions
+    if more:
+        words = ["scbench", "run", "--extend", str(run), "--sessions", str(sessions + more)]
+        say(f"to tell more of them: {shlex.join(words)}")
+
+
+app.command()(choose)
+
+
+def _title(
+    label: str, max_loss: float, max_bytes: str | None, max_loaded: str | None, mode: str
+) -> str:
+    bounds = [f"at most {100 * max_loss:g} points lost"]
+    if max_bytes is not None:
+        bounds.append(f"at most {max_bytes} of dense's bytes held")
+    if max_loaded is not None:
+        bounds.append(f"at most {max_loaded} of them loaded per step")
+    return f"{label}: {', '.join(bounds)}{f', {mode}' if mode else ''}"
+
+
+def _table(rows: Sequence[Chosen]) -> Table:
+    table = Table("method", "", "loses", "at 95 %", "held", "loaded", "why", pad_edge=False)
+    for row in rows:
+        table.add_row(
+            plain(row.method),
+            HEADINGS[row.choice],
+            _points(row.loss),
+            "" if row.low is None else f"{_points(row.low)} to {_points(row.high)}",
+            _percent(row.held),
+            _percent(row.loaded),
+            plain("; ".join(filter(None, (row.mode, row.why, _missing(row))))),
+        )
+    return table
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def _missing(row: Chosen) -> str:
+    return f"about {row.more_sessions:,} sessions more" if row.more_sessions else ""
+
+
+def _share(text: str | None, flag: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        share = float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        share = 0.0
+    if not share > 0:
+        raise BadConfig(f"{flag} {text}: it is a share of what dense uses, such as 1/4 or 0.25")
+    return share
+
+
+def _mode(text: str) -> str:
+    if text not in list(Mode):
+        raise BadConfig(f"--mode {text}: it is one of {', '.join(Mode)}")
+    return text
