@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scbench import report as reports
 from scbench import sight
 from scbench.console import tell
-from scbench.defaults import defaults
+from scbench.defaults import ALL, EMBEDDED, EVERY_METHOD, defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
@@ -167,6 +167,15 @@ def run(
     return result
 
 
+def embedded(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs that a command means which names no model: the default's two, one after the other;
+    else the one it names."""
+    said = {name for name, value in given.items() if value is not None}
+    if said & {"model", "models", "config", "extend", "out", "tasks", "data"}:
+        return [dict(given)]
+    return [{**given, "model": list(grid["models"])} for grid in EMBEDDED]
+
+
 def prepare(settings: Settings, engine: Any = None) -> Prepared:
     """What a run would leave out and take, known before weights are read; raises what it could not
     begin with (`run.preflight.prepare`)."""
@@ -207,7 +216,7 @@ def load(settings: Settings, name: str) -> Any:
     )
 
 
-OF_COMMANDS = ("config", "extend", "detect")  # words of a command that are no settings
+OF_COMMANDS = ("config", "extend", "detect", "preset")  # words of a command that are no settings
 
 
 def settle(given: Mapping[str, Any]) -> Settings:
@@ -215,7 +224,7 @@ def settle(given: Mapping[str, Any]) -> Settings:
 
     `config` names a settings file (`run.toml`) whose words hold where no other is said; `extend`
     names a run that is made larger; `detect` chooses sessions so that a difference of so many
-    points can be seen. Without `out` a run gets the folder that its settings find.
+    points can be seen; `preset` names a grid of `defaults.py`. Without `out` a run gets the folder that its settings find.
     """
     from scbench.tasks import names as every_task
 
@@ -227,7 +236,11 @@ def settle(given: Mapping[str, Any]) -> Settings:
         if "out" in words:
             raise BadConfig("--extend names the run's folder itself; leave --out away")
         return folder.extended(Path(given["extend"]), words)
-    settings = read_settings({**defaults(words, every_task()), **words})
+    if words.get("methods") == (ALL,):
+        words["methods"] = EVERY_METHOD
+    preset = str(given.get("preset") or "quick")
+    grid = typed_words(defaults(words, every_task(), preset=preset))
+    settings = read_settings({**grid, **words})
     if given.get("detect") is not None:
         if "sessions" in words:
             raise BadConfig("--detect chooses the number of sessions; leave --sessions away")

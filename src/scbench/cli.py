@@ -46,7 +46,7 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         str,
         "--methods",
         GRID,
-        "joined by commas, stages of one by +: dense,snapkv\\[tau=1/16],a-shape+kivi\\[bits=2]",
+        "joined by commas, stages of one by +, choices by |, or all: dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]",
     ),
     (
         "equal_bytes",
@@ -201,6 +201,13 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
     ),
     ("lanes", int, "--lanes", MACHINE, "streams advanced together in one forward"),
     (
+        "preset",
+        str,
+        "--preset",
+        GRID,
+        "quick (the default), paper (its methods, all tasks), all (every method, all tasks)",
+    ),
+    (
         "detect",
         float,
         "--detect",
@@ -237,6 +244,7 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
     ),
     ("retry_failed", bool, "--retry-failed", MACHINE, "play failed turns again"),
     ("quiet", bool, "--quiet", MACHINE, "no progress"),
+    ("full", bool, "--full", MACHINE, "print every table at the end, not only the one that sums up"),
 )
 
 
@@ -268,26 +276,37 @@ def with_options(act: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
 def run(words: dict[str, Any]) -> None:
     """Run a grid of tasks, modes and methods on one model or several, and write its page.
 
-    With no arguments: the three small lab models on all twelve tasks in both modes, dense and every method. Kill it at any time; the same command goes on.
+    With no arguments: ten methods at a quarter of the budget on two small models that come along, in about five minutes; --preset all plays
+    everything. Kill it at any time; the same command goes on.
     """
     from scbench import api
 
-    result = api.run(given=sorted(set(words) - {"quiet"}), **words)
+    is_full = bool(words.pop("full", False))
+    runs = api.embedded(words)
+    for at, one in enumerate(runs):
+        _run(one, given=sorted(set(words) - {"quiet"}), is_full=is_full, is_last=at + 1 == len(runs))
+
+
+def _run(words: dict[str, Any], *, given: list[str], is_full: bool, is_last: bool) -> None:
+    """One run from words to the end of its output."""
+    from scbench import api
+
+    result = api.run(given=given, **words)
     outcome = result.outcome
     assert outcome is not None
     if outcome.outcome == "interrupted":
         _tell_stopped(result.folder, outcome)
         raise typer.Exit(130)
-    _show(result)
+    _show(result, outcome, is_full=is_full)
     for line in outcome.superseded:
         tell(line, label="changed")
     if outcome.rescored_turns:
         tell(
             f"{outcome.rescored_turns:,} kept answers, by rules that changed", label="scored again"
         )
-    for line in outcome.does_not_apply:
+    for line in outcome.does_not_apply if is_full else ():
         tell(line, label="does not apply", style="dim")
-    for gap in outcome.gaps:
+    for gap in outcome.gaps if is_full else ():
         tell(gap, label="gap")
     if outcome.turns_answered + outcome.turns_failed:
         say(f"page: {result.folder / 'index.html'}")  # last, where people look

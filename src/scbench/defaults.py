@@ -1,13 +1,35 @@
-"""What a run does that was told nothing, or only which model to take: every task and method at a size that two cores play in minutes."""
+"""What a run plays that was told little, and the presets by name (docs/defaults.md says why these).
+
+Told nothing, `scbench run` plays two runs one after the other: the lab transformer, whose scores
+tell methods apart, and SmolLM2, a real language model, whose agreement with dense does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+
+from scbench.errors import Unknown
 
 LAB_PREFIX = "lab-"
 LAB_LENGTH_TOKENS = 256
-EVERY_METHOD = (  # one of every implemented method, at budgets that bind in contexts of some hundred tokens
+SMOLLM2_NAME = "smollm2-135m"
+# One of each category and the strongest, at one budget: a quarter.
+QUICK_METHODS = (
+    "dense",
+    "exact-topk[tau=1/4]",
+    "minference[tau=1/4]",
+    "llmlingua-2[tau=1/4]",
+    "streaming-llm[tau=1/4]",
+    "snapkv[tau=1/4]",
+    "kvzip[tau=1/4]",
+    "kivi[bits=2]",
+    "cacheblend",
+    "quest[tau=1/4]",
+)
+# One of every implemented method, at budgets that bind in contexts of some hundred tokens.
+EVERY_METHOD = (
     "dense",
     "a-shape[tau=1/4]",
     "tri-shape[tau=1/4]",
@@ -40,54 +62,86 @@ EVERY_METHOD = (  # one of every implemented method, at budgets that bind in con
     "exact-topk[tau=1/4]",
     "snapkv[tau=1/4]+kivi[bits=4]",
 )
-LAB: Mapping[str, Any] = {
-    "models": ("lab-transformer", "lab-mamba2", "lab-hybrid"),
-    "methods": EVERY_METHOD,
-    "lengths_tokens": (LAB_LENGTH_TOKENS,),
-    "sessions": 2,
-    "turns": 3,
-    "cost_repeats": 1,
-}
-SMOLLM2: Mapping[
-    str, Any
-] = {  # a task of each ability that a general model of 135M parameters can do at all
-    "models": ("smollm2-135m",),
-    "tasks": ("vt", "choice_eng", "mf", "summary_with_needles"),
-    "max_new_tokens": 40,
-    "methods": (
-        "dense",
-        "a-shape[tau=1/4]",
-        "streaming-llm[tau=1/4]",
-        "snapkv[tau=1/4]",
-        "kivi[bits=2]",
-        "prefix",
-        "quest[tau=1/4]",
-    ),
-    "lengths_tokens": (256,),
-    "sessions": 2,
-    "turns": 2,
-}
-EMBEDDED = LAB  # what plays when no model is named
-OWN = (
-    "tasks",
-    "lengths_tokens",
-    "data",
-)  # whoever says one of these has a run of their own: small numbers no longer apply
-
-
-def defaults(given: Mapping[str, Any], all_tasks: Sequence[str]) -> dict[str, Any]:
-    """The settings for what `given` (settings already read) leaves open. A setting that is not here has `Settings`' own default."""
-    models = tuple(given.get("models", EMBEDDED["models"]))
-    everything: dict[str, Any] = {"tasks": tuple(all_tasks)}
-    kept: tuple[str, ...] = ("tasks", "methods")
-    if all(str(model).startswith(LAB_PREFIX) for model in models):
-        grid, kept = {**everything, **LAB}, ("tasks", "methods", "lengths_tokens")
-    elif models == SMOLLM2["models"]:
-        grid = dict(SMOLLM2)
-    else:
-        grid = {**everything, "methods": SMOLLM2["methods"]}
-    is_own = any(name in given for name in OWN)
-    return {
-        "models": models,
-        **{name: value for name, value in grid.items() if name in kept or not is_own},
+# The paper's own (SCBench, arXiv 2412.10319, Table 1) at its share, and the exact ceiling.
+PAPER_METHODS = (
+    "dense",
+    "a-shape",
+    "tri-shape",
+    "minference",
+    "streaming-llm",
+    "pyramidkv",
+    "snapkv",
+    "kivi[bits=2]",
+    "cacheblend",
+    "quest",
+    "retrieval-attention",
+    "llmlingua-2",
+    "exact-topk",
+)
+ALL = "all"  # of methods or tasks
+Grid = Mapping[str, Any]
+LAB: Grid = MappingProxyType(
+    {
+        "models": ("lab-transformer",),
+        "methods": QUICK_METHODS,
+        "tasks": ("kv", "repoqa", "qa_eng", "many_shot"),
+        "lengths_tokens": (LAB_LENGTH_TOKENS,),
+        "sessions": 16,
+        "turns": 3,
+        "cost_repeats": 2,
     }
+)
+SMOLLM2: Grid = MappingProxyType(
+    {
+        "models": (SMOLLM2_NAME,),
+        "methods": QUICK_METHODS,
+        "tasks": ("kv", "qa_eng", "vt"),
+        "modes": ("multi-request",),
+        "lengths_tokens": (512,),
+        "sessions": 4,
+        "turns": 2,
+        "max_new_tokens": 1,  # its answers are wrong whatever is done: agreement is what is asked
+        "cost_repeats": 1,
+    }
+)
+EMBEDDED: tuple[Grid, ...] = (LAB, SMOLLM2)
+EVERYTHING: Grid = MappingProxyType({"methods": EVERY_METHOD, "tasks": ALL, "sessions": 2, "turns": 3})
+PRESETS: Mapping[str, Grid] = MappingProxyType(
+    {
+        "quick": MappingProxyType({}),  # what each model plays by default
+        "paper": MappingProxyType({"methods": PAPER_METHODS, "tasks": ALL}),
+        "all": EVERYTHING,
+    }
+)
+# Whoever says one of these has a run of their own: small numbers no longer apply.
+OWN = ("tasks", "lengths_tokens", "data")
+KEPT = ("tasks", "methods", "models")  # what a run of one's own still takes from a default
+
+
+def defaults(
+    given: Mapping[str, Any], all_tasks: Sequence[str], *, preset: str = "quick"
+) -> dict[str, Any]:
+    """The settings for what `given` (settings already read) leaves open.
+
+    A setting that is not here has `Settings`' own default. Raises Unknown for a preset that does
+    not exist.
+    """
+    if preset not in PRESETS:
+        raise Unknown(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
+    base = dict(_of_models(tuple(given.get("models", LAB["models"]))))
+    is_own = any(name in given for name in OWN)
+    is_lab = all(str(name).startswith(LAB_PREFIX) for name in base["models"])
+    kept = (*KEPT, *(("lengths_tokens",) if is_lab else ()))
+    grid = {name: value for name, value in base.items() if name in kept or not is_own}
+    grid |= PRESETS[preset]
+    if grid.get("tasks") == ALL or "tasks" not in grid:
+        grid["tasks"] = tuple(all_tasks)
+    return grid
+
+
+def _of_models(models: tuple[str, ...]) -> Grid:
+    if all(str(model).startswith(LAB_PREFIX) for model in models):
+        return {**LAB, "models": models}
+    if models == SMOLLM2["models"]:
+        return SMOLLM2
+    return {"models": models, "methods": QUICK_METHODS, "tasks": ALL}

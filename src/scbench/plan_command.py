@@ -34,7 +34,8 @@ def plan(**words: Any) -> None:
     from scbench import api
 
     given = {name: value for name, value in words.items() if value is not None}
-    given.pop("quiet", None)
+    for name in ("quiet", "full"):
+        given.pop(name, None)
     is_json = bool(given.pop(JSON, False))
     price = given.pop(PRICE, None)
     if price is not None and not price >= 0:
