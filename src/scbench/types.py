@@ -243,6 +243,24 @@ class Score:
         return self.value is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldScore:
+    """How a method's stream takes the gold answer, fed to it token by token in place of its own.
+
+    Means over the gold's first tokens, natural logarithms. It needs no format of answer and has no
+    floor, so it can tell methods apart where no answer is right. Beside scores, never in them.
+
+    >>> GoldScore(tokens=4, nll=0.25, kl_to_dense=0.0, top1_agreement=1.0).why
+    ''
+    """
+
+    tokens: int  # of the gold answer that were fed
+    nll: float  # negative log-likelihood of the gold, nats per token
+    kl_to_dense: float | None  # KL(dense || method) of the next token, nats per token
+    top1_agreement: float | None  # share of tokens whose likeliest next one is dense's
+    why: str = ""  # why the comparison with dense is absent
+
+
 BEYOND_TRAINED = (
     "beyond_trained_window"  # a note: the model was given a larger window than it was trained for
 )
@@ -283,3 +301,7 @@ class Record:
     form: Form = Form.FULL
     made: str = ""  # digest of what made the answer: `facts.jsonl` says what it was
     scored: str = ""  # digest of what scored it; "" for failures and in old folders
+    gold: GoldScore | None = None  # None: not measured
+    units: Mapping[str, int] = field(
+        default_factory=dict
+    )  # pages, blocks, windows as the method's rule set them, e.g. {"quest.page_tokens": 4}

@@ -37,28 +37,25 @@ class CostRow:
     ttft_disk_s: Spread | None = None  # the stored cache being in files
     tpot_s: Spread | None = None
     held_bytes: Spread | None = None
+    held_accounted_bytes: Spread | None = None  # right after the context, in the accounting dtype
+    end_accounted_bytes: Spread | None = None  # at the session's end, tails included
     dense_bytes: Spread | None = (
-        None  # a 16-bit dense cache of the same context: the reference of the byte share
+        None  # dense cache of the uncompressed context, accounted: the reference of shares
     )
     formula_bytes: Spread | None = None  # closed form for held_bytes
     peak_bytes: Spread | None = None
     loaded_bytes: Spread | None = None  # KV bytes read per decode step
+    loaded_accounted_bytes: Spread | None = None  # the same in the accounting dtype
     moved_bytes: Spread | None = None  # of these, fetched from a slower tier
     extra_passes: Spread | None = None
+    accounting: str = ""  # the dtype that floating elements count as; "" in old folders
     estimated: tuple[str, ...] = ()  # names of fields above that are computed, not measured
     simulated: bool = False
     failure: str = ""  # why nothing was measured; then no field above has a value
 
-    @property
-    def held_share(self) -> float | None:
-        """Held bytes over those of a 16-bit dense cache."""
-        if self.held_bytes is None or self.dense_bytes is None or self.dense_bytes.median <= 0:
-            return None
-        return self.held_bytes.median / self.dense_bytes.median
-
 
 TEXTS, COUNTS = ("model", "method"), ("length_tokens", "sessions")
-OTHERS = (*TEXTS, "form", *COUNTS, "estimated", "simulated", "failure")
+OTHERS = (*TEXTS, "form", *COUNTS, "accounting", "estimated", "simulated", "failure")
 COST_FIELDS = frozenset(field.name for field in fields(CostRow))
 MEASURED = tuple(field.name for field in fields(CostRow) if field.name not in OTHERS)
 
@@ -88,6 +85,7 @@ def cost_row(given: Mapping[str, object] | CostRow) -> CostRow:
         length_tokens=length_tokens or 0,
         form=str(given.get("form", Form.FULL)),
         sessions=sessions,
+        accounting=str(given.get("accounting") or ""),
         estimated=tuple(map(str, names)) if isinstance(names, (list, tuple)) else (str(names),),
         simulated=bool(given.get("simulated", False)),
         failure=str(given.get("failure") or ""),
