@@ -101,10 +101,10 @@ def test_floor_of_a_summary_stands_next_to_its_score(summary: Summary) -> None:
     assert "floor 31.0" in markdown(summary)
 
 
-def test_few_sessions_say_that_nothing_can_be_significant(summary: Summary) -> None:
-    assert "no difference can be significant" in markdown(summary)
-    many = summarise(run(tasks=("kv",), sessions=12), resamples=0)
-    assert "no difference can be significant" not in markdown(many)
+def test_few_sessions_say_how_many_more_would_tell(summary: Summary) -> None:
+    assert re.search(r"too few sessions \([\d,]+ more\)", markdown(summary))
+    certain = run(tasks=("kv",), methods={"dense": lambda t: 1.0, "x": lambda t: 0.0}, sessions=12)
+    assert "too few sessions" not in printed(summarise(certain, resamples=0), 200)
 
 
 def test_gated_tasks_are_marked_as_not_measurable() -> None:

@@ -2,24 +2,41 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scbench.stats.intervals import Clusters, combine, mean_of, wilson
-from scbench.stats.paired import Difference, difference_of, holm, sign_flip
+from scbench.stats.clusters import Clusters
+from scbench.stats.difference import holm
+from scbench.stats.intervals import Estimate, mean_of
+from scbench.stats.paired import Changes, Paired, estimate_of
 from scbench.stats.quantiles import beta_cdf, t_quantile
 
+Sessions = list[list[float]]
 
-def clusters(sessions: list[list[float]]) -> Clusters:
+
+def flat(sessions: Sessions) -> tuple[np.ndarray, ...]:
     values = np.array([value for one in sessions for value in one])
     index = np.array([place for place, one in enumerate(sessions) for _ in one], dtype=np.int64)
-    return Clusters.of(values, index, np.zeros(values.size, dtype=np.int64))
+    return values, index, np.zeros(values.size, dtype=np.int64)
 
 
-def difference(sessions: list[list[float]]) -> Difference:
-    values = np.array([value for one in sessions for value in one])
-    index = np.array([place for place, one in enumerate(sessions) for _ in one], dtype=np.int64)
-    return difference_of(values, index, np.zeros(values.size, dtype=np.int64), part_count=1)
+def clusters(sessions: Sessions) -> Clusters:
+    return Clusters.of(*flat(sessions))
+
+
+def paired(sessions: Sessions, level: float | None = None) -> Paired:
+    """Of differences; `level` is the other method's mean score."""
+    room = {} if level is None else {"most_up": 1.0 - level, "most_down": level}
+    return Changes.of(*flat(sessions)).paired(**room)
+
+
+def limits(sessions: Sessions) -> tuple[float, float]:
+    low, high = paired(sessions).limits()
+    return float(low), float(high)
+
+
+def difference(sessions: Sessions) -> Estimate:
+    return estimate_of(*flat(sessions), part_count=1)
 
 
 @pytest.mark.parametrize(
@@ -35,11 +52,6 @@ def test_incomplete_beta_agrees_with_a_closed_form() -> None:
     assert beta_cdf(0.9, 1, 3) == pytest.approx(1 - 0.1**3, abs=1e-12)
 
 
-def test_wilson_with_many_independent_draws_is_the_textbook_interval() -> None:
-    low, high = wilson(0.5, 0.25 / 100_000, 100_000)
-    assert (low, high) == (pytest.approx(0.4969, abs=1e-4), pytest.approx(0.5031, abs=1e-4))
-
-
 def test_mean_is_over_turns_not_over_session_means() -> None:
     assert mean_of(clusters([[1, 1, 1, 1], [0, 0]])).value == pytest.approx(4 / 6)
 
@@ -49,12 +61,8 @@ def test_equal_scores_do_not_get_a_zero_width_interval(value: float) -> None:
     got = mean_of(clusters([[value] * 5] * 20))
     assert got.low is not None
     assert got.high is not None
-    assert got.high - got.low > 0.16
+    assert got.high - got.low > 0.03
     assert got.low <= value <= got.high
-
-
-def test_equal_scores_are_bounded_by_sessions_not_by_turns() -> None:
-    assert mean_of(clusters([[1.0] * 50] * 20)).low == pytest.approx(0.025 ** (1 / 20))
 
 
 def test_one_session_has_a_mean_but_no_interval() -> None:
@@ -75,11 +83,18 @@ def test_alike_turns_of_a_session_widen_the_interval() -> None:
     alike = mean_of(clusters([[1, 1, 1, 1], [0, 0, 0, 0]] * 5))
     mixed = mean_of(clusters([[1, 0, 1, 0], [0, 1, 0, 1]] * 5))
     assert alike.value == mixed.value == 0.5
-    assert alike.high - alike.low > mixed.high - mixed.low  # type: ignore[operator]
+    assert alike.high - alike.low > 1.4 * (mixed.high - mixed.low)  # type: ignore[operator]
+
+
+def test_graded_scores_of_small_spread_have_a_narrower_interval_than_right_or_wrong_ones() -> None:
+    graded = mean_of(clusters([[0.45, 0.55], [0.5, 0.5], [0.48, 0.52], [0.55, 0.45]] * 4))
+    coarse = mean_of(clusters([[1, 0], [0, 1], [1, 0], [0, 1]] * 4))
+    assert graded.value == pytest.approx(coarse.value)
+    assert graded.high - graded.low < 0.6 * (coarse.high - coarse.low)  # type: ignore[operator]
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=6), min_size=2, max_size=12))
-def test_interval_holds_the_mean_and_stays_in_0_to_1(sessions: list[list[float]]) -> None:
+def test_interval_holds_the_mean_and_stays_in_0_to_1(sessions: Sessions) -> None:
     got = mean_of(clusters(sessions))
     assert 0.0 <= got.low <= got.value + 1e-9  # type: ignore[operator]
     assert got.value - 1e-9 <= got.high <= 1.0  # type: ignore[operator]
@@ -93,9 +108,9 @@ def test_interval_holds_the_mean_and_stays_in_0_to_1(sessions: list[list[float]]
         max_size=12,
     )
 )
-def test_difference_interval_holds_the_difference_and_mirrors(sessions: list[list[float]]) -> None:
-    got = difference(sessions).estimate
-    turned = difference([[-value for value in one] for one in sessions]).estimate
+def test_difference_interval_holds_the_difference_and_mirrors(sessions: Sessions) -> None:
+    got = difference(sessions)
+    turned = difference([[-value for value in one] for one in sessions])
     assert -1.0 <= got.low <= got.value + 1e-9 <= got.high + 2e-9 <= 1.0 + 2e-9  # type: ignore[operator]
     assert (turned.low, turned.high) == (
         pytest.approx(-got.high, abs=1e-9),
@@ -103,38 +118,120 @@ def test_difference_interval_holds_the_difference_and_mirrors(sessions: list[lis
     )  # type: ignore[operator]
 
 
-def test_a_method_that_never_differs_still_has_width() -> None:
-    got = difference([[0.0] * 4] * 10)
-    assert got.estimate.low < -0.05  # type: ignore[operator]
-    assert got.estimate.high > 0.05  # type: ignore[operator]
+TURNS = st.integers(1, 6)
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> tuple[Sessions, int, int]:
+    """Differences of right-or-wrong answers, and the place of one turn that differs."""
+    turns = draw(TURNS)
+    row = st.lists(st.sampled_from([-1.0, 0.0, 0.0, 0.0, 1.0]), min_size=turns, max_size=turns)
+    sessions = draw(st.lists(row, min_size=2, max_size=16))
+    session = draw(st.integers(0, len(sessions) - 1))
+    turn = draw(st.integers(0, turns - 1))
+    if sessions[session][turn] == 0.0:
+        sessions[session][turn] = draw(st.sampled_from([-1.0, 1.0]))
+    return sessions, session, turn
+
+
+@settings(max_examples=150, deadline=None)
+@given(changed())
+def test_one_more_equal_answer_never_makes_a_larger_loss_or_gain_plausible(
+    case: tuple[Sessions, int, int],
+) -> None:
+    sessions, session, turn = case
+    low, high = limits(sessions)
+    was = sessions[session][turn]
+    sessions[session][turn] = 0.0
+    less_low, less_high = limits(sessions)
+    if was < 0.0:
+        assert less_low >= low - 1e-6
+    else:
+        assert less_high <= high + 1e-6
+
+
+@settings(max_examples=150, deadline=None)
+@given(changed())
+def test_all_equal_answers_have_a_narrower_interval_than_nearly_all_equal_ones(
+    case: tuple[Sessions, int, int],
+) -> None:
+    sessions = case[0]
+    differ = sum(value != 0.0 for one in sessions for value in one)
+    if len(sessions) < 4 or sum(map(len, sessions)) < 12 or differ > 2:
+        return  # where many are lost, that is sure too
+    low, high = limits(sessions)
+    least, most = limits([[0.0] * len(one) for one in sessions])
+    assert most - least <= high - low + 1e-6
+
+
+@given(changed(), st.floats(0.0, 1.0))
+def test_no_interval_passes_what_the_other_score_leaves_room_for(
+    case: tuple[Sessions, int, int], share: float
+) -> None:
+    """Dense 98 cannot be beaten by 21 points, and cannot lose more than 98."""
+    sessions = case[0]
+    n = sum(map(len, sessions))
+    losses = sum(value < 0.0 for one in sessions for value in one)
+    gains = sum(value > 0.0 for one in sessions for value in one)
+    level = (losses + share * (n - losses - gains)) / n  # right wherever the method lost
+    for alpha in (0.05, 1e-4):
+        low, high = paired(sessions, level).limits(alpha)
+        assert level + high <= 1.0 + 1e-9
+        assert level + low >= -1e-9
+
+
+def test_dense_at_98_with_one_loss_of_24_prints_no_interval_above_100() -> None:
+    low, high = paired([[-1.0, 0.0, 0.0]] + [[0.0] * 3] * 7, 0.98).limits()
+    assert high <= 0.02 + 1e-12
+    assert low < -0.04
+
+
+def test_a_method_that_never_differs_still_has_width_and_no_p_value() -> None:
+    got = paired([[0.0] * 4] * 10)
+    low, high = got.limits()
+    assert low < -0.05
+    assert high > 0.05
     assert got.p == 1.0
 
 
-def test_sign_flip_is_exact_for_few_sessions() -> None:
-    assert sign_flip(np.array([0.1, 0.2, 0.3, 0.4, 0.5])) == pytest.approx(2 / 32)
-    assert sign_flip(np.array([1.0, -1.0, 1.0, -1.0])) == 1.0
+def test_a_p_value_and_its_interval_never_contradict_each_other() -> None:
+    for lost in range(1, 9):
+        got = paired([[-1.0, 0.0, 0.0]] * lost + [[0.0] * 3] * (12 - lost))
+        for alpha in (0.05, 0.01, 0.001):
+            low, high = got.limits(alpha)
+            is_out = not low <= 0.0 <= high
+            assert is_out == (got.p <= alpha * 1.0001) or got.p == pytest.approx(alpha, rel=0.1)
 
 
-def test_sign_flip_of_many_sessions_repeats_itself_and_is_never_zero() -> None:
-    shares = np.full(40, 0.5)
-    assert sign_flip(shares) == sign_flip(shares) == pytest.approx(1 / 20_001)
+def test_more_sessions_of_the_same_kind_give_a_smaller_p_value_and_a_narrower_interval() -> None:
+    kind = [[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 0.0, 0.0]]
+    found = [paired(kind * times) for times in (2, 4, 8, 16)]
+    p_values = [one.p for one in found]
+    widths = [float(one.limits()[1] - one.limits()[0]) for one in found]
+    assert p_values == sorted(p_values, reverse=True)
+    assert widths == sorted(widths, reverse=True)
+    assert p_values[-1] < 1e-4
 
 
-def test_holm_multiplies_the_smallest_by_the_number_of_methods_and_never_falls() -> None:
-    three = [
-        Difference(estimate=difference([[0.0], [0.0]]).estimate, p=p) for p in (0.04, 0.01, 0.03)
-    ]
-    assert [one.p_holm for one in holm(three)] == pytest.approx([0.06, 0.03, 0.06])
+def test_equivalence_needs_the_whole_interval_inside_the_margin() -> None:
+    few, many = paired([[0.0] * 5] * 8), paired([[0.0] * 5] * 120)
+    assert few.p_within(0.05) > 0.05 > many.p_within(0.05)
+    assert many.p_within(0.0001) > 0.05
 
 
-def test_combining_is_a_plain_mean_with_a_narrower_interval() -> None:
-    part = mean_of(clusters([[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 1]]))
-    got = combine([part, part, part], [1, 1, 1], floor=0, ceiling=1)
-    assert got.value == pytest.approx(part.value)
-    assert got.high - got.low < part.high - part.low  # type: ignore[operator]
+def test_holm_multiplies_the_smallest_by_the_number_of_comparisons_and_never_falls() -> None:
+    assert holm([0.04, 0.01, None, 0.03]) == pytest.approx([0.06, 0.03, None, 0.06])
+    assert holm([0.01], size=10) == pytest.approx([0.1])
 
 
-def test_a_part_with_one_session_widens_the_combination_to_all_it_could_be() -> None:
-    sure, lone = mean_of(clusters([[1.0, 0.0]] * 30)), mean_of(clusters([[1.0]]))
-    got = combine([sure, lone], [1, 1], floor=0, ceiling=1)
-    assert got.low < 0.26  # type: ignore[operator]
+def test_parts_are_moved_to_one_mean_before_sessions_are_compared() -> None:
+    """One task all right and one all wrong: nothing is left to chance but what was not seen."""
+    values = np.array([1.0, 0.0] * 40)
+    sessions = np.repeat(np.arange(40), 2)
+    parts = np.tile([0, 1], 40)
+    apart = Clusters.of(values, np.arange(80), parts, part_count=2)
+    as_one = Clusters.of(values, np.arange(80), np.zeros(80, dtype=np.int64))
+    low, high = apart.rate().limits()
+    wide_low, wide_high = as_one.rate().limits()
+    assert high - low < 0.6 * (wide_high - wide_low)
+    assert Clusters.of(values, sessions, parts, part_count=2).mean == 0.5

@@ -99,12 +99,34 @@ def test_overall_is_the_plain_mean_of_four_categories() -> None:
         for one in session([values.get(task, 0.5)] * 4, task=task, number=number)
     ]
     summary = summarise(rows, resamples=0)
-    assert average(summary, "Retr.String").strict.value == pytest.approx(0.6)
-    assert average(summary, "Retr.Semantic").strict.value == pytest.approx(0.4)
-    assert average(summary, OVERALL).strict.value == pytest.approx(
+    assert average(summary, "Retr.String").raw == pytest.approx(0.6)
+    assert average(summary, "Retr.Semantic").raw == pytest.approx(0.4)
+    assert average(summary, OVERALL).raw == pytest.approx(
         (0.6 + 0.4 + (0.7 + 0.5 + 0.5) / 3 + 0.5) / 4
     )
     assert average(summary, OVERALL).is_complete
+
+
+def test_averages_are_corrected_for_chance_task_by_task() -> None:
+    rows = [
+        one
+        for number in (0, 1)
+        for task, values, side in (
+            ("mf", [0.5] * 4, {}),  # by chance 0.05
+            ("summary", [0.7] * 4, {"floor": 0.4}),  # the scorer measured its own floor
+        )
+        for one in session(values, task=task, number=number, side=side)
+    ]
+    found = average(summarise(rows, resamples=0), "Global")
+    assert found.strict.value == pytest.approx((0.45 / 0.95 + 0.3 / 0.6) / 2)
+    assert found.raw == pytest.approx(0.6)
+    assert found.strict.low <= found.strict.value <= found.strict.high  # type: ignore[operator]
+
+
+def test_a_score_below_chance_is_a_negative_average_and_not_a_zero() -> None:
+    rows = [one for n in (0, 1) for one in session([0.0] * 4, task="many_shot", number=n)]
+    found = average(summarise(rows, resamples=0), "Global")
+    assert found.strict.value == pytest.approx(-0.2)
 
 
 def test_average_over_fewer_tasks_names_the_missing_ones() -> None:
@@ -302,6 +324,22 @@ def test_share_comes_from_the_cost_pass_before_the_scored_turns() -> None:
     }
 
 
+def test_dense_holds_and_loads_all_of_dense_by_new_rows_and_by_old_ones() -> None:
+    rows = run(tasks=("kv",), sessions=2)
+    new = {"held_accounted_bytes": 100, "dense_bytes": 100, "loaded_accounted_bytes": 120}
+    old = {"held_bytes": 200, "dense_bytes": 100, "loaded_bytes": 220}
+    place = {"model": "toy", "length_tokens": 1024}
+    for dense in (new, old):
+        mine = {name: value // 4 for name, value in dense.items() if name != "dense_bytes"}
+        costs = [
+            {**place, **dense, "method": "dense"},
+            {**place, **mine, "dense_bytes": 100, "method": "snapkv"},
+        ]
+        found = {one.method: one for one in summarise(rows, costs, resamples=0).shares}
+        assert (found["dense"].ratio, found["dense"].loaded) == (1.0, 1.0)
+        assert (found["snapkv"].ratio, found["snapkv"].loaded) == (0.25, 0.25)
+
+
 def test_unmeasured_bytes_have_no_share() -> None:
     assert summarise([record(cost=Cost())], resamples=0).shares == ()
 
@@ -333,13 +371,13 @@ def test_tiny_and_full_turns_never_share_a_table_nor_a_cost_row() -> None:
             "model": "toy",
             "method": "dense",
             "length_tokens": 1024,
-            "held_bytes": 1,
+            "held_accounted_bytes": 2,
             "dense_bytes": 2,
         }
     ]
     found = summarise(
         [*session([1.0, 1.0]), *tiny],
-        [*rows, {**rows[0], "form": "tiny", "held_bytes": 2}],
+        [*rows, {**rows[0], "form": "tiny", "held_accounted_bytes": 3, "dense_bytes": 3}],
         resamples=0,
     )
     assert [(cell.setting.form, cell.strict.value) for cell in found.cells] == [
@@ -347,6 +385,6 @@ def test_tiny_and_full_turns_never_share_a_table_nor_a_cost_row() -> None:
         ("tiny", 0.0),
     ]
     assert [(share.setting.form, share.ratio) for share in found.shares] == [
-        ("full", 0.5),
+        ("full", 1.0),
         ("tiny", 1.0),
     ]

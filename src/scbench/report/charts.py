@@ -216,12 +216,11 @@ def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
 
 def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]:
     """A point for each mode and method that has an average and a byte share."""
-    shares = {share.method: share for share in summary.shares if share.setting == setting}
     rows: list[dict[str, object]] = []
     for mode in summary.modes_in(setting):
         for method in summary.methods_in(setting):
             average = summary.average(setting, mode, method.name, OVERALL)
-            share = shares.get(method.name)
+            share = summary.share(setting, method.name)
             if share is None or average is None or average.strict.value is None or share.ratio <= 0:
                 continue
             facts = {

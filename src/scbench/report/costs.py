@@ -8,7 +8,7 @@ from scbench.report.marks import LACKS
 from scbench.report.scores import stage_title
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent, spread_text
-from scbench.stats import SIMULATED, CostRow, MethodInfo, Summary, title_of
+from scbench.stats import SIMULATED, CostRow, MethodInfo, Share, Summary, title_of
 from scbench.types import Form
 
 ESTIMATED = "~"
@@ -47,7 +47,8 @@ def _cost_table(summary: Summary, place: tuple[str, int, str], number: int) -> T
     rows = []
     for row in mine:
         info = infos.get(row.method, MethodInfo(row.method))
-        entries = tuple(_cost_entry(row, name) for name in measures or [NOTHING])
+        share = summary.cost_share(row)
+        entries = tuple(_cost_entry(row, share, name) for name in measures or [NOTHING])
         rows.append(Row(name=info.label, group=stage_title(info), entries=entries))
     lengths = f", {length_tokens:,} tokens" if length_tokens else ""
     mark = "" if form == Form.FULL else f", form: {form}"
@@ -62,11 +63,11 @@ def _cost_table(summary: Summary, place: tuple[str, int, str], number: int) -> T
     )
 
 
-def _cost_entry(row: CostRow, name: str) -> Entry:
+def _cost_entry(row: CostRow, share: Share | None, name: str) -> Entry:
     if row.failure:
         return Entry(main=GAP, marks=LACKS)
     main, reach = spread_text(name, getattr(row, name))
-    return Entry(main=main, interval=reach, aside=_beside(row, name), marks=_marks(row, name))
+    return Entry(main=main, interval=reach, aside=_beside(share, name), marks=_marks(row, name))
 
 
 def _cost_notes(mine: Sequence[CostRow], rows: Sequence[Row]) -> list[str]:
@@ -80,8 +81,8 @@ def _cost_notes(mine: Sequence[CostRow], rows: Sequence[Row]) -> list[str]:
     notes += [f"Contexts of {', '.join(sorted(contexts))} tokens."] if contexts else []
     notes += [f"{', '.join(sorted(sessions))} sessions."] if sessions else []
     notes += [
-        "Share: of a 16-bit dense cache of the same context; formula: the closed form for the "
-        "bytes held."
+        "Of dense: bytes right after the context, each element counted alike; what stands above it "
+        "was really allocated, on this machine."
     ]
     drawn = "".join(entry.marks for row in rows for entry in row.entries)
     notes += [f"{ESTIMATED} computed, not measured."] if ESTIMATED in drawn else []
@@ -92,13 +93,11 @@ def _cost_notes(mine: Sequence[CostRow], rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def _beside(row: CostRow, name: str) -> str:
-    if name != "held_bytes":
+def _beside(share: Share | None, name: str) -> str:
+    """The bytes held as a share of dense: the same number as in the score tables."""
+    if name != "held_bytes" or share is None:
         return ""
-    share, formula = row.held_share, row.formula_bytes
-    words = [f"share {percent(share)} %"] if share is not None else []
-    words += [f"formula {spread_text('formula_bytes', formula)[0]}"] if formula is not None else []
-    return "; ".join(words)
+    return f"{percent(share.ratio)} % of dense"
 
 
 def _marks(row: CostRow, name: str) -> str:

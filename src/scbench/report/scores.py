@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from scbench.report import marks
-from scbench.report.marks import LACKS, LOST, PARTIAL, SIGNIFICANT, WEAK, count
+from scbench.report import agreed, marks
+from scbench.report.marks import LACKS, SIGNIFICANT, count
+from scbench.report.score_notes import notes
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, interval, percent, signed, signed_interval
 from scbench.stats import (
     ABILITIES,
-    ALPHA,
     OVERALL,
-    SIMULATED,
     Average,
     Cell,
+    Difference,
     MethodInfo,
     Setting,
+    Standing,
     Summary,
     tasks_of,
     title_of,
@@ -27,6 +27,8 @@ from scbench.stats import (
 OTHER = "Other tasks"
 AVERAGES = "Averages"
 HELD = "Held, % of dense"  # bytes; the column beside the overall average
+LOADED = "Loaded, % of dense"  # bytes per decode step
+BYTES = (HELD, LOADED)
 SIDES = {
     "floor": "floor",
     "fact_recall": "facts",
@@ -52,8 +54,7 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
         if not any(task in tasks_of(ability) for ability in ABILITIES)
     ]
     columns.append((AVERAGES, OVERALL))
-    if any(share.setting == setting for share in summary.shares):
-        columns.append((AVERAGES, HELD))
+    columns += [(AVERAGES, name) for name in _beside_averages(summary, setting, mode)]
     columns.sort(key=lambda column: (column[0] != AVERAGES, column[0] == OTHER))
     methods = summary.methods_in(setting)
     rows = [
@@ -71,20 +72,28 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
         corner="method",
         columns=heads,
         rows=tuple(rows),
-        notes=tuple(_notes(summary, setting, mode, rows)),
+        notes=tuple(notes(summary, setting, mode, rows)),
     )
+
+
+def _beside_averages(summary: Summary, setting: Setting, mode: str) -> list[str]:
+    """The columns that stand beside the averages: agreement and bytes, where they were measured."""
+    mine = [share for share in summary.shares if share.setting == setting]
+    names = list(agreed.COLUMNS) if agreed.is_measured(summary, setting, mode) else []
+    names += [HELD] if mine else []
+    return names + ([LOADED] if any(share.loaded is not None for share in mine) else [])
 
 
 def _entry(
     summary: Summary, setting: Setting, mode: str, method: MethodInfo, group: str, name: str
 ) -> Entry:
-    if name == HELD:
-        ratios = [
-            share.ratio
-            for share in summary.shares
-            if (share.setting, share.method) == (setting, method.name)
-        ]
-        return Entry(main=percent(ratios[0] if ratios else None))
+    if name in agreed.COLUMNS:
+        return agreed.entry(summary.agreement(setting, mode, method.name), name)
+    if name in BYTES:
+        share = summary.share(setting, method.name)
+        if share is None:
+            return Entry(main=GAP)
+        return Entry(main=percent(share.ratio if name == HELD else share.loaded))
     if group == AVERAGES:
         average = summary.average(setting, mode, method.name, name)
         if average is None:
@@ -98,22 +107,31 @@ def _entry(
 
 
 def cell_entry(cell: Cell, baseline: str) -> Entry:
-    estimate, paired = cell.strict, cell.difference
-    tone = ""
-    if paired and paired.is_significant and paired.estimate.value:
-        tone = "better" if paired.estimate.value > 0 else "worse"
-    beside = _beside_baseline(cell, baseline)
     return Entry(
-        main=percent(estimate.value),
-        interval=interval(estimate),
-        n=count(estimate.n, cell.planned_turns),
-        delta=signed(paired.estimate.value) + (SIGNIFICANT if tone else "") if paired else "",
-        delta_interval=signed_interval(paired.estimate) if paired else "",
+        main=percent(cell.strict.value),
+        interval=interval(cell.strict),
+        n=count(cell.strict.n, cell.planned_turns),
         official=_official(cell),
-        aside="; ".join([*beside, *_sides(cell)]),
+        aside="; ".join([*_beside_baseline(cell, baseline), *_sides(cell)]),
         marks=marks.of_cell(cell),
-        tone=tone,
+        **_delta(cell.difference),
     )
+
+
+def _delta(paired: Difference | None) -> dict[str, str]:
+    """The difference, its interval, its verdict and the tone of it."""
+    if paired is None or paired.is_gap:
+        return {}
+    judged = paired.judged
+    tone = ""
+    if judged is not None and judged.standing in (Standing.BETTER, Standing.WORSE):
+        tone = str(judged.standing)
+    return {
+        "delta": signed(paired.value) + (SIGNIFICANT if tone else ""),
+        "delta_interval": signed_interval(paired.estimate),
+        "verdict": judged.text if judged is not None else "",
+        "tone": tone,
+    }
 
 
 def _official(one: Cell | Average) -> str:
@@ -141,16 +159,14 @@ def _sides(cell: Cell) -> list[str]:
 
 
 def average_entry(average: Average, baseline: str) -> Entry:
-    gone = average.difference
     return Entry(
         main=percent(average.strict.value),
         interval=interval(average.strict),
         n=count(average.strict.n, average.planned_turns),
-        delta=signed(gone.value) if gone and not gone.is_gap else "",
-        delta_interval=signed_interval(gone) if gone and not gone.is_gap else "",
         official=_official(average),
         aside="; ".join(_beside_baseline(average, baseline)),
         marks=marks.of_average(average),
+        **_delta(average.difference),
     )
 
 
@@ -186,131 +202,3 @@ def _lift_n(
         for row in rows
     ]
     return tuple(heads), lifted
-
-
-def _notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -> list[str]:
-    """What the marks that really occur mean, and what each gap and each incomplete average lacks."""
-    entries = [entry for row in rows for entry in row.entries]
-    used = "".join(entry.marks + entry.delta for entry in entries)
-    mine = [
-        cell
-        for cell in summary.cells
-        if (cell.setting, cell.mode, cell.part) == (setting, mode, "")
-    ]
-    sessions = sorted({cell.strict.sessions for cell in mine})
-    span = f"{sessions[0]}–{sessions[-1]}" if len(sessions) > 1 else "".join(map(str, sessions))
-    notes = [
-        f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n "
-        "counts scored turns."
-    ]
-    notes.append("Official: the same mean under the published scorer.")
-    if any(entry.delta for entry in entries):
-        notes.append(
-            f"Δ: paired difference to {summary.baseline} in points, on the same turns."
-            + _out_of_reach(mine)
-        )
-    if bases := sorted({share.basis for share in summary.shares if share.setting == setting}):
-        notes.append(f"Held: share of the bytes of: {'; '.join(bases)}.")
-    if summary.baseline not in {cell.method for cell in mine}:
-        notes.append(f"No differences: {summary.baseline}, the baseline, has no records here.")
-    if SIGNIFICANT in used:
-        notes.append(
-            f"{SIGNIFICANT} p < 0.05, sign-flip permutation over sessions, Holm-corrected over the "
-            "methods of the column."
-        )
-    if any(SIMULATED in row.name for row in rows):
-        notes.append(f"{SIMULATED} simulated: the method masked entries instead of freeing them.")
-    if WEAK in used:
-        why = (
-            "by its card full attention does not solve it, or was not measured so far out"
-            if summary.gate is None
-            else f"{summary.baseline} stays under {percent(summary.gate)}"
-        )
-        notes.append(f"{WEAK} not measurable with this model: {why}; left out of the averages.")
-    if LACKS in used:
-        notes.append(_lacks(mine, summary.baseline))
-    if LOST in used:
-        notes.append(
-            f"{LOST} some prompts were cut. Only turns whose evidence survived: {_survived(mine)}."
-        )
-    if PARTIAL in used:
-        notes += [
-            f"{PARTIAL} average over fewer tasks than the paper's; {line}."
-            for line in _incomplete(summary, setting, mode)
-        ]
-    noted = Counter[str]()
-    for cell in mine:
-        noted.update(cell.noted)
-    notes += marks.note_lines(used, noted, sum(cell.planned_turns for cell in mine))
-    lines = [
-        f"{cell.method} on {title_of(cell.task)}: {_reasons(cell)}"
-        for cell in mine
-        if cell.strict.is_gap
-    ]
-    if lines:
-        notes.append(f"{GAP} no score. " + "; ".join(lines) + ".")
-    return notes
-
-
-def _lacks(cells: Sequence[Cell], baseline: str) -> str:
-    """What a mean with gaps is over, and what it is compared with."""
-    words = (
-        f"{LACKS} some turns have no score (failed, unscored or not run) and are no part of the "
-        "mean; n says over how many of how many turns it is."
-    )
-    if any(cell.method == baseline for cell in cells):
-        words += f" Δ, and the mean of {baseline} beside it, are over the turns that both have."
-    zeroed = _zeroed(cells)
-    return words + (f" With failures as 0: {zeroed}." if zeroed else "")
-
-
-def _out_of_reach(cells: Sequence[Cell]) -> str:
-    """Says so where even a difference of one sign in every session could not be significant.
-
-    Its p-value is 2 / 2^sessions, times the methods.
-    """
-    methods = len({cell.method for cell in cells if cell.difference})
-    most = max((cell.difference.estimate.sessions for cell in cells if cell.difference), default=0)
-    if not methods or methods * 2.0 / 2.0**most < ALPHA:
-        return ""
-    return (
-        f" With {most} sessions and {methods} methods no difference can be significant after "
-        "Holm's correction; run more sessions."
-    )
-
-
-def _reasons(cell: Cell) -> str:
-    return (
-        ", ".join(f"{reason} ({count})" for reason, count in cell.gaps.items())
-        or "a sub-task has no turns"
-    )
-
-
-def _zeroed(cells: Sequence[Cell]) -> str:
-    return "; ".join(
-        f"{cell.method} on {title_of(cell.task)} {percent(cell.failed_as_zero.value)} (n {cell.failed_as_zero.n})"
-        for cell in cells
-        if any(why.startswith("failed") for why in cell.gaps)
-    )
-
-
-def _survived(cells: Sequence[Cell]) -> str:
-    return "; ".join(
-        f"{cell.method} on {title_of(cell.task)} {percent(cell.survived.value)} (n {cell.survived.n}, {cell.truncated_turns} turns cut)"
-        for cell in cells
-        if cell.truncated_turns
-    )
-
-
-def _incomplete(summary: Summary, setting: Setting, mode: str) -> list[str]:
-    """Methods that lack the same tasks for the same reasons share a line."""
-    lines: dict[str, list[str]] = {}
-    for method in summary.methods_in(setting):
-        average = summary.average(setting, mode, method.name, OVERALL)
-        if average and average.missing:
-            by_reason: dict[str, list[str]] = {}
-            for task, why in average.missing.items():
-                by_reason.setdefault(why, []).append(title_of(task))
-            text = "; ".join(f"{', '.join(tasks)} {why}" for why, tasks in by_reason.items())
-            lines.setdefault(text, []).append(method.name)
-    return [f"{', '.join(names)}: {text}" for text, names in lines.items()]

@@ -18,12 +18,13 @@ class Entry:
     aside: str = ""  # side values, such as the floor of a summary
     marks: str = ""  # keys of `Table.notes`
     tone: str = ""  # better, worse: a significant difference
+    verdict: str = ""  # what the difference comes to, in words
 
     @property
     def line(self) -> str:
         """Everything on one line."""
         second = f"Δ {self.delta} {self.delta_interval}".strip() if self.delta else ""
-        parts = [f"{self.main}{self.marks} {self.interval}".strip(), second, self.n]
+        parts = [f"{self.main}{self.marks} {self.interval}".strip(), second, self.verdict, self.n]
         parts += [f"official {self.official}" if self.official else "", self.aside]
         return " · ".join(part for part in parts if part)
 

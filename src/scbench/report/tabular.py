@@ -7,19 +7,31 @@ import polars as pl
 from scbench.report import marks
 from scbench.report.scores import stage_title
 from scbench.report.shown import csv_text
-from scbench.stats import Average, Cell, Estimate, Setting, Spread, Summary, Trend, title_of
+from scbench.stats import (
+    OVERALL,
+    Agreement,
+    Average,
+    Cell,
+    Difference,
+    Estimate,
+    Ruling,
+    Setting,
+    Spread,
+    Summary,
+    Trend,
+    title_of,
+)
 from scbench.stats.costs import MEASURED
 
 
 def csv(summary: Summary) -> str:
     """Cells, sub-task cells (`kind` part) and averages; an average over fewer tasks names the missing ones."""
-    shares = {(share.setting, share.method): share for share in summary.shares}
     stages = {method.name: stage_title(method) for method in summary.methods}
     rows: list[dict[str, object]] = []
     trends = {(one.setting, one.mode, one.method, one.task): one for one in summary.trends}
     every: list[Cell | Average] = [*summary.cells, *summary.averages]
     for one in every:
-        share = shares.get((one.setting, one.method))
+        share = summary.share(one.setting, one.method)
         head = _head(one.setting, one.mode, one.method, stages[one.method])
         body = _cell(one) if isinstance(one, Cell) else _average(one)
         if isinstance(one, Cell) and not one.part:
@@ -28,7 +40,10 @@ def csv(summary: Summary) -> str:
             {
                 **head,
                 **body,
+                **_agreement(_agreement_of(summary, one)),
                 "held_share": share.ratio if share else None,
+                "end_share": share.end if share else None,
+                "loaded_share": share.loaded if share else None,
                 "held_share_of": share.basis if share else None,
             }
         )
@@ -57,7 +72,7 @@ def cost_csv(summary: Summary) -> str:
             {
                 **head,
                 **spreads,
-                "held_share": row.held_share,
+                "held_share": share.ratio if (share := summary.cost_share(row)) else None,
                 "estimated": " ".join(row.estimated),
                 "simulated": row.simulated,
                 "failure": row.failure,
@@ -105,6 +120,48 @@ def _estimate(name: str, estimate: Estimate | None, *, full: bool = True) -> dic
     }
 
 
+def _difference(paired: Difference | None) -> dict[str, object]:
+    """The difference with both kinds of limits, p-values before and after correction, verdict."""
+    judged = paired.judged if paired else None
+    return {
+        **_estimate("difference", paired.estimate if paired else None),
+        "difference_joint_low": paired.joint_low if paired else None,
+        "difference_joint_high": paired.joint_high if paired else None,
+        "p": paired.p if paired else None,
+        "p_holm": paired.p_holm if paired else None,
+        "p_within": paired.p_within if paired else None,
+        "p_within_holm": paired.p_within_holm if paired else None,
+        "family": paired.family if paired else None,
+        "same_turns": paired.same_turns if paired else None,
+        "verdict": str(judged.standing) if judged else None,
+        "more_sessions": judged.more_sessions or None if judged else None,
+    }
+
+
+def _agreement_of(summary: Summary, one: Cell | Average) -> Agreement | None:
+    """Of a task with that task's turns, of the overall average with all turns."""
+    if isinstance(one, Cell):
+        found = summary.agreement(one.setting, one.mode, one.method, one.task)
+        return found if not one.part else None
+    if one.name != OVERALL:
+        return None
+    return summary.agreement(one.setting, one.mode, one.method)
+
+
+def _agreement(one: Agreement | None) -> dict[str, object]:
+    def word(judged: Ruling | None) -> str | None:
+        return str(judged.standing) if judged else None
+
+    return {
+        **_estimate("kl_to_dense", one.kl if one else None, full=False),
+        "kl_verdict": word(one.kl_judged) if one else None,
+        **_estimate("top1_agreement", one.top1 if one else None, full=False),
+        "top1_verdict": word(one.top1_judged) if one else None,
+        **_estimate("gold_nll_difference", one.nll_difference if one else None, full=False),
+        "agreement_missing": one.why if one else None,
+    }
+
+
 def _cell(cell: Cell) -> dict[str, object]:
     paired = cell.difference
     return {
@@ -114,9 +171,7 @@ def _cell(cell: Cell) -> dict[str, object]:
         "title": title_of(cell.task, cell.part),
         **_estimate("strict", cell.strict),
         **_estimate("official", cell.official, full=False),
-        **_estimate("difference", paired.estimate if paired else None),
-        "p": paired.p if paired else None,
-        "p_holm": paired.p_holm if paired else None,
+        **_difference(paired),
         **_estimate("failed_as_zero", cell.failed_as_zero, full=False),
         **_estimate("survived", cell.survived, full=False),
         **_shared(cell),
@@ -158,7 +213,8 @@ def _average(average: Average) -> dict[str, object]:
         "title": average.name,
         **_estimate("strict", average.strict),
         **_estimate("official", average.official, full=False),
-        **_estimate("difference", average.difference),
+        "strict_raw": average.raw,
+        **_difference(average.difference),
         **_shared(average),
         "planned_turns": average.planned_turns,
         "gap_turns": average.planned_turns - average.strict.n,

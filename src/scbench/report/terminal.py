@@ -77,4 +77,6 @@ def cell_text(entry: Entry, joint: str) -> Text:
     if entry.delta:
         text.append(f"\nΔ {entry.delta}", style=STYLES[entry.tone])
         text.append(f"{joint}{entry.delta_interval}", style="dim")
+    if entry.verdict:
+        text.append("\n" + entry.verdict, style=STYLES[entry.tone] or "dim")
     return text

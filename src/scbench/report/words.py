@@ -36,6 +36,21 @@ def signed_interval(estimate: Estimate) -> str:
     return f"[{signed(estimate.low)}, {signed(estimate.high)}]"
 
 
+def nats(value: float | None) -> str:
+    """A mean of nats a token, with three decimals; ten and more with one."""
+    if value is None:
+        return GAP
+    return format(value, ".3f" if abs(value) < 10.0 else ".1f").replace("-", MINUS)
+
+
+def nats_interval(estimate: Estimate) -> str:
+    """[0.012, 0.031]; a limit that is far off all bounds is written as more than 99."""
+    if estimate.low is None or estimate.high is None:
+        return interval(estimate)
+    ends = ("> 99" if end > 99.0 else nats(end) for end in (estimate.low, estimate.high))
+    return f"[{', '.join(ends)}]"
+
+
 def bytes_text(value: float) -> str:
     for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if abs(value) >= size:

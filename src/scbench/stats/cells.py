@@ -5,16 +5,19 @@ It has an interval, a difference to the baseline, and gaps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
+from scbench.stats.clusters import Clusters
+from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
-from scbench.stats.intervals import GAP, Clusters, Estimate, Indices, mean_of
-from scbench.stats.paired import Difference, difference_of, holm
+from scbench.stats.intervals import GAP, Estimate, mean_of
+from scbench.stats.paired import Changes
 from scbench.stats.paper import parts_of
+from scbench.stats.rates import Indices, evidence, shared
 from scbench.types import BEYOND_TRAINED, KEPT_OLD, Form
 
 NOT_RUN = "not run"
@@ -133,15 +136,17 @@ def _column(
     setting: Setting, mode: str, task: str, part: str, rows: pl.DataFrame, parts: tuple[str, ...],
     planned: int, baseline: str, gate: float | None, resamples: int,
 ) -> list[Cell]:  # fmt: skip
-    """The cells of all methods on one task: the family over which p-values are corrected."""
+    """The cells of all methods on one task: they met the same sessions, and share what these say
+    of the correlation within sessions."""
     by_method = {
         str(key[0]): mine
         for key, mine in rows.partition_by(["method"], as_dict=True, maintain_order=True).items()
     }
     base = by_method.get(baseline)
+    told = _told([clusters_of(mine, "strict", parts) for mine in by_method.values()])
     column = [
-        _cell(setting, mode, method, task, part, mine, parts, planned, resamples)
-        for method, mine in by_method.items()
+        _cell(setting, mode, method, task, part, mine, parts, planned, resamples, one)
+        for (method, mine), one in zip(by_method.items(), told, strict=True)
     ]
     if gate is not None:
         reached = next((cell.strict.value for cell in column if cell.method == baseline), None)
@@ -150,14 +155,47 @@ def _column(
         ]
     if base is None:
         return column
-    others = [cell.method for cell in column if cell.method != baseline]
-    corrected = holm([_difference(by_method[method], base, parts, resamples) for method in others])
-    found = dict(zip(others, corrected, strict=True))
+    both = {
+        cell.method: pairs(by_method[cell.method], base)
+        for cell in column
+        if cell.method != baseline
+    }
+    found = dict(zip(both, _differences(list(both.values()), parts, resamples), strict=True))
     return [
-        _compared(cell, found[cell.method], pairs(by_method[cell.method], base), parts)
+        _compared(cell, found[cell.method], both[cell.method], parts)
         if cell.method in found
         else cell
         for cell in column
+    ]
+
+
+def _told(column: Sequence[Clusters]) -> list[tuple[float, ...]]:
+    """What the other methods say of the correlation; graded scores and mixes tell nothing."""
+    plain = [place for place, one in enumerate(column) if one.is_complete and one.is_plain]
+    told: list[tuple[float, ...]] = [()] * len(column)
+    for place, one in zip(
+        plain, shared([evidence(column[at].counts) for at in plain]), strict=True
+    ):
+        told[place] = one
+    return told
+
+
+def _differences(
+    column: Sequence[pl.DataFrame], parts: tuple[str, ...], resamples: int
+) -> list[Difference]:
+    """Of each method to the baseline, over the turns that both have a score for."""
+    changes = [changes_of(both, parts) for both in column]
+    gains = _told([one.gains for one in changes])
+    losses = _told([one.losses for one in changes])
+    return [
+        difference_of(
+            one,
+            told=(gain, loss),
+            base=clusters_of(both, "strict_base", parts),
+            same_turns=same_answers(both),
+            resamples=resamples,
+        )
+        for both, one, gain, loss in zip(column, changes, gains, losses, strict=True)
     ]
 
 
@@ -175,9 +213,9 @@ def _compared(
 
 def _cell(
     setting: Setting, mode: str, method: str, task: str, part: str, rows: pl.DataFrame,
-    parts: tuple[str, ...], planned: int, resamples: int,
+    parts: tuple[str, ...], planned: int, resamples: int, told: tuple[float, ...],
 ) -> Cell:  # fmt: skip
-    strict = mean_of(clusters_of(rows, "strict", parts), resamples=resamples)
+    strict = mean_of(clusters_of(rows, "strict", parts), resamples=resamples, told=told)
     failed = rows.with_columns(
         pl.when(pl.col("failure").is_not_null())
         .then(0.0)
@@ -260,29 +298,28 @@ def part_index(rows: pl.DataFrame, parts: tuple[str, ...]) -> Indices:
     return np.array([parts.index(name) for name in rows["subtask"].to_list()], dtype=np.int64)
 
 
-def _difference(
-    rows: pl.DataFrame, base: pl.DataFrame, parts: tuple[str, ...], resamples: int
-) -> Difference:
-    """Over the turns that both have a score for."""
-    both = pairs(rows, base)
-    if both.height == 0:
-        return Difference(estimate=GAP)
-    values = (both["strict"] - both["strict_base"]).to_numpy()
-    return difference_of(
-        values,
+def changes_of(both: pl.DataFrame, parts: tuple[str, ...]) -> Changes:
+    """Gains and losses of a method against another, from their turns side by side (`pairs`)."""
+    return Changes.of(
+        (both["strict"] - both["strict_base"]).to_numpy(),
         session_index(both),
         part_index(both, parts),
         part_count=len(parts),
-        resamples=resamples,
     )
+
+
+def same_answers(both: pl.DataFrame) -> int:
+    """Turns whose answers are the same tokens, and were scored alike."""
+    is_same = (both["answer"] == both["answer_base"]) & (both["strict"] == both["strict_base"])
+    return int(is_same.sum())
 
 
 def pairs(rows: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     """Turns scored under both, with the baseline's columns suffixed `_base`."""
     scored = pl.col("strict").is_not_null()
-    theirs = base.filter(scored).select("session", "turn", "strict", "held_bytes")
+    theirs = base.filter(scored).select("task", "session", "turn", "strict", "answer")
     return (
         rows.filter(scored)
-        .join(theirs, on=["session", "turn"], how="inner", suffix="_base")
+        .join(theirs, on=["task", "session", "turn"], how="inner", suffix="_base")
         .sort("session", "turn")
     )

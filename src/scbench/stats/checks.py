@@ -1,7 +1,9 @@
 """One number against one threshold, with an interval and a verdict: what the findings are made of.
 
-Numbers are means over cells (task, length, mode), each cell with the same weight, of paired differences per turn; sessions are the draws. A session
-is named by task, length and seed, so that models which share a tokenizer meet on the same texts.
+Numbers are means over cells (task, length, mode), each cell with the same weight, of paired
+differences per turn; sessions are the draws. A session is named by its seed and by what its
+questions are drawn from, so that models which share a tokenizer meet on the same texts, and twins
+of one seed over lengths count once.
 """
 
 from __future__ import annotations
@@ -17,15 +19,19 @@ import polars as pl
 
 from scbench.errors import BadRecord
 from scbench.stats.cells import NOTED
-from scbench.stats.intervals import GAP, Clusters, Estimate, Floats, Indices, mean_of
+from scbench.stats.clusters import Clusters
+from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import estimate_of
+from scbench.stats.paper import source_of
+from scbench.stats.rates import Floats, Indices
 
 CellName: TypeAlias = tuple[str, int, str]  # task, length in tokens, mode
 KEYS: dict[
     str, tuple[str, ...]
 ] = {  # columns of whole numbers that stand for others, so that these are compared once
     "cell": ("task", "length_tokens", "mode"),
-    "draw": ("task", "length_tokens", "seed"),
+    # tasks that share questions, and twins of one seed over lengths, are one draw
+    "draw": ("source", "seed"),
     "at": ("task", "length_tokens", "mode", "seed", "turn"),
 }
 KEPT = (
@@ -127,7 +133,8 @@ def gated(table: pl.DataFrame, cells: Collection[CellName]) -> pl.DataFrame:
         schema={"task": pl.String, "length_tokens": pl.Int64, "mode": pl.String},
         orient="row",
     )
-    counted = table.join(named, on=KEYS["cell"], how="semi")
+    source = pl.col("task").map_elements(source_of, return_dtype=pl.String).alias("source")
+    counted = table.join(named, on=KEYS["cell"], how="semi").with_columns(source)
     return counted.with_columns(
         pl.struct(names).rank("dense").alias(key) for key, names in KEYS.items()
     ).select(KEPT)

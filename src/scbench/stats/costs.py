@@ -53,13 +53,6 @@ class CostRow:
     simulated: bool = False
     failure: str = ""  # why nothing was measured; then no field above has a value
 
-    @property
-    def held_share(self) -> float | None:
-        """Held bytes over those of a 16-bit dense cache."""
-        if self.held_bytes is None or self.dense_bytes is None or self.dense_bytes.median <= 0:
-            return None
-        return self.held_bytes.median / self.dense_bytes.median
-
 
 TEXTS, COUNTS = ("model", "method"), ("length_tokens", "sessions")
 OTHERS = (*TEXTS, "form", *COUNTS, "accounting", "estimated", "simulated", "failure")

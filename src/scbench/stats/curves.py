@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import TypeAlias
@@ -10,11 +10,14 @@ from typing import TypeAlias
 import numpy as np
 import polars as pl
 
+from scbench.stats import pool
+from scbench.stats.averages import Sheet, tasks_in
 from scbench.stats.cells import Setting, clusters_of, noted, part_index, part_names, session_index
+from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
-from scbench.stats.intervals import GAP, NOTHING, TAIL, Estimate, combine, mean_of
-from scbench.stats.paired import Difference, difference_of
-from scbench.stats.paper import ABILITIES, parts_of, tasks_of
+from scbench.stats.intervals import GAP, NOTHING, TAIL, Estimate, mean_of
+from scbench.stats.paired import Changes
+from scbench.stats.paper import ABILITIES
 from scbench.stats.quantiles import t_quantile
 
 
@@ -80,30 +83,16 @@ def curves(table: pl.DataFrame) -> list[CurvePoint]:
     return points
 
 
-def mix_curves(table: pl.DataFrame) -> list[CurvePoint]:
-    """The points of a mix as a whole: `turn` is the n-th of each sub-task; the mean is over both."""
-    points: list[CurvePoint] = []
-    nth = pl.col("turn").rank("dense").over("session", "subtask").cast(pl.Int64) - 1
-    for key, rows in table.partition_by(COLUMN, as_dict=True, maintain_order=True).items():
-        task = str(key[-1])
-        if parts_of(task):
-            ranked = rows.with_columns(nth.alias("nth"))
-            points += _line(_place(key), "", ranked, part_names(task, rows), turn="nth")
-    return points
-
-
 def _place(key: tuple[object, ...]) -> Place:
     return Setting(*key[:-2]), str(key[-2]), str(key[-1])  # type: ignore[arg-type]
 
 
-def _line(
-    place: Place, part: str, rows: pl.DataFrame, parts: tuple[str, ...], *, turn: str = "turn"
-) -> list[CurvePoint]:
+def _line(place: Place, part: str, rows: pl.DataFrame, parts: tuple[str, ...]) -> list[CurvePoint]:
     """The points of all methods on one task or sub-task."""
     setting, mode, task = place
-    counts = rows.group_by(turn).agg(pl.struct("session", "turn").n_unique().alias("count"))
+    counts = rows.group_by("turn").agg(pl.struct("session", "turn").n_unique().alias("count"))
     planned = {int(index): int(count) for index, count in counts.iter_rows()}
-    by_point = rows.sort(turn).partition_by(["method", turn], as_dict=True, maintain_order=True)
+    by_point = rows.sort("turn").partition_by(["method", "turn"], as_dict=True, maintain_order=True)
     points = []
     for key, mine in by_point.items():
         estimate = mean_of(clusters_of(mine, "strict", parts))
@@ -123,47 +112,85 @@ def _line(
     return points
 
 
-def ability_curves(points: Sequence[CurvePoint], weak: Collection[Place] = ()) -> list[CurvePoint]:
-    """Curves of the paper's categories, over the tasks of the table's averages.
+def ability_curves(columns: Sequence[Sheet]) -> list[CurvePoint]:
+    """Curves of the paper's categories: the average of the table, turn by turn.
 
-    These are all that any method ran, without those in `weak`; a turn is drawn if all of them have
-    it, and a method that lacks a score there has gaps. `points` are those of whole tasks: `curves`
-    and, for the mixes, `mix_curves`.
+    Over the tasks that any method ran and that can be measured, corrected for chance as there. In a
+    mix `turn` is the n-th of each sub-task. A turn is drawn if all the tasks have it; a method that
+    lacks a score there has gaps.
     """
-    grid: dict[tuple[Setting, str], dict[str, dict[int, dict[str, CurvePoint]]]] = {}
-    for point in points:
-        if not point.part and (point.setting, point.mode, point.task) not in weak:
-            tasks = grid.setdefault((point.setting, point.mode), {})
-            tasks.setdefault(point.task, {}).setdefault(point.turn, {})[point.method] = point
     found: list[CurvePoint] = []
-    for tasks in grid.values():
+    for column in columns:
+        ranked = _ranked(column)
         for ability in ABILITIES:
-            ran = [tasks[task] for task in tasks_of(ability) if task in tasks]
-            turns = set[int].intersection(*(set(one) for one in ran)) if ran else set()
-            for turn in sorted(turns):
-                found += _ability_points(ability, [one[turn] for one in ran])
+            found += _ability_line(column, ability, ranked)
     return found
 
 
-def _ability_points(ability: str, tasks: Sequence[Mapping[str, CurvePoint]]) -> list[CurvePoint]:
-    """The points of all methods at one turn, from each task's by method."""
-    planned = sum(max(point.planned_turns for point in task.values()) for task in tasks)
+def _ranked(column: Sheet) -> dict[str, pl.DataFrame]:
+    """Turns by method with `nth`: the turn, counted within the sub-task, whoever played it."""
+    rank = pl.col("turn").rank("dense").over("task", "session", "part").cast(pl.Int64) - 1
+    nth = pl.when(pl.col("part") == "").then("turn").otherwise(rank).alias("nth")
+    rows = pl.concat(column.turns.values()).with_columns(nth)
+    by_method = rows.partition_by(["method"], as_dict=True, maintain_order=True)
+    return {str(key[0]): mine for key, mine in by_method.items()}
+
+
+def _ability_line(
+    column: Sheet, ability: str, ranked: Mapping[str, pl.DataFrame]
+) -> list[CurvePoint]:
+    ran = {task for mine in column.cells.values() for task, cell in mine.items()}
+    weak = {
+        task
+        for mine in column.cells.values()
+        for task, cell in mine.items()
+        if not cell.is_measurable
+    }
+    tasks = [task for task in tasks_in(ability) if task in ran - weak]
+    if not tasks:
+        return []
+    mine = {method: rows.filter(pl.col("task").is_in(tasks)) for method, rows in ranked.items()}
+    every = pl.concat(mine.values())
+    turns = set[int].intersection(
+        *(set(every.filter(pl.col("task") == task)["nth"].to_list()) for task in tasks)
+    )
     found = []
-    for method in dict.fromkeys(name for task in tasks for name in task):
-        mine = [task[method] for task in tasks if method in task]
-        scored = [point for point in mine if not point.estimate.is_gap]
-        if not scored:
-            continue
-        estimates = [point.estimate for point in scored]
-        mean = combine(estimates, [1.0] * len(estimates), floor=0.0, ceiling=1.0)
-        notes: dict[str, int] = {}
-        for point in scored:
-            notes |= {name: notes.get(name, 0) + count for name, count in point.noted.items()}
-        gaps = planned - mean.n
-        found.append(
-            replace(scored[0], task=ability, part="", estimate=mean, gap_turns=gaps, noted=notes)
-        )
+    for turn in sorted(turns):
+        here = {method: rows.filter(pl.col("nth") == turn) for method, rows in mine.items()}
+        planned = pl.concat(here.values()).select("task", "session", "turn").n_unique()
+        for method, rows in here.items():
+            point = _ability_point(column, ability, tasks, method, rows, turn, planned)
+            found += [point] if point is not None else []
     return found
+
+
+def _ability_point(
+    column: Sheet,
+    ability: str,
+    tasks: Sequence[str],
+    method: str,
+    rows: pl.DataFrame,
+    turn: int,
+    planned: int,
+) -> CurvePoint | None:
+    scored = rows.filter(pl.col("strict").is_not_null())
+    parts = set(scored.select("task", "part").unique().iter_rows())
+    mine = [task for task in tasks if parts >= {(task, part) for part in column.parts[task]}]
+    if not mine:
+        return None
+    scored = scored.filter(pl.col("task").is_in(mine))
+    estimate = pool.mean(scored, column.shares(mine))
+    return CurvePoint(
+        setting=column.setting,
+        mode=column.mode,
+        method=method,
+        task=ability,
+        part="",
+        turn=turn,
+        estimate=estimate,
+        gap_turns=planned - estimate.n,
+        noted=noted(scored),
+    )
 
 
 def trends(table: pl.DataFrame) -> list[Trend]:
@@ -209,9 +236,8 @@ def _change(first: pl.DataFrame, later: pl.DataFrame, parts: tuple[str, ...]) ->
     if both.height == 0:
         return Difference(estimate=GAP)
     values = (both["strict"] - both["strict_first"]).to_numpy()
-    return difference_of(
-        values, session_index(both), part_index(both, parts), part_count=len(parts)
-    )
+    index = session_index(both), part_index(both, parts)
+    return difference_of(Changes.of(values, *index, part_count=len(parts)))
 
 
 def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:

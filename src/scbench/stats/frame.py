@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import polars as pl
 
 from scbench.errors import BadRecord
-from scbench.types import Cost, Protocol, Record, Score
+from scbench.types import Answer, Cost, Protocol, Record, Score
 
 COST_FIELDS = tuple(
     name for name in Cost.__dataclass_fields__ if name not in ("estimated", "simulated")
@@ -48,11 +49,17 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "failure": pl.String,  # its kind
     "trace": pl.String,  # the file of its traceback, inside the run's folder
     "finish": pl.String,
+    "answer": pl.String,  # a digest of the answer's tokens: equal where these are
     "prompt_tokens": pl.Int64,
     "truncated_tokens": pl.Int64,
     "evidence_survives": pl.Boolean,
     "evidence_kept": pl.Float64,
     "depth": pl.Float64,
+    "gold_tokens": pl.Int64,  # of the gold answer that were fed
+    "gold_nll": pl.Float64,
+    "gold_kl": pl.Float64,
+    "gold_top1": pl.Float64,
+    "gold_why": pl.String,  # why it was not compared with dense
     "notes": pl.String,
     "simulated": pl.Boolean,
     "estimated": pl.String,
@@ -146,17 +153,28 @@ def _values(record: Record) -> dict[str, object]:
         "failure": record.failure.kind if record.failure is not None else None,
         "trace": (record.failure.trace or None) if record.failure is not None else None,
         "finish": str(record.answer.finish) if record.answer is not None else None,
+        "answer": None if record.answer is None else _digest(record.answer),
         "prompt_tokens": record.prompt_tokens,
         "truncated_tokens": record.truncated_tokens,
         "evidence_survives": record.evidence_survives,
         "evidence_kept": record.evidence_kept,
         "depth": record.depth,
+        "gold_tokens": record.gold.tokens if record.gold else None,
+        "gold_nll": record.gold.nll if record.gold else None,
+        "gold_kl": record.gold.kl_to_dense if record.gold else None,
+        "gold_top1": record.gold.top1_agreement if record.gold else None,
+        "gold_why": (record.gold.why or None) if record.gold else None,
         "notes": "; ".join(record.notes),
         "simulated": record.cost.simulated,
         "estimated": "; ".join(record.cost.estimated),
         **{name: getattr(record.cost, name) for name in COST_FIELDS},
         **{f"side_{name}": _float(value) for name, value in record.strict.side.items()},
     }
+
+
+def _digest(answer: Answer) -> str:
+    """Twelve signs that two answers share if and only if their tokens and texts are the same."""
+    return hashlib.sha256(repr((answer.ids, answer.text)).encode()).hexdigest()[:12]
 
 
 def _float(value: float) -> float | int:

@@ -10,12 +10,17 @@ from typing import TypeAlias
 import polars as pl
 
 from scbench.errors import BadConfig
-from scbench.stats.averages import Average, averages
+from scbench.stats.agreement import EVERY_TASK, Agreement, agreements
+from scbench.stats.averages import Average, Sheet, averages, between, columns, tasks_in
 from scbench.stats.cells import Cell, Setting, cells
 from scbench.stats.costs import CostRow, cost_row
-from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, mix_curves, trends
+from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, trends
+from scbench.stats.difference import Difference
 from scbench.stats.frame import frame
-from scbench.stats.paper import in_paper_order
+from scbench.stats.paper import ABILITIES, OVERALL, in_paper_order
+from scbench.stats.shares import Share, shares
+from scbench.stats.standing import MARGIN
+from scbench.stats.verdicts import judged_averages, judged_cells, judged_one
 from scbench.types import Record
 
 STAGES = ("reference", "generation", "compression", "retrieval", "loading", "several stages", "")
@@ -42,16 +47,6 @@ class MethodInfo:
         return f"{self.name} {SIMULATED}" if self.is_simulated else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Bytes a method holds, over those of the reference named in `basis`."""
-
-    setting: Setting
-    method: str
-    ratio: float
-    basis: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """`methods` has the baseline first, then by stage; `settings`, `modes` and `tasks` are in the order to print."""
@@ -69,7 +64,10 @@ class Summary:
     trends: tuple[Trend, ...]
     costs: tuple[CostRow, ...]
     shares: tuple[Share, ...]
+    agreements: tuple[Agreement, ...]  # empty where no gold answer was fed
+    columns: tuple[Sheet, ...]
     turns: pl.DataFrame  # see `frame`
+    margin: float = MARGIN  # a loss below this counts as none
 
     @cached_property
     def _cells(self) -> dict[tuple[Setting, str, str, str, str], Cell]:
@@ -89,6 +87,73 @@ class Summary:
 
     def average(self, setting: Setting, mode: str, method: str, name: str) -> Average | None:
         return self._averages.get((setting, mode, method, name))
+
+    @cached_property
+    def _agreements(self) -> dict[tuple[Setting, str, str, str], Agreement]:
+        return {(one.setting, one.mode, one.method, one.task): one for one in self.agreements}
+
+    def agreement(
+        self, setting: Setting, mode: str, method: str, task: str = EVERY_TASK
+    ) -> Agreement | None:
+        """With dense, over all tasks or on one; None where nobody fed gold answers."""
+        return self._agreements.get((setting, mode, method, task))
+
+    def share(self, setting: Setting, method: str) -> Share | None:
+        """Bytes held and loaded, as shares of dense; None where nobody measured them."""
+        places = ((one.setting, one.method) for one in self.shares)
+        found = dict(zip(places, self.shares, strict=True))
+        return found.get((setting, method))
+
+    def cost_share(self, row: CostRow) -> Share | None:
+        """The share of a row of the cost pass; None where nothing was scored at that length."""
+        place = (row.model, row.length_tokens, row.form)
+        for setting in self.settings:
+            if (setting.model, setting.length_tokens, setting.form) == place:
+                return self.share(setting, row.method)
+        return None
+
+    def compare(
+        self,
+        setting: Setting,
+        mode: str,
+        one: str,
+        other: str,
+        name: str = OVERALL,
+        *,
+        family: int = 1,
+    ) -> Difference | None:
+        """`one` minus `other`, any two methods, on a task, an ability or Overall.
+
+        Over the turns that both have a score for, corrected for chance; `family` is how many such
+        questions are asked together. None where one of them did not run or they share no task.
+        """
+        column = next(
+            (item for item in self.columns if (item.setting, item.mode) == (setting, mode)), None
+        )
+        if column is None or not {one, other} <= set(column.cells):
+            return None
+        tasks = tasks_in(name) if name in (*ABILITIES, OVERALL) else (name,)
+        counted = [
+            task
+            for task in tasks
+            if all(
+                task in column.cells[method] and column.cells[method][task].counts
+                for method in (one, other)
+            )
+        ]
+        found = between(column, one, other, counted)
+        if found.difference.is_gap:
+            return None
+        sessions = min(column.cells[one][task].strict.sessions for task in found.tasks)
+        # What there is to lose is what either of the two has.
+        levels = [mean.value for mean in (found.one, found.other) if mean.value is not None]
+        return judged_one(
+            found.difference,
+            sessions=sessions,
+            headroom=max(levels, default=None),
+            family=family,
+            margin=self.margin,
+        )
 
     def methods_in(self, setting: Setting) -> tuple[MethodInfo, ...]:
         """The baseline, then by stage and category; within one, those with gaps stand last."""
@@ -159,22 +224,27 @@ def summarise(
     gate: float | None = None,
     solves: Solves | None = None,
     resamples: int = RESAMPLES,
+    margin: float = MARGIN,
 ) -> Summary:
     """All numbers of a report.
 
-    `stages` maps a method to its (life-cycle stage, category). `gate` is the least baseline score at which a task can tell
-    something about a method (0.90 for tiny models); None shows every task as measurable. `solves` says of (model, task, context tokens,
-    mode) whether full attention does it by the model's own card; cells of which it says no are not measurable, whatever the gate. The same records give the same summary.
+    `stages` maps a method to its (life-cycle stage, category). `gate` is the least baseline score
+    at which a task can tell something about a method (0.90 for tiny models); None shows every task
+    as measurable. `solves` says of (model, task, context tokens, mode) whether full attention does
+    it by the model's own card; cells of which it says no are not measurable, whatever the gate.
+    `margin` is the loss below which two methods are called equivalent. The same records give the
+    same summary.
     """
     if gate is not None and not 0.0 <= gate <= 1.0:
         raise BadConfig(
             f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate"
         )
     table, rows = frame(records), tuple(cost_row(row) for row in cost_rows)
-    found, points = cells(table, baseline=baseline, gate=gate, resamples=resamples), curves(table)
+    found = cells(table, baseline=baseline, gate=gate, resamples=resamples)
     if solves is not None:
         found = [_by_card(cell, solves) for cell in found]
-    weak = {(cell.setting, cell.mode, cell.task) for cell in found if not cell.is_measurable}
+    by_mode = columns(found, table, baseline=baseline)
+    found = judged_cells(found, by_mode, margin=margin)
     settings = tuple(sorted({cell.setting for cell in found}))
     names = {cell.method for cell in found} | {row.method for row in rows}
     simulated = {cell.method for cell in found if cell.simulated} | {
@@ -197,13 +267,16 @@ def summarise(
         tasks=in_paper_order({cell.task for cell in found}),
         methods=order_methods(names, stages or {}, baseline, simulated),
         cells=tuple(found),
-        averages=tuple(averages(found, baseline=baseline)),
-        curves=tuple(points),
-        ability_curves=tuple(ability_curves([*points, *mix_curves(table)], weak)),
+        averages=tuple(judged_averages(averages(by_mode), margin=margin)),
+        curves=tuple(curves(table)),
+        ability_curves=tuple(ability_curves(by_mode)),
         trends=tuple(trends(table)),
         costs=rows,
         shares=tuple(shares(table, rows, settings, baseline)),
+        agreements=tuple(agreements(table, baseline=baseline)),
+        columns=tuple(by_mode),
         turns=table,
+        margin=margin,
     )
 
 
@@ -225,46 +298,3 @@ def order_methods(
         return info.name != baseline, known, info.stage, info.category, info.name
 
     return tuple(sorted(infos, key=place))
-
-
-def shares(
-    table: pl.DataFrame, rows: Sequence[CostRow], settings: Sequence[Setting], baseline: str
-) -> list[Share]:
-    """Held bytes as a share of dense: from the cost pass where it measured the method at that length, else from the scored turns."""
-    found: list[Share] = []
-    for setting in settings:
-        measured = {
-            row.method: row.held_share
-            for row in rows
-            if not row.failure
-            and (row.model, row.length_tokens, row.form)
-            == (setting.model, setting.length_tokens, setting.form)
-        }
-        here = table.filter(
-            (pl.col("model") == setting.model)
-            & (pl.col("length_tokens") == setting.length_tokens)
-            & (pl.col("protocol") == setting.protocol)
-            & (pl.col("form") == setting.form)
-            & pl.col("held_bytes").is_not_null()
-        )
-        keys = ["mode", "task", "session", "turn"]
-        base = here.filter(pl.col("method") == baseline).select(*keys, "held_bytes")
-        for method in sorted(
-            set(here["method"].to_list())
-            | {name for name, share in measured.items() if share is not None}
-        ):
-            share = measured.get(method)
-            if share is not None:
-                found.append(Share(setting, method, share, "16-bit dense cache, cost pass"))
-                continue
-            both = here.filter(pl.col("method") == method).join(base, on=keys, suffix="_base")
-            if both.height and (reference := int(both["held_bytes_base"].sum())) > 0:
-                found.append(
-                    Share(
-                        setting,
-                        method,
-                        int(both["held_bytes"].sum()) / reference,
-                        f"{baseline}, same turns",
-                    )
-                )
-    return found
