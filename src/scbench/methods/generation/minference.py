@@ -13,7 +13,8 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kernels import causal, sparse
 from scbench.kv import CacheShape
-from scbench.methods.budget import rounded, smallest_share, top_slots
+from scbench.methods import units
+from scbench.methods.budget import smallest_share, top_slots
 from scbench.methods.contract import Generation
 from scbench.methods.generation import blocks, head_patterns
 from scbench.methods.generation.head_patterns import (
@@ -25,7 +26,6 @@ from scbench.methods.generation.head_patterns import (
 )
 from scbench.methods.stage import Budgeted
 
-ESTIMATE_ROWS = 64
 UNLISTED = HeadPattern(VERTICAL_SLASH, 1000, 6096)
 MINIMUM_TILE_TOKENS = 128
 
@@ -34,8 +34,8 @@ MINIMUM_TILE_TOKENS = 128
 class MInference(Budgeted, Generation):
     """Vertical-slash heads see the columns and offsets that the last 64 queries attend to most; others see sinks and a band, or the best blocks.
 
-    Source: MInference (arXiv 2407.02490). Column score: attention summed over the last rows, the first columns forced; offset score: summed along
-    each diagonal, the nearest offsets forced. mask=exact computes just those keys; mask=tile64 whole 64-row tiles around every offset, as the
+    Source: MInference (arXiv 2407.02490). Column score: attention summed over the last rows (64; of a budget of K keys K / 8 up to 64), the first
+    columns forced; offset score: summed along each diagonal, the nearest offsets forced. mask=exact computes just those keys; mask=tile64 whole 64-row tiles around every offset, as the
     published GPU kernel does, a superset. Ours always forces the diagonal block of block-sparse heads. `table` is a JSON file of patterns per head,
     the published ones or one of `scbench search-patterns`; a head it does not list, and every head without one, has the same vertical-slash sizes.
     With a budget of K keys a row (default: 1/32 of the tokens): K/5 columns and the rest offsets, or the table scaled to a mean of K.
@@ -108,11 +108,27 @@ class MInference(Budgeted, Generation):
             found = table[layer].get(head, UNLISTED) if layer < len(table) else UNLISTED
             return found if budget is None else found.scaled(Fraction(budget) / _mean_keys(table))
         if budget is not None:
-            vertical = max(4, rounded(Fraction(budget, 5)))
+            vertical = units.columns(budget)
             return HeadPattern(VERTICAL_SLASH, vertical, budget - vertical)
         assert self.vertical_tokens is not None
         assert self.slash_tokens is not None
         return HeadPattern(VERTICAL_SLASH, self.vertical_tokens, self.slash_tokens)
+
+    def rows(self, tokens: int) -> int:
+        """The last rows, which point out columns and offsets: 64, an eighth of a smaller budget."""
+        budget = self.scaled_to(tokens)
+        if budget is None:
+            return units.ESTIMATE_ROWS
+        return units.voting_rows(budget=budget, most=units.ESTIMATE_ROWS)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        if self.table is not None:
+            return {"rows": self.rows(tokens)}
+        pattern = self.pattern(0, 0, tokens)
+        sizes = {"vertical_tokens": pattern.first, "slash_tokens": pattern.second}
+        return {**sizes, "rows": self.rows(tokens)}
 
     def forced(self, pattern: HeadPattern, tokens: int) -> tuple[int, int]:
         """First columns and nearest offsets that are always seen: 30 and 100, fewer under a budget, so that they cannot use it up."""
@@ -202,7 +218,7 @@ class MInference(Budgeted, Generation):
         places = torch.arange(tokens, device=q_TD.device)
         if pattern.kind == STREAM:
             return places < pattern.first, places < max(1, pattern.second)
-        columns, offsets = vertical_slash_scores(q_TD, k_TD, scale)
+        columns, offsets = vertical_slash_scores(q_TD, k_TD, scale, rows=self.rows(tokens))
         first, near = self.forced(pattern, tokens)
         floors = (30, 50) if self.scaled_to(tokens) is None else (1, 1)
         columns[:first] = offsets[:near] = float("inf")
@@ -237,7 +253,7 @@ def _mean_keys(table: head_patterns.Table) -> Fraction:
 
 
 def vertical_slash_scores(
-    q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = ESTIMATE_ROWS
+    q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = units.ESTIMATE_ROWS
 ) -> tuple[Tensor, Tensor]:
     """Attention of the last `rows` rows summed per key and per offset (row - key): (T,) fp32 each."""
     tokens = len(q_TD)
