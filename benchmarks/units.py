@@ -126,7 +126,8 @@ def prompt(engine: Engine, number: int) -> tuple[str, str]:
         words.pop()
     words.insert(number % len(words), fact)
     head = "<|im_start|>user\n" + "".join(words)
-    ask = "\nWhat is the special magic number?<|im_end|>\n<|im_start|>assistant\nThe special magic number is"
+    ask = "\nWhat is the special magic number?<|im_end|>\n<|im_start|>assistant\n"
+    ask += "The special magic number is"
     return head, ask
 
 

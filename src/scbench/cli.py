@@ -55,6 +55,13 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         GRID,
         "fit every method's budget or bits to hold this share of a 16-bit dense cache, measured: 1/8",
     ),
+    (
+        "units",
+        str,
+        "--units",
+        GRID,
+        "scaled: pages, blocks, windows follow context and budget; fixed: as at the shortest",
+    ),
     ("modes", str, "--modes", GRID, "multi-turn, multi-request, or both joined by a comma"),
     (
         "length",

@@ -126,6 +126,13 @@ class CompressAfter(StrEnum):
     )
 
 
+class UnitSizes(StrEnum):
+    """What happens to pages, blocks, windows and their like when contexts grow (docs/units.md)."""
+
+    SCALED = "scaled"  # they follow the rule at every length
+    FIXED = "fixed"  # they stay as the rule gives them at the run's shortest length
+
+
 class Truncate(StrEnum):
     """What happens to a prompt that does not fit the window."""
 
@@ -280,6 +287,9 @@ class Record:
         None  # share of the evidence's tokens the method still holds, mean over layers and heads
     )
     notes: tuple[str, ...] = ()  # for instance budget_not_binding
+    units: Mapping[str, int] = field(
+        default_factory=dict
+    )  # the method's sizes at this length, as resolved: {"quest.page_tokens": 4}
     form: Form = Form.FULL
     made: str = ""  # digest of what made the answer: `facts.jsonl` says what it was
     scored: str = ""  # digest of what scored it; "" for failures and in old folders

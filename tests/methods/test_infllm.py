@@ -174,7 +174,7 @@ def test_every_row_of_read_and_sequel_is_the_slow_restatement(
     [
         (131072, Fraction(1, 32), 85, 2662, 128, 10),
         (4096, Fraction(1, 32), 4, 83, 8, 5),
-        (2048, Fraction(1, 32), 4, 42, 8, 2),
+        (2048, Fraction(1, 32), 4, 42, 4, 4),
         (1024, Fraction(1, 8), 4, 83, 8, 5),
     ],
 )

@@ -24,6 +24,7 @@ from scbench.run.refusals import (
     refusals_of,
 )
 from scbench.run.settings import Settings
+from scbench.run.unit_sizes import as_sized
 from scbench.types import Form
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
         return _nothing(Refusal(kind="data", what=what, why=str(error), stops_run=True))
     refusals = [*scout.lost, *refusals_of(settings, methods, scout, loads)]
     fit, _ = pairing.apart(methods, facts.shape, settings.lengths_tokens)
+    fit = as_sized(fit, settings, facts.shape)
     rows = [row_of(settings, fit, facts, load) for load in loads]
     rate = rate or measured(facts.device)
     low, high = seconds(rows, facts, settings, rate)

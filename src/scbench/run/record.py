@@ -37,6 +37,7 @@ def answered(
     talk: Conversation,
     kept: float | None,
     notes: tuple[str, ...],
+    units: Mapping[str, int],
     needles: Needles,
     made: str,
     scored: str,
@@ -51,6 +52,7 @@ def answered(
         evidence_survives=talk.evidence_survives(turn),
         evidence_kept=kept,
         notes=notes,
+        units=units,
     )
     return scored_again(blank, session, needles, scored)
 

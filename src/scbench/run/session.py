@@ -30,15 +30,7 @@ from scbench.run.pooled import PooledReads, Served, refuse_timing
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import rewritten
 from scbench.run.turn import evidence_kept, turn_cost
-from scbench.types import (
-    Cell,
-    CompressAfter,
-    History,
-    Mode,
-    Protocol,
-    Record,
-    Session,
-)
+from scbench.types import Cell, CompressAfter, History, Mode, Protocol, Record, Session
 
 LANES = 48  # plays advanced together; more wait
 SAID_IN_FULL = ("refused", "too-long", "changed-shared-cache")  # a traceback would add nothing
@@ -270,9 +262,12 @@ class SessionRun:
         """Context + one query: the query read densely on top, or with the context where the pattern's last rows matter."""
         prompt = talk.prompt(turn)
         if not job.method.generation.prefix_stable:
-            return self._read(prompt.ids, job.method.generation)
-        base = self._context(job, talk)
-        return self._read(talk.delta(base.ids, prompt), job.method.generation, base)
+            snapshot = self._read(prompt.ids, job.method.generation)
+        else:
+            base = self._context(job, talk)
+            snapshot = self._read(talk.delta(base.ids, prompt), job.method.generation, base)
+        snapshot.question_tokens = len(prompt.ids) - len(talk.context.ids)
+        return snapshot
 
     # -- plays ---------------------------------------------------------------------------------------------------------------------------
 
@@ -349,6 +344,7 @@ class SessionRun:
                     logits = yield Feed(stream, talk.delta(stream.ids, prompt))
                 else:
                     snapshot, served = reads.get(prompt.ids)
+                    snapshot.question_tokens = len(prompt.ids) - len(talk.context.ids)
                     stream, logits = fork(snapshot, job.method), snapshot.logits_V
                 if turn in job.todo:
                     yield from self._answer(job, talk, turn, stream.fork(), logits, served=served)
@@ -393,6 +389,7 @@ class SessionRun:
             talk=talk,
             kept=kept,
             notes=(*stream.notes, *self._blend_notes(job, talk)),
+            units=stream.units,
             needles=self.needles,
             made=job.made,
             scored=self.scored,

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from scbench.errors import BadConfig
-from scbench.types import CompressAfter, Form, History, Mode, PromptSet, Protocol, Truncate
+from scbench.types import (
+    CompressAfter,
+    Form,
+    History,
+    Mode,
+    PromptSet,
+    Protocol,
+    Truncate,
+    UnitSizes,
+)
 
 GENERATED = "generated"
 NO_PUBLISHED_TINY = "form tiny exists for generated sessions only, and --data names published ones; leave --data out, or give --form full"
@@ -75,6 +84,7 @@ class Settings:
     lanes: int = 48
     keep_old: bool = False  # records that older code made stay, marked
     debug: bool = False  # a method's first exception ends the run, as it is
+    units: UnitSizes = UnitSizes.SCALED
     equal_bytes: str | None = (
         None  # a share of a 16-bit dense cache that all methods are fitted to (run/equal.py)
     )

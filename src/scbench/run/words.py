@@ -26,6 +26,7 @@ CHOICES = {
     "compress_after": types.CompressAfter,
     "truncate": types.Truncate,
     "form": types.Form,
+    "units": types.UnitSizes,
 }
 
 

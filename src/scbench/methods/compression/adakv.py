@@ -21,13 +21,18 @@ STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaKV(Eviction):
-    """A head keeps (1 - alpha) n_h + alpha b slots, n_h of its own being among the best H b of all heads together.
+    """A head keeps (1 - alpha) n_h + alpha b slots, n_h of its own being among the best H b of all
+    heads together.
 
-    Source: Ada-KV (arXiv 2407.11550). b = budget - slots the scorer protects. division=authors is the released code's: n_h comes from one
-    unrestricted ranking, and where a scorer pools the votes of query heads, those of a group are averaged first (`group_votes`); it rounds each
-    head by itself, ours by largest remainders, so that heads sum to exactly H times the budget. division=kvpress is kvpress's: every head has its
-    own best floor(alpha b), and the slots left over go to the best left over. What is dropped is freed (flat storage), where kvpress masks it. `scorer` is any eviction that ranks slots, with its own parameters but no budget:
-    `adakv[scorer=snapkv[kernel=7,pooling=max],tau=1/8]`; the budget per layer is the scorer's, so pyramidkv keeps its pyramid.
+    Source: Ada-KV (arXiv 2407.11550). b = budget - slots the scorer protects. division=authors is
+    the released code's: n_h comes from one unrestricted ranking, and where a scorer pools the votes
+    of query heads, those of a group are averaged first (`group_votes`); it rounds each head by
+    itself, ours by largest remainders, so that heads sum to exactly H times the budget.
+    division=kvpress is kvpress's: every head has its own best floor(alpha b), and the slots left
+    over go to the best left over. What is dropped is freed (flat storage), where kvpress masks it.
+    `scorer` is any eviction that ranks slots, with its own parameters but no budget:
+    `adakv[scorer=snapkv[kernel=7,pooling=max],tau=1/8]`; the budget per layer is the scorer's, so
+    pyramidkv keeps its pyramid.
     """
 
     scorer: str = "snapkv"
@@ -163,7 +168,8 @@ class AdaKV(Eviction):
 
 
 def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tensor]:
-    """H * slots slots, ascending per head: what is protected (inf), then the best (1 - alpha) n_h + alpha b of each head, b = slots - protected.
+    """H * slots slots, ascending per head: what is protected (inf), then the best (1 - alpha) n_h +
+    alpha b of each head, b = slots - protected.
 
     n_h are the head's among the H b best of all heads; ties go to the earlier head and slot.
     """
@@ -182,7 +188,9 @@ def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tenso
 
 
 def share_left_over(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tensor]:
-    """H * slots slots, ascending per head: what is protected (inf), the best floor(alpha b) of each head, the rest by one ranking of all heads."""
+    """H * slots slots, ascending per head: what is protected (inf), the best floor(alpha b) of each
+    head, the rest by one ranking of all heads.
+    """
     heads, tokens = scores_HS.shape
     protected = int(scores_HS.isinf().sum(dim=1).max())
     own = protected + int(alpha * (slots - protected))

@@ -12,14 +12,17 @@ from scbench.methods.compression.voting import WindowVoting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PyramidKV(WindowVoting):
-    """Layer l keeps its window and n_max - l (n_max - n_min) / (L - 1) prefix slots; the mean over layers is the budget.
+    """Layer l keeps its window and n_max - l (n_max - n_min) / (L - 1) prefix slots; the mean over
+    layers is the budget.
 
-    Source: PyramidKV (arXiv 2406.02069). With b = budget - window: n_min = floor(b / beta), n_max = 2 b - n_min, clipped at the prefix; uniform
-    where the tokens are fewer than 2 b. With `capacity_tokens` the step is floored as published, which leaves up to L^2/2 slots too many; with a
-    share or `budget_tokens` the layers are rounded by largest remainder to exactly L times the budget, and n_min is at least min(4, b).
-    The published code holds all of it per query head (`granularity=query_head`, as in preset `code`).
-    The pyramid stands on the window of a bare context, so that bytes do not hang on a question; where a question's rows vote, at most half of a
-    layer's slots are voters.
+    Source: PyramidKV (arXiv 2406.02069). With b = budget - window: n_min = floor(b / beta), n_max =
+    2 b - n_min, clipped at the prefix; uniform where the tokens are fewer than 2 b. With
+    `capacity_tokens` the step is floored as published, which leaves up to L^2/2 slots too many;
+    with a share or `budget_tokens` the layers are rounded by largest remainder to exactly L times
+    the budget, and n_min is at least min(4, b). The published code holds all of it per query head
+    (`granularity=query_head`, as in preset `code`). The pyramid stands on the window of a bare
+    context, so that bytes do not hang on a question; where a question's rows vote, at most half of
+    a layer's slots are voters.
     """
 
     beta: int = 20
@@ -94,7 +97,9 @@ class PyramidKV(WindowVoting):
 
 
 def shared_out(wanted: list[Fraction]) -> list[int]:
-    """Whole numbers with the (whole) sum of `wanted`: floors, and one more for the largest remainders; ties go to the earlier."""
+    """Whole numbers with the (whole) sum of `wanted`: floors, and one more for the largest
+    remainders; ties go to the earlier.
+    """
     floors = [int(x) for x in wanted]
     left = int(sum(wanted)) - sum(floors)
     for at in sorted(range(len(wanted)), key=lambda at: (floors[at] - wanted[at], at))[:left]:

@@ -10,11 +10,13 @@ from scbench.methods.compression.voting import WindowVoting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapKV(WindowVoting):
-    """Keep the window and the prefix slots its queries attend to most, votes smoothed so that neighbours survive together.
+    """Keep the window and the prefix slots its queries attend to most, votes smoothed so that
+    neighbours survive together.
 
-    Source: SnapKV (arXiv 2404.14469). s_j = sum over the window's rows of softmax attention (fp32), pooled along j with zero padding at the
-    edges, then mean over the group. Ours stores per KV head, so a budget means what it says; the published code repeats K and V to query heads
-    first and holds G times as much (`granularity=query_head`, as in preset `code`).
+    Source: SnapKV (arXiv 2404.14469). s_j = sum over the window's rows of softmax attention (fp32),
+    pooled along j with zero padding at the edges, then mean over the group. Ours stores per KV
+    head, so a budget means what it says; the published code repeats K and V to query heads first
+    and holds G times as much (`granularity=query_head`, as in preset `code`).
 
     Window, pooling and what a question changes: `WindowVoting`.
     """

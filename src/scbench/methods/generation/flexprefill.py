@@ -22,19 +22,24 @@ from scbench.methods.units import BLOCK, unit, voting_rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlexPrefill(Budgeted, Generation):
-    """A head whose pooled keys predict its last block's attention gets the best blocks of a pooled map, any other columns and diagonals of blocks.
+    """A head whose pooled keys predict its last block's attention gets the best blocks of a pooled
+    map, any other columns and diagonals of blocks.
 
-    Source: FlexPrefill (arXiv 2502.20766). The prediction is good where sqrt(JSD) < `tau_js`; sizes are the smallest that cover `gamma` of the mass.
-    cover=tokens turns a count of keys into count / block + 1 blocks, as published, and may cover less than gamma where heavy keys lie scattered;
-    cover=blocks (ours) counts blocks, so the last rows keep at least gamma. `block_tokens` stands for the published sizes, with `min_tokens` and
-    `max_tokens` as limits. With a budget of K keys a row instead (default: 1/32 of the tokens) blocks follow the rule of units, near
-    min(T / 128, K / 16) up to 128; columns and diagonals are capped at K / 2 keys each, rows of block heads at K, and gamma=1 makes the caps the
-    sizes. The last K / 8 rows estimate, 128 at most and one block at least (own sizes: the last block, as published).
+    Source: FlexPrefill (arXiv 2502.20766). The prediction is good where sqrt(JSD) < `tau_js`; sizes
+    are the smallest that cover `gamma` of the mass. cover=tokens turns a count of keys into count /
+    block + 1 blocks, as published, and may cover less than gamma where heavy keys lie scattered;
+    cover=blocks (ours) counts blocks, so the last rows keep at least gamma. `block_tokens` stands
+    for the published sizes, with `min_tokens` and `max_tokens` as limits. With a budget of K keys a
+    row instead (default: 1/32 of the tokens) blocks follow the rule of units, near min(T / 128, K /
+    16) up to 128; columns and diagonals are capped at K / 2 keys each, rows of block heads at K,
+    and gamma=1 makes the caps the sizes. The last K / 8 rows estimate, 128 at most and one block at
+    least (own sizes: the last block, as published).
 
-    slashes=blocks, as published, takes a diagonal of blocks for the offsets k b .. k b + b - 1, and lets row block r see key block r - k: where
-    offset o is no multiple of b, o mod b rows of each block miss their key, the token before a block's first among them. slashes=tokens (ours)
-    weighs every diagonal of blocks by what its pairs would catch of each offset, (b - o mod b) / b in diagonal floor(o / b) and o mod b / b in the
-    next, and always keeps diagonals 0 and 1.
+    slashes=blocks, as published, takes a diagonal of blocks for the offsets k b .. k b + b - 1, and
+    lets row block r see key block r - k: where offset o is no multiple of b, o mod b rows of each
+    block miss their key, the token before a block's first among them. slashes=tokens (ours) weighs
+    every diagonal of blocks by what its pairs would catch of each offset, (b - o mod b) / b in
+    diagonal floor(o / b) and o mod b / b in the next, and always keeps diagonals 0 and 1.
     """
 
     gamma: float = 0.9
@@ -50,7 +55,7 @@ class FlexPrefill(Budgeted, Generation):
     paper: ClassVar[str] = "FlexPrefill, arXiv 2502.20766"
     bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
     difference: ClassVar[str] = (
-        "blocks are counted, not keys / block + 1, so the last rows keep gamma (cover=tokens: as published); diagonals catch offsets that cross a block's border (slashes=blocks: as published)"
+        "counts blocks, so the last rows keep gamma; diagonals catch offsets that cross a block's border (cover=tokens, slashes=blocks: as published)"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {
@@ -94,7 +99,9 @@ class FlexPrefill(Budgeted, Generation):
         return self.block_tokens is not None and not self.has_budget
 
     def sizes(self, tokens: int) -> tuple[int, int, int | None, int | None]:
-        """(block, least blocks, most columns and most diagonals, most blocks of a row of a block head) for a prefix of `tokens` tokens."""
+        """(block, least blocks, most columns and most diagonals, most blocks of a row of a block
+        head) for a prefix of `tokens` tokens.
+        """
         if self.is_own and self.block_tokens is not None:
             block = self.block_tokens
             most = None if self.max_tokens is None else max(1, self.max_tokens // block)
@@ -210,13 +217,17 @@ class FlexPrefill(Budgeted, Generation):
         return min(max(count, least), len(pooled_R) if most is None else most)
 
     def _block_head(self, q_TD: Tensor, k_TD: Tensor, scale: float) -> Tensor:
-        """The fewest entries of the pooled attention map that hold gamma of it, over all rows together."""
+        """The fewest entries of the pooled attention map that hold gamma of it, over all rows
+        together.
+        """
         block, _, _, most = self.sizes(len(q_TD))
         scores_RC = (blocks.block_means(q_TD, block) @ blocks.block_means(k_TD, block).T) * scale
         allowed = blocks.past(len(scores_RC), q_TD.device)
         map_RC = torch.softmax(scores_RC.masked_fill(~allowed, float("-inf")), dim=-1)
         forced = torch.eye(len(map_RC), dtype=torch.bool, device=q_TD.device)
         forced[:, 0] = True
+        if self.slashes == "tokens":
+            forced |= torch.diag(torch.ones(len(map_RC) - 1, device=q_TD.device), -1) > 0
         kept = (
             allowed
             if self.gamma >= 1
@@ -234,12 +245,21 @@ class FlexPrefill(Budgeted, Generation):
 
 
 def divergence(
-    q_TD: Tensor, k_TD: Tensor, columns_T: Tensor, block: int, scale: float, *, rows: int
+    q_TD: Tensor,
+    k_TD: Tensor,
+    columns_T: Tensor,
+    block: int,
+    scale: float,
+    *,
+    rows: int | None = None,
 ) -> float:
-    """sqrt of the Jensen-Shannon divergence (natural log) between the last rows' true mass per key block and what pooled queries and keys predict."""
+    """sqrt of the Jensen-Shannon divergence (natural log) between the last rows' (default: a
+    block's) true mass per key block and what pooled queries and keys predict.
+    """
     true_R = _pooled(columns_T, block) / columns_T.sum()
     guess_R = torch.softmax(
-        (blocks.block_means(k_TD, block) @ q_TD[-rows:].float().mean(dim=0)) * scale, dim=0
+        (blocks.block_means(k_TD, block) @ q_TD[-(rows or block) :].float().mean(dim=0)) * scale,
+        dim=0,
     )
     middle_R = (true_R + guess_R) / 2
     terms = [
@@ -252,7 +272,9 @@ def divergence(
 def vertical_slash_blocks(
     columns_T: Tensor, offsets_T: Tensor, block: int, columns: int, diagonals: int, *, near: int = 1
 ) -> Tensor:
-    """The heaviest columns and diagonals of blocks, the first column and the `near` first diagonals always among them: (R, C) bool."""
+    """The heaviest columns and diagonals of blocks, the first column and the `near` first diagonals
+    always among them: (R, C) bool.
+    """
     chosen = []
     for scores_T, count, first in ((columns_T, columns, 1), (offsets_T, diagonals, near)):
         pooled_R = _pooled(scores_T, block)

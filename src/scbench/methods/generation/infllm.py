@@ -1,4 +1,6 @@
-"""InfLLM: rows see a window, the first tokens and the best blocks of the rest, while the context is read and after it."""
+"""InfLLM: rows see a window, the first tokens and the best blocks of the rest, while the context is
+read and after it.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,21 @@ RECEIVED_BYTES = 4  # of the attention one token received
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfLLM(Budgeted, Generation):
-    """A row reads its last `local_tokens` at their true distance and, all at distance `local_tokens`: the first tokens, the best blocks, loose tokens.
+    """A row reads its last `local_tokens` at their true distance and, all at distance
+    `local_tokens`: the first tokens, the best blocks, loose tokens.
 
-    Source: InfLLM (arXiv 2402.04617) and its released code. A block is `block_tokens` tokens that have left the window; its representative is, per KV
-    head, the mean of the keys (before RoPE) of the `repr_tokens` that received most attention inside the window (mean over the group). Blocks
-    are ranked by the mean over all heads of q.representative with q turned to `local_tokens`: one choice for all heads of the layer. While the context is read,
-    `exec_tokens` rows choose together by their mean query, so a choice may have seen up to exec_tokens - 1 later rows, never their keys or values
-    (exec_tokens=1: every row by itself); afterwards every token chooses for itself. What is appended becomes blocks in its turn.
-    `dense_decoding`: the context is read so, and all that follows is dense. Loose tokens (out of the window, in no whole block) are read beside
-    the blocks; under a budget of K tokens (default: 1/32 of the tokens) the blocks make room for them, so that no row reads more than K keys:
-    init = max(4, K/48), local = 0.65 K, exec = local/2 up to 512, and blocks by the rule of units, near min(T / 128, K / 16) up to 128.
+    Source: InfLLM (arXiv 2402.04617) and its released code. A block is `block_tokens` tokens that
+    have left the window; its representative is, per KV head, the mean of the keys (before RoPE) of
+    the `repr_tokens` that received most attention inside the window (mean over the group). Blocks
+    are ranked by the mean over all heads of q.representative with q turned to `local_tokens`: one
+    choice for all heads of the layer. While the context is read, `exec_tokens` rows choose together
+    by their mean query, so a choice may have seen up to exec_tokens - 1 later rows, never their
+    keys or values (exec_tokens=1: every row by itself); afterwards every token chooses for itself.
+    What is appended becomes blocks in its turn. `dense_decoding`: the context is read so, and all
+    that follows is dense. Loose tokens (out of the window, in no whole block) are read beside the
+    blocks; under a budget of K tokens (default: 1/32 of the tokens) the blocks make room for them,
+    so that no row reads more than K keys: init = max(4, K/48), local = 0.65 K, exec = local/2 up to
+    512, and blocks by the rule of units, near min(T / 128, K / 16) up to 128.
     """
 
     init_tokens: int | None = None
@@ -113,7 +120,9 @@ class InfLLM(Budgeted, Generation):
         return init + local + top * block + block - 1
 
     def plan(self, tokens: int) -> Plan | None:
-        """For a context of `tokens` tokens; None where the budget covers it and everything is dense."""
+        """For a context of `tokens` tokens; None where the budget covers it and everything is
+        dense.
+        """
         if self.is_own:
             init, local, block, top = (
                 self.init_tokens or 0,

@@ -1,4 +1,6 @@
-"""MInference: each query head attends by a pattern of its own, whose places the last queries of the prompt point out."""
+"""MInference: each query head attends by a pattern of its own, whose places the last queries of the
+prompt point out.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,17 @@ MINIMUM_TILE_TOKENS = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MInference(Budgeted, Generation):
-    """Vertical-slash heads see the columns and offsets that the last 64 queries attend to most; others see sinks and a band, or the best blocks.
+    """Vertical-slash heads see the columns and offsets that the last 64 queries attend to most;
+    others see sinks and a band, or the best blocks.
 
-    Source: MInference (arXiv 2407.02490). Column score: attention summed over the last rows (64; of a budget of K keys K / 8 up to 64), the first
-    columns forced; offset score: summed along each diagonal, the nearest offsets forced. mask=exact computes just those keys; mask=tile64 whole 64-row tiles around every offset, as the
-    published GPU kernel does, a superset. Ours always forces the diagonal block of block-sparse heads. `table` is a JSON file of patterns per head,
-    the published ones or one of `scbench search-patterns`; a head it does not list, and every head without one, has the same vertical-slash sizes.
-    With a budget of K keys a row (default: 1/32 of the tokens): K/5 columns and the rest offsets, or the table scaled to a mean of K.
+    Source: MInference (arXiv 2407.02490). Column score: attention summed over the last rows (64; of
+    a budget of K keys K / 8 up to 64), the first columns forced; offset score: summed along each
+    diagonal, the nearest offsets forced. mask=exact computes just those keys; mask=tile64 whole
+    64-row tiles around every offset, as the published GPU kernel does, a superset. Ours always
+    forces the diagonal block of block-sparse heads. `table` is a JSON file of patterns per head,
+    the published ones or one of `scbench search-patterns`; a head it does not list, and every head
+    without one, has the same vertical-slash sizes. With a budget of K keys a row (default: 1/32 of
+    the tokens): K/5 columns and the rest offsets, or the table scaled to a mean of K.
     """
 
     table: str | None = None
@@ -131,7 +137,9 @@ class MInference(Budgeted, Generation):
         return {**sizes, "rows": self.rows(tokens)}
 
     def forced(self, pattern: HeadPattern, tokens: int) -> tuple[int, int]:
-        """First columns and nearest offsets that are always seen: 30 and 100, fewer under a budget, so that they cannot use it up."""
+        """First columns and nearest offsets that are always seen: 30 and 100, fewer under a budget,
+        so that they cannot use it up.
+        """
         if self.scaled_to(tokens) is None:
             return 30, 100
         return min(30, -(-pattern.first // 4)), min(100, -(-pattern.second // 4))
@@ -229,7 +237,9 @@ class MInference(Budgeted, Generation):
         return marked[0], marked[1]
 
     def computed_share(self, tokens: int) -> float:
-        """Of the sizes asked for: at most this where columns and offsets overlap, more where whole tiles are computed."""
+        """Of the sizes asked for: at most this where columns and offsets overlap, more where whole
+        tiles are computed.
+        """
         widths = [min(pattern.keys, tokens) for pattern in self._patterns(tokens)]
         pairs = sum(width * (width + 1) / 2 + (tokens - width) * width for width in widths) / len(
             widths
@@ -270,7 +280,9 @@ def vertical_slash_scores(
 
 
 def best_blocks(q_TD: Tensor, k_TD: Tensor, count: int) -> Tensor:
-    """The `count` key blocks per query block with the largest product of mean query and mean key, its own always among them: (R, C) bool."""
+    """The `count` key blocks per query block with the largest product of mean query and mean key,
+    its own always among them: (R, C) bool.
+    """
     queries, keys = blocks.block_means(q_TD, BLOCK_TOKENS), blocks.block_means(k_TD, BLOCK_TOKENS)
     return blocks.best(
         queries @ keys.T, count, torch.eye(len(keys), dtype=torch.bool, device=q_TD.device)

@@ -27,12 +27,15 @@ STRIDE = 8  # the paper's, of its blocks of 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XAttention(Budgeted, Generation):
-    """Each row block sees the fewest key blocks whose estimated attention reaches `threshold`, first and own block always among them.
+    """Each row block sees the fewest key blocks whose estimated attention reaches `threshold`,
+    first and own block always among them.
 
-    Source: XAttention (arXiv 2503.16428). A tile of `stride` x `stride` scores is estimated by its antidiagonal, one product of `stride` keys side by
-    side with as many queries in reverse; softmax over the estimates, summed into blocks. Exact causal attention inside the blocks. `block_tokens` and
-    `stride` are 128 and 8 with `threshold`. With a budget of K keys a row (default: 1/32 of the tokens) the count of blocks is fixed instead: K / block
-    of them, with blocks by the rule of units, near min(T / 128, K / 16) up to 128, and a stride of block / 16 within 2 .. 8.
+    Source: XAttention (arXiv 2503.16428). A tile of `stride` x `stride` scores is estimated by its
+    antidiagonal, one product of `stride` keys side by side with as many queries in reverse; softmax
+    over the estimates, summed into blocks. Exact causal attention inside the blocks. `block_tokens`
+    and `stride` are 128 and 8 with `threshold`. With a budget of K keys a row (default: 1/32 of the
+    tokens) the count of blocks is fixed instead: K / block of them, with blocks by the rule of
+    units, near min(T / 128, K / 16) up to 128, and a stride of block / 16 within 2 .. 8.
     """
 
     threshold: float | None = None
@@ -75,7 +78,9 @@ class XAttention(Budgeted, Generation):
             raise Mismatch(f"{self}: norm must be above 0")
 
     def sizes(self, tokens: int) -> tuple[int, int, int | None]:
-        """(block, stride, blocks per row block; None where the threshold decides) for a prefix of `tokens` tokens."""
+        """(block, stride, blocks per row block; None where the threshold decides) for a prefix of
+        `tokens` tokens.
+        """
         if self.threshold is not None:
             block = self.block_tokens or BLOCK
             return block, self.stride or STRIDE, None
@@ -156,9 +161,11 @@ class XAttention(Budgeted, Generation):
 
 
 def block_masses(q_TD: Tensor, k_TD: Tensor, block: int, stride: int, scale: float) -> Tensor:
-    """Estimated attention from each row block to each key block, (R, C) fp32; rows sum to the strided rows they hold. Stride 1 is exact.
+    """Estimated attention from each row block to each key block, (R, C) fp32; rows sum to the
+    strided rows they hold. Stride 1 is exact.
 
-    Strided row I and key J meet in s = sum over r of q[I stride + stride - 1 - r] . k[J stride + r], times scale / stride; causal in I, J.
+    Strided row I and key J meet in s = sum over r of q[I stride + stride - 1 - r] . k[J stride +
+    r], times scale / stride; causal in I, J.
     """
     tokens, dim = q_TD.shape
     padded_q, padded_k = (

@@ -1,6 +1,8 @@
-"""Clusters of keys: segmented k-means with a fixed beginning, and the slots of each cluster one after the other.
+"""Clusters of keys: segmented k-means with a fixed beginning, and the slots of each cluster one
+after the other.
 
-Two kinds. Spherical, RetroInfer's own: directions of keys about their mean. Euclidean: Lloyd's, on the keys as they are.
+Two kinds. Spherical, RetroInfer's own: directions of keys about their mean. Euclidean: Lloyd's, on
+the keys as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ BLOCK_KEYS = 4096  # keys that look for their cluster at a time
 
 
 class Clusters(NamedTuple):
-    """Per KV head: means of keys and of values (H, C, D), and the slots of cluster c at slots[starts[c] : starts[c + 1]], both int32.
+    """Per KV head: means of keys and of values (H, C, D), and the slots of cluster c at
+    slots[starts[c] : starts[c + 1]], both int32.
 
     A cluster may be empty; its means are zero.
     """
@@ -33,14 +36,18 @@ class Clusters(NamedTuple):
 
 
 def segments(slots: int, segment_tokens: int, cluster_tokens: int) -> list[tuple[int, int, int]]:
-    """(start, stop, clusters) of even runs of about `segment_tokens` slots; floor(slots / cluster_tokens) clusters in all."""
+    """(start, stop, clusters) of even runs of about `segment_tokens` slots; floor(slots /
+    cluster_tokens) clusters in all.
+    """
     runs = max(1, (2 * slots + segment_tokens) // (2 * segment_tokens))
     bounds = [slots * at // runs for at in range(runs + 1)]
     return [(a, b, b // cluster_tokens - a // cluster_tokens) for a, b in pairwise(bounds)]
 
 
 def labels_of(x_SD: Tensor, clusters: int) -> Tensor:
-    """The cluster of each vector, (S,): Lloyd's k-means by Euclidean distance, begun at evenly spaced vectors. Same input, same output."""
+    """The cluster of each vector, (S,): Lloyd's k-means by Euclidean distance, begun at evenly
+    spaced vectors. Same input, same output.
+    """
     x_SD = x_SD.float()
     slots = x_SD.shape[0]
     centres = x_SD[torch.arange(clusters, device=x_SD.device) * slots // clusters]
@@ -106,7 +113,9 @@ def euclidean_labels(x_SD: Tensor, runs: list[tuple[int, int, int]]) -> Tensor:
 
 
 def means_of(x_SD: Tensor, labels_S: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
-    """Mean vector (C, D) in fp32, zero where there is none, and size (C,). CUDA adds scattered rows in any order, so there it is a product."""
+    """Mean vector (C, D) in fp32, zero where there is none, and size (C,). CUDA adds scattered rows
+    in any order, so there it is a product.
+    """
     sizes = torch.bincount(labels_S, minlength=clusters)
     if x_SD.is_cuda:
         sums = (

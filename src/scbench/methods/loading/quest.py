@@ -21,14 +21,18 @@ from scbench.methods.units import PAGE, unit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quest(Budgeted, Loading):
-    """Each query token reads, per KV head, the pages whose bound is largest; the last page and everything appended later are always read.
+    """Each query token reads, per KV head, the pages whose bound is largest; the last page and
+    everything appended later are always read.
 
-    Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >= q.k for each of its keys. Ours takes the
-    largest U over the group, so it holds for every query head that shares the page, and selects per query token (the published code adds up
-    the signs of several tokens, which bounds nothing). `exempt_layers` first layers read everything (2 in Quest's own paper).
-    With a budget of K tokens (default: 1/32 of the store) pages follow the rule of units: near min(T / 128, K / 16), up to 16. What exempt layers read is charged to
-    such a budget: of L layers over T slots, s exempt, the others read K' = (L K - s T) / (L - s), so that the mean over layers is K; with
-    `count_exempt=no` they read K, and the real share is larger. `read_tokens` is the other layers' own size.
+    Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >=
+    q.k for each of its keys. Ours takes the largest U over the group, so it holds for every query
+    head that shares the page, and selects per query token (the published code adds up the signs of
+    several tokens, which bounds nothing). `exempt_layers` first layers read everything (2 in
+    Quest's own paper). With a budget of K tokens (default: 1/32 of the store) pages follow the rule
+    of units: near min(T / 128, K / 16), up to 16. What exempt layers read is charged to such a
+    budget: of L layers over T slots, s exempt, the others read K' = (L K - s T) / (L - s), so that
+    the mean over layers is K; with `count_exempt=no` they read K, and the real share is larger.
+    `read_tokens` is the other layers' own size.
     """
 
     page_tokens: int | None = None
@@ -55,7 +59,7 @@ class Quest(Budgeted, Loading):
     def __post_init__(self) -> None:
         super(Quest, self).__post_init__()
         if (
-            (self.page_tokens or 1) < 1
+            (self.page_tokens is not None and self.page_tokens < 1)
             or (self.read_tokens is not None and self.read_tokens < 1)
             or self.exempt_layers < 0
         ):
@@ -84,14 +88,18 @@ class Quest(Budgeted, Loading):
         return self.charges
 
     def read_budget(self, tokens: int, layers: int) -> int:
-        """K, or K', of a layer that is not exempt, out of `layers` that hold `tokens` slots each; below the minimum it may be negative."""
+        """K, or K', of a layer that is not exempt, out of `layers` that hold `tokens` slots each;
+        below the minimum it may be negative.
+        """
         budget = self.budget(tokens)
         if not self.charges or layers <= self.exempt_layers or budget >= tokens:
             return budget
         return (layers * budget - self.exempt_layers * tokens) // (layers - self.exempt_layers)
 
     def sizes(self, tokens: int, layers: int = 0) -> tuple[int, int]:
-        """(page size, pages read) for a store of `tokens` slots in each of `layers` layers; 0: a layer by itself, to which nothing is charged."""
+        """(page size, pages read) for a store of `tokens` slots in each of `layers` layers; 0: a
+        layer by itself, to which nothing is charged.
+        """
         budget = self.read_budget(tokens, layers)
         page = self.page_tokens or (PAGE if self.is_own else self._page(tokens, budget))
         if not self.is_own and budget >= tokens:
@@ -165,7 +173,8 @@ class Quest(Budgeted, Loading):
 
 
 class PagedStore(Indexed):
-    """A dense store read by pages. Holds the elementwise extremes of each page's keys: 2 H P D e bytes more.
+    """A dense store read by pages. Holds the elementwise extremes of each page's keys: 2 H P D e
+    bytes more.
 
     A query token loads the extremes, and K and V of the pages it chose.
     """
@@ -195,7 +204,9 @@ class PagedStore(Indexed):
         )
 
     def chosen_slots(self, q_HGTD: Tensor) -> tuple[Tensor, Tensor]:
-        """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly filled)."""
+        """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly
+        filled).
+        """
         bounds_HTP = page_bounds(q_HGTD, self.low_HPD, self.high_HPD)
         bounds_HTP[..., -1] = float("inf")  # the newest page is always read
         pages_HTP = torch.sort(bounds_HTP, dim=-1, descending=True, stable=True).indices[
@@ -211,7 +222,9 @@ class PagedStore(Indexed):
 
 
 def page_extremes(k_HSD: Tensor, page_tokens: int) -> tuple[Tensor, Tensor]:
-    """Elementwise smallest and largest key of each page, (H, P, D); the last page may hold fewer keys."""
+    """Elementwise smallest and largest key of each page, (H, P, D); the last page may hold fewer
+    keys.
+    """
     heads, slots, dim = k_HSD.shape
     whole = slots // page_tokens * page_tokens
     pages = k_HSD[:, :whole].reshape(heads, -1, page_tokens, dim)
@@ -226,7 +239,8 @@ def page_extremes(k_HSD: Tensor, page_tokens: int) -> tuple[Tensor, Tensor]:
 def page_bounds(q_HGTD: Tensor, low_HPD: Tensor, high_HPD: Tensor) -> Tensor:
     """The most any key of a page could score against each token, largest over the group: (H, T, P).
 
-    sum_c max(q_c high_c, q_c low_c) splits into the positive part of q times high plus the negative part times low: two matrix products.
+    sum_c max(q_c high_c, q_c low_c) splits into the positive part of q times high plus the negative
+    part times low: two matrix products.
     """
     up, down = q_HGTD.clamp(min=0), q_HGTD.clamp(max=0)
     bounds = torch.einsum("hgtd,hpd->hgtp", up, high_HPD) + torch.einsum(

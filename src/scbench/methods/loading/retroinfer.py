@@ -1,4 +1,6 @@
-"""RetroInfer: clusters of keys; the best are read, the next are estimated from their means, the rest is left out."""
+"""RetroInfer: clusters of keys; the best are read, the next are estimated from their means, the
+rest is left out.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,13 @@ from scbench.methods.loading.clusters import clustered
 from scbench.methods.loading.indexed import Indexed, dense_first
 from scbench.methods.units import CLUSTER, recent_of_clusters, unit
 
-SINK_TOKENS, RECENT_TOKENS = 4, 64  # the published steady zone
+RECENT_TOKENS = 64  # of the published steady zone
 
 
 class Plan(NamedTuple):
-    """For a store of some length. `read_tokens` caps what is read of clusters; None: `retrieved` clusters, whatever they hold."""
+    """For a store of some length. `read_tokens` caps what is read of clusters; None: `retrieved`
+    clusters, whatever they hold.
+    """
 
     sink: int
     recent: int
@@ -34,23 +38,28 @@ class Plan(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetroInfer(Budgeted, Loading):
-    """Each query token reads, per KV head, both ends of the store (steady zone) and its best clusters, and adds an estimate of the next ones.
+    """Each query token reads, per KV head, both ends of the store (steady zone) and its best
+    clusters, and adds an estimate of the next ones.
 
-    Source: RetroInfer (arXiv 2505.02922). Keys are clustered in segments (`segment_tokens`, evened out); a cluster is ranked by the softmax of
-    q.c over clusters, summed over the group; an estimated one adds n exp(q.c) to the denominator and n exp(q.c) mean(v) to the numerator, with c
-    the mean of its keys, so that it never claims more attention than its keys have. clustering=spherical is the authors': keys less their mean,
-    nine rounds of spherical k-means within each segment from keys in the middle of even steps, and a last assignment among the centroids of all
-    segments; clustering=euclidean is Lloyd's k-means on the keys as they are. Ours counts the list of slots among the bytes; and keeps what is appended in the steady zone for good (a private tail), where
-    theirs clusters it every 1,024 tokens. `retrieve` and `estimate` are shares of the clusters. With a budget of K tokens (default: 1/32):
-    clusters by the rule of units, near min(T / 128, K / 16) slots up to 16; steady 4 + min(64, K/8); clusters by rank until the next would pass
-    K, at least one. Sizes that are spelled out stay as they are.
+    Source: RetroInfer (arXiv 2505.02922). Keys are clustered in segments (`segment_tokens`, evened
+    out); a cluster is ranked by the softmax of q.c over clusters, summed over the group; an
+    estimated one adds n exp(q.c) to the denominator and n exp(q.c) mean(v) to the numerator, with c
+    the mean of its keys, so that it never claims more attention than its keys have.
+    clustering=spherical is the authors': keys less their mean, nine rounds of spherical k-means
+    within each segment from keys in the middle of even steps, and a last assignment among the
+    centroids of all segments; clustering=euclidean is Lloyd's k-means on the keys as they are. Ours
+    counts the list of slots among the bytes; and keeps what is appended in the steady zone for good
+    (a private tail), where theirs clusters it every 1,024 tokens. `retrieve` and `estimate` are
+    shares of the clusters. With a budget of K tokens (default: 1/32): clusters by the rule of
+    units, near min(T / 128, K / 16) slots up to 16; steady 4 + min(64, K/8); clusters by rank until
+    the next would pass K, at least one. Sizes that are spelled out stay as they are.
     """
 
     retrieve: Fraction | None = None
     estimate: Fraction = Fraction(29, 125)
     cluster_tokens: int | None = None
     segment_tokens: int = 8192
-    sink_tokens: int = SINK_TOKENS
+    sink_tokens: int = 4
     recent_tokens: int | None = None
     clustering: Literal["spherical", "euclidean"] = "spherical"
 
@@ -162,7 +171,9 @@ class RetroInfer(Budgeted, Loading):
         )
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
-        """H (2 C D e + 4 (C + 1) + 4 S'), S' slots outside the steady zone: means, starts, and the list of slots."""
+        """H (2 C D e + 4 (C + 1) + 4 S'), S' slots outside the steady zone: means, starts, and the
+        list of slots.
+        """
         plan = self.plan(slots)
         if not plan.clusters:
             return 0
@@ -210,7 +221,9 @@ class ClusteredStore(Indexed):
         return Read(merge(parts), self._loaded(read_HT))
 
     def ranked(self, scores_HGTC: Tensor) -> tuple[Tensor, Tensor]:
-        """Clusters best first, (H, T, C), empty ones last, and how many of them each token reads, (H, T)."""
+        """Clusters best first, (H, T, C), empty ones last, and how many of them each token reads,
+        (H, T).
+        """
         sizes_HC = self.clusters.sizes_HC
         empty = (sizes_HC == 0)[:, None, None]
         share_HTC = torch.softmax(scores_HGTC.masked_fill(empty, float("-inf")), dim=-1).sum(dim=1)
@@ -232,7 +245,9 @@ class ClusteredStore(Indexed):
         return self.clusters.sizes_HC.long()[head, order_HTC]
 
     def slots_of(self, order_HTC: Tensor, taken_HT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Slots (H, T, R) of the clusters each token reads, which of them count, and their number (H, T)."""
+        """Slots (H, T, R) of the clusters each token reads, which of them count, and their number
+        (H, T).
+        """
         order = order_HTC[..., : int(taken_HT.max())]
         ends = self._sizes(order).cumsum(dim=-1)
         read_HT = ends.gather(2, (taken_HT - 1).unsqueeze(-1)).squeeze(-1)
@@ -271,7 +286,9 @@ class ClusteredStore(Indexed):
         return Partial(torch.einsum("hgtc,hcd->hgtd", weights, self.clusters.values_HCD), lse)
 
     def _loaded(self, read_HT: Tensor) -> list[int]:
-        """Both ends, every key mean and start, the value means of estimated clusters, and slots, K and V of what is read."""
+        """Both ends, every key mean and start, the value means of estimated clusters, and slots, K
+        and V of what is read.
+        """
         per_head = (
             2 * (self.slots - (self.stop - self.plan.sink))
             + self.plan.clusters
