@@ -16,6 +16,7 @@ EVERY_METHOD = (  # one of every implemented method, at budgets that bind in con
     "flexprefill[tau=1/4]",
     "infllm[tau=1/2]",
     "llmlingua-2[tau=1/2]",
+    "selective-context[tau=1/2]",
     "streaming-llm[tau=1/4]",
     "snapkv[tau=1/4]",
     "pyramidkv[tau=1/4]",

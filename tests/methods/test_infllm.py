@@ -184,7 +184,7 @@ def test_a_share_becomes_the_sizes_of_the_table(
     plan = InfLLM(tau=share).plan(tokens)
     assert plan is not None
     assert (plan.init, plan.local, plan.block, plan.room // plan.block) == (init, local, block, top)
-    assert (plan.exec, plan.repr) == (min(512, local // 2), min(4, block // 4))
+    assert (plan.exec, plan.repr) == (min(512, local // 2), 4)
 
 
 @pytest.mark.parametrize(

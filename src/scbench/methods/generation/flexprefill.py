@@ -123,9 +123,10 @@ class FlexPrefill(Budgeted, Generation):
         return {"block_tokens": self.sizes(tokens)[0], "rows": self.rows(tokens)}
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
-        found = super(FlexPrefill, self).fixed(shape=shape, tokens=tokens)
         # A block without a budget would mean sizes of its own.
-        return found if self.has_budget or self.is_own else replace(found, tau=DEFAULT_SHARE)
+        is_bare = not self.has_budget and not self.is_own
+        with_budget = replace(self, tau=DEFAULT_SHARE) if is_bare else self
+        return super(FlexPrefill, with_budget).fixed(shape=shape, tokens=tokens)
 
     def under_rule(self, tokens: int) -> Self:
         """Sizes of its own have no budget, and the context alone says how large a block may be."""

@@ -15,9 +15,8 @@ from scbench.kv.tail import newest
 from scbench.methods.contract import DEFAULT_SHARE, Budgeted, Generation, smallest_share
 from scbench.methods.generation.infllm_cache import MemoryStore, MemoryTail
 from scbench.methods.generation.infllm_memory import Held, Memory, Plan, Turning
-from scbench.methods.units import BLOCK, infllm_ends, representatives, unit
+from scbench.methods.units import BLOCK, REPRESENTATIVES, infllm_ends, representatives, unit
 
-REPR_TOKENS = 4  # the paper's representatives of a block of 128
 RECEIVED_BYTES = 4  # of the attention one token received
 
 
@@ -95,7 +94,7 @@ class InfLLM(Budgeted, Generation):
             raise Mismatch(
                 f"{self}: init_tokens is at least 0, local_tokens, block_tokens, top_blocks and exec_tokens are at least 1"
             )
-        chosen = REPR_TOKENS if self.repr_tokens is None else self.repr_tokens
+        chosen = REPRESENTATIVES if self.repr_tokens is None else self.repr_tokens
         if self.repr_tokens is None and self.block_tokens is not None:
             chosen = min(chosen, self.block_tokens)
         if not 1 <= chosen <= (self.block_tokens or chosen):
@@ -136,7 +135,7 @@ class InfLLM(Budgeted, Generation):
                 block,
                 top * block + block - 1,
                 self.exec_tokens or 512,
-                min(block, self.repr_tokens or REPR_TOKENS),
+                min(block, self.repr_tokens or REPRESENTATIVES),
             )
         budget = self.budget(tokens)
         if budget >= tokens:
@@ -150,7 +149,7 @@ class InfLLM(Budgeted, Generation):
             block,
             room,
             self.exec_tokens or min(512, local // 2),
-            self.repr_tokens or representatives(block, REPR_TOKENS),
+            self.repr_tokens or representatives(block),
         )
 
     def units(
@@ -167,9 +166,10 @@ class InfLLM(Budgeted, Generation):
         }
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
-        found = super(InfLLM, self).fixed(shape=shape, tokens=tokens)
         # A block without a budget would have to come with all other sizes.
-        return found if self.has_budget or self.is_own else replace(found, tau=DEFAULT_SHARE)
+        is_bare = not self.has_budget and not self.is_own
+        with_budget = replace(self, tau=DEFAULT_SHARE) if is_bare else self
+        return super(InfLLM, with_budget).fixed(shape=shape, tokens=tokens)
 
     def under_rule(self, tokens: int) -> Self:
         """Sizes of its own count as the budget."""

@@ -71,8 +71,18 @@ class RetroInfer(Budgeted, Loading):
         "the list of slots is counted, and what is appended is never clustered"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"retrieve": Fraction(9, 500), "estimate": Fraction(29, 125)},
-        "code": {"retrieve": Fraction(9, 500), "estimate": Fraction(29, 125)},
+        "paper": {
+            "retrieve": Fraction(9, 500),
+            "estimate": Fraction(29, 125),
+            "cluster_tokens": 16,
+            "recent_tokens": 64,
+        },
+        "code": {
+            "retrieve": Fraction(9, 500),
+            "estimate": Fraction(29, 125),
+            "cluster_tokens": 16,
+            "recent_tokens": 64,
+        },
     }
     minimum_tokens: ClassVar[int] = 32
     unit_fields: ClassVar[tuple[str, ...]] = ("cluster_tokens",)
