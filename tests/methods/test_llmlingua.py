@@ -1,4 +1,4 @@
-"""Prompt compression: what selective-context and llmlingua-2 keep of a text, and trained classifiers behind one door."""
+"""Prompt compression: what selective-context and llmlingua-2 keep of a text, and who judges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule of units: what it promises at every length and budget, what it may see, and its table."""
+"""The rule of units: what it promises at every length and budget, what it may see, its table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULED = {  # a stage, its unit, and its paper's size
 tokens_of = st.integers(2, 1 << 20)
 
 
-# -- the rule ----------------------------------------------------------------------------------------
+# -- the rule --------------------------------------------------------------------------------------
 
 
 @given(tokens=tokens_of, budget=st.integers(1, 1 << 20), most=st.sampled_from([2, 16, 128]))
@@ -89,7 +89,7 @@ def test_units_of_some_contexts(tokens: int, tau: str, page: int, block: int) ->
     assert unit(tokens=tokens, budget=budget, most=128) == block
 
 
-# -- what it may see ---------------------------------------------------------------------------------
+# -- what it may see -------------------------------------------------------------------------------
 
 
 def test_the_rule_sees_lengths_and_budgets_alone() -> None:
@@ -115,7 +115,7 @@ def test_the_rule_sees_lengths_and_budgets_alone() -> None:
     ]
 
 
-# -- the stages --------------------------------------------------------------------------------------
+# -- the stages ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RULED)
@@ -226,7 +226,7 @@ def test_the_question_changes_who_votes_and_nothing_that_is_held() -> None:
         assert (bare[f"{name}.window_tokens"], asked[f"{name}.window_tokens"]) == (16, 6)
 
 
-# -- notes -------------------------------------------------------------------------------------------
+# -- notes -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_nothing_is_coarse_where_the_rule_decides(name: str) -> None:
     assert not any("coarse" in note for note in notes)
 
 
-# -- fixed -------------------------------------------------------------------------------------------
+# -- fixed -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [*RULED, "snapkv", "pyramidkv", "adakv", "cacheblend"])
@@ -288,7 +288,7 @@ def test_fixed_units_change_nothing_at_the_length_they_are_fixed_at(name: str) -
         assert sizes_of[0] == sizes_of[1]
 
 
-# -- docs/units.md -----------------------------------------------------------------------------------
+# -- docs/units.md ---------------------------------------------------------------------------------
 
 
 def test_the_table_in_the_docs_is_what_the_code_gives() -> None:

@@ -1,4 +1,4 @@
-"""LLMLingua-2: the model reads a shorter text; a trained classifier drops the words that say least."""
+"""LLMLingua-2: a trained classifier drops the words of a text that say least."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ class LLMLingua2(WordDropping):
     name: ClassVar[str] = "llmlingua-2"
     paper: ClassVar[str] = "LLMLingua-2, arXiv 2403.12968"
     difference: ClassVar[str] = (
-        "by default a small network that has learned from the same generators chooses the words; words stay as they stood"
+        "by default a small network that has learned from the same generators chooses the words; "
+        "words stay as they stood"
     )
     needs_also: ClassVar[str] = (
-        "a word classifier: trained (ours, shipped), a published checkpoint, or the package llmlingua"
+        "a word classifier: trained (ours, shipped), a published checkpoint, or the package "
+        "llmlingua"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
         "paper": {"classifier": "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"},

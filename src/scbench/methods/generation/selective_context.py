@@ -1,4 +1,6 @@
-"""Selective Context: the model reads a shorter text; the words that the rest predicts best are gone."""
+"""Selective Context: the model reads a shorter text; the words that the rest predicts best are
+gone.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class SelectiveContext(WordDropping):
     name: ClassVar[str] = "selective-context"
     paper: ClassVar[str] = "Selective Context, arXiv 2310.06201"
     difference: ClassVar[str] = (
-        "self-information by counts of words in a chunk; published: under a causal language model, by phrases of the whole text"
+        "self-information by counts of words in a chunk; published: under a causal language "
+        "model, by phrases of the whole text"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"tau": "1/2"}, "code": {}}
 

@@ -1,4 +1,6 @@
-"""Prompt compression by words: the model reads a shorter text, from which the words that say least are gone."""
+"""Prompt compression by words: the model reads a shorter text, from which the words that say least
+are gone.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,8 @@ class WordDropping(Generation):
     def __post_init__(self) -> None:
         if self.tau is not None and not SMALLEST_SHARE <= self.tau <= 1:
             raise Mismatch(
-                f"{self.name}[tau={self.tau}]: the share of the text that is kept lies in [{SMALLEST_SHARE}, 1]; use tau={SMALLEST_SHARE}"
+                f"{self.name}[tau={self.tau}]: the share of the text that is kept lies in "
+                f"[{SMALLEST_SHARE}, 1]; use tau={SMALLEST_SHARE}"
             )
 
     @property
@@ -65,7 +68,8 @@ class WordDropping(Generation):
         """`tokens` are those left."""
         if tokens < LEAST_TOKENS:
             raise Mismatch(
-                f"{self} leaves a prompt of {tokens} tokens; at least {LEAST_TOKENS} are needed: use a longer context or a larger tau"
+                f"{self} leaves a prompt of {tokens} tokens; at least {LEAST_TOKENS} are needed: "
+                "use a longer context or a larger tau"
             )
 
     def judge(self) -> WordClassifier:
@@ -78,7 +82,9 @@ class WordDropping(Generation):
         return self.kept_by(self.judge(), context)
 
     def kept_by(self, judge: WordClassifier, context: str) -> list[tuple[int, int]]:
-        """Half-open ranges of the words that this judge leaves. Raises Mismatch where nothing would go."""
+        """Half-open ranges of the words that this judge leaves. Raises Mismatch where nothing would
+        go.
+        """
         found = [match.span() for match in WORD.finditer(context)]
         words = [context[start:stop] for start, stop in found]
         pieces = judge.pieces(words)
@@ -97,7 +103,8 @@ class WordDropping(Generation):
 
     def _dropped_nothing(self, words: int) -> Mismatch:
         return Mismatch(
-            f"{self} would drop nothing of this context of {words:,} words, most of them forced; force less or use a smaller tau"
+            f"{self} would drop nothing of this context of {words:,} words, most of them forced; "
+            "force less or use a smaller tau"
         )
 
     def _forced_tokens(self) -> list[str]:
@@ -151,7 +158,9 @@ class WordDropping(Generation):
 
 
 def chunks(words: Sequence[str], pieces: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Half-open word ranges of at most `most` pieces (a longer word alone), each ending with a sentence where one ends in it."""
+    """Half-open word ranges of at most `most` pieces (a longer word alone), each ending with a
+    sentence where one ends in it.
+    """
     start, held, end = 0, 0, 0  # `end`: after the last sentence that ended in this chunk
     at = 0
     while at < len(words):
