@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from scbench.methods.generation.llmlingua import WORD, LLMLingua2, chunks
+from scbench.methods.generation.llmlingua import LLMLingua2
 from scbench.methods.generation.small_classifier import (
     CHUNK_PIECES,
     NEIGHBOURS,
@@ -35,6 +35,7 @@ from scbench.methods.generation.small_classifier import (
     save,
 )
 from scbench.methods.generation.word_classifiers import Unigram, WordClassifier
+from scbench.methods.generation.word_dropping import WORD, chunks
 from scbench.methods.generation.word_features import FEATURES, Counts, features_of, grams_of
 from scbench.tasks import task
 from scbench.tasks.contract import Bytes, Words

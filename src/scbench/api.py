@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
-from scbench import sight
 from scbench.console import tell
 from scbench.defaults import ALL, EMBEDDED, EVERY_METHOD, defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
@@ -244,6 +243,8 @@ def settle(given: Mapping[str, Any]) -> Settings:
     if given.get("detect") is not None:
         if "sessions" in words:
             raise BadConfig("--detect chooses the number of sessions; leave --sessions away")
+        from scbench import sight
+
         settings = replace(settings, sessions=sight.sessions_for(settings, float(given["detect"])))
     if "out" not in words:
         settings = replace(settings, out=folder.own_folder(settings))

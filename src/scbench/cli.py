@@ -69,6 +69,13 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         GRID,
         "fit what a decode step loads to this share of dense's: compares loading methods",
     ),
+    (
+        "units",
+        str,
+        "--units",
+        GRID,
+        "scaled: pages, blocks, windows follow context and budget; fixed: as at the shortest",
+    ),
     ("modes", str, "--modes", GRID, "multi-turn, multi-request, or both joined by a comma"),
     (
         "length",
@@ -244,7 +251,13 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
     ),
     ("retry_failed", bool, "--retry-failed", MACHINE, "play failed turns again"),
     ("quiet", bool, "--quiet", MACHINE, "no progress"),
-    ("full", bool, "--full", MACHINE, "print every table at the end, not only the one that sums up"),
+    (
+        "full",
+        bool,
+        "--full",
+        MACHINE,
+        "print every table at the end, not only the one that sums up",
+    ),
 )
 
 
@@ -284,7 +297,9 @@ def run(words: dict[str, Any]) -> None:
     is_full = bool(words.pop("full", False))
     runs = api.embedded(words)
     for at, one in enumerate(runs):
-        _run(one, given=sorted(set(words) - {"quiet"}), is_full=is_full, is_last=at + 1 == len(runs))
+        _run(
+            one, given=sorted(set(words) - {"quiet"}), is_full=is_full, is_last=at + 1 == len(runs)
+        )
 
 
 def _run(words: dict[str, Any], *, given: list[str], is_full: bool, is_last: bool) -> None:
@@ -308,7 +323,7 @@ def _run(words: dict[str, Any], *, given: list[str], is_full: bool, is_last: boo
         tell(line, label="does not apply", style="dim")
     for gap in outcome.gaps if is_full else ():
         tell(gap, label="gap")
-    if outcome.turns_answered + outcome.turns_failed:
+    if is_full and outcome.turns_answered + outcome.turns_failed:
         say(f"page: {result.folder / 'index.html'}")  # last, where people look
     if not outcome.turns_answered:
         raise typer.Exit(1)
@@ -344,18 +359,35 @@ def main() -> None:
         sys.exit(141)
 
 
-def _show(result: Any) -> None:
-    """The tables of a run."""
-    from scbench.report import terminal
+def _show(result: Any, outcome: Any = None, *, is_full: bool = False) -> None:
+    """What a run comes to, in one table and a sentence; every table where `is_full`."""
+    from scbench.report import brief, terminal
 
     if not result.records():
         tell("nothing was played; there is no report")
         return
-    out.print(terminal(result.summary()))
-    for one in result.equal_bytes():
-        out.print(_equal_table(one))
+    summary = result.summary()
+    if is_full:
+        out.print(terminal(summary))
+        for one in result.equal_bytes():
+            out.print(_equal_table(one))
     for line in result.torn():
         tell(line, label="torn")
+    if outcome is not None and not is_full:
+        _tell_left_out(outcome)
+    if not is_full:
+        out.print(brief(summary, page=result.folder / "index.html"))
+
+
+def _tell_left_out(outcome: Any) -> None:
+    """One line for all that was not played; the page and --full have each by name."""
+    counts = {
+        "gaps": len(outcome.gaps),
+        "pairings that do not apply": len(outcome.does_not_apply),
+    }
+    said = [f"{count:,} {what}" for what, count in counts.items() if count]
+    if said:
+        tell(f"{' and '.join(said)}; --full names each", label="left out", style="dim")
 
 
 EQUAL_WORDS = {

@@ -100,15 +100,16 @@ def report(
     to: Annotated[
         Path | None, typer.Option("--to", help="where to write; default: into the run's folder")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="print every table")] = False,
 ) -> None:
     """Make the tables and the page of a run again, from its journal alone (no torch, no model)."""
     from scbench.api import open_run
 
     result = open_run(folder)
     written = result.report(to)
-    _show(result)
     for path in written.values():
         say(path)
+    _show(result, is_full=full)
 
 
 @app.command()

@@ -38,6 +38,7 @@ EVERY_METHOD = (
     "flexprefill[tau=1/4]",
     "infllm[tau=1/2]",
     "llmlingua-2[tau=1/2]",
+    "selective-context[tau=1/2]",
     "streaming-llm[tau=1/4]",
     "snapkv[tau=1/4]",
     "pyramidkv[tau=1/4]",
@@ -105,7 +106,9 @@ SMOLLM2: Grid = MappingProxyType(
     }
 )
 EMBEDDED: tuple[Grid, ...] = (LAB, SMOLLM2)
-EVERYTHING: Grid = MappingProxyType({"methods": EVERY_METHOD, "tasks": ALL, "sessions": 2, "turns": 3})
+EVERYTHING: Grid = MappingProxyType(
+    {"methods": EVERY_METHOD, "tasks": ALL, "sessions": 2, "turns": 3}
+)
 PRESETS: Mapping[str, Grid] = MappingProxyType(
     {
         "quick": MappingProxyType({}),  # what each model plays by default

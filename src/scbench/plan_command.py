@@ -75,6 +75,7 @@ def show(made: Plan) -> None:
         out.print(_table(made))
     for model in made.models:
         _model(model)
+    _units(made)
     if made.rows:
         _totals(made)
     for refusal in made.refusals:
@@ -122,6 +123,19 @@ def _model(model: PlannedModel) -> None:
     )
     for note in model.notes:
         _line(f"  {note}")
+
+
+def _units(made: Plan) -> None:
+    """The sizes of every method, a line a length; those of a task's own length stand in --json."""
+    told: dict[int, dict[str, int]] = {}
+    for row in made.rows:
+        sizes = told.setdefault(row.asked_tokens or row.length_tokens, {})
+        for of_method in row.units.values():
+            sizes.update(of_method)
+    for length, sizes in told.items():
+        words = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+        if words:
+            _line(f"units at {length:,} tokens: {words}")
 
 
 def _totals(made: Plan) -> None:

@@ -141,6 +141,13 @@ class Equal(StrEnum):
     LOADED = "loaded"  # bytes loaded per decode step
 
 
+class UnitSizes(StrEnum):
+    """What happens to pages, blocks, windows and their like when contexts grow (docs/units.md)."""
+
+    SCALED = "scaled"  # they follow the rule at every length
+    FIXED = "fixed"  # they stay as the rule gives them at the run's shortest length
+
+
 class Truncate(StrEnum):
     """What happens to a prompt that does not fit the window."""
 
@@ -316,10 +323,10 @@ class Record:
         None  # share of the evidence's tokens the method still holds, mean over layers and heads
     )
     notes: tuple[str, ...] = ()  # for instance budget_not_binding
+    units: Mapping[str, int] = field(
+        default_factory=dict
+    )  # the method's sizes at this length, as resolved: {"quest.page_tokens": 4}
     form: Form = Form.FULL
     made: str = ""  # digest of what made the answer: `facts.jsonl` says what it was
     scored: str = ""  # digest of what scored it; "" for failures and in old folders
     gold: GoldScore | None = None  # None: not measured
-    units: Mapping[str, int] = field(
-        default_factory=dict
-    )  # pages, blocks, windows as the method's rule set them, e.g. {"quest.page_tokens": 4}

@@ -15,7 +15,7 @@ METHODS = (
     "xattention[tau=1/4]",
     "xattention[threshold=0.8,block_tokens=32,stride=4]",
     "llmlingua-2",
-    "llmlingua-2[classifier=trained]",
+    "selective-context",
     "flexprefill[tau=1/2]",
     "flexprefill[block_tokens=16,gamma=0.7,tau_js=0.5,cover=tokens]",
     "infllm[tau=1/3]",

@@ -36,6 +36,7 @@ FORMS = {  # one line per method, under its name; a further form that is refused
     "xattention": "xattention[tau=1/2]",
     "flexprefill": "flexprefill[tau=1/2]",
     "llmlingua-2": "llmlingua-2[tau=2/3]",
+    "selective-context": "selective-context[tau=2/3]",
     "infllm": "infllm[tau=1/2]",
     "infllm read-only": "infllm[tau=1/2,dense_decoding=yes]",
     "streaming-llm": "streaming-llm[tau=1/2]",

@@ -67,7 +67,7 @@ def view(
 
 
 @pytest.mark.parametrize(
-    ("column", "want"), list(zip(COLUMNS, [(32, 4064), (32, 96), (32, 32), (32, 96)], strict=True))
+    ("column", "want"), list(zip(COLUMNS, [(32, 4064), (16, 112), (8, 56), (16, 112)], strict=True))
 )
 def test_snapkv_window_and_prefix_are_those_of_the_table(
     column: tuple[int, int], want: tuple[int, int]
@@ -78,7 +78,7 @@ def test_snapkv_window_and_prefix_are_those_of_the_table(
 
 
 @pytest.mark.parametrize(
-    ("column", "want"), list(zip(COLUMNS, [(7925, 203), (188, 4), (60, 4), (188, 4)], strict=True))
+    ("column", "want"), list(zip(COLUMNS, [(7925, 203), (219, 5), (108, 4), (219, 5)], strict=True))
 )
 def test_pyramidkv_ends_are_those_of_the_table(
     column: tuple[int, int], want: tuple[int, int]

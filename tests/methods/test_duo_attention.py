@@ -45,7 +45,7 @@ def gates_file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("column", "want"),
-    list(zip(COLUMNS, [(7, 64, 256), (6, 6, 26), (6, 4, 12), (24, 6, 26)], strict=True)),
+    list(zip(COLUMNS, [(7, 64, 256), (7, 4, 12), (7, 4, 4), (28, 4, 12)], strict=True)),
 )
 def test_sizes_are_those_of_the_table(column: tuple[int, int], want: tuple[int, int, int]) -> None:
     tokens, share = column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -16,7 +17,12 @@ from scbench.kernels import reference, sparse
 from scbench.kv import CacheShape
 from scbench.methods import parse
 from scbench.methods.generation.blocks import past
-from scbench.methods.generation.flexprefill import FlexPrefill, divergence, vertical_slash_blocks
+from scbench.methods.generation.flexprefill import (
+    FlexPrefill,
+    caught,
+    divergence,
+    vertical_slash_blocks,
+)
 from scbench.methods.generation.minference import vertical_slash_scores
 
 SHAPE = CacheShape(
@@ -114,14 +120,14 @@ def test_gamma_one_makes_the_caps_the_sizes(tau_js: float) -> None:
     q, k, _ = made(400)
     method = FlexPrefill(
         gamma=1.0, tau_js=tau_js, budget_tokens=64
-    )  # blocks of 16: 2 columns, 2 diagonals, rows of 4
+    )  # blocks of 4: 8 columns, 8 diagonals, rows of 16
     seen = method.seen(q[0, 0], k[0], SCALE)
     counts = seen.sum(dim=1)
     if tau_js:
-        assert counts.tolist() == [min(row + 1, 4) for row in range(25)]
+        assert counts.tolist() == [min(row + 1, 16) for row in range(100)]
     else:
-        assert int(counts.max()) <= 4
-        assert seen[-1].sum() >= 3
+        assert int(counts.max()) <= 16
+        assert seen[-1].sum() >= 12
 
 
 def test_a_budget_is_never_exceeded() -> None:
@@ -131,7 +137,7 @@ def test_a_budget_is_never_exceeded() -> None:
             seen = FlexPrefill(gamma=gamma, tau_js=tau_js, budget_tokens=64).seen(
                 q[0, 0], k[0], SCALE
             )
-            assert int(seen.sum(dim=1).max()) * 16 <= 64
+            assert int(seen.sum(dim=1).max()) * 4 <= 64
 
 
 def test_a_head_whose_attention_is_block_wise_is_told_from_one_with_single_heavy_keys() -> None:
@@ -174,9 +180,9 @@ def test_columns_and_diagonals_of_blocks_are_where_the_mass_is() -> None:
     ("tokens", "tau", "sizes"),
     [
         (131_072, "1/32", (128, 1, 16, 32)),
-        (4_096, "1/32", (32, 1, 2, 4)),
-        (2_048, "1/32", (16, 1, 2, 4)),
-        (1_024, "1/8", (32, 1, 2, 4)),
+        (4_096, "1/32", (8, 1, 8, 16)),
+        (2_048, "1/32", (4, 1, 8, 16)),
+        (1_024, "1/8", (8, 1, 8, 16)),
     ],
 )
 def test_a_share_maps_to_blocks_and_caps(tokens: int, tau: str, sizes: tuple[int, ...]) -> None:
@@ -189,7 +195,7 @@ def test_a_share_maps_to_blocks_and_caps(tokens: int, tau: str, sizes: tuple[int
         "flexprefill[gamma=0]",
         "flexprefill[gamma=1.5]",
         "flexprefill[tau_js=-1]",
-        "flexprefill[block_tokens=16,tau=1/2]",
+        "flexprefill[max_tokens=64,block_tokens=16,tau=1/2]",
         "flexprefill[max_tokens=64]",
         "flexprefill[budget_tokens=63]",
         "flexprefill[block_tokens=0]",
@@ -207,8 +213,42 @@ def test_too_small_a_share_is_refused_with_the_smallest_that_works() -> None:
 
 
 def test_the_named_presets_have_the_published_sizes() -> None:
-    assert str(parse("flexprefill[preset=code]")) == "flexprefill[cover=tokens,block_tokens=128]"
-    assert (
-        str(parse("flexprefill[preset=paper]"))
-        == "flexprefill[cover=tokens,block_tokens=128,min_tokens=1024]"
-    )
+    code = "flexprefill[cover=tokens,slashes=blocks,block_tokens=128"
+    assert str(parse("flexprefill[preset=code]")) == f"{code}]"
+    assert str(parse("flexprefill[preset=paper]")) == f"{code},min_tokens=1024]"
+
+
+@pytest.mark.parametrize("offset", [1, 3, 5, 6])
+def test_a_slash_that_crosses_the_borders_of_blocks_is_seen_by_every_row(offset: int) -> None:
+    """The published rule loses the key of every row whose offset reaches across a border."""
+    q, k = torch.zeros(64, 64), 9.0 * torch.eye(64)
+    q[offset:] = k[: 64 - offset]  # row i looks at key i - offset
+    missed = {}
+    for slashes in ("tokens", "blocks"):
+        method = parse(f"flexprefill[tau_js=0,slashes={slashes},block_tokens=4]").generation
+        assert isinstance(method, FlexPrefill)
+        seen = method.seen(q, k, SCALE)
+        mask = sparse.block_mask(seen[None, None], 4, 64)[0, 0]
+        rows = torch.arange(32, 60)  # those that no estimate has looked at
+        missed[slashes] = int((~mask[rows, rows - offset]).sum())
+    assert missed["tokens"] == 0 < missed["blocks"]
+
+
+@given(offset=st.integers(0, 63), block=st.sampled_from([2, 4, 16]))
+def test_what_diagonals_catch_of_an_offset_is_what_their_pairs_say(offset: int, block: int) -> None:
+    score = torch.zeros(64)
+    score[offset] = 1.0
+    diagonals = caught(score, block).view(-1, block).sum(dim=1)
+    rows = torch.arange(64, 64 + block)  # one whole block of rows, far enough from the start
+    apart = rows // block - (rows - offset) // block
+    for diagonal in range(64 // block - 1):
+        expected = float((apart == diagonal).float().mean())
+        assert float(diagonals[diagonal]) == pytest.approx(expected)
+
+
+def test_the_key_before_a_block_is_always_among_those_its_rows_see() -> None:
+    q, k, _ = made(256, seed=3)
+    for method in (FlexPrefill(budget_tokens=64), FlexPrefill(block_tokens=16, gamma=0.2)):
+        for tau_js in (0.0, 2.0):
+            seen = replace(method, tau_js=tau_js).seen(q[0, 0], k[0], SCALE)
+            assert bool(seen.diagonal(-1).all())

@@ -174,7 +174,7 @@ def test_every_row_of_read_and_sequel_is_the_slow_restatement(
     [
         (131072, Fraction(1, 32), 85, 2662, 128, 10),
         (4096, Fraction(1, 32), 4, 83, 8, 5),
-        (2048, Fraction(1, 32), 4, 42, 8, 2),
+        (2048, Fraction(1, 32), 4, 42, 4, 4),
         (1024, Fraction(1, 8), 4, 83, 8, 5),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_share_becomes_the_sizes_of_the_table(
     plan = InfLLM(tau=share).plan(tokens)
     assert plan is not None
     assert (plan.init, plan.local, plan.block, plan.room // plan.block) == (init, local, block, top)
-    assert (plan.exec, plan.repr) == (min(512, local // 2), min(4, block // 4))
+    assert (plan.exec, plan.repr) == (min(512, local // 2), 4)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""LLMLingua-2: what it keeps of a text, and a trained classifier behind the same door."""
+"""Prompt compression: what selective-context and llmlingua-2 keep of a text, and who judges."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from scbench.errors import Mismatch, MissingExtra, Unknown
 from scbench.kv import CacheShape
 from scbench.methods import parse
-from scbench.methods.generation import word_classifiers
-from scbench.methods.generation.llmlingua import WORD, LLMLingua2, chunks, percentile
+from scbench.methods.generation import small_classifier, word_classifiers
+from scbench.methods.generation.llmlingua import LLMLingua2
+from scbench.methods.generation.selective_context import SelectiveContext
 from scbench.methods.generation.word_classifiers import TrainedClassifier, Unigram
+from scbench.methods.generation.word_dropping import WORD, WordDropping, chunks, percentile
 
 TEXT = " ".join(
     f"The {noun} number {at} was seen near the old mill."
@@ -29,7 +31,7 @@ words = st.sampled_from(["the", "heron", "mill.", "42", "\n", "why?", "磨坊在
 texts = st.lists(words, min_size=40, max_size=200).map(" ".join)
 
 
-def kept(method: LLMLingua2, text: str) -> str:
+def kept(method: WordDropping, text: str) -> str:
     return "".join(text[start:stop] for start, stop in method.kept_ranges(text))
 
 
@@ -41,7 +43,7 @@ def is_subsequence(part: Sequence[str], whole: Sequence[str]) -> bool:
 @settings(deadline=None, max_examples=40)
 @given(text=texts, tau=st.sampled_from([Fraction(1, 10), Fraction(1, 3), Fraction(3, 4)]))
 def test_what_stays_is_a_subsequence_and_shorter(text: str, tau: Fraction) -> None:
-    left = kept(LLMLingua2(tau=tau, force_newlines=False, force_question_marks=False), text)
+    left = kept(SelectiveContext(tau=tau, force_newlines=False, force_question_marks=False), text)
     assert is_subsequence(left, text)
     assert len(left) < len(text)
 
@@ -49,56 +51,58 @@ def test_what_stays_is_a_subsequence_and_shorter(text: str, tau: Fraction) -> No
 @settings(deadline=None, max_examples=40)
 @given(text=texts, tau=st.sampled_from([Fraction(1, 10), Fraction(1, 3), Fraction(3, 4)]))
 def test_ranges_ascend_and_do_not_meet_before_they_end(text: str, tau: Fraction) -> None:
-    ranges = LLMLingua2(tau=tau, force_newlines=False, force_question_marks=False).kept_ranges(text)
+    ranges = SelectiveContext(
+        tau=tau, force_newlines=False, force_question_marks=False
+    ).kept_ranges(text)
     assert all(start < stop for start, stop in ranges)
     assert all(one[1] <= two[0] for one, two in pairwise(ranges))
 
 
 def test_a_share_of_one_is_the_text_itself() -> None:
-    assert LLMLingua2(tau=Fraction(1)).kept_ranges(TEXT) == [(0, len(TEXT))]
+    assert SelectiveContext(tau=Fraction(1)).kept_ranges(TEXT) == [(0, len(TEXT))]
 
 
 @pytest.mark.parametrize("tau", ["1/10", "1/4", "1/3", "1/2"])
 def test_about_the_share_is_kept_and_never_more(tau: str) -> None:
-    left = kept(LLMLingua2(tau=Fraction(tau)), TEXT)
+    left = kept(SelectiveContext(tau=Fraction(tau)), TEXT)
     pieces = [sum(Unigram().pieces(WORD.findall(text))) for text in (left, TEXT)]
     assert 0.6 * Fraction(tau) < Fraction(pieces[0], pieces[1]) <= Fraction(tau)
 
 
 def test_forced_marks_survive_and_go_when_not_forced() -> None:
     text = TEXT.replace("mill.", "mill?").replace("number 3", "number\n3")
-    left = kept(LLMLingua2(tau=Fraction(1, 4)), text)
+    left = kept(SelectiveContext(tau=Fraction(1, 4)), text)
     assert (left.count("?"), left.count("\n")) == (text.count("?"), text.count("\n"))
-    assert kept(LLMLingua2(tau=Fraction(1, 10), force_question_marks=False), text).count(
+    assert kept(SelectiveContext(tau=Fraction(1, 10), force_question_marks=False), text).count(
         "?"
     ) < text.count("?")
 
 
 def test_digits_and_named_words_stay_when_forced() -> None:
-    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 10), force_digits=True), TEXT))
+    left = WORD.findall(kept(SelectiveContext(tau=Fraction(1, 10), force_digits=True), TEXT))
     assert sum(word.isdigit() for word in left) == 160
-    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 4), force_words="near|mill"), TEXT))
+    left = WORD.findall(kept(SelectiveContext(tau=Fraction(1, 4), force_words="near|mill"), TEXT))
     assert (left.count("near"), left.count("mill.")) == (160, 160)
 
 
 def test_what_is_forced_uses_the_share_up_before_anything_else() -> None:
-    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 10), force_words="near|mill"), TEXT))
+    left = WORD.findall(kept(SelectiveContext(tau=Fraction(1, 10), force_words="near|mill"), TEXT))
     assert set(left) == {"near", "mill."}
 
 
 def test_the_same_text_is_compressed_the_same_way() -> None:
-    assert LLMLingua2().kept_ranges(TEXT) == LLMLingua2().kept_ranges(TEXT)
+    assert SelectiveContext().kept_ranges(TEXT) == SelectiveContext().kept_ranges(TEXT)
 
 
 def test_common_words_go_before_rare_ones() -> None:
-    left = WORD.findall(kept(LLMLingua2(tau=Fraction(1, 3)), TEXT))
+    left = WORD.findall(kept(SelectiveContext(tau=Fraction(1, 3)), TEXT))
     assert left.count("the") < 16 < TEXT.count(" the ") / 9
     assert sum(word.isdigit() for word in left) > 80
 
 
 def test_a_text_of_forced_marks_alone_is_refused() -> None:
     with pytest.raises(Mismatch, match="drop nothing"):
-        LLMLingua2().kept_ranges("\n" * 100)
+        SelectiveContext().kept_ranges("\n" * 100)
 
 
 @settings(deadline=None, max_examples=40)
@@ -133,6 +137,26 @@ def test_shares_below_a_tenth_or_above_one_are_refused(tau: str) -> None:
 def test_too_few_tokens_left_are_refused() -> None:
     with pytest.raises(Mismatch, match="at least 32"):
         parse("llmlingua-2").check(shape=SHAPE, tokens=31)
+
+
+@pytest.mark.parametrize("name", ["llmlingua-2", "selective-context"])
+def test_a_share_of_a_tenth_is_the_least_under_either_name(name: str) -> None:
+    with pytest.raises(Mismatch, match=rf"{name}\[tau=1/20\]"):
+        parse(f"{name}[tau=1/20]")
+
+
+def test_the_statistic_is_refused_under_the_name_of_the_trained_classifier() -> None:
+    with pytest.raises(Mismatch, match=r"use selective-context\[tau=1/2\]"):
+        parse("llmlingua-2[classifier=unigram,tau=1/2]")
+
+
+def test_llmlingua_is_a_trained_classifier_where_nothing_is_said() -> None:
+    bare, named = (
+        parse(text).generation for text in ("llmlingua-2", "llmlingua-2[classifier=trained]")
+    )
+    assert bare == named
+    assert bare.data_digest() == small_classifier.digest()
+    assert parse("selective-context").generation.data_digest() == ""
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:

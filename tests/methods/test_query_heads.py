@@ -88,7 +88,7 @@ def test_a_query_head_keeps_what_its_own_votes_say(name: str, heads: str) -> Non
     stores, differ = apart(fork(snapshot, method)), 0
     for layer, store in stores.items():
         view = snapshot.view(layer)
-        votes = head_votes(view, 12, kernel=5, pooling="avg")
+        votes = head_votes(view, 3, kernel=7, pooling="max")
         slots = eviction.kept_slots(layer=view.index, layers=view.layers, tokens=100)
         for head in range(view.k_HSD.shape[0]):
             lists = [
@@ -117,7 +117,7 @@ def test_a_full_budget_is_dense_and_holds_no_more(name: str, heads: str) -> None
 
 
 def test_a_layer_of_the_pyramid_that_keeps_everything_is_held_once() -> None:
-    method = parse("pyramidkv[tau=3/4,beta=20,granularity=query_head]")
+    method = parse("pyramidkv[tau=3/4,beta=20,window_tokens=32,granularity=query_head]")
     stream, shape = opened("gqa", str(method)), engine("gqa").facts.shape
     assert sorted(apart(stream)) != sorted(stream.layers)
     assert apart(stream)

@@ -14,7 +14,12 @@ from scbench.errors import Mismatch
 from scbench.kernels import reference
 from scbench.kv import CacheShape, DenseStore
 from scbench.methods import parse
-from scbench.methods.loading.clusters import clustered, labels_of, segments
+from scbench.methods.loading.clusters import (
+    clustered,
+    labels_of,
+    segments,
+    spherical_labels,
+)
 from scbench.methods.loading.retroinfer import ClusteredStore, RetroInfer
 
 SHAPE = CacheShape(
@@ -48,9 +53,9 @@ def read_slots(
     ("tokens", "tau", "steady", "retrieved", "clusters"),
     [
         (131_072, "1/32", (4, 64), 251, 8187),
-        (4096, "1/32", (4, 32), 5, 253),
-        (2048, "1/32", (4, 16), 2, 126),
-        (1024, "1/8", (4, 32), 11, 123),
+        (4096, "1/32", (4, 16), 13, 509),
+        (2048, "1/32", (4, 8), 13, 509),
+        (1024, "1/8", (4, 16), 13, 125),
     ],
 )
 def test_a_share_maps_to_the_sizes_of_the_specification(
@@ -275,3 +280,56 @@ def test_parameters_that_make_no_sense_are_refused(spelling: str, why: str) -> N
 def test_a_budget_below_one_cluster_is_refused_with_the_least_share() -> None:
     with pytest.raises(Mismatch, match="tau=63/2048"):
         parse("retroinfer[tau=1/100]").check(shape=SHAPE, tokens=1024)
+
+
+# -- the authors' clusters ---------------------------------------------------------------------------
+
+
+def plain_spherical(x: torch.Tensor, runs: list[tuple[int, int, int]]) -> list[int]:
+    """The released k-means, vector by vector: less the mean, nine rounds, then all centroids."""
+    vectors = [row - x.mean(dim=0) for row in x]
+    centres: list[torch.Tensor] = []
+    for start, stop, clusters in runs:
+        width = (stop - start) / clusters
+        own = [vectors[start + int(at * width + width / 2)] for at in range(clusters)]
+        for _ in range(9):
+            joined = [
+                max(range(clusters), key=lambda c: float(v @ own[c])) for v in vectors[start:stop]
+            ]
+            for cluster in range(clusters):
+                members = [vectors[start + at] for at, c in enumerate(joined) if c == cluster]
+                if members:
+                    mean = torch.stack(members).mean(dim=0)
+                    own[cluster] = mean / mean.norm()
+        centres += own
+    return [max(range(len(centres)), key=lambda c: float(v @ centres[c])) for v in vectors]
+
+
+@pytest.mark.parametrize(("slots", "cluster", "segment"), [(40, 4, 100), (60, 5, 20), (33, 8, 33)])
+def test_clusters_are_those_of_the_released_k_means(slots: int, cluster: int, segment: int) -> None:
+    x = base(slots, seed=slots).k_HSD[0].double()
+    runs = segments(slots, segment, cluster)
+    assert spherical_labels(x, runs).tolist() == plain_spherical(x.float(), runs)
+
+
+def test_keys_that_share_an_offset_are_clustered_as_without_it() -> None:
+    """All keys of a head point one way in real models: about their mean they do not."""
+    x, runs = base(64, seed=3).k_HSD[0], segments(64, 64, 4)
+    moved = x + 20.0 * torch.ones(8)
+    assert torch.equal(spherical_labels(x, runs), spherical_labels(moved, runs))
+
+
+def test_a_key_may_join_a_cluster_of_another_segment() -> None:
+    x = base(64, seed=5).k_HSD[0]
+    runs = segments(64, 16, 4)
+    run_of = torch.arange(64) // 16
+    assert bool((spherical_labels(x, runs) // 4 != run_of).any())
+
+
+def test_which_k_means_a_method_runs_is_in_its_name() -> None:
+    store = base(300)
+    ours, other = (
+        stored(store, budget_tokens=64, clustering=kind) for kind in ("spherical", "euclidean")
+    )
+    assert not torch.equal(ours.clusters.slots_HS, other.clusters.slots_HS)
+    assert "clustering=euclidean" in str(parse("retroinfer[clustering=euclidean]"))

@@ -149,7 +149,7 @@ def test_shares_are_exact() -> None:
         ("snapkv[kernel=2.5]", BadConfig, "takes a whole number"),
         ("snapkv[pooling=min]", BadConfig, "one of avg, max"),
         ("snapkv[tau]", BadConfig, "is not parameter=value"),
-        ("snapkv[preset=ours]", BadConfig, "no preset 'ours'; it has code, paper"),
+        ("snapkv[preset=ours]", BadConfig, "no preset 'ours'; it has code, longbench, paper"),
         ("kivi[bits=2,bits=4]", BadConfig, "twice"),
         ("snapkv[tau=1/2", BadConfig, "not well formed"),
         ("snapkv+", BadConfig, "not well formed"),

@@ -60,6 +60,7 @@ class LayerView:
     remembered: stores_of.Holder | None = (
         None  # what the generation stage that read it goes on from
     )
+    question_tokens: int | None = None  # how many of the last tokens are a question; None: unknown
 
     @property
     def tokens(self) -> int:
@@ -107,6 +108,7 @@ class Snapshot:
     remembered: dict[int, stores_of.Holder] = field(
         default_factory=dict
     )  # by layer: what the stage that read it goes on from
+    question_tokens: int | None = None  # of `ids`, the last that are a question; None: unknown
     released: bool = False
 
     @property
@@ -149,6 +151,7 @@ class Snapshot:
             self.scales[layer],
             self.rotate,
             self.remembered.get(layer),
+            self.question_tokens,
         )
 
     def prefix(self, tokens: int) -> Snapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,6 +50,7 @@ class Stream:
         0  # decode steps (forwards of one token) that `loaded_bytes` and `moved_bytes` cover
     )
     notes: tuple[str, ...] = field(default=())
+    units: Mapping[str, int] = field(default_factory=dict)  # the method's sizes, as resolved
     simulated: bool = False
 
     @property
@@ -63,6 +64,7 @@ class Stream:
             ids=list(self.ids),
             recurrent=None if self.recurrent is None else self.recurrent.copy(),
             notes=self.notes,
+            units=self.units,
             simulated=self.simulated,
         )
 

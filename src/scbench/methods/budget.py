@@ -8,15 +8,11 @@ import torch
 from torch import Tensor
 
 from scbench.errors import NotFinite
+from scbench.methods.units import rounded as rounded
 
 DEFAULT_SHARE = Fraction(
     1, 32
 )  # the paper's main table: 4,096 of 131,072. Its sizes in tokens would not bind on short contexts.
-
-
-def rounded(x: Fraction) -> int:
-    """floor(x + 1/2): no banker's rounding, no floats."""
-    return int(x + Fraction(1, 2))
 
 
 def smallest_share(slots: int, tokens: int) -> Fraction:

@@ -7,8 +7,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import LayerCache, Snapshot, Stream
 from scbench.methods.method import Method
-
-NOT_BINDING = "budget_not_binding"
+from scbench.methods.stage import NOT_BINDING as NOT_BINDING
 
 
 def fork(snapshot: Snapshot, method: Method) -> Stream:
@@ -19,8 +18,9 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     stream = snapshot.fork()
     stream.simulated = method.simulated
     tokens, eviction = snapshot.logical_tokens, method.eviction
-    stream.notes = tuple(
-        note for stage in method.stages for note in stage.notes(shape=snapshot.shape, tokens=tokens)
+    stream.notes = method.notes(shape=snapshot.shape, tokens=tokens)
+    stream.units = method.units(
+        shape=snapshot.shape, tokens=tokens, question_tokens=snapshot.question_tokens
     )
     keeps: list[list[Tensor]] | None = None
     if eviction is not None and snapshot.layers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
@@ -184,6 +185,68 @@ class Method:
         for slots in sorted(left):  # a codec and a loading get what an eviction leaves
             for stage in (*((self.codec,) if self.codec else ()), self.loading):
                 stage.check(shape=shape, tokens=slots)
+
+    def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
+        """What a reader should know of this method on `tokens` tokens; each record carries it."""
+        own = [note for stage in self.stages for note in stage.notes(shape=shape, tokens=tokens)]
+        coarse = [
+            note
+            for stage, its_tokens in self._acts_on(shape, tokens)
+            for note in stage.coarse(shape=shape, tokens=its_tokens)
+        ]
+        return tuple(dict.fromkeys((*own, *coarse)))
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        """The sizes in force where `tokens` tokens were read, `question_tokens` of them a question.
+
+        Keys are stage and parameter, as in {"quest.page_tokens": 4}.
+        """
+        found: dict[str, int] = {}
+        for stage, its_tokens in self._acts_on(shape, tokens, question_tokens):
+            sizes = stage.units(shape=shape, tokens=its_tokens, question_tokens=question_tokens)
+            name = dict(self.labels).get(shown_name(type(stage)), stage.name)
+            found |= {f"{name}.{unit}": size for unit, size in sizes.items()}
+        return found
+
+    def with_fixed_units(self, *, shape: CacheShape, tokens: int) -> Method:
+        """This method with the units it has on `tokens` tokens spelled out: the same at every
+        length (`--units fixed`)."""
+        fixed = {
+            id(stage): stage.fixed(shape=shape, tokens=its_tokens)
+            for stage, its_tokens in self._acts_on(shape, tokens)
+        }
+        generation: Any = fixed[id(self.generation)]
+        compression: Any = tuple(fixed[id(stage)] for stage in self.compression)
+        retrieval: Any = fixed[id(self.retrieval)]
+        loading: Any = fixed[id(self.loading)]
+        return replace(
+            self,
+            generation=generation,
+            compression=compression,
+            retrieval=retrieval,
+            loading=loading,
+        )
+
+    def _acts_on(
+        self, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> list[tuple[Stage, int]]:
+        """Each stage with the tokens it acts on: a codec and a loading get what an eviction leaves
+        (the mean over layers), and a pattern that reads a question densely has not seen it."""
+        layers = len(shape.attention_layers)
+        kept = [self._kept_slots(layer, layers, tokens) for layer in range(layers)] or [tokens]
+        left = sum(kept) // len(kept)
+        read = tokens - (question_tokens or 0) if self.generation.prefix_stable else tokens
+        evicted = [] if self.eviction is None else [self.eviction]
+        others = [stage for stage in self.compression if stage is not self.eviction]
+        return [
+            (self.generation, read),
+            *((stage, tokens) for stage in evicted),
+            *((stage, left) for stage in others),
+            (self.retrieval, read),
+            (self.loading, left),
+        ]
 
     def _kept_slots(self, layer: int, layers: int, tokens: int) -> int:
         return (

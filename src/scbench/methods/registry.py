@@ -29,6 +29,7 @@ PLACES = {  # name -> module:class; one line per method
     "minference": "scbench.methods.generation.minference:MInference",
     "xattention": "scbench.methods.generation.xattention:XAttention",
     "llmlingua-2": "scbench.methods.generation.llmlingua:LLMLingua2",
+    "selective-context": "scbench.methods.generation.selective_context:SelectiveContext",
     "flexprefill": "scbench.methods.generation.flexprefill:FlexPrefill",
     "infllm": "scbench.methods.generation.infllm:InfLLM",
     "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",

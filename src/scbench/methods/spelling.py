@@ -13,6 +13,7 @@ from typing import Any
 from scbench.errors import BadConfig
 from scbench.methods.origin import shown_name
 
+UNIONS = (types.UnionType, typing.Union)  # `Literal[...] | None` is the second
 FILE = ".py"  # what a stage from somebody's file has in its name: path/to/file.py:ClassName
 PART = re.compile(r'^(?P<name>(?:"[^"]*"|[^\[\]"])+?)(?:\[(?P<params>.*)\])?$', re.DOTALL)
 LABEL = re.compile(r"^(?P<label>[A-Za-z0-9][\w.-]*)=(?P<rest>.+)$", re.DOTALL)
@@ -129,7 +130,7 @@ def _written(value: object) -> str:
 def _value(hint: Any, text: str, where: str) -> object:
     kinds = [
         kind
-        for kind in (typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,))
+        for kind in (typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,))
         if kind is not type(None)
     ]
     if text == "none" and type(None) in typing.get_args(hint):

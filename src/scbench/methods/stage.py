@@ -16,6 +16,7 @@ COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
 QUERY_MOMENTS = "query-moments"  # mean and scatter of the queries before RoPE
 REPEAT_SCORES = "repeat-scores"  # most attention every key received while the model repeated its own context: one more pass
 HEAD_GATES = "head-gates"  # how far back each KV head looks, from the model alone
+NOT_BINDING = "budget_not_binding"  # a note: the budget covers everything
 ROTATION = "rotation"  # the model's RoPE, of angles fixed per position, so that keys can be moved; nothing is observed for it
 
 
@@ -41,6 +42,7 @@ class Stage:
     knob_steps: ClassVar[
         tuple[object, ...]
     ] = ()  # all its values, ascending, where these are few; a share otherwise
+    unit_fields: ClassVar[tuple[str, ...]] = ()  # parameters that the rule of units sets if None
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
@@ -57,6 +59,39 @@ class Stage:
     def parts(self) -> tuple[Stage, ...]:
         """This stage and those it is made of: its answers depend on the source of all."""
         return (self,)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        """The sizes that are in force on `tokens` tokens, by the name of the parameter that sets
+        them (docs/units.md). `question_tokens` of them are a question; None: not known."""
+        return {}
+
+    def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
+        """This stage with the units that the rule gives on `tokens` tokens spelled out."""
+        if not self.unit_fields:
+            return self
+        sizes = self.units(shape=shape, tokens=tokens)
+        is_open = {name: getattr(self, name) is None and name in sizes for name in self.unit_fields}
+        return replace(self, **{name: sizes[name] for name in self.unit_fields if is_open[name]})
+
+    def coarse(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
+        """A note for each unit that was spelled out and is larger than the rule would have it: on
+        so short a context it does not mean what its paper means."""
+        given = [name for name in self.unit_fields if getattr(self, name) is not None]
+        if not given:
+            return ()
+        ruled = self.under_rule(tokens).units(shape=shape, tokens=tokens)
+        sizes = self.units(shape=shape, tokens=tokens)
+        return tuple(
+            f"literal_unit_too_coarse={self.name}.{name}:{sizes[name]}>{ruled[name]}"
+            for name in given
+            if name in sizes and name in ruled and sizes[name] > ruled[name]
+        )
+
+    def under_rule(self, tokens: int) -> Self:
+        """This stage with its units left to the rule, at the same budget."""
+        return replace(self, **dict.fromkeys(self.unit_fields))
 
     def data_digest(self) -> str:
         """SHA-256 of the files this stage reads, where its parameters name any: part of a cell's identity."""
@@ -103,6 +138,28 @@ class Budgeted(Stage):
         if self.tau is None:
             return max(self.minimum_tokens, rounded(DEFAULT_SHARE * tokens))
         return rounded(self.tau * tokens)
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether tau or budget_tokens was given: sizes of its own are then not in force."""
+        return self.tau is not None or self.budget_tokens is not None
+
+    def coarse(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
+        own = None if self.has_budget else self.own_tokens()
+        if own is not None and own >= tokens:
+            return () if self.stage == "compression" else (NOT_BINDING,)  # an eviction says so
+        return super(Budgeted, self).coarse(shape=shape, tokens=tokens)
+
+    def check_unit(self, name: str, size: int, *, units: int, tokens: int, budget: int) -> None:
+        """Raise Mismatch where a unit that was spelled out leaves a budget less than it needs."""
+        if budget >= tokens or budget >= units * size:
+            return
+        share = smallest_share(min(units * size, tokens), tokens)
+        raise Mismatch(
+            f"{self}: a budget of {budget:,} of {tokens:,} tokens holds {budget // size} of "
+            f"{name}={size}, and needs {units}; leave {name} out, or use tau={share} "
+            f"(about {float(share):.4f}) or more"
+        )
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, budget_tokens=max(tokens, self.minimum_tokens))

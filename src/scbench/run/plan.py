@@ -5,8 +5,8 @@ Closed forms over workloads (`run/workload.py`) and the facts of a model; no tor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scbench.errors import ScbenchError
@@ -41,6 +41,9 @@ class PlanRow:
     answer_tokens_low: int = 0  # over all turns
     answer_tokens_high: int = 0
     streams: int = 1  # that decode together
+    units: Mapping[str, Mapping[str, int]] = field(
+        default_factory=dict
+    )  # method -> the sizes it has at this length, compressed after the bare context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,7 @@ def row_of(
         answer_tokens_low=low,
         answer_tokens_high=high,
         streams=max(1, min(settings.lanes, together)),
+        units={str(method): method.units(shape=facts.shape, tokens=length) for method in fit},
     )
 
 

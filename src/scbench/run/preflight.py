@@ -26,6 +26,7 @@ from scbench.run.refusals import (
     refusals_of,
 )
 from scbench.run.settings import Settings
+from scbench.run.unit_sizes import as_sized
 from scbench.types import Form
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
     refusals = [*scout.lost, *refusals_of(settings, methods, scout, loads)]
     is_fitted = settings.equal_share is not None
     fit, _ = pairing.apart(methods, facts.shape, settings.lengths_tokens, is_fitted=is_fitted)
+    fit = as_sized(fit, settings, facts.shape)
     rows = [row_of(settings, fit, facts, load) for load in loads]
     rate = rate or measured(facts.device)
     low, high = seconds(rows, facts, settings, rate)

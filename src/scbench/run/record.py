@@ -37,6 +37,7 @@ def answered(
     talk: Conversation,
     kept: float | None,
     notes: tuple[str, ...],
+    units: Mapping[str, int],
     needles: Needles,
     made: str,
     scored: str,
@@ -53,6 +54,7 @@ def answered(
         evidence_kept=kept,
         notes=notes,
         gold=gold,
+        units=units,
     )
     return scored_again(blank, session, needles, scored)
 

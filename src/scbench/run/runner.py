@@ -51,6 +51,7 @@ from scbench.run.settings import Settings
 from scbench.run.settings_file import plain, write_settings
 from scbench.run.store import SessionStore
 from scbench.run.suite import Item, suite
+from scbench.run.unit_sizes import as_sized
 from scbench.types import BEYOND_TRAINED, Cell, Record
 
 
@@ -216,7 +217,7 @@ class _Run:
         outcome.does_not_apply += [
             f"{engine.facts.name}: {', '.join(names)}: {why}" for why, names in self.others.items()
         ]
-        self._take(fit)
+        self._take(as_sized(fit, settings, engine.facts.shape))
         trained = engine.facts.trained_tokens
         is_beyond = trained is not None and engine.facts.window_tokens > trained
         self.marks = (BEYOND_TRAINED,) if is_beyond else ()

@@ -279,9 +279,12 @@ class SessionRun:
         """Context + one query: the query read densely on top, or with the context where the pattern's last rows matter."""
         prompt = talk.prompt(turn)
         if not job.method.generation.prefix_stable:
-            return self._read(prompt.ids, job.method.generation)
-        base = self._context(job, talk)
-        return self._read(talk.delta(base.ids, prompt), job.method.generation, base)
+            snapshot = self._read(prompt.ids, job.method.generation)
+        else:
+            base = self._context(job, talk)
+            snapshot = self._read(talk.delta(base.ids, prompt), job.method.generation, base)
+        snapshot.question_tokens = len(prompt.ids) - len(talk.context.ids)
+        return snapshot
 
     # -- plays ---------------------------------------------------------------------------------------------------------------------------
 
@@ -358,6 +361,7 @@ class SessionRun:
                     logits = yield Feed(stream, talk.delta(stream.ids, prompt))
                 else:
                     snapshot, served = reads.get(prompt.ids)
+                    snapshot.question_tokens = len(prompt.ids) - len(talk.context.ids)
                     stream, logits = fork(snapshot, job.method), snapshot.logits_V
                 if turn in job.todo:
                     yield from self._answer(job, talk, turn, stream.fork(), logits, served=served)
@@ -403,6 +407,7 @@ class SessionRun:
             talk=talk,
             kept=kept,
             notes=(*stream.notes, *self._blend_notes(job, talk)),
+            units=stream.units,
             needles=self.needles,
             made=job.made,
             scored=self.scored,

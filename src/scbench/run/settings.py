@@ -19,6 +19,7 @@ from scbench.types import (
     PromptSet,
     Protocol,
     Truncate,
+    UnitSizes,
 )
 
 GENERATED = "generated"
@@ -87,6 +88,7 @@ class Settings:
     debug: bool = False  # a method's first exception ends the run, as it is
     accounting: Accounting = Accounting.BFLOAT16  # what a floating number counts, however stored
     agreement: bool = True  # feed each gold answer through every stream, beside the scores
+    units: UnitSizes = UnitSizes.SCALED
     equal_bytes: str | None = (
         None  # share of dense's bytes all methods are fitted to (run/equal.py)
     )

@@ -29,6 +29,7 @@ CHOICES = {
     "accounting": types.Accounting,
     "equal_at": types.Equal,
     "form": types.Form,
+    "units": types.UnitSizes,
 }
 
 

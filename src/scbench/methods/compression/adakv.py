@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
+from scbench.methods.compression.pyramidkv import shared_out
+from scbench.methods.compression.voting import WindowVoting
 from scbench.methods.contract import Eviction, Stage
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
@@ -19,28 +21,49 @@ STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaKV(Eviction):
-    """Every head keeps its own best alpha * b slots; the other (1 - alpha) * b * H go to the best of all heads together.
+    """A head keeps (1 - alpha) n_h + alpha b slots, n_h of its own being among the best H b of all
+    heads together.
 
-    Source: Ada-KV (arXiv 2407.11550). b = budget - slots the scorer protects; heads sum to exactly H times the budget, and what is dropped is
-    freed (flat storage), where kvpress masks it. `scorer` is any eviction that ranks slots, with its own parameters but no budget:
-    `adakv[scorer=snapkv[kernel=7,pooling=max],tau=1/8]`; the budget per layer is the scorer's, so pyramidkv keeps its pyramid.
+    Source: Ada-KV (arXiv 2407.11550). b = budget - slots the scorer protects. division=authors is
+    the released code's: n_h comes from one unrestricted ranking, and where a scorer pools the votes
+    of query heads, those of a group are averaged first (`group_votes`); it rounds each head by
+    itself, ours by largest remainders, so that heads sum to exactly H times the budget.
+    division=kvpress is kvpress's: every head has its own best floor(alpha b), and the slots left
+    over go to the best left over. What is dropped is freed (flat storage), where kvpress masks it.
+    `scorer` is any eviction that ranks slots, with its own parameters but no budget:
+    `adakv[scorer=snapkv[kernel=7,pooling=max],tau=1/8]`; the budget per layer is the scorer's, so
+    pyramidkv keeps its pyramid.
     """
 
     scorer: str = "snapkv"
     alpha: float = 0.2
+    division: Literal["authors", "kvpress"] = "authors"
 
     name: ClassVar[str] = "adakv"
     category: ClassVar[str] = "KV dropping"
     paper: ClassVar[str] = "Ada-KV, arXiv 2407.11550"
     bytes_formula: ClassVar[str] = "2 H K D e + 8 (H + 1), heads uneven"
     difference: ClassVar[str] = (
-        "what is dropped is freed, where kvpress masks it; any eviction that ranks can score"
+        "heads are rounded so that they sum to the budget; any eviction that ranks can score; kvpress masks what is freed here, and divides otherwise (division=kvpress)"
     )
     needs_also: ClassVar[str] = "what its scorer needs"
     presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"alpha": 0.2, "scorer": "snapkv[kernel=7,pooling=max]"},
-        "code": {"alpha": 0.2, "scorer": "snapkv"},
-        "leaderboard": {"alpha": 0.2, "scorer": "expected-attention[eps=0.01]"},
+        "paper": {"alpha": 0.2, "scorer": "snapkv[window_tokens=32,kernel=7,pooling=max]"},
+        "code": {
+            "alpha": 0.2,
+            "scorer": "snapkv[window_tokens=32,kernel=5,pooling=avg]",
+            "division": "kvpress",
+        },
+        "kvpress": {
+            "alpha": 0.2,
+            "scorer": "snapkv[window_tokens=64,kernel=5,pooling=avg]",
+            "division": "kvpress",
+        },
+        "leaderboard": {
+            "alpha": 0.2,
+            "scorer": "expected-attention[eps=0.01]",
+            "division": "kvpress",
+        },
     }
     ragged: ClassVar[bool] = True
 
@@ -109,7 +132,24 @@ class AdaKV(Eviction):
         heads = view.k_HSD.shape[0]
         if slots >= view.tokens:
             return [torch.arange(view.tokens)] * heads
-        return share_slots(self.inner.rank(view), slots, alpha=Fraction(str(self.alpha)))
+        inner, alpha = self.inner, Fraction(str(self.alpha))
+        if self.division == "kvpress":
+            return share_left_over(inner.rank(view), slots, alpha=alpha)
+        pools = isinstance(inner, WindowVoting)
+        ranks_HS = inner.group_votes(view) if pools else inner.rank(view)  # type: ignore[attr-defined]
+        return share_slots(ranks_HS, slots, alpha=alpha)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        return self.inner.units(shape=shape, tokens=tokens, question_tokens=question_tokens)
+
+    def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
+        scorer = replace(self.inner.fixed(shape=shape, tokens=tokens), tau=None, budget_tokens=None)
+        return replace(self, scorer=str(scorer))
+
+    def coarse(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
+        return self.inner.coarse(shape=shape, tokens=tokens)
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         return view.cut_ragged(kept)
@@ -128,7 +168,29 @@ class AdaKV(Eviction):
 
 
 def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tensor]:
-    """H * slots slots, ascending per head: what is protected (inf), the best floor(alpha b) of each head, the rest by one ranking of all heads."""
+    """H * slots slots, ascending per head: what is protected (inf), then the best (1 - alpha) n_h +
+    alpha b of each head, b = slots - protected.
+
+    n_h are the head's among the H b best of all heads; ties go to the earlier head and slot.
+    """
+    heads, tokens = scores_HS.shape
+    protected = int(scores_HS.isinf().sum(dim=1).max())
+    room = slots - protected
+    order = torch.sort(scores_HS, dim=-1, descending=True, stable=True)
+    open_to_all = order.values[:, protected:].reshape(-1)
+    best = torch.sort(open_to_all, descending=True, stable=True).indices[: heads * room]
+    won_H = torch.bincount(best // max(1, tokens - protected), minlength=heads)
+    wanted = [(1 - alpha) * int(won) + alpha * room for won in won_H]
+    return [
+        order.indices[head, : protected + count].sort().values
+        for head, count in enumerate(shared_out(wanted))
+    ]
+
+
+def share_left_over(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tensor]:
+    """H * slots slots, ascending per head: what is protected (inf), the best floor(alpha b) of each
+    head, the rest by one ranking of all heads.
+    """
     heads, tokens = scores_HS.shape
     protected = int(scores_HS.isinf().sum(dim=1).max())
     own = protected + int(alpha * (slots - protected))

@@ -17,6 +17,7 @@ from scbench.methods.compression import duo_gates
 from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.stage import HEAD_GATES, Stage
+from scbench.methods.units import streaming_head
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
@@ -30,7 +31,7 @@ class DuoAttention(Eviction):
     `prefill`: with `full` the context is read densely and cut once; with `streaming`, as published, a streaming head sees while the context is
     read what it will hold, so row i sees what the cache of tokens 0..i keeps (exactly, whatever the chunks; the published kernels round the
     window to blocks). All K and V are held until the read is over: ours saves the attention, not the peak. What follows the context sees what is
-    held and all that was appended, in either. With a budget of K slots: W = K/4 within 8..320, a fifth of it sinks, and as many full heads as
+    held and all that was appended, in either. With a budget of K slots: W = K/8 within 8..320, a fifth of it sinks, and as many full heads as
     the rest pays for.
     """
 
@@ -101,10 +102,17 @@ class DuoAttention(Eviction):
         if self.is_own and self.full_share is not None:
             return rounded(self.full_share * heads), self.sink_tokens, self.recent_tokens
         budget = min(self.budget(tokens), tokens)
-        window = min(320, max(8, rounded(Fraction(budget, 4))))
-        sink = max(4, rounded(Fraction(window, 5)))
+        sink, recent = streaming_head(budget)
+        window = sink + recent
         full = heads if budget >= tokens else heads * (budget - window) // (tokens - window)
-        return full, sink, window - sink
+        return full, sink, recent
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        heads = len(shape.attention_layers) * shape.kv_heads
+        full, sink, recent = self.sizes(heads=heads, tokens=tokens)
+        return {"full_heads": full, "sink_tokens": sink, "recent_tokens": recent}
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         super(DuoAttention, self).check(shape=shape, tokens=tokens)

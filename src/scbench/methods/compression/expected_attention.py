@@ -65,6 +65,14 @@ class ExpectedAttention(Eviction):
                 f"{self} needs more than {MOMENTS_SKIP_ROWS + 1} tokens to know the spread of queries, and the prompt has {tokens}"
             )
 
+    def _sinks(self, tokens: int) -> int:
+        return min(self.sink_tokens, self.budget(tokens) // 4)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        return {"sink_tokens": self._sinks(tokens), "future_tokens": self.future_tokens}
+
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         return (
             ("expected_attention_covariance_rank_deficient",)
@@ -90,7 +98,7 @@ class ExpectedAttention(Eviction):
         ]
         shares_HS = torch.softmax(torch.cat(logits, dim=-1), dim=-1).mean(dim=1)
         scores_HS: Tensor = (shares_HS + self.eps) * view.v_HSD.float().norm(dim=-1)
-        scores_HS[:, : min(self.sink_tokens, self.budget(view.tokens) // 4)] = float("inf")
+        scores_HS[:, : self._sinks(view.tokens)] = float("inf")
         return scores_HS
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
-from scbench.kv import LayerView
+from scbench.kv import CacheShape, LayerView
 from scbench.methods.compression.rolling import Rolling, RollingTail
 from scbench.methods.contract import COLUMN_SUMS, top_slots
 
@@ -75,6 +75,12 @@ class H2O(Rolling):
             return self.recent_tokens
         budget = self.budget(tokens)
         return budget - budget // 2
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        recent = self.recent(tokens)
+        return {"heavy_tokens": self.budget(tokens) - recent, "recent_tokens": recent}
 
     def rank(self, view: LayerView) -> Tensor:
         scores_HS = received(view).clone()

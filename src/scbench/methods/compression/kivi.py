@@ -101,6 +101,14 @@ class Kivi(Codec):
             f"{self} cannot be reached: 2 bits in groups of {group} hold {float(least):.4f} of {tokens:,} tokens at 16 bit; use tau={float(least):.3f} or more"
         )
 
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        fitted = self.at(shape=shape, tokens=tokens)
+        if fitted.bits == 16:
+            return {}
+        return {"group": fitted.group, "residual_tokens": fitted.residual_tokens}
+
     def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
         heads, slots, _ = k_HSD.shape
         fitted = self.at(shape=shape_of(k_HSD), tokens=slots)

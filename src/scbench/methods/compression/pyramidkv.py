@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar, Literal
-
-from torch import Tensor
+from typing import ClassVar
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, LayerView
-from scbench.methods.compression.voting import Voting, head_votes
-from scbench.methods.contract import WINDOW
+from scbench.methods.compression.voting import WindowVoting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PyramidKV(Voting):
-    """Layer l keeps its window and n_max - l (n_max - n_min) / (L - 1) prefix slots; the mean over layers is the budget.
+class PyramidKV(WindowVoting):
+    """Layer l keeps its window and n_max - l (n_max - n_min) / (L - 1) prefix slots; the mean over
+    layers is the budget.
 
-    Source: PyramidKV (arXiv 2406.02069). With b = budget - window: n_min = floor(b / beta), n_max = 2 b - n_min, clipped at the prefix; uniform
-    where the tokens are fewer than 2 b. With `capacity_tokens` the step is floored as published, which leaves up to L^2/2 slots too many; with a
-    share or `budget_tokens` the layers are rounded by largest remainder to exactly L times the budget, and n_min is at least min(4, b).
-    The published code holds all of it per query head (`granularity=query_head`, as in preset `code`).
+    Source: PyramidKV (arXiv 2406.02069). With b = budget - window: n_min = floor(b / beta), n_max =
+    2 b - n_min, clipped at the prefix; uniform where the tokens are fewer than 2 b. With
+    `capacity_tokens` the step is floored as published, which leaves up to L^2/2 slots too many;
+    with a share or `budget_tokens` the layers are rounded by largest remainder to exactly L times
+    the budget, and n_min is at least min(4, b). The published code holds all of it per query head
+    (`granularity=query_head`, as in preset `code`). The pyramid stands on the window of a bare
+    context, so that bytes do not hang on a question; where a question's rows vote, at most half of
+    a layer's slots are voters.
     """
 
-    window_tokens: int = 32
-    capacity_tokens: int | None = None  # prefix + window, mean over layers
-    kernel: int = 5
-    pooling: Literal["avg", "max"] = "avg"
     beta: int = 20
 
     name: ClassVar[str] = "pyramidkv"
@@ -61,36 +58,12 @@ class PyramidKV(Voting):
             "beta": 20,
         },
     }
-    needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 16
-    comparable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super(PyramidKV, self).__post_init__()
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise Mismatch(f"{self}: kernel is an odd number of slots, 1 for no pooling")
-        if not 1 <= self.window_tokens <= 64:
-            raise Mismatch(
-                f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)"
-            )
         if self.beta < 1:
             raise Mismatch(f"{self}: beta is at least 1 (1 gives every layer the same budget)")
-        if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
-            raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
-
-    def own_tokens(self) -> int | None:
-        return self.capacity_tokens
-
-    def window(self, tokens: int) -> int:
-        """Rows that vote: window_tokens, at most half the budget."""
-        return max(1, min(self.window_tokens, self.budget(tokens) // 2))
-
-    def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(PyramidKV, self).check(shape=shape, tokens=tokens)
-        if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
-            raise Mismatch(
-                f"{self} needs more tokens than its window of {self.window(tokens)}, and the prompt has {tokens}"
-            )
 
     def ends(self, tokens: int) -> tuple[int, int]:
         """(n_max, n_min): prefix slots of the first and the last layer out of `tokens`."""
@@ -122,12 +95,11 @@ class PyramidKV(Voting):
             )[layer]
         )
 
-    def votes(self, view: LayerView) -> Tensor:
-        return head_votes(view, self.window(view.tokens), kernel=self.kernel, pooling=self.pooling)
-
 
 def shared_out(wanted: list[Fraction]) -> list[int]:
-    """Whole numbers with the (whole) sum of `wanted`: floors, and one more for the largest remainders; ties go to the earlier."""
+    """Whole numbers with the (whole) sum of `wanted`: floors, and one more for the largest
+    remainders; ties go to the earlier.
+    """
     floors = [int(x) for x in wanted]
     left = int(sum(wanted)) - sum(floors)
     for at in sorted(range(len(wanted)), key=lambda at: (floors[at] - wanted[at], at))[:left]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import LayerView
+from scbench.kv import CacheShape, LayerView
 from scbench.methods.compression.closing import moved
 from scbench.methods.compression.rolling import Rolling, RollingTail
-from scbench.methods.contract import rounded
+from scbench.methods.units import sinks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +78,14 @@ class StreamingLLM(Rolling):
         ):
             return self.sink_tokens, self.recent_tokens
         budget = self.budget(tokens)
-        sink = max(4, rounded(Fraction(budget, 32)))
+        sink = sinks(budget)
         return sink, budget - sink
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        sink, recent = self.sizes(tokens)
+        return {"sink_tokens": sink, "recent_tokens": recent}
 
     def keep(self, view: LayerView) -> list[Tensor]:
         sink, recent = self.sizes(view.tokens)

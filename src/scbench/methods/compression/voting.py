@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scbench.errors import Mismatch
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, QueryHeadStore
-from scbench.methods.contract import Eviction, top_slots
+from scbench.methods import units
+from scbench.methods.contract import WINDOW, Eviction, top_slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,99 @@ class Voting(Eviction):
         return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowVoting(Voting):
+    """The last queries vote, and stay; what is left open follows the rule of units (docs/units.md).
+
+    The question's rows vote where it has been read, an eighth of the budget up to 32 where it has
+    not; votes are pooled over 7 slots by their maximum, SnapKV's and Ada-KV's own setting on
+    LongBench. `window_tokens` is a fixed number of rows, capped at half the budget;
+    `voters=question` puts the question's rows in its place where they are known.
+    """
+
+    window_tokens: int | None = None
+    capacity_tokens: int | None = None  # prefix + window
+    kernel: int | None = None
+    pooling: Literal["avg", "max"] | None = None
+    voters: Literal["question", "window"] | None = None  # None: window if window_tokens is given
+
+    needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
+    unit_fields: ClassVar[tuple[str, ...]] = ("window_tokens", "kernel")
+    comparable: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super(WindowVoting, self).__post_init__()
+        if self.kernel is not None and (self.kernel < 1 or self.kernel % 2 == 0):
+            raise Mismatch(f"{self}: kernel is an odd number of slots, 1 for no pooling")
+        if self.window_tokens is not None and not 1 <= self.window_tokens <= 64:
+            raise Mismatch(
+                f"{self}: window_tokens lies in 1..64 (a read observes the last 64 queries)"
+            )
+        if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
+            raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
+
+    def own_tokens(self) -> int | None:
+        return self.capacity_tokens
+
+    @property
+    def asks_question(self) -> bool:
+        """Whether the question's rows vote where they are known."""
+        if self.voters is None:
+            return self.window_tokens is None
+        return self.voters == "question"
+
+    def window(self, tokens: int, question_tokens: int | None = None) -> int:
+        """Rows that vote and stay, of `tokens` tokens of which the last may be a question."""
+        budget = self.budget(tokens)
+        if question_tokens is not None and self.asks_question:
+            return units.voting_rows(budget=budget, question_tokens=question_tokens)
+        if self.window_tokens is not None:
+            return max(1, min(self.window_tokens, budget // 2))
+        return units.voting_rows(budget=budget)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        window = self.window(tokens, question_tokens)
+        return {"window_tokens": window, "kernel": self.kernel or units.KERNEL}
+
+    def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
+        pooling: Any = self.pooling or units.POOLING
+        found = super(WindowVoting, self).fixed(shape=shape, tokens=tokens)
+        voters: Any = "question" if self.asks_question else self.voters
+        return replace(found, pooling=pooling, voters=voters)
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        super(WindowVoting, self).check(shape=shape, tokens=tokens)
+        if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
+            raise Mismatch(
+                f"{self} needs more tokens than its window of {self.window(tokens)}, and the "
+                f"prompt has {tokens}"
+            )
+
+    def votes(self, view: LayerView) -> Tensor:
+        kernel, pooling = self.kernel or units.KERNEL, self.pooling or units.POOLING
+        return head_votes(view, self.voters_in(view), kernel=kernel, pooling=pooling)
+
+    def group_votes(self, view: LayerView) -> Tensor:
+        """Votes averaged over the group before they are pooled, (H, S): what Ada-KV ranks by.
+
+        With pooling=avg it is the mean of `votes`; with pooling=max a slot that only one query head
+        looks at lifts its neighbours by its mean vote, and not each head's neighbours apart.
+        """
+        rows = self.voters_in(view)
+        kernel, pooling = self.kernel or units.KERNEL, self.pooling or units.POOLING
+        votes_HS = bare_votes(view, rows).mean(dim=1)
+        return pooled(votes_HS, rows, kernel=kernel, pooling=pooling)
+
+    def voters_in(self, view: LayerView) -> int:
+        """Rows that vote in a layer: a question's rows are half of what the layer keeps at most."""
+        if view.question_tokens is None or not self.asks_question:
+            return self.window(view.tokens)
+        slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
+        return units.voting_rows(budget=slots, question_tokens=view.question_tokens)
+
+
 def window_votes(view: LayerView, window: int, *, kernel: int, pooling: str) -> Tensor:
     """Smoothed votes of the last `window` queries for the slots before them, mean over the group: (H, T) in fp32; inf for the window itself."""
     return head_votes(view, window, kernel=kernel, pooling=pooling).mean(dim=1)
@@ -78,15 +173,22 @@ def window_votes(view: LayerView, window: int, *, kernel: int, pooling: str) -> 
 
 def head_votes(view: LayerView, window: int, *, kernel: int, pooling: str) -> Tensor:
     """The same for each query head, (H, G, T)."""
+    return pooled(bare_votes(view, window), window, kernel=kernel, pooling=pooling)
+
+
+def bare_votes(view: LayerView, window: int) -> Tensor:
+    """Attention of the last `window` queries to each slot before them, (H, G, T - window)."""
     observed = view.observed.window_HGWD
     assert observed is not None, "the window of queries is needed and the read did not observe it"
-    votes_HGS = window_attention(observed[:, :, -window:], view.k_HSD, scale=view.scale)[
-        ..., : view.tokens - window
-    ]
+    weights_HGS = window_attention(observed[:, :, -window:], view.k_HSD, scale=view.scale)
+    return weights_HGS[..., : view.tokens - window]
+
+
+def pooled(votes_S: Tensor, window: int, *, kernel: int, pooling: str) -> Tensor:
+    """Votes smoothed along the slots, and inf for each of the window's, (..., T)."""
     pool = functional.avg_pool1d if pooling == "avg" else functional.max_pool1d
-    return functional.pad(
-        pool(votes_HGS, kernel, stride=1, padding=kernel // 2), (0, window), value=float("inf")
-    )
+    smooth_S = pool(votes_S, kernel, stride=1, padding=kernel // 2)
+    return functional.pad(smooth_S, (0, window), value=float("inf"))
 
 
 def window_attention(window_HGWD: Tensor, k_HSD: Tensor, *, scale: float) -> Tensor:

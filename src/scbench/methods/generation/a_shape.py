@@ -13,6 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import masked
 from scbench.kv import CacheShape
 from scbench.methods.contract import DEFAULT_SHARE, Generation, rounded, smallest_share
+from scbench.methods.units import sinks
 
 MINIMUM_TOKENS = 8
 BLOCK_ROWS = 256  # query rows that share one gathered set of keys; a row's own mask is exact whatever this is
@@ -74,8 +75,14 @@ class AShape(Generation):
         budget = self.budget_tokens or max(
             MINIMUM_TOKENS if self.tau is None else 0, rounded(share * tokens)
         )
-        init = max(4, rounded(Fraction(budget, 32)))
+        init = sinks(budget)
         return init, budget - init
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        init, local = self.sizes(tokens)
+        return {"init_tokens": init, "local_tokens": local}
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, budget_tokens=2 * tokens + 16)

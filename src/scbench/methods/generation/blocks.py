@@ -9,11 +9,6 @@ from torch.nn import functional
 from scbench.methods.budget import top_slots
 
 
-def budget_block_tokens(budget_tokens: int) -> int:
-    """Block size under a budget of K keys a row: the largest power of two up to K / 4, within 16 .. 128."""
-    return min(128, max(16, 1 << max(0, (budget_tokens // 4).bit_length() - 1)))
-
-
 def block_means(x_TD: Tensor, block_tokens: int) -> Tensor:
     """Mean of each block in fp32, the last over the tokens it has: (R, D)."""
     short = -len(x_TD) % block_tokens

@@ -1,9 +1,10 @@
-"""InfLLM: rows see a window, the first tokens and the best blocks of the rest, while the context is read and after it."""
+"""InfLLM: rows see a window, the first tokens and the best blocks of the rest, while the context is
+read and after it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import ClassVar, Self
 
 from torch import Tensor
@@ -11,25 +12,31 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, DenseStore, LayerCache, LayerView
 from scbench.kv.tail import newest
-from scbench.methods.contract import Budgeted, Generation, rounded, smallest_share
+from scbench.methods.contract import DEFAULT_SHARE, Budgeted, Generation, smallest_share
 from scbench.methods.generation.infllm_cache import MemoryStore, MemoryTail
 from scbench.methods.generation.infllm_memory import Held, Memory, Plan, Turning
+from scbench.methods.units import BLOCK, REPRESENTATIVES, infllm_ends, representatives, unit
 
 RECEIVED_BYTES = 4  # of the attention one token received
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InfLLM(Budgeted, Generation):
-    """A row reads its last `local_tokens` at their true distance and, all at distance `local_tokens`: the first tokens, the best blocks, loose tokens.
+    """A row reads its last `local_tokens` at their true distance and, all at distance
+    `local_tokens`: the first tokens, the best blocks, loose tokens.
 
-    Source: InfLLM (arXiv 2402.04617) and its released code. A block is `block_tokens` tokens that have left the window; its representative is, per KV
-    head, the mean of the keys (before RoPE) of the `repr_tokens` that received most attention inside the window (mean over the group). Blocks
-    are ranked by the mean over all heads of q.representative with q turned to `local_tokens`: one choice for all heads of the layer. While the context is read,
-    `exec_tokens` rows choose together by their mean query, so a choice may have seen up to exec_tokens - 1 later rows, never their keys or values
-    (exec_tokens=1: every row by itself); afterwards every token chooses for itself. What is appended becomes blocks in its turn.
-    `dense_decoding`: the context is read so, and all that follows is dense. Loose tokens (out of the window, in no whole block) are read beside
-    the blocks; under a budget of K tokens (default: 1/32 of the tokens) the blocks make room for them, so that no row reads more than K keys:
-    init = max(4, K/48), local = 0.65 K, block = a power of two near a quarter of the rest within 8..128, exec = local/2 up to 512.
+    Source: InfLLM (arXiv 2402.04617) and its released code. A block is `block_tokens` tokens that
+    have left the window; its representative is, per KV head, the mean of the keys (before RoPE) of
+    the `repr_tokens` that received most attention inside the window (mean over the group). Blocks
+    are ranked by the mean over all heads of q.representative with q turned to `local_tokens`: one
+    choice for all heads of the layer. While the context is read, `exec_tokens` rows choose together
+    by their mean query, so a choice may have seen up to exec_tokens - 1 later rows, never their
+    keys or values (exec_tokens=1: every row by itself); afterwards every token chooses for itself.
+    What is appended becomes blocks in its turn. `dense_decoding`: the context is read so, and all
+    that follows is dense. Loose tokens (out of the window, in no whole block) are read beside the
+    blocks; under a budget of K tokens (default: 1/32 of the tokens) the blocks make room for them,
+    so that no row reads more than K keys: init = max(4, K/48), local = 0.65 K, exec = local/2 up to
+    512, and blocks by the rule of units, near min(T / 128, K / 16) up to 128.
     """
 
     init_tokens: int | None = None
@@ -37,7 +44,7 @@ class InfLLM(Budgeted, Generation):
     block_tokens: int | None = None
     top_blocks: int | None = None
     exec_tokens: int | None = None
-    repr_tokens: int = 4
+    repr_tokens: int | None = None
     dense_decoding: bool = False
 
     name: ClassVar[str] = "infllm"
@@ -71,11 +78,13 @@ class InfLLM(Budgeted, Generation):
     }
     prefix_stable: ClassVar[bool] = False
     minimum_tokens: ClassVar[int] = 64
+    unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "repr_tokens")
 
     def __post_init__(self) -> None:
         super(InfLLM, self).__post_init__()
         sizes = (self.init_tokens, self.local_tokens, self.block_tokens, self.top_blocks)
-        if any(size is None for size in sizes) != all(size is None for size in sizes):
+        given = sizes if not self.has_budget else (*sizes[:2], sizes[3])
+        if any(size is None for size in given) != all(size is None for size in given):
             raise Mismatch(
                 f"{self}: give init_tokens, local_tokens, block_tokens and top_blocks together, or a budget (tau, budget_tokens)"
             )
@@ -85,7 +94,10 @@ class InfLLM(Budgeted, Generation):
             raise Mismatch(
                 f"{self}: init_tokens is at least 0, local_tokens, block_tokens, top_blocks and exec_tokens are at least 1"
             )
-        if not 1 <= self.repr_tokens <= (self.block_tokens or self.repr_tokens):
+        chosen = REPRESENTATIVES if self.repr_tokens is None else self.repr_tokens
+        if self.repr_tokens is None and self.block_tokens is not None:
+            chosen = min(chosen, self.block_tokens)
+        if not 1 <= chosen <= (self.block_tokens or chosen):
             raise Mismatch(
                 f"{self}: repr_tokens of a block are at least 1 and at most block_tokens"
             )
@@ -107,7 +119,9 @@ class InfLLM(Budgeted, Generation):
         return init + local + top * block + block - 1
 
     def plan(self, tokens: int) -> Plan | None:
-        """For a context of `tokens` tokens; None where the budget covers it and everything is dense."""
+        """For a context of `tokens` tokens; None where the budget covers it and everything is
+        dense.
+        """
         if self.is_own:
             init, local, block, top = (
                 self.init_tokens or 0,
@@ -121,22 +135,48 @@ class InfLLM(Budgeted, Generation):
                 block,
                 top * block + block - 1,
                 self.exec_tokens or 512,
-                self.repr_tokens,
+                min(block, self.repr_tokens or REPRESENTATIVES),
             )
         budget = self.budget(tokens)
         if budget >= tokens:
             return None
-        init, local = max(4, rounded(Fraction(budget, 48))), rounded(Fraction(65 * budget, 100))
+        init, local = infllm_ends(budget)
         room = budget - init - local
-        block = min(128, max(8, 1 << (max(1, room // 4).bit_length() - 1)))
+        block = self.block_tokens or unit(tokens=tokens, budget=budget, most=BLOCK)
         return Plan(
             init,
             local,
             block,
             room,
             self.exec_tokens or min(512, local // 2),
-            min(self.repr_tokens, block // 4),
+            self.repr_tokens or representatives(block),
         )
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        plan = self.plan(tokens)
+        if plan is None:
+            return {}
+        return {
+            "init_tokens": plan.init,
+            "local_tokens": plan.local,
+            "block_tokens": plan.block,
+            "repr_tokens": plan.repr,
+        }
+
+    def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
+        # A block without a budget would have to come with all other sizes.
+        is_bare = not self.has_budget and not self.is_own
+        with_budget = replace(self, tau=DEFAULT_SHARE) if is_bare else self
+        return super(InfLLM, with_budget).fixed(shape=shape, tokens=tokens)
+
+    def under_rule(self, tokens: int) -> Self:
+        """Sizes of its own count as the budget."""
+        own = self.own_tokens()
+        names = ("init_tokens", "local_tokens", "block_tokens", "top_blocks", "repr_tokens")
+        bare = replace(self, **dict.fromkeys(names))  # type: ignore[arg-type]
+        return bare if own is None else replace(bare, budget_tokens=max(own, self.minimum_tokens))
 
     def lossless(self, tokens: int) -> Self:
         none = dict.fromkeys(("init_tokens", "local_tokens", "block_tokens", "top_blocks", "tau"))
@@ -148,6 +188,12 @@ class InfLLM(Budgeted, Generation):
             raise Mismatch(
                 f"{self} reads {self.budget(tokens)} keys a row of {tokens:,} tokens; at least {self.minimum_tokens} are needed (two blocks), "
                 f"that is tau={least} (about {float(least):.4f})"
+            )
+
+        plan = None if self.is_own else self.plan(tokens)
+        if plan is not None and self.block_tokens is not None:  # and loose tokens beside a block
+            self.check_unit(
+                "block_tokens", plan.block, units=2, tokens=tokens, budget=plan.room + 1
             )
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:

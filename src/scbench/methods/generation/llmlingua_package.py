@@ -75,7 +75,7 @@ def located(text: str, labelled: Sequence[tuple[str, bool]]) -> list[Range]:
         if found < 0:
             raise Mismatch(
                 f"the package {PACKAGE} kept or dropped the word {word!r}, which is not in the text after character {before:,}; "
-                "its tokenizer rewrites this text: use classifier=trained or classifier=unigram"
+                "its tokenizer rewrites this text: use classifier=trained"
             )
         at = found + len(wanted)
         start, stop = origin[found], origin[at - 1] + 1
@@ -113,7 +113,7 @@ def compressor(model: str) -> Any:
     except ImportError as err:
         raise MissingExtra(
             f"classifier={PACKAGE} needs the package {PACKAGE} ({err}); run: {INSTALL}\n"
-            "Without it: classifier=trained or classifier=unigram, which come with scbench"
+            "Without it: classifier=trained, which comes with scbench"
         ) from err
     try:
         with seeds_kept():
@@ -128,7 +128,7 @@ def compressor(model: str) -> Any:
         raise MissingExtra(
             f"classifier={PACKAGE} could not load what it needs: {str(err).splitlines()[0]}\n"
             f"It needs the weights ({model}; run: hf download {model}) and tiktoken's file cl100k_base, which it fetches when first used or "
-            "finds in the folder TIKTOKEN_CACHE_DIR. Without them: classifier=trained or classifier=unigram, which come with scbench"
+            "finds in the folder TIKTOKEN_CACHE_DIR. Without them: classifier=trained, which comes with scbench"
         ) from err
 
 

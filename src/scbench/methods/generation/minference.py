@@ -1,4 +1,6 @@
-"""MInference: each query head attends by a pattern of its own, whose places the last queries of the prompt point out."""
+"""MInference: each query head attends by a pattern of its own, whose places the last queries of the
+prompt point out.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kernels import causal, sparse
 from scbench.kv import CacheShape
-from scbench.methods.budget import rounded, smallest_share, top_slots
+from scbench.methods import units
+from scbench.methods.budget import smallest_share, top_slots
 from scbench.methods.contract import Generation
 from scbench.methods.generation import blocks, head_patterns
 from scbench.methods.generation.head_patterns import (
@@ -25,20 +28,23 @@ from scbench.methods.generation.head_patterns import (
 )
 from scbench.methods.stage import Budgeted
 
-ESTIMATE_ROWS = 64
 UNLISTED = HeadPattern(VERTICAL_SLASH, 1000, 6096)
 MINIMUM_TILE_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MInference(Budgeted, Generation):
-    """Vertical-slash heads see the columns and offsets that the last 64 queries attend to most; others see sinks and a band, or the best blocks.
+    """Vertical-slash heads see the columns and offsets that the last 64 queries attend to most;
+    others see sinks and a band, or the best blocks.
 
-    Source: MInference (arXiv 2407.02490). Column score: attention summed over the last rows, the first columns forced; offset score: summed along
-    each diagonal, the nearest offsets forced. mask=exact computes just those keys; mask=tile64 whole 64-row tiles around every offset, as the
-    published GPU kernel does, a superset. Ours always forces the diagonal block of block-sparse heads. `table` is a JSON file of patterns per head,
-    the published ones or one of `scbench search-patterns`; a head it does not list, and every head without one, has the same vertical-slash sizes.
-    With a budget of K keys a row (default: 1/32 of the tokens): K/5 columns and the rest offsets, or the table scaled to a mean of K.
+    Source: MInference (arXiv 2407.02490). Column score: attention summed over the last rows (64; of
+    a budget of K keys K / 8 up to 64), the first columns forced; offset score: summed along each
+    diagonal, the nearest offsets forced. mask=exact computes just those keys; mask=tile64 whole
+    64-row tiles around every offset, as the published GPU kernel does, a superset. Ours always
+    forces the diagonal block of block-sparse heads. `table` is a JSON file of patterns per head,
+    the published ones or one of `scbench search-patterns`; a head it does not list, and every head
+    without one, has the same vertical-slash sizes. With a budget of K keys a row (default: 1/32 of
+    the tokens): K/5 columns and the rest offsets, or the table scaled to a mean of K.
     """
 
     table: str | None = None
@@ -108,14 +114,32 @@ class MInference(Budgeted, Generation):
             found = table[layer].get(head, UNLISTED) if layer < len(table) else UNLISTED
             return found if budget is None else found.scaled(Fraction(budget) / _mean_keys(table))
         if budget is not None:
-            vertical = max(4, rounded(Fraction(budget, 5)))
+            vertical = units.columns(budget)
             return HeadPattern(VERTICAL_SLASH, vertical, budget - vertical)
         assert self.vertical_tokens is not None
         assert self.slash_tokens is not None
         return HeadPattern(VERTICAL_SLASH, self.vertical_tokens, self.slash_tokens)
 
+    def rows(self, tokens: int) -> int:
+        """The last rows, which point out columns and offsets: 64, an eighth of a smaller budget."""
+        budget = self.scaled_to(tokens)
+        if budget is None:
+            return units.ESTIMATE_ROWS
+        return units.voting_rows(budget=budget, most=units.ESTIMATE_ROWS)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        if self.table is not None:
+            return {"rows": self.rows(tokens)}
+        pattern = self.pattern(0, 0, tokens)
+        sizes = {"vertical_tokens": pattern.first, "slash_tokens": pattern.second}
+        return {**sizes, "rows": self.rows(tokens)}
+
     def forced(self, pattern: HeadPattern, tokens: int) -> tuple[int, int]:
-        """First columns and nearest offsets that are always seen: 30 and 100, fewer under a budget, so that they cannot use it up."""
+        """First columns and nearest offsets that are always seen: 30 and 100, fewer under a budget,
+        so that they cannot use it up.
+        """
         if self.scaled_to(tokens) is None:
             return 30, 100
         return min(30, -(-pattern.first // 4)), min(100, -(-pattern.second // 4))
@@ -202,7 +226,7 @@ class MInference(Budgeted, Generation):
         places = torch.arange(tokens, device=q_TD.device)
         if pattern.kind == STREAM:
             return places < pattern.first, places < max(1, pattern.second)
-        columns, offsets = vertical_slash_scores(q_TD, k_TD, scale)
+        columns, offsets = vertical_slash_scores(q_TD, k_TD, scale, rows=self.rows(tokens))
         first, near = self.forced(pattern, tokens)
         floors = (30, 50) if self.scaled_to(tokens) is None else (1, 1)
         columns[:first] = offsets[:near] = float("inf")
@@ -213,7 +237,9 @@ class MInference(Budgeted, Generation):
         return marked[0], marked[1]
 
     def computed_share(self, tokens: int) -> float:
-        """Of the sizes asked for: at most this where columns and offsets overlap, more where whole tiles are computed."""
+        """Of the sizes asked for: at most this where columns and offsets overlap, more where whole
+        tiles are computed.
+        """
         widths = [min(pattern.keys, tokens) for pattern in self._patterns(tokens)]
         pairs = sum(width * (width + 1) / 2 + (tokens - width) * width for width in widths) / len(
             widths
@@ -237,7 +263,7 @@ def _mean_keys(table: head_patterns.Table) -> Fraction:
 
 
 def vertical_slash_scores(
-    q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = ESTIMATE_ROWS
+    q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = units.ESTIMATE_ROWS
 ) -> tuple[Tensor, Tensor]:
     """Attention of the last `rows` rows summed per key and per offset (row - key): (T,) fp32 each."""
     tokens = len(q_TD)
@@ -254,7 +280,9 @@ def vertical_slash_scores(
 
 
 def best_blocks(q_TD: Tensor, k_TD: Tensor, count: int) -> Tensor:
-    """The `count` key blocks per query block with the largest product of mean query and mean key, its own always among them: (R, C) bool."""
+    """The `count` key blocks per query block with the largest product of mean query and mean key,
+    its own always among them: (R, C) bool.
+    """
     queries, keys = blocks.block_means(q_TD, BLOCK_TOKENS), blocks.block_means(k_TD, BLOCK_TOKENS)
     return blocks.best(
         queries @ keys.T, count, torch.eye(len(keys), dtype=torch.bool, device=q_TD.device)

@@ -12,9 +12,10 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels import causal, full, merge
 from scbench.kv import CacheShape
-from scbench.methods.contract import Generation, rounded
+from scbench.methods.contract import Generation
 from scbench.methods.generation.a_shape import BLOCK_ROWS, AShape
 from scbench.methods.stage import Stage
+from scbench.methods.units import dense_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +72,14 @@ class TriShape(Generation):
     def sizes(self, tokens: int) -> tuple[int, int, int]:
         """(init, local, last) for a prefix of `tokens` tokens."""
         init, local = self.upper().sizes(tokens)
-        last = (
-            max(32, rounded(Fraction(init + local, 32)))
-            if self.last_tokens is None
-            else self.last_tokens
-        )
+        last = dense_rows(init + local) if self.last_tokens is None else self.last_tokens
         return init, local, max(0, min(last, tokens - 1))
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        init, local, last = self.sizes(tokens)
+        return {"init_tokens": init, "local_tokens": local, "last_tokens": last}
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, tau=None, budget_tokens=2 * tokens + 16)

@@ -1,5 +1,5 @@
-"""Who says which words of a text can go: a score of staying per word. A statistic that needs nothing, a small network of our own, or a published
-token classifier run through `transformers`. (The package llmlingua, which cuts by itself, is in `llmlingua_package.py`.)"""
+"""Who says which words of a text can go: a score of staying per word. A statistic that needs nothing (`selective-context`), a small network of our
+own, or a published token classifier run through `transformers`. (The package llmlingua, which cuts by itself, is in `llmlingua_package.py`.)"""
 
 from __future__ import annotations
 
@@ -150,16 +150,14 @@ def not_loaded(name: str, why: str) -> Unknown | MissingExtra:
         )
     return Unknown(
         f"the word classifier {name!r} could not be loaded: {why}\nGive a folder with a token classification checkpoint, a hub name this "
-        f"machine can reach or has cached, {llmlingua_package.PACKAGE!r} for the package of that name, or one that comes with scbench: "
-        f"{TRAINED!r} or {UNIGRAM!r}"
+        f"machine can reach or has cached, {llmlingua_package.PACKAGE!r} for the package of that name, or the one that comes with scbench: "
+        f"{TRAINED!r}"
     )
 
 
 @lru_cache(maxsize=2)
 def classifier(name: str) -> WordClassifier:
     """The classifier of that name; loaded once. Raises Unknown, MissingExtra or DataError."""
-    if name == UNIGRAM:
-        return Unigram()
     return small_classifier.load() if name == TRAINED else TrainedClassifier(name)
 
 

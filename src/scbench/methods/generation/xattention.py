@@ -15,25 +15,32 @@ from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
 from scbench.methods.generation import blocks
 from scbench.methods.stage import Budgeted
+from scbench.methods.units import BLOCK, stride_of, unit
 
 ESTIMATE_BYTES = (
     1 << 20
 )  # of estimated scores at a time: what lies in a core's cache (three times faster than 16 MiB)
 
 
+STRIDE = 8  # the paper's, of its blocks of 128
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XAttention(Budgeted, Generation):
-    """Each row block sees the fewest key blocks whose estimated attention reaches `threshold`, first and own block always among them.
+    """Each row block sees the fewest key blocks whose estimated attention reaches `threshold`,
+    first and own block always among them.
 
-    Source: XAttention (arXiv 2503.16428). A tile of `stride` x `stride` scores is estimated by its antidiagonal, one product of `stride` keys side by
-    side with as many queries in reverse; softmax over the estimates, summed into blocks. Exact causal attention inside the blocks. `block_tokens` and
-    `stride` belong to `threshold`. With a budget of K keys a row (default: 1/32 of the tokens) the count of blocks is fixed instead: K / block of them,
-    blocks of K / 4 within 16 .. 128, stride block / 16 within 2 .. 8.
+    Source: XAttention (arXiv 2503.16428). A tile of `stride` x `stride` scores is estimated by its
+    antidiagonal, one product of `stride` keys side by side with as many queries in reverse; softmax
+    over the estimates, summed into blocks. Exact causal attention inside the blocks. `block_tokens`
+    and `stride` are 128 and 8 with `threshold`. With a budget of K keys a row (default: 1/32 of the
+    tokens) the count of blocks is fixed instead: K / block of them, with blocks by the rule of
+    units, near min(T / 128, K / 16) up to 128, and a stride of block / 16 within 2 .. 8.
     """
 
     threshold: float | None = None
-    block_tokens: int = 128
-    stride: int = 8
+    block_tokens: int | None = None
+    stride: int | None = None
     norm: float = 1.0
 
     name: ClassVar[str] = "xattention"
@@ -49,6 +56,7 @@ class XAttention(Budgeted, Generation):
     }
     one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 48
+    unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "stride")
 
     def __post_init__(self) -> None:
         super(XAttention, self).__post_init__()
@@ -60,18 +68,36 @@ class XAttention(Budgeted, Generation):
             raise Mismatch(
                 f"{self}: threshold is a share of the attention above 0; 1 keeps everything"
             )
-        if self.block_tokens < 1 or self.stride < 1 or self.block_tokens % self.stride:
+        block = BLOCK if self.block_tokens is None else self.block_tokens
+        stride = self.stride
+        if stride is None:
+            stride = stride_of(block) if self.threshold is None else STRIDE
+        if block < 1 or stride < 1 or block % stride:
             raise Mismatch(f"{self}: block_tokens must be a multiple of stride, both at least 1")
         if not self.norm > 0:
             raise Mismatch(f"{self}: norm must be above 0")
 
     def sizes(self, tokens: int) -> tuple[int, int, int | None]:
-        """(block, stride, blocks per row block; None where the threshold decides) for a prefix of `tokens` tokens."""
+        """(block, stride, blocks per row block; None where the threshold decides) for a prefix of
+        `tokens` tokens.
+        """
         if self.threshold is not None:
-            return self.block_tokens, self.stride, None
+            block = self.block_tokens or BLOCK
+            return block, self.stride or STRIDE, None
         budget = self.budget(tokens)
-        block = blocks.budget_block_tokens(budget)
-        return block, min(8, max(2, block // 16)), budget // block
+        block = self.block_tokens or unit(tokens=tokens, budget=budget, most=BLOCK)
+        return block, self.stride or stride_of(block), max(1, budget // block)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        block, stride, _ = self.sizes(tokens)
+        return {"block_tokens": block, "stride": stride}
+
+    def under_rule(self, tokens: int) -> Self:
+        """A threshold has no budget, and the context alone says how large a block may be."""
+        bare = replace(self, block_tokens=None, stride=None, threshold=None)
+        return bare if self.threshold is None else replace(bare, budget_tokens=max(48, tokens))
 
     def lossless(self, tokens: int) -> Self:
         return replace(self, threshold=None, tau=None, budget_tokens=tokens + 128)
@@ -79,6 +105,9 @@ class XAttention(Budgeted, Generation):
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.threshold is None:
             super(XAttention, self).check(shape=shape, tokens=tokens)
+        if self.threshold is None and self.block_tokens is not None:
+            budget, block = self.budget(tokens), self.block_tokens
+            self.check_unit("block_tokens", block, units=3, tokens=tokens, budget=budget)
 
     def attend(
         self,
@@ -132,9 +161,11 @@ class XAttention(Budgeted, Generation):
 
 
 def block_masses(q_TD: Tensor, k_TD: Tensor, block: int, stride: int, scale: float) -> Tensor:
-    """Estimated attention from each row block to each key block, (R, C) fp32; rows sum to the strided rows they hold. Stride 1 is exact.
+    """Estimated attention from each row block to each key block, (R, C) fp32; rows sum to the
+    strided rows they hold. Stride 1 is exact.
 
-    Strided row I and key J meet in s = sum over r of q[I stride + stride - 1 - r] . k[J stride + r], times scale / stride; causal in I, J.
+    Strided row I and key J meet in s = sum over r of q[I stride + stride - 1 - r] . k[J stride +
+    r], times scale / stride; causal in I, J.
     """
     tokens, dim = q_TD.shape
     padded_q, padded_k = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -15,21 +16,26 @@ from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.accounting import accounted
 from scbench.methods.contract import Budgeted, Loading, smallest_share
 from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.units import PAGE, unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quest(Budgeted, Loading):
-    """Each query token reads, per KV head, the pages whose bound is largest; the last page and everything appended later are always read.
+    """Each query token reads, per KV head, the pages whose bound is largest; the last page and
+    everything appended later are always read.
 
-    Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >= q.k for each of its keys. Ours takes the
-    largest U over the group, so it holds for every query head that shares the page, and selects per query token (the published code adds up
-    the signs of several tokens, which bounds nothing). `exempt_layers` first layers read everything (2 in Quest's own paper).
-    With a budget of K tokens (default: 1/32 of the store): the largest page of 16, 8, 4 with K >= 4 pages. What exempt layers read is charged to
-    such a budget: of L layers over T slots, s exempt, the others read K' = (L K - s T) / (L - s), so that the mean over layers is K; with
-    `count_exempt=no` they read K, and the real share is larger. `read_tokens` is the other layers' own size.
+    Source: Quest (arXiv 2406.10774). The bound of a page is U = sum_c max(q_c max_c, q_c min_c) >=
+    q.k for each of its keys. Ours takes the largest U over the group, so it holds for every query
+    head that shares the page, and selects per query token (the published code adds up the signs of
+    several tokens, which bounds nothing). `exempt_layers` first layers read everything (2 in
+    Quest's own paper). With a budget of K tokens (default: 1/32 of the store) pages follow the rule
+    of units: near min(T / 128, K / 16), up to 16. What exempt layers read is charged to such a
+    budget: of L layers over T slots, s exempt, the others read K' = (L K - s T) / (L - s), so that
+    the mean over layers is K; with `count_exempt=no` they read K, and the real share is larger.
+    `read_tokens` is the other layers' own size.
     """
 
-    page_tokens: int = 16
+    page_tokens: int | None = None
     read_tokens: int | None = None
     exempt_layers: int = 0
     count_exempt: bool = True
@@ -48,11 +54,12 @@ class Quest(Budgeted, Loading):
     }
 
     minimum_tokens: ClassVar[int] = 16
+    unit_fields: ClassVar[tuple[str, ...]] = ("page_tokens",)
 
     def __post_init__(self) -> None:
         super(Quest, self).__post_init__()
         if (
-            self.page_tokens < 1
+            (self.page_tokens is not None and self.page_tokens < 1)
             or (self.read_tokens is not None and self.read_tokens < 1)
             or self.exempt_layers < 0
         ):
@@ -61,11 +68,10 @@ class Quest(Budgeted, Loading):
             )
 
     def own_tokens(self) -> int | None:
-        return (
-            self.page_tokens * max(3, self.read_tokens // self.page_tokens)
-            if self.read_tokens
-            else None
-        )
+        if not self.read_tokens:
+            return None
+        page = self.page_tokens or PAGE
+        return page * max(3, self.read_tokens // page)
 
     @property
     def is_own(self) -> bool:
@@ -82,24 +88,44 @@ class Quest(Budgeted, Loading):
         return self.charges
 
     def read_budget(self, tokens: int, layers: int) -> int:
-        """K, or K', of a layer that is not exempt, out of `layers` that hold `tokens` slots each; below the minimum it may be negative."""
+        """K, or K', of a layer that is not exempt, out of `layers` that hold `tokens` slots each;
+        below the minimum it may be negative.
+        """
         budget = self.budget(tokens)
         if not self.charges or layers <= self.exempt_layers or budget >= tokens:
             return budget
         return (layers * budget - self.exempt_layers * tokens) // (layers - self.exempt_layers)
 
     def sizes(self, tokens: int, layers: int = 0) -> tuple[int, int]:
-        """(page size, pages read) for a store of `tokens` slots in each of `layers` layers; 0: a layer by itself, to which nothing is charged."""
-        budget, own = self.read_budget(tokens, layers), self.is_own
-        page = (
-            self.page_tokens
-            if own
-            else next((size for size in (16, 8, 4) if budget >= 4 * size), 4)
-        )
-        return page, budget // page if own or budget < tokens else -(-tokens // page)
+        """(page size, pages read) for a store of `tokens` slots in each of `layers` layers; 0: a
+        layer by itself, to which nothing is charged.
+        """
+        budget = self.read_budget(tokens, layers)
+        page = self.page_tokens or (PAGE if self.is_own else self._page(tokens, budget))
+        if not self.is_own and budget >= tokens:
+            return page, math.ceil(tokens / page)  # everything is read
+        return page, max(1, budget // page)
+
+    @staticmethod
+    def _page(tokens: int, budget: int) -> int:
+        return unit(tokens=tokens, budget=budget, most=PAGE)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        return {"page_tokens": self.sizes(tokens, len(shape.attention_layers))[0]}
+
+    def under_rule(self, tokens: int) -> Self:
+        """A size of its own counts as the budget."""
+        own = None if self.has_budget else self.own_tokens()
+        bare = replace(self, page_tokens=None, read_tokens=None)
+        return bare if own is None else replace(bare, budget_tokens=max(own, self.minimum_tokens))
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         super(Quest, self).check(shape=shape, tokens=tokens)
+        if self.page_tokens is not None and not self.is_own:
+            budget, page = self.budget(tokens), self.page_tokens
+            self.check_unit("page_tokens", page, units=2, tokens=tokens, budget=budget)
         if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
             raise Mismatch(
                 f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer"
@@ -147,7 +173,8 @@ class Quest(Budgeted, Loading):
 
 
 class PagedStore(Indexed):
-    """A dense store read by pages. Holds the elementwise extremes of each page's keys: 2 H P D e bytes more.
+    """A dense store read by pages. Holds the elementwise extremes of each page's keys: 2 H P D e
+    bytes more.
 
     A query token loads the extremes, and K and V of the pages it chose.
     """
@@ -174,7 +201,9 @@ class PagedStore(Indexed):
         return Read(partial, bounds_bytes + self._read_slots * 2 * self.heads * self.row_bytes)
 
     def chosen_slots(self, q_HGTD: Tensor) -> tuple[Tensor, Tensor]:
-        """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly filled)."""
+        """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly
+        filled).
+        """
         bounds_HTP = page_bounds(q_HGTD, self.low_HPD, self.high_HPD)
         bounds_HTP[..., -1] = float("inf")  # the newest page is always read
         pages_HTP = torch.sort(bounds_HTP, dim=-1, descending=True, stable=True).indices[
@@ -190,7 +219,9 @@ class PagedStore(Indexed):
 
 
 def page_extremes(k_HSD: Tensor, page_tokens: int) -> tuple[Tensor, Tensor]:
-    """Elementwise smallest and largest key of each page, (H, P, D); the last page may hold fewer keys."""
+    """Elementwise smallest and largest key of each page, (H, P, D); the last page may hold fewer
+    keys.
+    """
     heads, slots, dim = k_HSD.shape
     whole = slots // page_tokens * page_tokens
     pages = k_HSD[:, :whole].reshape(heads, -1, page_tokens, dim)
@@ -205,7 +236,8 @@ def page_extremes(k_HSD: Tensor, page_tokens: int) -> tuple[Tensor, Tensor]:
 def page_bounds(q_HGTD: Tensor, low_HPD: Tensor, high_HPD: Tensor) -> Tensor:
     """The most any key of a page could score against each token, largest over the group: (H, T, P).
 
-    sum_c max(q_c high_c, q_c low_c) splits into the positive part of q times high plus the negative part times low: two matrix products.
+    sum_c max(q_c high_c, q_c low_c) splits into the positive part of q times high plus the negative
+    part times low: two matrix products.
     """
     up, down = q_HGTD.clamp(min=0), q_HGTD.clamp(max=0)
     bounds = torch.einsum("hgtd,hpd->hgtp", up, high_HPD) + torch.einsum(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar, Literal
 
 import torch
@@ -13,7 +12,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import full, gathered, largest, merge
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.accounting import width
-from scbench.methods.contract import Budgeted, Loading, rounded
+from scbench.methods import units
+from scbench.methods.contract import Budgeted, Loading
 from scbench.methods.loading.exact_topk import distinct
 from scbench.methods.loading.graph import GraphIndex, graph_bytes, require_faiss
 from scbench.methods.loading.indexed import Indexed, dense_first
@@ -77,11 +77,14 @@ class RetrievalAttention(Budgeted, Loading):
         if self.tau is None and self.budget_tokens is None and self.top_tokens:
             static, recent = self.static_tokens, self.recent_tokens
         else:
-            static, recent = (
-                max(4, rounded(Fraction(budget, 32))),
-                max(4, rounded(Fraction(budget, 8))),
-            )
+            static, recent = units.sinks(budget), units.recent_of_search(budget)
         return static, recent, max(0, min(budget, tokens) - static - recent)
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        static, recent, top = self.sizes(tokens)
+        return {"static_tokens": static, "recent_tokens": recent, "top_tokens": top}
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         super(RetrievalAttention, self).check(shape=shape, tokens=tokens)

@@ -1,10 +1,12 @@
-"""RetroInfer: clusters of keys; the best are read, the next are estimated from their means, the rest is left out."""
+"""RetroInfer: clusters of keys; the best are read, the next are estimated from their means, the
+rest is left out.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -15,10 +17,15 @@ from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.methods.contract import Budgeted, Loading, rounded
 from scbench.methods.loading.clusters import clustered
 from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.units import CLUSTER, recent_of_clusters, unit
+
+RECENT_TOKENS = 64  # of the published steady zone
 
 
 class Plan(NamedTuple):
-    """For a store of some length. `read_tokens` caps what is read of clusters; None: `retrieved` clusters, whatever they hold."""
+    """For a store of some length. `read_tokens` caps what is read of clusters; None: `retrieved`
+    clusters, whatever they hold.
+    """
 
     sink: int
     recent: int
@@ -31,35 +38,54 @@ class Plan(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetroInfer(Budgeted, Loading):
-    """Each query token reads, per KV head, both ends of the store (steady zone) and its best clusters, and adds an estimate of the next ones.
+    """Each query token reads, per KV head, both ends of the store (steady zone) and its best
+    clusters, and adds an estimate of the next ones.
 
-    Source: RetroInfer (arXiv 2505.02922). Keys are clustered in segments (`segment_tokens`, evened out); a cluster is ranked by the softmax of
-    q.c over clusters, summed over the group; an estimated one adds n exp(q.c) to the denominator and n exp(q.c) mean(v) to the numerator, with c
-    the mean of its keys, so that it never claims more attention than its keys have. Ours begins k-means at evenly spaced keys, so it is the
-    same in every run; counts the list of slots among the bytes; and keeps what is appended in the steady zone for good (a private tail), where
-    theirs clusters it every 1,024 tokens. `retrieve` and `estimate` are shares of the clusters. With a budget of K tokens (default: 1/32):
-    clusters of 16 slots, 8 below 2,048 slots; steady 4 + min(64, K/4); clusters by rank until the next would pass K, at least one.
+    Source: RetroInfer (arXiv 2505.02922). Keys are clustered in segments (`segment_tokens`, evened
+    out); a cluster is ranked by the softmax of q.c over clusters, summed over the group; an
+    estimated one adds n exp(q.c) to the denominator and n exp(q.c) mean(v) to the numerator, with c
+    the mean of its keys, so that it never claims more attention than its keys have.
+    clustering=spherical is the authors': keys less their mean, nine rounds of spherical k-means
+    within each segment from keys in the middle of even steps, and a last assignment among the
+    centroids of all segments; clustering=euclidean is Lloyd's k-means on the keys as they are. Ours
+    counts the list of slots among the bytes; and keeps what is appended in the steady zone for good
+    (a private tail), where theirs clusters it every 1,024 tokens. `retrieve` and `estimate` are
+    shares of the clusters. With a budget of K tokens (default: 1/32): clusters by the rule of
+    units, near min(T / 128, K / 16) slots up to 16; steady 4 + min(64, K/8); clusters by rank until
+    the next would pass K, at least one. Sizes that are spelled out stay as they are.
     """
 
     retrieve: Fraction | None = None
     estimate: Fraction = Fraction(29, 125)
-    cluster_tokens: int = 16
+    cluster_tokens: int | None = None
     segment_tokens: int = 8192
     sink_tokens: int = 4
-    recent_tokens: int = 64
+    recent_tokens: int | None = None
+    clustering: Literal["spherical", "euclidean"] = "spherical"
 
     name: ClassVar[str] = "retroinfer"
     category: ClassVar[str] = "KV loading"
     paper: ClassVar[str] = "RetroInfer, arXiv 2505.02922"
     bytes_formula: ClassVar[str] = "2 H (T + C) D e + about 4 H (T + C), C clusters"
     difference: ClassVar[str] = (
-        "k-means begins at fixed keys, the list of slots is counted, and what is appended is never clustered"
+        "the list of slots is counted, and what is appended is never clustered"
     )
     presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"retrieve": Fraction(9, 500), "estimate": Fraction(29, 125)},
-        "code": {"retrieve": Fraction(9, 500), "estimate": Fraction(29, 125)},
+        "paper": {
+            "retrieve": Fraction(9, 500),
+            "estimate": Fraction(29, 125),
+            "cluster_tokens": 16,
+            "recent_tokens": 64,
+        },
+        "code": {
+            "retrieve": Fraction(9, 500),
+            "estimate": Fraction(29, 125),
+            "cluster_tokens": 16,
+            "recent_tokens": 64,
+        },
     }
     minimum_tokens: ClassVar[int] = 32
+    unit_fields: ClassVar[tuple[str, ...]] = ("cluster_tokens",)
 
     def __post_init__(self) -> None:
         super(RetroInfer, self).__post_init__()
@@ -70,9 +96,9 @@ class RetroInfer(Budgeted, Loading):
         if not (0 <= self.estimate <= 1 and (self.retrieve is None or 0 < self.retrieve <= 1)):
             raise Mismatch(f"{self}: retrieve lies in (0, 1] and estimate in [0, 1]")
         if (
-            self.cluster_tokens < 1
-            or self.segment_tokens < self.cluster_tokens
-            or min(self.sink_tokens, self.recent_tokens) < 0
+            (cluster := CLUSTER if self.cluster_tokens is None else self.cluster_tokens) < 1
+            or self.segment_tokens < cluster
+            or min(self.sink_tokens, self.recent_tokens or 0) < 0
         ):
             raise Mismatch(
                 f"{self}: a cluster has at least 1 slot, a segment at least a cluster, and the steady zone no fewer than 0"
@@ -89,19 +115,40 @@ class RetroInfer(Budgeted, Loading):
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.retrieve is None:
             super(RetroInfer, self).check(shape=shape, tokens=tokens)
+            plan, budget = self.plan(tokens), self.budget(tokens)
+            left = budget - plan.sink - plan.recent
+            if budget < tokens and self.cluster_tokens is not None:
+                self.check_unit(
+                    "cluster_tokens", self.cluster_tokens, units=1, tokens=tokens, budget=left
+                )
+
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        plan = self.plan(tokens)
+        return {
+            "cluster_tokens": plan.cluster_tokens,
+            "sink_tokens": plan.sink,
+            "recent_tokens": plan.recent,
+        }
+
+    def under_rule(self, tokens: int) -> Self:
+        """A share of the clusters counts as that share of the tokens."""
+        bare = replace(self, cluster_tokens=None, retrieve=None)
+        if self.retrieve is None:
+            return bare
+        return replace(bare, budget_tokens=max(32, rounded(self.retrieve * tokens)))
 
     def plan(self, tokens: int) -> Plan:
         """What is done with a store of `tokens` slots."""
         if self.retrieve is not None:
-            sink, recent, size, budget = (
-                self.sink_tokens,
-                self.recent_tokens,
-                self.cluster_tokens,
-                None,
-            )
+            budget, recent, size = None, RECENT_TOKENS, CLUSTER
         else:
             budget = self.budget(tokens)
-            sink, recent, size = 4, min(64, budget // 4), 16 if tokens >= 2048 else 8
+            recent = recent_of_clusters(budget)
+            size = unit(tokens=tokens, budget=budget, most=CLUSTER)
+        sink, size = self.sink_tokens, self.cluster_tokens or size
+        recent = recent if self.recent_tokens is None else self.recent_tokens
         clusters = max(0, tokens - sink - recent) // size
         if not clusters or (budget is not None and budget >= tokens):
             return Plan(sink, recent, size, 0, 0, 0, None)
@@ -126,14 +173,17 @@ class RetroInfer(Budgeted, Loading):
             return stores
         first = dense_first(stores, self)
         plan = self.plan(first.k_HSD.shape[1])
-        return (
-            (ClusteredStore(first, plan, segment_tokens=self.segment_tokens), *stores[1:])
-            if plan.clusters
-            else stores
+        return (self._clustered(first, plan), *stores[1:]) if plan.clusters else stores
+
+    def _clustered(self, first: DenseStore, plan: Plan) -> ClusteredStore:
+        return ClusteredStore(
+            first, plan, segment_tokens=self.segment_tokens, clustering=self.clustering
         )
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
-        """H (2 C D e + 4 (C + 1) + 4 S'), S' slots outside the steady zone: means, starts, and the list of slots."""
+        """H (2 C D e + 4 (C + 1) + 4 S'), S' slots outside the steady zone: means, starts, and the
+        list of slots.
+        """
         plan = self.plan(slots)
         if not plan.clusters:
             return 0
@@ -146,12 +196,18 @@ class RetroInfer(Budgeted, Loading):
 class ClusteredStore(Indexed):
     """A dense store read by clusters of its keys."""
 
-    def __init__(self, base: DenseStore, plan: Plan, *, segment_tokens: int) -> None:
+    def __init__(
+        self, base: DenseStore, plan: Plan, *, segment_tokens: int, clustering: str
+    ) -> None:
         super().__init__(base)
         self.plan, self.stop = plan, self.slots - plan.recent
         k_HSD, v_HSD = (x[:, plan.sink : self.stop] for x in (base.k_HSD, base.v_HSD))
         self.clusters = clustered(
-            k_HSD, v_HSD, cluster_tokens=plan.cluster_tokens, segment_tokens=segment_tokens
+            k_HSD,
+            v_HSD,
+            cluster_tokens=plan.cluster_tokens,
+            segment_tokens=segment_tokens,
+            clustering=clustering,
         )
 
     def index(self) -> dict[str, Tensor]:
@@ -175,7 +231,9 @@ class ClusteredStore(Indexed):
         return Read(merge(parts), self._loaded(read_HT))
 
     def ranked(self, scores_HGTC: Tensor) -> tuple[Tensor, Tensor]:
-        """Clusters best first, (H, T, C), empty ones last, and how many of them each token reads, (H, T)."""
+        """Clusters best first, (H, T, C), empty ones last, and how many of them each token reads,
+        (H, T).
+        """
         sizes_HC = self.clusters.sizes_HC
         empty = (sizes_HC == 0)[:, None, None]
         share_HTC = torch.softmax(scores_HGTC.masked_fill(empty, float("-inf")), dim=-1).sum(dim=1)
@@ -197,7 +255,9 @@ class ClusteredStore(Indexed):
         return self.clusters.sizes_HC.long()[head, order_HTC]
 
     def slots_of(self, order_HTC: Tensor, taken_HT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Slots (H, T, R) of the clusters each token reads, which of them count, and their number (H, T)."""
+        """Slots (H, T, R) of the clusters each token reads, which of them count, and their number
+        (H, T).
+        """
         order = order_HTC[..., : int(taken_HT.max())]
         ends = self._sizes(order).cumsum(dim=-1)
         read_HT = ends.gather(2, (taken_HT - 1).unsqueeze(-1)).squeeze(-1)
@@ -236,7 +296,9 @@ class ClusteredStore(Indexed):
         return Partial(torch.einsum("hgtc,hcd->hgtd", weights, self.clusters.values_HCD), lse)
 
     def _loaded(self, read_HT: Tensor) -> list[int]:
-        """Both ends, every key mean and start, the value means of estimated clusters, and slots, K and V of what is read."""
+        """Both ends, every key mean and start, the value means of estimated clusters, and slots, K
+        and V of what is read.
+        """
         per_head = (
             2 * (self.slots - (self.stop - self.plan.sink))
             + self.plan.clusters

@@ -129,6 +129,15 @@ class CacheBlend(Chunked):
             MOST_CHUNK, max(LEAST_CHUNK, 1 << max(0, (tokens // 16).bit_length() - 1))
         )
 
+    def units(
+        self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
+    ) -> dict[str, int]:
+        return {} if self.separator else {"chunk_tokens": self.chunk(tokens)}
+
+    def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
+        is_open = not self.separator and not self.chunk_tokens
+        return replace(self, chunk_tokens=self.chunk(tokens)) if is_open else self
+
     def borders(self, texts: Sequence[str]) -> list[int]:
         separator = self.separator.replace("\\n", "\n")
         found = (

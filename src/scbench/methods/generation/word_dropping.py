@@ -1,0 +1,190 @@
+"""Prompt compression by words: the model reads a shorter text, from which the words that say least
+are gone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import inf, isinf
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+from scbench.errors import Mismatch
+from scbench.kernels import causal, full, merge
+from scbench.kv import CacheShape
+from scbench.methods.contract import Generation
+from scbench.methods.generation.word_classifiers import WordClassifier
+from scbench.methods.generation.word_features import MARKS, SENTENCE_ENDS
+
+WORD = re.compile(
+    r"\n|\?|[぀-ヿ㐀-鿿]|[^\s?぀-ヿ㐀-鿿]+"
+)  # scripts without spaces: a character is a word
+SMALLEST_SHARE, LEAST_TOKENS = Fraction(1, 10), 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordDropping(Generation):
+    """Keep the share `tau` of the context's tokens (default 1/3), by words, chunk after chunk.
+
+    In every chunk, cut at a sentence end where there is one, words above the percentile
+    100 (1 - tau) + 1 of their scores stay, each word counting as often as it has pieces. What is
+    forced stays and uses the share up first: newlines, question marks, words with a digit (off),
+    and any of `force_words`, written a|b|c. What is left is read densely.
+    """
+
+    tau: Fraction | None = None
+    force_newlines: bool = True
+    force_question_marks: bool = True
+    force_digits: bool = False
+    force_words: str = ""
+
+    knob: ClassVar[str] = "tau"
+    knob_steps: ClassVar[tuple[object, ...]] = tuple(
+        Fraction(percent, 100) for percent in range(10, 101)
+    )  # it cuts at whole percents
+    category: ClassVar[str] = "prompt compression"
+    bytes_formula: ClassVar[str] = "2 H T' D e, T' tokens left"
+    rewrites: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.tau is not None and not SMALLEST_SHARE <= self.tau <= 1:
+            raise Mismatch(
+                f"{self.name}[tau={self.tau}]: the share of the text that is kept lies in "
+                f"[{SMALLEST_SHARE}, 1]; use tau={SMALLEST_SHARE}"
+            )
+
+    @property
+    def share(self) -> Fraction:
+        return Fraction(1, 3) if self.tau is None else self.tau
+
+    def lossless(self, tokens: int) -> Self:
+        return replace(self, tau=Fraction(1))
+
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        """`tokens` are those left."""
+        if tokens < LEAST_TOKENS:
+            raise Mismatch(
+                f"{self} leaves a prompt of {tokens} tokens; at least {LEAST_TOKENS} are needed: "
+                "use a longer context or a larger tau"
+            )
+
+    def judge(self) -> WordClassifier:
+        """Who scores the words."""
+        raise NotImplementedError
+
+    def kept_ranges(self, context: str) -> list[tuple[int, int]]:
+        if self.share == 1:
+            return [(0, len(context))]
+        return self.kept_by(self.judge(), context)
+
+    def kept_by(self, judge: WordClassifier, context: str) -> list[tuple[int, int]]:
+        """Half-open ranges of the words that this judge leaves. Raises Mismatch where nothing would
+        go.
+        """
+        found = [match.span() for match in WORD.finditer(context)]
+        words = [context[start:stop] for start, stop in found]
+        pieces = judge.pieces(words)
+        informed = judge.having_read(words)
+        stays: list[bool] = []
+        for start, stop in chunks(words, pieces, judge.chunk_pieces):
+            stays += self._chunk(informed, words[start:stop], pieces[start:stop])
+        if all(stays):
+            raise self._dropped_nothing(len(words))
+        starts = [0, *(stop for _, stop in found[:-1])]  # a word takes the blanks before it along
+        return [
+            (start, stop)
+            for start, (_, stop), stay in zip(starts, found, stays, strict=True)
+            if stay
+        ]
+
+    def _dropped_nothing(self, words: int) -> Mismatch:
+        return Mismatch(
+            f"{self} would drop nothing of this context of {words:,} words, most of them forced; "
+            "force less or use a smaller tau"
+        )
+
+    def _forced_tokens(self) -> list[str]:
+        marks = [
+            mark
+            for mark, must in (("\n", self.force_newlines), ("?", self.force_question_marks))
+            if must
+        ]
+        return [*marks, *filter(None, self.force_words.split("|"))]
+
+    def _forced(self, words: Sequence[str]) -> list[bool]:
+        """A forced word also stays with marks around it; a digit anywhere in a word keeps it."""
+        forced = set(self._forced_tokens())
+        return [
+            word in forced
+            or word.strip(MARKS) in forced
+            or (self.force_digits and any(map(str.isdigit, word)))
+            for word in words
+        ]
+
+    def _chunk(
+        self, judge: WordClassifier, words: Sequence[str], pieces: Sequence[int]
+    ) -> list[bool]:
+        scores, forced = judge.keep(words), self._forced(words)
+        ranked = [
+            inf if must else score for must, score in zip(forced, scores, strict=True)
+        ]  # what is forced uses the share up first
+        counted = [score for score, count in zip(ranked, pieces, strict=True) for _ in range(count)]
+        limit = percentile(counted, int(100 * (1 - self.share) + 1)) if counted else 0.0
+        return [must or score > limit for must, score in zip(forced, scores, strict=True)]
+
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Tensor:
+        before = k_HSD.shape[1] - q_HGTD.shape[2]
+        parts = [causal(q_HGTD, k_HSD[:, before:], v_HSD[:, before:], scale=scale)]
+        if before:
+            parts.append(full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale))
+        return merge(parts).out
+
+    def computed_share(self, tokens: int) -> float:
+        """Of a context of `tokens` tokens before any word went."""
+        return float(self.share) ** 2
+
+
+def chunks(words: Sequence[str], pieces: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Half-open word ranges of at most `most` pieces (a longer word alone), each ending with a
+    sentence where one ends in it.
+    """
+    start, held, end = 0, 0, 0  # `end`: after the last sentence that ended in this chunk
+    at = 0
+    while at < len(words):
+        if held and held + pieces[at] > most:
+            stop = end if end > start else at
+            yield start, stop
+            start, held, end, at = stop, 0, stop, stop
+            continue
+        held += pieces[at]
+        at += 1
+        if words[at - 1].endswith(SENTENCE_ENDS):
+            end = at
+    if start < len(words):
+        yield start, len(words)
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value below which `percent` of the values lie, interpolated linearly."""
+    ordered = sorted(values)
+    place = min(percent, 100) / 100 * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return (
+        ordered[low]
+        if isinf(ordered[high])
+        else ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    )
