@@ -10,8 +10,8 @@ import numpy as np
 
 from scbench.stats.rates import (
     MOST_STEPS,
-    HitCounts,
     Floats,
+    HitCounts,
     Indices,
     KnownRate,
     at_most,
