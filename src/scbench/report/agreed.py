@@ -59,8 +59,8 @@ def notes(summary: Summary, setting: Setting, mode: str) -> list[str]:
         ] * bool(reasons)
     return [
         f"KL to dense, top-1 and gold NLL: the gold answer was fed to {summary.baseline} and to "
-        "the method token by token; nats a token, and the share of tokens whose likeliest next one is "
-        f"the same. Agrees: surely below {KL_MARGIN:g} nats, surely above "
+        "the method token by token; nats a token, and the share of tokens whose likeliest next "
+        f"one is the same. Agrees: surely below {KL_MARGIN:g} nats, surely above "
         f"{100.0 * TOP1_MARGIN:g} %; departs: surely not. They say nothing of answers, and are in "
         "no average."
     ]

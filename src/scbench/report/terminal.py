@@ -9,11 +9,14 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from scbench.console import plain
+from scbench.report.brief import brief
 from scbench.report.costs import cost_tables
 from scbench.report.gaps import gap_table
 from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
 from scbench.stats import Summary
+
+__all__ = ["brief", "full", "terminal"]
 
 STYLES = {"better": "green", "worse": "red", "": ""}
 NAME_WIDTH, CELL_WIDTH = (
@@ -22,8 +25,11 @@ NAME_WIDTH, CELL_WIDTH = (
 )  # characters a method and a score with its interval on one line need
 
 
-def terminal(summary: Summary) -> Group:
-    """Averages, tasks, costs and gaps as one rich renderable: `Console().print(terminal(summary))`."""
+def full(summary: Summary) -> Group:
+    """All tables, for `--full`: averages, tasks, costs and gaps as one rich renderable.
+
+    The end of a run is `brief`. `Console().print(full(summary))` prints it.
+    """
     drawn: list[RenderableType] = []
     for setting in summary.settings:
         for mode in summary.modes_in(setting):
@@ -37,6 +43,9 @@ def terminal(summary: Summary) -> Group:
     if gaps.rows:
         drawn += [Drawn(gaps), *(plain(note, style="dim") for note in gaps.notes)]
     return Group(*(drawn or [Text("no records, nothing to report")]))
+
+
+terminal = full  # the name that a report's other media have
 
 
 @dataclass(frozen=True, slots=True)

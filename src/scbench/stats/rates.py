@@ -106,7 +106,7 @@ def log_likelihood(counts: HitCounts) -> Floats:
             found += misses * miss
         found -= turns * whole
     # Where nothing was hit Jeffreys' prior promises too much (Brown, Cai and DasGupta 2001): at
-    # that end it becomes Beta(3/4), which covers and is still narrower than the interval with one hit.
+    # that end it becomes Beta(3/4), which covers and stays narrower than the interval of one hit.
     if not any(counts.hits):
         found += 0.25 * np.log(RATES_P)
     elif not any(counts.misses):

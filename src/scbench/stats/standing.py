@@ -39,7 +39,7 @@ DECIDED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """A standing with what belongs to it: `more_sessions` a task, or the turns that are the same."""
+    """A standing, with the sessions a task that it misses or the turns that are the same."""
 
     standing: Standing
     more_sessions: int = 0
