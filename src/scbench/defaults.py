@@ -85,7 +85,7 @@ LAB: Grid = MappingProxyType(
     {
         "models": ("lab-transformer",),
         "methods": QUICK_METHODS,
-        "tasks": ("kv", "repoqa", "qa_eng", "many_shot"),
+        "tasks": ("kv", "vt", "repoqa", "qa_eng", "summary"),
         "lengths_tokens": (LAB_LENGTH_TOKENS,),
         "sessions": 16,
         "turns": 3,
