@@ -4,7 +4,7 @@
 
 SmolLM2 reads six contexts and a question. RetroInfer: of the attention that the question's rows pay
 outside the steady zone, the share that lies in the best clusters within an eighth of the slots, in
-per cent. Ada-KV: slots that both divisions keep, and by how much a head's slots differ, in per cent.
+per cent. Ada-KV: slots that both divisions keep, and how far a head's number is off, in per cent.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ READING = (
     "flexprefill",
     "infllm",
     "llmlingua-2",
+    "selective-context",
 )
 DROPPING = (
     "streaming-llm",

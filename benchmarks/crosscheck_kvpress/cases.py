@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+VOTING = "window_tokens=32,kernel=5,pooling=avg"  # literal: a bare name follows the rule of units
+THEIRS = f"scorer=snapkv[{VOTING}],division=kvpress"
 SHARES = (Fraction(1, 8), Fraction(1, 4), Fraction(1, 2))
 ADAPTED = {  # what the adapter `kvpress` can score: press as we spell it -> its arguments
     "KnormPress": {},
@@ -58,13 +60,13 @@ def cases(tokens: int, share: Fraction, *, adapter: bool) -> list[Case]:
         Case(
             method="snapkv",
             setting="window 32, kernel 5",
-            ours=f"snapkv[{budget}]",
+            ours=f"snapkv[{VOTING},{budget}]",
             press=press("SnapKVPress", same, window_size=32),
         ),
         Case(
             method="snapkv",
             setting="window 16, kernel 7",
-            ours=f"snapkv[window_tokens=16,kernel=7,{budget}]",
+            ours=f"snapkv[window_tokens=16,kernel=7,pooling=avg,{budget}]",
             press=press("SnapKVPress", same, window_size=16, kernel_size=7),
         ),
         Case(
@@ -95,14 +97,14 @@ def shared(budget: str, same: dict[str, float]) -> list[Case]:
         Case(
             method="adakv",
             setting="over snapkv, alpha 0",
-            ours=f"adakv[alpha=0,{budget}]",
+            ours=f"adakv[alpha=0,{THEIRS},{budget}]",
             press=press("AdaKVPress", {}, inner=snapkv, alpha_safeguard=0.0),
             shared_by_heads=True,
         ),
         Case(
             method="adakv",
             setting="over snapkv, alpha 0.2",
-            ours=f"adakv[{budget}]",
+            ours=f"adakv[{THEIRS},{budget}]",
             press=press("AdaKVPress", {}, inner=snapkv),
             rule="safeguard",
             shared_by_heads=True,
@@ -110,7 +112,7 @@ def shared(budget: str, same: dict[str, float]) -> list[Case]:
         Case(
             method="adakv",
             setting="over snapkv, alpha 0.8",
-            ours=f"adakv[alpha=0.8,{budget}]",
+            ours=f"adakv[alpha=0.8,{THEIRS},{budget}]",
             press=press("AdaKVPress", {}, inner=snapkv, alpha_safeguard=0.8),
             rule="safeguard",
             shared_by_heads=True,
@@ -118,7 +120,7 @@ def shared(budget: str, same: dict[str, float]) -> list[Case]:
         Case(
             method="adakv",
             setting="over knorm, alpha 0.2",
-            ours=f"adakv[scorer=knorm,{budget}]",
+            ours=f"adakv[scorer=knorm,division=kvpress,{budget}]",
             press=press("AdaKVPress", {}, inner=knorm),
             shared_by_heads=True,
         ),
@@ -138,8 +140,8 @@ def other_rules(tokens: int, share: Fraction, budget: str, same: dict[str, float
         ),
         Case(
             method="snapkv",
-            setting="own defaults",
-            ours=f"snapkv[{budget}]",
+            setting="window 64 there, 32 here",
+            ours=f"snapkv[{VOTING},{budget}]",
             press=press("SnapKVPress", same),
             rule="window",
         ),
@@ -153,14 +155,14 @@ def other_rules(tokens: int, share: Fraction, budget: str, same: dict[str, float
         Case(
             method="pyramidkv",
             setting="window 32, beta 20",
-            ours=f"pyramidkv[{budget}]",
+            ours=f"pyramidkv[{VOTING},{budget}]",
             press=press("PyramidKVPress", typed, window_size=32),
             rule="pyramid",
         ),
         Case(
             method="pyramidkv",
             setting="window 32, beta 2",
-            ours=f"pyramidkv[beta=2,{budget}]",
+            ours=f"pyramidkv[beta=2,{VOTING},{budget}]",
             press=press("PyramidKVPress", typed, window_size=32, beta=2),
             rule="pyramid",
         ),

@@ -52,12 +52,13 @@ def dense_weights(q: Tensor, k: Tensor) -> Tensor:
     gamma=st.floats(0.2, 0.95),
     tau_js=st.sampled_from([0.0, 0.3, 2.0]),
     cover=st.sampled_from(["blocks", "tokens"]),
+    block=st.sampled_from([2, 4, 16]),
     seed=st.integers(0, 9),
 )
 def test_it_equals_attention_under_its_blocks(
-    tokens: int, gamma: float, tau_js: float, cover: str, seed: int
+    tokens: int, gamma: float, tau_js: float, cover: str, block: int, seed: int
 ) -> None:
-    method = FlexPrefill(gamma=gamma, tau_js=tau_js, cover=cover, block_tokens=16)  # type: ignore[arg-type]
+    method = FlexPrefill(gamma=gamma, tau_js=tau_js, cover=cover, block_tokens=block)  # type: ignore[arg-type]
     q, k, v = made(tokens, seed)
     seen = torch.stack(
         [torch.stack([method.seen(q[h, g], k[h], SCALE) for g in range(2)]) for h in range(2)]
@@ -67,8 +68,8 @@ def test_it_equals_attention_under_its_blocks(
     assert bool((seen <= past(seen.shape[2], seen.device)).all())
     mask = (
         reference.causal_mask(tokens, tokens)
-        if tokens <= 32
-        else sparse.block_mask(seen, 16, tokens)
+        if tokens <= 2 * block
+        else sparse.block_mask(seen, block, tokens)
     )
     wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=mask)
     torch.testing.assert_close(

@@ -282,7 +282,13 @@ def test_a_budget_below_one_cluster_is_refused_with_the_least_share() -> None:
         parse("retroinfer[tau=1/100]").check(shape=SHAPE, tokens=1024)
 
 
-# -- the authors' clusters ---------------------------------------------------------------------------
+# -- the authors' clusters -------------------------------------------------------------
+
+
+def best_of(centres: list[torch.Tensor], vector: torch.Tensor) -> int:
+    """The first centroid with the largest inner product."""
+    products = [float(vector @ centre) for centre in centres]
+    return products.index(max(products))
 
 
 def plain_spherical(x: torch.Tensor, runs: list[tuple[int, int, int]]) -> list[int]:
@@ -293,16 +299,14 @@ def plain_spherical(x: torch.Tensor, runs: list[tuple[int, int, int]]) -> list[i
         width = (stop - start) / clusters
         own = [vectors[start + int(at * width + width / 2)] for at in range(clusters)]
         for _ in range(9):
-            joined = [
-                max(range(clusters), key=lambda c: float(v @ own[c])) for v in vectors[start:stop]
-            ]
+            joined = [best_of(own, v) for v in vectors[start:stop]]
             for cluster in range(clusters):
                 members = [vectors[start + at] for at, c in enumerate(joined) if c == cluster]
                 if members:
                     mean = torch.stack(members).mean(dim=0)
                     own[cluster] = mean / mean.norm()
         centres += own
-    return [max(range(len(centres)), key=lambda c: float(v @ centres[c])) for v in vectors]
+    return [best_of(centres, vector) for vector in vectors]
 
 
 @pytest.mark.parametrize(("slots", "cluster", "segment"), [(40, 4, 100), (60, 5, 20), (33, 8, 33)])
