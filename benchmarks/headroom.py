@@ -1,8 +1,8 @@
 """Which cells of a model can tell methods apart: what is lost there by methods that must lose.
 
-For each task and mode: dense, and one control a stage that keeps far too little. A cell counts for a
-stage where its control loses at least 20 points; where dense itself is near chance nothing can be
-told. The default run's tasks were chosen by this table (docs/defaults.md).
+For each task and mode: dense, and one control a stage that keeps far too little. A cell counts for
+a stage where its control loses at least 20 points; where dense itself is near chance nothing can
+be told. The default run's tasks were chosen by this table (docs/defaults.md).
 
     PYTHONPATH=src python benchmarks/headroom.py --model lab-transformer --length 256 --sessions 8
 """

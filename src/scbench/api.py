@@ -223,7 +223,8 @@ def settle(given: Mapping[str, Any]) -> Settings:
 
     `config` names a settings file (`run.toml`) whose words hold where no other is said; `extend`
     names a run that is made larger; `detect` chooses sessions so that a difference of so many
-    points can be seen; `preset` names a grid of `defaults.py`. Without `out` a run gets the folder that its settings find.
+    points can be seen; `preset` names a grid of `defaults.py`. Without `out` a run gets
+    the folder that its settings find.
     """
     from scbench.tasks import names as every_task
 

@@ -1,4 +1,4 @@
-"""`scbench choose`: which methods of a run surely keep a bound on loss and bytes, and which do not."""
+"""`scbench choose`: which methods of a run surely keep a bound on loss and bytes, which do not."""
 
 from __future__ import annotations
 

@@ -46,14 +46,15 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         str,
         "--methods",
         GRID,
-        "joined by commas, stages of one by +, choices by |, or all: dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]",
+        "joined by commas, stages of one by +, choices by |, or all: "
+        "dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]",
     ),
     (
         "equal_bytes",
         str,
         "--equal-bytes",
         GRID,
-        "fit every method's budget or bits to hold this share of the dense cache's bytes, measured: 1/8",
+        "fit every method's budget or bits to hold this share of dense's bytes, measured: 1/8",
     ),
     (
         "equal_at",
@@ -183,7 +184,7 @@ OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, 
         str,
         "--accounting",
         MACHINE,
-        "what a number of a cache counts in bytes: bfloat16 whatever is stored, or store: as allocated here",
+        "what a number of a cache counts: bfloat16 whatever is stored, or store: as allocated here",
     ),
     (
         "agreement",
@@ -289,8 +290,9 @@ def with_options(act: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
 def run(words: dict[str, Any]) -> None:
     """Run a grid of tasks, modes and methods on one model or several, and write its page.
 
-    With no arguments: ten methods at a quarter of the budget on two small models that come along, in about five minutes; --preset all plays
-    everything. Kill it at any time; the same command goes on.
+    With no arguments: ten methods at a quarter of the budget on two small models that come along,
+    in about five minutes; --preset all plays everything. Kill it at any time; the same command goes
+    on.
     """
     from scbench import api
 
@@ -411,8 +413,9 @@ def _equal_table(found: Any) -> Table:
         "held",
         "of target",
         "verdict",
-        title=f"Equal bytes{model}{length}: {found.share} of what dense {EQUAL_WORDS[found.what]}, {bytes_text(found.target_bytes)} of "
-        f"{bytes_text(found.reference_bytes)} at {found.context_tokens:,} tokens (its cache takes {bytes_text(found.dense_bytes)} here)",
+        title=f"Equal bytes{model}{length}: {found.share} of what dense {EQUAL_WORDS[found.what]}, "
+        f"{bytes_text(found.target_bytes)} of {bytes_text(found.reference_bytes)} at "
+        f"{found.context_tokens:,} tokens (its cache takes {bytes_text(found.dense_bytes)} here)",
         title_justify="left",
     )
     for row in found.rows:

@@ -159,8 +159,8 @@ def _sight(settings: Settings) -> None:
         )
         return
     _line(
-        f"{seen.sessions:,} sessions a task see a difference of {seen.overall_points:.1f} points in "
-        f"the average, {seen.task_points:.1f} in a single task, in four cases of five (10 % of the "
+        f"{seen.sessions:,} sessions a task see a difference of {seen.overall_points:.1f} points "
+        f"in the average, {seen.task_points:.1f} in a single task, in four cases of five (10 % of the "
         "turns taken to differ); --detect 5 chooses sessions for 5 points"
     )
 

@@ -1,4 +1,5 @@
-"""What a run does that was told little: two small models on what can tell, presets by name, and no small numbers in a run of one's own."""
+"""What a run does that was told little: two small models on what can tell, presets by name, and
+no small numbers in a run of one's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading and playing say nothing on the terminal that is not ours; what a library warned of is kept."""
+"""Loading says nothing on the terminal that is not ours; what a library warned of is kept."""
 
 from __future__ import annotations
 

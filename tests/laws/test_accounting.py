@@ -1,4 +1,4 @@
-"""What is counted on a machine that keeps fp32 is what a machine that keeps 16 bits allocates and reads."""
+"""What is counted on a machine that keeps fp32 is what one that keeps 16 bits allocates and reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scbench.methods.contract import is_default
 from scbench.methods.fork import fork
 from scbench.types import Accounting
 
-# Sums of received attention, in fp32 at every dtype of the store: they count as 16 bits all the same.
+# Sums of received attention, in fp32 whatever the store: they count as 16 bits all the same.
 KEEPS_FP32_SUMS = ("rolling=yes", "infllm")
 # How many slots are read depends on the last bits of the keys.
 READS_BY_CONTENT = ("retrieval-attention", "retroinfer", "granularity=query_head")

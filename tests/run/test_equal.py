@@ -237,7 +237,7 @@ def test_the_reference_is_counted_in_16_bits_whatever_the_run_stores() -> None:
     assert counted_shape(shape).dense_bytes(10) == shape.dense_bytes(10) // 2
     assert found.reference_bytes * 2 == found.dense_bytes == shape.dense_bytes(found.context_tokens)
     assert row.played is not None
-    slots = parse(row.played).compression[0].budget(found.context_tokens)  # type: ignore[attr-defined]
+    slots = parse(row.played).compression[0].budget(found.context_tokens)
     assert slots == found.context_tokens // 4
 
 
@@ -252,7 +252,7 @@ def test_at_the_sessions_end_what_was_appended_counts() -> None:
         for what in (Equal.CONTEXT, Equal.END)
     }
     slots = {
-        what: parse(str(found.rows[0].played)).compression[0].budget(found.context_tokens)  # type: ignore[attr-defined]
+        what: parse(str(found.rows[0].played)).compression[0].budget(found.context_tokens)
         for what, found in fits.items()
     }
     grown = fits[Equal.END].reference_bytes - fits[Equal.CONTEXT].reference_bytes

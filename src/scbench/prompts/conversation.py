@@ -80,7 +80,7 @@ class Conversation:
         return self._made[said]
 
     def gold_ids(self, turn: int) -> tuple[int, ...]:
-        """The gold answer of `turn` as history would show it: what an ideal model would say next."""
+        """The gold answer of `turn` as history shows it: what an ideal model would say next."""
         gold = self._writer.wording.gold(turn)
         is_spaced = not self.is_chat and self._plain.before_answer.endswith(" ")
         ids = self.tokenizer.encode(" " * is_spaced + gold).ids

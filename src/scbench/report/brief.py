@@ -1,4 +1,4 @@
-"""A run in at most 25 lines of 80 columns: a row a method, one sentence, gaps, where the page is."""
+"""A run in 25 lines of 80 columns: a row a method, one sentence, gaps, where the page is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ SIGNS = {Standing.AGREES: "≈", Standing.DEPARTS: "≠", Standing.TOO_FEW: "?"}
 WORD = 6
 LEGEND = (
     "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. Held,",
-    "load: bytes, % of {baseline}'s. KL, top1: to {baseline}'s tokens; ≈ surely below {kl}, ≠ above.",
+    "load: bytes, % of {baseline}'s. KL, top1: to {baseline}'s tokens; ≈ surely below {kl}, "
+    "≠ above.",
 )
 
 

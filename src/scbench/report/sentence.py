@@ -1,4 +1,4 @@
-"""The sentence that sums a run up: who loses how much, who loses nothing, and what nobody can tell."""
+"""The sentence that sums a run up: who loses how much, who nothing, and what nobody can tell."""
 
 from __future__ import annotations
 

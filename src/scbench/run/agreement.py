@@ -1,5 +1,5 @@
-"""Agreement with dense: what dense says next at every token of a gold answer, and how far a method's
-stream is from it.
+"""Agreement with dense: what dense says next at every token of a gold answer, and how far from it
+a method's stream is.
 
 Kept of dense are its `KEPT` likeliest next tokens and one bucket for all others, in
 `agreement.jsonl`, so that a resumed or extended run needs no second dense.

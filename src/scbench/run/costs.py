@@ -8,9 +8,11 @@ For a session and a method, on the first query of the session as a request from 
                  with the context in the pool's memory, and ttft_disk_s with the context on its disk (a miss is ttft_cold)
     ttft_cold_s  prefill + compress + ttft_warm
     tpot_s       one decode step, alone (batch 1)
-    held_bytes   shared store + tail after the context was compressed, as allocated; formula_bytes is the closed form beside it
-    held_accounted_bytes    the same in the accounting dtype (kv/accounting.py); end_accounted_bytes after all questions
-                 and history of the session; dense_bytes what dense holds of the whole context, counted alike
+    held_bytes   shared store + tail after the context was compressed, as allocated
+    formula_bytes           the closed form beside it
+    held_accounted_bytes    held_bytes in the accounting dtype (kv/accounting.py)
+    end_accounted_bytes     after all questions and history of the session
+    dense_bytes  what dense holds of the whole context, counted alike
 """
 
 from __future__ import annotations

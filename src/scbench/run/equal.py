@@ -353,7 +353,10 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
         )
     why = f"{knob_name(stage)} cannot be set so that it holds more"
     if best + 1 < len(ladder) and (more := sample.expected(ladder[best + 1])) > target_bytes:
-        why = f"{knob_name(stage)} cannot be set closer: the next, {ladder[best + 1]}, would hold {more:,} bytes"
+        why = (
+            f"{knob_name(stage)} cannot be set closer: the next, {ladder[best + 1]}, would hold "
+            f"{more:,} bytes"
+        )
     return Fitted(
         asked=str(method),
         played=str(ladder[best]),

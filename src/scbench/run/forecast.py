@@ -54,8 +54,8 @@ class _Kind:
 
 
 class Forecast:
-    """The pieces that are left, and what they will take. Times are handed in, so that a recorded run
-    can be played again."""
+    """The pieces that are left, and what they will take. Times are handed in, so that a recorded
+    run can be played again."""
 
     def __init__(self, works: Iterable[Work] = ()) -> None:
         self._kinds: dict[tuple[str, str], _Kind] = {}
@@ -76,7 +76,7 @@ class Forecast:
         self._now = (model, what), now_s
 
     def end(self, now_s: float, *, worked: bool = True) -> None:
-        """The piece is done; not `worked`: it had been done before, which tells nothing of others."""
+        """The piece is done; not `worked`: it had been done before, and tells nothing of others."""
         if self._now is None:
             return
         key, since_s = self._now

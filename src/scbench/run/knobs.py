@@ -1,4 +1,4 @@
-"""Which parameter of a method sets what it holds, or what a step of it loads, and how it is turned."""
+"""Which parameter of a method sets what it holds, or what a step loads, and how it is turned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from scbench.methods.stage import Budgeted
 
 
 def knob_stage(method: Method) -> Stage | None:
-    """The stage whose knob is turned: an eviction before a codec before a prompt compression; None if nothing changes what is held."""
+    """The stage whose knob is turned: an eviction before a codec before a prompt compression; None
+    if nothing changes what is held."""
     rewriting = (method.generation,) if method.generation.rewrites else ()
     return next((stage for stage in (*method.compression, *rewriting) if stage.knob), None)
 

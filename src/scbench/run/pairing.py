@@ -44,7 +44,8 @@ def apart(
     *,
     is_fitted: bool = False,
 ) -> tuple[list[Method], dict[str, list[str]]]:
-    """The methods that a model can take, and the others by reason (spelled without the method's name, so that equal reasons meet).
+    """The methods that a model can take, and the others by reason (spelled without the method's
+    name, so that equal reasons meet).
 
     `is_fitted`: their knobs will be turned, so what they were asked for at is not what counts.
     """

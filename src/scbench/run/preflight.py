@@ -36,7 +36,7 @@ ACTIVATION_TOKENS = 2048 * 12  # hidden vectors of a chunk of a read, at once
 
 
 class Prepared(NamedTuple):
-    """What is known of a run before weights are read: what it will not do, and what it will take."""
+    """What is known of a run before weights are read: what it will not do, what it will take."""
 
     refusals: list[Refusal]
     works: list[Work]

@@ -95,7 +95,7 @@ def run(
     `engines` are those of `settings.models`, in any order; each is let go before the next is taken, so a generator may load them one by one.
     Ctrl-C ends cleanly with what is done (`outcome` "interrupted"). Raises UsageError for settings that cannot work at all, Busy if another
     run holds the folder, CannotWrite if the disk is full: what was written stays, and the same command resumes.
-    `works` are guesses of what each model will take (`preflight.prepare`), for the time that is left.
+    `works` are guesses of what each model will take (`preflight.prepare`), for the time left.
     """
     methods = [parse(text) for text in settings.methods]
     refuse_twins(methods)

@@ -15,19 +15,17 @@ from torch import Tensor
 from scbench.engines.contract import Engine, Feed
 from scbench.engines.lab_models import beyond
 from scbench.errors import ReuseBroken, ScbenchError
-from scbench.kv import Snapshot, Stream
-from scbench.kv.fingerprint import fingerprint
-from scbench.methods.contract import Generation, is_default
+from scbench.kv import Stream
+from scbench.methods.contract import Generation
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.methods.retrieval.chunks import Chunked
 from scbench.prompts import Conversation
-from scbench.run.blending import Blended, Blending
 from scbench.run.decode import Lost, Play, decode, drive
 from scbench.run.faults import FAULTS, Fault, fault_of
 from scbench.run.gold import DENSE, GoldPass
 from scbench.run.guard import torch_state_kept
 from scbench.run.pooled import PooledReads, Served, refuse_timing
+from scbench.run.reads import Reads
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import rewritten
 from scbench.run.turn import evidence_kept, turn_cost
@@ -92,14 +90,9 @@ class SessionRun:
         self.scored = scored
         self.gold = gold
         self.debug = debug
-        self._needs: frozenset[str] = frozenset()
+        self.reads = Reads(engine, on_tokens)
         self._conversations: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
         self._rewritten: dict[Generation, Session] = {}
-        self._snapshots: dict[tuple[object, tuple[int, ...]], Snapshot] = {}
-        self._blending = Blending(engine)
-        self._blends: dict[tuple[object, tuple[int, ...]], Blended] = {}
-        # Of each snapshot as it was when a stranger's method could first touch it; None: not now.
-        self._seals: dict[tuple[object, tuple[int, ...]], int] | None = None
 
     def play(self, jobs: Sequence[Job]) -> None:
         """Play all jobs, those that read the context in the same way together.
@@ -113,7 +106,7 @@ class SessionRun:
         for job in jobs:
             by_generation.setdefault(job.method.generation, []).append(job)
         for together in by_generation.values():
-            self._needs = frozenset().union(*(job.method.needs for job in together))
+            self.reads.needs = frozenset().union(*(job.method.needs for job in together))
             ours = [job for job in together if job.method.is_ours]
             if self.gold is not None:
                 self._play_together([job for job in ours if job.cell.method == DENSE])
@@ -124,13 +117,7 @@ class SessionRun:
                     strangers.setdefault(job.method, []).append(job)
             for stranger in strangers.values():
                 self._play_guarded(stranger)
-            self._forget_reads()
-
-    def _forget_reads(self) -> None:
-        for snapshot in self._snapshots.values():
-            snapshot.release()
-        self._snapshots.clear()
-        self._blends.clear()
+            self.reads.forget()
 
     def _play_guarded(self, jobs: Sequence[Job]) -> None:
         """Play one stranger's method; if it wrote into a shared snapshot, its turns are gaps, its
@@ -139,15 +126,12 @@ class SessionRun:
         records: list[Record] = []
         emit = self.emit
         self.emit = records.append
-        self._seals = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
         try:
-            with torch_state_kept() as changed:
+            with self.reads.watched() as whole, torch_state_kept() as changed:
                 self._play_together(jobs)
         finally:
             self.emit = emit
-            seals, self._seals = self._seals, None
-        kept = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
-        if kept == seals and not changed:
+        if whole == [True] and not changed:
             for record in records:
                 emit(record)
             return
@@ -156,8 +140,7 @@ class SessionRun:
             f"{jobs[0].method} {did} that it shares with all other methods; its answers are left "
             "out, and the others read the context anew. Work on copies (.clone())"
         )
-        self._forget_reads()
-        self._blending = Blending(self.engine)  # its chunks may be among what was written into
+        self.reads.forget_all()
         for job in jobs:
             job.todo |= turns[id(job)]
             self._fail(job, fault_of(why), turns[id(job)])
@@ -240,52 +223,6 @@ class SessionRun:
             for turn in sorted(job.todo)
         ]
 
-    # -- reading -----------------------------------------------------------------------------------------------------------------------
-
-    def _keep_snapshot(self, key: tuple[object, tuple[int, ...]], snapshot: Snapshot) -> None:
-        self._snapshots[key] = snapshot
-        if self._seals is not None:
-            self._seals[key] = fingerprint(snapshot)
-
-    def _read(
-        self, ids: Sequence[int], generation: Generation, base: Snapshot | None = None
-    ) -> Snapshot:
-        """A prefix, read once however many methods ask for it."""
-        whole = (*(base.ids if base else ()), *ids)
-        # Stages count by value and snapshots by identity: two strangers may look alike in words.
-        key: tuple[object, tuple[int, ...]] = (generation if base is None else id(base), whole)
-        if key not in self._snapshots:
-            pattern = None if is_default(generation) or base is not None else generation
-            snapshot = self.engine.read(
-                ids, pattern=pattern, needs=self._needs, base=base, on_tokens=self.on_tokens
-            )
-            self._keep_snapshot(key, snapshot)
-        return self._snapshots[key]
-
-    def _context(self, job: Job, talk: Conversation) -> Snapshot:
-        if isinstance(job.method.retrieval, Chunked):
-            return self._blend(job.method.retrieval, talk.context.ids).snapshot
-        return self._read(talk.context.ids, job.method.generation)
-
-    def _blend(self, stage: Chunked, ids: tuple[int, ...]) -> Blended:
-        """A context put together from stored chunks, once however many methods and modes ask for it."""
-        key: tuple[object, tuple[int, ...]] = (stage, ids)
-        if key not in self._blends:
-            self._blends[key] = self._blending.read(ids, stage, self.on_tokens)
-            self._keep_snapshot(key, self._blends[key].snapshot)
-        return self._blends[key]
-
-    def _with_query(self, job: Job, talk: Conversation, turn: int) -> Snapshot:
-        """Context + one query: the query read densely on top, or with the context where the pattern's last rows matter."""
-        prompt = talk.prompt(turn)
-        if not job.method.generation.prefix_stable:
-            snapshot = self._read(prompt.ids, job.method.generation)
-        else:
-            base = self._context(job, talk)
-            snapshot = self._read(talk.delta(base.ids, prompt), job.method.generation, base)
-        snapshot.question_tokens = len(prompt.ids) - len(talk.context.ids)
-        return snapshot
-
     # -- plays ---------------------------------------------------------------------------------------------------------------------------
 
     def _request(self, job: Job, talk: Conversation, turn: int, shared: list[Stream]) -> Play:
@@ -293,7 +230,7 @@ class SessionRun:
         if turn not in job.todo:
             return
         if not shared:
-            shared.append(fork(self._context(job, talk), job.method))
+            shared.append(fork(self.reads.context(job.method, talk), job.method))
         base, prompt = shared[0], talk.prompt(turn)
         stream = base.fork()
         logits = yield Feed(stream, talk.delta(stream.ids, prompt))
@@ -304,7 +241,7 @@ class SessionRun:
         if turn not in job.todo:
             return
         served = Served(len(talk.context.ids))
-        snapshot = self._with_query(job, talk, turn)
+        snapshot = self.reads.with_query(job.method, talk, turn)
         yield from self._answer(
             job, talk, turn, fork(snapshot, job.method), snapshot.logits_V, served=served
         )
@@ -319,10 +256,10 @@ class SessionRun:
             prompt = talk.prompt(turn, answers)
             hit_tokens = 0 if stream is None else stream.logical_tokens
             if stream is None and after is CompressAfter.FIRST_QUERY:
-                snapshot = self._with_query(job, talk, turn)
+                snapshot = self.reads.with_query(job.method, talk, turn)
                 stream, logits = fork(snapshot, job.method), snapshot.logits_V
             else:
-                stream = stream or fork(self._context(job, talk), job.method)
+                stream = stream or fork(self.reads.context(job.method, talk), job.method)
                 logits = yield Feed(stream, talk.delta(stream.ids, prompt))
             if turn in job.todo:
                 yield from self._answer(
@@ -342,7 +279,7 @@ class SessionRun:
             self.engine,
             job.method,
             talk.context.ids,
-            lambda: self._read(talk.context.ids, job.method.generation),
+            lambda: self.reads.read(talk.context.ids, job.method.generation),
             self.on_tokens,
         )
         stream: Stream | None = None
@@ -406,7 +343,7 @@ class SessionRun:
             prompt_tokens=prompt_tokens,
             talk=talk,
             kept=kept,
-            notes=(*stream.notes, *self._blend_notes(job, talk)),
+            notes=(*stream.notes, *self.reads.blend_notes(job.method, talk)),
             units=stream.units,
             needles=self.needles,
             made=job.made,
@@ -430,10 +367,6 @@ class SessionRun:
             turn=turn,
         )
         return score
-
-    def _blend_notes(self, job: Job, talk: Conversation) -> tuple[str, ...]:
-        blended = self._blends.get((job.method.retrieval, talk.context.ids))
-        return () if blended is None else (blended.note(),)
 
     def _fail(self, job: Job, fault: Fault, turns: frozenset[int]) -> None:
         """Failure records for those of `turns` that have none yet: named gaps, and the run goes on."""

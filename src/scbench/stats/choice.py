@@ -1,4 +1,4 @@
-"""Which methods keep a bound on what is lost and on bytes: surely, surely not, or nobody can tell."""
+"""Which methods keep a bound on loss and bytes: surely, surely not, or nobody can tell."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""The reads of one session: each distinct prefix once, however many methods and modes ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from scbench.engines.contract import Engine
+from scbench.kv import Snapshot
+from scbench.kv.fingerprint import fingerprint
+from scbench.methods.contract import Generation, is_default
+from scbench.methods.method import Method
+from scbench.methods.retrieval.chunks import Chunked
+from scbench.prompts import Conversation
+from scbench.run.blending import Blended, Blending
+
+# Stages count by value and snapshots by identity: two strangers may look alike in words.
+Key: TypeAlias = tuple[object, tuple[int, ...]]
+
+
+class Reads:
+    """Snapshots of a session's prefixes. `needs` is what its methods have to see of a read."""
+
+    def __init__(self, engine: Engine, on_tokens: Callable[[int], None] | None) -> None:
+        self.engine = engine
+        self.on_tokens = on_tokens
+        self.needs: frozenset[str] = frozenset()
+        self._snapshots: dict[Key, Snapshot] = {}
+        self._blending = Blending(engine)
+        self._blends: dict[Key, Blended] = {}
+        # Of each snapshot as it was when a stranger's method could first touch it; None: not now.
+        self._seals: dict[Key, int] | None = None
+
+    def context(self, method: Method, talk: Conversation) -> Snapshot:
+        """The context as a method reads it, or puts it together from stored chunks."""
+        if isinstance(method.retrieval, Chunked):
+            return self._blend(method.retrieval, talk.context.ids).snapshot
+        return self.read(talk.context.ids, method.generation)
+
+    def with_query(self, method: Method, talk: Conversation, turn: int) -> Snapshot:
+        """Context and one query: the query read densely on top, or with the context where the
+        pattern's last rows matter."""
+        prompt = talk.prompt(turn)
+        if not method.generation.prefix_stable:
+            snapshot = self.read(prompt.ids, method.generation)
+        else:
+            base = self.context(method, talk)
+            snapshot = self.read(talk.delta(base.ids, prompt), method.generation, base)
+        snapshot.question_tokens = len(prompt.ids) - len(talk.context.ids)
+        return snapshot
+
+    def read(
+        self, ids: Sequence[int], generation: Generation, base: Snapshot | None = None
+    ) -> Snapshot:
+        """A prefix, read once however many methods ask for it."""
+        whole = (*(base.ids if base else ()), *ids)
+        key: Key = (generation if base is None else id(base), whole)
+        if key not in self._snapshots:
+            pattern = None if is_default(generation) or base is not None else generation
+            snapshot = self.engine.read(
+                ids, pattern=pattern, needs=self.needs, base=base, on_tokens=self.on_tokens
+            )
+            self._keep(key, snapshot)
+        return self._snapshots[key]
+
+    def _blend(self, stage: Chunked, ids: tuple[int, ...]) -> Blended:
+        """A context put together from stored chunks, once for all methods and modes."""
+        key: Key = (stage, ids)
+        if key not in self._blends:
+            self._blends[key] = self._blending.read(ids, stage, self.on_tokens)
+            self._keep(key, self._blends[key].snapshot)
+        return self._blends[key]
+
+    def blend_notes(self, method: Method, talk: Conversation) -> tuple[str, ...]:
+        """What is to be said of the blend that a method's answers rest on."""
+        blended = self._blends.get((method.retrieval, talk.context.ids))
+        return () if blended is None else (blended.note(),)
+
+    def _keep(self, key: Key, snapshot: Snapshot) -> None:
+        self._snapshots[key] = snapshot
+        if self._seals is not None:
+            self._seals[key] = fingerprint(snapshot)
+
+    def forget(self) -> None:
+        """Let all snapshots go; the chunks that are stored stay."""
+        for snapshot in self._snapshots.values():
+            snapshot.release()
+        self._snapshots.clear()
+        self._blends.clear()
+
+    def forget_all(self) -> None:
+        """Stored chunks too: somebody may have written into them."""
+        self.forget()
+        self._blending = Blending(self.engine)
+
+    @contextmanager
+    def watched(self) -> Iterator[list[bool]]:
+        """While this lasts every snapshot is sealed; afterwards the list holds whether all are as
+        they were."""
+        whole: list[bool] = []
+        self._seals = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
+        try:
+            yield whole
+        finally:
+            seals, self._seals = self._seals, None
+        now = {key: fingerprint(snapshot) for key, snapshot in self._snapshots.items()}
+        whole.append(now == seals)
