@@ -8,9 +8,10 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from scbench.cli import OPTIONS, app
+from scbench.cli import app
 from scbench.console import err, out, plain
 from scbench.errors import BadConfig
+from scbench.options import OPTIONS
 from scbench.run.plan import Plan, PlannedModel, Refusal
 from scbench.run.settings import Settings
 
@@ -160,7 +161,7 @@ def _sight(settings: Settings) -> None:
         return
     _line(
         f"{seen.sessions:,} sessions a task see a difference of {seen.overall_points:.1f} points "
-        f"in the average, {seen.task_points:.1f} in a single task, in four cases of five (10 % of the "
+        f"in the average, {seen.task_points:.1f} in a single task, in four cases of five (10 % of "
         "turns taken to differ); --detect 5 chooses sessions for 5 points"
     )
 

@@ -1,4 +1,4 @@
-"""What is counted on a machine that keeps fp32 is what one that keeps 16 bits allocates and reads."""
+"""What counts on a machine that keeps fp32 is what one that keeps 16 bits allocates and reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reads of one session: each distinct prefix once, however many methods and modes ask for it."""
+"""The reads of one session: each distinct prefix once, however many methods ask for it."""
 
 from __future__ import annotations
 
