@@ -156,9 +156,9 @@ PLANTED = (
     ),
     Planted(
         name="an eviction's window",
-        file="methods/compression/snapkv.py",
-        old="min(self.window_tokens, self.budget(tokens) // 2))",
-        new="min(self.window_tokens, self.budget(tokens) // 4))",
+        file="methods/units.py",
+        old="return max(1, min(most, budget // BUDGET_SHARE_OF_ROWS))",
+        new="return max(1, min(most, budget // 4))",
         part="held:lab-transformer",
         methods=["snapkv[tau=1/4]"],
         sees="kept",

@@ -14,7 +14,7 @@ from scbench.tasks import task
 from scbench.tasks.contract import Words
 from scbench.types import Session
 
-SHORT = "llmlingua-2[tau=1/2]"
+SHORT = "selective-context[tau=1/2]"
 
 
 @pytest.fixture(scope="module")
