@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """A run in 25 lines of 80 columns: a row a method, one sentence, gaps, where the page is."""
+=======
+"""A run in at most 25 lines of 80 columns: a row a method, a sentence, gaps, the page."""
+>>>>>>> stats
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from rich.console import Group
 from rich.text import Text
 
 from scbench.console import plain, visible
-from scbench.report.headline import Headline, Line, ModeScore, headline
+from scbench.report.headline import Headline, MethodLine, ModeScore, headline
 from scbench.report.marks import LACKS
 from scbench.report.sentence import sentence
 from scbench.report.words import GAP, MINUS, nats, signed
@@ -33,9 +37,14 @@ BESIDE = (5, 6, 5, 5, 5)  # columns of the numbers beside the scores
 SIGNS = {Standing.AGREES: "≈", Standing.DEPARTS: "≠", Standing.TOO_FEW: "?"}  # beside KL
 WORD = 6
 LEGEND = (
+<<<<<<< HEAD
     "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. Held,",
     "load: bytes, % of {baseline}'s. KL, top1: to {baseline}'s tokens; ≈ surely below {kl}, "
     "≠ above.",
+=======
+    "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. held,",
+    "load: bytes, % of {baseline}'s. KL, top1: to its tokens; ≈ surely below {kl}, ≠ above.",
+>>>>>>> stats
 )
 
 
@@ -96,7 +105,7 @@ def _table(one: Headline, count: int) -> list[str]:
     return lines + ([f"… and {left_out} more in the page"] if left_out else [])
 
 
-def _most_telling(rows: Sequence[Line], count: int) -> list[Line]:
+def _most_telling(rows: Sequence[MethodLine], count: int) -> list[MethodLine]:
     """The baseline, then those of which something is decided, best first."""
     order = sorted(rows, key=lambda line: (not line.is_baseline, -line.decided_scores))
     return order[: max(1, count)]
@@ -131,7 +140,7 @@ def _heads(one: Headline, name_width: int) -> str:
     return " ".join(["method".ljust(name_width), *heads])
 
 
-def _row(line: Line, name_width: int) -> str:
+def _row(line: MethodLine, name_width: int) -> str:
     mark = f" {LACKS}" if line.has_gaps else ""
     name = _cut(visible(line.name), name_width - len(mark)) + mark
     modes = len(line.scores)
@@ -164,7 +173,7 @@ def word(score: ModeScore) -> str:
     return WORDS[ruling.standing]
 
 
-def _beside(line: Line) -> tuple[str, ...]:
+def _beside(line: MethodLine) -> tuple[str, ...]:
     top1 = line.agreement.top1.value if line.agreement is not None else None
     share = line.share
     return (
@@ -176,7 +185,7 @@ def _beside(line: Line) -> tuple[str, ...]:
     )
 
 
-def _kl(line: Line) -> str:
+def _kl(line: MethodLine) -> str:
     """KL to the baseline, with the sign of its verdict; the baseline's own needs none."""
     agreement = line.agreement
     if agreement is None:

@@ -35,7 +35,7 @@ class ModeScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class MethodLine:
     """A row of the short table: one method of one setting."""
 
     method: str
@@ -73,7 +73,7 @@ class Headline:
     tasks: int  # of the baseline's score, and its sessions a task
     sessions: int
     common: str  # the part of their spelling that most methods share, such as [tau=1/4]
-    lines: tuple[Line, ...]
+    lines: tuple[MethodLine, ...]
 
     @property
     def decided(self) -> int:
@@ -87,7 +87,7 @@ def headline(summary: Summary, setting: Setting) -> Headline:
     common = common_bracket([one for one in methods if one != summary.baseline])
     labels = {info.name: info.label for info in summary.methods_in(setting)}
     lines = [
-        Line(
+        MethodLine(
             method=method,
             name=labels[method].replace(common, "", 1) if common else labels[method],
             is_baseline=method == summary.baseline,

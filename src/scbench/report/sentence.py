@@ -1,11 +1,11 @@
-"""The sentence that sums a run up: who loses how much, who nothing, and what nobody can tell."""
+"""The sentence that sums a run up: who loses how much, who nothing, what nobody can tell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from scbench.report.headline import Headline, Line, ModeScore
+from scbench.report.headline import Headline, MethodLine, ModeScore
 from scbench.report.words import MINUS, nats, percent, signed
 from scbench.stats import KL_MARGIN, OVERALL, Standing, Summary
 
@@ -31,7 +31,7 @@ def sentence(summary: Summary, one: Headline, *, most_named: int = 3) -> str:
     return f"{_lead(methods, summary.baseline, mode)} {'; '.join(parts)}.{apart}"
 
 
-def _clearest(one: Headline, methods: Sequence[Line]) -> int | None:
+def _clearest(one: Headline, methods: Sequence[MethodLine]) -> int | None:
     """The place of the mode with most decided scores; None where none has any headroom."""
     known = [
         [line.scores[place].ruling for line in methods if line.scores[place].ruling is not None]
@@ -49,7 +49,7 @@ def _clearest(one: Headline, methods: Sequence[Line]) -> int | None:
     )
 
 
-def _lead(methods: Sequence[Line], baseline: str, mode: str) -> str:
+def _lead(methods: Sequence[MethodLine], baseline: str, mode: str) -> str:
     ratios = [line.share.ratio for line in methods if line.share is not None]
     start = f"Against {baseline}{mode}:"
     if len(ratios) < len(methods) or not ratios or max(ratios) > ALIKE * min(ratios):
@@ -64,8 +64,10 @@ def _lead(methods: Sequence[Line], baseline: str, mode: str) -> str:
     return f"At {words} of the bytes, against {baseline}{mode}:"
 
 
-def _by_score(summary: Summary, methods: Sequence[Line], place: int, most_named: int) -> list[str]:
-    groups: dict[Standing, list[tuple[Line, ModeScore]]] = {}
+def _by_score(
+    summary: Summary, methods: Sequence[MethodLine], place: int, most_named: int
+) -> list[str]:
+    groups: dict[Standing, list[tuple[MethodLine, ModeScore]]] = {}
     for line in methods:
         score = line.scores[place]
         if score.ruling is not None:
@@ -115,7 +117,7 @@ def _few(names: Iterable[str], most_named: int) -> str:
     return ", ".join(found)
 
 
-def _apart(summary: Summary, one: Headline, methods: Sequence[Line], place: int) -> str:
+def _apart(summary: Summary, one: Headline, methods: Sequence[MethodLine], place: int) -> str:
     """Two methods that both differ from the baseline, and surely from each other.
 
     The best is held against the next ones, in order; corrected for all pairs there are.
@@ -141,7 +143,7 @@ def _apart(summary: Summary, one: Headline, methods: Sequence[Line], place: int)
     return ""
 
 
-def _by_agreement(summary: Summary, methods: Sequence[Line], most_named: int) -> str:
+def _by_agreement(summary: Summary, methods: Sequence[MethodLine], most_named: int) -> str:
     """Where scores leave no headroom, token by token."""
     start = f"Scores tell nothing here ({summary.baseline} is too near to chance)."
     measured = [line for line in methods if line.agreement is not None]
@@ -162,6 +164,6 @@ def _by_agreement(summary: Summary, methods: Sequence[Line], most_named: int) ->
     return f"{start} KL to {summary.baseline}, nats a token: {'; '.join(parts)}."
 
 
-def _kl(line: Line) -> float:
+def _kl(line: MethodLine) -> float:
     value = line.agreement.kl.value if line.agreement is not None else None
     return value if value is not None else float("inf")

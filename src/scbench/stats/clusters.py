@@ -52,25 +52,25 @@ class Clusters:
         shares = np.asarray(weights or [1.0] * part_count, dtype=np.float64)
         return cls(sums, counts, squares, shares / shares.sum())
 
-    @property
+    @cached_property
     def sessions(self) -> int:
         return int((self.counts_SP.sum(axis=1) > 0).sum())
 
-    @property
+    @cached_property
     def n(self) -> int:
         return int(self.counts_SP.sum())
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         """Whether every part has at least one score; the mean of a mix is a gap otherwise."""
         return bool(self.counts_SP.size) and bool((self.counts_SP.sum(axis=0) > 0).all())
 
-    @property
+    @cached_property
     def means_P(self) -> Floats:
         means: Floats = self.sums_SP.sum(axis=0) / self.counts_SP.sum(axis=0)
         return means
 
-    @property
+    @cached_property
     def mean(self) -> float:
         return float(np.clip(self.means_P @ self.weights_P, 0.0, 1.0))
 

@@ -35,7 +35,7 @@ def detectable_points(
     """The difference in points that would be found four times in five.
 
     `family` is the number of comparisons that are corrected for together: the first step of Holm's
-    correction, its strictest. 16 sessions of 5 turns: 16.5 points.
+    correction, its strictest. 16 sessions of 5 turns: 15.7 points.
 
     Raises BadConfig for fewer than two sessions, which have no spread, and for no turn.
     """
