@@ -53,7 +53,8 @@ def test_help_teaches_every_command(command: str) -> None:
 def test_a_run_ends_by_naming_its_page_and_a_report_is_made_again(tmp_path: Path) -> None:
     found = call("run", *GRID, "--methods", "dense,snapkv[tau=1/4]", "--out", str(tmp_path))
     assert found.exit_code == 0, found.output
-    assert found.output.rstrip().endswith(str(tmp_path / "index.html"))
+    last = found.output.rstrip().splitlines()[-1]
+    assert last.startswith(f"page: {tmp_path / 'index.html'}")
     for name in (
         "report.md",
         "results.csv",

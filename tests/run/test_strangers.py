@@ -17,6 +17,7 @@ from strangers import write
 from scbench.api import Result, open_run, settle
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
+from scbench.engines.contract import stacked
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig, OutOfDevice
 from scbench.kv.fingerprint import fingerprint
@@ -146,11 +147,18 @@ class Wide(ToyEngine):
         super().__init__()
         self.odd = odd
 
-    def advance(self, feeds: Any) -> torch.Tensor:
-        logits = super().advance(feeds)
+    def advance(self, feeds: Any) -> Any:
+        return stacked(feeds, [self.oddly(logits) for logits in super().advance(feeds)])
+
+    def read(self, *words: Any, **more: Any) -> Any:
+        snapshot = super().read(*words, **more)
+        snapshot.logits_V = self.oddly(snapshot.logits_V)
+        return snapshot
+
+    def oddly(self, logits: torch.Tensor) -> torch.Tensor:
         if self.odd == "padded":
             return torch.nn.functional.pad(logits, (0, 700), value=1e9)
-        logits[:, 65] = {"nan": float("nan"), "inf": float("inf")}[self.odd]
+        logits[..., 65] = {"nan": float("nan"), "inf": float("inf")}[self.odd]
         return logits
 
 

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A run in 25 lines of 80 columns: a row a method, one sentence, gaps, where the page is."""
-=======
 """A run in at most 25 lines of 80 columns: a row a method, a sentence, gaps, the page."""
->>>>>>> stats
 
 from __future__ import annotations
 
@@ -37,14 +33,8 @@ BESIDE = (5, 6, 5, 5, 5)  # columns of the numbers beside the scores
 SIGNS = {Standing.AGREES: "≈", Standing.DEPARTS: "≠", Standing.TOO_FEW: "?"}  # beside KL
 WORD = 6
 LEGEND = (
-<<<<<<< HEAD
-    "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. Held,",
-    "load: bytes, % of {baseline}'s. KL, top1: to {baseline}'s tokens; ≈ surely below {kl}, "
-    "≠ above.",
-=======
     "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. held,",
     "load: bytes, % of {baseline}'s. KL, top1: to its tokens; ≈ surely below {kl}, ≠ above.",
->>>>>>> stats
 )
 
 

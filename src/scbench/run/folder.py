@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from scbench.errors import BadConfig
 from scbench.run import manifest
 from scbench.run.cells import digest
 from scbench.run.settings import ASIDE, GROWING, Settings, fixed_names, read_settings
-from scbench.run.settings_file import NAME, plain
+from scbench.run.settings_file import NAME, plain, plain_value
 from scbench.run.words import known, typed_words
 
 ROOM = Path("runs")  # where runs without a named folder lie
@@ -98,8 +98,12 @@ def admitted(settings: Settings) -> Settings:
 
 
 def known_words(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Of plain settings, those that say which run it is; the order of lists does not."""
-    chosen = {name: words.get(name) for name in (*GROWING, *fixed_names())}
+    """Of plain settings, those that say which run it is; the order of lists does not.
+
+    A setting that an older run did not know was what is the default now.
+    """
+    unsaid = {field.name: plain_value(field.default) for field in fields(Settings)}
+    chosen = {name: words.get(name, unsaid[name]) for name in (*GROWING, *fixed_names())}
     return {name: sorted(one) if isinstance(one, list) else one for name, one in chosen.items()}
 
 

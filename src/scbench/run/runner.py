@@ -142,6 +142,7 @@ def told(engines: Iterable[Engine], settings: Settings, progress: Progress) -> I
         if engine is None:
             return
         yield engine
+        del engine  # nothing here may hold it while the next is made
 
 
 def _opened(settings: Settings, files: ExitStack) -> _Ledger:

@@ -51,15 +51,16 @@ def read_words(path: Path) -> dict[str, Any]:
 
 def plain(settings: Settings) -> dict[str, Any]:
     """Settings as text, numbers and lists, in the order they are declared."""
-    return {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
+    return {field.name: plain_value(getattr(settings, field.name)) for field in fields(settings)}
 
 
-def _plain(value: object) -> Any:
+def plain_value(value: object) -> Any:
+    """A setting as text, number or list."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Path):
         return str(value)
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+    return [plain_value(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def _toml(value: object) -> str:
