@@ -105,10 +105,8 @@ def test_a_cell_that_the_card_does_not_count_has_no_headroom() -> None:
 
 
 def test_equivalence_is_told_over_all_tasks_before_it_is_told_on_one() -> None:
-    summary = world(24, ALL_TASKS, dense=lambda t: 0.97, x=lambda t: 0.968, y=lambda t: 0.5)
-    assert judged(summary, "x", OVERALL).text == "equivalent within 5"
     few = world(12, ALL_TASKS, dense=lambda t: 0.97, x=lambda t: 0.968, y=lambda t: 0.5)
-    assert judged(few, "x", OVERALL).standing is Standing.EQUIVALENT
+    assert judged(few, "x", OVERALL).text == "equivalent within 5"
     assert all(
         judged(few, "x", task).standing in (Standing.SAME, Standing.TOO_FEW) for task in ALL_TASKS
     )

@@ -34,7 +34,7 @@ SIGNS = {Standing.AGREES: "≈", Standing.DEPARTS: "≠", Standing.TOO_FEW: "?"}
 WORD = 6
 LEGEND = (
     "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. held,",
-    "load: bytes, % of {baseline}'s. KL, top1: to its tokens; ≈ surely below {kl}, ≠ above.",
+    "load: bytes, % of {baseline}'s. KL, top1: to its tokens; ≈ surely < {kl}, ≠ > {kl}.",
 )
 
 

@@ -268,6 +268,8 @@ def _cell(
 
 def noted(rows: pl.DataFrame) -> dict[str, int]:
     """How many scored turns carry each note that marks a number."""
+    if not (rows["notes"] != "").any():
+        return {}  # the usual case
     scored = rows.filter(pl.col("strict").is_not_null())
     notes = {
         name: scored.filter(pl.col("notes").str.split("; ").list.contains(name)).height
