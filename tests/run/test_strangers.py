@@ -15,9 +15,8 @@ from quick import quick
 from strangers import write
 
 from scbench.api import Result, open_run, settle
-from scbench.engines.contract import Feed
+from scbench.engines.contract import Feed, stacked
 from scbench.engines.tiny import tiny
-from scbench.engines.contract import stacked
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig, OutOfDevice
 from scbench.kv.fingerprint import fingerprint
