@@ -62,6 +62,12 @@ class MethodLine:
         values = [one.value for one in self.scores if one.value is not None]
         return sum(values) / len(values) if values else -9.0
 
+    @property
+    def divergence(self) -> float:
+        """KL to the baseline; who has none stands after those that have."""
+        value = self.agreement.kl.value if self.agreement is not None else None
+        return float("inf") if value is None else value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
@@ -101,7 +107,15 @@ def headline(summary: Summary, setting: Setting) -> Headline:
         for method in methods
     ]
     tasks, sessions = _design(summary, setting, name)
-    lines.sort(key=lambda line: (not line.is_baseline, line.has_gaps, -line.mean))
+    # Where scores are equal, as where none has headroom, agreement says who is nearer.
+    lines.sort(
+        key=lambda line: (
+            not line.is_baseline,
+            line.has_gaps,
+            -round(line.mean, 9),
+            line.divergence,
+        )
+    )
     return Headline(
         setting=setting,
         modes=summary.modes_in(setting),

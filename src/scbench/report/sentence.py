@@ -40,13 +40,21 @@ def _clearest(one: Headline, methods: Sequence[MethodLine]) -> int | None:
     open_modes = [
         place
         for place, rulings in enumerate(known)
-        if any(ruling.standing is not Standing.NO_HEADROOM for ruling in rulings if ruling)
+        if _is_open([ruling.standing for ruling in rulings if ruling])
     ]
     return max(
         open_modes,
         key=lambda place: sum(ruling.is_decided for ruling in known[place] if ruling),
         default=None,
     )
+
+
+def _is_open(standings: Sequence[Standing]) -> bool:
+    """Whether scores can tell something: not where dense has nothing to lose, and equal answers
+    are those of a model that answers nothing."""
+    if Standing.NO_HEADROOM not in standings:
+        return bool(standings)
+    return any(one not in (Standing.NO_HEADROOM, Standing.SAME) for one in standings)
 
 
 def _lead(methods: Sequence[MethodLine], baseline: str, mode: str) -> str:
@@ -150,10 +158,10 @@ def _by_agreement(summary: Summary, methods: Sequence[MethodLine], most_named: i
     if not measured:
         return f"{start} Agreement was not measured."
     groups: dict[Standing, list[str]] = {}
-    for line in sorted(measured, key=lambda line: _kl(line)):
+    for line in sorted(measured, key=lambda line: line.divergence):
         ruling = line.agreement.kl_judged if line.agreement else None
         if ruling is not None:
-            groups.setdefault(ruling.standing, []).append(f"{line.name} ({nats(_kl(line))})")
+            groups.setdefault(ruling.standing, []).append(f"{line.name} ({nats(line.divergence)})")
     parts = []
     if agrees := groups.get(Standing.AGREES):
         parts.append(f"{_few(agrees, most_named)} surely below {KL_MARGIN:g}")
@@ -162,8 +170,3 @@ def _by_agreement(summary: Summary, methods: Sequence[MethodLine], most_named: i
     if few := groups.get(Standing.TOO_FEW):
         parts.append(f"{_few(few, most_named)} undecided")
     return f"{start} KL to {summary.baseline}, nats a token: {'; '.join(parts)}."
-
-
-def _kl(line: MethodLine) -> float:
-    value = line.agreement.kl.value if line.agreement is not None else None
-    return value if value is not None else float("inf")

@@ -10,7 +10,7 @@ from scbench.stats.cells import Setting
 from scbench.stats.difference import Difference
 from scbench.stats.paper import OVERALL
 from scbench.stats.power import MOST_SESSIONS, sessions_to_see
-from scbench.stats.standing import FEW_SESSIONS
+from scbench.stats.standing import FEW_SESSIONS, HEADROOM
 from scbench.stats.summary import Summary
 
 
@@ -125,6 +125,15 @@ def _of_mode(summary: Summary, setting: Setting, method: str, mode: str, bounds:
             mode=mode,
             choice=Choice.UNMEASURED,
             why="it has no score that dense has too",
+        )
+    level = average.baseline_shared.value
+    if level is None or level < HEADROOM:
+        return Chosen(
+            setting=setting,
+            method=method,
+            mode=mode,
+            choice=Choice.UNMEASURED,
+            why=f"{summary.baseline} is too near to chance here to lose anything",
         )
     same = difference.same_turns == difference.estimate.n > 0
     low, high = difference.joint_low, difference.joint_high
