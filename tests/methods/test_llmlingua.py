@@ -156,6 +156,9 @@ def test_llmlingua_is_a_trained_classifier_where_nothing_is_said() -> None:
     )
     assert bare == named
     assert bare.data_digest() == small_classifier.digest()
+    assert isinstance(bare, LLMLingua2)
+    judged = bare.kept_by(small_classifier.load(), TEXT)
+    assert bare.kept_ranges(TEXT) == judged != SelectiveContext().kept_ranges(TEXT)
     assert parse("selective-context").generation.data_digest() == ""
 
 
