@@ -145,7 +145,8 @@ def test_a_model_without_attention_answers_densely_and_refuses_every_method_by_n
     assert set(why) == set(METHOD_OF) - {
         "dense",
         "llmlingua-2",
-    }  # these two need no attention layers
+        "selective-context",
+    }  # these need no attention layers
     for method, text in why.items():
         assert text.startswith(str(parse(METHOD_OF[method]))), text
         assert "this model has none" in text
