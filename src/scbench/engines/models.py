@@ -177,7 +177,7 @@ LLMS: tuple[Llm, ...] = (
             "tie_word_embeddings": False,
         },
         window_tokens=262144,
-        note="no positions, so the window is what its authors tried; takes `dense` and `llmlingua-2`",
+        note="no positions, so the window is what its authors tried; takes `dense`, `llmlingua-2` and `selective-context`",
     ),
     Llm(
         name="jamba-1.5-mini",
