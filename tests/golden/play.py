@@ -43,6 +43,7 @@ def play(part: Part, noise: int = 0) -> list[Row]:
             turns=part.turns,
             seed="golden",
             cost_sessions=0,
+            accounting="store",
             out=folder,
             quiet=True,
             **part.more,

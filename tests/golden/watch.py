@@ -69,6 +69,8 @@ def watched(engine: Any) -> Iterator[Watch]:
     def advancing(feeds: Sequence[Any]) -> Any:
         logits = advance(feeds)
         for feed, logits_V in zip(feeds, logits, strict=True):
+            if getattr(feed, "every", False):  # a gold answer, which chooses no token
+                continue
             stream, is_prompt = feed.stream, len(feed.ids) > 1
             over = stream.shared_bytes()
             watch.see(stream.ids, logits_V, is_prompt=is_prompt, store_bytes=over)
