@@ -18,9 +18,9 @@ from scbench.types import Mode
 
 def test_with_no_words_two_models_are_played_one_after_the_other() -> None:
     runs = [api.settle(words) for words in api.embedded({})]
-    assert [settings.models for settings in runs] == [("lab-transformer",), ("smollm2-135m",)]
+    assert [settings.models for settings in runs] == [("smollm2-135m",), ("lab-transformer",)]
     assert {settings.methods for settings in runs} == {QUICK_METHODS}
-    lab, real = runs
+    real, lab = runs
     assert lab.modes == (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
     assert (lab.tasks, lab.sessions) == (LAB["tasks"], LAB["sessions"])
     assert (real.tasks, real.sessions, real.max_new_tokens) == (SMOLLM2["tasks"], 4, 1)
