@@ -84,6 +84,7 @@ def test_the_grid_holds_what_the_claims_need_and_no_more(
     assert not [one.failure for one in records if one.failure]
 
 
+@pytest.mark.slow
 def test_every_claim_has_a_verdict_and_one_session_tells_nothing(played: Path) -> None:
     found = json.loads((played / "findings.json").read_text())
     assert [one["claim"]["key"] for one in found["findings"]] == [claim.key for claim in CLAIMS]

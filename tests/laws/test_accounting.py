@@ -23,7 +23,7 @@ from scbench.types import Accounting
 KEEPS_FP32_SUMS = ("rolling=yes", "infllm")
 # How many slots are read depends on the last bits of the keys.
 READS_BY_CONTENT = ("retrieval-attention", "retroinfer", "granularity=query_head")
-TOKENS = 300
+TOKENS = 200
 STEPS = 3
 
 

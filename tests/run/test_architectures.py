@@ -107,7 +107,7 @@ def is_whole(record: Record) -> bool:
         pytest.param("qwen2.5-72b", marks=pytest.mark.slow),
         pytest.param(f"{STRETCHED} stretched", marks=pytest.mark.slow),
         "llama-3-8b-262k",
-        "glm-4-9b-1m",
+        pytest.param("glm-4-9b-1m", marks=pytest.mark.slow),
     ],
 )
 def test_every_method_answers_on_every_kind_of_transformer(name: str) -> None:

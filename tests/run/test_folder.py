@@ -65,6 +65,7 @@ def test_the_same_settings_find_the_same_folder_and_others_another() -> None:
     assert all(folder.parent == Path("runs") for folder in others)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_named_folder_resumes_by_the_same_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ from scbench.run.suite import suite
 from scbench.types import Equal, Mode, Protocol, Session
 
 SCAN = 256  # steps looked at on both sides where bytes do not simply grow with the knob: codes by whole groups, an index by its page size
+SCAN_FORKS = 4  # the same where each step has to be measured
 
 
 def solve_run(
@@ -334,7 +335,9 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
     if first == len(ladder):
         sample.size(ladder[first - 1])  # raises the reason
         raise Mismatch(f"{method} is refused at every setting of {knob_name(stage)}")
-    best = _highest(ladder, first, sample.expected, target_bytes)
+    # Bytes loaded have no closed form: every step that is looked at is a fork, and a few must do.
+    scan = SCAN_FORKS if sample.what is Equal.LOADED else SCAN
+    best = _highest(ladder, first, sample.expected, target_bytes, scan=scan)
     if best < first or (held := sample.size(ladder[best])) != sample.expected(ladder[best]):
         best = _highest(
             ladder, first, sample.size, target_bytes, scan=0
