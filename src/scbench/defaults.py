@@ -87,7 +87,7 @@ LAB: Grid = MappingProxyType(
         "methods": QUICK_METHODS,
         "tasks": ("kv", "vt", "repoqa", "qa_eng", "summary"),
         "lengths_tokens": (LAB_LENGTH_TOKENS,),
-        "sessions": 12,
+        "sessions": 8,
         "turns": 3,
         "cost_repeats": 2,
     }
@@ -96,7 +96,7 @@ SMOLLM2: Grid = MappingProxyType(
     {
         "models": (SMOLLM2_NAME,),
         "methods": QUICK_METHODS,
-        "tasks": ("kv", "qa_eng", "vt"),
+        "tasks": ("kv", "vt"),
         "modes": ("multi-request",),
         "lengths_tokens": (512,),
         "sessions": 4,

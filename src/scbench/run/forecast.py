@@ -8,7 +8,7 @@ for kinds that have not been seen there is a guess, scaled by how guesses have f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from scbench.engines.contract import ModelFacts
@@ -22,6 +22,8 @@ GUESSED_LAYER_S = 2e-5  # of one token of one stream in one layer, beside arithm
 GUESSED_WEIGHTS_PER_S = 2e8
 STEPS_ALONE = 9  # of the cost pass, per repeat and method, each a forward of one token
 GUESSED_LAYER_ALONE_S = 4e-4  # of a forward with one stream
+# Recurrent layers advance one stream at a time: seen twice as long a session, 1.5 times a cost pass.
+RECURRENT_PLAY, RECURRENT_COST = 2.0, 1.5
 COST = "cost pass"
 WEIGHTS = "reading weights"
 
@@ -106,13 +108,14 @@ class Forecast:
 
     def _scale(self, key: tuple[str, str]) -> float:
         """How many times longer than guessed the nearest kinds took: of the same model and nature,
-        of the same nature, of the same model, of all."""
+        the same on another model, of the same nature, of the same model, of all."""
         known = {
             other: kind for other, kind in self._kinds.items() if kind.took_s and kind.guess_s > 0
         }
         alike = {other for other in known if _nature(other[1]) == _nature(key[1])}
         mine = {other for other in known if other[0] == key[0]}
-        for near in (alike & mine, alike, mine, set(known)):
+        same = {other for other in known if other[1] == key[1]}
+        for near in (alike & mine, same, alike, mine, set(known)):
             if near:
                 guessed_s = sum(known[other].guess_s for other in near)
                 return sum(fmean(known[other].took_s[-RECENT:]) for other in near) / guessed_s
@@ -134,11 +137,18 @@ def cost_piece_of(length_tokens: int) -> str:
     return f"{COST} {length_tokens:,}"
 
 
+def with_guessed_params(facts: ModelFacts) -> ModelFacts:
+    """Before weights are read nobody has counted them: a layer has about 12 times hidden squared."""
+    guess = 12 * facts.shape.layers * facts.hidden**2
+    return facts if facts.params else replace(facts, params=guess)
+
+
 def works_of(
     settings: Settings, facts: ModelFacts, rows: Sequence[PlanRow], methods: int
 ) -> list[Work]:
     """The pieces of one model, guessed from closed forms."""
     name, layers = facts.name, facts.shape.layers
+    is_recurrent = facts.family not in ("transformer", "toy")
     works = [
         Work(
             model=name,
@@ -150,6 +160,7 @@ def works_of(
     for row in rows:
         tokens = row.turns * 60 + (row.answer_tokens_low + row.answer_tokens_high) / 2
         guess_s = row.flops / GUESSED_FLOPS_PER_S + tokens * layers * GUESSED_LAYER_S
+        guess_s *= RECURRENT_PLAY if is_recurrent else 1.0
         works.append(
             Work(
                 model=name,
@@ -164,6 +175,7 @@ def works_of(
         reads = max(1, row.read_tokens // max(1, row.sessions * row.length_tokens))
         repeats = settings.cost_repeats + 1
         alone_s = methods * (STEPS_ALONE + 2) * layers * GUESSED_LAYER_ALONE_S
+        alone_s *= RECURRENT_COST if is_recurrent else 1.0
         reading_s = reads * read_flops(facts, row.length_tokens) / GUESSED_FLOPS_PER_S
         times = min(settings.cost_sessions, sum(one.sessions for one in rows))
         if times:

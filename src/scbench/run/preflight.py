@@ -13,7 +13,7 @@ from scbench.engines.tokenizers import load_tokenizer
 from scbench.errors import ScbenchError
 from scbench.methods import parse, refuse_twins
 from scbench.run import pairing
-from scbench.run.forecast import Work, works_of
+from scbench.run.forecast import Work, with_guessed_params, works_of
 from scbench.run.knobs import widest
 from scbench.run.plan import Plan, PlannedModel, PlanRow, Refusal, row_of
 from scbench.run.rates import Rate, card, measured, seconds
@@ -70,8 +70,9 @@ def prepare(settings: Settings, engine: Any = None) -> Prepared:
         found += refusals_of(settings, methods, scout, loads)
         needed += disk_bytes(settings, len(methods), loads)
         fit, _ = pairing.apart(methods, scout.facts.shape, settings.lengths_tokens)
-        rows = [row_of(settings, fit, scout.facts, load) for load in loads]
-        works += works_of(settings, scout.facts, rows, len(fit))
+        facts = with_guessed_params(scout.facts)
+        rows = [row_of(settings, fit, facts, load) for load in loads]
+        works += works_of(settings, facts, rows, len(fit))
     found += disk_refusals(settings, needed)
     raise_first(found)
     return Prepared(found, works)
