@@ -82,7 +82,7 @@ def _rows_each(shown: Sequence[Headline], room: int) -> list[int] | None:
 
 def _table(one: Headline, count: int) -> list[str]:
     """Title, heads and so many rows; the last row says how many methods are left out."""
-    shared = f"; {one.common} unless said" if one.common else ""
+    shared = f"; {one.common} implied" if one.common else ""
     title = _cut(f"{one.setting.model}, {_length(one)}{one.what}{_design(one)}{shared}", WIDTH)
     rows = list(one.lines)
     left_out = 0
