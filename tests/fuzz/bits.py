@@ -19,6 +19,7 @@ from scbench.kv.pool import DiskTier, PrefixPool, file
 from scbench.methods import parse
 from scbench.run import folder as run_folder
 from scbench.run import manifest
+from scbench.run.agreement import AGREEMENT, DenseBook
 from scbench.run.cells import PLAN, read_plan
 from scbench.run.facts import FACTS, Facts
 from scbench.run.journal import COSTS, RECORDS, Costs, Journal
@@ -140,12 +141,14 @@ def read_back(folder: Path) -> Seen:
         Journal(folder, lock) as journal,
         Costs(folder, lock) as costs,
         Facts(folder, lock) as facts,
+        DenseBook(folder, lock) as dense,
     ):
-        for book in (journal, costs, facts):
+        for book in (journal, costs, facts, dense):
             told += [f"{book.lines.path.name}: {book.torn_bytes} bytes"] * bool(book.torn_bytes)
         values["journal"] = [record for _, record in journal.lines.places()]
         values["cost rows"] = [row for _, row in costs.lines.places()]
         values["facts"] = facts.known
+        values["dense"] = [line for _, line in dense.lines.places()]
     for torn in folder.glob("*.torn"):
         torn.unlink()
     return Seen(values, told)
@@ -186,7 +189,7 @@ def _stored(folder: Path, seal: str) -> list[Ids]:
 
 
 def _evidence(folder: Path) -> list[Path]:
-    names = (RECORDS, COSTS, FACTS, PLAN, manifest.NAME, "equal-bytes.json")
+    names = (RECORDS, COSTS, FACTS, AGREEMENT, PLAN, manifest.NAME, "equal-bytes.json")
     return [folder / name for name in names if (folder / name).is_file()]
 
 

@@ -52,6 +52,7 @@ def test_no_flipped_bit_is_taken_in_silence(targets: list[bits.Target]) -> None:
         "records.jsonl",
         "costs.jsonl",
         "facts.jsonl",
+        "agreement.jsonl",
         "plan.json",
         "manifest.json",
         "equal-bytes.json",
