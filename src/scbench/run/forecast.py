@@ -22,7 +22,7 @@ GUESSED_LAYER_S = 2e-5  # of one token of one stream in one layer, beside arithm
 GUESSED_WEIGHTS_PER_S = 2e8
 STEPS_ALONE = 9  # of the cost pass, per repeat and method, each a forward of one token
 GUESSED_LAYER_ALONE_S = 4e-4  # of a forward with one stream
-# Recurrent layers advance one stream at a time: seen twice as long a session, 1.5 times a cost pass.
+# Recurrent layers advance one stream at a time: a session was seen to take twice as long.
 RECURRENT_PLAY, RECURRENT_COST = 2.0, 1.5
 COST = "cost pass"
 WEIGHTS = "reading weights"
@@ -138,7 +138,7 @@ def cost_piece_of(length_tokens: int) -> str:
 
 
 def with_guessed_params(facts: ModelFacts) -> ModelFacts:
-    """Before weights are read nobody has counted them: a layer has about 12 times hidden squared."""
+    """Before weights are read nobody has counted them: a layer has about 12 hidden squared."""
     guess = 12 * facts.shape.layers * facts.hidden**2
     return facts if facts.params else replace(facts, params=guess)
 
