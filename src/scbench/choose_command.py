@@ -107,7 +107,7 @@ def _table(rows: Sequence[Chosen]) -> Table:
 
 
 def _points(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
+    return "" if value is None else f"{round(100 * value, 1) + 0.0:.1f}"
 
 
 def _percent(value: float | None) -> str:

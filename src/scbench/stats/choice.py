@@ -14,6 +14,10 @@ from scbench.stats.standing import FEW_SESSIONS, HEADROOM
 from scbench.stats.summary import Summary
 
 
+# Whole slots, and where each head's begin, may put a budget a little above the share it was given.
+ROUNDING = 1.01
+
+
 class Choice(StrEnum):
     """What can be said of a method under a bound."""
 
@@ -92,7 +96,7 @@ def _of_method(summary: Summary, setting: Setting, method: str, bounds: Bounds) 
             continue
         if used is None:
             choice, why = Choice.UNMEASURED, f"nobody measured what it {name}"
-        elif used > most * (1 + 1e-9):
+        elif used > most * ROUNDING:
             choice, why = Choice.TOO_LARGE, f"{name} {100 * used:.1f} % of dense"
     return Chosen(
         setting=setting,
