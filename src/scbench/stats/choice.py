@@ -13,7 +13,6 @@ from scbench.stats.power import MOST_SESSIONS, sessions_to_see
 from scbench.stats.standing import FEW_SESSIONS, HEADROOM
 from scbench.stats.summary import Summary
 
-
 # Whole slots, and where each head's begin, may put a budget a little above the share it was given.
 ROUNDING = 1.01
 
