@@ -153,7 +153,7 @@ def run(
         chosen = folder.admitted(chosen)
     from scbench.run.runner import run as play
 
-    prepared = prepare(chosen, engine)
+    prepared = prepare(chosen, engine, is_named=settings.get("methods") is not None)
     for refusal in prepared.refusals:
         if not quiet:
             tell(f"{refusal.what}: {refusal.why}", label="refused")
@@ -175,12 +175,12 @@ def embedded(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**given, "model": list(grid["models"])} for grid in EMBEDDED]
 
 
-def prepare(settings: Settings, engine: Any = None) -> Prepared:
+def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) -> Prepared:
     """What a run would leave out and take, known before weights are read; raises what it could not
     begin with (`run.preflight.prepare`)."""
     from scbench.run.preflight import prepare
 
-    return prepare(settings, engine)
+    return prepare(settings, engine, is_named=is_named)
 
 
 def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:

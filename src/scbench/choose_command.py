@@ -125,8 +125,10 @@ def _share(text: str | None, flag: str) -> float | None:
         share = float(Fraction(text))
     except (ValueError, ZeroDivisionError):
         share = 0.0
-    if not share > 0:
-        raise BadConfig(f"{flag} {text}: it is a share of what dense uses, such as 1/4 or 0.25")
+    if not 0 < share <= 2:  # an index may hold more than dense does
+        raise BadConfig(
+            f"{flag} {text}: it is a share of what dense uses, at most 2, such as 1/4 or 0.25"
+        )
     return share
 
 

@@ -146,15 +146,23 @@ def _show(result: Any, outcome: Any = None, *, is_full: bool = False) -> None:
         out.print(brief(summary, page=result.folder / "index.html"))
 
 
+MOST_LEFT_OUT = 3
+LEFT_OUT_CHARS = 150
+
+
 def _tell_left_out(outcome: Any) -> None:
-    """One line for all that was not played; the page and --full have each by name."""
-    counts = {
-        "gaps": len(outcome.gaps),
-        "pairings that do not apply": len(outcome.does_not_apply),
-    }
-    said = [f"{count:,} {what}" for what, count in counts.items() if count]
-    if said:
-        tell(f"{' and '.join(said)}; --full names each", label="left out", style="dim")
+    """What was not played, in a few lines; --full has each whole."""
+    lines = [*outcome.gaps, *outcome.does_not_apply]
+    for line in lines[:MOST_LEFT_OUT]:
+        tell(
+            line if len(line) < LEFT_OUT_CHARS else f"{line[:LEFT_OUT_CHARS]}...", label="left out"
+        )
+    if len(lines) > MOST_LEFT_OUT:
+        tell(f"{len(lines) - MOST_LEFT_OUT:,} more; --full names each", label="left out")
+
+
+def _of(row: Any, found: Any) -> str:
+    return f"{100 * row.held_bytes / found.target_bytes:.1f} %"
 
 
 EQUAL_WORDS = {
@@ -184,9 +192,8 @@ def _equal_table(found: Any) -> Table:
         title_justify="left",
     )
     for row in found.rows:
-        share = (
-            "–" if row.held_bytes is None else f"{100 * row.held_bytes / found.target_bytes:.1f} %"
-        )
+        is_fitted = row.held_bytes is not None and row.played is not None
+        share = "–" if row.asked == "dense" or not is_fitted else _of(row, found)
         held = "–" if row.held_bytes is None else bytes_text(row.held_bytes)
         table.add_row(
             plain(row.asked),

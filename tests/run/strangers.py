@@ -31,6 +31,7 @@ RANKS = {
         "view.v_HSD.view(-1).view(torch.int32)[7] ^= 1; return -view.k_HSD.float().norm(dim=-1)"
     ),
     "dtype": "torch.set_default_dtype(torch.float64); return -view.k_HSD.float().norm(dim=-1)",
+    "lot": "return torch.rand(view.k_HSD.shape[:2])",
     "raises": "raise ValueError('no such rank')",
     "exits": "sys.exit(3)",
     "warns": "warnings.warn('odd', RuntimeWarning); raise RuntimeWarning('odd')",
@@ -45,8 +46,13 @@ RANKS = {
 }
 
 
+NOTHING = "\n    def keep(self, view):\n        return [torch.arange(0)] * view.k_HSD.shape[0]\n"
+
+
 def write(folder: Path, kind: str, name: str = "mine.py") -> str:
     """A file with the class `Mine`, and how it is written on the command line."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(f"{HEAD}        {RANKS[kind]}\n")
+    rank = RANKS["honest" if kind == "nothing" else kind]
+    more = NOTHING if kind == "nothing" else ""
+    (folder / name).write_text(f"{HEAD}        {rank}\n{more}")
     return f"{folder / name}:Mine[tau=1/4]"

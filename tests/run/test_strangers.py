@@ -119,6 +119,34 @@ def test_what_a_method_raises_is_its_own_gap_in_scores_and_costs(tmp_path: Path,
     assert any("cost pass" in gap and "mine.py" in gap for gap in result.outcome.gaps)
 
 
+def test_torch_is_put_back_after_the_cost_pass_too(tmp_path: Path) -> None:
+    """What a method sets there would else be in force for the next session's answers."""
+    bad = write(tmp_path, "dtype")
+    result = play(tmp_path / "run", f"{bad},dense,knorm[tau=1/4]", cost_sessions=1, sessions=2)
+    rows = by_method(result)
+    stopped = rows.pop("mine.py:Mine[tau=1/4]")
+    assert {record.failure.kind for record in stopped} == {"changed-shared-cache"}
+    assert {record.failure for records in rows.values() for record in records} == {None}
+    (gap,) = result.cost_gaps()
+    assert "changed its default dtype of torch" in gap["failure"]
+
+
+def test_a_method_that_keeps_nothing_is_refused_before_native_code_meets_it(tmp_path: Path) -> None:
+    rows = by_method(play(tmp_path / "run", f"dense,{write(tmp_path, 'nothing')}"))
+    failures = {record.failure for record in rows["mine.py:Mine[tau=1/4]"]}
+    assert {failure.kind for failure in failures} == {"refused"}
+    assert all("keeps no slot of layer 0" in failure.why for failure in failures)
+
+
+def test_a_method_that_draws_gives_the_same_answers_twice(tmp_path: Path) -> None:
+    lot = write(tmp_path, "lot")
+    one, two = (
+        [(r.turn, r.mode, r.answer, r.gold) for r in play(tmp_path / at, f"dense,{lot}").records()]
+        for at in ("one", "two")
+    )
+    assert one == two
+
+
 def test_a_ranking_that_lacks_a_slot_is_refused(tmp_path: Path) -> None:
     rows = by_method(play(tmp_path / "run", f"dense,{write(tmp_path, 'one-short')}"))
     failures = {record.failure for record in rows["mine.py:Mine[tau=1/4]"]}

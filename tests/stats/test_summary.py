@@ -318,10 +318,9 @@ def test_share_comes_from_the_cost_pass_before_the_scored_turns() -> None:
         "dense": 1.0,
         "snapkv": 0.25,
     }
-    assert {s.method: s.ratio for s in summarise(rows, costs, resamples=0).shares} == {
-        "dense": 1.0,
-        "snapkv": 0.1,
-    }
+    # Dense was not measured there, and what it held after answers is another number: never mixed.
+    found = {s.method: s.ratio for s in summarise(rows, costs, resamples=0).shares}
+    assert found == {"snapkv": 0.1}
 
 
 def test_dense_holds_and_loads_all_of_dense_by_new_rows_and_by_old_ones() -> None:

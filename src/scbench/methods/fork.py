@@ -25,6 +25,7 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     keeps: list[list[Tensor]] | None = None
     if eviction is not None and snapshot.layers:
         keeps = eviction.keep_all(snapshot.view(layer) for layer in snapshot.layers)
+        _check_kept(keeps, tokens, method)
         if all(_is_all(kept, tokens) for kept in keeps) and not eviction.rolls:
             keeps, stream.notes = None, (*stream.notes, NOT_BINDING)
     for at, layer in enumerate(snapshot.layers):
@@ -40,6 +41,22 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     for cache, stores in zip(list(stream.layers.values()), indexed, strict=True):
         cache.stores = stores
     return stream
+
+
+def _check_kept(keeps: list[list[Tensor]], tokens: int, method: Method) -> None:
+    """Raise Mismatch for slots that are none: an empty layer ends native code without a word.
+
+    That each is kept once, and in order, is a law (`run/laws.py`).
+    """
+    for layer, kept in enumerate(keeps):
+        if not any(len(slots) for slots in kept):
+            raise Mismatch(f"{method} keeps no slot of layer {layer}; at least one head keeps one")
+        for head, slots in enumerate(kept):
+            if len(slots) and not 0 <= int(slots.min()) <= int(slots.max()) < tokens:
+                raise Mismatch(
+                    f"{method} keeps slots {int(slots.min())} to {int(slots.max())} of layer "
+                    f"{layer}, head {head}; there are slots 0 to {tokens - 1:,}"
+                )
 
 
 def _is_all(kept: list[Tensor], tokens: int) -> bool:

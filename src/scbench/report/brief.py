@@ -11,10 +11,10 @@ from rich.text import Text
 
 from scbench.console import plain, visible
 from scbench.report.headline import Headline, MethodLine, ModeScore, headline
-from scbench.report.marks import LACKS
+from scbench.report.marks import LACKS, note_lines
 from scbench.report.sentence import sentence
 from scbench.report.words import GAP, MINUS, nats, signed
-from scbench.stats import KL_MARGIN, SIMULATED, Standing, Summary
+from scbench.stats import KL_MARGIN, SIMULATED, Setting, Standing, Summary
 
 WIDTH = 80
 MOST_LINES = 25
@@ -131,7 +131,8 @@ def _heads(one: Headline, name_width: int) -> str:
 
 
 def _row(line: MethodLine, name_width: int) -> str:
-    mark = f" {LACKS}" if line.has_gaps else ""
+    signs = (LACKS if line.has_gaps else "") + line.notes
+    mark = f" {signs}" if signs else ""
     name = _cut(visible(line.name), name_width - len(mark)) + mark
     modes = len(line.scores)
     cells = [_score(score, modes) for score in line.scores]
@@ -200,10 +201,16 @@ def _legend(summary: Summary) -> list[str]:
     margin = f"{100.0 * summary.margin:g}"
     words = {"baseline": summary.baseline, "margin": margin, "kl": f"{KL_MARGIN:g}"}
     lines = [line.format(**words) for line in LEGEND]
+    used = "".join(line.notes for setting in summary.settings for line in _lines(summary, setting))
+    lines += note_lines(used, {}, 0)
     simulated = any(method.is_simulated for method in summary.methods)
     return [_cut(line, WIDTH) for line in lines] + (
         [f"{SIMULATED} simulated: entries are masked, not freed."] if simulated else []
     )
+
+
+def _lines(summary: Summary, setting: Setting) -> Sequence[MethodLine]:
+    return headline(summary, setting).lines
 
 
 def _gaps(summary: Summary) -> list[str]:

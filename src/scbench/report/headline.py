@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scbench.report.marks import of_notes
 from scbench.stats import (
     OVERALL,
     Agreement,
@@ -42,6 +43,7 @@ class MethodLine:
     name: str  # as printed: without the setting that most methods share
     is_baseline: bool
     has_gaps: bool
+    notes: str  # signs of notes that mark the numbers, such as those kept from older code
     scores: tuple[ModeScore, ...]
     agreement: Agreement | None  # in the first mode that has it
     share: Share | None
@@ -98,6 +100,7 @@ def headline(summary: Summary, setting: Setting) -> Headline:
             name=labels[method].replace(common, "", 1) if common else labels[method],
             is_baseline=method == summary.baseline,
             has_gaps=summary.has_gaps(setting, method),
+            notes=of_notes(_noted(summary, setting, method)),
             scores=tuple(
                 _score(summary, setting, mode, method, name) for mode in summary.modes_in(setting)
             ),
@@ -125,6 +128,12 @@ def headline(summary: Summary, setting: Setting) -> Headline:
         common=common,
         lines=tuple(lines),
     )
+
+
+def _noted(summary: Summary, setting: Setting, method: str) -> set[str]:
+    """Notes of any record of a method."""
+    mine = [cell for cell in summary.cells if (cell.setting, cell.method) == (setting, method)]
+    return {note for cell in mine for note in cell.noted}
 
 
 def _name(summary: Summary, setting: Setting) -> str:

@@ -154,6 +154,8 @@ def _apart(summary: Summary, one: Headline, methods: Sequence[MethodLine], place
 def _by_agreement(summary: Summary, methods: Sequence[MethodLine], most_named: int) -> str:
     """Where scores leave no headroom, token by token."""
     start = f"Scores tell nothing here ({summary.baseline} is too near to chance)."
+    if not any(info.name == summary.baseline for info in summary.methods):
+        return f"{summary.baseline} was not played: there is nothing to compare with."
     measured = [line for line in methods if line.agreement is not None]
     if not measured:
         return f"{start} Agreement was not measured."

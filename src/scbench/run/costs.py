@@ -35,6 +35,7 @@ from scbench.prompts import Conversation
 from scbench.run.blending import Blending, read_context
 from scbench.run.decode import best_token
 from scbench.run.faults import FAULTS, fault_of
+from scbench.run.guard import torch_state_kept
 from scbench.run.meter import Measured, measured
 from scbench.run.pooled import hit_seconds
 from scbench.run.rewriting import rewritten
@@ -88,12 +89,16 @@ def _measure_way(
     rows: list[dict[str, Any]] = []
     for method in together:
         seal = 0 if method.is_ours else fingerprint(snapshot)
-        try:
-            method.check(shape=engine.facts.shape, tokens=len(ids))
-            row = _row(engine, snapshot, method, query, reads[1:], repeats)
-            rows.append(row | _accounted(engine, snapshot, method, whole_tokens, rest))
-        except FAULTS as error:
-            rows.append(_failed(method, error))
+        with torch_state_kept() as changed:
+            try:
+                method.check(shape=engine.facts.shape, tokens=len(ids))
+                row = _row(engine, snapshot, method, query, reads[1:], repeats)
+                rows.append(row | _accounted(engine, snapshot, method, whole_tokens, rest))
+            except FAULTS as error:
+                rows.append(_failed(method, error))
+        if changed:
+            why = f"{method} changed {' and '.join(changed)} of torch, which all methods share"
+            rows[-1] = _failed(method, ReuseBroken(why))
         if not method.is_ours and fingerprint(snapshot) != seal:
             why = f"{method} wrote into the cache that it shares with all other methods"
             rows[-1] = _failed(method, ReuseBroken(why))

@@ -344,7 +344,8 @@ def _fitted(sample: Sample, method: Method, stage: Stage, target_bytes: int) -> 
         )  # the closed form is off: only forks count
         held = sample.size(ladder[max(best, first)])
     if best < first:
-        why = f"{ladder[first]} holds least of its settings: {_over(held, target_bytes)}"
+        does = "loads" if sample.what is Equal.LOADED else "holds"
+        why = f"{ladder[first]} {does} least of its settings: {_over(held, target_bytes)}"
         return Fitted(asked=str(method), played=None, verdict=OUT, held_bytes=held, why=why)
     if target_bytes - held < counted_shape(sample.engine.facts.shape).token_bytes:
         return Fitted(

@@ -47,7 +47,7 @@ def refuse(settings: Settings, engine: Any = None) -> list[Refusal]:
     return prepare(settings, engine).refusals
 
 
-def prepare(settings: Settings, engine: Any = None) -> Prepared:
+def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) -> Prepared:
     """What the run will not do though it can begin; raises for what it cannot begin with.
 
     Raises Unknown (a model that is not there), BadConfig (device, dtype, lengths), DataError,
@@ -61,7 +61,8 @@ def prepare(settings: Settings, engine: Any = None) -> Prepared:
     names = settings.models if engine is None else (engine.facts.name,)
     scouts = [scout_of(settings, name, engine) for name in names]
     shapes = {scout.facts.name: scout.facts.shape for scout in scouts}
-    pairing.check(methods, shapes, settings.lengths_tokens)
+    if is_named:  # of a default, what no model takes is left out and said to be
+        pairing.check(methods, shapes, settings.lengths_tokens)
     found = list[Refusal]()
     works = list[Work]()
     needed = 0

@@ -6,10 +6,12 @@ context ──read──▶ snapshot ──fork per method──▶ stream ─�
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
@@ -128,6 +130,7 @@ class SessionRun:
         self.emit = records.append
         try:
             with self.reads.watched() as whole, torch_state_kept() as changed:
+                torch.manual_seed(seed_of(self.session, jobs[0].method))
                 self._play_together(jobs)
         finally:
             self.emit = emit
@@ -379,6 +382,12 @@ class SessionRun:
         for turn in sorted(job.todo & turns):
             self.emit(failed(job.cell, self.session, turn, failure, job.made))
         job.todo -= turns
+
+
+def seed_of(session: Session, method: Method) -> int:
+    """Of what a method draws in a session: the same command gives the same answers."""
+    text = f"{session.digest} {method}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
 def capped(session: Session, max_new_tokens: int | None) -> Session:

@@ -47,8 +47,9 @@ def shares(
             for method, row in mine.items()
             if (share := _measured(setting, row, mine.get(baseline))) is not None
         }
-        scored = _scored(table, setting, baseline)
-        found += [measured.get(method) or scored[method] for method in sorted({*measured, *scored})]
+        # Bytes after an answer are another number than bytes after the context: never both at once.
+        known = measured or _scored(table, setting, baseline)
+        found += [known[method] for method in sorted(known)]
     return found
 
 
