@@ -74,7 +74,10 @@ def test_the_card_covers_every_task_in_both_modes_up_to_the_trained_window(name:
 
 
 @EACH
-@pytest.mark.parametrize("task", ["kv", "qa_chn", "mf", "summary"])
+@pytest.mark.parametrize(
+    "task",
+    ["kv", *(pytest.param(one, marks=pytest.mark.slow) for one in ("qa_chn", "mf", "summary"))],
+)
 def test_evaluation_gives_the_numbers_of_the_card_again(name: str, task: str) -> None:
     """A sample of 40 of its 200 sessions: within the binomial error of the card's own mean."""
     told = next(

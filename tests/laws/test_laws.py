@@ -24,8 +24,8 @@ LONG = "infllm"  # seconds a law
 
 
 def is_slow(heads: str, spelling: str) -> bool:
-    """On every save the laws are played where heads share keys; one head each is the easy case."""
-    return heads == "mha" or (LONG in spelling and (heads == "mqa" or "exec_tokens" in spelling))
+    """On every save the laws are played on grouped heads, the middle between the two others."""
+    return heads != "gqa" or (LONG in spelling and "exec_tokens" in spelling)
 
 
 @pytest.mark.parametrize(

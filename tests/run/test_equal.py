@@ -36,7 +36,7 @@ from scbench.run.suite import TokenCount
 from scbench.tasks import task
 from scbench.types import Accounting, Equal, Protocol, Session
 
-KINDS = ("mha", "gqa", "mqa")
+KINDS = ("gqa", *(pytest.param(one, marks=pytest.mark.slow) for one in ("mha", "mqa")))
 
 
 @pytest.fixture(autouse=True)
