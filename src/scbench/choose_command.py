@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from scbench.cli import app
-from scbench.console import out, plain, say
+from scbench.console import counted, out, plain, say
 from scbench.errors import BadConfig
 from scbench.types import Mode
 
@@ -92,7 +92,8 @@ def _title(
 
 
 def _table(rows: Sequence[Chosen]) -> Table:
-    table = Table("method", "", "loses", "at 95 %", "held", "loaded", "why", pad_edge=False)
+    heads = ("method", "", "loses", "95 %, all rows at once", "held", "loaded", "why")
+    table = Table(*heads, pad_edge=False)
     for row in rows:
         table.add_row(
             plain(row.method),
@@ -115,7 +116,7 @@ def _percent(value: float | None) -> str:
 
 
 def _missing(row: Chosen) -> str:
-    return f"about {row.more_sessions:,} sessions more" if row.more_sessions else ""
+    return f"about {counted(row.more_sessions, 'session')} more" if row.more_sessions else ""
 
 
 def _share(text: str | None, flag: str) -> float | None:

@@ -63,3 +63,8 @@ _TURNING = frozenset(
 
 def _escaped(sign: str) -> str:
     return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 session`, `1,200 sessions`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -87,7 +87,7 @@ LAB: Grid = MappingProxyType(
         "methods": QUICK_METHODS,
         "tasks": ("kv", "vt", "repoqa", "qa_eng", "summary"),
         "lengths_tokens": (LAB_LENGTH_TOKENS,),
-        "sessions": 12,
+        "sessions": 10,
         "turns": 3,
         "cost_repeats": 2,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from factory import ALL_TASKS, run, session
 
-from scbench.report.brief import MOST_LINES, WIDTH, brief_lines
+from scbench.report.brief import MOST_LINES, WIDTH, _width, brief_lines
 from scbench.report.headline import common_bracket, headline
 from scbench.report.sentence import sentence
 from scbench.stats import Summary, summarise
@@ -191,3 +191,32 @@ def test_a_setting_that_most_methods_share_is_said_once(methods: list[str], expe
 
 def test_no_records_say_so() -> None:
     assert brief_lines(summarise([])) == ["no records, nothing to report"]
+
+
+@pytest.mark.parametrize("modes", [BOTH[:1], BOTH])
+def test_rows_of_names_that_are_cut_can_be_told_apart(modes: tuple[Mode, ...]) -> None:
+    """Long spellings that begin alike, and ones that end alike."""
+    shares = (4, 8, 16, 32)
+    names = [f"snapkv[preset=longbench,tau=1/{share}]+kivi[bits=4]" for share in shares[:2]]
+    names += [f"a-very-long-name-of-a-class-of-mine[tau=1/{share}]" for share in shares]
+    chances = {"dense": lambda t: 0.97, **dict.fromkeys(names, lambda t: 0.5)}
+    lines = brief_lines(summarise(made(chances, sessions=2, modes=modes), resamples=0))
+    rows = [line for line in lines if line.startswith(("sna", "a-v"))]
+    width = WIDTH - _width(len(modes))
+    assert len(rows) == len(names)
+    assert len({row[:width] for row in rows}) == len(rows)
+    assert fits(lines)
+
+
+def test_a_score_below_chance_is_explained_where_it_stands() -> None:
+    chances = {"dense": lambda t: 0.97, "snapkv[tau=1/4]": lambda t: 0.0}
+    below = brief_lines(summarise(made(chances, tasks=("choice_eng",)), resamples=0))
+    assert any("corrected for chance" in line for line in below)
+    above = brief_lines(summarise(made(tasks=("kv",)), resamples=0))
+    assert not any("corrected for chance" in line for line in above)
+
+
+def test_one_session_is_no_plural() -> None:
+    lines = brief_lines(summarise(made(sessions=1), resamples=0))
+    assert "1 session" in lines[0]
+    assert "1 sessions" not in lines[0]

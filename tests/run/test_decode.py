@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.kv import Stream
 from scbench.prompts import ByteTokenizer
-from scbench.run.decode import Play, decode, drive
+from scbench.run.decode import Play, decode, drive, side_by_side
 from scbench.types import Answer, Finish
 
 END = 257
@@ -181,3 +181,37 @@ def test_an_interrupt_is_no_lost_play() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         drive(Echo(), [interrupted()], lanes=1)
+
+
+def test_two_parts_of_a_play_are_fed_in_the_same_forwards_and_end_apart() -> None:
+    """The long part takes three steps, the short one rides along in the first."""
+    packed: list[list[int]] = []
+
+    class Counting:
+        def advance(self, feeds: Sequence[Feed]) -> list[Tensor]:
+            packed.append([len(feed.ids) for feed in feeds])
+            for feed in feeds:
+                feed.stream.ids.extend(feed.ids)
+            return [logits(feed.ids[-1]) for feed in feeds]
+
+    def part(stream: Stream, feeds: list[list[int]]) -> Generator[Feed, Tensor, list[int]]:
+        best = []
+        for ids in feeds:
+            row = yield Feed(stream, ids)
+            best.append(int(row.argmax()))
+        return best
+
+    ended: list[tuple[list[int], list[int]]] = []
+    long, short = Stream(layers={}, ids=[]), Stream(layers={}, ids=[])
+
+    def play() -> Play:
+        both = yield from side_by_side(part(long, [[1], [2], [3]]), part(short, [[4, 5]]))
+        ended.append(both)
+
+    def empty() -> Play:
+        ended.append((yield from side_by_side(part(long, []), part(short, []))))
+
+    assert drive(Counting(), [play(), empty()], lanes=2) == []  # type: ignore[arg-type]
+    assert packed == [[1, 2], [1], [1]]
+    assert ended == [([], []), ([1, 2, 3], [5])]
+    assert (long.ids, short.ids) == ([1, 2, 3], [4, 5])

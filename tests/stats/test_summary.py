@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 from factory import ALL_TASKS, record, run, session
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord
 from scbench.stats import NOT_RUN, OVERALL, Cell, Spread, Summary, cost_row, frame, summarise
@@ -273,6 +275,28 @@ def test_slope_of_a_mix_is_within_each_sub_task() -> None:
     trend = summarise(rows, resamples=0).trends[0]
     assert trend.slope.value == pytest.approx(0.0)
     assert (trend.first.value, trend.later.value) == (pytest.approx(0.6), pytest.approx(0.6))
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([0.0, 0.3, 1.0]), min_size=2, max_size=5), min_size=2, max_size=6
+    )
+)
+def test_no_limit_of_a_trend_passes_what_scores_of_0_to_1_can_do(values: list[list[float]]) -> None:
+    """Two turns can rise by 100 points a turn, three by 50, and from 100 % one can only fall."""
+    rows = [one for number, turns in enumerate(values) for one in session(turns, number=number)]
+    trend = summarise(rows, resamples=0).trends[0]
+    if trend.slope.low is not None and trend.slope.high is not None:
+        shortest = min(map(len, values))
+        steepest = {2: 1.0, 3: 0.5, 4: 0.4, 5: 0.3}[shortest]
+        assert -steepest - 1e-9 <= trend.slope.low <= trend.slope.high <= steepest + 1e-9
+    change, first = trend.change.estimate, trend.first
+    assert change.low is not None
+    assert change.high is not None
+    assert first.value is not None
+    assert first.value + change.high <= 1.0 + 1e-9
+    assert first.value + change.low >= -1e-9
 
 
 def test_curve_has_n_at_each_turn_when_later_turns_have_fewer_sessions() -> None:

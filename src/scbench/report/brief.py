@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os.path
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group
 from rich.text import Text
 
-from scbench.console import plain, visible
+from scbench.console import counted, plain, visible
 from scbench.report.headline import Headline, MethodLine, ModeScore, headline
 from scbench.report.marks import LACKS, note_lines
 from scbench.report.sentence import sentence
@@ -32,6 +34,7 @@ HEADS = ("top1%", "KL ", "held%", "load%", "ms")
 BESIDE = (5, 6, 5, 5, 5)  # columns of the numbers beside the scores
 SIGNS = {Standing.AGREES: "≈", Standing.DEPARTS: "≠", Standing.TOO_FEW: "?"}  # beside KL
 WORD = 6
+BELOW = "Scores are corrected for chance: below 0 is worse than guessing."
 LEGEND = (
     "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. held,",
     "load: bytes, % of {baseline}'s. KL, top1: to its tokens; ≈ surely < {kl}, ≠ > {kl}.",
@@ -91,7 +94,9 @@ def _table(one: Headline, count: int) -> list[str]:
         left_out = len(rows) - len(keep)
         rows = [line for line in rows if line in keep]
     name_width = WIDTH - _width(len(one.modes))
-    lines = [title, _heads(one, name_width), *(_row(line, name_width) for line in rows)]
+    names = _names(rows, name_width)
+    drawn = [_row(line, name, name_width) for line, name in zip(rows, names, strict=True)]
+    lines = [title, _heads(one, name_width), *drawn]
     return lines + ([f"… and {left_out} more in the page"] if left_out else [])
 
 
@@ -111,7 +116,7 @@ def _design(one: Headline) -> str:
     if not one.sessions:
         return ""
     tasks = f" of {one.tasks} tasks" if one.tasks > 1 else ""
-    return f"{tasks}, {one.sessions} sessions"
+    return f"{tasks}, {counted(one.sessions, 'session')}"
 
 
 def _score_width(modes: int) -> int:
@@ -130,10 +135,25 @@ def _heads(one: Headline, name_width: int) -> str:
     return " ".join(["method".ljust(name_width), *heads])
 
 
-def _row(line: MethodLine, name_width: int) -> str:
+def _names(rows: Sequence[MethodLine], width: int) -> list[str]:
+    """As printed, with the marks; those that would look alike when cut show where they differ."""
+    marks = [_mark(line) for line in rows]
+    whole = [visible(line.name) for line in rows]
+    names = [_cut(name, width - len(mark)) for name, mark in zip(whole, marks, strict=True)]
+    for alike in {name for name, count in Counter(names).items() if count > 1}:
+        places = [place for place, name in enumerate(names) if name == alike]
+        same = len(os.path.commonprefix([whole[place] for place in places]))
+        for place in places:
+            names[place] = _cut_inside(whole[place], width - len(marks[place]), same)
+    return [name + mark for name, mark in zip(names, marks, strict=True)]
+
+
+def _mark(line: MethodLine) -> str:
     signs = (LACKS if line.has_gaps else "") + line.notes
-    mark = f" {signs}" if signs else ""
-    name = _cut(visible(line.name), name_width - len(mark)) + mark
+    return f" {signs}" if signs else ""
+
+
+def _row(line: MethodLine, name: str, name_width: int) -> str:
     modes = len(line.scores)
     cells = [_score(score, modes) for score in line.scores]
     cells += [text.rjust(size) for text, size in zip(_beside(line), BESIDE, strict=True)]
@@ -203,10 +223,22 @@ def _legend(summary: Summary) -> list[str]:
     lines = [line.format(**words) for line in LEGEND]
     used = "".join(line.notes for setting in summary.settings for line in _lines(summary, setting))
     lines += note_lines(used, {}, 0)
+    lines += [BELOW] * _is_below_chance(summary)
     simulated = any(method.is_simulated for method in summary.methods)
     return [_cut(line, WIDTH) for line in lines] + (
         [f"{SIMULATED} simulated: entries are masked, not freed."] if simulated else []
     )
+
+
+def _is_below_chance(summary: Summary) -> bool:
+    """Whether any score that is printed is below what guessing would score."""
+    scores = [
+        one
+        for setting in summary.settings
+        for line in _lines(summary, setting)
+        for one in line.scores
+    ]
+    return any(one.value is not None and one.value < 0.0 for one in scores)
 
 
 def _lines(summary: Summary, setting: Setting) -> Sequence[MethodLine]:
@@ -226,7 +258,8 @@ def _gaps(summary: Summary) -> list[str]:
             reasons[reason] = reasons.get(reason, 0) + count
     most = max(reasons, key=lambda reason: reasons[reason])
     named = methods[0] if len(methods) == 1 else f"{len(methods)} methods"
-    return [_cut(visible(f"{LACKS} {turns:,} turns of {named} have no score; most: {most}"), WIDTH)]
+    lacking = f"{counted(turns, 'turn')} of {named} {'has' if turns == 1 else 'have'} no score"
+    return [_cut(visible(f"{LACKS} {lacking}; most: {most}"), WIDTH)]
 
 
 def _page(page: Path | None, *, hidden: int) -> list[str]:
@@ -248,6 +281,14 @@ def _said(summary: Summary, one: Headline) -> list[str]:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _cut_inside(text: str, width: int, same: int) -> str:
+    """Three signs of the head, then what comes after its first `same` signs, or a little before."""
+    if len(text) <= width:
+        return text
+    start = min(same, len(text) - width + 4)
+    return _cut(f"{text[:3]}…{text[start:]}", width)
 
 
 def _coloured(line: str) -> Text:

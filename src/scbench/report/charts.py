@@ -5,14 +5,13 @@ Data is inlined; nothing is fetched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import altair as alt
 
 from scbench.report import marks
+from scbench.report.chart_parts import Chart, colours, finished, limits, made
 from scbench.report.marks import LACKS, WEAK, count
 from scbench.report.shown import chart_text
 from scbench.report.words import interval
@@ -20,32 +19,15 @@ from scbench.stats import (
     OVERALL,
     Average,
     CurvePoint,
-    Estimate,
     MethodInfo,
     Setting,
     Summary,
     title_of,
 )
 
-# Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even
-# weight; the baseline is always grey.
-GREY = "#8a8a8a"
-PALETTE = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b61c9", "#a6761d", "#e7298a", "#66a61e",
-    "#1b9e77", "#b2182b", "#5e4fa2", "#b8a000", "#3288bd", "#f46d43",
-)  # fmt: skip
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
-INK = "#7a7a7a"  # readable on white and on near-black: static pictures do not know the theme
 QUALITY = "Quality against bytes held"
 HOLLOW = " Hollow points are over fewer turns than were planned, with their count."
 BANDS_UP_TO = 3  # with more methods the bands hide the lines; hovering shows the limits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    title: str
-    caption: str
-    spec: Mapping[str, Any]  # Vega-Lite, without a schema address
 
 
 def charts(summary: Summary, setting: Setting) -> list[Chart]:
@@ -57,50 +39,10 @@ def charts(summary: Summary, setting: Setting) -> list[Chart]:
     for mode in summary.modes_in(setting):
         category, task = "Scores over turns, by category", "Scores over turns, by task"
         curves = partial(_curves, summary, setting, mode)
-        found.append(_made(category, partial(curves, summary.ability_curves, category)))
-        found.append(_made(task, partial(curves, summary.curves, task)))
-    found.append(_made(QUALITY, partial(_quality, summary, setting)))
+        found.append(made(category, partial(curves, summary.ability_curves, category)))
+        found.append(made(task, partial(curves, summary.curves, task)))
+    found.append(made(QUALITY, partial(_quality, summary, setting)))
     return [chart for chart in found if chart is not None]
-
-
-def _made(title: str, make: Callable[[], Chart | None]) -> Chart | None:
-    """A chart, or the reason why there is none: no picture may cost a report its tables."""
-    try:
-        return make()
-    except Exception as err:
-        why = f"This chart cannot be made: {type(err).__name__}: {err}"
-        return Chart(title=title, caption=why[:500], spec={})
-
-
-def _colours(names: Sequence[str], baseline: str) -> tuple[alt.Color, alt.StrokeDash]:
-    others = [name for name in names if name != baseline]
-    colour = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(others)} | {
-        baseline: GREY
-    }
-    dash = {
-        name: DASHES[place // len(PALETTE) % len(DASHES)] for place, name in enumerate(others)
-    } | {baseline: DASHES[0]}
-    domain = list(names)
-    return (
-        alt.Color(
-            "method:N",
-            sort=domain,
-            scale=alt.Scale(domain=domain, range=[colour[name] for name in domain]),
-            title="method",
-        ),
-        alt.StrokeDash(
-            "method:N",
-            scale=alt.Scale(domain=domain, range=[dash[name] for name in domain]),
-            title="method",
-        ),
-    )
-
-
-def _limits(estimate: Estimate) -> dict[str, float | None]:
-    return {
-        "low": None if estimate.low is None else 100.0 * estimate.low,
-        "high": None if estimate.high is None else 100.0 * estimate.high,
-    }
 
 
 def _labels(summary: Summary, setting: Setting) -> dict[str, str]:
@@ -118,7 +60,7 @@ def _points(
             "method": labels[point.method],
             "turn": point.turn + 1,
             "score": 100.0 * point.estimate.value,
-            **_limits(point.estimate),
+            **limits(point.estimate),
             "reach": interval(point.estimate),
             "n": point.estimate.n,
             "gaps": point.gap_turns,
@@ -151,7 +93,7 @@ def _curves(
     if not rows or max(int(str(row["turn"])) for row in rows) < 2:
         return None
     names = list(labels.values())
-    colour, dash = _colours(names, labels.get(summary.baseline, ""))
+    colour, dash = colours(names, labels.get(summary.baseline, ""))
     chosen = alt.selection_point(fields=["method"], bind="legend", name="chosen")
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("turn:O", title="turn", axis=alt.Axis(labelAngle=0)),
@@ -200,7 +142,7 @@ def _curves(
     caption += HOLLOW if has_gaps else ""
     if mode == "multi-request":
         caption += " In multi-request mode the order of turns means nothing."
-    return Chart(title=f"{title}, {mode}", caption=caption, spec=_spec(drawn))
+    return Chart(title=f"{title}, {mode}", caption=caption, spec=finished(drawn))
 
 
 def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
@@ -235,7 +177,7 @@ def _quality_rows(summary: Summary, setting: Setting) -> list[dict[str, object]]
             rows.append(
                 {
                     **facts,
-                    **_limits(average.strict),
+                    **limits(average.strict),
                     "reach": interval(average.strict),
                     "basis": chart_text(share.basis),
                     "tasks": tasks,
@@ -259,7 +201,7 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
     if not rows:
         return None
     labels = _labels(summary, setting)
-    colour, _ = _colours(list(labels.values()), labels.get(summary.baseline, ""))
+    colour, _ = colours(list(labels.values()), labels.get(summary.baseline, ""))
     measured = [float(str(row["share"])) for row in rows]
     scale = (
         alt.Scale(type="log", base=2, nice=False, padding=24)
@@ -297,28 +239,5 @@ def _quality(summary: Summary, setting: Setting) -> Chart | None:
         title=QUALITY,
         caption=f"Upper left is better. Bars: 95 % intervals. Share of: {basis}."
         + (HOLLOW if any(row["gaps"] for row in rows) else ""),
-        spec=_spec(drawn),
+        spec=finished(drawn),
     )
-
-
-def _spec(drawn: alt.TopLevelMixin) -> dict[str, Any]:
-    """A specification without the address of its schema, in colours for either theme."""
-    spec: dict[str, Any] = drawn.to_dict()
-    spec.pop("$schema", None)
-    axis = {
-        "labelColor": INK,
-        "titleColor": INK,
-        "gridColor": "#8a8a8a33",
-        "domainColor": "#8a8a8a88",
-        "tickColor": "#8a8a8a88",
-        "titleFontWeight": "normal",
-    }
-    spec["background"] = "transparent"
-    spec["config"] = {
-        "view": {"stroke": "#8a8a8a44"},
-        "axis": axis,
-        "legend": {"labelColor": INK, "titleColor": INK, "labelLimit": 260, "symbolStrokeWidth": 2},
-        "header": {"labelColor": INK, "labelFontSize": 11},
-        "font": "system-ui, sans-serif",
-    }
-    return spec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scbench.console import counted
 from scbench.report.marks import LACKS
 from scbench.report.scores import stage_title
 from scbench.report.table import Column, Entry, Row, Table
@@ -126,7 +127,8 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         ("Sessions", f"{turns['session'].n_unique():,}"),
         (
             "Turns",
-            f"{turns.height:,}, of these {scored:,} scored and {turns.height - scored:,} gaps",
+            f"{turns.height:,}, of these {scored:,} scored and "
+            f"{counted(turns.height - scored, 'gap')}",
         ),
         ("Scorers", rules or GAP),
     ]

@@ -14,10 +14,12 @@ from markupsafe import Markup
 
 from scbench.console import visible
 from scbench.report.again import commands, readable
-from scbench.report.charts import Chart, charts
+from scbench.report.chart_parts import Chart
+from scbench.report.charts import charts
 from scbench.report.costs import cost_tables, facts
 from scbench.report.drawing import Drawing, bundle, drawings
 from scbench.report.gaps import gap_table
+from scbench.report.length_charts import length_charts
 from scbench.report.scores import score_table
 from scbench.report.trends import trend_table
 from scbench.stats import Setting, Summary
@@ -47,10 +49,12 @@ def page(
     """
     known = dict(manifest or {})
     drawn = [charts(summary, setting) for setting in summary.settings]
-    figures, specs = _figures([chart for some in drawn for chart in some])
+    over_lengths = length_charts(summary)
+    figures, specs = _figures([*over_lengths, *(chart for some in drawn for chart in some)])
     scripts = [_script(code) for code in (bundle(), _own("page.js"))] if specs else []
     if not all(scripts):
         scripts = []
+    of_lengths, figures = figures[: len(over_lengths)], figures[len(over_lengths) :]
     blocks = []
     for setting, some in zip(summary.settings, drawn, strict=True):
         mine, figures = figures[: len(some)], figures[len(some) :]
@@ -60,6 +64,7 @@ def page(
         policy=Markup("; ".join([POLICY, *_allowed(scripts)])),
         css=Markup(_own("page.css")),
         facts=facts(summary),
+        over_lengths=of_lengths,
         blocks=blocks,
         costs=cost_tables(summary),
         gaps=gap_table(summary),

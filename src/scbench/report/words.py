@@ -1,4 +1,4 @@
-"""How numbers are written: scores as percent with one decimal, bytes in binary units, seconds in the unit that fits."""
+"""How numbers are written: scores as percent, bytes in binary units, seconds as fits them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The one decode loop of the project, and the scheduler that drives many of them through one packed forward.
+"""The one decode loop of the project, and the scheduler that drives many of them together.
 
-A play is a generator: it yields what it wants fed (a `Feed`) and is sent the logits after it. Methods act only through their stores, so two
-methods can never stop, sample or position differently.
+A play is a generator: it yields what it wants fed (a `Feed`, or several for streams of its own) and
+is sent the logits after it. Methods act only through their stores, so two methods can never stop,
+sample or position differently.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 from torch import Tensor
 
@@ -20,7 +21,32 @@ from scbench.prompts import Tokenizer
 from scbench.run.faults import FAULTS, Fault, fault_of
 from scbench.types import Answer, Finish
 
-Play: TypeAlias = Generator[Feed, Tensor, None]
+One = TypeVar("One")
+Other = TypeVar("Other")
+Wish: TypeAlias = Feed | tuple[Feed, ...]
+Play: TypeAlias = Generator[Wish, Any, None]
+
+
+def side_by_side(
+    first: Generator[Feed, Tensor, One], second: Generator[Feed, Tensor, Other]
+) -> Generator[tuple[Feed, ...], Sequence[Tensor], tuple[One, Other]]:
+    """Two parts of a play on streams of their own, fed in the same forwards; what both return.
+
+    One that ends leaves the other alone. Neither may feed the other's stream.
+    """
+    parts: list[Generator[Feed, Tensor, object]] = [first, second]
+    results: dict[int, object] = {}
+    logits: dict[int, Tensor | None] = {0: None, 1: None}
+    while True:
+        feeds: dict[int, Feed] = {}
+        for at, given in logits.items():
+            try:
+                feeds[at] = next(parts[at]) if given is None else parts[at].send(given)
+            except StopIteration as end:
+                results[at] = end.value
+        if not feeds:
+            return cast("One", results[0]), cast("Other", results[1])
+        logits = dict(zip(feeds, (yield tuple(feeds.values())), strict=True))
 
 
 def decode(
@@ -97,14 +123,15 @@ def drive(
     """
     lost: list[Lost] = []
     waiting = list(enumerate(plays))[::-1]
-    running: list[tuple[int, Play, Feed]] = []
+    running: list[tuple[int, Play, Wish]] = []
     while waiting or running:
         while waiting and len(running) < lanes:
             at, play = waiting.pop()
             _resume(at, play, None, running, lost, debug)
         if not running:
             continue
-        logits, fault = _advance(engine, [feed for _, _, feed in running], debug)
+        feeds = [feed for _, _, wish in running for feed in _feeds(wish)]
+        logits, fault = _advance(engine, feeds, debug)
         if fault is not None:
             for at, play, _ in running:
                 play.close()
@@ -112,11 +139,17 @@ def drive(
             running = []
             continue
         if on_tokens is not None:
-            on_tokens(sum(len(feed.ids) for _, _, feed in running))
-        stepped, running = running, []
-        for (at, play, _), row in zip(stepped, logits, strict=True):
-            _resume(at, play, row, running, lost, debug)
+            on_tokens(sum(len(feed.ids) for feed in feeds))
+        stepped, running, rows = running, [], iter(logits)
+        for at, play, wish in stepped:
+            given = [next(rows) for _ in _feeds(wish)]
+            answer = given[0] if isinstance(wish, Feed) else given
+            _resume(at, play, answer, running, lost, debug)
     return lost
+
+
+def _feeds(wish: Wish) -> tuple[Feed, ...]:
+    return (wish,) if isinstance(wish, Feed) else wish
 
 
 def _advance(
@@ -137,13 +170,13 @@ def _advance(
 def _resume(
     at: int,
     play: Play,
-    row: Tensor | None,
-    running: list[tuple[int, Play, Feed]],
+    given: Tensor | list[Tensor] | None,
+    running: list[tuple[int, Play, Wish]],
     lost: list[Lost],
     debug: bool,
 ) -> None:
     try:
-        feed = next(play) if row is None else play.send(row)
+        wish = next(play) if given is None else play.send(given)
     except StopIteration:
         return
     except CannotWrite:  # the disk failed: no play can go on
@@ -153,4 +186,4 @@ def _resume(
             raise
         lost.append(Lost(at, fault_of(error), True))
         return
-    running.append((at, play, feed))
+    running.append((at, play, wish))

@@ -22,7 +22,7 @@ from scbench.methods.contract import Generation
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.prompts import Conversation
-from scbench.run.decode import Lost, Play, decode, drive
+from scbench.run.decode import Lost, Play, decode, drive, side_by_side
 from scbench.run.faults import FAULTS, Fault, fault_of
 from scbench.run.gold import DENSE, GoldPass
 from scbench.run.guard import torch_state_kept
@@ -328,13 +328,15 @@ class SessionRun:
         kv_heads = self.engine.facts.shape.kv_heads
         shown = self.shown(job.method.generation)
         kept = evidence_kept(self.session, shown, talk, turn, stream, job.method, kv_heads)
-        gold = yield from self._gold(job, talk, turn, stream, logits_V)
-        answer = yield from decode(
-            stream,
-            logits_V,
-            tokenizer=self.engine.tokenizer,
-            limit_tokens=self.session.turns[turn].max_new_tokens,
-            stop_text=talk.stop_text(turn),
+        gold, answer = yield from side_by_side(
+            self._gold(job, talk, turn, stream, logits_V),
+            decode(
+                stream,
+                logits_V,
+                tokenizer=self.engine.tokenizer,
+                limit_tokens=self.session.turns[turn].max_new_tokens,
+                stop_text=talk.stop_text(turn),
+            ),
         )
         cost = turn_cost(stream, job.method, served, prompt_tokens, kv_heads)
         record = answered(

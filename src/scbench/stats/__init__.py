@@ -14,6 +14,7 @@ from scbench.stats.curves import CurvePoint, Trend
 from scbench.stats.difference import Difference
 from scbench.stats.frame import frame
 from scbench.stats.intervals import ALPHA, Estimate
+from scbench.stats.lengths import LengthPoint
 from scbench.stats.paper import ABILITIES, OVERALL, tasks_of, title_of
 from scbench.stats.power import detectable_points, sessions_for
 from scbench.stats.shares import Share
@@ -38,6 +39,7 @@ __all__ = [
     "CurvePoint",
     "Difference",
     "Estimate",
+    "LengthPoint",
     "MethodInfo",
     "Ruling",
     "Setting",

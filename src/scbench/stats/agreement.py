@@ -7,6 +7,7 @@ intervals are Student's t on the logarithms of the sessions' means (docs/statist
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, sqrt
@@ -65,7 +66,7 @@ def agreements(table: pl.DataFrame, *, baseline: str) -> list[Agreement]:
         found += _of_mode(Setting(*key[:-1]), str(key[-1]), rows, baseline)
     whole = [one for one in found if one.task == EVERY_TASK]
     single = [one for one in found if one.task != EVERY_TASK]
-    return [*_judged(whole, table), *_judged(single, table)]
+    return [*_judged(whole, baseline), *_judged(single, baseline)]
 
 
 def _of_mode(setting: Setting, mode: str, rows: pl.DataFrame, baseline: str) -> list[Agreement]:
@@ -157,22 +158,23 @@ def _log_limits(means_S: Floats, alpha: float) -> tuple[float, float]:
     return min(value, max(0.0, low)), max(value, high)
 
 
-def _judged(found: Sequence[Agreement], table: pl.DataFrame) -> list[Agreement]:
-    """With verdicts at a level that holds for all comparisons of a setting at once."""
-    sizes: dict[Setting, int] = {}
-    for one in found:
-        if not one.is_gap:
-            sizes[one.setting] = sizes.get(one.setting, 0) + 1
+def _judged(found: Sequence[Agreement], baseline: str) -> list[Agreement]:
+    """With verdicts at a level that holds for all comparisons of a setting at once.
+
+    The baseline agrees with itself by definition: that is no verdict, and no comparison.
+    """
+    compared = [not one.is_gap and one.method != baseline for one in found]
+    sizes = Counter(one.setting for one, is_one in zip(found, compared, strict=True) if is_one)
     return [
-        one
-        if one.is_gap
-        else replace(
+        replace(
             one,
             family=sizes[one.setting],
             kl_judged=judge_kl(one.kl, family=sizes[one.setting]),
             top1_judged=judge_top1(one.top1, family=sizes[one.setting]),
         )
-        for one in found
+        if is_one
+        else one
+        for one, is_one in zip(found, compared, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from scbench.stats import pool
 from scbench.stats.averages import Sheet, tasks_in
 from scbench.stats.cells import Setting, clusters_of, noted, part_index, part_names, session_index
+from scbench.stats.clusters import Clusters
 from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, NOTHING, TAIL, Estimate, mean_of
@@ -237,13 +238,17 @@ def _change(first: pl.DataFrame, later: pl.DataFrame, parts: tuple[str, ...]) ->
         return Difference(estimate=GAP)
     values = (both["strict"] - both["strict_first"]).to_numpy()
     index = session_index(both), part_index(both, parts)
-    return difference_of(Changes.of(values, *index, part_count=len(parts)))
+    # Who starts at 100 can only fall: the first turn's level says how far there is room.
+    start_levels = Clusters.of(both["strict_first"].to_numpy(), *index, part_count=len(parts))
+    changes = Changes.of(values, *index, part_count=len(parts))
+    return difference_of(changes, base=start_levels)
 
 
 def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:
     """Least-squares slope over the turn index, within each session (and sub-task).
 
-    So hard sessions do not tilt it. The interval is Student's t on the sessions' influences.
+    So hard sessions do not tilt it. The interval is Student's t on the sessions' influences, cut
+    where scores of 0..1 can rise no steeper: all misses in the first half, all hits in the second.
     Without any spread between sessions there is no interval, not a zero one.
     """
     group = ["session", "subtask"] if len(parts) > 1 else ["session"]
@@ -269,4 +274,6 @@ def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:
     if variance < NOTHING:
         return plain
     reach = t_quantile(1.0 - TAIL, float(sessions - 1)) * sqrt(variance)
-    return replace(plain, low=value - reach, high=value + reach, how="t")
+    steepest = float(np.maximum(x, 0.0).sum()) / scale
+    low, high = max(value - reach, -steepest), min(value + reach, steepest)
+    return replace(plain, low=low, high=high, how="t")

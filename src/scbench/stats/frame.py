@@ -60,6 +60,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "gold_kl": pl.Float64,
     "gold_top1": pl.Float64,
     "gold_why": pl.String,  # why it was not compared with dense
+    "units": pl.String,  # such as "quest.page_tokens=4"; empty for a method without units
     "notes": pl.String,
     "simulated": pl.Boolean,
     "estimated": pl.String,
@@ -164,12 +165,23 @@ def _values(record: Record) -> dict[str, object]:
         "gold_kl": record.gold.kl_to_dense if record.gold else None,
         "gold_top1": record.gold.top1_agreement if record.gold else None,
         "gold_why": (record.gold.why or None) if record.gold else None,
+        "units": "; ".join(f"{name}={value}" for name, value in sorted(record.units.items())),
         "notes": "; ".join(record.notes),
         "simulated": record.cost.simulated,
         "estimated": "; ".join(record.cost.estimated),
         **{name: getattr(record.cost, name) for name in COST_FIELDS},
         **{f"side_{name}": _float(value) for name, value in record.strict.side.items()},
     }
+
+
+def units_in(text: str) -> dict[str, int]:
+    """The units that the column `units` has as words.
+
+    >>> units_in("quest.page_tokens=4; quest.window_tokens=16")
+    {'quest.page_tokens': 4, 'quest.window_tokens': 16}
+    """
+    pairs = [pair.split("=") for pair in text.split("; ") if pair]
+    return {name: int(value) for name, value in pairs}
 
 
 def _digest(answer: Answer) -> str:

@@ -17,6 +17,7 @@ from scbench.stats.costs import CostRow, cost_row
 from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, trends
 from scbench.stats.difference import Difference
 from scbench.stats.frame import frame
+from scbench.stats.lengths import LengthPoint, length_points
 from scbench.stats.paper import ABILITIES, OVERALL, in_paper_order
 from scbench.stats.shares import Share, shares
 from scbench.stats.standing import MARGIN
@@ -62,6 +63,7 @@ class Summary:
     curves: tuple[CurvePoint, ...]
     ability_curves: tuple[CurvePoint, ...]
     trends: tuple[Trend, ...]
+    lengths: tuple[LengthPoint, ...]  # empty where all contexts are of one length
     costs: tuple[CostRow, ...]
     shares: tuple[Share, ...]
     agreements: tuple[Agreement, ...]  # empty where no gold answer was fed
@@ -250,6 +252,7 @@ def summarise(
     simulated = {cell.method for cell in found if cell.simulated} | {
         row.method for row in rows if row.simulated
     }
+    judged = judged_averages(averages(by_mode), margin=margin)
     return Summary(
         baseline=baseline,
         gate=gate,
@@ -267,10 +270,11 @@ def summarise(
         tasks=in_paper_order({cell.task for cell in found}),
         methods=order_methods(names, stages or {}, baseline, simulated),
         cells=tuple(found),
-        averages=tuple(judged_averages(averages(by_mode), margin=margin)),
+        averages=tuple(judged),
         curves=tuple(curves(table)),
         ability_curves=tuple(ability_curves(by_mode)),
         trends=tuple(trends(table)),
+        lengths=tuple(length_points(judged, table)),
         costs=rows,
         shares=tuple(shares(table, rows, settings, baseline)),
         agreements=tuple(agreements(table, baseline=baseline)),
