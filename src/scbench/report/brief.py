@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os.path
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from rich.console import Group
@@ -142,7 +142,7 @@ def _names(rows: Sequence[MethodLine], width: int) -> list[str]:
     names = [_cut(name, width - len(mark)) for name, mark in zip(whole, marks, strict=True)]
     for alike in {name for name, count in Counter(names).items() if count > 1}:
         places = [place for place, name in enumerate(names) if name == alike]
-        same = len(os.path.commonprefix([whole[place] for place in places]))
+        same = _common_length([whole[place] for place in places])
         for place in places:
             names[place] = _cut_inside(whole[place], width - len(marks[place]), same)
     return [name + mark for name, mark in zip(names, marks, strict=True)]
@@ -281,6 +281,12 @@ def _said(summary: Summary, one: Headline) -> list[str]:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _common_length(names: Sequence[str]) -> int:
+    """How many signs all names begin with alike: those of the first and the last in order."""
+    pairs = zip(min(names), max(names), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _cut_inside(text: str, width: int, same: int) -> str:
