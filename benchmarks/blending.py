@@ -22,7 +22,7 @@ from scbench.engines.tiny import tiny
 from scbench.kv import Snapshot
 from scbench.methods import parse
 from scbench.methods.retrieval.chunks import Chunked
-from scbench.run.blending import Blending
+from scbench.play.blending import Blending
 
 METHODS = [
     "cacheblend[ratio=0]",

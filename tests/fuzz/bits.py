@@ -17,6 +17,7 @@ from scbench.engines.toy import ToyEngine
 from scbench.errors import ScbenchError
 from scbench.kv.pool import DiskTier, PrefixPool, file
 from scbench.methods import parse
+from scbench.play.pooled import made_by
 from scbench.run import folder as run_folder
 from scbench.run import manifest
 from scbench.run.agreement import AGREEMENT, DenseBook
@@ -24,7 +25,6 @@ from scbench.run.cells import PLAN, read_plan
 from scbench.run.facts import FACTS, Facts
 from scbench.run.journal import COSTS, RECORDS, Costs, Journal
 from scbench.run.lock import Lock
-from scbench.run.pooled import made_by
 from scbench.run.runner import run
 from scbench.run.store import FOLDER, SessionStore
 

@@ -95,7 +95,7 @@ PLANTED = (
     ),
     Planted(
         name="an answer longer by one token",
-        file="run/decode.py",
+        file="play/decode.py",
         old="if len(ids) >= limit_tokens:",
         new="if len(ids) > limit_tokens:",
         part="tiny-llama",
@@ -104,7 +104,7 @@ PLANTED = (
     ),
     Planted(
         name="end tokens that do not end",
-        file="run/decode.py",
+        file="play/decode.py",
         old="if token in tokenizer.end_ids:",
         new="if token in tokenizer.end_ids and len(ids) > 8:",
         part="lab-transformer",
@@ -192,7 +192,7 @@ PLANTED = (
     ),
     Planted(
         name="evidence without its statement",
-        file="run/turn.py",
+        file="play/turn.py",
         old="if role in (Role.SUPPORT, Role.ANSWER)",
         new="if role is Role.ANSWER",
         part="lab-transformer",

@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kv": {"kernels"},
     "methods": {"kv", "kernels"},
     "engines": {"kv", "kernels", "prompts"},
-    "run": {"tasks", "prompts", "kv", "methods", "engines", "scoring"},
+    "play": {"prompts", "kv", "methods", "engines", "scoring"},
+    "run": {"tasks", "prompts", "kv", "methods", "engines", "scoring", "play"},
     "lab": {"tasks", "prompts", "engines"},
 }
 EVERYONE = {"types", "errors", "files", "reading", "code", "console"}

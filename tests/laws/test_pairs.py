@@ -25,9 +25,9 @@ from scbench.methods import names, parse
 from scbench.methods.contract import Eviction, Stage
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.run.blending import Blending, read_context
+from scbench.play.blending import Blending, read_context
+from scbench.play.pooled import PooledReads
 from scbench.run.laws import far
-from scbench.run.pooled import PooledReads
 
 FORMS = {  # one line per method, under its name; a further form that is refused, or works, with others has a word of its own after it
     "a-shape": "a-shape[tau=1/4]",

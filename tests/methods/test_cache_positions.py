@@ -21,9 +21,9 @@ from scbench.methods import parse
 from scbench.methods.compression.closing import closing_up, moved
 from scbench.methods.compression.rolling import RollingTail
 from scbench.methods.fork import fork
+from scbench.play.pooled import PooledReads
 from scbench.prompts import ByteTokenizer
 from scbench.run.laws import context
-from scbench.run.pooled import PooledReads
 
 engine = cache(tiny)
 YARN = {

@@ -21,10 +21,11 @@ from scbench.kv import CacheShape, Snapshot
 from scbench.methods import parse
 from scbench.methods.retrieval.cacheblend import CacheBlend
 from scbench.methods.retrieval.chunks import at_separator, by_units, no_piece_stays
-from scbench.run.blending import Blending
+from scbench.play.blending import Blending
+from scbench.play.cell import CellPlay
+from scbench.play.session import SessionPlay
 from scbench.run.costs import cost_of
 from scbench.run.laws import context
-from scbench.run.session import Job, SessionRun
 from scbench.types import Cell, CompressAfter, Mode, Protocol, Record, Session, Turn, Wanted
 
 engine = cache(tiny)
@@ -415,13 +416,13 @@ def session() -> Session:
 
 def played(*spellings: str, protocol: Protocol = Protocol()) -> list[Record]:  # noqa: B008
     records, of = list[Record](), session()
-    run = SessionRun(engine("gqa"), of, protocol, emit=records.append, needles={})
+    run = SessionPlay(engine("gqa"), of, protocol, emit=records.append, needles={})
     for mode in (Mode.MULTI_TURN, Mode.MULTI_REQUEST):
         run.play([_job(spelling, mode, protocol) for spelling in spellings])
     return sorted(records, key=lambda record: (record.method, record.mode, record.turn))
 
 
-def _job(spelling: str, mode: Mode, protocol: Protocol) -> Job:
+def _job(spelling: str, mode: Mode, protocol: Protocol) -> CellPlay:
     method = parse(spelling)
     cell = Cell(
         task="kv",
@@ -435,7 +436,7 @@ def _job(spelling: str, mode: Mode, protocol: Protocol) -> Job:
         session_digest="s",
         key=f"{method} {mode}",
     )
-    return Job(cell, method, {0, 1})
+    return CellPlay(cell, method, {0, 1})
 
 
 @pytest.mark.parametrize("after", list(CompressAfter))

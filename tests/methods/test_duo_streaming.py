@@ -18,7 +18,7 @@ from scbench.methods import parse
 from scbench.methods.compression.duo_attention import DuoAttention, DuoReading
 from scbench.methods.compression.duo_gates import HeadGates
 from scbench.methods.fork import fork
-from scbench.run.blending import read_context
+from scbench.play.blending import read_context
 from scbench.run.laws import context
 
 engine = cache(tiny)

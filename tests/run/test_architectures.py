@@ -16,8 +16,9 @@ from scbench.engines.llm import HYBRID, RECURRENT
 from scbench.engines.local import LocalEngine
 from scbench.engines.models import LLMS
 from scbench.methods import parse
+from scbench.play.cell import CellPlay
+from scbench.play.session import SessionPlay
 from scbench.prompts import Conversation
-from scbench.run.session import Job, SessionRun
 from scbench.run.suite import TokenCount
 from scbench.tasks import task
 from scbench.types import Cell, Mode, Protocol, Record, Session
@@ -62,8 +63,8 @@ def play(engine: LocalEngine, of: Session, methods: list[str]) -> list[Record]:
                 session_digest=of.digest,
                 key=f"{method} {mode}",
             )
-            jobs.append(Job(cell, parse(method), set(range(len(of.turns)))))
-    SessionRun(engine, of, PROTOCOL, emit=records.append, needles={}).play(jobs)
+            jobs.append(CellPlay(cell, parse(method), set(range(len(of.turns)))))
+    SessionPlay(engine, of, PROTOCOL, emit=records.append, needles={}).play(jobs)
     assert len(records) == len(jobs) * len(of.turns)
     return records
 

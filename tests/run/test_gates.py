@@ -15,7 +15,7 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.methods import parse
-from scbench.run.blending import read_context
+from scbench.play.blending import read_context
 from scbench.run.gates import passkeys, window
 from scbench.run.laws import context
 

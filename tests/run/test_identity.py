@@ -66,14 +66,14 @@ PLAYED = [
     ("kernels/attention.py", "    return ", "    return 0 or "),
     ("prompts/conversation.py", "return", "return 0 or"),
     ("prompts/templates.py", "Read", "Skim"),
-    ("run/decode.py", "logits_V.argmax()", "logits_V.argmin()"),
-    ("run/session.py", "LANES = 48", "LANES = 47"),
+    ("play/decode.py", "logits_V.argmax()", "logits_V.argmin()"),
+    ("play/session.py", "LANES = 48", "LANES = 47"),
     ("engines/toy.py", "HEAD_DIM = 32", "HEAD_DIM = 64"),
     ("methods/fork.py", "return", "return 0 or"),
 ]
 
 
-QUICK = {"kv/tail.py", "prompts/conversation.py", "run/decode.py"}
+QUICK = {"kv/tail.py", "prompts/conversation.py", "play/decode.py"}
 
 
 @pytest.mark.parametrize(

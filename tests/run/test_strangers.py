@@ -21,8 +21,8 @@ from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig, OutOfDevice
 from scbench.kv.fingerprint import fingerprint
 from scbench.methods.compression import knorm
-from scbench.run.decode import drive
-from scbench.run.faults import FOLDER
+from scbench.play.decode import drive
+from scbench.play.faults import FOLDER
 from scbench.run.runner import run
 
 GRID: dict[str, Any] = {

@@ -43,7 +43,7 @@ class ModelFacts:
     )  # automatic choices and why, e.g. attention: "cpu flash: fp32 on CPU"
 
 
-class Pattern(Protocol):
+class ReadPattern(Protocol):
     """How the rows of a prefix attend while it is read (a generation stage)."""
 
     @property
@@ -64,7 +64,7 @@ class Pattern(Protocol):
     ) -> Tensor: ...
 
 
-class Reader(Pattern, Protocol):
+class Reader(ReadPattern, Protocol):
     """A pattern in the middle of one read."""
 
     @property
@@ -78,7 +78,7 @@ class Reader(Pattern, Protocol):
 
 
 @runtime_checkable
-class Remembering(Pattern, Protocol):
+class Remembering(ReadPattern, Protocol):
     """A pattern whose rows depend on what earlier rows attended to: every read begins a reader of its own."""
 
     def begin(self, turn: Any, total_tokens: int) -> Reader:
@@ -87,13 +87,13 @@ class Remembering(Pattern, Protocol):
 
 
 @runtime_checkable
-class Gated(Pattern, Protocol):
+class Gated(ReadPattern, Protocol):
     """A pattern that treats KV heads by their head gates: every read hands it the model's, unless it has gates of its own."""
 
     @property
     def wants_gates(self) -> bool: ...
 
-    def gated(self, gates: Sequence[Sequence[float]] | None) -> Pattern:
+    def gated(self, gates: Sequence[Sequence[float]] | None) -> ReadPattern:
         """`gates`: per attention layer one number per KV head; None where they are not wanted."""
         ...
 
@@ -122,7 +122,7 @@ class Engine(Protocol):
         self,
         ids: Sequence[int],
         *,
-        pattern: Pattern | None = None,
+        pattern: ReadPattern | None = None,
         needs: Iterable[str] = (),
         base: Snapshot | None = None,
         on_tokens: Callable[[int], None] | None = None,

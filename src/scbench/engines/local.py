@@ -20,8 +20,8 @@ from scbench.engines.contract import (
     Feed,
     Gated,
     ModelFacts,
-    Pattern,
     Reader,
+    ReadPattern,
     Remembering,
     stacked,
 )
@@ -127,7 +127,7 @@ class LocalEngine:
         self,
         ids: Sequence[int],
         *,
-        pattern: Pattern | None = None,
+        pattern: ReadPattern | None = None,
         needs: Iterable[str] = (),
         base: Snapshot | None = None,
         on_tokens: Callable[[int], None] | None = None,
@@ -365,7 +365,7 @@ class LocalEngine:
         base: Snapshot | None,
         logits_V: Tensor,
         batch: ReadPass,
-        pattern: Pattern | None,
+        pattern: ReadPattern | None,
         rotation: Rotation | None,
     ) -> Snapshot:
         layers: dict[int, tuple[DenseStore, ...]] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scbench.engines.contract import Pattern
+from scbench.engines.contract import ReadPattern
 from scbench.engines.observe import Observer
 from scbench.kernels import Partial, each, merge
 from scbench.kv import Read, Store, Stream
@@ -108,7 +108,7 @@ class ReadPass:
     """One prefix under construction: its rows attend by a pattern, and its queries are observed."""
 
     def __init__(
-        self, stream: Stream, *, pattern: Pattern | None, observer: Observer, total_tokens: int
+        self, stream: Stream, *, pattern: ReadPattern | None, observer: Observer, total_tokens: int
     ) -> None:
         self.stream, self.pattern, self.observer, self.total_tokens = (
             stream,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from scbench.engines.contract import Feed, ModelFacts, Pattern, stacked
+from scbench.engines.contract import Feed, ModelFacts, ReadPattern, stacked
 from scbench.engines.observe import (
     COLUMN_SUMS,
     HEAD_GATES,
@@ -64,7 +64,7 @@ class ToyEngine:
         self,
         ids: Sequence[int],
         *,
-        pattern: Pattern | None = None,
+        pattern: ReadPattern | None = None,
         needs: Iterable[str] = (),
         base: Snapshot | None = None,
         on_tokens: Callable[[int], None] | None = None,

@@ -31,14 +31,14 @@ from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, Retrieval
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
+from scbench.play.blending import Blending, read_context
+from scbench.play.decode import best_token
+from scbench.play.faults import FAULTS, fault_of
+from scbench.play.guard import torch_state_kept
+from scbench.play.rewriting import rewritten
 from scbench.prompts import Conversation
-from scbench.run.blending import Blending, read_context
-from scbench.run.decode import best_token
-from scbench.run.faults import FAULTS, fault_of
-from scbench.run.guard import torch_state_kept
+from scbench.run.hit_seconds import hit_seconds
 from scbench.run.meter import Measured, measured
-from scbench.run.pooled import hit_seconds
-from scbench.run.rewriting import rewritten
 from scbench.types import Accounting, Mode, Protocol, Session
 
 STEPS = 8  # decode steps that are timed

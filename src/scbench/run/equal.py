@@ -23,6 +23,8 @@ from scbench.kv.accounting import counted_shape
 from scbench.methods.contract import Dense, Stage, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
+from scbench.play.faults import CRASHED, FAULTS, fault_of
+from scbench.play.rewriting import rewritten
 from scbench.prompts import Conversation
 from scbench.run.cells import digest
 from scbench.run.equal_table import (
@@ -36,9 +38,7 @@ from scbench.run.equal_table import (
     target,
     write,
 )
-from scbench.run.faults import CRASHED, FAULTS, fault_of
 from scbench.run.knobs import knob_name, knob_stage, loading_knob_stage, turned
-from scbench.run.rewriting import rewritten
 from scbench.run.settings import Settings
 from scbench.run.suite import suite
 from scbench.types import Equal, Mode, Protocol, Session

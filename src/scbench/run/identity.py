@@ -14,7 +14,7 @@ from scbench.code import house_code
 from scbench.engines.contract import Engine
 from scbench.methods.method import Method
 from scbench.methods.origin import origin_of
-from scbench.methods.sources import WORDING
+from scbench.play.played_code import NOT_PLAYED, play_code
 from scbench.run.cells import SHORT, MethodFacts, ModelFacts, digest
 
 GRAMMARS = (  # they parse what RepoQA scores
@@ -25,16 +25,6 @@ GRAMMARS = (  # they parse what RepoQA scores
     "tree-sitter-rust",
     "tree-sitter-cpp",
     "tree-sitter-go",
-)
-# A play calls these, but what they decide is in the key by value, or is the scorer's.
-NOT_PLAYED = (
-    "scbench.scoring",
-    "scbench.run.record",
-    "scbench.run.cells",
-    "scbench.run.faults",
-    "scbench.run.identity",
-    "scbench.run.settings",
-    *WORDING,
 )
 PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 VAR ABCDE = 48213'
 
@@ -102,17 +92,6 @@ def card_of(method: Method) -> dict[str, Any]:
     }
 
 
-def play_code(engine: object) -> dict[str, str]:
-    """Our modules that an answer of this engine runs through, with their digests."""
-    engines = tuple(base.__module__ for base in type(engine).__mro__)
-    return dict(_play_code(engines, code.ROOT))
-
-
-@cache
-def _play_code(engines: tuple[str, ...], root: Path) -> dict[str, str]:
-    return house_code(["scbench.run.session", *engines], without=NOT_PLAYED)
-
-
 def scoring_digest(needles: object = ()) -> str:
     """What scores an answer: the scoring room, the making of records, and the grammars.
 
@@ -124,7 +103,7 @@ def scoring_digest(needles: object = ()) -> str:
 @cache
 def _scoring_code(root: Path) -> dict[str, Any]:
     room = [f"scbench.scoring.{path.stem}" for path in sorted((root / "scoring").glob("*.py"))]
-    rules = house_code(["scbench.run.record", *room], without=("scbench.prompts",))
+    rules = house_code(["scbench.play.record", *room], without=("scbench.prompts",))
     return {
         "code": rules,
         "versions": {name: importlib.metadata.version(name) for name in GRAMMARS},

@@ -20,7 +20,7 @@ from scbench.kv.store import nbytes
 from scbench.methods.contract import ROTATION, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.run.blending import read_context
+from scbench.play.blending import read_context
 
 CONTEXT_TOKENS = 230
 QUERY = tuple(range(40, 57))

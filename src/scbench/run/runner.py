@@ -15,13 +15,17 @@ from scbench.engines.contract import Engine
 from scbench.kv.accounting import counted_in
 from scbench.methods import parse, refuse_twins
 from scbench.methods.method import Method
+from scbench.play.cell import CellPlay
+from scbench.play.faults import keeper
+from scbench.play.gold import DENSE, GoldPass
+from scbench.play.played_code import play_code
+from scbench.play.session import SessionPlay
 from scbench.run import equal_table, manifest, pairing
 from scbench.run.agreement import DenseBook
 from scbench.run.cells import MadeBy, SessionFacts, cells, digest, keep_plan
 from scbench.run.costs import cost_of
 from scbench.run.equal import solve_run
 from scbench.run.facts import Facts
-from scbench.run.faults import keeper
 from scbench.run.folder import refuse_foreign
 from scbench.run.forecast import (
     WEIGHTS,
@@ -32,21 +36,18 @@ from scbench.run.forecast import (
     planned_answers,
     works_of,
 )
-from scbench.run.gold import DENSE, GoldPass
 from scbench.run.history import History
 from scbench.run.identity import (
     card_of,
     cost_code,
     method_facts,
     model_facts,
-    play_code,
     scoring_digest,
 )
 from scbench.run.journal import Costs, Journal
 from scbench.run.lock import Lock
 from scbench.run.plan import plan
 from scbench.run.progress import Progress
-from scbench.run.session import Job, SessionRun
 from scbench.run.settings import Settings
 from scbench.run.settings_file import plain, write_settings
 from scbench.run.store import SessionStore
@@ -306,7 +307,7 @@ class _Run:
         todo = sum(len(job.todo) for job in jobs)
         self.progress.answers += sum(cell.turns for cell in meant) - todo  # there already
         if jobs:
-            player = SessionRun(
+            player = SessionPlay(
                 self.engine,
                 item.session,
                 self.settings.protocol,
@@ -347,7 +348,7 @@ class _Run:
         )
         return list(grid)
 
-    def _job(self, cell: Cell) -> Job | None:
+    def _job(self, cell: Cell) -> CellPlay | None:
         """What is left to play of a cell, with the answers it already has."""
         journal, retries = self.ledger.journal, self.settings.retry_failed
         todo = set(journal.missing_turns(cell, retry_failed=retries))
@@ -357,7 +358,7 @@ class _Run:
         answers = {
             turn: record.answer.text for turn, record in done.items() if record.answer is not None
         }
-        return Job(cell, self.by_name[cell.method], todo, answers, self.made[cell.method])
+        return CellPlay(cell, self.by_name[cell.method], todo, answers, self.made[cell.method])
 
     def _cost(self, item: Item) -> None:
         """The cost pass on the first sessions of each length."""

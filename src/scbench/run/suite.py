@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from scbench.engines.contract import Engine
 from scbench.errors import BadConfig, ScbenchError
+from scbench.play.record import needles_of
 from scbench.prompts import Tokenizer
-from scbench.run.record import needles_of
 from scbench.run.settings import Settings
 from scbench.tasks import task
 from scbench.tasks.build import digest_of

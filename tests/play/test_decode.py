@@ -11,8 +11,8 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.kv import Stream
+from scbench.play.decode import Play, decode, drive, side_by_side
 from scbench.prompts import ByteTokenizer
-from scbench.run.decode import Play, decode, drive, side_by_side
 from scbench.types import Answer, Finish
 
 END = 257

@@ -17,8 +17,8 @@ from torch import Tensor
 from scbench.engines.contract import Engine, Feed
 from scbench.errors import CannotWrite, NotFinite
 from scbench.kv import Stream
+from scbench.play.faults import FAULTS, Fault, fault_of
 from scbench.prompts import Tokenizer
-from scbench.run.faults import FAULTS, Fault, fault_of
 from scbench.types import Answer, Finish
 
 One = TypeVar("One")
@@ -118,8 +118,9 @@ def drive(
 ) -> list[Lost]:
     """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next.
 
-    A forward that fails takes all plays in it down with it (their streams may be half written); they come back as `Lost` and the caller may
-    start them again one by one. `on_tokens` is told tokens as they are fed. With `debug` the first exception is raised as it is.
+    A forward that fails takes all plays in it down with it (their streams may be half written);
+    they come back as `Lost` and the caller may start them again one by one: with one lane nothing
+    is packed. `on_tokens` is told tokens as they are fed. With `debug` the first exception is raised as it is.
     """
     lost: list[Lost] = []
     waiting = list(enumerate(plays))[::-1]
@@ -131,11 +132,11 @@ def drive(
         if not running:
             continue
         feeds = [feed for _, _, wish in running for feed in _feeds(wish)]
-        logits, fault = _advance(engine, feeds, debug)
+        logits, fault = _advance(engine, feeds, debug, is_packed=lanes > 1)
         if fault is not None:
             for at, play, _ in running:
                 play.close()
-                lost.append(Lost(at, fault, len(running) == 1))
+                lost.append(Lost(at, fault, len(feeds) == 1))
             running = []
             continue
         if on_tokens is not None:
@@ -153,12 +154,15 @@ def _feeds(wish: Wish) -> tuple[Feed, ...]:
 
 
 def _advance(
-    engine: Engine, feeds: list[Feed], debug: bool
+    engine: Engine, feeds: list[Feed], debug: bool, *, is_packed: bool
 ) -> tuple[Sequence[Tensor], Fault | None]:
     """The logits of a packed forward, or what is left of its exception: the frames are gone when
-    this returns, and with them what the forward held."""
+    this returns, and with them what the forward held. Not packed: each feed in a forward of its
+    own, which takes least memory."""
     try:
-        return list(engine.advance(feeds)), None
+        if is_packed:
+            return list(engine.advance(feeds)), None
+        return [engine.advance([feed])[0] for feed in feeds], None
     except (CannotWrite, KeyboardInterrupt):
         raise
     except FAULTS as error:

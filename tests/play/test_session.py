@@ -19,9 +19,10 @@ from scbench.kv import LayerView
 from scbench.methods import parse
 from scbench.methods.contract import Eviction
 from scbench.methods.method import Method
+from scbench.play.cell import CellPlay
+from scbench.play.faults import fault_of
+from scbench.play.session import SessionPlay
 from scbench.prompts import Conversation
-from scbench.run.faults import fault_of
-from scbench.run.session import Job, SessionRun
 from scbench.types import (
     Answer,
     Cell,
@@ -77,7 +78,7 @@ def job(
     of: Session,
     *,
     done: dict[int, str] | None = None,
-) -> Job:
+) -> CellPlay:
     cell = Cell(
         task="kv",
         length_tokens=700,
@@ -90,7 +91,7 @@ def job(
         session_digest="s",
         key=f"{method} {mode}",
     )
-    return Job(cell, method, set(range(len(of.turns))) - set(done or {}), dict(done or {}))
+    return CellPlay(cell, method, set(range(len(of.turns))) - set(done or {}), dict(done or {}))
 
 
 def play(
@@ -105,7 +106,7 @@ def play(
 ) -> list[Record]:
     records: list[Record] = []
     protocol, of = protocol or Protocol(), of or session()
-    run = SessionRun(
+    run = SessionPlay(
         engine or ToyEngine(), of, protocol, emit=records.append, needles={}, lanes=lanes
     )
     chosen = [method if isinstance(method, Method) else parse(method) for method in methods]

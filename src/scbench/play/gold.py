@@ -17,7 +17,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.errors import NotFinite
 from scbench.kv import Stream
-from scbench.run.agreement import DenseTokens
+from scbench.play.dense_tokens import DenseTokens
 from scbench.types import Cell, GoldScore, History, Mode
 
 GOLD_TOKENS = 24  # most of a gold answer that are fed; long ones tell no more than their beginning

@@ -5,9 +5,9 @@ from __future__ import annotations
 from scbench.kv import Stream
 from scbench.kv.stream import share
 from scbench.methods.method import Method
+from scbench.play.pooled import Served
+from scbench.play.rewriting import evidence_left
 from scbench.prompts import Conversation
-from scbench.run.pooled import Served
-from scbench.run.rewriting import evidence_left
 from scbench.types import Cost, Role, Session
 
 

@@ -9,7 +9,7 @@ import pytest
 import scbench
 from scbench.api import Result
 from scbench.methods import parse
-from scbench.run.rewriting import evidence_left, rewritten
+from scbench.play.rewriting import evidence_left, rewritten
 from scbench.tasks import task
 from scbench.tasks.contract import Words
 from scbench.types import Session

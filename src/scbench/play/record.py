@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from scbench.play.contract import Reply
 from scbench.prompts import Conversation
 from scbench.scoring import grade
-from scbench.types import Answer, Cell, Cost, Failure, GoldScore, Record, Score, Session
+from scbench.types import Cell, Cost, Failure, Record, Score, Session
 
 Needles = Mapping[
     str, Sequence[tuple[str, str]]
@@ -30,31 +31,25 @@ def answered(
     cell: Cell,
     session: Session,
     turn: int,
-    answer: Answer,
-    cost: Cost,
+    reply: Reply,
     *,
-    prompt_tokens: int,
     talk: Conversation,
-    kept: float | None,
-    notes: tuple[str, ...],
-    units: Mapping[str, int],
     needles: Needles,
     made: str,
     scored: str,
-    gold: GoldScore | None = None,
 ) -> Record:
     """The record of an answered turn, scored by both rules."""
     blank = replace(
         _blank(cell, session, turn, made),
-        prompt_tokens=prompt_tokens,
-        answer=answer,
-        cost=cost,
+        prompt_tokens=reply.prompt_tokens,
+        answer=reply.answer,
+        cost=reply.cost,
         truncated_tokens=talk.truncated_tokens,
         evidence_survives=talk.evidence_survives(turn),
-        evidence_kept=kept,
-        notes=notes,
-        gold=gold,
-        units=units,
+        evidence_kept=reply.evidence_kept,
+        notes=reply.notes,
+        gold=reply.gold,
+        units=reply.units,
     )
     return scored_again(blank, session, needles, scored)
 

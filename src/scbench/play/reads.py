@@ -12,8 +12,8 @@ from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, is_default
 from scbench.methods.method import Method
 from scbench.methods.retrieval.chunks import Chunked
-from scbench.prompts import Conversation
-from scbench.run.blending import Blended, Blending
+from scbench.play.blending import Blended, Blending
+from scbench.prompts import Conversation, Prompt
 
 # Stages count by value and snapshots by identity: two strangers may look alike in words.
 Key: TypeAlias = tuple[object, tuple[int, ...]]
@@ -38,10 +38,9 @@ class Reads:
             return self._blend(method.retrieval, talk.context.ids).snapshot
         return self.read(talk.context.ids, method.generation)
 
-    def with_query(self, method: Method, talk: Conversation, turn: int) -> Snapshot:
+    def with_query(self, method: Method, talk: Conversation, prompt: Prompt) -> Snapshot:
         """Context and one query: the query read densely on top, or with the context where the
         pattern's last rows matter."""
-        prompt = talk.prompt(turn)
         if not method.generation.prefix_stable:
             snapshot = self.read(prompt.ids, method.generation)
         else:

@@ -18,10 +18,11 @@ from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadRecord
 from scbench.methods import parse
+from scbench.play.dense_tokens import KEPT, DenseTokens
+from scbench.play.gold import GOLD_TOKENS, NOT_PLAYED, OWN_HISTORY, GoldPass
+from scbench.play.session import SessionPlay
 from scbench.prompts import Conversation
-from scbench.run.agreement import KEPT, DenseBook, DenseTokens
-from scbench.run.gold import GOLD_TOKENS, NOT_PLAYED, OWN_HISTORY, GoldPass
-from scbench.run.session import SessionRun
+from scbench.run.agreement import DenseBook
 from scbench.types import CompressAfter, History, Mode, Protocol, Record
 
 engine = cache(tiny)
@@ -39,7 +40,7 @@ def play(
     jobs = [job(parse(one), mode, protocol, of) for one in methods for mode in modes]
     keys = {one.cell.mode: one.cell.key for one in jobs if one.cell.method == "dense"}
     records: list[Record] = []
-    run = SessionRun(
+    run = SessionPlay(
         local or engine("gqa"),
         of,
         protocol,
@@ -119,7 +120,7 @@ def test_the_answer_itself_is_not_touched() -> None:
     methods = ["dense", "kivi[bits=2]", "snapkv[tau=1/4]", "h2o[tau=1/4,rolling=yes]"]
     protocol, of = Protocol(), session()
     bare: list[Record] = []
-    run = SessionRun(engine("gqa"), of, protocol, emit=bare.append, needles={})
+    run = SessionPlay(engine("gqa"), of, protocol, emit=bare.append, needles={})
     run.play([job(parse(one), mode, protocol, of) for one in methods for mode in BOTH])
     found = play(*methods)
     assert len(found) == len(bare)

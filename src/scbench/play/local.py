@@ -1,0 +1,204 @@
+"""The player that runs a model in this process: one loop over the steps of a cell.
+
+Cells of many methods are played together; `decode.drive` packs what they want fed into one forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from scbench.engines.contract import Engine, Feed
+from scbench.kv import Stream
+from scbench.methods.method import Method
+from scbench.play.cell import CellPlay
+from scbench.play.contract import Keep, Reply, Step, Steps
+from scbench.play.decode import Lost, Play, Wish, decode, drive, side_by_side
+from scbench.play.gold import GoldPass
+from scbench.play.patterns import pattern_of
+from scbench.play.pooled import Served, refuse_timing
+from scbench.play.reads import Reads
+from scbench.play.sources import Own, Source, pooled_source
+from scbench.play.strands import Strand, apart, listed
+from scbench.play.talks import Talks
+from scbench.play.turn import evidence_kept, turn_cost
+from scbench.prompts import Conversation
+from scbench.types import Answer, CompressAfter, Finish, GoldScore
+
+LANES = 48  # advanced together; more wait
+Emit = Callable[[CellPlay, int, Conversation, Reply], None]  # of an answered turn
+
+
+class LocalPlayer:
+    """Answers steps with `engine`. `emit` gets each reply as it is made; `on_tokens` is told tokens
+    read and decoded; `gold` feeds the gold answers too. With `debug` the first exception of a
+    method is raised as it is."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        talks: Talks,
+        *,
+        emit: Emit,
+        gold: GoldPass | None = None,
+        lanes: int = LANES,
+        on_tokens: Callable[[int], None] | None = None,
+        debug: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.talks = talks
+        self.emit = emit
+        self.gold = gold
+        self.lanes = lanes
+        self.on_tokens = on_tokens
+        self.debug = debug
+        self.reads = Reads(engine, on_tokens)
+
+    def strands_of(self, cell: CellPlay) -> list[Strand]:
+        """How a cell is played: side by side where its steps share no more than the context.
+
+        Raises Mismatch for a method that cannot work on this model or this protocol.
+        """
+        protocol = self.talks.protocol
+        mode, method = cell.cell.mode, cell.method
+        talk = self.talks.talk(mode, method.generation)
+        after = protocol.compresses_after(mode)
+        acts_on = talk.context if after is CompressAfter.CONTEXT else talk.prompt(0)
+        method.check(shape=self.engine.facts.shape, tokens=len(acts_on.ids))
+        refuse_timing(method, after)
+        pattern = pattern_of(mode, protocol)
+        source = self._source(method, talk, after)
+        if pattern.waits or method.retrieval.pooled:  # a pool remembers the requests before
+            start = partial(self._strand, cell, talk, source, partial(pattern.steps, talk))
+            return [Strand(cell, frozenset(cell.todo), start)]
+        return [
+            Strand(cell, turns, partial(self._strand, cell, talk, source, partial(listed, steps)))
+            for steps in apart(self.talks.steps(talk))
+            if (turns := frozenset(step.turn for step in steps if step.turn in cell.todo))
+        ]
+
+    def run(self, strands: Sequence[Strand], *, at_once: int) -> list[Lost]:
+        """Play strands to their end, at most so many together; those that failed come back."""
+        plays = [strand.start() for strand in strands]
+        return drive(self.engine, plays, lanes=at_once, on_tokens=self.on_tokens, debug=self.debug)
+
+    def _source(
+        self, method: Method, talk: Conversation, after: CompressAfter
+    ) -> Callable[[], Source]:
+        """What makes a strand's source: one for all of them, or a pool that begins anew."""
+        if method.retrieval.pooled:
+            return partial(pooled_source, self.reads, method, talk, after)
+        own = Own(self.reads, method, talk, after)
+        return lambda: own
+
+    def _strand(
+        self,
+        cell: CellPlay,
+        talk: Conversation,
+        make_source: Callable[[], Source],
+        make_steps: Callable[[], Steps],
+    ) -> Play:
+        """The one loop over turns: each step goes on from the state that its parent left."""
+        source, steps = make_source(), make_steps()
+        states: dict[str, Stream] = {}
+        reply: Reply | None = None
+        try:
+            while cell.todo:
+                try:
+                    step = steps.send(reply)
+                except StopIteration:
+                    return
+                reply = yield from self._play(cell, talk, source, step, states)
+        finally:
+            source.close()
+
+    def _play(
+        self,
+        cell: CellPlay,
+        talk: Conversation,
+        source: Source,
+        step: Step,
+        states: dict[str, Stream],
+    ) -> Generator[Wish, Any, Reply]:
+        """One step: its prompt is read, and answered where that is still to be done."""
+        is_root = step.is_material and step.parent is None  # read when something goes on from it
+        is_asked = step.turn in cell.todo
+        if is_root or (not is_asked and step.keep is Keep.NOTHING):
+            return _known(cell, step)
+        stream, logits_V, served = source.open(step, _state_of(step, states))
+        if logits_V is None:
+            logits_V = yield Feed(stream, talk.delta(stream.ids, step.prompt))
+        reply = _known(cell, step)
+        if is_asked:
+            own = stream.fork() if step.keep is Keep.PROMPT else stream
+            reply = yield from self._answer(cell, talk, step, own, logits_V, served)
+        if step.keep is not Keep.NOTHING:
+            states[step.id] = stream
+        return reply
+
+    def _answer(
+        self,
+        cell: CellPlay,
+        talk: Conversation,
+        step: Step,
+        stream: Stream,
+        logits_V: Tensor,
+        served: Served,
+    ) -> Generator[Wish, Any, Reply]:
+        """Decode into `stream`, the gold answer beside it, and hand the reply on."""
+        assert step.turn is not None
+        kv_heads = self.engine.facts.shape.kv_heads
+        prompt_tokens = stream.logical_tokens
+        shown = self.talks.shown(cell.method.generation)
+        kept = evidence_kept(
+            self.talks.session, shown, talk, step.turn, stream, cell.method, kv_heads
+        )
+        gold, answer = yield from side_by_side(
+            self._gold(cell, step, stream, logits_V),
+            decode(
+                stream,
+                logits_V,
+                tokenizer=self.engine.tokenizer,
+                limit_tokens=step.limit_tokens,
+                stop_text=step.stop_text,
+            ),
+        )
+        reply = Reply(
+            answer=answer,
+            gold=gold,
+            cost=turn_cost(stream, cell.method, served, prompt_tokens, kv_heads),
+            evidence_kept=kept,
+            prompt_tokens=prompt_tokens,
+            notes=(*stream.notes, *self.reads.blend_notes(cell.method, talk)),
+            units=stream.units,
+        )
+        self.emit(cell, step.turn, talk, reply)
+        return reply
+
+    def _gold(
+        self, cell: CellPlay, step: Step, stream: Stream, logits_V: Tensor
+    ) -> Generator[Feed, Tensor, GoldScore | None]:
+        if self.gold is None or step.turn is None:
+            return None
+        score = yield from self.gold.score(
+            stream, logits_V, step.gold_ids, cell=cell.cell, turn=step.turn
+        )
+        return score
+
+
+def _state_of(step: Step, states: dict[str, Stream]) -> Stream | None:
+    """The state that a step goes on from, to write to; None where that is the shared context."""
+    if step.parent is None or step.parent not in states:
+        return None
+    return states.pop(step.parent) if step.ends_parent else states[step.parent].fork()
+
+
+def _known(cell: CellPlay, step: Step) -> Reply:
+    """The reply to a step that is not asked: what was answered before, if anything."""
+    if step.turn is None or step.turn not in cell.answers:
+        return Reply()
+    text = cell.answers[step.turn]
+    return Reply(answer=Answer(ids=(), text=text, finish=Finish.END))

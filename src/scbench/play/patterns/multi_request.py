@@ -1,0 +1,26 @@
+"""Independent requests: every turn starts from the bare context that all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scbench.play.contract import Keep, Step, Steps
+from scbench.play.patterns.asking import graded
+from scbench.prompts import Conversation, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class MultiRequest:
+    """The context is read once, and what a request adds is thrown away."""
+
+    waits: bool = False
+
+    def steps(self, talk: Conversation) -> Steps:
+        context = Step(
+            id="context",
+            prompt=Prompt(turn=0, ids=talk.context.ids, spans={}),
+            keep=Keep.PROMPT,
+        )
+        yield context
+        for turn in range(len(talk.session.turns)):
+            yield graded(talk, turn, parent=context.id)

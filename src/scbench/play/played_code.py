@@ -1,0 +1,32 @@
+"""Which of our modules an answer runs through: they are sealed into every key and stored cache."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from scbench import code
+from scbench.code import house_code
+from scbench.methods.sources import WORDING
+
+# A play calls these, but what they decide is in the key by value, or is the scorer's.
+NOT_PLAYED = (
+    "scbench.scoring",
+    "scbench.play.record",
+    "scbench.run.cells",
+    "scbench.play.faults",
+    "scbench.run.identity",
+    "scbench.run.settings",
+    *WORDING,
+)
+
+
+def play_code(engine: object) -> dict[str, str]:
+    """Our modules that an answer of this engine runs through, with their digests."""
+    engines = tuple(base.__module__ for base in type(engine).__mro__)
+    return dict(_play_code(engines, code.ROOT))
+
+
+@cache
+def _play_code(engines: tuple[str, ...], root: Path) -> dict[str, str]:
+    return house_code(["scbench.play.session", *engines], without=NOT_PLAYED)
