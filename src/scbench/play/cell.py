@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from scbench.methods.method import Method
-from scbench.types import Cell
+from scbench.play.contract import Reply
+from scbench.types import Answer, Cell, Finish
 
 
 @dataclass(slots=True)
@@ -18,3 +19,9 @@ class CellPlay:
     todo: set[int]
     answers: dict[int, str] = field(default_factory=dict)
     made: str = ""  # digest of what makes its answers, for the record
+
+    def known(self, turn: int | None) -> Reply:
+        """The reply to a step that is not asked: what was answered before, if anything."""
+        if turn is None or turn not in self.answers:
+            return Reply()
+        return Reply(answer=Answer(ids=(), text=self.answers[turn], finish=Finish.END))

@@ -69,13 +69,24 @@ def decode(
             return Answer(ids=tuple(ids), text=tokenizer.decode(ids), finish=Finish.END)
         ids.append(token)
         if stop_text is not None:
-            text = tokenizer.decode(ids)
-            cut = text.find(stop_text, len(text) - len(text.lstrip()))
-            if cut >= 0:
-                return Answer(ids=tuple(ids), text=text[:cut], finish=Finish.STOP)
+            text = stopped(tokenizer.decode(ids), stop_text)
+            if text is not None:
+                return Answer(ids=tuple(ids), text=text, finish=Finish.STOP)
         if len(ids) >= limit_tokens:
             return Answer(ids=tuple(ids), text=tokenizer.decode(ids), finish=Finish.LENGTH)
         logits_V = yield Feed(stream, [token])
+
+
+def stopped(text: str, stop_text: str | None) -> str | None:
+    """The text before `stop_text`, where that appears after some text; None where it does not.
+
+    >>> stopped("\\n\\nseven\\n\\neight", "\\n\\n")
+    '\\n\\nseven'
+    """
+    if stop_text is None:
+        return None
+    cut = text.find(stop_text, len(text) - len(text.lstrip()))
+    return text[:cut] if cut >= 0 else None
 
 
 def best_token(logits_V: Tensor, tokenizer: Tokenizer) -> int:

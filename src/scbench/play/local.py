@@ -26,7 +26,7 @@ from scbench.play.strands import Strand, apart, listed
 from scbench.play.talks import Talks
 from scbench.play.turn import evidence_kept, turn_cost
 from scbench.prompts import Conversation
-from scbench.types import Answer, CompressAfter, Finish, GoldScore
+from scbench.types import CompressAfter, GoldScore
 
 LANES = 48  # advanced together; more wait
 Emit = Callable[[CellPlay, int, Conversation, Reply], None]  # of an answered turn
@@ -127,11 +127,11 @@ class LocalPlayer:
         is_root = step.is_material and step.parent is None  # read when something goes on from it
         is_asked = step.turn in cell.todo
         if is_root or (not is_asked and step.keep is Keep.NOTHING):
-            return _known(cell, step)
+            return cell.known(step.turn)
         stream, logits_V, served = source.open(step, _state_of(step, states))
         if logits_V is None:
             logits_V = yield Feed(stream, talk.delta(stream.ids, step.prompt))
-        reply = _known(cell, step)
+        reply = cell.known(step.turn)
         if is_asked:
             own = stream.fork() if step.keep is Keep.PROMPT else stream
             reply = yield from self._answer(cell, talk, step, own, logits_V, served)
@@ -194,11 +194,3 @@ def _state_of(step: Step, states: dict[str, Stream]) -> Stream | None:
     if step.parent is None or step.parent not in states:
         return None
     return states.pop(step.parent) if step.ends_parent else states[step.parent].fork()
-
-
-def _known(cell: CellPlay, step: Step) -> Reply:
-    """The reply to a step that is not asked: what was answered before, if anything."""
-    if step.turn is None or step.turn not in cell.answers:
-        return Reply()
-    text = cell.answers[step.turn]
-    return Reply(answer=Answer(ids=(), text=text, finish=Finish.END))

@@ -10,7 +10,15 @@ from scbench.prompts.encoder import Encoder
 from scbench.prompts.script import Script, Writer
 from scbench.prompts.templates import SHORT_ANSWERS, Plain, Wording
 from scbench.prompts.tokenizer import Tokenizer
-from scbench.prompts.tokens import Cut, Encoded, Prompt, Tokens, common_prefix, evidence_tokens
+from scbench.prompts.tokens import (
+    Cut,
+    Encoded,
+    Prompt,
+    Tokens,
+    as_message,
+    common_prefix,
+    evidence_tokens,
+)
 from scbench.prompts.truncate import advice, middle_cut, without_units
 from scbench.types import History, Mode, PromptSet, Protocol, Role, Session, Truncate
 
@@ -180,7 +188,18 @@ class Conversation:
             "context": self._cut.span((start, min(stop, self._shared_tokens))),
             "ask": self._cut.span(encoded.tokens_in(*script.ask)),
         }
-        return Prompt(turn, self._cut.ids(encoded.ids), spans)
+        ids = self._cut.ids(encoded.ids)
+        text = self.tokenizer.decode(ids) if self._cut.tokens else script.text
+        messages = script.messages if text is script.text else ()
+        return Prompt(turn, ids, spans, text, messages or as_message(text))
+
+    @property
+    def context_prompt(self) -> Prompt:
+        """The prefix that all turns share, for whoever is given it before any question."""
+        ids, script = self.context.ids, self._rendered[0].script
+        text = self.tokenizer.decode(ids) if self._cut.tokens else script.text[: script.context[1]]
+        span = {"context": self._prompts[0].spans["context"]}
+        return Prompt(0, ids, span, text, as_message(text))
 
     # -- the window --------------------------------------------------------------------------------------------------------------------------
 

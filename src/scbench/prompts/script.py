@@ -24,6 +24,7 @@ class Script:
     ask: CharRange
     shift_chars: int
     cuts: tuple[int, ...] = ()
+    messages: tuple[Message, ...] = ()  # empty without a chat template
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Writer:
             (max(at, shift), stop),
             (ask, ask + len(last)),
             shift,
+            messages=tuple(messages),
         )
         return (
             replace(script, cuts=self._official_cuts(script, turn, answers))

@@ -51,12 +51,21 @@ class Tokens:
 class Prompt:
     """All ids up to and including the header of the answer of `turn`.
 
-    `spans`: "context" (the session's context inside the shared prefix) and "ask" (this turn's query), half-open token ranges.
+    `spans`: "context" (the session's context inside the shared prefix) and "ask" (this turn's
+    query), half-open token ranges. `text` and `messages` are the same for whoever has a tokenizer
+    or a chat template of its own; where ids were left out, so was their text.
     """
 
     turn: int
     ids: tuple[int, ...]
     spans: Mapping[str, TokenRange]
+    text: str = ""
+    messages: tuple[Mapping[str, str], ...] = ()  # [{"role": "user", "content": ...}, ...]
+
+
+def as_message(text: str) -> tuple[Mapping[str, str], ...]:
+    """A text as what a user says, for whoever takes messages alone."""
+    return ({"role": "user", "content": text},)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scbench.play.contract import Keep, Step, Steps
 from scbench.play.patterns.asking import graded
-from scbench.prompts import Conversation, Prompt
+from scbench.prompts import Conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,7 @@ class MultiRequest:
     waits: bool = False
 
     def steps(self, talk: Conversation) -> Steps:
-        context = Step(
-            id="context",
-            prompt=Prompt(turn=0, ids=talk.context.ids, spans={}),
-            keep=Keep.PROMPT,
-        )
+        context = Step(id="context", prompt=talk.context_prompt, keep=Keep.PROMPT)
         yield context
         for turn in range(len(talk.session.turns)):
             yield graded(talk, turn, parent=context.id)

@@ -1,0 +1,149 @@
+"""The player that asks somebody's own object: a patched model, a server, a cache of their making.
+
+Nothing of its cache is seen here, so there are no logits, no shared read and no counted bytes: what
+it says of its bytes is marked as declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from scbench.errors import BadConfig
+from scbench.play.cell import CellPlay
+from scbench.play.contract import Reply, Step
+from scbench.play.decode import stopped
+from scbench.play.faults import FAULTS, Fault, fault_of
+from scbench.play.patterns import pattern_of
+from scbench.play.talks import Talks
+from scbench.prompts import Conversation, Prompt
+from scbench.prompts.tokenizer import Tokenizer
+from scbench.types import Answer, Cost, Finish
+
+DECLARED = "declared_cost"  # a note: the bytes are what the method itself says
+Emit = Callable[[CellPlay, int, Conversation, Reply], None]
+Fail = Callable[[CellPlay, Fault, frozenset[int]], None]
+
+
+class BlackBox(Protocol):
+    """What an object needs in order to be asked. `held_bytes(handle) -> int` may be there too.
+
+    A prompt has `text`, `messages` and `ids`; each is the whole prompt, and begins with that of the
+    request before it where the handle is the same.
+
+    >>> class Echo:
+    ...     def open(self, prompt): return {"read": len(prompt.ids)}
+    ...     def ask(self, handle, prompt, limit_tokens): return prompt.text.split()[-1]
+    ...     def close(self, handle): pass
+    """
+
+    def open(self, prompt: Prompt) -> Any:
+        """Begin with the shared context (requests) or the first prompt (a conversation)."""
+        ...
+
+    def ask(self, handle: Any, prompt: Prompt, limit_tokens: int) -> str | Sequence[int]:
+        """The answer as text or token ids, of at most so many tokens."""
+        ...
+
+    def close(self, handle: Any) -> None: ...
+
+
+class ForeignPlayer:
+    """Plays the cells of one black box, step by step. `emit` gets each reply, `fail` what failed."""
+
+    def __init__(self, talks: Talks, *, emit: Emit, fail: Fail, debug: bool = False) -> None:
+        self.talks = talks
+        self.emit = emit
+        self.fail = fail
+        self.debug = debug
+
+    def play(self, cell: CellPlay, box: BlackBox) -> None:
+        """All steps of a cell. A request that fails is a gap of its own; where prompts depend on
+        earlier answers the turns after it are gaps too."""
+        try:
+            self._play(cell, box)
+        except FAULTS as error:
+            if self.debug:
+                raise
+            self.fail(cell, fault_of(error), frozenset(cell.todo))
+
+    def _play(self, cell: CellPlay, box: BlackBox) -> None:
+        talk = self.talks.talk(cell.cell.mode, cell.method.generation)
+        pattern = pattern_of(cell.cell.mode, self.talks.protocol)
+        steps = pattern.steps(talk)
+        handle: Any = None
+        reply: Reply | None = None
+        try:
+            while cell.todo:
+                try:
+                    step = steps.send(reply)
+                except StopIteration:
+                    return
+                if step.parent is None:
+                    handle = box.open(step.prompt)
+                if step.turn not in cell.todo:
+                    reply = cell.known(step.turn)
+                    continue
+                try:
+                    reply = self._ask(cell, talk, step, box, handle)
+                except FAULTS as error:
+                    if pattern.waits or self.debug:
+                        raise
+                    self.fail(cell, fault_of(error), frozenset({step.turn}))
+        finally:
+            if handle is not None:
+                box.close(handle)
+
+    def _ask(
+        self, cell: CellPlay, talk: Conversation, step: Step, box: BlackBox, handle: Any
+    ) -> Reply:
+        assert step.turn is not None
+        said = box.ask(handle, step.prompt, step.limit_tokens)
+        answer = answer_of(said, self.talks.engine.tokenizer, step, who=str(cell.method))
+        declared = getattr(box, "held_bytes", None)
+        held_bytes = None if declared is None else int(declared(handle))
+        reply = Reply(
+            answer=answer,
+            cost=Cost(
+                held_bytes=held_bytes,
+                logical_tokens=len(step.prompt.ids),
+                estimated=() if held_bytes is None else ("held_bytes",),
+            ),
+            prompt_tokens=len(step.prompt.ids),
+            notes=() if held_bytes is None else (DECLARED,),
+        )
+        self.emit(cell, step.turn, talk, reply)
+        return reply
+
+
+def answer_of(said: object, tokenizer: Tokenizer, step: Step, *, who: str) -> Answer:
+    """Text or ids as an answer that ends where one of ours would: at an end token, the stop text or
+    the limit. Raises BadConfig for anything else."""
+    if isinstance(said, str):
+        ids = tuple(tokenizer.encode(said).ids)
+        ids = ids[1:] if ids[:1] == (tokenizer.bos_id,) else ids
+    elif isinstance(said, list | tuple) and all(isinstance(token, int) for token in said):
+        ids = tuple(said)
+    else:
+        raise BadConfig(
+            f"{who} answered with {type(said).__name__}; ask() gives the answer's text, or its "
+            "token ids as a list of int"
+        )
+    ends = [at for at, token in enumerate(ids) if token in tokenizer.end_ids]
+    is_ended = bool(ends) and ends[0] <= step.limit_tokens
+    ids = ids[: ends[0]] if is_ended else ids
+    is_cut = len(ids) >= step.limit_tokens and not is_ended
+    ids = ids[: step.limit_tokens]
+    is_whole = isinstance(said, str) and not (is_cut or is_ended)
+    text = said if is_whole and isinstance(said, str) else tokenizer.decode(ids)
+    if (cut := stopped(text, step.stop_text)) is not None:
+        return Answer(ids=_until(ids, step.stop_text, tokenizer), text=cut, finish=Finish.STOP)
+    return Answer(ids=ids, text=text, finish=Finish.LENGTH if is_cut else Finish.END)
+
+
+def _until(ids: tuple[int, ...], stop_text: str | None, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The first ids whose text has the stop text, as a model that is stopped there has made them."""
+    for count in range(1, len(ids) + 1):
+        if stopped(tokenizer.decode(ids[:count]), stop_text) is not None:
+            return ids[:count]
+    return ids
