@@ -3,6 +3,8 @@
     import scbench
     result = scbench.run(model="lab-transformer", tasks=["kv"], methods=["dense", "snapkv[tau=1/4]"], length="512", sessions=4)
     result.frame()        # a polars table, one row a turn
+    doc = scbench.load("smollm2-135m").read("The code is 4711.")
+    doc.under("snapkv[tau=1/2]").ask("What is the code?").text
 
 `import scbench` imports neither torch nor transformers.
 """
@@ -17,12 +19,47 @@ import scbench.run as _run_room
 
 if TYPE_CHECKING:
     from scbench.api import Result
+    from scbench.front import Llm
 
 __version__ = "0.1.0"
 
 # OpenMP reads this when torch is loaded. By default its threads spin while they wait for each other, and on a busy machine the one they wait for
 # does not get a core: 20 times slower, measured (docs/log.md). Sleeping costs next to nothing on an idle one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def load(
+    name: str,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    window_tokens: int | None = None,
+    trust_remote_code: bool = False,
+) -> Llm:
+    """A model to ask, by its short name (`scbench list models`), folder or hub name.
+
+    `dtype` auto is float32 on a CPU and bfloat16 on a GPU. Raises Unknown, BadConfig, DataError,
+    Mismatch, MissingExtra or OutOfDevice, each with what to do.
+    """
+    from scbench.front import load
+
+    return load(
+        name,
+        dtype=dtype,
+        device=device,
+        window_tokens=window_tokens,
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def wrap(model: Any, tokenizer: Any, *, name: str = "") -> Llm:
+    """A `transformers` causal LM in memory with its tokenizer, to ask.
+
+    Its attention is ours from now on. Raises Mismatch where ours does not compute what it does.
+    """
+    from scbench.front import wrap
+
+    return wrap(model, tokenizer, name=name)
 
 
 class _CallableRoom(ModuleType):

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from scbench import choose_command, lab_commands, plan_command  # noqa: F401  (they register)
+from scbench import ask_command, choose_command, lab_commands, plan_command  # noqa: F401  (they register)
 from scbench.cli import _show, app
 from scbench.console import out, plain, say, tell
 from scbench.errors import BadConfig, ScbenchError, Unknown

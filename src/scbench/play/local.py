@@ -47,6 +47,7 @@ class LocalPlayer:
         lanes: int = LANES,
         on_tokens: Callable[[int], None] | None = None,
         debug: bool = False,
+        reads: Reads | None = None,
     ) -> None:
         self.engine = engine
         self.talks = talks
@@ -55,7 +56,7 @@ class LocalPlayer:
         self.lanes = lanes
         self.on_tokens = on_tokens
         self.debug = debug
-        self.reads = Reads(engine, on_tokens)
+        self.reads = reads or Reads(engine, on_tokens)
 
     def strands_of(self, cell: CellPlay) -> list[Strand]:
         """How a cell is played: side by side where its steps share no more than the context.
@@ -70,7 +71,7 @@ class LocalPlayer:
         method.check(shape=self.engine.facts.shape, tokens=len(acts_on.ids))
         refuse_timing(method, after)
         pattern = pattern_of(mode, protocol)
-        source = self._source(method, talk, after)
+        source = self.source(method, talk, after)
         if pattern.waits or method.retrieval.pooled:  # a pool remembers the requests before
             start = partial(self._strand, cell, talk, source, partial(pattern.steps, talk))
             return [Strand(cell, frozenset(cell.todo), start)]
@@ -85,7 +86,24 @@ class LocalPlayer:
         plays = [strand.start() for strand in strands]
         return drive(self.engine, plays, lanes=at_once, on_tokens=self.on_tokens, debug=self.debug)
 
-    def _source(
+    def one(
+        self,
+        cell: CellPlay,
+        talk: Conversation,
+        source: Source,
+        step: Step,
+        states: dict[str, Stream],
+    ) -> Reply:
+        """One step by itself, to its end; what it raises is raised."""
+        replies: list[Reply] = []
+
+        def play() -> Play:
+            replies.append((yield from self._play(cell, talk, source, step, states)))
+
+        drive(self.engine, [play()], lanes=1, on_tokens=self.on_tokens, debug=True)
+        return replies[0]
+
+    def source(
         self, method: Method, talk: Conversation, after: CompressAfter
     ) -> Callable[[], Source]:
         """What makes a strand's source: one for all of them, or a pool that begins anew."""

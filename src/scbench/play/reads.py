@@ -22,9 +22,15 @@ Key: TypeAlias = tuple[object, tuple[int, ...]]
 class Reads:
     """Snapshots of a session's prefixes. `needs` is what its methods have to see of a read."""
 
-    def __init__(self, engine: Engine, on_tokens: Callable[[int], None] | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        on_tokens: Callable[[int], None] | None,
+        on_read: Callable[[int], None] | None = None,
+    ) -> None:
         self.engine = engine
         self.on_tokens = on_tokens
+        self.on_read = on_read  # told the tokens of every read that begins from nothing
         self.needs: frozenset[str] = frozenset()
         self._snapshots: dict[Key, Snapshot] = {}
         self._blending = Blending(engine)
@@ -57,6 +63,8 @@ class Reads:
         key: Key = (generation if base is None else id(base), whole)
         if key not in self._snapshots:
             pattern = None if is_default(generation) or base is not None else generation
+            if self.on_read is not None and base is None:
+                self.on_read(len(ids))
             snapshot = self.engine.read(
                 ids, pattern=pattern, needs=self.needs, base=base, on_tokens=self.on_tokens
             )

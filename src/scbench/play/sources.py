@@ -37,6 +37,10 @@ class Source(Protocol):
         """A stream that `step` may write to; `parent` is the state it goes on from, used up."""
         ...
 
+    def ready(self) -> None:
+        """Read and compress now what no question is needed for, so that it is in no one's time."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -63,10 +67,19 @@ class Own:
             snapshot = self.reads.with_query(self.method, self.talk, step.prompt)
             served = Served(len(self.talk.context.ids) if is_shared else 0)
             return Opened(fork(snapshot, self.method), snapshot.logits_V, served)
+        stream = self._compressed().fork()
+        return Opened(stream, None, Served(stream.logical_tokens if is_shared else 0))
+
+    def ready(self) -> None:
+        if self.after is CompressAfter.CONTEXT:
+            self._compressed()
+        elif self.method.generation.prefix_stable:
+            self.reads.context(self.method, self.talk)
+
+    def _compressed(self) -> Stream:
         if self._context is None:
             self._context = fork(self.reads.context(self.method, self.talk), self.method)
-        stream = self._context.fork()
-        return Opened(stream, None, Served(stream.logical_tokens if is_shared else 0))
+        return self._context
 
     def close(self) -> None:
         """Nothing of its own: the snapshots belong to `Reads`."""
@@ -95,6 +108,9 @@ class Pooled:
         snapshot, served = self.pooled.get(step.prompt.ids)
         snapshot.question_tokens = len(step.prompt.ids) - len(self.talk.context.ids)
         return Opened(fork(snapshot, self.method), snapshot.logits_V, served)
+
+    def ready(self) -> None:
+        """The pool holds the context since it was made; what is made of it is made anew."""
 
     def close(self) -> None:
         self.pooled.close()
