@@ -19,7 +19,7 @@ import scbench.run as _run_room
 
 if TYPE_CHECKING:
     from scbench.api import Result
-    from scbench.front import Llm
+    from scbench.front import LanguageModel
 
 __version__ = "0.1.0"
 
@@ -35,7 +35,7 @@ def load(
     device: str = "auto",
     window_tokens: int | None = None,
     trust_remote_code: bool = False,
-) -> Llm:
+) -> LanguageModel:
     """A model to ask, by its short name (`scbench list models`), folder or hub name.
 
     `dtype` auto is float32 on a CPU and bfloat16 on a GPU. Raises Unknown, BadConfig, DataError,
@@ -52,7 +52,7 @@ def load(
     )
 
 
-def wrap(model: Any, tokenizer: Any, *, name: str = "") -> Llm:
+def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
     """A `transformers` causal LM in memory with its tokenizer, to ask.
 
     Its attention is ours from now on. Raises Mismatch where ours does not compute what it does.

@@ -70,7 +70,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Llm:
+class LanguageModel:
     """A loaded model. `scbench.load` and `scbench.wrap` make one."""
 
     engine: Engine
@@ -87,7 +87,7 @@ class Llm:
 
     def __repr__(self) -> str:
         facts = self.engine.facts
-        return f"Llm({facts.name!r}, {facts.params:,} weights, {facts.dtype} on {facts.device})"
+        return f"LanguageModel({facts.name!r}, {facts.params:,} weights, {facts.dtype} on {facts.device})"
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class Doc:
     see what nobody looked at costs another read, which is told and counted in `reads`.
     """
 
-    llm: Llm
+    llm: LanguageModel
     text: str
     reads: int = 0
     _reads: list[Reads] = field(default_factory=list, repr=False)
@@ -258,14 +258,14 @@ def load(
     device: str = "auto",
     window_tokens: int | None = None,
     trust_remote_code: bool = False,
-) -> Llm:
+) -> LanguageModel:
     """A model by its short name (`scbench list models`), folder or hub name. Raises as
     `engines.load.load`."""
     if name == "toy":
         from scbench.engines.toy import ToyEngine
 
         toy: Any = ToyEngine(window_tokens=window_tokens or 1 << 20)
-        return Llm(toy)
+        return LanguageModel(toy)
     from scbench.engines.load import load as load_local
 
     engine = load_local(
@@ -275,10 +275,10 @@ def load(
         window_tokens=window_tokens,
         trust_remote_code=trust_remote_code,
     )
-    return Llm(engine)
+    return LanguageModel(engine)
 
 
-def wrap(model: Any, tokenizer: Any, *, name: str = "") -> Llm:
+def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
     """A `transformers` causal LM in memory, with its tokenizer. Its attention is ours from now on.
 
     Raises Mismatch for a model whose attention this engine does not compute.
@@ -286,7 +286,7 @@ def wrap(model: Any, tokenizer: Any, *, name: str = "") -> Llm:
     from scbench.engines.load import from_model
 
     named = name or str(getattr(model, "name_or_path", "") or type(model).__name__)
-    return Llm(from_model(model, tokenizer, name=named))
+    return LanguageModel(from_model(model, tokenizer, name=named))
 
 
 def _session(text: str, questions: list[str], said: list[Said], max_tokens: int) -> Session:

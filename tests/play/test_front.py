@@ -11,7 +11,7 @@ from test_session import job
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch, Unknown
-from scbench.front import Llm, _session, load, wrap
+from scbench.front import LanguageModel, _session, load, wrap
 from scbench.methods import parse
 from scbench.play.session import SessionPlay
 from scbench.types import CompressAfter, Mode, Protocol, Record
@@ -29,11 +29,11 @@ METHODS = (
 
 
 @pytest.fixture(scope="module")
-def llm() -> Llm:
-    return Llm(tiny("gqa"))
+def llm() -> LanguageModel:
+    return LanguageModel(tiny("gqa"))
 
 
-def recorded(llm: Llm, method: str, question: str, after: CompressAfter) -> Record:
+def recorded(llm: LanguageModel, method: str, question: str, after: CompressAfter) -> Record:
     """What a run writes of the same text and question."""
     of = _session(TEXT, [question], [], 8)
     records: list[Record] = []
@@ -46,7 +46,7 @@ def recorded(llm: Llm, method: str, question: str, after: CompressAfter) -> Reco
 @pytest.mark.parametrize("after", CompressAfter)
 @pytest.mark.parametrize("method", METHODS)
 def test_asking_gives_what_a_run_records_token_for_token(
-    llm: Llm, method: str, after: CompressAfter, monkeypatch: pytest.MonkeyPatch
+    llm: LanguageModel, method: str, after: CompressAfter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scbench.play.record.scored_again", lambda record, *_: record)
     doc = llm.read(TEXT)
@@ -63,7 +63,7 @@ def test_asking_gives_what_a_run_records_token_for_token(
         assert said.seen_tokens == record.cost.logical_tokens
 
 
-def test_questions_do_not_disturb_each_other(llm: Llm) -> None:
+def test_questions_do_not_disturb_each_other(llm: LanguageModel) -> None:
     doc = llm.read(TEXT)
     small = doc.under("streaming-llm[tau=1/4]")
     alone = [
@@ -79,7 +79,7 @@ def test_questions_do_not_disturb_each_other(llm: Llm) -> None:
 
 
 def test_a_text_is_read_once_and_a_second_read_is_counted_and_said(
-    llm: Llm, capsys: pytest.CaptureFixture[str]
+    llm: LanguageModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     doc = llm.read(TEXT)
     assert doc.reads == 0
@@ -100,7 +100,7 @@ def test_a_text_is_read_once_and_a_second_read_is_counted_and_said(
 
 
 @torch.inference_mode()
-def fresh(llm: Llm, ids: tuple[int, ...], count: int) -> list[int]:
+def fresh(llm: LanguageModel, ids: tuple[int, ...], count: int) -> list[int]:
     """Greedy tokens after a read of all ids at once."""
     snapshot = llm.engine.read(ids)
     stream, logits, told = snapshot.fork(), snapshot.logits_V, list[int]()
@@ -110,7 +110,7 @@ def fresh(llm: Llm, ids: tuple[int, ...], count: int) -> list[int]:
     return told
 
 
-def test_a_chat_goes_on_from_the_answers_own_cache(llm: Llm) -> None:
+def test_a_chat_goes_on_from_the_answers_own_cache(llm: LanguageModel) -> None:
     chat = llm.read(TEXT).chat()
     first = chat.ask(QUESTIONS[0], max_tokens=5)
     second = chat.ask(QUESTIONS[1], max_tokens=5)
@@ -124,7 +124,7 @@ def test_a_chat_goes_on_from_the_answers_own_cache(llm: Llm) -> None:
     assert [one.ids for one in chat.said][:2] == [first.ids, second.ids]
 
 
-def test_a_conversation_under_an_eviction_keeps_its_budget_of_the_text(llm: Llm) -> None:
+def test_a_conversation_under_an_eviction_keeps_its_budget_of_the_text(llm: LanguageModel) -> None:
     doc = llm.read(TEXT)
     chat = doc.under("streaming-llm[tau=1/4]").chat()
     said = [chat.ask(question, max_tokens=4) for question in QUESTIONS]
@@ -143,7 +143,7 @@ def test_the_toy_answers_from_what_it_still_holds() -> None:
     assert doc.under("streaming-llm[sink_tokens=4,recent_tokens=60]").ask(asked).text != "value12"
 
 
-def test_a_model_in_memory_is_wrapped(llm: Llm) -> None:
+def test_a_model_in_memory_is_wrapped(llm: LanguageModel) -> None:
     engine: Any = tiny("mha")
     wrapped = wrap(engine.model, engine.tokenizer, name="mine")
     assert wrapped.name == "mine"
@@ -162,7 +162,7 @@ def test_a_model_in_memory_is_wrapped(llm: Llm) -> None:
     ],
 )
 def test_bad_input_is_refused_in_words(
-    llm: Llm, act: Any, error: type[Exception], words: str
+    llm: LanguageModel, act: Any, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         act(llm)
