@@ -235,3 +235,24 @@ def test_parts_are_moved_to_one_mean_before_sessions_are_compared() -> None:
     wide_low, wide_high = as_one.rate().limits()
     assert high - low < 0.6 * (wide_high - wide_low)
     assert Clusters.of(values, sessions, parts, part_count=2).mean == 0.5
+
+
+def test_the_interval_of_an_average_lies_about_its_mean_where_tasks_are_unlike() -> None:
+    """An easy task's few bad sessions, moved to the common mean, fall below no hit at all."""
+    easy = np.repeat([1.0, 0.0], [27 * 3, 3 * 3])
+    values = np.concatenate([easy, np.zeros(90)])
+    parts = np.repeat([0, 1], 90)
+    average = Clusters.of(values, np.repeat(np.arange(60), 3), parts, part_count=2)
+    low, high = average.rate().limits()
+    assert average.mean == pytest.approx(0.45)
+    assert (low + high) / 2.0 == pytest.approx(0.45, abs=0.05 * (high - low))
+
+
+def test_the_interval_of_an_average_mirrors_as_right_and_wrong_change_places() -> None:
+    rng = np.random.Generator(np.random.PCG64(4))
+    chance = np.repeat([0.9, 0.3, 0.05], 60)
+    values = (rng.random(180) < chance).astype(float)
+    sessions, parts = np.repeat(np.arange(60), 3), np.repeat([0, 1, 2], 60)
+    low, high = Clusters.of(values, sessions, parts, part_count=3).rate().limits()
+    turned = Clusters.of(1.0 - values, sessions, parts, part_count=3).rate().limits()
+    assert turned == (pytest.approx(1.0 - high, abs=1e-9), pytest.approx(1.0 - low, abs=1e-9))

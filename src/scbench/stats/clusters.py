@@ -129,12 +129,13 @@ class Clusters:
         turns_S = self.counts_SP @ self.turn_weights_P
         is_there = turns_S > 0
         share = max(self.spread, turns_S.max() / MOST_STEPS)
-        hits_S, turns_S = hits_S[is_there] / share, turns_S[is_there] / share
-        counts = HitCounts.of(np.clip(hits_S, 0.0, turns_S), turns_S)
+        turns_S = turns_S[is_there] / share
+        hits_S = _within(hits_S[is_there] / share, turns_S)
+        counts = HitCounts.of(hits_S, turns_S)
         if self.weights_P.size == 1:
             return counts
         more = self._unlike(counts, turns_S)
-        return HitCounts.of(np.clip(hits_S, 0.0, turns_S) / more, turns_S / more)
+        return HitCounts.of(hits_S / more, turns_S / more)
 
     def _unlike(self, counts: HitCounts, turns_S: Floats) -> float:
         """How much more the sessions vary than one correlation for all tasks explains; at least 1.
@@ -156,3 +157,19 @@ class Clusters:
         """What is known of the mean; `told` is what others say of the correlation."""
         known = told if self.is_plain else at_most(self.spread)
         return KnownRate(self.mean, posterior(self.counts, known))
+
+
+def _within(hits_S: Floats, turns_S: Floats) -> Floats:
+    """Hits that a move has left outside 0 and the turns, brought back without moving their mean.
+
+    A session without a hit of an easy task is moved below 0, one of hits only of a hard task beyond
+    its turns. Cut off alone, they would pull the mean to the middle.
+    """
+    share = float(hits_S.sum() / turns_S.sum())
+    cut_S = np.clip(hits_S, 0.0, turns_S)
+    cut_share = float(cut_S.sum() / turns_S.sum())
+    if cut_share > share:
+        return cut_S * max(share, 0.0) / cut_share
+    if cut_share < share:
+        return turns_S - (turns_S - cut_S) * max(1.0 - share, 0.0) / (1.0 - cut_share)
+    return cut_S
