@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
+
+from scbench.stats.clusters import Clusters
+from scbench.stats.paired import Changes, Paired
 
 Floats = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Interval = Callable[[np.random.Generator], tuple[float, float, float]]  # low, high, truth
 
 SESSIONS = (5, 8, 16, 50, 100)
-RUNS = {5: 1000, 8: 1000, 16: 800, 50: 500, 100: 400}
+RUNS = {5: 1000, 8: 1000, 16: 600, 50: 400, 100: 300}
+MORE_RUNS = 2000  # of a regime that is seen below 90 %
 LEAST_CORE = 0.90  # correlation at most 0.5, mean within 0.05 to 0.95
 MEAN_FROM, MEAN_TO = 0.93, 0.98
 
@@ -36,6 +41,18 @@ class Seen:
 
 
 def simulate(name: str, interval: Interval, *, runs: int, is_core: bool, seed: int = 7) -> Seen:
+    """A regime in so many runs; one that is seen below 90 % is asked again, in fresh runs.
+
+    Of a hundred regimes that hold 92 % some are seen below 90 in 300 runs: a list of noise. What
+    counts is the second answer alone, since the first was chosen for being low.
+    """
+    seen = _seen(name, interval, runs=runs, is_core=is_core, seed=seed)
+    if seen.hits >= LEAST_CORE:
+        return seen
+    return _seen(name, interval, runs=max(runs, MORE_RUNS), is_core=is_core, seed=seed + 1)
+
+
+def _seen(name: str, interval: Interval, *, runs: int, is_core: bool, seed: int) -> Seen:
     rng = np.random.Generator(np.random.PCG64([seed, *name.encode()]))
     found = [interval(rng) for _ in range(runs)]
     hits = [low - 1e-9 <= truth <= high + 1e-9 for low, high, truth in found]
@@ -87,3 +104,21 @@ def graded(
     weight = (1.0 - between) / (spread * (1.0 - alike)) - 1.0
     shape = np.maximum(level_S1 * weight, 1e-6), np.maximum((1.0 - level_S1) * weight, 1e-6)
     return rng.beta(*shape, size=(sessions, turns))
+
+
+# Few sessions give the same counts again and again: an interval is made once for each. Neither the
+# order of sessions nor that of turns within one makes a difference.
+@lru_cache(maxsize=200_000)
+def limits_of(hits: tuple[int, ...], turns: int) -> tuple[float, float]:
+    """The report's interval of a mean, from the right answers of each session."""
+    answers = np.arange(turns) < np.array(hits)[:, None]
+    return Clusters.of(*flat(answers.astype(float))).rate().limits()
+
+
+@lru_cache(maxsize=200_000)
+def paired_of(changed: tuple[tuple[int, int], ...], turns: int) -> Paired:
+    """The report's difference, from the gains and losses of each session."""
+    gains_S1, losses_S1 = np.array(changed)[:, :1], np.array(changed)[:, 1:]
+    turn = np.arange(turns)
+    values = 1.0 * (turn < gains_S1) - 1.0 * (turn >= turns - losses_S1)
+    return Changes.of(*flat(values)).paired()

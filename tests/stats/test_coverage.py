@@ -6,18 +6,23 @@ Every regime is simulated with the very functions that reports use. Run with
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulated import (
     LEAST_CORE,
     MEAN_FROM,
     MEAN_TO,
+    MORE_RUNS,
     RUNS,
     SESSIONS,
     Floats,
     flat,
     graded,
+    limits_of,
     noise,
+    paired_of,
     right,
     simulate,
     told,
@@ -45,8 +50,8 @@ def test_right_or_wrong_means_hold_the_truth(sessions: int) -> None:
                     alike: float = alike,
                     mean: float = mean,
                 ) -> tuple[float, float, float]:
-                    answers = right(rng, sessions, turns, mean, alike)
-                    return *Clusters.of(*flat(answers)).rate().limits(), mean
+                    hits_S = right(rng, sessions, turns, mean, alike).sum(axis=1)
+                    return *limits_of(tuple(sorted(hits_S.astype(int).tolist())), turns), mean
 
                 found.append(
                     simulate(
@@ -59,7 +64,7 @@ def test_right_or_wrong_means_hold_the_truth(sessions: int) -> None:
     mean, worst, core, _ = told(f"right or wrong, {sessions} sessions", found)
     assert MEAN_FROM <= mean <= MEAN_TO
     assert core.hits >= LEAST_CORE
-    assert worst.hits >= REVIEW_WORST[sessions] - noise(RUNS[sessions])
+    assert worst.hits >= REVIEW_WORST[sessions] - noise(MORE_RUNS)
     if sessions == 16:
         several = [one.width for one in found if not one.name.startswith("1 ")]
         print(f"  width over 2 to 8 turns {100 * np.mean(several):.1f}")
@@ -89,7 +94,7 @@ def test_graded_means_hold_the_truth(sessions: int) -> None:
                         simulate(
                             f"{turns} turns, correlation {alike}, mean {mean}, spread {spread}",
                             interval,
-                            runs=RUNS[sessions] // 2,
+                            runs=RUNS[sessions] // 3,
                             is_core=alike <= 0.5,
                         )
                     )
@@ -128,10 +133,14 @@ def test_paired_differences_hold_the_truth(sessions: int) -> None:
                         dense = right(rng, sessions, turns, base, alike)
                         lost = right(rng, sessions, turns, loss, alike)
                         gained = right(rng, sessions, turns, gain, alike)
-                        method = np.where(dense > 0.0, 1.0 - lost, gained)
+                        gains_S = ((1.0 - dense) * gained).sum(axis=1).astype(int)
+                        losses_S = (dense * lost).sum(axis=1).astype(int)
+                        changed = zip(gains_S.tolist(), losses_S.tolist(), strict=True)
                         level = float(dense.mean())
-                        known = Changes.of(*flat(method - dense)).paired(
-                            most_up=1.0 - level, most_down=level
+                        known = replace(
+                            paired_of(tuple(sorted(changed)), turns),
+                            most_up=1.0 - level,
+                            most_down=level,
                         )
                         low, high = known.limits()
                         return float(low), float(high), (1.0 - level) * gain - level * loss
@@ -141,7 +150,7 @@ def test_paired_differences_hold_the_truth(sessions: int) -> None:
                             f"{turns} turns, correlation {alike}, dense {base}, gain {gain}, "
                             f"loss {loss}",
                             interval,
-                            runs=RUNS[sessions] // 2,
+                            runs=RUNS[sessions],
                             is_core=alike <= 0.5,
                         )
                     )
@@ -152,7 +161,7 @@ def test_paired_differences_hold_the_truth(sessions: int) -> None:
     print(f"  where six turns or more differ: mean {100 * mean:.1f}")
     assert MEAN_FROM <= mean <= MEAN_TO
     assert core.hits >= LEAST_CORE
-    assert worst.hits >= LEAST_CORE - noise(RUNS[sessions] // 2)
+    assert worst.hits >= LEAST_CORE - noise(MORE_RUNS)
 
 
 def swung(rng: np.random.Generator, sessions: int, kind: str) -> tuple[Floats, float]:
@@ -180,7 +189,7 @@ def test_differences_of_graded_scores_hold_the_truth(sessions: int) -> None:
             low, high = Changes.of(*flat(np.clip(values, -1.0, 1.0))).paired().limits()
             return float(low), float(high), truth
 
-        found.append(simulate(kind, interval, runs=RUNS[sessions], is_core=True))
+        found.append(simulate(kind, interval, runs=RUNS[sessions] // 2, is_core=True))
     mean, worst, _, _ = told(f"differences of graded scores, {sessions} sessions", found)
     assert mean >= MEAN_FROM
     assert worst.hits >= LEAST_CORE
