@@ -68,7 +68,7 @@ WORLDS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("sessions", SESSIONS)
 def test_averages_of_correlated_tasks_hold_the_truth(sessions: int) -> None:
-    found, runs = [], RUNS[sessions] // 2
+    found, runs = [], max(150, RUNS[sessions] // 3)
     for name, mean_K in WORLDS.items():
         for alike in (0.0, 0.3, 0.5):
 
@@ -105,7 +105,7 @@ CHANGED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("sessions", SESSIONS)
 def test_differences_of_averages_hold_the_truth(sessions: int) -> None:
-    found, runs = [], RUNS[sessions] // 2
+    found, runs = [], max(150, RUNS[sessions] // 3)
     for name, mean_K in CHANGED.items():
         for alike in (0.0, 0.3, 0.5):
 
