@@ -19,6 +19,8 @@ from scbench.stats.rates import (
     posterior,
 )
 
+ROUNDS = 4  # in which the counts of an average settle
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -129,23 +131,33 @@ class Clusters:
         turns_S = self.counts_SP @ self.turn_weights_P
         is_there = turns_S > 0
         share = max(self.spread, turns_S.max() / MOST_STEPS)
-        hits_S, turns_S = hits_S[is_there] / share, turns_S[is_there] / share
-        counts = HitCounts.of(np.clip(hits_S, 0.0, turns_S), turns_S)
-        if self.weights_P.size == 1:
-            return counts
-        more = self._unlike(counts, turns_S)
-        return HitCounts.of(np.clip(hits_S, 0.0, turns_S) / more, turns_S / more)
+        turns_S = turns_S[is_there] / share
+        hits_S = _within(hits_S[is_there] / share, turns_S)
+        more = 1.0 if self.weights_P.size == 1 else self._unlike(hits_S, turns_S)
+        return HitCounts.of(hits_S / more, turns_S / more)
 
-    def _unlike(self, counts: HitCounts, turns_S: Floats) -> float:
-        """How much more the sessions vary than one correlation for all tasks explains; at least 1.
+    def _unlike(self, hits_S: Floats, turns_S: Floats) -> float:
+        """By how much the counts have to fall for the law to allow what the sessions vary.
 
-        Sessions of tasks that share questions go up and down together, those of others do not.
+        At least 1: one correlation for all tasks explains too little where the sessions of tasks
+        that share questions go up and down together, and those of others do not.
         """
-        alike = correlation(counts, at_most(self.spread))
-        law = float((turns_S * (1.0 + (turns_S - 1.0) * alike)).sum()) / float(turns_S.sum()) ** 2
-        mean = max(self.mean * (1.0 - self.mean), 1e-12)
+        room = self.mean * (1.0 - self.mean)
+        if self.sessions < 2 or room < 1e-12:
+            return 1.0
         seen = self.sessions / (self.sessions - 1) * float((self.influence_S() ** 2).sum())
-        return max(1.0, seen / (mean * law)) if self.sessions > 1 else 1.0
+        total, squares = float(turns_S.sum()), float((turns_S**2).sum())
+        more = 1.0
+        for _ in range(ROUNDS):
+            # Fewer turns say less of the correlation, so it is asked again.
+            counts = HitCounts.of(hits_S / more, turns_S / more)
+            alike = correlation(counts, at_most(self.spread))
+            # (more (1 - alike) total + alike squares) / total^2 is the variance by the law.
+            needed = (seen / room * total**2 - alike * squares) / ((1.0 - alike) * total)
+            if needed <= more * 1.01:
+                break
+            more = needed
+        return more
 
     @property
     def is_plain(self) -> bool:
@@ -156,3 +168,19 @@ class Clusters:
         """What is known of the mean; `told` is what others say of the correlation."""
         known = told if self.is_plain else at_most(self.spread)
         return KnownRate(self.mean, posterior(self.counts, known))
+
+
+def _within(hits_S: Floats, turns_S: Floats) -> Floats:
+    """Hits that a move has left outside 0 and the turns, brought back without moving their mean.
+
+    A session without a hit of an easy task is moved below 0, one of hits only of a hard task beyond
+    its turns. Cut off alone, they would pull the mean to the middle.
+    """
+    share = float(hits_S.sum() / turns_S.sum())
+    cut_S = np.clip(hits_S, 0.0, turns_S)
+    cut_share = float(cut_S.sum() / turns_S.sum())
+    if cut_share > share:
+        return cut_S * max(share, 0.0) / cut_share
+    if cut_share < share:
+        return turns_S - (turns_S - cut_S) * max(1.0 - share, 0.0) / (1.0 - cut_share)
+    return cut_S

@@ -6,18 +6,23 @@ are joined (MOVER, Zou and Donner 2008). A p-value is the level at which the int
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scbench.stats.clusters import Clusters
 from scbench.stats.intervals import ALPHA, Estimate, bootstrap
 from scbench.stats.rates import Floats, Indices, KnownRate
 
+Flags: TypeAlias = NDArray[np.bool_]
+
 LEVELS = 10.0 ** np.linspace(0.0, -12.0, 145)  # the levels at which an interval is tried
+STEPS_BETWEEN = np.arange(48) / 48.0  # and then between two of them, half a hundredth apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +59,21 @@ class Paired:
     @cached_property
     def p(self) -> float:
         """Two-sided: the smallest level whose interval leaves out zero."""
-        low, high = self.limits(LEVELS)
-        return _smallest((low > 0.0) | (high < 0.0))
+
+        def leaves_out_zero(levels: Floats) -> Flags:
+            low, high = self.limits(levels)
+            return (low > 0.0) | (high < 0.0)
+
+        return _smallest_level(leaves_out_zero)
 
     def p_within(self, margin: float) -> float:
         """That it lies within the margin, two one-sided tests: half the level of the interval."""
-        low, high = self.limits(LEVELS)
-        return _smallest((low > -margin) & (high < margin)) / 2.0
+
+        def lies_within(levels: Floats) -> Flags:
+            low, high = self.limits(levels)
+            return (low > -margin) & (high < margin)
+
+        return _smallest_level(lies_within) / 2.0
 
     @property
     def error(self) -> float:
@@ -69,10 +82,19 @@ class Paired:
         return float(high - low) / (2.0 * 1.96)
 
 
-def _smallest(holds: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
-    """The last level, from 1 downwards, at which something holds; 1 if it never does."""
-    places = np.flatnonzero(holds)
-    return float(LEVELS[places[-1]]) if places.size else 1.0
+def _smallest_level(holds: Callable[[Floats], Flags]) -> float:
+    """The last level, from 1 downwards, at which something holds; 1 if it never does.
+
+    Tried again between two of the levels, so that 0.05 by the interval is 0.05 by the p-value.
+    """
+    places = np.flatnonzero(holds(LEVELS))
+    if not places.size:
+        return 1.0
+    last = int(places[-1])
+    if last + 1 == LEVELS.size:
+        return float(LEVELS[last])
+    between = LEVELS[last] * (LEVELS[last + 1] / LEVELS[last]) ** STEPS_BETWEEN
+    return float(between[np.flatnonzero(holds(between))[-1]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

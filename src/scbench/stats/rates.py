@@ -27,6 +27,7 @@ RATES_P = np.sin((np.arange(CELLS_P) + 0.5) * (pi / 2.0 / CELLS_P)) ** 2
 _PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(28)
 ALIKE_R = ((_PLACES + 1.0) / 2.0) ** 2
 LOG_PRIOR_R = np.log(_WEIGHTS * (_PLACES + 1.0) / 2.0)
+AT_AN_END = 0.15  # what the prior's exponent has more than Jeffreys' where nothing was seen
 MOST_STEPS = 200  # a session of more turns counts as one of so many
 
 
@@ -57,7 +58,7 @@ def _beyond(values_S: Floats, steps: Floats) -> tuple[float, ...]:
 class KnownRate:
     """A rate: the share that was seen, and the posterior mass of each cell of the grid.
 
-    From 0 hits in 24 sessions of one turn: value 0, and 0 to 0.121 by `limits()`.
+    From 0 hits in 24 sessions of one turn: value 0, and 0 to 0.112 by `limits()`.
     """
 
     value: float
@@ -83,34 +84,33 @@ class KnownRate:
         return float(self.lower(alpha)), float(self.upper(alpha))
 
 
-@lru_cache(maxsize=2 * MOST_STEPS)
-def _log_steps(step: int) -> tuple[Floats, Floats, Floats]:
-    """Log-chance of a hit after `step` hits, and of a miss after `step` misses, (R, P); and the
-    log of what both are divided by, (R, 1)."""
+@lru_cache(maxsize=4)
+def _log_steps(steps: int) -> tuple[Floats, Floats, Floats]:
+    """Log-chances of a hit after so many hits and of a miss after so many misses, a row a step
+    over all correlations and rates; and the log of what both are divided by, (steps, R)."""
+    step = np.arange(steps)[:, None, None]
     alike, rate = ALIKE_R[:, None], RATES_P[None, :]
     hit = np.log(rate * (1.0 - alike) + step * alike)
     miss = np.log((1.0 - rate) * (1.0 - alike) + step * alike)
-    return hit, miss, np.log(1.0 - alike + step * alike)
+    whole = np.log(1.0 - alike + step * alike)
+    return hit.reshape(steps, -1), miss.reshape(steps, -1), whole.reshape(steps, -1)
 
 
 def log_likelihood(counts: HitCounts) -> Floats:
     """Of rate and correlation under the beta-binomial law, (R, P), up to a constant."""
-    found = np.zeros((ALIKE_R.size, CELLS_P))
-    for step, (hits, misses, turns) in enumerate(
-        zip(counts.hits, counts.misses, counts.turns, strict=True)
-    ):
-        hit, miss, whole = _log_steps(step)
-        if hits:
-            found += hits * hit
-        if misses:
-            found += misses * miss
-        found -= turns * whole
-    # Where nothing was hit Jeffreys' prior promises too much (Brown, Cai and DasGupta 2001): at
-    # that end it becomes Beta(3/4), which covers and stays narrower than the interval of one hit.
+    steps = len(counts.turns)
+    # Tables are made for some numbers of steps only, and read as far as they are needed.
+    hit, miss, whole = (table[:steps] for table in _log_steps(-(-steps // 16) * 16))
+    logs = np.array(counts.hits) @ hit + np.array(counts.misses) @ miss
+    found: Floats = logs.reshape(ALIKE_R.size, CELLS_P)
+    found -= (np.array(counts.turns) @ whole)[:, None]
+    # Where nothing was hit Jeffreys' prior promises too much (Brown, Cai and DasGupta 2001). At
+    # that end it becomes Beta(0.65). With 0.7 and more one different answer can have a narrower
+    # interval than none; with 0.5 a mean of 0.05 is held in 89 % only, at 50 single turns.
     if not any(counts.hits):
-        found += 0.25 * np.log(RATES_P)
+        found += AT_AN_END * np.log(RATES_P)
     elif not any(counts.misses):
-        found += 0.25 * np.log(1.0 - RATES_P)
+        found += AT_AN_END * np.log(1.0 - RATES_P)
     return found
 
 
