@@ -87,7 +87,7 @@ LAB: Grid = MappingProxyType(
         "methods": QUICK_METHODS,
         "tasks": ("kv", "vt", "repoqa", "qa_eng", "summary"),
         "lengths_tokens": (LAB_LENGTH_TOKENS,),
-        "sessions": 10,
+        "sessions": 12,
         "turns": 3,
         "cost_repeats": 2,
     }
