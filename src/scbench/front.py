@@ -30,7 +30,7 @@ from scbench.play.patterns.asking import graded
 from scbench.play.reads import Reads
 from scbench.play.sources import Source
 from scbench.play.talks import Talks
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 from scbench.types import (
     Accounting,
     Cell,
@@ -211,14 +211,14 @@ class Chat:
             self.said.append(said)
         return said
 
-    def _source(self, player: LocalPlayer, talk: Conversation) -> Source:
+    def _source(self, player: LocalPlayer, talk: Rendering) -> Source:
         """One for the view: the text is compressed once, however many questions follow."""
         sources, ids = self.view._sources, talk.context.ids
         if ids not in sources:
             sources[ids] = player.source(self.view.method, talk, self.view.after)()
         return sources[ids]
 
-    def _step(self, talk: Conversation, *, keep: bool) -> Step:
+    def _step(self, talk: Rendering, *, keep: bool) -> Step:
         turn = len(self.questions)
         kept = Keep.ANSWER if keep else Keep.NOTHING
         if turn == 0:
@@ -233,7 +233,7 @@ class Chat:
             keep=kept,
         )
 
-    def _between(self, talk: Conversation, turn: int) -> Sequence[int]:
+    def _between(self, talk: Rendering, turn: int) -> Sequence[int]:
         """What the template writes from the end of the last answer to the next one's header.
 
         Raises Mismatch for a template that renders earlier turns anew.
@@ -326,7 +326,7 @@ def _cell(session: Session, method: Method, protocol: Protocol, mode: Mode) -> C
     return CellPlay(cell, method, {last})
 
 
-def _nobody(cell: CellPlay, turn: int, talk: Conversation, reply: Reply) -> None:
+def _nobody(cell: CellPlay, turn: int, talk: Rendering, reply: Reply) -> None:
     """A question is no record."""
 
 

@@ -15,7 +15,7 @@ from scbench.lab.commands import lab
 from scbench.reading import read_json_file
 from scbench.stats.checks import CellName
 from scbench.stats.findings import DENSE, METHODS, RECALL, Roles, findings, passing
-from scbench.types import Form, Mode, Record
+from scbench.types import PAPER_MODES, Form, Record
 
 LENGTHS, SESSIONS, FOLDER = "256,512", 24, Path("runs/findings")
 QUICK_LENGTHS, QUICK_SESSIONS, QUICK_FOLDER = "256", 4, Path("runs/findings-quick")
@@ -162,7 +162,7 @@ def grids(
         name: tuple(
             tokens
             for tokens in lengths_tokens
-            if any((name, tokens, mode) in gate for mode in Mode)
+            if any((name, tokens, mode) in gate for mode in PAPER_MODES)
         )
         for name in names()
     }
@@ -176,7 +176,7 @@ def grids(
             yield {
                 "models": models,
                 "methods": methods,
-                "modes": tuple(Mode),
+                "modes": PAPER_MODES,
                 "tasks": together,
                 "lengths_tokens": lengths,
             }

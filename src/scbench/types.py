@@ -15,6 +15,11 @@ class Mode(StrEnum):
 
     MULTI_TURN = "multi-turn"  # a turn sees the turns before it
     MULTI_REQUEST = "multi-request"  # every turn starts from the bare context
+    GROW = "grow"  # the context grows between questions, which are asked alone
+    BRANCH = "branch"  # several conversations go on from one
+
+
+PAPER_MODES = (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
 
 
 class Form(StrEnum):
@@ -85,6 +90,8 @@ class Turn:
     depth: float | None = (
         None  # centre of the first answer (else support) span over the context's length; None if only global
     )
+    material: str = ""  # grow: text that is added to the context before this turn is asked
+    after: int | None = None  # branch: the turn it goes on from, 0-based; None: the first one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,10 +179,12 @@ class Protocol:
     max_new_tokens: int | None = None  # a cap below the tasks' own limits; None: none
 
     def compresses_after(self, mode: Mode) -> CompressAfter:
-        """The paper compresses after context + first query in multi-turn mode, and after the bare context in multi-request mode."""
+        """The paper compresses after context + first query in a conversation, and after the bare
+        context where requests share it."""
         if self.compress_after is not None:
             return self.compress_after
-        return CompressAfter.FIRST_QUERY if mode is Mode.MULTI_TURN else CompressAfter.CONTEXT
+        is_talk = mode in (Mode.MULTI_TURN, Mode.BRANCH)
+        return CompressAfter.FIRST_QUERY if is_talk else CompressAfter.CONTEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ K and V are kept at KV-head granularity (but for `QueryHeadStore`, which is aske
 never share a variable.
 """
 
+from scbench.kv.grown import sealed
 from scbench.kv.shape import CacheShape
 from scbench.kv.snapshot import LayerView, Observed, Snapshot
 from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, Store
@@ -26,4 +27,5 @@ __all__ = [
     "Store",
     "Stream",
     "Tail",
+    "sealed",
 ]

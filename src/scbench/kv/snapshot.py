@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TypeAlias
 
 import torch
@@ -48,7 +49,11 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
-    """One layer of a snapshot as a compression sees it. `k_HSD`, `v_HSD` hold all tokens read so far, slot i at logical position i."""
+    """One layer as a compression sees it: the slots there are, which need not be all tokens read.
+
+    `positions_HS` says at which logical position each slot stands, where an earlier compression
+    left gaps; None: slot i at position i.
+    """
 
     index: int  # among the attention layers, 0-based
     layers: int  # attention layers
@@ -61,16 +66,25 @@ class LayerView:
         None  # what the generation stage that read it goes on from
     )
     question_tokens: int | None = None  # how many of the last tokens are a question; None: unknown
+    positions_HS: Tensor | None = None
 
     @property
     def tokens(self) -> int:
         return self.k_HSD.shape[1]
 
     def gather(self, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Copies of K and V (H, B, D) at `kept`, as many slots in every head, and their positions (H, B) on the CPU: bookkeeping."""
+        """Copies of K and V (H, B, D) at `kept`, as many slots in every head, and their logical
+        positions (H, B) on the CPU: bookkeeping."""
         at = torch.stack(kept)
+        positions_HB = torch.stack(self.standing(kept))
         index = at.to(self.k_HSD.device).unsqueeze(-1).expand(-1, -1, self.k_HSD.shape[-1])
-        return self.k_HSD.gather(1, index), self.v_HSD.gather(1, index), at.cpu()
+        return self.k_HSD.gather(1, index), self.v_HSD.gather(1, index), positions_HB
+
+    def standing(self, kept: list[Tensor]) -> list[Tensor]:
+        """The logical positions of the slots `kept` of each KV head, on the CPU."""
+        if self.positions_HS is None:
+            return [slots.cpu() for slots in kept]
+        return [self.positions_HS[head, slots.cpu()] for head, slots in enumerate(kept)]
 
     def cut(self, kept: list[Tensor]) -> LayerCache:
         """A copy of the slots `kept` in a store of its own (ragged if heads keep different numbers) and an empty tail."""
@@ -82,7 +96,7 @@ class LayerView:
     def cut_ragged(self, kept: list[Tensor]) -> LayerCache:
         """The same, laid flat even where all heads keep as many."""
         return LayerCache(
-            (RaggedStore.gather(self.k_HSD, self.v_HSD, kept, [slots.cpu() for slots in kept]),),
+            (RaggedStore.gather(self.k_HSD, self.v_HSD, kept, self.standing(kept)),),
             DenseTail(),
         )
 
@@ -152,7 +166,12 @@ class Snapshot:
             self.rotate,
             self.remembered.get(layer),
             self.question_tokens,
+            _positions(pieces),
         )
+
+    def slots(self, layer: int) -> int:
+        """How many slots a layer has; fewer than the tokens read where some were dropped."""
+        return sum(piece.k_HSD.shape[1] for piece in self.layers[layer])
 
     def prefix(self, tokens: int) -> Snapshot:
         """The first `tokens` tokens as a snapshot that shares these tensors. It has no logits of its own (NaN) and observed nothing. Raises
@@ -218,3 +237,16 @@ class Snapshot:
             raise Released(
                 "this snapshot was given back; read its prefix again before you fork from it"
             )
+
+
+def _positions(pieces: tuple[DenseStore, ...]) -> Tensor | None:
+    """Logical positions of all slots of a layer (H, S); None where slot i stands at position i."""
+    starts = [0, *accumulate(piece.k_HSD.shape[1] for piece in pieces)]
+    if all(
+        piece.positions_HS is None and piece.first_position == start
+        for piece, start in zip(pieces, starts, strict=False)
+    ):
+        return None
+    heads = range(pieces[0].k_HSD.shape[0])
+    by_piece = [torch.stack([piece.positions(head) for head in heads]) for piece in pieces]
+    return torch.cat(by_piece, dim=1)

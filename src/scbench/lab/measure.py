@@ -22,7 +22,7 @@ from scbench.errors import TooSmall
 from scbench.lab.corpus import EVALUATION_SEEDS, Row, row
 from scbench.lab.tokens import ASK, END, Count, tokenizer
 from scbench.tasks import task
-from scbench.types import Form, Mode, Session
+from scbench.types import PAPER_MODES, Form, Mode, Session
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -92,7 +92,7 @@ def both(
     model: PreTrainedModel,
     name: str,
     length_tokens: int,
-    modes: Sequence[Mode] = tuple(Mode),
+    modes: Sequence[Mode] = PAPER_MODES,
     *,
     count: int = 200,
 ) -> list[Cell]:
@@ -136,7 +136,7 @@ def cells(
     model: PreTrainedModel,
     names: Sequence[str],
     lengths_tokens: Sequence[int],
-    modes: Sequence[Mode] = tuple(Mode),
+    modes: Sequence[Mode] = PAPER_MODES,
     *,
     count: int = 200,
 ) -> Iterator[Cell]:

@@ -25,8 +25,12 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     keeps: list[list[Tensor]] | None = None
     if eviction is not None and snapshot.layers:
         keeps = eviction.keep_all(snapshot.view(layer) for layer in snapshot.layers)
-        _check_kept(keeps, tokens, method)
-        if all(_is_all(kept, tokens) for kept in keeps) and not eviction.rolls:
+        slots = [snapshot.slots(layer) for layer in snapshot.layers]
+        _check_kept(keeps, slots, method)
+        if (
+            all(_is_all(kept, count) for kept, count in zip(keeps, slots, strict=True))
+            and not eviction.rolls
+        ):
             keeps, stream.notes = None, (*stream.notes, NOT_BINDING)
     for at, layer in enumerate(snapshot.layers):
         cache = stream.layers[layer]
@@ -43,19 +47,19 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     return stream
 
 
-def _check_kept(keeps: list[list[Tensor]], tokens: int, method: Method) -> None:
+def _check_kept(keeps: list[list[Tensor]], slots_L: list[int], method: Method) -> None:
     """Raise Mismatch for slots that are none: an empty layer ends native code without a word.
 
     That each is kept once, and in order, is a law (`run/laws.py`).
     """
-    for layer, kept in enumerate(keeps):
+    for layer, (kept, there) in enumerate(zip(keeps, slots_L, strict=True)):
         if not any(len(slots) for slots in kept):
             raise Mismatch(f"{method} keeps no slot of layer {layer}; at least one head keeps one")
         for head, slots in enumerate(kept):
-            if len(slots) and not 0 <= int(slots.min()) <= int(slots.max()) < tokens:
+            if len(slots) and not 0 <= int(slots.min()) <= int(slots.max()) < there:
                 raise Mismatch(
                     f"{method} keeps slots {int(slots.min())} to {int(slots.max())} of layer "
-                    f"{layer}, head {head}; there are slots 0 to {tokens - 1:,}"
+                    f"{layer}, head {head}; there are slots 0 to {there - 1:,}"
                 )
 
 
@@ -73,7 +77,7 @@ def _compressed(
     if codec is None:
         return eviction.cache(view, kept) if eviction is not None and kept is not None else None
     if kept is None:
-        return codec.encode(view.k_HSD, view.v_HSD, None)
+        return codec.encode(view.k_HSD, view.v_HSD, view.positions_HS)
     if len({len(slots) for slots in kept}) > 1:
         raise Mismatch(
             f"{codec} needs as many slots in every KV head, and {eviction} keeps ragged heads"

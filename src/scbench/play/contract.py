@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from scbench.prompts import Conversation, Prompt
+from scbench.prompts import Prompt, Rendering
 from scbench.types import Answer, Cost, GoldScore
 
 
@@ -82,6 +82,6 @@ class Pattern(Protocol):
         """
         ...
 
-    def steps(self, talk: Conversation) -> Steps:
+    def steps(self, talk: Rendering) -> Steps:
         """The steps of a session, as `talk` renders it. Each `yield` gives the step's reply."""
         ...

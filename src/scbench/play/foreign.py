@@ -16,12 +16,12 @@ from scbench.play.decode import stopped
 from scbench.play.faults import FAULTS, Fault, fault_of
 from scbench.play.patterns import pattern_of
 from scbench.play.talks import Talks
-from scbench.prompts import Conversation, Prompt
+from scbench.prompts import Prompt, Rendering
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.types import Answer, Cost, Finish
 
 DECLARED = "declared_cost"  # a note: the bytes are what the method itself says
-Emit = Callable[[CellPlay, int, Conversation, Reply], None]
+Emit = Callable[[CellPlay, int, Rendering, Reply], None]
 Fail = Callable[[CellPlay, Fault, frozenset[int]], None]
 
 
@@ -95,7 +95,7 @@ class ForeignPlayer:
                 box.close(handle)
 
     def _ask(
-        self, cell: CellPlay, talk: Conversation, step: Step, box: BlackBox, handle: Any
+        self, cell: CellPlay, talk: Rendering, step: Step, box: BlackBox, handle: Any
     ) -> Reply:
         assert step.turn is not None
         said = box.ask(handle, step.prompt, step.limit_tokens)

@@ -25,11 +25,11 @@ from scbench.play.sources import Own, Source, pooled_source
 from scbench.play.strands import Strand, apart, listed
 from scbench.play.talks import Talks
 from scbench.play.turn import evidence_kept, turn_cost
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 from scbench.types import CompressAfter, GoldScore
 
 LANES = 48  # advanced together; more wait
-Emit = Callable[[CellPlay, int, Conversation, Reply], None]  # of an answered turn
+Emit = Callable[[CellPlay, int, Rendering, Reply], None]  # of an answered turn
 
 
 class LocalPlayer:
@@ -89,7 +89,7 @@ class LocalPlayer:
     def one(
         self,
         cell: CellPlay,
-        talk: Conversation,
+        talk: Rendering,
         source: Source,
         step: Step,
         states: dict[str, Stream],
@@ -103,9 +103,7 @@ class LocalPlayer:
         drive(self.engine, [play()], lanes=1, on_tokens=self.on_tokens, debug=True)
         return replies[0]
 
-    def source(
-        self, method: Method, talk: Conversation, after: CompressAfter
-    ) -> Callable[[], Source]:
+    def source(self, method: Method, talk: Rendering, after: CompressAfter) -> Callable[[], Source]:
         """What makes a strand's source: one for all of them, or a pool that begins anew."""
         if method.retrieval.pooled:
             return partial(pooled_source, self.reads, method, talk, after)
@@ -115,7 +113,7 @@ class LocalPlayer:
     def _strand(
         self,
         cell: CellPlay,
-        talk: Conversation,
+        talk: Rendering,
         make_source: Callable[[], Source],
         make_steps: Callable[[], Steps],
     ) -> Play:
@@ -136,7 +134,7 @@ class LocalPlayer:
     def _play(
         self,
         cell: CellPlay,
-        talk: Conversation,
+        talk: Rendering,
         source: Source,
         step: Step,
         states: dict[str, Stream],
@@ -147,10 +145,15 @@ class LocalPlayer:
         if is_root or (not is_asked and step.keep is Keep.NOTHING):
             return cell.known(step.turn)
         stream, logits_V, served = source.open(step, _state_of(step, states))
-        if logits_V is None:
-            logits_V = yield Feed(stream, talk.delta(stream.ids, step.prompt))
         reply = cell.known(step.turn)
+        if logits_V is None:
+            rest = talk.delta(stream.ids, step.prompt)
+            grown = source.grow(stream, rest) if step.is_material else None
+            if grown is None:
+                logits_V = yield Feed(stream, rest)
+            stream = grown or stream
         if is_asked:
+            assert logits_V is not None, "material is not asked"
             own = stream.fork() if step.keep is Keep.PROMPT else stream
             reply = yield from self._answer(cell, talk, step, own, logits_V, served)
         if step.keep is not Keep.NOTHING:
@@ -160,7 +163,7 @@ class LocalPlayer:
     def _answer(
         self,
         cell: CellPlay,
-        talk: Conversation,
+        talk: Rendering,
         step: Step,
         stream: Stream,
         logits_V: Tensor,

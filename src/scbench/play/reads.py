@@ -13,7 +13,7 @@ from scbench.methods.contract import Generation, is_default
 from scbench.methods.method import Method
 from scbench.methods.retrieval.chunks import Chunked
 from scbench.play.blending import Blended, Blending
-from scbench.prompts import Conversation, Prompt
+from scbench.prompts import Prompt, Rendering
 
 # Stages count by value and snapshots by identity: two strangers may look alike in words.
 Key: TypeAlias = tuple[object, tuple[int, ...]]
@@ -38,13 +38,13 @@ class Reads:
         # Of each snapshot as it was when a stranger's method could first touch it; None: not now.
         self._seals: dict[Key, int] | None = None
 
-    def context(self, method: Method, talk: Conversation) -> Snapshot:
+    def context(self, method: Method, talk: Rendering) -> Snapshot:
         """The context as a method reads it, or puts it together from stored chunks."""
         if isinstance(method.retrieval, Chunked):
             return self._blend(method.retrieval, talk.context.ids).snapshot
         return self.read(talk.context.ids, method.generation)
 
-    def with_query(self, method: Method, talk: Conversation, prompt: Prompt) -> Snapshot:
+    def with_query(self, method: Method, talk: Rendering, prompt: Prompt) -> Snapshot:
         """Context and one query: the query read densely on top, or with the context where the
         pattern's last rows matter."""
         if not method.generation.prefix_stable:
@@ -79,7 +79,7 @@ class Reads:
             self._keep(key, self._blends[key].snapshot)
         return self._blends[key]
 
-    def blend_notes(self, method: Method, talk: Conversation) -> tuple[str, ...]:
+    def blend_notes(self, method: Method, talk: Rendering) -> tuple[str, ...]:
         """What is to be said of the blend that a method's answers rest on."""
         blended = self._blends.get((method.retrieval, talk.context.ids))
         return () if blended is None else (blended.note(),)

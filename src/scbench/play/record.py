@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scbench.play.contract import Reply
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 from scbench.scoring import grade
 from scbench.types import Cell, Cost, Failure, Record, Score, Session
 
@@ -33,7 +33,7 @@ def answered(
     turn: int,
     reply: Reply,
     *,
-    talk: Conversation,
+    talk: Rendering,
     needles: Needles,
     made: str,
     scored: str,

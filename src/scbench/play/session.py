@@ -29,7 +29,7 @@ from scbench.play.local import LANES, LocalPlayer
 from scbench.play.record import Needles, answered, failed
 from scbench.play.strands import Strand
 from scbench.play.talks import Talks
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 from scbench.types import Protocol, Record, Session
 
 SAID_IN_FULL = ("refused", "too-long", "changed-shared-cache")  # a traceback would add nothing
@@ -149,7 +149,7 @@ class SessionPlay:
     def _lose(self, strand: Strand, lost: Lost) -> None:
         self._fail(strand.cell, lost.fault, strand.turns)
 
-    def _answered(self, cell: CellPlay, turn: int, talk: Conversation, reply: Reply) -> None:
+    def _answered(self, cell: CellPlay, turn: int, talk: Rendering, reply: Reply) -> None:
         """Score a reply, and write its record."""
         record = answered(
             cell.cell,

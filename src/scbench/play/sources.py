@@ -7,17 +7,19 @@ query (`Protocol.compress_after`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from scbench.kv import Stream
+from scbench.kv import Stream, sealed
+from scbench.methods.again import with_budget_of
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.contract import Step
 from scbench.play.pooled import PooledReads, Served
 from scbench.play.reads import Reads
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 from scbench.types import CompressAfter
 
 
@@ -37,6 +39,11 @@ class Source(Protocol):
         """A stream that `step` may write to; `parent` is the state it goes on from, used up."""
         ...
 
+    def grow(self, stream: Stream, ids: Sequence[int]) -> Stream | None:
+        """`stream` with material `ids` read into it, where a compression acts on all of it again;
+        None where nothing does, and the material is simply appended."""
+        ...
+
     def ready(self) -> None:
         """Read and compress now what no question is needed for, so that it is in no one's time."""
         ...
@@ -50,9 +57,7 @@ class Own:
     Requests that share a context are served it; a conversation reads it itself.
     """
 
-    def __init__(
-        self, reads: Reads, method: Method, talk: Conversation, after: CompressAfter
-    ) -> None:
+    def __init__(self, reads: Reads, method: Method, talk: Rendering, after: CompressAfter) -> None:
         self.reads = reads
         self.method = method
         self.talk = talk
@@ -69,6 +74,17 @@ class Own:
             return Opened(fork(snapshot, self.method), snapshot.logits_V, served)
         stream = self._compressed().fork()
         return Opened(stream, None, Served(stream.logical_tokens if is_shared else 0))
+
+    def grow(self, stream: Stream, ids: Sequence[int]) -> Stream | None:
+        """The read goes on from what the stream still holds, gaps and all, and is observed; the
+        budget is that of all tokens seen."""
+        eviction = self.method.eviction
+        if eviction is None or not stream.layers:
+            return None
+        engine = self.reads.engine
+        base = sealed(stream, engine.facts.shape)
+        snapshot = engine.read(ids, needs=self.method.needs, base=base)
+        return fork(snapshot, with_budget_of(self.method, snapshot.logical_tokens))
 
     def ready(self) -> None:
         if self.after is CompressAfter.CONTEXT:
@@ -91,7 +107,7 @@ class Pooled:
     with what was made of its first turn."""
 
     def __init__(
-        self, pooled: PooledReads, method: Method, talk: Conversation, after: CompressAfter
+        self, pooled: PooledReads, method: Method, talk: Rendering, after: CompressAfter
     ) -> None:
         self.pooled = pooled
         self.method = method
@@ -109,6 +125,10 @@ class Pooled:
         snapshot.question_tokens = len(step.prompt.ids) - len(self.talk.context.ids)
         return Opened(fork(snapshot, self.method), snapshot.logits_V, served)
 
+    def grow(self, stream: Stream, ids: Sequence[int]) -> Stream | None:
+        """Material is looked up in the pool like any prompt; what is left is read."""
+        return None
+
     def ready(self) -> None:
         """The pool holds the context since it was made; what is made of it is made anew."""
 
@@ -116,7 +136,7 @@ class Pooled:
         self.pooled.close()
 
 
-def pooled_source(reads: Reads, method: Method, talk: Conversation, after: CompressAfter) -> Pooled:
+def pooled_source(reads: Reads, method: Method, talk: Rendering, after: CompressAfter) -> Pooled:
     """A pool of its own that holds the context, read now unless a shared folder has it."""
     ids = talk.context.ids
     pooled = PooledReads.begin(

@@ -8,7 +8,7 @@ from scbench.methods.contract import Generation
 from scbench.play.contract import Step
 from scbench.play.patterns import pattern_of
 from scbench.play.rewriting import rewritten
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering, rendering_of
 from scbench.types import Mode, Protocol, Session
 
 
@@ -20,7 +20,7 @@ class Talks:
         self.session = session
         self.protocol = protocol
         self._shown: dict[Generation, Session] = {}
-        self._talks: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
+        self._talks: dict[tuple[Mode, Generation | None], Rendering | ScbenchError] = {}
         self._steps: dict[int, list[Step]] = {}
 
     def shown(self, generation: Generation) -> Session:
@@ -31,14 +31,14 @@ class Talks:
             self._shown[generation] = rewritten(self.session, generation)
         return self._shown[generation]
 
-    def talk(self, mode: Mode, generation: Generation) -> Conversation:
+    def talk(self, mode: Mode, generation: Generation) -> Rendering:
         """The rendering under one mode; raises the same error each time if it cannot be made."""
         session = self.shown(generation)
         key = (mode, generation if generation.rewrites else None)
         if key not in self._talks:
             tokenizer, window = self.engine.tokenizer, self.engine.facts.window_tokens
             try:
-                made: Conversation | ScbenchError = Conversation(
+                made: Rendering | ScbenchError = rendering_of(
                     session, tokenizer, self.protocol, mode, window
                 )
             except ScbenchError as error:
@@ -49,7 +49,7 @@ class Talks:
             raise talk
         return talk
 
-    def steps(self, talk: Conversation) -> list[Step]:
+    def steps(self, talk: Rendering) -> list[Step]:
         """All steps of a pattern that waits for no reply."""
         if id(talk) not in self._steps:
             self._steps[id(talk)] = list(pattern_of(talk.mode, self.protocol).steps(talk))

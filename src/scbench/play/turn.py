@@ -7,7 +7,7 @@ from scbench.kv.stream import share
 from scbench.methods.method import Method
 from scbench.play.pooled import Served
 from scbench.play.rewriting import evidence_left
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 from scbench.types import Cost, Role, Session
 
 
@@ -37,7 +37,7 @@ def turn_cost(
 def evidence_kept(
     session: Session,
     shown: Session,
-    talk: Conversation,
+    talk: Rendering,
     turn: int,
     stream: Stream,
     method: Method,

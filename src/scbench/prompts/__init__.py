@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scbench.prompts.byte_tokenizer import ByteTokenizer
 from scbench.prompts.conversation import Conversation
+from scbench.prompts.rendering import Rendering, rendering_of
 from scbench.prompts.templates import Plain, Wording
 from scbench.prompts.tokenizer import HfTokenizer, Message, Tokenizer
 from scbench.prompts.tokens import Encoded, Prompt, Tokens
@@ -16,7 +17,9 @@ __all__ = [
     "Message",
     "Plain",
     "Prompt",
+    "Rendering",
     "Tokenizer",
     "Tokens",
     "Wording",
+    "rendering_of",
 ]

@@ -112,6 +112,10 @@ class Conversation:
             and self.session.turns[turn].task in SHORT_ANSWERS
         )
 
+    def material(self, turn: int) -> Prompt | None:
+        """Nothing is added to this context (`growing.Growing` has what is)."""
+        return None
+
     @property
     def truncated_tokens(self) -> int:
         return self._cut.tokens + self._dropped_tokens

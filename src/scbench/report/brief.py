@@ -273,7 +273,9 @@ def _page(page: Path | None, *, hidden: int) -> list[str]:
 def _said(summary: Summary, one: Headline) -> list[str]:
     """The sentence in at most three lines: with fewer names where it is too long."""
     for most_named in (3, 2, 1):
-        lines = textwrap.wrap(visible(sentence(summary, one, most_named=most_named)), WIDTH)
+        lines = textwrap.wrap(
+            visible(sentence(summary, one, most_named=most_named)), WIDTH, break_on_hyphens=False
+        )
         if len(lines) <= 3:
             break
     return lines if len(lines) <= 3 else [*lines[:2], _cut(f"{lines[2]} …", WIDTH)]

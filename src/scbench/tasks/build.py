@@ -363,5 +363,9 @@ def digest_of(session: Session) -> str:
     """What `session.digest` must be."""
     named = asdict(session)
     del named["digest"]
+    for turn in named["turns"]:  # what most sessions have not is no part of their digest
+        for name, absent in (("material", ""), ("after", None)):
+            if turn[name] == absent:
+                del turn[name]
     text = json.dumps(named, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scbench.play.contract import Keep, Step
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 
 
 def graded(
-    talk: Conversation,
+    talk: Rendering,
     turn: int,
     *,
     answers: Sequence[str] = (),

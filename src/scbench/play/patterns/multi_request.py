@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scbench.play.contract import Keep, Step, Steps
 from scbench.play.patterns.asking import graded
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class MultiRequest:
 
     waits: bool = False
 
-    def steps(self, talk: Conversation) -> Steps:
+    def steps(self, talk: Rendering) -> Steps:
         context = Step(id="context", prompt=talk.context_prompt, keep=Keep.PROMPT)
         yield context
         for turn in range(len(talk.session.turns)):

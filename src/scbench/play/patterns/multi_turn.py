@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scbench.play.contract import Keep, Steps
 from scbench.play.patterns.asking import graded
-from scbench.prompts import Conversation
+from scbench.prompts import Rendering
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class MultiTurn:
 
     waits: bool = False
 
-    def steps(self, talk: Conversation) -> Steps:
+    def steps(self, talk: Rendering) -> Steps:
         answers: list[str] = []
         parent: str | None = None
         for turn, asked in enumerate(talk.session.turns):
