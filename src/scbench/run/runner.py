@@ -63,10 +63,26 @@ class Outcome:
     outcome: str  # complete, interrupted
     turns_answered: int = 0
     turns_failed: int = 0
+    turns_unmade: int = 0  # of sessions that could not be made
     gaps: list[str] = field(default_factory=list)  # what could not be made, each with its reason
     does_not_apply: list[str] = field(default_factory=list)  # methods that a model cannot take
     superseded: list[str] = field(default_factory=list)  # records that no longer count, and why
     rescored_turns: int = 0  # kept answers that were scored again
+
+    @property
+    def turns_missing(self) -> int:
+        """Planned turns without an answer."""
+        return self.turns_failed + self.turns_unmade
+
+    @property
+    def turns_planned(self) -> int:
+        """Turns that should have an answer now."""
+        return self.turns_answered + self.turns_missing
+
+    @property
+    def is_mostly_gaps(self) -> bool:
+        """Whether more than half of the planned turns have no answer."""
+        return 2 * self.turns_missing > self.turns_planned
 
 
 @dataclass(slots=True)
@@ -290,6 +306,7 @@ class _Run:
         self.progress.begin(self.facts.name, what, f"{self.facts.name}: {item.label}")
         if item.session is None:
             self._gap(f"{item.label}: {item.why}")
+            self.outcome.turns_unmade += self._turns_of(item)
             self.progress.say(f"no session: {item.label}: {item.why}")
             self.progress.end(worked=False)
             return
@@ -321,6 +338,11 @@ class _Run:
             player.play(jobs)
         self.progress.end(worked=bool(jobs))
         self._cost(item)
+
+    def _turns_of(self, item: Item) -> int:
+        """Turns that would have been asked of a session that could not be made."""
+        turns = self.settings.turns or item.task.turns
+        return turns * len(self.settings.modes) * len(self._made_at(item.length_tokens))
 
     def _gold_pass(self, cells: Sequence[Cell]) -> GoldPass | None:
         if not self.settings.agreement:
