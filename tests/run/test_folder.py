@@ -19,6 +19,7 @@ from scbench.errors import BadConfig
 from scbench.run import manifest
 from scbench.run.folder import own_folder
 from scbench.run.journal import read_records
+from scbench.run.method_files import read_in, seen_from
 from scbench.run.settings_file import NAME
 
 GRID: dict[str, Any] = {
@@ -268,3 +269,74 @@ def test_own_folders_have_plain_names() -> None:
     folder = own_folder(settle({"model": "toy", "tasks": "kv"}))
     assert folder.name.startswith("toy-kv-")
     assert ToyEngine().facts.name == "toy"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a method of its own and a run beside it, which played it from there."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "methods", "honest")
+    play(Path("runs/one"), methods="dense,methods/mine.py:Mine[tau=1/4]")
+    return tmp_path
+
+
+def test_methods_in_a_settings_file_are_found_beside_it_from_another_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project / "runs" / "one" / NAME
+    assert "../../methods/mine.py:Mine[tau=1/4]" in tomllib.loads(file.read_text())["methods"]
+    (project / "elsewhere").mkdir()
+    monkeypatch.chdir(project / "elsewhere")
+    before = lines(file.parent)
+    result = scbench.run(config=file, out=file.parent, quiet=True)
+    assert lines(result.folder) == before
+    assert {record.method for record in result.records()} == {"dense", "mine.py:Mine[tau=1/4]"}
+    assert extend(file.parent, sessions=2).outcome.turns_failed == 0
+
+
+def test_a_project_that_is_moved_finds_its_methods(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "old").mkdir()
+    for name in ("methods", "runs"):
+        (project / name).rename(project / "old" / name)
+    folder = project / "old" / "runs" / "one"
+    before = lines(folder)
+    result = scbench.run(config=folder / NAME, out=folder, quiet=True)
+    assert lines(result.folder) == before
+
+
+def test_an_older_settings_file_still_means_the_working_folder(project: Path) -> None:
+    file = project / "runs" / "one" / NAME
+    file.write_text(file.read_text().replace("../../methods", "methods"))
+    assert settle({"config": file}).methods[1] == "methods/mine.py:Mine[tau=1/4]"
+
+
+def test_a_settings_file_whose_method_is_nowhere_says_where_it_looked(project: Path) -> None:
+    file = project / "runs" / "one" / NAME
+    file.write_text(file.read_text().replace("mine.py", "none.py"))
+    with pytest.raises(BadConfig, match=r"neither '.*methods/none.py' nor .*relative to its own"):
+        settle({"config": file})
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "dense",
+        "snapkv[tau=1/4]+kivi[bits=2]",
+        "a.py:A[tau=1/4]",
+        'mine="x/a+b.py":A[tau=1/4|1/8]+kivi',
+        "/abs/a.py:A",
+        "kivi+b/c.py:C",
+    ],
+)
+def test_a_spelling_comes_back_from_a_folder_as_it_went(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.py", "x/a+b.py", "b/c.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    folder = Path("runs/one")
+    folder.mkdir(parents=True)
+    assert read_in(folder, seen_from(folder, [method])) == [method]

@@ -48,7 +48,7 @@ from scbench.run.plan import plan
 from scbench.run.progress import Progress
 from scbench.run.session import Job, SessionRun
 from scbench.run.settings import Settings
-from scbench.run.settings_file import plain, write_settings
+from scbench.run.settings_file import portable, write_settings
 from scbench.run.store import SessionStore
 from scbench.run.suite import Item, suite
 from scbench.run.unit_sizes import as_sized
@@ -121,7 +121,8 @@ def run(
         files.enter_context(counted_in(settings.accounting))
         ledger = _opened(settings, files)
         _tell_torn(ledger, outcome)
-        index = manifest.begin(settings.out, manifest.manifest(plain(settings), given=given))
+        words = portable(settings, settings.out)
+        index = manifest.begin(settings.out, manifest.manifest(words, given=given))
         write_settings(settings.out, settings)
         progress = files.enter_context(Progress(0, quiet=quiet, forecast=Forecast(works)))
         progress.planned_answers = planned_answers(works)
