@@ -51,8 +51,8 @@ def read_in(folder: Path, methods: Iterable[str], *, must_be_there: str = "") ->
         if must_be_there and not path.is_file():
             raise BadConfig(
                 f"{must_be_there} names a method in {str(path)!r}, and there is neither "
-                f"{str(beside)!r} nor {str(path.absolute())!r}; paths in it are relative to its own "
-                "folder: correct it there, or give --methods"
+                f"{str(beside)!r} nor {str(path.absolute())!r}; paths in it are relative to its "
+                "own folder: correct it there, or give --methods"
             )
         return path
 

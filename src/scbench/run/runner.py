@@ -44,6 +44,7 @@ from scbench.run.identity import (
 )
 from scbench.run.journal import Costs, Journal
 from scbench.run.lock import Lock
+from scbench.run.outcome import Outcome
 from scbench.run.plan import plan
 from scbench.run.progress import Progress
 from scbench.run.session import Job, SessionRun
@@ -52,37 +53,8 @@ from scbench.run.settings_file import portable, write_settings
 from scbench.run.store import SessionStore
 from scbench.run.suite import Item, suite
 from scbench.run.unit_sizes import as_sized
+from scbench.run.voices import Voices
 from scbench.types import BEYOND_TRAINED, Cell, Record
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run left behind: everything is in the folder; this says how it ended."""
-
-    settings: Settings
-    outcome: str  # complete, interrupted
-    turns_answered: int = 0
-    turns_failed: int = 0
-    turns_unmade: int = 0  # of sessions that could not be made
-    gaps: list[str] = field(default_factory=list)  # what could not be made, each with its reason
-    does_not_apply: list[str] = field(default_factory=list)  # methods that a model cannot take
-    superseded: list[str] = field(default_factory=list)  # records that no longer count, and why
-    rescored_turns: int = 0  # kept answers that were scored again
-
-    @property
-    def turns_missing(self) -> int:
-        """Planned turns without an answer."""
-        return self.turns_failed + self.turns_unmade
-
-    @property
-    def turns_planned(self) -> int:
-        """Turns that should have an answer now."""
-        return self.turns_answered + self.turns_missing
-
-    @property
-    def is_mostly_gaps(self) -> bool:
-        """Whether more than half of the planned turns have no answer."""
-        return 2 * self.turns_missing > self.turns_planned
 
 
 @dataclass(slots=True)
@@ -126,9 +98,13 @@ def run(
         write_settings(settings.out, settings)
         progress = files.enter_context(Progress(0, quiet=quiet, forecast=Forecast(works)))
         progress.planned_answers = planned_answers(works)
+        voices = Voices(
+            settings.out, progress.say, is_on=not settings.debug
+        )  # pdb needs a terminal
+        files.enter_context(voices)
         try:
             for engine in told(engines, settings, progress):
-                state = _Run(settings, engine, methods, ledger, outcome, progress)
+                state = _Run(settings, engine, methods, ledger, outcome, progress, voices)
                 manifest.add_model(
                     settings.out,
                     index,
@@ -218,9 +194,11 @@ class _Run:
         ledger: _Ledger,
         outcome: Outcome,
         progress: Progress,
+        voices: Voices,
     ) -> None:
         self.settings = settings
         self.progress = progress
+        self.voices = voices
         self.engine = engine
         self.ledger = ledger
         self.outcome = outcome
@@ -335,6 +313,7 @@ class _Run:
                 scored=scored,
                 debug=self.settings.debug,
                 gold=self._gold_pass(meant),
+                voices=self.voices,
             )
             player.play(jobs)
         self.progress.end(worked=bool(jobs))
@@ -410,7 +389,12 @@ class _Run:
         self.progress.begin(self.facts.name, cost_piece_of(length), doing)
         repeats = self.settings.cost_repeats
         for row in cost_of(
-            self.engine, item.session, wanted, self.settings.protocol, repeats=repeats
+            self.engine,
+            item.session,
+            wanted,
+            self.settings.protocol,
+            repeats=repeats,
+            voices=self.voices,
         ):
             known: Mapping[str, Any] = {
                 "key": keys[str(row["method"])],

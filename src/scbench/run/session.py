@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -31,6 +32,7 @@ from scbench.run.reads import Reads
 from scbench.run.record import Needles, answered, failed
 from scbench.run.rewriting import rewritten
 from scbench.run.turn import evidence_kept, turn_cost
+from scbench.run.voices import Voices
 from scbench.types import (
     Cell,
     CompressAfter,
@@ -62,7 +64,8 @@ class SessionRun:
 
     `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for
     progress; `keep_trace` keeps a traceback and returns where; `scored` names what scores; `gold`
-    feeds the gold answers too. With `debug` the first exception of a method is raised as it is.
+    feeds the gold answers too; `voices` keeps what a stranger's method prints. With `debug` the
+    first exception of a method is raised as it is.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class SessionRun:
         scored: str = "",
         debug: bool = False,
         gold: GoldPass | None = None,
+        voices: Voices | None = None,
     ) -> None:
         self.engine = engine
         self.protocol = protocol
@@ -92,6 +96,7 @@ class SessionRun:
         self.scored = scored
         self.gold = gold
         self.debug = debug
+        self.voices = voices
         self.reads = Reads(engine, on_tokens)
         self._conversations: dict[tuple[Mode, Generation | None], Conversation | ScbenchError] = {}
         self._rewritten: dict[Generation, Session] = {}
@@ -117,8 +122,9 @@ class SessionRun:
             for job in together:
                 if not job.method.is_ours:
                     strangers.setdefault(job.method, []).append(job)
-            for stranger in strangers.values():
-                self._play_guarded(stranger)
+            for method, its_jobs in strangers.items():
+                with nullcontext() if self.voices is None else self.voices.of(str(method)):
+                    self._play_guarded(its_jobs)
             self.reads.forget()
 
     def _play_guarded(self, jobs: Sequence[Job]) -> None:
