@@ -111,6 +111,7 @@ def run(
                     engine.facts,
                     form=state.form,
                     does_not_apply=state.others,
+                    presets=state.presets,
                     code_digest=digest_of(dict(state.code)),
                 )
                 state.everything()
@@ -231,6 +232,12 @@ class _Run:
             self.made_by[name] = made.digest
             self.made[name] = self.ledger.facts.note_made(made, card_of(method))
         self._at_length: dict[int, tuple[str, ...]] = {}  # where lengths have methods of their own
+
+    @property
+    def presets(self) -> dict[str, str]:
+        """What presets stand for: method as shown -> with all of their numbers."""
+        named = {name: method.resolved for name, method in self.by_name.items()}
+        return {name: resolved for name, resolved in named.items() if resolved != name}
 
     def _made_at(self, length_tokens: int) -> dict[str, str]:
         names = self._at_length.get(length_tokens, tuple(self.made_by))
