@@ -17,6 +17,7 @@ from scbench.report.again import commands, readable
 from scbench.report.charts import Chart, charts
 from scbench.report.costs import cost_tables, facts
 from scbench.report.drawing import Drawing, bundle, drawings
+from scbench.report.equal import equal_facts
 from scbench.report.gaps import gap_table
 from scbench.report.scores import score_table
 from scbench.report.trends import trend_table
@@ -59,7 +60,7 @@ def page(
         title=title,
         policy=Markup("; ".join([POLICY, *_allowed(scripts)])),
         css=Markup(_own("page.css")),
-        facts=facts(summary),
+        facts=[*facts(summary), *equal_facts(known)],
         blocks=blocks,
         costs=cost_tables(summary),
         gaps=gap_table(summary),
