@@ -21,6 +21,7 @@ from scbench.run.folder import own_folder
 from scbench.run.journal import read_records
 from scbench.run.method_files import read_in, seen_from
 from scbench.run.settings_file import NAME
+from scbench.types import KEPT_OLD
 
 GRID: dict[str, Any] = {
     "model": "toy",
@@ -340,3 +341,24 @@ def test_a_spelling_comes_back_from_a_folder_as_it_went(
     folder = Path("runs/one")
     folder.mkdir(parents=True)
     assert read_in(folder, seen_from(folder, [method])) == [method]
+
+
+def test_keeping_old_records_is_said_with_every_command_that_means_it(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    play(folder, methods=f"dense,{write(tmp_path, 'honest')}")
+    write(tmp_path, "flipped")
+    kept = extend(folder, keep_old=True)
+    assert sum(KEPT_OLD in record.notes for record in kept.records()) == TURNS // 2
+    more = extend(folder, sessions=2)
+    assert not any(KEPT_OLD in record.notes for record in more.records())
+    assert more.outcome is not None
+    (line,) = more.outcome.superseded
+    assert "they no longer count and are played again (--keep-old keeps them)" in line
+    assert len(more.records()) == 2 * TURNS
+
+
+def test_what_one_command_was_told_for_itself_is_not_said_to_the_next(tmp_path: Path) -> None:
+    play(tmp_path / "run", keep_old=True, retry_failed=True, lanes=5, cost_repeats=2)
+    settings = settle({"extend": tmp_path / "run", "sessions": 2})
+    assert (settings.keep_old, settings.retry_failed, settings.debug) == (False, False, False)
+    assert (settings.lanes, settings.cost_repeats) == (5, 2)

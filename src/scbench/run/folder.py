@@ -16,7 +16,7 @@ from scbench.errors import BadConfig
 from scbench.run import manifest
 from scbench.run.cells import digest
 from scbench.run.method_files import absolute, read_in
-from scbench.run.settings import ASIDE, GROWING, Settings, fixed_names, read_settings
+from scbench.run.settings import ASIDE, GROWING, OF_A_COMMAND, Settings, fixed_names, read_settings
 from scbench.run.settings_file import NAME, plain, plain_value
 from scbench.run.words import known, typed_words
 
@@ -146,14 +146,16 @@ def _some(values: list[Any]) -> str:
 def extended(folder: Path, given: Mapping[str, Any]) -> Settings:
     """The run in `folder` with what `given` (typed settings) adds to it.
 
-    Lists grow by what they lack, sessions to a larger number; settings that say how a command
-    runs are those of `given`. Raises BadConfig for any other difference, by name, and for a
+    Lists grow by what they lack, sessions to a larger number. What a command says for itself alone
+    (`OF_A_COMMAND`) is that of `given`: old records that one command kept are not kept by the next
+    without a word. Raises BadConfig for any other difference, by name, and for a
     folder without a run.
     """
     before = earlier(folder)
     if not before:
         raise BadConfig(f"--extend {str(folder)!r}: there is no run in it; give the folder of one")
-    base = typed_words(known(before[-1]))
+    newest = {name: value for name, value in before[-1].items() if name not in OF_A_COMMAND}
+    base = typed_words(known(newest))
     changed = [name for name in fixed_names() if name in given and given[name] != base.get(name)]
     if changed:
         told = "; ".join(f"{name} was {base.get(name)} and is {given[name]}" for name in changed)

@@ -15,7 +15,7 @@ from typing import Any
 from scbench.errors import BadConfig
 from scbench.files import write_atomically
 from scbench.run.method_files import read_in, seen_from
-from scbench.run.settings import Settings
+from scbench.run.settings import OF_A_COMMAND, Settings
 from scbench.run.words import several
 
 NAME = "run.toml"
@@ -23,7 +23,7 @@ HEAD = (
     "# What this folder holds. To play it again, or on: scbench run --config THIS_FILE\n"
     "# Paths of methods in files are relative to this folder.\n"
 )
-LEFT_OUT = ("out", "retry_failed", "keep_old", "debug")  # of a command, and not of a run
+LEFT_OUT = ("out", *OF_A_COMMAND)
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
