@@ -17,12 +17,21 @@ import scbench.run as _run_room
 
 if TYPE_CHECKING:
     from scbench.api import Result
+    from scbench.run.plan import Plan
 
 __version__ = "0.1.0"
 
 # OpenMP reads this when torch is loaded. By default its threads spin while they wait for each other, and on a busy machine the one they wait for
 # does not get a core: 20 times slower, measured (docs/log.md). Sleeping costs next to nothing on an idle one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:
+    """What `scbench.run` with these settings would cost and refuse; nothing is played, no weights
+    are read. `device` may also name a card that is not here: "h200" (docs/python.md)."""
+    from scbench.api import plan as made
+
+    return made(price_per_hour=price_per_hour, **settings)
 
 
 class _CallableRoom(ModuleType):

@@ -34,6 +34,7 @@ NOT_PLAYED = (
     "scbench.run.faults",
     "scbench.run.identity",
     "scbench.run.settings",
+    "scbench.run.voices",
     *WORDING,
 )
 PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 VAR ABCDE = 48213'
