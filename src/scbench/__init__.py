@@ -20,6 +20,7 @@ import scbench.run as _run_room
 if TYPE_CHECKING:
     from scbench.api import Result
     from scbench.front import LanguageModel
+    from scbench.run.plan import Plan
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,14 @@ def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
     from scbench.front import wrap
 
     return wrap(model, tokenizer, name=name)
+
+
+def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:
+    """What `scbench.run` with these settings would cost and refuse; nothing is played, no weights
+    are read. `device` may also name a card that is not here: "h200" (docs/python.md)."""
+    from scbench.api import plan as made
+
+    return made(price_per_hour=price_per_hour, **settings)
 
 
 class _CallableRoom(ModuleType):

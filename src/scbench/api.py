@@ -31,9 +31,9 @@ from scbench.types import Record
 if TYPE_CHECKING:
     import polars
 
+    from scbench.run.outcome import Outcome
     from scbench.run.plan import Plan
     from scbench.run.preflight import Prepared
-    from scbench.run.runner import Outcome
     from scbench.stats import Summary
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers

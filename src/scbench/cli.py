@@ -62,15 +62,14 @@ def run(words: dict[str, Any]) -> None:
     from scbench import api
 
     is_full = bool(words.pop("full", False))
-    runs = api.embedded(words)
-    for at, one in enumerate(runs):
-        _run(
-            one, given=sorted(set(words) - {"quiet"}), is_full=is_full, is_last=at + 1 == len(runs)
-        )
+    given = sorted(set(words) - {"quiet"})
+    statuses = [_run(one, given=given, is_full=is_full) for one in api.embedded(words)]
+    if any(statuses):
+        raise typer.Exit(max(statuses))
 
 
-def _run(words: dict[str, Any], *, given: list[str], is_full: bool, is_last: bool) -> None:
-    """One run from words to the end of its output."""
+def _run(words: dict[str, Any], *, given: list[str], is_full: bool) -> int:
+    """One run from words to the end of its output; the status that it ends with."""
     from scbench import api
 
     result = api.run(given=given, **words)
@@ -92,8 +91,20 @@ def _run(words: dict[str, Any], *, given: list[str], is_full: bool, is_last: boo
         tell(gap, label="gap")
     if is_full and outcome.turns_answered + outcome.turns_failed:
         say(f"page: {result.folder / 'index.html'}")  # last, where people look
-    if not outcome.turns_answered:
-        raise typer.Exit(1)
+    if outcome.is_mostly_gaps:
+        _tell_gaps(result.folder, outcome)
+    return 1 if outcome.is_mostly_gaps or not outcome.turns_answered else 0
+
+
+def _tell_gaps(folder: Path, outcome: Any) -> None:
+    """One line, after all others, since it is why the command ends with 1."""
+    tell(
+        f"{outcome.turns_missing:,} of {outcome.turns_planned:,} planned turns have no answer; what "
+        f"was written stays in {folder}, report.md there says why under Gaps, and --retry-failed "
+        "plays them again",
+        label="mostly gaps",
+        style="red",
+    )
 
 
 def _tell_stopped(folder: Path, outcome: Any) -> None:
@@ -113,7 +124,7 @@ def _tell_stopped(folder: Path, outcome: Any) -> None:
 
 
 def main() -> None:
-    """The program `scbench`: a ScbenchError ends it with its message and status 2 (1 if the disk failed)."""
+    """The program `scbench`; docs/protocol.md has its statuses."""
     from scbench import commands  # noqa: F401  (registers plan, list, report, score, ...)
 
     take_any_sign()

@@ -49,7 +49,8 @@ def plan(**words: Any) -> None:
         print(msgspec.json.format(msgspec.json.encode(made)).decode())
     else:
         show(made)
-        _sight(settings)
+        if made.rows:
+            _sight(settings)
     if not made.rows:
         raise typer.Exit(2)
 
@@ -141,8 +142,9 @@ def _units(made: Plan) -> None:
 
 def _totals(made: Plan) -> None:
     _line(
-        f"about {_time(made.seconds_low)} to {_time(made.seconds_high)}, cost pass included; at "
-        "most "
+        f"about {_time(made.seconds_low)} to {_time(made.seconds_high)}, cost pass included, "
+        f"{made.fixed_s[0]:,.0f} to {made.fixed_s[1]:,.0f} seconds of it to begin and to draw the "
+        "page; at most "
         f"{made.peak_bytes / GIB:,.2f} GiB of memory and {made.disk_bytes / GIB:,.2f} GiB on disk"
     )
     if made.price is not None:

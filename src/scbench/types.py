@@ -300,6 +300,7 @@ BEYOND_TRAINED = (
 )
 
 
+NOT_BINDING = "budget_not_binding"  # a note: the budget covers the context, and all was kept
 KEPT_OLD = "kept_old"  # a note: made by older code, and kept because --keep-old said so
 
 

@@ -83,7 +83,7 @@ FORMS = (
     "prefix[block_tokens=7]",
     "a-shape[tau=1/4]+prefix",
     "cacheblend[ratio=1/2,stored=reordered,seed=3]",
-    "cacheblend[preset=code,chunk_tokens=40,lead_tokens=0]",
+    "cacheblend[ratio=4/25,chunk_tokens=40,filtering=once,deviation=v,lead_tokens=0]",
     "cacheblend[ratio=0]",
     "knorm[tau=1/2]+cacheblend+quest[tau=1/2]",
     "cacheblend[tau=1/4]+kivi",

@@ -44,6 +44,7 @@ def test_public_names_of_the_package_are_what_the_readme_uses() -> None:
     import scbench
 
     assert callable(scbench.run)
+    assert callable(scbench.plan)
     assert isinstance(scbench.__version__, str)
 
 

@@ -56,8 +56,8 @@ def test_the_two_divisions_of_a_budget_differ_and_both_can_be_had() -> None:
         for divide in (share_slots, share_left_over)
     ]
     assert lengths_of == [[5, 3], [6, 2]]
-    assert "division=kvpress" in str(parse("adakv[preset=kvpress]"))
-    assert "division" not in str(parse("adakv[preset=paper]"))
+    assert "division=kvpress" in parse("adakv[preset=kvpress]").resolved
+    assert "division" not in parse("adakv[preset=paper]").resolved
 
 
 def test_votes_of_a_group_are_averaged_before_they_are_pooled() -> None:

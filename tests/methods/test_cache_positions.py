@@ -325,6 +325,6 @@ def test_a_prefix_from_the_pool_is_moved_like_a_fresh_one() -> None:
 
 def test_the_form_of_its_own_paper_has_a_preset_and_a_scorer_moves_nothing() -> None:
     spelled = "streaming-llm[rolling=yes,position_mode=cache,sink_tokens=4,recent_tokens=2000]"
-    assert str(parse("streaming-llm[preset=streaming-llm]")) == spelled
+    assert parse("streaming-llm[preset=streaming-llm]").resolved == spelled
     with pytest.raises(Mismatch, match="moves nothing"):
         parse("adakv[scorer=h2o[position_mode=cache]]")

@@ -215,8 +215,8 @@ def test_too_small_a_share_is_refused_with_the_smallest_that_works() -> None:
 
 def test_the_named_presets_have_the_published_sizes() -> None:
     code = "flexprefill[cover=tokens,slashes=blocks,block_tokens=128"
-    assert str(parse("flexprefill[preset=code]")) == f"{code}]"
-    assert str(parse("flexprefill[preset=paper]")) == f"{code},min_tokens=1024]"
+    assert parse("flexprefill[preset=code]").resolved == f"{code}]"
+    assert parse("flexprefill[preset=paper]").resolved == f"{code},min_tokens=1024]"
 
 
 @pytest.mark.parametrize("offset", [1, 3, 5, 6])

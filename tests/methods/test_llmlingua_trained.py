@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import DataError
+from scbench.lab.tokens import Count
 from scbench.methods import parse
 from scbench.methods.generation import small_classifier
 from scbench.methods.generation.llmlingua import LLMLingua2
@@ -24,6 +25,9 @@ from scbench.methods.generation.word_features import (
     grams_of,
     sentences,
 )
+from scbench.tasks import task
+from scbench.tasks.contract import Counter, Words
+from scbench.types import Form
 
 DULL = "The road went on as it had gone on before. It grew dark, and then it grew light. A kettle was put on and taken off again. "
 FACT = "The key of the north vault is 48213. "
@@ -127,3 +131,46 @@ def test_sentences_cover_all_words_once(words: Sequence[str]) -> None:
 
 def test_digits_are_alike_to_the_letters() -> None:
     assert grams_of("48213.") == grams_of("99999") != grams_of("9999")
+
+
+# -- the share, in the judge's pieces and in the model's tokens ------------------------------------
+
+
+def shares(text: str, count: Counter, settings: str = "tau=1/8") -> tuple[float, float]:
+    """What is kept of the judge's pieces, and of the model's tokens."""
+    generation = parse(f"llmlingua-2[{settings}]").generation
+    assert isinstance(generation, LLMLingua2)
+    left = "".join(text[start:stop] for start, stop in generation.kept_ranges(text))
+    judge = small_classifier.load()
+    pieces = [sum(judge.pieces(WORD.findall(one))) for one in (left, text)]
+    return pieces[0] / pieces[1], count(left) / count(text)
+
+
+@pytest.mark.parametrize("name", ["vt", "qa_eng", "summary"])
+def test_an_eighth_of_plain_prose_is_near_an_eighth_of_its_tokens(name: str) -> None:
+    session = task(name, Form.FULL).make(seed="share:0", target=2_000, turns=2, count=Words())
+    of_pieces, of_tokens = shares(session.context, Words())
+    assert 0.105 <= of_pieces <= 0.125
+    assert of_tokens == pytest.approx(0.125, abs=0.02)
+
+
+def test_values_that_the_model_spells_out_weigh_more_in_its_tokens_than_in_the_judges() -> None:
+    session = task("kv", Form.TINY).make(seed="share:0", target=512, turns=2, count=Count())
+    words = WORD.findall(session.context)
+    value = next(word for word in words if word.isdigit() and len(word) == 4)
+    assert (small_classifier.load().pieces([value]), Count()(value)) == ([1], 5)
+    forced = LLMLingua2(tau=Fraction(1, 8))._forced(words)
+    assert not any(forced)
+    of_pieces, of_tokens = shares(session.context, Count())
+    assert 0.11 <= of_pieces <= 0.125
+    assert 0.2 <= of_tokens <= 0.28
+
+
+def test_forced_newlines_use_the_share_up_and_leave_it_to_words_where_not_forced() -> None:
+    session = task("kv", Form.FULL).make(seed="share:0", target=2_000, turns=2, count=Words())
+    of_pieces, of_words = shares(session.context, Words())
+    assert of_pieces > 0.125
+    assert of_words == 0.0
+    of_pieces, of_words = shares(session.context, Words(), "tau=1/8,force_newlines=no")
+    assert of_pieces <= 0.125
+    assert of_words > 0.0

@@ -126,8 +126,8 @@ def test_a_layer_of_the_pyramid_that_keeps_everything_is_held_once() -> None:
 
 def test_the_released_settings_are_per_query_head_and_stand_alone() -> None:
     for name in NAMES:
-        assert "granularity=query_head" in str(parse(f"{name}[preset=code]"))
-        assert "granularity" not in str(parse(f"{name}[preset=paper]"))
+        assert "granularity=query_head" in parse(f"{name}[preset=code]").resolved
+        assert "granularity" not in parse(f"{name}[preset=paper]").resolved
         for other in ("kivi", "quest"):
             with pytest.raises(Mismatch, match="a cache of its own kind"):
                 parse(f"{name}[granularity=query_head]+{other}")

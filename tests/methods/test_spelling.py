@@ -115,7 +115,47 @@ def test_a_bare_name_is_its_own_spelling_and_every_preset_can_be_spelled(name: s
     assert str(parse(name)) == name
     for preset in stage_class(name).presets:
         method = parse(f"{name}[preset={preset}]")
-        assert parse(str(method)) == method
+        assert str(method) == f"{name}[preset={preset}]"
+        assert parse(str(method)) == parse(method.resolved) == method
+        assert "preset" not in method.resolved
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        (
+            "snapkv[preset=longbench,tau=1/4]",
+            "snapkv[tau=1/4,window_tokens=32,capacity_tokens=4096,kernel=7,pooling=max]",
+        ),
+        (
+            "quest[preset=quest,page_tokens=8]",
+            "quest[page_tokens=8,read_tokens=1024,exempt_layers=2]",
+        ),
+        ("kivi[preset=paper]", "kivi"),
+        (
+            "tova[preset=paper]+kivi[preset=kivi]",
+            "tova[capacity_tokens=2048]+kivi[residual_tokens=128]",
+        ),
+        ("kvzip[preset=paper,tau=none]", "kvzip"),
+        (
+            "mine=snapkv[preset=paper,kernel=7]",
+            "mine[window_tokens=32,capacity_tokens=4096,kernel=7,pooling=avg]",
+        ),
+    ],
+)
+def test_a_preset_keeps_its_name_and_what_it_stands_for_can_be_read(
+    text: str, resolved: str
+) -> None:
+    method = parse(text)
+    assert method.spelling == text
+    assert method.resolved == resolved
+
+
+def test_a_preset_given_at_its_own_value_is_spelled_by_its_name_alone() -> None:
+    assert str(parse("snapkv[preset=paper,kernel=5]")) == "snapkv[preset=paper]"
+    assert str(parse("snapkv[window_tokens=32,capacity_tokens=4096,kernel=5,pooling=avg]")) == (
+        "snapkv[window_tokens=32,capacity_tokens=4096,kernel=5,pooling=avg]"
+    )
 
 
 def test_nothing_but_references_is_dense() -> None:

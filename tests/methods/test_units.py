@@ -179,6 +179,16 @@ def test_a_preset_is_literal_at_every_length(
     assert found | expected == found
 
 
+def test_whole_numbers_of_a_preset_stand_among_the_units() -> None:
+    assert parse("snapkv[preset=longbench]").units(shape=SHAPE, tokens=512) == {
+        "snapkv.window_tokens": 32,
+        "snapkv.capacity_tokens": 4096,
+        "snapkv.kernel": 7,
+    }
+    spelled = parse("snapkv[window_tokens=32,capacity_tokens=4096,kernel=7,pooling=max]")
+    assert "snapkv.capacity_tokens" not in spelled.units(shape=SHAPE, tokens=512)
+
+
 @pytest.mark.parametrize(
     ("spelling", "word", "size"),
     [

@@ -7,7 +7,7 @@ import io
 import re
 
 import pytest
-from factory import run, session
+from factory import record, run, session
 from lacking import LACKS, records
 from rich.console import Console
 
@@ -19,11 +19,11 @@ from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
 from scbench.report.trends import trend_table
 from scbench.stats import OVERALL, Summary, summarise
-from scbench.types import BEYOND_TRAINED, KEPT_OLD
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING
 
 MT = "multi-turn"
 COUNTS = {"kv failed": 220, "hard sessions failed": 228, "half unscored": 230}
-NOTED = {KEPT_OLD: "‖", BEYOND_TRAINED: "◇"}
+NOTED = {KEPT_OLD: "‖", BEYOND_TRAINED: "◇", NOT_BINDING: "⊇"}
 
 
 @pytest.fixture(scope="module", params=LACKS)
@@ -187,3 +187,9 @@ def test_the_table_of_gaps_names_the_traceback_after_the_reason() -> None:
     assert line in page(summary)
     assert line in markdown(summary)
     assert line in printed(summary)
+
+
+def test_a_budget_that_keeps_everything_is_said_to_beside_the_number() -> None:
+    literal = summarise([record(notes=(NOT_BINDING,)), record(turn=1)])
+    assert "⊇ budget not binding: it covers the whole context" in markdown(literal)
+    assert "budget not binding" not in markdown(summarise([record()]))

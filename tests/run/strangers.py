@@ -32,6 +32,10 @@ RANKS = {
     ),
     "dtype": "torch.set_default_dtype(torch.float64); return -view.k_HSD.float().norm(dim=-1)",
     "lot": "return torch.rand(view.k_HSD.shape[:2])",
+    "speaks": (
+        "print('a word'); sys.stderr.write('an open '); sys.stderr.write('end'); "
+        "sys.stdout.buffer.write(b' bytes\\n'); return -view.k_HSD.float().norm(dim=-1)"
+    ),
     "raises": "raise ValueError('no such rank')",
     "exits": "sys.exit(3)",
     "warns": "warnings.warn('odd', RuntimeWarning); raise RuntimeWarning('odd')",

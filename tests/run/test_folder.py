@@ -19,7 +19,9 @@ from scbench.errors import BadConfig
 from scbench.run import manifest
 from scbench.run.folder import own_folder
 from scbench.run.journal import read_records
+from scbench.run.method_files import read_in, seen_from
 from scbench.run.settings_file import NAME
+from scbench.types import KEPT_OLD
 
 GRID: dict[str, Any] = {
     "model": "toy",
@@ -268,3 +270,95 @@ def test_own_folders_have_plain_names() -> None:
     folder = own_folder(settle({"model": "toy", "tasks": "kv"}))
     assert folder.name.startswith("toy-kv-")
     assert ToyEngine().facts.name == "toy"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a method of its own and a run beside it, which played it from there."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "methods", "honest")
+    play(Path("runs/one"), methods="dense,methods/mine.py:Mine[tau=1/4]")
+    return tmp_path
+
+
+def test_methods_in_a_settings_file_are_found_beside_it_from_another_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project / "runs" / "one" / NAME
+    assert "../../methods/mine.py:Mine[tau=1/4]" in tomllib.loads(file.read_text())["methods"]
+    (project / "elsewhere").mkdir()
+    monkeypatch.chdir(project / "elsewhere")
+    before = lines(file.parent)
+    result = scbench.run(config=file, out=file.parent, quiet=True)
+    assert lines(result.folder) == before
+    assert {record.method for record in result.records()} == {"dense", "mine.py:Mine[tau=1/4]"}
+    assert extend(file.parent, sessions=2).outcome.turns_failed == 0
+
+
+def test_a_project_that_is_moved_finds_its_methods(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "old").mkdir()
+    for name in ("methods", "runs"):
+        (project / name).rename(project / "old" / name)
+    folder = project / "old" / "runs" / "one"
+    before = lines(folder)
+    result = scbench.run(config=folder / NAME, out=folder, quiet=True)
+    assert lines(result.folder) == before
+
+
+def test_an_older_settings_file_still_means_the_working_folder(project: Path) -> None:
+    file = project / "runs" / "one" / NAME
+    file.write_text(file.read_text().replace("../../methods", "methods"))
+    assert settle({"config": file}).methods[1] == "methods/mine.py:Mine[tau=1/4]"
+
+
+def test_a_settings_file_whose_method_is_nowhere_says_where_it_looked(project: Path) -> None:
+    file = project / "runs" / "one" / NAME
+    file.write_text(file.read_text().replace("mine.py", "none.py"))
+    with pytest.raises(BadConfig, match=r"neither '.*methods/none.py' nor .*relative to its own"):
+        settle({"config": file})
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "dense",
+        "snapkv[tau=1/4]+kivi[bits=2]",
+        "a.py:A[tau=1/4]",
+        'mine="x/a+b.py":A[tau=1/4|1/8]+kivi',
+        "/abs/a.py:A",
+        "kivi+b/c.py:C",
+    ],
+)
+def test_a_spelling_comes_back_from_a_folder_as_it_went(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.py", "x/a+b.py", "b/c.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    folder = Path("runs/one")
+    folder.mkdir(parents=True)
+    assert read_in(folder, seen_from(folder, [method])) == [method]
+
+
+def test_keeping_old_records_is_said_with_every_command_that_means_it(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    play(folder, methods=f"dense,{write(tmp_path, 'honest')}")
+    write(tmp_path, "flipped")
+    kept = extend(folder, keep_old=True)
+    assert sum(KEPT_OLD in record.notes for record in kept.records()) == TURNS // 2
+    more = extend(folder, sessions=2)
+    assert not any(KEPT_OLD in record.notes for record in more.records())
+    assert more.outcome is not None
+    (line,) = more.outcome.superseded
+    assert "they no longer count and are played again (--keep-old keeps them)" in line
+    assert len(more.records()) == 2 * TURNS
+
+
+def test_what_one_command_was_told_for_itself_is_not_said_to_the_next(tmp_path: Path) -> None:
+    play(tmp_path / "run", keep_old=True, retry_failed=True, lanes=5, cost_repeats=2)
+    settings = settle({"extend": tmp_path / "run", "sessions": 2})
+    assert (settings.keep_old, settings.retry_failed, settings.debug) == (False, False, False)
+    assert (settings.lanes, settings.cost_repeats) == (5, 2)

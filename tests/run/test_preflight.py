@@ -280,3 +280,26 @@ def test_progress_and_plan_have_the_same_rows(model: Path) -> None:
     methods = [parse(text) for text in settings.methods]
     facts = facts_from_config(str(model))
     assert tuple(rows_of(settings, methods, facts)) == plan(model=str(model)).rows
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"dtype": "int3"}, "--dtype 'int3' is not known; use auto, float32"),
+        ({"device": "gpu"}, "--device 'gpu' is not a device; use cpu, cuda or cuda:N"),
+    ],
+)
+def test_a_model_without_weights_refuses_what_no_model_has(
+    tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(BadConfig, match=why):
+        play(tmp_path / "none", model="toy", **change)
+    assert not (tmp_path / "none").exists()
+    made = plan(model="toy", **{"device": "auto", **change})
+    assert [why in refusal.why for refusal in made.refusals] == [True]
+    assert not made.rows
+
+
+def test_a_plan_that_refuses_a_device_names_the_cards_that_it_also_takes() -> None:
+    (refusal,) = plan(model="toy", device="gpu").refusals
+    assert "a plan also takes a card that is not here: a100, b200, h100" in refusal.why

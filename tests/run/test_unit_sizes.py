@@ -10,9 +10,10 @@ import pytest
 import scbench
 from scbench.api import Result
 from scbench.errors import BadConfig
+from scbench.run import manifest
 from scbench.run.settings import read_settings
 from scbench.run.words import typed_words
-from scbench.types import Mode, Record
+from scbench.types import NOT_BINDING, Mode, Record
 
 METHODS = "dense,snapkv[tau=1/4],quest[tau=1/8],a-shape[tau=1/4]"
 
@@ -94,3 +95,18 @@ def test_units_are_scaled_or_fixed_and_nothing_else() -> None:
     )
     with pytest.raises(BadConfig, match="scaled, fixed"):
         typed_words({"units": "literal"})
+
+
+def test_a_preset_keeps_its_name_in_records_and_its_numbers_in_the_manifest(tmp_path: Path) -> None:
+    named = "snapkv[preset=longbench]"
+    result = played(tmp_path, methods=f"dense,{named}", turns=1)
+    mine = [record for record in result.records() if record.method != "dense"]
+    assert {record.method for record in mine} == {named}
+    assert mine[0].units["snapkv.capacity_tokens"] == 4096
+    short = [record for record in mine if record.length_tokens == 512]
+    assert all(NOT_BINDING in record.notes for record in short)
+    (model,) = manifest.read(result.folder)["runs"][-1]["models"]
+    resolved = "snapkv[window_tokens=32,capacity_tokens=4096,kernel=7,pooling=max]"
+    assert model["presets"] == {named: resolved}
+    assert result.methods()[named]["resolved"] == resolved
+    assert "budget not binding" in (result.folder / "report.md").read_text()

@@ -10,7 +10,7 @@ from lacking import LACKS, records
 
 from scbench.errors import BadRecord
 from scbench.stats import ABILITIES, OVERALL, Average, Cell, Summary, frame, summarise
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, Cost, Score
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, Cost, Score
 
 MT = "multi-turn"
 
@@ -172,14 +172,14 @@ def test_a_curve_of_a_method_with_gaps_says_at_each_turn_how_many_it_has() -> No
 
 def test_notes_that_mark_a_number_are_counted_in_cells_averages_curves_and_trends() -> None:
     rows = [
-        *session([1.0, 0.0, 1.0], notes=("budget_not_binding", KEPT_OLD)),
+        *session([1.0, 0.0, 1.0], notes=(NOT_BINDING, KEPT_OLD)),
         *session([1.0, None], number=1, notes=(BEYOND_TRAINED,)),
     ]
     summary = summarise(rows, resamples=0)
-    expected = {KEPT_OLD: 3, BEYOND_TRAINED: 1}
+    expected = {KEPT_OLD: 3, BEYOND_TRAINED: 1, NOT_BINDING: 3}
     assert cell(summary, "dense").noted == average(summary, "dense").noted == expected
     assert summary.trends[0].noted == expected
-    assert summary.curves[0].noted == {KEPT_OLD: 1, BEYOND_TRAINED: 1}
+    assert summary.curves[0].noted == {KEPT_OLD: 1, BEYOND_TRAINED: 1, NOT_BINDING: 1}
 
 
 def test_a_cells_failures_name_their_tracebacks_by_reason() -> None:

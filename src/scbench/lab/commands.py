@@ -11,6 +11,7 @@ import typer
 
 from scbench.console import say
 from scbench.errors import BadConfig
+from scbench.lab import train_options as options
 
 if TYPE_CHECKING:
     from scbench.lab.training import Training
@@ -21,20 +22,6 @@ lab = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-LEARNS, RUNS = "How it learns", "Where it runs"
-
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        help="folder with phase-0/shard-*.npz, ...; default: OUT/data, written first if it is not there"
-    ),
-]
-Precision = Annotated[
-    str,
-    typer.Option(
-        help="of products: float32, bfloat16; auto is bfloat16 on a GPU", rich_help_panel=RUNS
-    ),
-]
 
 
 @lab.callback()
@@ -45,84 +32,37 @@ def _lab() -> None:
 @lab.command()
 def train(
     ctx: typer.Context,
-    arch: Annotated[
-        str,
-        typer.Option(
-            help="transformer, mamba2 or hybrid; all see the same tokens in the same order"
-        ),
-    ],
-    to: Annotated[
-        Path, typer.Option("--out", help="folder of the run; the same command resumes it")
-    ],
-    data: Data = None,
-    course: Annotated[
-        int, typer.Option(help="data to write: 1 all tasks; 2 what is learned last (with --start)")
-    ] = 1,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            help="folder of a model to go on from (OUT/model of an earlier run); default: drawn weights"
-        ),
-    ] = None,
-    size: Annotated[str, typer.Option(help="size of the model: base, tiny")] = "base",
-    seed: Annotated[
-        int, typer.Option(help="of the first weights and of the order of the rows")
-    ] = 0,
-    steps: Annotated[
-        int | None, typer.Option(help="default: to the end of the data", rich_help_panel=LEARNS)
-    ] = None,
-    step_tokens: Annotated[
-        int, typer.Option(help="tokens of one step, padding included", rich_help_panel=LEARNS)
-    ] = 2048,
-    lr: Annotated[
-        float, typer.Option(help="rate of Muon (matrices inside blocks)", rich_help_panel=LEARNS)
-    ] = 0.01,
-    adam_lr: Annotated[
-        float, typer.Option(help="rate of AdamW (everything else)", rich_help_panel=LEARNS)
-    ] = 3e-3,
-    weight_decay: Annotated[
-        float, typer.Option(help="on matrices and embeddings", rich_help_panel=LEARNS)
-    ] = 0.01,
-    warmup_steps: Annotated[
-        int, typer.Option("--warmup", help="steps until the full rate", rich_help_panel=LEARNS)
-    ] = 50,
-    decay: Annotated[
-        str,
-        typer.Option(help="of the rate, to a twentieth: cosine or linear", rich_help_panel=LEARNS),
-    ] = "linear",
-    schedule: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSON with doses per phase; default: the data's schedule.json",
-            rich_help_panel=LEARNS,
-        ),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N", rich_help_panel=RUNS)
-    ] = "auto",
-    precision: Precision = "auto",
-    stop_after: Annotated[
-        int | None,
-        typer.Option(
-            help="end this call after so many steps, with a checkpoint", rich_help_panel=RUNS
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads; default: torch's own", rich_help_panel=RUNS)
-    ] = None,
-    checkpoint_s: Annotated[
-        float, typer.Option(help="seconds between checkpoints", rich_help_panel=RUNS)
-    ] = 300.0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="no progress", rich_help_panel=RUNS)
-    ] = False,
+    arch: options.Arch,
+    to: options.To,
+    data: options.Data = None,
+    course: options.Course = 1,
+    start: options.Start = None,
+    size: options.Size = "base",
+    seed: options.Seed = 0,
+    steps: options.Steps = None,
+    step_tokens: options.StepTokens = 2048,
+    lr: options.Rate = 0.01,
+    adam_lr: options.AdamRate = 3e-3,
+    weight_decay: options.WeightDecay = 0.01,
+    warmup_steps: options.Warmup = 50,
+    decay: options.Decay = "linear",
+    schedule: options.Schedule = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    stop_after: options.StopAfter = None,
+    threads: options.Threads = None,
+    checkpoint_s: options.CheckpointSeconds = 300.0,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Train one small model and leave a transformers checkpoint in OUT/model, which `scbench run --model OUT/model` takes.
+    """Train one small model and leave a transformers checkpoint in OUT/model, which `scbench run
+    --model OUT/model` takes.
 
-    Kill it at any time; the same command goes on from the last checkpoint, on the CPU to the same weights bit for bit.
-    Loss and accuracy of every task are in OUT/curves.jsonl, one line per 50 steps. The loss is on answers only.
+    Kill it at any time; the same command goes on from the last checkpoint, on the CPU to the same
+    weights bit for bit. Loss and accuracy of every task are in OUT/curves.jsonl, one line per 50
+    steps. The loss is on answers only.
 
-    Three matched models: the same --data and --seed for each. The shipped ones: `--stop-after 6000`, then `--course 2 --start OUT/model --lr 0.005`.
+    Three matched models: the same --data and --seed for each. The shipped ones: `--stop-after
+    6000`, then `--course 2 --start OUT/model --lr 0.005`.
     """
     from scbench.lab import tokens
     from scbench.lab.train import train as run

@@ -16,6 +16,7 @@ from typing import Any
 
 from scbench.errors import Unknown
 from scbench.methods.registry import GROUP, PLACES, names
+from scbench.methods.spelling import PRESET
 
 CONTRACT = ("scbench.methods.stage", "scbench.methods.contract")
 
@@ -154,7 +155,7 @@ def _described(path: Path, class_name: str) -> dict[str, Any]:
                     found[word] = (
                         _named(line.value, constants) if word == "needs" else _literal(line.value)
                     )
-                elif "init=False" not in ast.unparse(line.value):
+                elif word != PRESET and "init=False" not in ast.unparse(line.value):
                     found["parameters"][word] = _written(
                         constants.get(ast.unparse(line.value), line.value)
                     )

@@ -7,7 +7,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import LayerCache, Snapshot, Stream
 from scbench.methods.method import Method
-from scbench.methods.stage import NOT_BINDING as NOT_BINDING
+from scbench.types import NOT_BINDING as NOT_BINDING
 
 
 def fork(snapshot: Snapshot, method: Method) -> Stream:

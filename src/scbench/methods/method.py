@@ -128,6 +128,19 @@ class Method:
 
         return self._joined(written)
 
+    @property
+    def resolved(self) -> str:
+        """The spelling with what presets stand for written out."""
+        return str(
+            replace(
+                self,
+                generation=replace(self.generation, preset=""),
+                compression=tuple(replace(stage, preset="") for stage in self.compression),
+                retrieval=replace(self.retrieval, preset=""),
+                loading=replace(self.loading, preset=""),
+            )
+        )
+
     def _joined(self, name: Callable[[Stage], str | None]) -> str:
         # Of ours alone: a stranger's class that calls itself the reference is no default.
         said = [
@@ -201,11 +214,12 @@ class Method:
     ) -> dict[str, int]:
         """The sizes in force where `tokens` tokens were read, `question_tokens` of them a question.
 
-        Keys are stage and parameter, as in {"quest.page_tokens": 4}.
+        Keys are stage and parameter, as in {"quest.page_tokens": 4}. A preset's own are among them.
         """
         found: dict[str, int] = {}
         for stage, its_tokens in self._acts_on(shape, tokens, question_tokens):
-            sizes = stage.units(shape=shape, tokens=its_tokens, question_tokens=question_tokens)
+            sizes = stage.preset_sizes()
+            sizes |= stage.units(shape=shape, tokens=its_tokens, question_tokens=question_tokens)
             name = dict(self.labels).get(shown_name(type(stage)), stage.name)
             found |= {f"{name}.{unit}": size for unit, size in sizes.items()}
         return found

@@ -1,4 +1,7 @@
-"""How a stage is spelled: `name[field=value,...]` with non-default fields only. One spelling in Python, file and flag."""
+"""How a stage is spelled: `name[field=value,...]` with non-default fields only.
+
+One spelling in Python, file and flag. A preset keeps its name: `snapkv[preset=longbench,tau=1/4]`.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,21 @@ from scbench.errors import BadConfig
 from scbench.methods.origin import shown_name
 
 UNIONS = (types.UnionType, typing.Union)  # `Literal[...] | None` is the second
+PRESET = "preset"  # a stage's parameter that names the values of several others
 FILE = ".py"  # what a stage from somebody's file has in its name: path/to/file.py:ClassName
 PART = re.compile(r'^(?P<name>(?:"[^"]*"|[^\[\]"])+?)(?:\[(?P<params>.*)\])?$', re.DOTALL)
 LABEL = re.compile(r"^(?P<label>[A-Za-z0-9][\w.-]*)=(?P<rest>.+)$", re.DOTALL)
 
 
 def spell(stage: Any, name: str | None = None) -> str:
-    """The canonical spelling of a stage, under `name` or the one it is shown by."""
-    said = [
+    """The canonical spelling of a stage, under `name` or the one it is shown by: what differs from
+    the preset that it was made from, or else from the defaults."""
+    preset = preset_values(type(stage), stage.preset)
+    said = [f"{PRESET}={stage.preset}"] if stage.preset else []
+    said += [
         f"{f.name}={_written(getattr(stage, f.name))}"
         for f in fields(stage)
-        if getattr(stage, f.name) != _default(f)
+        if f.name != PRESET and getattr(stage, f.name) != preset.get(f.name, _default(f))
     ]
     shown = name or shown_name(type(stage))
     return f"{shown}[{','.join(said)}]" if said else shown
@@ -92,18 +99,16 @@ def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
     """A stage from its parameters as text; a stray or malformed one is an error that names what is allowed."""
     chosen = dict(params)
     given: dict[str, object] = {}
-    preset = chosen.pop("preset", None)
-    if preset is not None:
+    preset = chosen.pop(PRESET, "")
+    if preset:
         if preset not in cls.presets:
             raise BadConfig(
-                f"{written!r}: {cls.name} has no preset {preset!r}; it has {', '.join(sorted(cls.presets)) or 'none'}"
+                f"{written!r}: {cls.name} has no preset {preset!r}; it has "
+                f"{', '.join(sorted(cls.presets)) or 'none'}"
             )
-        given |= cls.presets[preset]
+        given |= preset_values(cls, preset) | {PRESET: preset}
     hints = typing.get_type_hints(cls)
-    known = [f.name for f in fields(cls) if f.init]
-    for key, preset_value in given.items():  # presets are literals; a share is written as text
-        if isinstance(preset_value, str):
-            given[key] = _value(hints[key], preset_value, f"{written!r}: {key}")
+    known = [f.name for f in fields(cls) if f.init and f.name != PRESET]
     for key, value in chosen.items():
         if key not in known:
             raise BadConfig(
@@ -111,6 +116,16 @@ def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
             )
         given[key] = _value(hints[key], value, f"{written!r}: {key}")
     return cls(**given)
+
+
+def preset_values(cls: type[Any], preset: str) -> dict[str, object]:
+    """The parameters that a preset sets; none for "", which is none."""
+    values = dict(cls.presets[preset]) if preset else {}
+    hints = typing.get_type_hints(cls) if values else {}
+    for key, value in values.items():  # presets are literals; a share is written as text
+        if isinstance(value, str):
+            values[key] = _value(hints[key], value, f"{cls.name}[{PRESET}={preset}]: {key}")
+    return values
 
 
 def _default(f: Field[Any]) -> object:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods import spelling
 from scbench.methods.budget import DEFAULT_SHARE, rounded, smallest_share
+from scbench.types import NOT_BINDING
 
 WINDOW = "window"  # the last 64 queries after RoPE
 COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
 QUERY_MOMENTS = "query-moments"  # mean and scatter of the queries before RoPE
 REPEAT_SCORES = "repeat-scores"  # most attention every key received while the model repeated its own context: one more pass
 HEAD_GATES = "head-gates"  # how far back each KV head looks, from the model alone
-NOT_BINDING = "budget_not_binding"  # a note: the budget covers everything
 ROTATION = "rotation"  # the model's RoPE, of angles fixed per position, so that keys can be moved; nothing is observed for it
 
 
@@ -43,6 +43,9 @@ class Stage:
         tuple[object, ...]
     ] = ()  # all its values, ascending, where these are few; a share otherwise
     unit_fields: ClassVar[tuple[str, ...]] = ()  # parameters that the rule of units sets if None
+    # Which preset it was made from. That is how it is written, not what it is: equal parameters
+    # are equal stages.
+    preset: str = field(default="", repr=False, compare=False)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
@@ -73,7 +76,8 @@ class Stage:
             return self
         sizes = self.units(shape=shape, tokens=tokens)
         is_open = {name: getattr(self, name) is None and name in sizes for name in self.unit_fields}
-        return replace(self, **{name: sizes[name] for name in self.unit_fields if is_open[name]})
+        spelled: dict[str, Any] = {name: sizes[name] for name in self.unit_fields if is_open[name]}
+        return replace(self, **spelled)
 
     def coarse(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         """A note for each unit that was spelled out and is larger than the rule would have it: on
@@ -91,7 +95,17 @@ class Stage:
 
     def under_rule(self, tokens: int) -> Self:
         """This stage with its units left to the rule, at the same budget."""
-        return replace(self, **dict.fromkeys(self.unit_fields))
+        left_open: dict[str, Any] = dict.fromkeys(self.unit_fields)
+        return replace(self, **left_open)
+
+    def preset_sizes(self) -> dict[str, int]:
+        """The whole numbers that its preset sets, where they are still its own."""
+        values = spelling.preset_values(type(self), self.preset)
+        return {
+            name: value
+            for name, value in values.items()
+            if type(value) is int and getattr(self, name) == value
+        }
 
     def data_digest(self) -> str:
         """SHA-256 of the files this stage reads, where its parameters name any: part of a cell's identity."""

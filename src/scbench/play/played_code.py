@@ -17,6 +17,7 @@ NOT_PLAYED = (
     "scbench.play.faults",
     "scbench.run.identity",
     "scbench.run.settings",
+    "scbench.play.voices",
     *WORDING,
 )
 

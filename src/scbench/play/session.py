@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -29,6 +30,7 @@ from scbench.play.local import LANES, LocalPlayer
 from scbench.play.record import Needles, answered, failed
 from scbench.play.strands import Strand
 from scbench.play.talks import Talks
+from scbench.play.voices import Voices
 from scbench.prompts import Rendering
 from scbench.types import Protocol, Record, Session
 
@@ -40,7 +42,8 @@ class SessionPlay:
 
     `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for
     progress; `keep_trace` keeps a traceback and returns where; `scored` names what scores; `gold`
-    feeds the gold answers too. With `debug` the first exception of a method is raised as it is.
+    feeds the gold answers too; `voices` keeps what a stranger's method prints. With `debug` the
+    first exception of a method is raised as it is.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class SessionPlay:
         scored: str = "",
         debug: bool = False,
         gold: GoldPass | None = None,
+        voices: Voices | None = None,
     ) -> None:
         self.engine = engine
         # A shorter limit only cuts answers: the turns and the golds stay those of the session.
@@ -66,6 +70,7 @@ class SessionPlay:
         self.keep_trace = keep_trace
         self.scored = scored
         self.debug = debug
+        self.voices = voices
         self.has_gold = gold is not None
         self.player = LocalPlayer(
             engine,
@@ -96,8 +101,9 @@ class SessionPlay:
             for cell in together:
                 if not cell.method.is_ours:
                     strangers.setdefault(cell.method, []).append(cell)
-            for stranger in strangers.values():
-                self._play_guarded(stranger)
+            for method, its_cells in strangers.items():
+                with nullcontext() if self.voices is None else self.voices.of(str(method)):
+                    self._play_guarded(its_cells)
             reads.forget()
 
     def _play_guarded(self, cells: Sequence[CellPlay]) -> None:

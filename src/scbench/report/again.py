@@ -15,7 +15,7 @@ def commands(manifest: Mapping[str, object]) -> list[tuple[str, str]]:
 
     Folders from before there was a settings file have the words of the command alone.
     """
-    newest = _newest(manifest)
+    newest = newest_of(manifest)
     given, words = newest.get("command"), newest.get("argv")
     if given:
         settings = newest.get("settings")
@@ -37,7 +37,8 @@ def readable(manifest: Mapping[str, object]) -> str:
     return json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
 
 
-def _newest(manifest: Mapping[str, object]) -> Mapping[str, object]:
+def newest_of(manifest: Mapping[str, object]) -> Mapping[str, object]:
+    """What the manifest says of the newest command."""
     runs = manifest.get("runs")
     found = runs[-1] if isinstance(runs, list) and runs else {}
     return found if isinstance(found, Mapping) else {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from scbench.report.again import commands, readable
 from scbench.report.costs import cost_tables, facts
+from scbench.report.equal import equal_facts
 from scbench.report.gaps import gap_table
 from scbench.report.scores import score_table
 from scbench.report.shown import fenced
@@ -19,7 +20,10 @@ def markdown(summary: Summary, manifest: Mapping[str, object] | None = None) -> 
     lines = [
         "# scbench report",
         "",
-        *(f"- {name}: {escape(text)}" for name, text in facts(summary)),
+        *(
+            f"- {name}: {escape(text)}"
+            for name, text in (*facts(summary), *equal_facts(manifest or {}))
+        ),
         "",
     ]
     for setting in summary.settings:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from scbench.stats import Average, Cell
-from scbench.types import BEYOND_TRAINED, KEPT_OLD
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING
 
 PARTIAL, SIGNIFICANT, LACKS, LOST, WEAK = "†", "*", "§", "¶", "◦"
 NOTED = {  # note of a record -> its sign, and what it says of a number that it enters
     KEPT_OLD: ("‖", f"made by older code, and kept by --keep-old ({KEPT_OLD})"),
     BEYOND_TRAINED: ("◇", f"beyond the length the model was trained for ({BEYOND_TRAINED})"),
+    NOT_BINDING: ("⊇", f"budget not binding: it covers the whole context ({NOT_BINDING})"),
 }
 WORDS = {PARTIAL: "fewer_tasks", LACKS: "gaps", LOST: "truncated", WEAK: "not_measurable"} | {
     sign: note for note, (sign, _) in NOTED.items()

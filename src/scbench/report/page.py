@@ -18,6 +18,7 @@ from scbench.report.chart_parts import Chart
 from scbench.report.charts import charts
 from scbench.report.costs import cost_tables, facts
 from scbench.report.drawing import Drawing, bundle, drawings
+from scbench.report.equal import equal_facts
 from scbench.report.gaps import gap_table
 from scbench.report.length_charts import length_charts
 from scbench.report.scores import score_table
@@ -63,7 +64,7 @@ def page(
         title=title,
         policy=Markup("; ".join([POLICY, *_allowed(scripts)])),
         css=Markup(_own("page.css")),
-        facts=facts(summary),
+        facts=[*facts(summary), *equal_facts(known)],
         over_lengths=of_lengths,
         blocks=blocks,
         costs=cost_tables(summary),

@@ -18,6 +18,7 @@ For a session and a method, on the first query of the session as a request from 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from statistics import mean
 from typing import Any
 
@@ -36,6 +37,7 @@ from scbench.play.decode import best_token
 from scbench.play.faults import FAULTS, fault_of
 from scbench.play.guard import torch_state_kept
 from scbench.play.rewriting import rewritten
+from scbench.play.voices import Voices
 from scbench.prompts import Conversation
 from scbench.run.hit_seconds import hit_seconds
 from scbench.run.meter import Measured, measured
@@ -45,7 +47,13 @@ STEPS = 8  # decode steps that are timed
 
 
 def cost_of(
-    engine: Engine, session: Session, methods: Sequence[Method], protocol: Protocol, *, repeats: int
+    engine: Engine,
+    session: Session,
+    methods: Sequence[Method],
+    protocol: Protocol,
+    *,
+    repeats: int,
+    voices: Voices | None = None,
 ) -> list[dict[str, Any]]:
     """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation stage is timed once for all its
     methods that observe the same: what one method has to see costs no other.
@@ -58,7 +66,7 @@ def cost_of(
         together = [method for method in methods if _way(method) == way]
         together.sort(key=lambda method: not method.is_ours)
         while together:  # once, but for a method that spoils the read of those after it
-            measured_now = _measure_way(engine, session, together, protocol, repeats)
+            measured_now = _measure_way(engine, session, together, protocol, repeats, voices)
             rows += measured_now
             together = together[len(measured_now) :]
     return rows
@@ -70,6 +78,7 @@ def _measure_way(
     together: Sequence[Method],
     protocol: Protocol,
     repeats: int,
+    voices: Voices | None,
 ) -> list[dict[str, Any]]:
     """Rows of methods that read alike, in order: of all of them, or up to one that wrote into what
     they share."""
@@ -89,7 +98,8 @@ def _measure_way(
     rows: list[dict[str, Any]] = []
     for method in together:
         seal = 0 if method.is_ours else fingerprint(snapshot)
-        with torch_state_kept() as changed:
+        voice = nullcontext() if voices is None or method.is_ours else voices.of(str(method))
+        with voice, torch_state_kept() as changed:
             try:
                 method.check(shape=engine.facts.shape, tokens=len(ids))
                 row = _row(engine, snapshot, method, query, reads[1:], repeats)

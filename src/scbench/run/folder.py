@@ -15,7 +15,8 @@ from typing import Any
 from scbench.errors import BadConfig
 from scbench.run import manifest
 from scbench.run.cells import digest
-from scbench.run.settings import ASIDE, GROWING, Settings, fixed_names, read_settings
+from scbench.run.method_files import absolute, read_in
+from scbench.run.settings import ASIDE, GROWING, OF_A_COMMAND, Settings, fixed_names, read_settings
 from scbench.run.settings_file import NAME, plain, plain_value
 from scbench.run.words import known, typed_words
 
@@ -51,9 +52,17 @@ def earlier(folder: Path) -> list[dict[str, Any]]:
     """
     if (folder / manifest.NAME).exists():
         entries = manifest.read(folder)["runs"]
-        return [entry["settings"] for entry in entries if isinstance(entry.get("settings"), dict)]
+        held = [entry["settings"] for entry in entries if isinstance(entry.get("settings"), dict)]
+        return [_read_here(folder, words) for words in held]
     refuse_foreign(folder)
     return []
+
+
+def _read_here(folder: Path, words: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in a folder's manifest, with methods in files as the working folder writes them."""
+    return (
+        {**words, "methods": read_in(folder, words["methods"])} if "methods" in words else {**words}
+    )
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -85,16 +94,21 @@ def admitted(settings: Settings) -> Settings:
     before = earlier(settings.out)
     if not before:
         return settings
-    asked = known_words(plain(settings))
-    if any(not difference(known_words(one), asked) for one in before):
+    asked = _comparable(plain(settings))
+    if any(not difference(_comparable(one), asked) for one in before):
         whole = typed_words(known(before[-1]))
         return replace(settings, **{name: whole[name] for name in GROWING})
-    told = "; ".join(difference(known_words(before[-1]), asked))
+    told = "; ".join(difference(_comparable(before[-1]), asked))
     raise BadConfig(
         f"{str(settings.out)!r} holds another run ({told}). To add methods, tasks, lengths, models or "
         f"sessions to it: scbench run --extend {str(settings.out)!r} ...; for a run of its own, name "
         "another --out, or none"
     )
+
+
+def _comparable(words: Mapping[str, Any]) -> dict[str, Any]:
+    """`known_words`, with one way to write a method's file: its absolute path."""
+    return known_words({**words, "methods": absolute(words.get("methods", ()))})
 
 
 def known_words(words: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,14 +146,16 @@ def _some(values: list[Any]) -> str:
 def extended(folder: Path, given: Mapping[str, Any]) -> Settings:
     """The run in `folder` with what `given` (typed settings) adds to it.
 
-    Lists grow by what they lack, sessions to a larger number; settings that say how a command
-    runs are those of `given`. Raises BadConfig for any other difference, by name, and for a
+    Lists grow by what they lack, sessions to a larger number. What a command says for itself alone
+    (`OF_A_COMMAND`) is that of `given`: old records that one command kept are not kept by the next
+    without a word. Raises BadConfig for any other difference, by name, and for a
     folder without a run.
     """
     before = earlier(folder)
     if not before:
         raise BadConfig(f"--extend {str(folder)!r}: there is no run in it; give the folder of one")
-    base = typed_words(known(before[-1]))
+    newest = {name: value for name, value in before[-1].items() if name not in OF_A_COMMAND}
+    base = typed_words(known(newest))
     changed = [name for name in fixed_names() if name in given and given[name] != base.get(name)]
     if changed:
         told = "; ".join(f"{name} was {base.get(name)} and is {given[name]}" for name in changed)

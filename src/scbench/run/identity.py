@@ -85,6 +85,7 @@ def card_of(method: Method) -> dict[str, Any]:
     return {
         "shown": str(method),
         "spelling": method.spelling,
+        "resolved": method.resolved,  # presets written out
         "stage": stage,
         "category": category,
         "simulated": method.simulated,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scbench.errors import ScbenchError
 from scbench.run.settings import Settings
-from scbench.run.workload import ASK_TOKENS, Workload, workloads
+from scbench.run.workload import ASK_TOKENS, GOLD_TOKENS, Workload, workloads
 from scbench.types import Form, Mode
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class PlanRow:
     answer_tokens_low: int = 0  # over all turns
     answer_tokens_high: int = 0
     streams: int = 1  # that decode together
+    gold_tokens: int = 0  # of gold answers that are fed beside the answers, over all turns
+    cost_reads: int = 1  # of one session in the cost pass: what observes otherwise reads apart
     units: Mapping[str, Mapping[str, int]] = field(
         default_factory=dict
     )  # method -> the sizes it has at this length, compressed after the bare context
@@ -81,7 +83,8 @@ class PlannedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A run before it runs. Seconds include the cost pass; a price is per hour times hours."""
+    """A run before it runs. Seconds include the cost pass and `fixed_s`, low and high: what every
+    command takes to begin and to draw its page. A price is per hour times hours."""
 
     rows: tuple[PlanRow, ...]
     refusals: tuple[Refusal, ...]
@@ -91,6 +94,7 @@ class Plan:
     disk_bytes: int
     price: tuple[float, float] | None
     models: tuple[PlannedModel, ...] = ()
+    fixed_s: tuple[float, float] = (0.0, 0.0)
 
 
 def plan(
@@ -121,8 +125,10 @@ def row_of(
     reads = len({method.generation for method in fit})
     cells = len(fit) * len(settings.modes) * load.sessions
     low, high = (cells * sum(pair[at] for pair in load.expected) for at in (0, 1))
-    extends = cells * turns * ASK_TOKENS
+    gold_tokens = _gold_tokens(load) * cells if settings.agreement else 0
+    extends = cells * turns * ASK_TOKENS + gold_tokens
     reading = load.sessions * reads * read_flops(facts, length)
+    ways = {(method.generation, method.needs, method.retrieval.blends) for method in fit}
     sparing = [method for method in fit if method.compression]
     held = sum(method.held_bytes(shape=facts.shape, tokens=length) for method in sparing)
     alone = Mode.MULTI_REQUEST in settings.modes
@@ -147,8 +153,15 @@ def row_of(
         answer_tokens_low=low,
         answer_tokens_high=high,
         streams=max(1, min(settings.lanes, together)),
+        gold_tokens=gold_tokens,
+        cost_reads=max(1, len(ways)),
         units={str(method): method.units(shape=facts.shape, tokens=length) for method in fit},
     )
+
+
+def _gold_tokens(load: Workload) -> int:
+    """Of the gold answers of one conversation: about as long as a good answer."""
+    return sum(min(GOLD_TOKENS, low) for low, _ in load.expected)
 
 
 def read_flops(facts: ModelFacts, tokens: int) -> float:

@@ -10,13 +10,13 @@ from scbench.engines.devices import device_of, dtype_of
 from scbench.engines.facts import facts_from_config
 from scbench.engines.places import TOY, is_here
 from scbench.engines.tokenizers import load_tokenizer
-from scbench.errors import ScbenchError
+from scbench.errors import BadConfig, ScbenchError
 from scbench.methods import parse, refuse_twins
 from scbench.run import pairing
 from scbench.run.forecast import Work, with_guessed_params, works_of
 from scbench.run.knobs import widest
 from scbench.run.plan import Plan, PlannedModel, PlanRow, Refusal, row_of
-from scbench.run.rates import Rate, card, measured, seconds
+from scbench.run.rates import CARDS, FIXED_S, Rate, card, measured, seconds
 from scbench.run.refusals import (
     Scout,
     disk_bytes,
@@ -30,6 +30,8 @@ from scbench.run.unit_sizes import as_sized
 from scbench.types import Form
 
 if TYPE_CHECKING:
+    import torch
+
     from scbench.methods.method import Method
 
 ACTIVATION_TOKENS = 2048 * 12  # hidden vectors of a chunk of a read, at once
@@ -91,18 +93,18 @@ def scout_of(
 
     A plan counts parameters, needs no tokenizer, and may be for the `device` of somebody else.
     """
+    if engine is None:
+        where, dtype = _place_of(settings, device, for_plan=for_plan)
     if engine is None and name == TOY:
         from scbench.engines.toy import ToyEngine
 
         engine = ToyEngine(window_tokens=settings.window_tokens or 1 << 20)
     if engine is not None:
         return Scout(engine.facts, engine.tokenizer, settings.form_of(engine.tokenizer))
-    where = device_of("cpu" if device else settings.device)
-    dtype = "bfloat16" if device and settings.dtype == "auto" else settings.dtype
     trusts = settings.trust_remote_code
     facts = facts_from_config(
         name,
-        dtype=dtype_of(dtype, where),
+        dtype=dtype,
         device=device or str(where),
         window_tokens=settings.window_tokens,
         trust_remote_code=trusts,
@@ -120,6 +122,22 @@ def scout_of(
         )
         return Scout(facts, None, settings.form or Form.FULL, (lost,))
     return Scout(facts, tokenizer, settings.form_of(tokenizer))
+
+
+def _place_of(
+    settings: Settings, device: str, *, for_plan: bool
+) -> tuple[torch.device, torch.dtype]:
+    """Where a model would run and in which numbers. Raises BadConfig, of a model without weights
+    too. `device` is a card of somebody else's."""
+    try:
+        where = device_of("cpu" if device else settings.device)
+    except BadConfig as error:
+        if not for_plan:
+            raise
+        cards = ", ".join(CARDS)
+        raise BadConfig(f"{error}; a plan also takes a card that is not here: {cards}") from error
+    dtype = "bfloat16" if device and settings.dtype == "auto" else settings.dtype
+    return where, dtype_of(dtype, where)
 
 
 # -- plans -----------------------------------------------------------------------------------------
@@ -150,6 +168,8 @@ def make_plan(settings: Settings, *, price_per_hour: float | None = None) -> Pla
         peak = max(peak, part.peak_bytes)
         disk += part.disk_bytes
     refusals += disk_refusals(settings, disk)
+    fixed_s = FIXED_S if rows else (0.0, 0.0)
+    low, high = low + fixed_s[0], high + fixed_s[1]
     price = None
     if price_per_hour is not None:
         price = (low / 3600 * price_per_hour, high / 3600 * price_per_hour)
@@ -162,6 +182,7 @@ def make_plan(settings: Settings, *, price_per_hour: float | None = None) -> Pla
         disk_bytes=disk,
         price=price,
         models=tuple(models),
+        fixed_s=fixed_s,
     )
 
 

@@ -52,7 +52,8 @@ class Progress:
         forecast: Forecast | None = None,
     ) -> None:
         self.what, self.total_units, self.done_units = what, float(total_units), 0.0
-        self._console = console or Spectator(stderr=True)
+        # The stream of this moment: while a run plays, stderr is listened to (`run.voices`).
+        self._console = console or Spectator(file=sys.stderr)
         self._quiet, self._clock, self._ticks = quiet, clock, ticks
         self._lock = threading.RLock()
         self._started_s = self._last_s = self._line_s = clock()
@@ -178,13 +179,15 @@ class Progress:
     def _draw(self) -> None:
         if self._bar is None:
             columns = TextColumn("{task.fields[line]}", markup=False), BarColumn()
-            # rich would send our stdout to the bar's stderr, even where stdout is a file
+            # rich would put streams of its own in the place of stdout and stderr, too, and put
+            # back at the end those that it found when it began: perhaps a method's
             self._bar = Bar(
                 *columns,
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
-                redirect_stdout=sys.stdout.isatty(),
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._task = self._bar.add_task("", total=100.0, line="")
             self._bar.start()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from scbench.engines.contract import ModelFacts
+from scbench.engines.places import TOY
 from scbench.run.plan import PlanRow, read_flops
 from scbench.run.settings import Settings
 
@@ -23,12 +24,20 @@ CARDS: dict[str, tuple[float, float, int]] = {
     "l40s": (362e12, 0.864e12, 48),
     "rtx-4090": (165e12, 1.0e12, 24),
 }
-MEASURED_S = 0.2
+MEASURED_S = 0.5  # long enough that one of its products is not disturbed by other work
 COST_STEPS = 9  # first token and decode steps that the cost pass times, per repeat
 # Shares of the rate that reading and packed decoding reach: the best and the worst that was seen.
 READ_SHARES = (0.75, 0.35)
 DECODE_SHARES = (0.35, 0.08)
 COPY_SHARES = (0.8, 0.4)
+# What no rate tells, low and high, as timed on two cores (docs/decisions/0076):
+FIXED_S = (7.0, 16.0)  # of every command: libraries are read, the page and its charts are drawn
+MODEL_S = (0.2, 1.0)  # of a model, beside its weights
+WEIGHTS_PER_S = (2e8, 5e7)  # parameters that are read and checked in a second
+SESSION_S = (0.1, 0.4)  # of a session: it is generated, and its records are written
+LAYER_S = (5e-6, 3e-5)  # of a token of one stream in one layer, beside arithmetic
+TOY_LOOK_S = (4e-7, 6e-7)  # the toy looks through every token it holds, for each that it adds
+TOY_BYTES = 4  # its tokens are bytes, of which a gold answer has more
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ def card(device: str) -> Rate | None:
 
 
 def measured(device: str = "cpu") -> Rate:
-    """This machine's own rates, fp32 on CPU and bf16 on GPU, in about half a second."""
+    """This machine's own rates, fp32 on CPU and bf16 on GPU, in about a second."""
     memory = None
     if device.startswith("cuda"):
         memory = torch.cuda.get_device_properties(device).total_memory
@@ -90,9 +99,13 @@ def _best_s(act: object, device: str) -> float:
 def seconds(
     rows: Sequence[PlanRow], facts: ModelFacts, settings: Settings, rate: Rate
 ) -> tuple[float, float]:
-    """Seconds of the quality pass and the cost pass, low and high."""
+    """Seconds of one model: its weights, the quality pass and the cost pass, low and high."""
+    if not rows:
+        return 0.0, 0.0
     low, high = (
-        sum(_row_seconds(row, facts, rate, slow=slow) for row in rows)
+        MODEL_S[slow]
+        + facts.params / WEIGHTS_PER_S[slow]
+        + sum(_row_seconds(row, facts, rate, slow=slow) for row in rows)
         + _cost_seconds(rows, facts, settings, rate, slow=slow)
         for slow in (False, True)
     )
@@ -102,7 +115,18 @@ def seconds(
 def _row_seconds(row: PlanRow, facts: ModelFacts, rate: Rate, *, slow: bool) -> float:
     reading = row.read_flops / (READ_SHARES[slow] * rate.flops_per_s)
     tokens = row.answer_tokens_high if slow else row.answer_tokens_low
-    return reading + _decode_seconds(tokens, row.streams, row.length_tokens, facts, rate, slow=slow)
+    decoding = _decode_seconds(tokens, row.streams, row.length_tokens, facts, rate, slow=slow)
+    overhead = _overhead_seconds(tokens, row, facts, slow=slow)
+    return row.sessions * SESSION_S[slow] + reading + decoding + overhead
+
+
+def _overhead_seconds(tokens: int, row: PlanRow, facts: ModelFacts, *, slow: bool) -> float:
+    """What `tokens` of answers, and the gold ones, take beside arithmetic and copies; in small
+    models that is most of it."""
+    if facts.family == TOY:
+        steps = tokens + row.turns + TOY_BYTES * row.gold_tokens
+        return steps * row.length_tokens * TOY_LOOK_S[slow]
+    return (tokens + row.turns + row.gold_tokens) * facts.shape.layers * LAYER_S[slow]
 
 
 def _decode_seconds(
@@ -126,10 +150,9 @@ def _cost_seconds(
     total = 0.0
     for row in first.values():
         played = max(1, row.cells // max(1, row.sessions * len(settings.modes)))
-        reads = max(1, row.read_tokens // max(1, row.sessions * row.length_tokens))
         reading = read_flops(facts, row.length_tokens) / (READ_SHARES[slow] * rate.flops_per_s)
         steps = COST_STEPS * played
         decoding = _decode_seconds(steps, 1, row.length_tokens, facts, rate, slow=slow)
         sessions = min(settings.cost_sessions, row.sessions)
-        total += sessions * repeats * (reads * reading + decoding)
+        total += sessions * repeats * (row.cost_reads * reading + decoding)
     return total

@@ -20,6 +20,7 @@ from scbench.play.faults import keeper
 from scbench.play.gold import DENSE, GoldPass
 from scbench.play.played_code import play_code
 from scbench.play.session import SessionPlay
+from scbench.play.voices import Voices
 from scbench.run import equal_table, manifest, pairing
 from scbench.run.agreement import DenseBook
 from scbench.run.cells import MadeBy, SessionFacts, cells, digest, keep_plan
@@ -46,28 +47,15 @@ from scbench.run.identity import (
 )
 from scbench.run.journal import Costs, Journal
 from scbench.run.lock import Lock
+from scbench.run.outcome import Outcome
 from scbench.run.plan import plan
 from scbench.run.progress import Progress
 from scbench.run.settings import Settings
-from scbench.run.settings_file import plain, write_settings
+from scbench.run.settings_file import portable, write_settings
 from scbench.run.store import SessionStore
 from scbench.run.suite import Item, suite
 from scbench.run.unit_sizes import as_sized
 from scbench.types import BEYOND_TRAINED, Cell, Record
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run left behind: everything is in the folder; this says how it ended."""
-
-    settings: Settings
-    outcome: str  # complete, interrupted
-    turns_answered: int = 0
-    turns_failed: int = 0
-    gaps: list[str] = field(default_factory=list)  # what could not be made, each with its reason
-    does_not_apply: list[str] = field(default_factory=list)  # methods that a model cannot take
-    superseded: list[str] = field(default_factory=list)  # records that no longer count, and why
-    rescored_turns: int = 0  # kept answers that were scored again
 
 
 @dataclass(slots=True)
@@ -106,19 +94,25 @@ def run(
         files.enter_context(counted_in(settings.accounting))
         ledger = _opened(settings, files)
         _tell_torn(ledger, outcome)
-        index = manifest.begin(settings.out, manifest.manifest(plain(settings), given=given))
+        words = portable(settings, settings.out)
+        index = manifest.begin(settings.out, manifest.manifest(words, given=given))
         write_settings(settings.out, settings)
         progress = files.enter_context(Progress(0, quiet=quiet, forecast=Forecast(works)))
         progress.planned_answers = planned_answers(works)
+        voices = Voices(
+            settings.out, progress.say, is_on=not settings.debug
+        )  # pdb needs a terminal
+        files.enter_context(voices)
         try:
             for engine in told(engines, settings, progress):
-                state = _Run(settings, engine, methods, ledger, outcome, progress)
+                state = _Run(settings, engine, methods, ledger, outcome, progress, voices)
                 manifest.add_model(
                     settings.out,
                     index,
                     engine.facts,
                     form=state.form,
                     does_not_apply=state.others,
+                    presets=state.presets,
                     code_digest=digest_of(dict(state.code)),
                 )
                 state.everything()
@@ -202,9 +196,11 @@ class _Run:
         ledger: _Ledger,
         outcome: Outcome,
         progress: Progress,
+        voices: Voices,
     ) -> None:
         self.settings = settings
         self.progress = progress
+        self.voices = voices
         self.engine = engine
         self.ledger = ledger
         self.outcome = outcome
@@ -237,6 +233,12 @@ class _Run:
             self.made_by[name] = made.digest
             self.made[name] = self.ledger.facts.note_made(made, card_of(method))
         self._at_length: dict[int, tuple[str, ...]] = {}  # where lengths have methods of their own
+
+    @property
+    def presets(self) -> dict[str, str]:
+        """What presets stand for: method as shown -> with all of their numbers."""
+        named = {name: method.resolved for name, method in self.by_name.items()}
+        return {name: resolved for name, resolved in named.items() if resolved != name}
 
     def _made_at(self, length_tokens: int) -> dict[str, str]:
         names = self._at_length.get(length_tokens, tuple(self.made_by))
@@ -291,6 +293,7 @@ class _Run:
         self.progress.begin(self.facts.name, what, f"{self.facts.name}: {item.label}")
         if item.session is None:
             self._gap(f"{item.label}: {item.why}")
+            self.outcome.turns_unmade += self._turns_of(item)
             self.progress.say(f"no session: {item.label}: {item.why}")
             self.progress.end(worked=False)
             return
@@ -318,10 +321,16 @@ class _Run:
                 scored=scored,
                 debug=self.settings.debug,
                 gold=self._gold_pass(meant),
+                voices=self.voices,
             )
             player.play(jobs)
         self.progress.end(worked=bool(jobs))
         self._cost(item)
+
+    def _turns_of(self, item: Item) -> int:
+        """Turns that would have been asked of a session that could not be made."""
+        turns = self.settings.turns or item.task.turns
+        return turns * len(self.settings.modes) * len(self._made_at(item.length_tokens))
 
     def _gold_pass(self, cells: Sequence[Cell]) -> GoldPass | None:
         if not self.settings.agreement:
@@ -388,7 +397,12 @@ class _Run:
         self.progress.begin(self.facts.name, cost_piece_of(length), doing)
         repeats = self.settings.cost_repeats
         for row in cost_of(
-            self.engine, item.session, wanted, self.settings.protocol, repeats=repeats
+            self.engine,
+            item.session,
+            wanted,
+            self.settings.protocol,
+            repeats=repeats,
+            voices=self.voices,
         ):
             known: Mapping[str, Any] = {
                 "key": keys[str(row["method"])],

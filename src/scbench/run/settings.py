@@ -50,7 +50,8 @@ def check_share(text: str) -> None:
 
 
 GROWING = ("models", "tasks", "methods", "lengths_tokens", "sessions")  # what --extend may add to
-ASIDE = ("out", "cost_sessions", "cost_repeats", "retry_failed", "lanes", "keep_old", "debug")
+OF_A_COMMAND = ("retry_failed", "keep_old", "debug")  # said anew each time; no run remembers them
+ASIDE = ("out", "cost_sessions", "cost_repeats", "lanes", *OF_A_COMMAND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

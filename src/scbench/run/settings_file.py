@@ -14,18 +14,23 @@ from typing import Any
 
 from scbench.errors import BadConfig
 from scbench.files import write_atomically
-from scbench.run.settings import Settings
+from scbench.run.method_files import read_in, seen_from
+from scbench.run.settings import OF_A_COMMAND, Settings
+from scbench.run.words import several
 
 NAME = "run.toml"
-HEAD = "# What this folder holds. To play it again, or on: scbench run --config THIS_FILE\n"
-LEFT_OUT = ("out", "retry_failed", "keep_old", "debug")  # of a command, and not of a run
+HEAD = (
+    "# What this folder holds. To play it again, or on: scbench run --config THIS_FILE\n"
+    "# Paths of methods in files are relative to this folder.\n"
+)
+LEFT_OUT = ("out", *OF_A_COMMAND)
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
     """Write `run.toml` into a run's folder. Raises CannotWrite."""
     lines = [
         f"{name} = {_toml(value)}\n"
-        for name, value in plain(settings).items()
+        for name, value in portable(settings, folder).items()
         if name not in LEFT_OUT and value is not None
     ]
     write_atomically(folder / NAME, (HEAD + "".join(lines)).encode())
@@ -46,7 +51,17 @@ def read_words(path: Path) -> dict[str, Any]:
         raise BadConfig(
             f"--config {str(path)!r} has {', '.join(stray)}, and a run takes {', '.join(sorted(known))}"
         )
+    if "methods" in words:
+        told = f"--config {str(path)!r}"
+        methods = [str(method) for method in several(words["methods"])]
+        words["methods"] = read_in(path.parent, methods, must_be_there=told)
     return words
+
+
+def portable(settings: Settings, folder: Path) -> dict[str, Any]:
+    """`plain`, with methods in files as a file in `folder` writes them."""
+    words = plain(settings)
+    return {**words, "methods": seen_from(folder, words["methods"])}
 
 
 def plain(settings: Settings) -> dict[str, Any]:

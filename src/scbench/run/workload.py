@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ASK_TOKENS = 60  # of a turn's question and template, about
 LEAST_ASK_TOKENS = 8
+GOLD_TOKENS = 24  # most of a gold answer that are fed (`run.gold`, which needs torch)
 BYTES_A_TOKEN = 4.0  # of text in UTF-8, where no tokenizer is here
 SAMPLE_CHARS = 20_000  # of a text, to learn how many characters a token has
 LIMITS: Mapping[str, int] = MappingProxyType(  # spec section 2.6.5
