@@ -14,7 +14,7 @@ from golden.play import Row
 from scbench.scoring import grade
 from scbench.tasks import task
 from scbench.tasks.contract import Bytes
-from scbench.types import Mode, Wanted
+from scbench.types import PAPER_MODES, Wanted
 
 TINY_TOKENS, FULL_TOKENS = 512, 8192
 CLIP = '''def clip(values, low, high):
@@ -124,7 +124,7 @@ def graded(
         strict = grade(subtask, text, wanted, rule="strict")
         published = [
             grade(subtask, text, wanted, rule="official", needles=needles, within=within, mode=mode)
-            for mode in Mode
+            for mode in PAPER_MODES
         ]
         rows.append(
             {

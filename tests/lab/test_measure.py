@@ -11,7 +11,7 @@ import torch
 from scbench.lab import measure, scan, shapes, tokens
 from scbench.lab.measure import Cell, Judged, cell, wilson
 from scbench.prompts import Conversation
-from scbench.types import Mode, Protocol
+from scbench.types import PAPER_MODES, Mode, Protocol
 
 CELL = Cell(
     task="kv",
@@ -44,7 +44,7 @@ def test_the_interval_is_wilsons() -> None:
 
 
 @pytest.mark.parametrize("arch", shapes.ARCHITECTURES)
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", PAPER_MODES)
 def test_an_answer_counts_exactly_when_greedy_decoding_gives_it(
     arch: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +100,7 @@ def test_both_modes_judge_every_turn_once() -> None:
         "transformer", vocab=len(ids), size="tiny", bos=ids[tokens.BOS], eos=ids[tokens.END]
     ).eval()
     asked = measure.sessions("mf", 64, 3)
-    for mode in Mode:
+    for mode in PAPER_MODES:
         judged = measure._judge(model, asked, (mode,))[mode]
         assert sorted(one.turn for one in judged) == sorted([*range(5)] * 3)
         assert all(isinstance(one, Judged) and one.depth is None for one in judged)
@@ -139,7 +139,7 @@ def test_a_session_of_fewer_turns_than_its_neighbours_is_judged_on_its_own() -> 
     ).eval()
     one, two = measure.sessions("kv", 96, 2)
     short = replace(two, turns=two.turns[:2])
-    for mode in Mode:
+    for mode in PAPER_MODES:
         assert sorted(
             found.turn for found in measure._judge(model, [one, short], (mode,))[mode]
         ) == [0, 0, 1, 1, 2, 3, 4]

@@ -13,7 +13,7 @@ from scbench.lab import tokens
 from scbench.prompts import Conversation
 from scbench.tasks import names, task
 from scbench.tasks.tiny import lexicon
-from scbench.types import Form, Mode, Protocol
+from scbench.types import PAPER_MODES, Form, Mode, Protocol
 
 
 def pieces(text: str) -> list[str]:
@@ -56,7 +56,7 @@ def test_the_vocabulary_is_closed_and_its_ids_are_settled() -> None:
 
 
 @pytest.mark.parametrize("name", names())
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", PAPER_MODES)
 def test_a_prompt_is_the_stream_that_models_are_trained_on(name: str, mode: Mode) -> None:
     kind = task(name, Form.TINY)
     session = kind.make(seed="1", target=256, turns=3, count=tokens.Count())

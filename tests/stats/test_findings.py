@@ -32,14 +32,16 @@ from scbench.stats.findings import (
 )
 from scbench.stats.frame import frame
 from scbench.stats.intervals import GAP, Estimate
-from scbench.types import KEPT_OLD, Cost, Mode, Record
+from scbench.types import KEPT_OLD, PAPER_MODES, Cost, Mode, Record
 
 HOLDS, FAILS, UNKNOWN = Verdict.HOLDS, Verdict.FAILS, Verdict.UNKNOWN
 ROLES = Roles(transformer="attends", recurrent="recurs", hybrid="both")
 TASKS = ("kv", "prefix_suffix", "qa_eng", "mf")
 HELD = {"attends": 1000, "recurs": 800, "both": 500}
 CLAIM = {one.key: one for one in CLAIMS}
-GATE: frozenset[CellName] = frozenset((task, 256, str(mode)) for task in TASKS for mode in Mode)
+GATE: frozenset[CellName] = frozenset(
+    (task, 256, str(mode)) for task in TASKS for mode in PAPER_MODES
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def made(
     ]
     for task in TASKS:
         for number in range(sessions):
-            for mode in Mode:
+            for mode in PAPER_MODES:
                 for turn in range(turns):
                     draw = luck.random()
                     for model, method in arms:
