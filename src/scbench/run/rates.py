@@ -31,7 +31,7 @@ READ_SHARES = (0.75, 0.35)
 DECODE_SHARES = (0.35, 0.08)
 COPY_SHARES = (0.8, 0.4)
 # What no rate tells, low and high, as timed on two cores (docs/decisions/0076):
-FIXED_S = (7.0, 16.0)  # of every command: libraries are read, the page and its charts are drawn
+FIXED_S = (9.0, 22.0)  # of every command: libraries are read, the page and its charts are drawn
 MODEL_S = (0.2, 1.0)  # of a model, beside its weights
 WEIGHTS_PER_S = (2e8, 5e7)  # parameters that are read and checked in a second
 SESSION_S = (0.1, 0.4)  # of a session: it is generated, and its records are written
