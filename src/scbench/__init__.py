@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import os
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import scbench.run as _run_room
 
 if TYPE_CHECKING:
     from scbench.api import Result
     from scbench.front import LanguageModel
+    from scbench.options import RunWords
     from scbench.run.plan import Plan
 
 __version__ = "0.1.0"
@@ -63,21 +64,21 @@ def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
     return wrap(model, tokenizer, name=name)
 
 
-def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:
+def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> Plan:
     """What `scbench.run` with these settings would cost and refuse; nothing is played, no weights
     are read. `device` may also name a card that is not here: "h200" (docs/python.md)."""
     from scbench.api import plan as made
 
-    return made(price_per_hour=price_per_hour, **settings)
+    return made(price_per_hour=price_per_hour, **words)
 
 
 class _CallableRoom(ModuleType):
     """The room `scbench.run`, which is also the function `scbench.run(...)` (docs/decisions/0001)."""
 
-    def __call__(self, **settings: Any) -> Result:
+    def __call__(self, **words: Unpack[RunWords]) -> Result:
         from scbench.api import run
 
-        return run(**settings)
+        return run(**words)
 
 
 _run_room.__class__ = _CallableRoom

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from scbench import report as reports
 from scbench.console import tell
 from scbench.defaults import ALL, EMBEDDED, EVERY_METHOD, defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
@@ -15,26 +14,17 @@ from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
 from scbench.methods import catalog, names
 from scbench.methods.spelling import FILE, read_part, split
-from scbench.run import folder, manifest
-from scbench.run.cells import read_plan
-from scbench.run.equal_table import EqualBytes
-from scbench.run.equal_table import read as read_equal_bytes
-from scbench.run.facts import cards, read_facts
-from scbench.run.journal import COSTS, RECORDS, current, read_costs, read_records
-from scbench.run.lines import torn_tail
+from scbench.options import RunWords
+from scbench.result import Result
+from scbench.run import folder
 from scbench.run.settings import Settings, read_settings
-from scbench.run.settings_file import NAME as SETTINGS
 from scbench.run.settings_file import read_words
 from scbench.run.words import ALIASES, tokens, typed_words
 from scbench.types import Record
 
 if TYPE_CHECKING:
-    import polars
-
-    from scbench.run.outcome import Outcome
     from scbench.run.plan import Plan
     from scbench.run.preflight import Prepared
-    from scbench.stats import Summary
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
     "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
@@ -43,111 +33,19 @@ MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models
 }
 
 
-@dataclass(slots=True)
-class Result:
-    """A run's folder, read back."""
-
-    folder: Path
-    outcome: Outcome | None = None
-
-    def records(self) -> list[Record]:
-        """The newest record of every turn that the run means (`journal.current`)."""
-        return current(read_records(self.folder), read_plan(self.folder))
-
-    def methods(self) -> dict[str, dict[str, Any]]:
-        """Method as shown to its card: spelling with paths, stage, category, origins."""
-        return cards(self.folder)
-
-    def torn(self) -> list[str]:
-        """A line for each file whose last line is not whole: written at this moment, or cut off."""
-        names = [name for name in (RECORDS, COSTS) if (self.folder / name).exists()]
-        tails = {name: torn_tail(self.folder / name) for name in names}
-        told = [
-            f"{name} ends in {tail:,} bytes that are no whole line; they are left out"
-            for name, tail in tails.items()
-            if tail
-        ]
-        facts = read_facts(self.folder)
-        lost = {record.made for record in self.records()} - facts.keys() - {""}
-        if lost:
-            told.append(
-                f"facts.jsonl lacks {len(lost)} of the things that made these records: what they "
-                "were is not known, and methods from files stand under 'other'"
-            )
-        return told
-
-    def frame(self) -> polars.DataFrame:
-        """One row a turn."""
-        from scbench.stats import frame
-
-        return frame(self.records())
-
-    def equal_bytes(self) -> list[EqualBytes]:
-        """Which settings the last command with `equal_bytes` chose, length by length; empty without it."""
-        return read_equal_bytes(self.folder)
-
-    def costs(self) -> list[dict[str, Any]]:
-        """Rows of the cost pass that were measured."""
-        from scbench.stats import COST_FIELDS
-
-        rows = read_costs(self.folder) if (self.folder / COSTS).exists() else ()
-        newest = {row["key"]: row for row in rows}
-        return [
-            {name: value for name, value in row.items() if name in COST_FIELDS}
-            for row in newest.values()
-            if "failure" not in row
-        ]
-
-    def cost_gaps(self) -> list[dict[str, Any]]:
-        """Rows of the cost pass that could not be measured: model, method, length, failure."""
-        from scbench.stats import COST_FIELDS
-
-        rows = read_costs(self.folder) if (self.folder / COSTS).exists() else ()
-        newest = {row["key"]: row for row in rows}
-        return [
-            {name: value for name, value in row.items() if name in COST_FIELDS}
-            for row in newest.values()
-            if "failure" in row
-        ]
-
-    def settings(self) -> Settings:
-        """What the run was told, from its `run.toml`. Raises BadConfig where that is missing."""
-        return read_settings(
-            {**typed_words(read_words(self.folder / SETTINGS)), "out": self.folder}
-        )
-
-    def summary(self) -> Summary:
-        """Every number that any report of this run shows."""
-        from scbench.stats import summarise
-
-        records = self.records()
-        return summarise(
-            records,
-            [*self.costs(), *self.cost_gaps()],
-            stages=stages_of(records, self.methods()),
-            solves=solves,
-        )
-
-    def report(self, to: Path | None = None) -> dict[str, Path]:
-        """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
-        found = manifest.read(self.folder)
-        records = self.records()
-        return reports.write_all(
-            records,
-            [*self.costs(), *self.cost_gaps()],
-            found,
-            Path(to or self.folder),
-            stages=stages_of(records, self.methods()),
-            solves=solves,
-        )
-
-
 def run(
-    *, engine: Any = None, quiet: bool = False, given: Sequence[str] | None = None, **settings: Any
+    *, engine: Any = None, given: Sequence[str] | None = None, **words: Unpack[RunWords]
 ) -> Result:
-    """Run a grid and write its report. Settings are those of `run.settings.Settings`; single values do for tuples, and `length="4k"` for
-    `lengths_tokens`, `model="a,b"` for `models`. Settings not given take the embedded default's. `engine` is a model already loaded, in the
-    place of `models`. Errors as `run.runner.run`; Mismatch for a method that none of the models can take."""
+    """Run a grid and write its report. `options.RunWords` says what each word means.
+
+    Words not said take the embedded default's. `model` may be a loaded model (`scbench.load`), and
+    methods may be objects. Errors as `run.runner.run`; Mismatch for a method that none of the
+    models can take.
+    """
+    settings, loaded = spelled_words(words)
+    engine = loaded if engine is None else engine
+    quiet = bool(settings.pop("quiet", False))
+    settings.pop("full", None)
     chosen = settle(settings)
     if settings.get("extend") is None:
         chosen = folder.admitted(chosen)
@@ -183,11 +81,12 @@ def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) ->
     return prepare(settings, engine, is_named=is_named)
 
 
-def plan(*, price_per_hour: float | None = None, **settings: Any) -> Plan:
-    """What a run of these settings would cost and refuse; nothing is played, no weights are read.
+def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> Plan:
+    """What a run of these words would cost and refuse; nothing is played, no weights are read.
 
-    Settings are those of `run`. `device` may also name a card that is not here: "h200".
+    `device` may also name a card that is not here: "h200".
     """
+    settings, _ = spelled_words(words)
     return plan_of(settle(settings), price_per_hour=price_per_hour)
 
 
@@ -212,6 +111,41 @@ def load(settings: Settings, name: str) -> Any:
         device=settings.device,
         window_tokens=settings.window_tokens,
         trust_remote_code=settings.trust_remote_code,
+    )
+
+
+def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """The words with objects spelled out, and the engine of a loaded model among them.
+
+    Raises BadConfig for an object that is no method.
+    """
+    settings, engine = dict(words), None
+    if not isinstance(settings.get("model", ""), str) and hasattr(settings["model"], "engine"):
+        engine = settings["model"].engine
+        settings["model"] = engine.facts.name
+    methods = settings.get("methods")
+    if methods is not None and not isinstance(methods, str):
+        given = methods if isinstance(methods, Sequence) else [methods]
+        settings["methods"] = [_spelled(method) for method in given]
+    return settings, engine
+
+
+def _spelled(method: object) -> str:
+    """A method, or a stage of one, as the command line writes it."""
+    if isinstance(method, str):
+        return method
+    from scbench.methods.contract import Stage
+    from scbench.methods.method import Method
+    from scbench.methods.origin import written_name
+    from scbench.methods.spelling import spell
+
+    if isinstance(method, Method):
+        return method.spelling
+    if isinstance(method, Stage):
+        return spell(method, written_name(type(method)))
+    raise BadConfig(
+        f"methods has a {type(method).__name__}; a method is its spelling, such as "
+        "'snapkv[tau=1/4]', or an object that scbench.methods.parse or a stage's class makes"
     )
 
 

@@ -1,245 +1,400 @@
-"""The options of a run on the command line: setting, kind, flag, panel, help."""
+"""The words of a run, said once: for the command line, for Python and for a settings file.
+
+`RunWords` is what `scbench.run` takes, and an editor completes; each word carries its flag, panel
+and help, from which the command line is made. A `run.toml` uses the same names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict, get_type_hints
 
 GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
-OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (  # setting, kind, flag, panel, help
-    (
-        "model",
-        str,
-        "--model",
-        GRID,
-        "lab-transformer, smollm2-135m, toy, a folder, a hub name, or a short name from "
-        "`scbench list models`; several joined by commas",
-    ),
-    (
-        "tasks",
-        str,
-        "--tasks",
-        GRID,
-        "task names joined by commas, or all; see `scbench list tasks`",
-    ),
-    (
-        "methods",
-        str,
-        "--methods",
-        GRID,
-        "joined by commas, stages of one by +, choices by |, or all: "
-        "dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]",
-    ),
-    (
-        "equal_bytes",
-        str,
-        "--equal-bytes",
-        GRID,
-        "fit every method's budget or bits to hold this share of dense's bytes, measured: 1/8",
-    ),
-    (
-        "equal_at",
-        str,
-        "--equal-at",
-        GRID,
-        "when --equal-bytes are equal: context (right after it) or end (of the session)",
-    ),
-    (
-        "equal_loaded",
-        str,
-        "--equal-loaded",
-        GRID,
-        "fit what a decode step loads to this share of dense's: compares loading methods",
-    ),
-    (
-        "units",
-        str,
-        "--units",
-        GRID,
-        "scaled: pages, blocks, windows follow context and budget; fixed: as at the shortest",
-    ),
-    ("modes", str, "--modes", GRID, "multi-turn, multi-request, or both joined by a comma"),
-    (
-        "length",
-        str,
-        "--length",
-        GRID,
-        "context in tokens of the model: 4k, 131072; several joined by commas",
-    ),
-    (
-        "sessions",
-        int,
-        "--sessions",
-        GRID,
-        "sessions per task and length (intervals are over these)",
-    ),
-    ("turns", int, "--turns", GRID, "turns per session; default: each task's own number"),
-    (
-        "seed",
-        str,
-        "--seed",
-        GRID,
-        "names the generated sessions; the same seed makes the same ones for ever",
-    ),
-    (
-        "form",
-        str,
-        "--form",
-        GRID,
-        "full, or tiny for models of some million parameters; default: what the tokenizer is for",
-    ),
-    (
-        "data",
-        str,
-        "--data",
-        GRID,
-        "generated, official (microsoft/SCBench), or a folder with its files",
-    ),
-    (
-        "prompts",
-        str,
-        "--prompts",
-        SHOWN,
-        "strict, or official for comparison with published numbers",
-    ),
-    ("history", str, "--history", SHOWN, "earlier answers in multi-turn mode: gold, model, none"),
-    (
-        "compress_after",
-        str,
-        "--compress-after",
-        SHOWN,
-        "context or first-query; default: first-query in multi-turn, context in multi-request",
-    ),
-    (
-        "truncate",
-        str,
-        "--truncate",
-        SHOWN,
-        "a prompt beyond the window: refuse, middle, head, drop-row, task-aware",
-    ),
-    (
-        "chat_template",
-        bool,
-        "--chat-template/--plain",
-        SHOWN,
-        "default: the tokenizer's own template if it has one",
-    ),
-    (
-        "max_new_tokens",
-        int,
-        "--max-new-tokens",
-        SHOWN,
-        "cap on the tokens of an answer, below the tasks' own limits",
-    ),
-    (
-        "out",
-        Path,
-        "--out",
-        MACHINE,
-        "folder of the run; default: one under runs/ that the settings find again, so that the same "
-        "command resumes",
-    ),
-    (
-        "dtype",
-        str,
-        "--dtype",
-        MACHINE,
-        "auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16",
-    ),
-    ("device", str, "--device", MACHINE, "auto, cpu, cuda, cuda:N"),
-    (
-        "window_tokens",
-        int,
-        "--window",
-        MACHINE,
-        "tokens the model may hold; default: what it was made for",
-    ),
-    (
-        "trust_remote_code",
-        bool,
-        "--trust-remote-code",
-        MACHINE,
-        "run code that comes with a hub model",
-    ),
-    (
-        "accounting",
-        str,
-        "--accounting",
-        MACHINE,
-        "what a number of a cache counts: bfloat16 whatever is stored, or store: as allocated here",
-    ),
-    (
-        "agreement",
-        bool,
-        "--agreement/--no-agreement",
-        GRID,
-        "feed each gold answer through every method and compare with dense, beside the scores",
-    ),
-    (
-        "cost_sessions",
-        int,
-        "--cost-sessions",
-        MACHINE,
-        "sessions per length in the cost pass; 0 leaves it out",
-    ),
-    (
-        "cost_repeats",
-        int,
-        "--cost-repeats",
-        MACHINE,
-        "repeats of each measurement in the cost pass",
-    ),
-    ("lanes", int, "--lanes", MACHINE, "streams advanced together in one forward"),
-    (
-        "preset",
-        str,
-        "--preset",
-        GRID,
-        "quick (the default), paper (its methods, all tasks), all (every method, all tasks)",
-    ),
-    (
-        "detect",
-        float,
-        "--detect",
-        GRID,
-        "choose sessions so that a difference of this many points in the average would be seen",
-    ),
-    (
-        "config",
-        Path,
-        "--config",
-        GRID,
-        "a run.toml to take settings from; words on the command line go before it",
-    ),
-    (
-        "extend",
-        Path,
-        "--extend",
-        GRID,
-        "folder of a run to make larger: more methods, tasks, lengths, models or sessions",
-    ),
-    (
-        "keep_old",
-        bool,
-        "--keep-old",
-        MACHINE,
-        "keep records that older code or weights made, marked in every table",
-    ),
-    (
-        "debug",
-        bool,
-        "--debug",
-        MACHINE,
-        "stop at a method's first exception, as Python shows it (python -m pdb -m scbench run "
-        "--debug ...)",
-    ),
-    ("retry_failed", bool, "--retry-failed", MACHINE, "play failed turns again"),
-    ("quiet", bool, "--quiet", MACHINE, "no progress"),
-    (
-        "full",
-        bool,
-        "--full",
-        MACHINE,
-        "print every table at the end, not only the one that sums up",
-    ),
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """How a word is said on the command line. `kind` is what its text is read as there."""
+
+    flag: str
+    kind: type
+    panel: str
+    help: str
+
+
+class RunWords(TypedDict, total=False):
+    """Settings of a run. What is not said takes the default of the models (docs/defaults.md)."""
+
+    model: Annotated[
+        str | Sequence[str] | None,
+        Flag(
+            "--model",
+            str,
+            GRID,
+            "lab-transformer, smollm2-135m, toy, a folder, a hub name, or a short name from "
+            "`scbench list models`; several joined by commas",
+        ),
+    ]
+    tasks: Annotated[
+        str | Sequence[str] | None,
+        Flag(
+            "--tasks",
+            str,
+            GRID,
+            "task names joined by commas, or all; see `scbench list tasks`",
+        ),
+    ]
+    methods: Annotated[
+        str | Sequence[object] | None,
+        Flag(
+            "--methods",
+            str,
+            GRID,
+            "joined by commas, stages of one by +, choices by |, or all: "
+            "dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]",
+        ),
+    ]
+    equal_bytes: Annotated[
+        str | float | None,
+        Flag(
+            "--equal-bytes",
+            str,
+            GRID,
+            "fit every method's budget or bits to hold this share of dense's bytes, measured: 1/8",
+        ),
+    ]
+    equal_at: Annotated[
+        str | None,
+        Flag(
+            "--equal-at",
+            str,
+            GRID,
+            "when --equal-bytes are equal: context (right after it) or end (of the session)",
+        ),
+    ]
+    equal_loaded: Annotated[
+        str | float | None,
+        Flag(
+            "--equal-loaded",
+            str,
+            GRID,
+            "fit what a decode step loads to this share of dense's: compares loading methods",
+        ),
+    ]
+    units: Annotated[
+        str | None,
+        Flag(
+            "--units",
+            str,
+            GRID,
+            "scaled: pages, blocks, windows follow context and budget; fixed: as at the shortest",
+        ),
+    ]
+    modes: Annotated[
+        str | Sequence[str] | None,
+        Flag(
+            "--modes",
+            str,
+            GRID,
+            "multi-turn, multi-request, or both joined by a comma",
+        ),
+    ]
+    length: Annotated[
+        str | int | Sequence[str | int] | None,
+        Flag(
+            "--length",
+            str,
+            GRID,
+            "context in tokens of the model: 4k, 131072; several joined by commas",
+        ),
+    ]
+    sessions: Annotated[
+        int | None,
+        Flag(
+            "--sessions",
+            int,
+            GRID,
+            "sessions per task and length (intervals are over these)",
+        ),
+    ]
+    turns: Annotated[
+        int | None,
+        Flag(
+            "--turns",
+            int,
+            GRID,
+            "turns per session; default: each task's own number",
+        ),
+    ]
+    seed: Annotated[
+        str | int | None,
+        Flag(
+            "--seed",
+            str,
+            GRID,
+            "names the generated sessions; the same seed makes the same ones for ever",
+        ),
+    ]
+    form: Annotated[
+        str | None,
+        Flag(
+            "--form",
+            str,
+            GRID,
+            "full, or tiny for models of some million parameters; default: what the tokenizer is "
+            "for",
+        ),
+    ]
+    data: Annotated[
+        str | None,
+        Flag(
+            "--data",
+            str,
+            GRID,
+            "generated, official (microsoft/SCBench), or a folder with its files",
+        ),
+    ]
+    prompts: Annotated[
+        str | None,
+        Flag(
+            "--prompts",
+            str,
+            SHOWN,
+            "strict, or official for comparison with published numbers",
+        ),
+    ]
+    history: Annotated[
+        str | None,
+        Flag(
+            "--history",
+            str,
+            SHOWN,
+            "earlier answers in multi-turn mode: gold, model, none",
+        ),
+    ]
+    compress_after: Annotated[
+        str | None,
+        Flag(
+            "--compress-after",
+            str,
+            SHOWN,
+            "context or first-query; default: first-query in multi-turn, context in multi-request",
+        ),
+    ]
+    truncate: Annotated[
+        str | None,
+        Flag(
+            "--truncate",
+            str,
+            SHOWN,
+            "a prompt beyond the window: refuse, middle, head, drop-row, task-aware",
+        ),
+    ]
+    chat_template: Annotated[
+        bool | None,
+        Flag(
+            "--chat-template/--plain",
+            bool,
+            SHOWN,
+            "default: the tokenizer's own template if it has one",
+        ),
+    ]
+    max_new_tokens: Annotated[
+        int | None,
+        Flag(
+            "--max-new-tokens",
+            int,
+            SHOWN,
+            "cap on the tokens of an answer, below the tasks' own limits",
+        ),
+    ]
+    out: Annotated[
+        str | Path | None,
+        Flag(
+            "--out",
+            Path,
+            MACHINE,
+            "folder of the run; default: one under runs/ that the settings find again, so that "
+            "the same command resumes",
+        ),
+    ]
+    dtype: Annotated[
+        str | None,
+        Flag(
+            "--dtype",
+            str,
+            MACHINE,
+            "auto (fp32 on CPU, bf16 on GPU), float32, bfloat16, float16",
+        ),
+    ]
+    device: Annotated[
+        str | None,
+        Flag(
+            "--device",
+            str,
+            MACHINE,
+            "auto, cpu, cuda, cuda:N",
+        ),
+    ]
+    window_tokens: Annotated[
+        int | None,
+        Flag(
+            "--window",
+            int,
+            MACHINE,
+            "tokens the model may hold; default: what it was made for",
+        ),
+    ]
+    trust_remote_code: Annotated[
+        bool | None,
+        Flag(
+            "--trust-remote-code",
+            bool,
+            MACHINE,
+            "run code that comes with a hub model",
+        ),
+    ]
+    accounting: Annotated[
+        str | None,
+        Flag(
+            "--accounting",
+            str,
+            MACHINE,
+            "what a number of a cache counts: bfloat16 whatever is stored, or store: as allocated "
+            "here",
+        ),
+    ]
+    agreement: Annotated[
+        bool | None,
+        Flag(
+            "--agreement/--no-agreement",
+            bool,
+            GRID,
+            "feed each gold answer through every method and compare with dense, beside the scores",
+        ),
+    ]
+    cost_sessions: Annotated[
+        int | None,
+        Flag(
+            "--cost-sessions",
+            int,
+            MACHINE,
+            "sessions per length in the cost pass; 0 leaves it out",
+        ),
+    ]
+    cost_repeats: Annotated[
+        int | None,
+        Flag(
+            "--cost-repeats",
+            int,
+            MACHINE,
+            "repeats of each measurement in the cost pass",
+        ),
+    ]
+    lanes: Annotated[
+        int | None,
+        Flag(
+            "--lanes",
+            int,
+            MACHINE,
+            "streams advanced together in one forward",
+        ),
+    ]
+    preset: Annotated[
+        str | None,
+        Flag(
+            "--preset",
+            str,
+            GRID,
+            "quick (the default), paper (its methods, all tasks), all (every method, all tasks)",
+        ),
+    ]
+    detect: Annotated[
+        float | None,
+        Flag(
+            "--detect",
+            float,
+            GRID,
+            "choose sessions so that a difference of this many points in the average would be seen",
+        ),
+    ]
+    config: Annotated[
+        str | Path | None,
+        Flag(
+            "--config",
+            Path,
+            GRID,
+            "a run.toml to take settings from; words on the command line go before it",
+        ),
+    ]
+    extend: Annotated[
+        str | Path | None,
+        Flag(
+            "--extend",
+            Path,
+            GRID,
+            "folder of a run to make larger: more methods, tasks, lengths, models or sessions",
+        ),
+    ]
+    keep_old: Annotated[
+        bool | None,
+        Flag(
+            "--keep-old",
+            bool,
+            MACHINE,
+            "keep records that older code or weights made, marked in every table",
+        ),
+    ]
+    debug: Annotated[
+        bool | None,
+        Flag(
+            "--debug",
+            bool,
+            MACHINE,
+            "stop at a method's first exception, as Python shows it (python -m pdb -m scbench run "
+            "--debug ...)",
+        ),
+    ]
+    retry_failed: Annotated[
+        bool | None,
+        Flag(
+            "--retry-failed",
+            bool,
+            MACHINE,
+            "play failed turns again",
+        ),
+    ]
+    quiet: Annotated[
+        bool | None,
+        Flag(
+            "--quiet",
+            bool,
+            MACHINE,
+            "no progress",
+        ),
+    ]
+    full: Annotated[
+        bool | None,
+        Flag(
+            "--full",
+            bool,
+            MACHINE,
+            "print every table at the end, not only the one that sums up",
+        ),
+    ]
+
+
+def flags() -> dict[str, Flag]:
+    """Every word with its flag, in the order of the help."""
+    hints = get_type_hints(RunWords, include_extras=True)
+    return {
+        name: next(one for one in hint.__metadata__ if isinstance(one, Flag))
+        for name, hint in hints.items()
+    }
+
+
+OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = tuple(  # setting, kind, flag, panel, help
+    (name, flag.kind, flag.flag, flag.panel, flag.help) for name, flag in flags().items()
 )

@@ -25,7 +25,13 @@ from scbench.stats.costs import MEASURED
 
 
 def csv(summary: Summary) -> str:
-    """Cells, sub-task cells (`kind` part) and averages; an average over fewer tasks names the missing ones."""
+    """`table` as text."""
+    return csv_text(table(summary))
+
+
+def table(summary: Summary) -> pl.DataFrame:
+    """Cells, sub-task cells (`kind` part) and averages; an average over fewer tasks names those
+    that are missing."""
     stages = {method.name: stage_title(method) for method in summary.methods}
     rows: list[dict[str, object]] = []
     trends = {(one.setting, one.mode, one.method, one.task): one for one in summary.trends}
@@ -47,7 +53,7 @@ def csv(summary: Summary) -> str:
                 "held_share_of": share.basis if share else None,
             }
         )
-    return csv_text(pl.DataFrame(rows, infer_schema_length=None))
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def cost_csv(summary: Summary) -> str:

@@ -1,0 +1,235 @@
+"""A run's folder, read back: records, scores, samples, comparisons, the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scbench import report as reports
+from scbench.engines.lab_models import solves
+from scbench.errors import BadConfig, BadRecord
+from scbench.run import manifest
+from scbench.run.cells import read_plan
+from scbench.run.equal_table import EqualBytes
+from scbench.run.equal_table import read as read_equal_bytes
+from scbench.run.facts import cards, read_facts
+from scbench.run.journal import COSTS, RECORDS, current, read_costs, read_records
+from scbench.run.lines import torn_tail
+from scbench.run.settings import Settings, read_settings
+from scbench.run.settings_file import NAME as SETTINGS
+from scbench.run.settings_file import read_words
+from scbench.run.words import typed_words
+from scbench.types import Record, Session
+
+if TYPE_CHECKING:
+    import polars
+
+    from scbench.run.outcome import Outcome
+    from scbench.stats import Summary
+
+
+@dataclass(slots=True)
+class Result:
+    """A run's folder, read back."""
+
+    folder: Path
+    outcome: Outcome | None = None
+
+    def records(self) -> list[Record]:
+        """The newest record of every turn that the run means (`journal.current`)."""
+        return current(read_records(self.folder), read_plan(self.folder))
+
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Method as shown to its card: spelling with paths, stage, category, origins."""
+        return cards(self.folder)
+
+    def torn(self) -> list[str]:
+        """A line for each file whose last line is not whole: written at this moment, or cut off."""
+        names = [name for name in (RECORDS, COSTS) if (self.folder / name).exists()]
+        tails = {name: torn_tail(self.folder / name) for name in names}
+        told = [
+            f"{name} ends in {tail:,} bytes that are no whole line; they are left out"
+            for name, tail in tails.items()
+            if tail
+        ]
+        facts = read_facts(self.folder)
+        lost = {record.made for record in self.records()} - facts.keys() - {""}
+        if lost:
+            told.append(
+                f"facts.jsonl lacks {len(lost)} of the things that made these records: what they "
+                "were is not known, and methods from files stand under 'other'"
+            )
+        return told
+
+    def frame(self) -> polars.DataFrame:
+        """One row a turn."""
+        from scbench.stats import frame
+
+        return frame(self.records())
+
+    def equal_bytes(self) -> list[EqualBytes]:
+        """Which settings the last command with `equal_bytes` chose, length by length; empty without it."""
+        return read_equal_bytes(self.folder)
+
+    def costs(self) -> list[dict[str, Any]]:
+        """Rows of the cost pass that were measured."""
+        from scbench.stats import COST_FIELDS
+
+        rows = read_costs(self.folder) if (self.folder / COSTS).exists() else ()
+        newest = {row["key"]: row for row in rows}
+        return [
+            {name: value for name, value in row.items() if name in COST_FIELDS}
+            for row in newest.values()
+            if "failure" not in row
+        ]
+
+    def cost_gaps(self) -> list[dict[str, Any]]:
+        """Rows of the cost pass that could not be measured: model, method, length, failure."""
+        from scbench.stats import COST_FIELDS
+
+        rows = read_costs(self.folder) if (self.folder / COSTS).exists() else ()
+        newest = {row["key"]: row for row in rows}
+        return [
+            {name: value for name, value in row.items() if name in COST_FIELDS}
+            for row in newest.values()
+            if "failure" in row
+        ]
+
+    def settings(self) -> Settings:
+        """What the run was told, from its `run.toml`. Raises BadConfig where that is missing."""
+        return read_settings(
+            {**typed_words(read_words(self.folder / SETTINGS)), "out": self.folder}
+        )
+
+    def summary(self) -> Summary:
+        """Every number that any report of this run shows."""
+        from scbench.stats import summarise
+
+        records = self.records()
+        return summarise(
+            records,
+            [*self.costs(), *self.cost_gaps()],
+            stages=self._stages(records),
+            solves=solves,
+        )
+
+    def report(self, to: Path | None = None) -> dict[str, Path]:
+        """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
+        found = manifest.read(self.folder)
+        records = self.records()
+        return reports.write_all(
+            records,
+            [*self.costs(), *self.cost_gaps()],
+            found,
+            Path(to or self.folder),
+            stages=self._stages(records),
+            solves=solves,
+        )
+
+    def scores(self) -> polars.DataFrame:
+        """One row a cell or average: the very table of `results.csv`, scores in 0..1.
+
+        Rows of `kind` "average" named Overall are what a report puts first.
+        """
+        from scbench.report.tabular import table
+
+        return table(self.summary())
+
+    def samples(self) -> polars.DataFrame:
+        """One row a turn, with question, gold and answer, for reading; None where a session's file
+        is gone."""
+        import polars as pl
+
+        from scbench.run.store import SessionStore
+
+        store = SessionStore(self.folder)
+        sessions: dict[str, Session | None] = {}
+        rows = []
+        for record in self.records():
+            digest = record.session_digest
+            if digest not in sessions:
+                sessions[digest] = _session(store, digest)
+            rows.append(_sample(record, sessions[digest]))
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def compare(self, one: str, other: str, name: str = "Overall") -> polars.DataFrame:
+        """`one` minus `other` in points, in every setting and mode in which both ran: any two
+        methods, on a task, an ability or Overall.
+
+        Raises BadConfig for a method that is not in this run, or where they share no turn.
+        """
+        import polars as pl
+
+        summary = self.summary()
+        ran = [info.name for info in summary.methods]
+        if strays := [method for method in (one, other) if method not in ran]:
+            raise BadConfig(f"{', '.join(strays)} is not in this run; there are {', '.join(ran)}")
+        rows = []
+        for setting in summary.settings:
+            for mode in summary.modes_in(setting):
+                found = summary.compare(setting, mode, one, other, name)
+                if found is None:
+                    continue
+                estimate = found.estimate
+                rows.append(
+                    {
+                        "setting": setting.label,
+                        "mode": mode,
+                        "difference": estimate.value,
+                        "low": estimate.low,
+                        "high": estimate.high,
+                        "p": found.p_holm,
+                        "verdict": "" if found.judged is None else found.judged.text,
+                        "n": estimate.n,
+                    }
+                )
+        if not rows:
+            raise BadConfig(f"{one} and {other} share no scored turn of {name} in this run")
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def _stages(self, records: list[Record]) -> dict[str, tuple[str, str]]:
+        from scbench.api import stages_of
+
+        return stages_of(records, self.methods())
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the averages, a row a method and mode."""
+        import polars as pl
+
+        from scbench.stats import OVERALL
+
+        columns = ["model", "mode", "method", "strict", "difference", "verdict", "held_share"]
+        is_overall = (pl.col("kind") == "average") & (pl.col("task") == OVERALL)
+        scores = self.scores()
+        shown = scores.filter(is_overall).select(
+            [name for name in columns if name in scores.columns]
+        )
+        return shown._repr_html_()
+
+
+def _session(store: Any, digest: str) -> Session | None:
+    try:
+        found: Session = store.get(digest)
+    except (KeyError, BadRecord):
+        return None
+    return found
+
+
+def _sample(record: Record, session: Session | None) -> dict[str, object]:
+    turn = None if session is None else session.turns[record.turn]
+    return {
+        "model": record.model,
+        "task": record.task,
+        "mode": str(record.mode),
+        "method": record.method,
+        "seed": record.seed,
+        "turn": record.turn,
+        "question": None if turn is None else turn.ask,
+        "gold": None if turn is None else turn.gold,
+        "answer": None if record.answer is None else record.answer.text,
+        "score": record.strict.value,
+        "why": record.failure.why if record.failure is not None else record.strict.why,
+        "evidence_kept": record.evidence_kept,
+        "kl_to_dense": None if record.gold is None else record.gold.kl_to_dense,
+    }
