@@ -1,6 +1,7 @@
-"""What every task's sessions and prompts are, as digests: recorded once, so that nothing that only moves words about can change a word of them.
+"""What every task's sessions and prompts are, as digests: moving words changes none.
 
-`PYTHONPATH=src:tests python -m prompts.told` writes `data/told.json` anew; a change of it is a change of numbers.
+`PYTHONPATH=src:tests python -m prompts.told` writes `data/told.json` anew; where that changes,
+numbers do.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from prompts.texts import tokenizer
 from scbench.lab.tokens import Count
 from scbench.lab.tokens import tokenizer as lab_tokenizer
 from scbench.prompts import ByteTokenizer, Conversation, Tokenizer
-from scbench.tasks import names, task
+from scbench.task_cards import PAPER
+from scbench.tasks import task
 from scbench.tasks.contract import Bytes
 from scbench.types import Form, History, Mode, PromptSet, Protocol, Session
 
@@ -73,5 +75,5 @@ def kept() -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    everything = {name: told(name) for name in names()}
+    everything = {name: told(name) for name in PAPER}
     KEPT.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scbench.errors import BadConfig, Mismatch, TooLong
 from scbench.prompts.encoder import Encoder
 from scbench.prompts.script import Script, Writer
-from scbench.prompts.templates import SHORT_ANSWERS, Plain, Wording
+from scbench.prompts.templates import Plain, Wording
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.prompts.tokens import Cut, Encoded, Prompt, Tokens, common_prefix, evidence_tokens
 from scbench.prompts.truncate import advice, middle_cut, without_units
@@ -101,7 +101,7 @@ class Conversation:
         return (
             not self.is_chat
             and not self._plain.after_answer
-            and self.session.turns[turn].task in SHORT_ANSWERS
+            and self._writer.wording.subtask(turn).is_short
         )
 
     @property
