@@ -7,7 +7,7 @@ from scbench.task_cards.units import REPORT
 
 TURN = Subtask(
     name="summary",
-    strict="summary",
+    strict="rouge",
     official="rouge",
     is_short=False,
     limit_tokens=800,
