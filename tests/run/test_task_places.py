@@ -14,7 +14,7 @@ from scbench.api import Result, open_run, settle
 from scbench.errors import BadConfig, BadRow, ScbenchError, Unknown
 from scbench.prompts import ByteTokenizer
 from scbench.run.facts import task_cards
-from scbench.run.task_places import is_task, task_at
+from scbench.run.task_places import is_task, package_names, task_at
 from scbench.run.workload import workloads
 from scbench.task_cards import card_of
 from scbench.tasks import NoTinyForm, names
@@ -181,13 +181,20 @@ def test_a_task_of_a_package_has_its_name(tmp_path: Path, monkeypatch: pytest.Mo
     assert is_task("doors")
 
 
-@pytest.mark.parametrize("name", ["gates", "kv"])
 def test_an_entry_point_of_another_name_is_refused(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(tmp_path, name, monkeypatch)
-    with pytest.raises(BadConfig, match=f"the entry point {name!r}"):
-        task_at(name)
+    install(tmp_path, "gates", monkeypatch)
+    with pytest.raises(BadConfig, match="calls itself 'doors'"):
+        task_at("gates")
+
+
+def test_a_package_cannot_take_the_name_of_one_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "kv", monkeypatch)
+    assert task_at("kv").title == "Retr.KV"
+    assert package_names() == ()
 
 
 # -- what goes wrong -------------------------------------------------------------------------------
@@ -248,3 +255,22 @@ def test_a_damaged_line_of_data_stops_a_run_before_it_begins(tmp_path: Path) -> 
     file.write_text('{"context": "a", "turns": []}\n')
     with pytest.raises(BadRow, match="line 1"):
         settle({"tasks": str(file)})
+
+
+def test_a_title_full_of_markup_is_told_as_it_is_and_nothing_more(tmp_path: Path) -> None:
+    title = "<b>Keys</b> | $x_1$ {{7*7}} [red]%"
+    write_walk(tmp_path, "doors.py")
+    file = tmp_path / "doors.py"
+    file.write_text(file.read_text().replace("Keys of doors", title))
+    text = file.read_text().replace("ability=STRING", 'ability="<i>Mine</i> & co_"')
+    file.write_text(text)
+    result = play(tmp_path / "run", f"{file}:TASK", turns=1, sessions=1)
+    paths = result.report()
+    page = paths["index.html"].read_text(encoding="utf-8")
+    assert "&lt;b&gt;Keys" in page
+    assert "<b>Keys" not in page
+    assert "<i>Mine" not in page
+    latex = paths["tables.tex"].read_text(encoding="utf-8")
+    assert r"\$x\_1\$" in latex
+    markdown = paths["report.md"].read_text(encoding="utf-8")
+    assert "<b>Keys" not in markdown

@@ -78,6 +78,8 @@ WRONG = [
     ({"name": "My task"}, "small letters"),
     ({"ability": "Overall"}, "another group"),
     ({"title": " "}, "title"),
+    ({"title": "two\nlines"}, "one line"),
+    ({"ability": "x" * 61}, "at most 60"),
     ({"turns": 0}, "at least 1"),
     ({"unit_ends": "("}, "no pattern"),
     ({"subtasks": ()}, "at least one"),

@@ -31,6 +31,8 @@ class Item:
 
     @property
     def label(self) -> str:
+        if not self.seed:  # a task that has no session here
+            return self.task.name
         return f"{self.task.name} {self.length_tokens:,} tokens, session {self.seed}"
 
 
@@ -96,7 +98,7 @@ def _without_form(settings: Settings, kinds: Sequence[Task], form: Form) -> Iter
     for written in settings.tasks:
         if written not in played:
             kind = task_at(written)
-            yield Item(kind, 0, "none", None, {}, NoTinyForm(kind.name))
+            yield Item(kind, 0, "", None, {}, NoTinyForm(kind.name))
 
 
 def _published(settings: Settings) -> Iterator[Item]:

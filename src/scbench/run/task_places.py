@@ -59,8 +59,8 @@ def written_tasks(asked: Iterable[object]) -> tuple[str, ...]:
 
 
 def package_names() -> tuple[str, ...]:
-    """Tasks that installed packages registered."""
-    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+    """Tasks that installed packages registered; a name of ours always means ours."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)} - {*names()}))
 
 
 def is_task(written: str) -> bool:
@@ -83,10 +83,13 @@ def _full(written: str) -> Task:
         return _brought(data_file.read_task(place))
     if CODE in place:
         return _of_code(place)
-    points = [point for point in entry_points(group=GROUP) if point.name == place]
-    if points:
+    try:
+        found = task(place)
+    except Unknown:
+        points = [point for point in entry_points(group=GROUP) if point.name == place]
+        if not points:
+            raise
         return _of_package(place, points)
-    found = task(place)
     return found if found.name in PAPER else _of_house(found)
 
 
@@ -112,11 +115,6 @@ def _of_code(place: str) -> Task:
 
 
 def _of_package(name: str, points: list[EntryPoint]) -> Task:
-    if name in names():
-        raise BadConfig(
-            f"the entry point {name!r} of {_owner(points[0])} has the name of a task of ours; it "
-            "can be had as path/to/file.py:TASK"
-        )
     if len({point.value for point in points}) > 1:
         raise BadConfig(
             f"the task {name!r} is registered {len(points)} times: "

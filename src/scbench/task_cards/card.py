@@ -20,6 +20,7 @@ STRING, SEMANTIC, GLOBAL, MULTI = "Retr.String", "Retr.Semantic", "Global", "Mul
 ABILITIES = (STRING, SEMANTIC, GLOBAL, MULTI)
 OTHER = "Other"
 TAKEN = ("Averages", "Overall", "Other tasks")  # heads of other groups in tables
+MOST_TITLE_CHARS = 60
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -127,8 +128,13 @@ class TaskCard:
                 f"task {self.name!r} has the one sub-task {names[0]!r}; the one sub-task of a "
                 "plain task has the task's own name"
             )
-        if not self.title.strip() or not self.ability.strip():
-            raise BadConfig(f"task {self.name!r} needs a title and an ability, for the tables")
+        for what in ("title", "ability"):
+            text = getattr(self, what)
+            if not text.strip() or not text.isprintable() or len(text) > MOST_TITLE_CHARS:
+                raise BadConfig(
+                    f"task {self.name!r}: its {what} is {text!r:.80}; it is one line of at most "
+                    f"{MOST_TITLE_CHARS} characters, for the heads of tables"
+                )
         if self.ability in TAKEN:
             raise BadConfig(
                 f"task {self.name!r}: the ability {self.ability!r} is the head of another group of "
