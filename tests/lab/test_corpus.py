@@ -95,7 +95,7 @@ def test_the_two_courses_share_no_seed_and_weigh_every_task() -> None:
         assert {portion.course for portion in portions} == {number}
 
 
-def test_a_portion_may_ask_less() -> None:
+def test_the_second_course_asks_less_of_what_gives_itself_away() -> None:
     kind = task("mf", Form.TINY)
     assert len(corpus.session_of(kind, 7, 200).turns) == 6
-    assert len(corpus.session_of(kind, 7, 200, {"mf": 3}).turns) == 3
+    assert len(corpus.session_of(kind, 7, 200, 2).turns) == 3

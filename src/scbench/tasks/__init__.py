@@ -49,6 +49,8 @@ def task(name: str, form: Form | str = Form.FULL) -> Task:
     """
     asked = name.strip().casefold().removeprefix("scbench_")
     known = _known()
+    if asked not in known:  # only now are the cards of further tasks looked into
+        known |= {card(more).title.casefold(): more for more in MORE}
     if asked not in known:
         near = dict.fromkeys(
             known[match] for match in difflib.get_close_matches(asked, known, n=3, cutoff=0.5)
@@ -85,7 +87,7 @@ def _loaded(short: str) -> Task:
 
 
 def _known() -> dict[str, str]:
-    """Every way to write a name -> the short name; titles of further tasks are not looked up."""
+    """Every way to write a name -> the short name, but for the titles of further tasks."""
     known = {alias: name for name, one in PAPER.items() for alias in one.aliases}
     known |= {one.title.casefold(): name for name, one in PAPER.items()}
     return known | {name: name for name in TASKS}
