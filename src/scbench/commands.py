@@ -48,14 +48,21 @@ def list_(
 
 
 def _tasks() -> None:
-    from scbench.tasks import has_tiny, names, task
+    from scbench.run.task_places import package_names
+    from scbench.tasks import card, has_tiny, names
 
-    table = Table("task", "in the paper", "ability", "turns", "sub-tasks", "chance", "tiny form")
+    table = Table("task", "in tables", "ability", "turns", "sub-tasks", "chance", "tiny form")
     for name in names():
-        found = task(name)
-        words = ", ".join(found.subtasks), f"{found.chance:g}", "yes" if has_tiny(name) else "no"
+        found = card(name)
+        words = ", ".join(found.parts), f"{found.chance:.3g}", "yes" if has_tiny(name) else "no"
         table.add_row(name, found.title, found.ability, str(found.turns), *words)
     out.print(table)
+    for name in package_names():
+        say(f"{name}: of an installed package")
+    say(
+        "A task of your own: --tasks path/to/file.py:TASK, or path/to/data.jsonl "
+        "(docs/add-a-task.md)"
+    )
 
 
 def _methods() -> None:
@@ -180,8 +187,9 @@ def make_data(
     """Write generated sessions in the published schema, so that other tools can use them."""
     from scbench.run.progress import Progress
     from scbench.run.settings import check_length
+    from scbench.run.task_places import task_at
     from scbench.run.words import one_of, several, tokens
-    from scbench.tasks import names, published, task
+    from scbench.tasks import names, published
 
     written: Literal["jsonl", "parquet"] = "parquet" if file_format == "parquet" else "jsonl"
     if file_format != written:
@@ -189,7 +197,7 @@ def make_data(
     shape: Form = one_of(Form, form, "form")
     if sessions < 1:
         raise BadConfig(f"--sessions {sessions}: at least 1")
-    chosen = [task(name, shape) for name in (names() if tasks == "all" else several(tasks))]
+    chosen = [task_at(name, shape) for name in (names(shape) if tasks == "all" else several(tasks))]
     count, target, failures = _counter(counter), tokens(length), list[str]()
     check_length(target, shape)
     with Progress(len(chosen) * sessions, what="make-data") as progress:
@@ -234,35 +242,53 @@ def _counter(name: str) -> Any:
 
 @app.command()
 def doctor(
-    method: Annotated[
+    what: Annotated[
         str,
         typer.Argument(
-            help="a method: its spelling, path/to/file.py:ClassName, or an installed package's name"
+            metavar="METHOD|TASK",
+            help="a method: its spelling, path/to/file.py:ClassName, or an installed package's "
+            "name; or a task: its name, path/to/file.py:TASK, or path/to/data.jsonl",
         ),
     ],
     verbose: Annotated[
         bool, typer.Option("--verbose", help="also show the laws that hold")
     ] = False,
 ) -> None:
-    """Examine a method: every law on tiny random models with MHA, GQA and MQA. Says which law fails and how."""
-    from scbench.run.doctor import doctor as examine
+    """Examine a method, every law on tiny random models with MHA, GQA and MQA; or a task, without
+    a model. Says which law fails and how."""
+    from scbench.run.task_places import is_task
 
-    found, findings = examine(method)
-    broken = [one for one in findings if one.verdict == "broken"]
+    head, rows = _examined_task(what) if is_task(what) else _examined_method(what)
     table = Table("law", "model", "verdict", "why")
     colour = {"holds": "green", "idle": "dim", "broken": "red"}
-    for one in findings:
-        if verbose or one.verdict != "holds":
-            words = plain(one.verdict, colour[one.verdict]), plain(one.why)
-            table.add_row(one.law, one.model, *words)
+    for law, model, verdict, why in rows:
+        if verbose or verdict != "holds":
+            table.add_row(law, model, plain(verdict, colour[verdict]), plain(why))
     if table.row_count:
         out.print(table)
-    holds = sum(one.verdict == "holds" for one in findings)
-    say(
-        f"{found}: {holds} hold, {len(broken)} broken, {len(findings) - holds - len(broken)} do not apply"
-    )
-    if broken:
+    counts = {word: sum(row[2] == word for row in rows) for word in colour}
+    say(f"{head}: {counts['holds']} hold, {counts['broken']} broken, {counts['idle']} do not apply")
+    if counts["broken"]:
         raise typer.Exit(1)
+
+
+Examined = tuple[str, list[tuple[str, str, str, str]]]  # of what; law, model, verdict, why
+
+
+def _examined_method(spelling: str) -> Examined:
+    from scbench.run.doctor import doctor as examine
+
+    method, findings = examine(spelling)
+    return str(method), [(one.law, one.model, one.verdict, one.why) for one in findings]
+
+
+def _examined_task(written: str) -> Examined:
+    from scbench.run.task_laws import examine_task
+    from scbench.run.task_places import task_at
+
+    found = task_at(written)
+    findings = examine_task(found)
+    return found.written, [(one.law, "–", one.verdict, one.why) for one in findings]
 
 
 @app.command("search-patterns")

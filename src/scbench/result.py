@@ -13,7 +13,7 @@ from scbench.run import manifest
 from scbench.run.cells import read_plan
 from scbench.run.equal_table import EqualBytes
 from scbench.run.equal_table import read as read_equal_bytes
-from scbench.run.facts import cards, read_facts
+from scbench.run.facts import cards, read_facts, task_cards
 from scbench.run.journal import COSTS, RECORDS, current, read_costs, read_records
 from scbench.run.lines import torn_tail
 from scbench.run.settings import Settings, read_settings
@@ -112,6 +112,7 @@ class Result:
             [*self.costs(), *self.cost_gaps()],
             stages=self._stages(records),
             solves=solves,
+            task_cards=task_cards(self.folder),
         )
 
     def report(self, to: Path | None = None) -> dict[str, Path]:
@@ -125,6 +126,7 @@ class Result:
             Path(to or self.folder),
             stages=self._stages(records),
             solves=solves,
+            task_cards=task_cards(self.folder),
         )
 
     def scores(self) -> polars.DataFrame:

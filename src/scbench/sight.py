@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from scbench.run.settings import Settings
+from scbench.run.task_places import task_at
 from scbench.stats import power
-from scbench.stats.paper import source_of
-from scbench.tasks import task
+from scbench.task_cards import TaskCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,14 @@ def _family(settings: Settings) -> int:
 
 def _sources(settings: Settings) -> int:
     """Tasks that are made independently: those that ask the same questions are one."""
-    return len({source_of(name) for name in settings.tasks})
+    return len({card.source or card.name for card in _cards(settings)})
 
 
 def _turns(settings: Settings) -> int:
     if settings.turns is not None:
         return settings.turns
-    return max(1, round(fmean(task(name).turns for name in settings.tasks)))
+    return max(1, round(fmean(card.turns for card in _cards(settings))))
+
+
+def _cards(settings: Settings) -> list[TaskCard]:
+    return [task_at(written).card for written in settings.tasks]

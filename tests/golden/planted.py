@@ -68,18 +68,18 @@ PLANTED = (
     ),
     Planted(
         name="a prompt's words",
-        file="prompts/templates.py",
-        old='"kv": "Answer with the value only."',
-        new='"kv": "Answer with the value alone"',  # as long as before
+        file="task_cards/kv.py",
+        old='hint="Answer with the value only."',
+        new='hint="Answer with the value alone"',  # as long as before
         part="tiny-llama",
         methods=["dense"],
         sees="shown",
     ),
     Planted(
         name="a published prompt mended",
-        file="prompts/templates.py",
-        old='else "The the correct answer is"',
-        new='else "The correct answer is"',
+        file="task_cards/choice_eng.py",
+        old="{block}The the correct answer is",
+        new="{block}The correct answer is",
         part="toy-published-prompts",
         tasks=["choice_eng"],
         sees="prompt_tokens",

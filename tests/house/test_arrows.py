@@ -11,6 +11,7 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src" / "scbench"
 MAY_IMPORT: dict[str, set[str]] = {
+    "task_cards": set(),
     "scoring": set(),
     "prompts": set(),
     "stats": set(),
@@ -24,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": {"tasks", "prompts", "kv", "methods", "engines", "scoring", "play"},
     "lab": {"tasks", "prompts", "engines"},
 }
-EVERYONE = {"types", "errors", "files", "reading", "code", "console"}
+EVERYONE = {"types", "errors", "files", "reading", "code", "console", "task_cards"}
 NO_TORCH = ["scoring", "prompts", "stats", "report", "tasks"]
 
 

@@ -17,7 +17,7 @@ from scbench.types import Form
 SMALL = Portion(tokens=3_000, shortest_tokens=16, longest_tokens=64)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(Form.TINY))
 def test_the_loss_is_on_the_answers_and_their_ends_and_on_nothing_else(name: str) -> None:
     session = task(name, Form.TINY).make(seed="7", target=200, turns=3, count=tokens.Count())
     row = corpus.row(session)
@@ -70,7 +70,8 @@ def test_training_seeds_end_where_evaluation_begins(tmp_path: Path) -> None:
 def test_every_portion_holds_every_task_as_often_as_its_weight(tmp_path: Path) -> None:
     kinds = [corpus.sample(seed, SMALL)[0] for seed in range(1_500)]
     shares = np.bincount(kinds, minlength=12) / len(kinds)
-    wanted = np.array([corpus.WEIGHTS[name] for name in names()]) / sum(corpus.WEIGHTS.values())
+    weights = corpus.weights(SMALL.course)
+    wanted = np.array([weights[name] for name in names(Form.TINY)]) / sum(weights.values())
     assert np.abs(shares - wanted).max() < 0.03
 
 
@@ -79,28 +80,22 @@ def test_a_portion_with_weights_of_its_own_holds_tasks_in_these_shares() -> None
         tokens=3_000,
         shortest_tokens=32,
         longest_tokens=64,
-        weights={**dict.fromkeys(names(), 0), "mf": 3, "vt": 1},
+        weights={**dict.fromkeys(names(Form.TINY), 0), "mf": 3, "vt": 1},
     )
     kinds = np.array([corpus.sample(seed, own)[0] for seed in range(400)])
-    assert set(kinds) == {names().index("mf"), names().index("vt")}
-    assert 0.68 < float((kinds == names().index("mf")).mean()) < 0.82
+    assert set(kinds) == {names(Form.TINY).index("mf"), names(Form.TINY).index("vt")}
+    assert 0.68 < float((kinds == names(Form.TINY).index("mf")).mean()) < 0.82
 
 
 def test_the_two_courses_share_no_seed_and_weigh_every_task() -> None:
-    assert all(
-        set(portion.weights or corpus.WEIGHTS) == set(names())
-        for portions in corpus.COURSES.values()
-        for portion in portions
-    )
-    assert all(
-        weight > 0
-        for portions in corpus.COURSES.values()
-        for one in portions
-        for weight in (one.weights or {"": 1}).values()
-    )
+    for number, portions in corpus.COURSES.items():
+        weights = corpus.weights(number)
+        assert set(weights) == set(names(Form.TINY))
+        assert all(weight > 0 for weight in weights.values())
+        assert {portion.course for portion in portions} == {number}
 
 
-def test_a_portion_may_ask_less() -> None:
+def test_the_second_course_asks_less_of_what_gives_itself_away() -> None:
     kind = task("mf", Form.TINY)
     assert len(corpus.session_of(kind, 7, 200).turns) == 6
-    assert len(corpus.session_of(kind, 7, 200, {"mf": 3}).turns) == 3
+    assert len(corpus.session_of(kind, 7, 200, 2).turns) == 3

@@ -55,7 +55,7 @@ def test_the_vocabulary_is_closed_and_its_ids_are_settled() -> None:
     assert [ids[token] for token in said] == tokens.fast().convert_tokens_to_ids(said)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(Form.TINY))
 @pytest.mark.parametrize("mode", PAPER_MODES)
 def test_a_prompt_is_the_stream_that_models_are_trained_on(name: str, mode: Mode) -> None:
     kind = task(name, Form.TINY)

@@ -15,6 +15,7 @@ from scbench.lab import schedule
 from scbench.lab.batches import Course
 from scbench.lab.schedule import Phase, Schedule, rate
 from scbench.tasks import names
+from scbench.types import Form
 
 Corpus = Callable[..., Path]
 ANS, END = 3, 4
@@ -78,14 +79,14 @@ def test_flagged_places_are_those_before_the_tokens_to_predict(corpus: Corpus) -
 
 
 def test_a_dose_meets_its_tokens_length_and_weights(corpus: Corpus) -> None:
-    first, second, third = names()[:3]
+    first, second, third = names(Form.TINY)[:3]
     dose = Phase(tokens=20_000, longest_tokens=30, weights=((first, 3.0), (second, 1.0)))
     found = course(corpus(rows=200), doses=(dose,))
     shards, tokens = found.phases[0], Counter[str]()
     for _, rows in found.steps:
         assert (shards.length_tokens[rows] <= 30).all()
         for row in rows.tolist():
-            tokens[names()[shards.task[row]]] += int(shards.row_tokens[row])
+            tokens[names(Form.TINY)[shards.task[row]]] += int(shards.row_tokens[row])
     assert tokens.keys() == {first, second}
     assert third not in tokens
     assert tokens[first] == pytest.approx(15_000, abs=100)
@@ -96,7 +97,7 @@ def test_a_dose_meets_its_tokens_length_and_weights(corpus: Corpus) -> None:
     ("dose", "said"),
     [
         (Phase(tokens=100, weights=(("no_such_task", 1.0),)), "no_such_task"),
-        (Phase(tokens=100, weights=((names()[-1], 1.0),)), names()[-1]),
+        (Phase(tokens=100, weights=((names(Form.TINY)[-1], 1.0),)), names(Form.TINY)[-1]),
     ],
 )
 def test_weights_that_the_data_cannot_meet_are_refused(

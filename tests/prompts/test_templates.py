@@ -6,7 +6,8 @@ import pytest
 
 from prompts.texts import session_of
 from scbench.prompts import Wording
-from scbench.prompts.templates import number_prefix
+from scbench.task_cards import PAPER
+from scbench.task_cards.mf import number_prefix
 from scbench.types import PromptSet, Session
 
 OFFICIAL, STRICT = PromptSet.OFFICIAL, PromptSet.STRICT
@@ -55,7 +56,8 @@ def whole(
     ],
 )
 def test_official_first_prompts_are_the_published_strings(task: str, told: str) -> None:
-    assert whole(session_of(task, "CTX", [("ASK", "x")]), OFFICIAL) == told
+    parts = [PAPER[task].parts[0]]
+    assert whole(session_of(task, "CTX", [("ASK", "x")], subtasks=parts), OFFICIAL) == told
 
 
 def test_official_choice_keeps_the_doubled_article_and_changes_it_in_plain_follow_ups() -> None:

@@ -110,9 +110,9 @@ def _expected(summary: Summary, mode: str, method: str, title: str) -> tuple[str
 
 
 def title_is(task: str, title: str) -> bool:
-    from scbench.stats import title_of
+    from scbench.stats import PAPER_BOOK
 
-    return title_of(task) == title
+    return PAPER_BOOK.title_of(task) == title
 
 
 def _delta(difference: Difference | None) -> str:

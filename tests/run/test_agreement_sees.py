@@ -11,6 +11,7 @@ from scbench.api import Result, load, settle
 from scbench.run.runner import run
 from scbench.stats import Standing, Summary
 from scbench.tasks import names
+from scbench.types import Form
 
 RANDOM = '''
 """An eviction that keeps slots by lot."""
@@ -57,7 +58,7 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> Summary:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", names())
+@pytest.mark.parametrize("task", names(Form.TINY))
 @pytest.mark.parametrize("method", ["rtn[bits=2]", "lot"])
 def test_what_must_be_seen_is_seen_on_every_task(summary: Summary, method: str, task: str) -> None:
     """Above nothing, surely, for each task by itself."""
@@ -73,7 +74,7 @@ def test_what_must_be_seen_is_seen_on_every_task(summary: Summary, method: str, 
 @pytest.mark.slow
 def test_a_full_budget_agrees_on_every_task(summary: Summary) -> None:
     (setting,) = summary.settings
-    for task in names():
+    for task in names(Form.TINY):
         found = summary.agreement(setting, "multi-request", "snapkv[tau=1]", task)
         assert found is not None
         assert found.kl.value == pytest.approx(0.0, abs=1e-4)

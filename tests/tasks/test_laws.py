@@ -16,7 +16,8 @@ from solvers_strings import SOLVERS
 from task_laws import ALL, READ_ELSEWHERE, counter, few, make, strict, text_of
 
 from scbench.errors import BadConfig, TooSmall
-from scbench.tasks import names, task
+from scbench.task_cards import PAPER
+from scbench.tasks import task
 from scbench.tasks.build import digest_of, tolerance
 from scbench.tasks.contract import Bytes, Words
 from scbench.types import Role
@@ -25,7 +26,7 @@ HERE = Path(__file__).parent
 
 
 def test_every_task_has_a_reader_here_or_elsewhere() -> None:
-    assert set(SOLVERS) | set(READ_ELSEWHERE) == set(names())
+    assert set(SOLVERS) | set(READ_ELSEWHERE) == set(PAPER)
     assert not set(SOLVERS) & set(READ_ELSEWHERE)
     for name, file in READ_ELSEWHERE.items():
         assert re.search(rf"{name}|NEEDLES|PAIRS", (HERE / file).read_text(encoding="utf-8")), (
@@ -37,9 +38,10 @@ def test_every_task_has_a_reader_here_or_elsewhere() -> None:
 
 
 _MAKE_ALL = """
-from scbench.tasks import names, task
+from scbench.task_cards import PAPER
+from scbench.tasks import task
 from scbench.tasks.contract import Bytes
-for name in names():
+for name in PAPER:
     print(name, task(name).make(seed="5:0", target=6000, turns=3, count=Bytes()).digest)
 """
 
@@ -56,10 +58,10 @@ def test_p1_another_process_with_another_hash_seed_makes_the_same_sessions() -> 
         )
         found.append(dict(line.split() for line in ran.stdout.splitlines()))
     assert found[0] == found[1]
-    assert set(found[0]) == set(names())
+    assert set(found[0]) == set(PAPER)
     here = {
         name: task(name).make(seed="5:0", target=6000, turns=3, count=Bytes()).digest
-        for name in names()
+        for name in PAPER
     }
     assert here == found[0]
 

@@ -11,7 +11,8 @@ from solvers_strings import SOLVERS, split
 from task_laws import ALL, READ_ELSEWHERE, SOLVED, Thirds, few, make, strict, text_of
 
 from scbench.scoring import grade
-from scbench.tasks import names, task
+from scbench.task_cards import PAPER
+from scbench.tasks import task
 from scbench.types import Role, Session, Turn
 
 HERE = Path(__file__).parent
@@ -42,7 +43,7 @@ P4_ELSEWHERE = set(READ_ELSEWHERE)  # each with its own stratification, tested b
 NO_DEPTH = {"many_shot"}
 
 
-@pytest.mark.parametrize("name", sorted(set(names()) - P4_ELSEWHERE - NO_DEPTH))
+@pytest.mark.parametrize("name", sorted(set(PAPER) - P4_ELSEWHERE - NO_DEPTH))
 def test_p4_evidence_is_uniform_over_the_context_whatever_the_turn(name: str) -> None:
     pooled: list[float] = []
     of_turn: dict[int, list[float]] = {}
@@ -172,7 +173,7 @@ def test_p11_tasks_that_are_left_out_test_it_beside_their_reader() -> None:
         assert "def test_no_constant_answer" in (HERE / file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", sorted(set(names()) - set(CHANCE_ELSEWHERE)))
+@pytest.mark.parametrize("name", sorted(set(PAPER) - set(CHANCE_ELSEWHERE)))
 def test_p11_no_constant_answer_beats_the_stated_chance(name: str) -> None:
     """Over the golds given most often; code and summaries, which are scored slowly, on fewer turns."""
     sessions = SESSIONS if name in SOLVERS else 20
@@ -204,7 +205,7 @@ LONGER_ASKS_OTHERS = {  # why a longer context may ask something else
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(names()) - set(LONGER_ASKS_OTHERS)))
+@pytest.mark.parametrize("name", sorted(set(PAPER) - set(LONGER_ASKS_OTHERS)))
 def test_p12_a_longer_context_asks_the_same(name: str) -> None:
     short, long = make(name, target=8000), make(name, target=12000)
     assert [(turn.ask, turn.gold) for turn in short.turns] == [

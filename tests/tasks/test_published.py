@@ -8,7 +8,8 @@ import polars
 import pytest
 
 from scbench.errors import BadConfig, BadRow, Unknown
-from scbench.tasks import names, published, task
+from scbench.task_cards import PAPER
+from scbench.tasks import published, task
 from scbench.tasks.contract import Bytes
 from scbench.types import Role
 
@@ -107,7 +108,7 @@ def put(folder: Path, name: str, rows: list[dict[str, Any]], place: str = "{0}.j
 
 
 def test_there_is_a_published_row_of_every_task() -> None:
-    assert set(ROWS) == set(names())
+    assert set(ROWS) == set(PAPER)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Rows of token shards, in the order every architecture sees them.
 
 A shard is an .npz: `ids` uint16 [tokens], `loss` uint8 [tokens] (1 where that token is to be predicted), `starts` int64 [rows + 1],
-`task` uint8 [rows] (index into `scbench.tasks.names()`), `length` uint16 [rows] (tokens of context asked for).
+`task` uint8 [rows] (index into `scbench.tasks.names(Form.TINY)`), `length` uint16 [rows] (tokens of context asked for).
 The order depends on the shards, the schedule, the seed and the size of a step, and on nothing else.
 """
 
@@ -21,6 +21,7 @@ from torch import Tensor
 from scbench.errors import BadConfig, DataError
 from scbench.lab.schedule import EVERY_ROW_ONCE, Phase, Schedule
 from scbench.tasks import names
+from scbench.types import Form
 
 POOL_ROWS = (
     512  # rows sorted by size together: few enough to keep the order random, enough to pad little
@@ -37,7 +38,7 @@ class Batch:
     at: Tensor  # int64 [flagged]
     wanted: Tensor  # int64 [flagged], the tokens to predict
     answer: Tensor  # int64 [flagged], which answer of the batch each belongs to, from 0
-    task: Tensor  # int64 [answers], index into tasks.names()
+    task: Tensor  # int64 [answers], index into tasks.names(Form.TINY)
     tokens: int  # without padding
 
     def to(self, device: torch.device) -> Batch:
@@ -213,7 +214,7 @@ def _member(path: Path, member: str) -> Any:
 
 def _dose(shards: Shards, phase: Phase, random: np.random.Generator) -> Ints:
     """The rows of a phase in random order, with repeats where a task's share is larger than its rows."""
-    known = names()
+    known = names(Form.TINY)
     if stray := sorted({name for name, _ in phase.weights} - set(known)):
         raise BadConfig(f"weights name {', '.join(stray)}; the tasks are {', '.join(known)}")
     longest = phase.longest_tokens

@@ -25,17 +25,6 @@ from scbench.types import Form, Mode, Protocol, Session
 
 EVALUATION_SEEDS = 1_000_000
 LEAST_TOKENS = 32  # of a context
-MOST_TURNS: Mapping[str, int] = {
-    "mf": 6,
-    "choice_eng": 8,
-    "vt": 12,
-    "qa_chn": 16,
-    "many_shot": 16,
-    "summary": 16,
-    "summary_with_needles": 16,
-    "repoqa_and_kv": 16,
-}
-USUAL_MOST_TURNS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,64 +34,37 @@ class Portion:
     tokens: int
     shortest_tokens: int
     longest_tokens: int
-    weights: Mapping[str, int] | None = None  # sessions of each task; None: WEIGHTS
-    turns: Mapping[str, int] | None = None  # at most, of each task; None: MOST_TURNS
+    weights: Mapping[str, int] | None = None  # sessions of each task; None: those of `course`
+    course: int = 1  # whose weights and numbers of turns it takes (`tasks.contract.Practice`)
 
 
-WEIGHTS: Mapping[str, int] = {  # sessions of each task: more of what is learned late
-    "kv": 4,
-    "prefix_suffix": 5,
-    "vt": 4,
-    "repoqa": 2,
-    "qa_eng": 3,
-    "qa_chn": 3,
-    "choice_eng": 5,
-    "mf": 4,
-    "many_shot": 3,
-    "summary": 2,
-    "summary_with_needles": 2,
-    "repoqa_and_kv": 2,
-}
+def weights(course: int) -> dict[str, int]:
+    """Sessions of each tiny task in a course: more of what is learned late."""
+    practices = {name: task(name, Form.TINY).practice for name in names(Form.TINY)}
+    return {
+        name: practice.weights[course - 1] if practice is not None else 0
+        for name, practice in practices.items()
+    }
+
+
 PORTIONS = (  # ten facts first: among two or three, copying any of them is often right, and nothing is learned from being right
     Portion(tokens=1_100_000, shortest_tokens=32, longest_tokens=96),
     Portion(tokens=1_300_000, shortest_tokens=48, longest_tokens=256),
     Portion(tokens=1_700_000, shortest_tokens=64, longest_tokens=1024),
     Portion(tokens=2_200_000, shortest_tokens=128, longest_tokens=2048),
 )
-LATE_WEIGHTS: Mapping[
-    str, int
-] = {  # a letter of four teaches little, and the first largest number less: these two come late or not at all
-    "kv": 2,
-    "prefix_suffix": 3,
-    "vt": 2,
-    "repoqa": 4,
-    "qa_eng": 2,
-    "qa_chn": 4,
-    "choice_eng": 12,
-    "mf": 14,
-    "many_shot": 3,
-    "summary": 4,
-    "summary_with_needles": 2,
-    "repoqa_and_kv": 2,
-}
-LATE_TURNS = {
-    **MOST_TURNS,
-    "mf": 3,
-}  # earlier answers give the later ones away, and the first is what is to be learned
 LATE_PORTIONS = (
     Portion(
         tokens=600_000,
         shortest_tokens=48,
         longest_tokens=256,
-        weights=LATE_WEIGHTS,
-        turns=LATE_TURNS,
+        course=2,
     ),
     Portion(
         tokens=500_000,
         shortest_tokens=256,
         longest_tokens=2048,
-        weights=LATE_WEIGHTS,
-        turns=LATE_TURNS,
+        course=2,
     ),
 )
 COURSES = {
@@ -135,11 +97,10 @@ def row(session: Session) -> Row:
     return Row(tuple(ids), tuple(loss))
 
 
-def session_of(
-    kind: Task, seed: int, length_tokens: int, most_turns: Mapping[str, int] = MOST_TURNS
-) -> Session:
+def session_of(kind: Task, seed: int, length_tokens: int, course: int = 1) -> Session:
     """A session of about as many turns as the length holds: many questions a context are much to learn from one reading."""
-    turns = most_turns.get(kind.name, USUAL_MOST_TURNS)
+    assert kind.practice is not None, f"{kind.name} is not practised"
+    turns = kind.practice.most_turns[course - 1]
     while True:
         try:
             return kind.make(seed=str(seed), target=length_tokens, turns=turns, count=Count())
@@ -152,15 +113,13 @@ def session_of(
 def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
     """(task index, context length, row) of a training seed."""
     draw = Draw("lab", "corpus", str(seed))
-    known = names()
-    weights = portion.weights or WEIGHTS
-    tickets = [index for index, name in enumerate(known) for _ in range(weights[name])]
+    known = names(Form.TINY)
+    shares = portion.weights or weights(portion.course)
+    tickets = [index for index, name in enumerate(known) for _ in range(shares[name])]
     index = draw.choice(tickets)
     low, high = math.log(portion.shortest_tokens), math.log(portion.longest_tokens)
     length_tokens = round(math.exp(low + (high - low) * draw.unit()))
-    session = session_of(
-        task(known[index], Form.TINY), seed, length_tokens, portion.turns or MOST_TURNS
-    )
+    session = session_of(task(known[index], Form.TINY), seed, length_tokens, portion.course)
     return index, length_tokens, row(session)
 
 

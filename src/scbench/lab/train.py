@@ -30,6 +30,7 @@ from scbench.lab.optim import Optimisers, clip
 from scbench.lab.schedule import rate
 from scbench.lab.training import Training
 from scbench.tasks import names
+from scbench.types import Form
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -164,7 +165,7 @@ class _Loop:
         met = {"steps": self.steps, "precision": self.precision, "data": self.course.digest()}
         self.settings = {**json.loads(json.dumps(asdict(training))), **met}
         self.step, self.tokens, self.seconds, self.norm = 0, 0, 0.0, 0.0
-        self.window = curves.new_window(len(names()), device)
+        self.window = curves.new_window(len(names(Form.TINY)), device)
         self.last: dict[str, Any] = {"tasks": {}}  # no window is over yet
         lines = self._resume()
         self.curves = curves.Curves(out / "curves.jsonl", lines)
@@ -212,7 +213,7 @@ class _Loop:
             "phase": self.course.phase(self.step - 1),
             "lr": round(self.training.lr * factor, 6),
             "norm": round(self.norm, 4),
-            **curves.summary(self.window, names()),
+            **curves.summary(self.window, names(Form.TINY)),
         }
         self.curves.add(self.last)
         self.window.zero_()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from scbench.play.contract import Reply
 from scbench.prompts import Rendering
 from scbench.scoring import grade
+from scbench.task_cards import card_of
 from scbench.types import Cell, Cost, Failure, Record, Score, Session
 
 Needles = Mapping[
@@ -20,7 +21,8 @@ def needles_of(sessions: Sequence[Session]) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {}
     for session in sessions:
         for turn in session.turns:
-            if turn.task == "repoqa" and turn.wanted.name is not None:
+            part = card_of(session.task).subtask(turn.task)
+            if part.is_function and turn.wanted.name is not None:
                 found.setdefault(turn.wanted.repo or "", []).append(
                     (turn.wanted.golds[0], turn.wanted.name)
                 )
@@ -62,7 +64,7 @@ def scored_again(record: Record, session: Session, needles: Needles, scored: str
     text = record.answer.text
     return replace(
         record,
-        strict=grade(asked.task, text, asked.wanted, rule="strict"),
+        strict=grade(asked.task, text, asked.wanted, rule="strict", within=session.task),
         official=grade(
             asked.task,
             text,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scbench.errors import BadConfig, Mismatch, TooLong
 from scbench.prompts.encoder import Encoder
 from scbench.prompts.script import Script, Writer
-from scbench.prompts.templates import SHORT_ANSWERS, Plain, Wording
+from scbench.prompts.templates import Plain, Wording
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.prompts.tokens import (
     Cut,
@@ -109,7 +109,7 @@ class Conversation:
         return (
             not self.is_chat
             and not self._plain.after_answer
-            and self.session.turns[turn].task in SHORT_ANSWERS
+            and self._writer.wording.subtask(turn).is_short
         )
 
     def material(self, turn: int) -> Prompt | None:

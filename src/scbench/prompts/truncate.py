@@ -11,26 +11,9 @@ from itertools import pairwise
 
 from scbench.errors import Mismatch
 from scbench.prompts.tokens import Cut, Encoded
+from scbench.task_cards import card_of
 from scbench.types import Role, Session, Span, Truncate
 
-# Units end where one of these does. The first unit and what follows the last end stay: an object's brackets, a heading.
-_LINE = r"\n+"
-_SENTENCE = r"(?<=[.!?。！？])\s*|\n+"
-_FUNCTION = r"\n{3,}"  # functions are parted by two blank lines
-_REPORT = r"(?m)(?=^Report \d+: )"
-UNIT_ENDS = {
-    "kv": r'",\s*',  # the last pair has no comma and stays
-    "prefix_suffix": _LINE,
-    "vt": _SENTENCE,
-    "repoqa": _FUNCTION,
-    "repoqa_and_kv": _FUNCTION,
-    "qa_eng": _SENTENCE,
-    "qa_chn": _SENTENCE,
-    "choice_eng": _SENTENCE,
-    "many_shot": r"\n{2,}",
-    "summary": _REPORT,
-    "summary_with_needles": _REPORT,
-}
 _STAYS = frozenset({Role.ANSWER, Role.SUPPORT, Role.DISTRACTOR})
 
 
@@ -71,10 +54,10 @@ def without_units(
 
 def _free_units(session: Session) -> list[tuple[int, int]]:
     """Character ranges of the units that may leave."""
-    pattern = UNIT_ENDS.get(session.task)
-    if pattern is None:
+    pattern = card_of(session.task).unit_ends
+    if not pattern:
         raise Mismatch(
-            f"--truncate task-aware cannot shorten {session.task}: its answers depend on every item; use --truncate drop-row"
+            f"--truncate task-aware cannot shorten {session.task}: its answers depend on every item, or its card does not say where units end; use --truncate drop-row"
         )
     if unknown := [turn for turn, asked in enumerate(session.turns) if not asked.evidence]:
         raise Mismatch(

@@ -22,7 +22,6 @@ from scbench.stats import (
     MethodInfo,
     Setting,
     Summary,
-    title_of,
 )
 
 QUALITY = "Quality against bytes held"
@@ -72,7 +71,7 @@ def _points(
 
 
 def _panel(summary: Summary, point: CurvePoint) -> str:
-    title = chart_text(title_of(point.task, point.part))
+    title = chart_text(summary.book.title_of(point.task, point.part))
     is_weak = not summary.is_measurable(point.setting, point.mode, point.task)
     return f"{title} {WEAK}" if is_weak else title
 
@@ -146,7 +145,7 @@ def _curves(
 
 
 def _panel_order(panels: Sequence[str], summary: Summary) -> list[str]:
-    titles = [chart_text(title_of(task)) for task in summary.tasks]
+    titles = [chart_text(summary.book.title_of(task)) for task in summary.tasks]
 
     def place(panel: str) -> tuple[int, str]:
         task = panel.removesuffix(f" {WEAK}").split(" / ")[0]

@@ -9,7 +9,7 @@ from scbench.report.marks import LACKS
 from scbench.report.scores import stage_title
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent, spread_text
-from scbench.stats import SIMULATED, CostRow, MethodInfo, Share, Summary, title_of
+from scbench.stats import SIMULATED, CostRow, MethodInfo, Share, Summary
 from scbench.types import Form
 
 ESTIMATED = "~"
@@ -119,7 +119,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     return [
         ("Models", ", ".join(sorted({one.model for one in summary.settings})) or GAP),
         ("Methods", ", ".join(method.name for method in summary.methods) or GAP),
-        ("Tasks", ", ".join(title_of(task) for task in summary.tasks) or GAP),
+        ("Tasks", ", ".join(summary.book.title_of(task) for task in summary.tasks) or GAP),
         *_forms(summary),
         ("Modes", ", ".join(summary.modes) or GAP),
         ("Context lengths", f"{lengths} tokens"),

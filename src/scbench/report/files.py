@@ -12,6 +12,7 @@ from scbench.report.markdown import markdown
 from scbench.report.page import page
 from scbench.report.tabular import cost_csv, csv, turns_csv
 from scbench.stats import CostRow, Solves, summarise
+from scbench.task_cards import TaskCard
 from scbench.types import Record
 
 MARK = ".scbench"  # says that a folder outside any run is ours to write reports into
@@ -27,6 +28,7 @@ def write_all(
     baseline: str = "dense",
     gate: float | None = None,
     solves: Solves | None = None,
+    task_cards: Mapping[str, TaskCard] | None = None,
 ) -> dict[str, Path]:
     """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; returns their paths by name.
 
@@ -35,7 +37,13 @@ def write_all(
     files of these names, CannotWrite.
     """
     summary = summarise(
-        records, cost_rows, stages=stages, baseline=baseline, gate=gate, solves=solves
+        records,
+        cost_rows,
+        stages=stages,
+        baseline=baseline,
+        gate=gate,
+        solves=solves,
+        task_cards=task_cards,
     )
     texts = {
         "report.md": markdown(summary, manifest),

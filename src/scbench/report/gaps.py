@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.report import marks
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent
-from scbench.stats import Cell, Setting, Summary, title_of
+from scbench.stats import Cell, Setting, Summary
 
 TITLES = (
     "setting",
@@ -21,7 +21,7 @@ TITLES = (
 def gap_table(summary: Summary) -> Table:
     """Cells that lack a score, then methods without any record of a task."""
     cells = [cell for cell in summary.cells if cell.part == "" and cell.has_gaps]
-    rows = [Row(name=cell.method, entries=_entries(cell)) for cell in cells]
+    rows = [Row(name=cell.method, entries=_entries(summary, cell)) for cell in cells]
     for setting in summary.settings:
         for mode in summary.modes_in(setting):
             rows += _without_record(summary, setting, mode)
@@ -36,8 +36,8 @@ def gap_table(summary: Summary) -> Table:
     )
 
 
-def _entries(cell: Cell) -> tuple[Entry, ...]:
-    words = (cell.setting.label, cell.mode, title_of(cell.task), reasons(cell))
+def _entries(summary: Summary, cell: Cell) -> tuple[Entry, ...]:
+    words = (cell.setting.label, cell.mode, summary.book.title_of(cell.task), reasons(cell))
     scored = marks.count(cell.strict.n, cell.planned_turns).removeprefix("n ")
     return (
         *(Entry(main=text) for text in (*words, scored)),
@@ -66,7 +66,7 @@ def _without_record(summary: Summary, setting: Setting, mode: str) -> list[Row]:
         ]
         if absent:
             planned = sum(summary.planned_turns(setting, mode, task) for task in absent)
-            titles = ", ".join(title_of(task) for task in absent)
+            titles = ", ".join(summary.book.title_of(task) for task in absent)
             words = (setting.label, mode, titles, "no record at all", f"0 of {planned}", GAP, GAP)
             rows.append(Row(name=method.name, entries=tuple(Entry(main=text) for text in words)))
     return rows

@@ -16,7 +16,6 @@ from scbench.stats import (
     Setting,
     Share,
     Summary,
-    title_of,
 )
 
 BRACKET = re.compile(r"^([^\[\]+]+)(\[[^\[\]]*\])$")
@@ -122,7 +121,7 @@ def headline(summary: Summary, setting: Setting) -> Headline:
     return Headline(
         setting=setting,
         modes=summary.modes_in(setting),
-        what=name if name == OVERALL else title_of(name),
+        what=name if name == OVERALL else summary.book.title_of(name),
         tasks=tasks,
         sessions=sessions,
         common=common,

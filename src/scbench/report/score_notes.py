@@ -16,7 +16,6 @@ from scbench.stats import (
     Cell,
     Setting,
     Summary,
-    title_of,
 )
 
 
@@ -65,10 +64,11 @@ def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) ->
         )
         lines.append(f"{WEAK} not measurable with this model: {why}; left out of the averages.")
     if LACKS in used:
-        lines.append(_lacks(mine, summary.baseline))
+        lines.append(_lacks(summary, mine))
     if LOST in used:
         lines.append(
-            f"{LOST} some prompts were cut. Only turns whose evidence survived: {_survived(mine)}."
+            f"{LOST} some prompts were cut. Only turns whose evidence survived: "
+            f"{_survived(summary, mine)}."
         )
     if PARTIAL in used:
         lines += [
@@ -80,7 +80,7 @@ def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) ->
         noted.update(cell.noted)
     lines += marks.note_lines(used, noted, sum(cell.planned_turns for cell in mine))
     lacking = [
-        f"{cell.method} on {title_of(cell.task)}: {_reasons(cell)}"
+        f"{cell.method} on {summary.book.title_of(cell.task)}: {_reasons(cell)}"
         for cell in mine
         if cell.strict.is_gap
     ]
@@ -89,15 +89,17 @@ def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) ->
     return lines
 
 
-def _lacks(cells: Sequence[Cell], baseline: str) -> str:
+def _lacks(summary: Summary, cells: Sequence[Cell]) -> str:
     """What a mean with gaps is over, and what it is compared with."""
     words = (
         f"{LACKS} some turns have no score (failed, unscored or not run) and are no part of the "
         "mean; n says over how many of how many turns it is."
     )
-    if any(cell.method == baseline for cell in cells):
-        words += f" Δ, and the mean of {baseline} beside it, are over the turns that both have."
-    zeroed = _zeroed(cells)
+    if any(cell.method == summary.baseline for cell in cells):
+        words += (
+            f" Δ, and the mean of {summary.baseline} beside it, are over the turns that both have."
+        )
+    zeroed = _zeroed(summary, cells)
     return words + (f" With failures as 0: {zeroed}." if zeroed else "")
 
 
@@ -122,18 +124,18 @@ def _reasons(cell: Cell) -> str:
     )
 
 
-def _zeroed(cells: Sequence[Cell]) -> str:
+def _zeroed(summary: Summary, cells: Sequence[Cell]) -> str:
     return "; ".join(
-        f"{cell.method} on {title_of(cell.task)} {percent(cell.failed_as_zero.value)} "
+        f"{cell.method} on {summary.book.title_of(cell.task)} {percent(cell.failed_as_zero.value)} "
         f"(n {cell.failed_as_zero.n})"
         for cell in cells
         if any(why.startswith("failed") for why in cell.gaps)
     )
 
 
-def _survived(cells: Sequence[Cell]) -> str:
+def _survived(summary: Summary, cells: Sequence[Cell]) -> str:
     return "; ".join(
-        f"{cell.method} on {title_of(cell.task)} {percent(cell.survived.value)} "
+        f"{cell.method} on {summary.book.title_of(cell.task)} {percent(cell.survived.value)} "
         f"(n {cell.survived.n}, {cell.truncated_turns} turns cut)"
         for cell in cells
         if cell.truncated_turns
@@ -148,7 +150,7 @@ def _incomplete(summary: Summary, setting: Setting, mode: str) -> list[str]:
         if average and average.missing:
             by_reason: dict[str, list[str]] = {}
             for task, why in average.missing.items():
-                by_reason.setdefault(why, []).append(title_of(task))
+                by_reason.setdefault(why, []).append(summary.book.title_of(task))
             text = "; ".join(f"{', '.join(tasks)} {why}" for why, tasks in by_reason.items())
             lines.setdefault(text, []).append(method.name)
     return [f"{', '.join(names)}: {text}" for text, names in lines.items()]

@@ -12,6 +12,7 @@ from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, interval, percent, signed, signed_interval
 from scbench.stats import (
     ABILITIES,
+    OTHER_TASKS,
     OVERALL,
     Average,
     Cell,
@@ -20,11 +21,9 @@ from scbench.stats import (
     Setting,
     Standing,
     Summary,
-    tasks_of,
-    title_of,
+    TaskBook,
 )
 
-OTHER = "Other tasks"
 AVERAGES = "Averages"
 HELD = "Held, % of dense"  # bytes; the column beside the overall average
 LOADED = "Loaded, % of dense"  # bytes per decode step
@@ -46,16 +45,20 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
     tasks = summary.tasks_in(setting)
     columns: list[tuple[str, str]] = []  # group, task or the average's own name
     for ability in ABILITIES:
-        columns += [(ability, task) for task in tasks_of(ability) if task in tasks]
+        columns += [(ability, task) for task in tasks if summary.book.ability_of(task) == ability]
         columns.append((AVERAGES, ability))
-    columns += [
-        (OTHER, task)
-        for task in tasks
-        if not any(task in tasks_of(ability) for ability in ABILITIES)
-    ]
+    groups = {task: summary.book.group_of(task) for task in tasks}
+    columns += [(group, task) for task, group in groups.items() if group not in ABILITIES]
     columns.append((AVERAGES, OVERALL))
     columns += [(AVERAGES, name) for name in _beside_averages(summary, setting, mode)]
-    columns.sort(key=lambda column: (column[0] != AVERAGES, column[0] == OTHER))
+    own = {group: place for place, group in enumerate(sorted({*groups.values()} - {*ABILITIES}))}
+    columns.sort(
+        key=lambda column: (
+            column[0] != AVERAGES,
+            column[0] == OTHER_TASKS,
+            own.get(column[0], -1),
+        )
+    )
     methods = summary.methods_in(setting)
     rows = [
         Row(
@@ -65,7 +68,7 @@ def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
         )
         for method in methods
     ]
-    heads, rows = _lift_n(columns, rows)
+    heads, rows = _lift_n(columns, rows, summary.book)
     return Table(
         title=f"{mode}, {setting.label}",
         label=f"scores-{mode}",
@@ -171,7 +174,7 @@ def average_entry(average: Average, baseline: str) -> Entry:
 
 
 def _lift_n(
-    columns: Sequence[tuple[str, str]], rows: Sequence[Row]
+    columns: Sequence[tuple[str, str]], rows: Sequence[Row], book: TaskBook
 ) -> tuple[tuple[Column, ...], list[Row]]:
     """Where all methods scored all turns, n moves from the cells to the head of the column.
 
@@ -182,7 +185,7 @@ def _lift_n(
     for place, (group, name) in enumerate(columns):
         counts = {row.entries[place].n for row in rows}
         shared.append(len(counts) == 1 and not any(" of " in one for one in counts))
-        title = name if group == AVERAGES else title_of(name)
+        title = name if group == AVERAGES else book.title_of(name)
         heads.append(
             Column(
                 title=title,

@@ -19,7 +19,6 @@ from scbench.stats import (
     Spread,
     Summary,
     Trend,
-    title_of,
 )
 from scbench.stats.costs import MEASURED
 
@@ -39,7 +38,7 @@ def table(summary: Summary) -> pl.DataFrame:
     for one in every:
         share = summary.share(one.setting, one.method)
         head = _head(one.setting, one.mode, one.method, stages[one.method])
-        body = _cell(one) if isinstance(one, Cell) else _average(one)
+        body = _cell(summary, one) if isinstance(one, Cell) else _average(one)
         if isinstance(one, Cell) and not one.part:
             body |= _trend(trends[one.setting, one.mode, one.method, one.task])
         rows.append(
@@ -168,13 +167,13 @@ def _agreement(one: Agreement | None) -> dict[str, object]:
     }
 
 
-def _cell(cell: Cell) -> dict[str, object]:
+def _cell(summary: Summary, cell: Cell) -> dict[str, object]:
     paired = cell.difference
     return {
         "kind": "part" if cell.part else "task",
         "task": cell.task,
         "part": cell.part,
-        "title": title_of(cell.task, cell.part),
+        "title": summary.book.title_of(cell.task, cell.part),
         **_estimate("strict", cell.strict),
         **_estimate("official", cell.official, full=False),
         **_difference(paired),

@@ -10,7 +10,7 @@ from scbench.report.marks import LACKS, count
 from scbench.report.scores import stage_title
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent, signed, signed_interval
-from scbench.stats import Setting, Summary, Trend, title_of
+from scbench.stats import Setting, Summary, Trend
 
 
 def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
@@ -32,7 +32,7 @@ def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
         title=f"First turn and later turns, {mode}, {setting.label}",
         label=f"turns-{mode}",
         corner="method",
-        columns=tuple(Column(title=title_of(task)) for task in tasks),
+        columns=tuple(Column(title=summary.book.title_of(task)) for task in tasks),
         rows=tuple(rows),
         notes=(
             "First turn → mean of later turns, in percent. Δ: later minus first, over sessions "

@@ -77,6 +77,7 @@ class SessionFacts:
     turns: int
     digest: str
     form: Form = Form.FULL
+    task_digest: str = ""  # of the source of a task that is not the paper's
 
 
 def canonical_json(value: object) -> str:
@@ -114,24 +115,25 @@ def cell_key(
     protocol: Protocol,
     turns: int,
     form: Form = Form.FULL,
+    task_digest: str = "",
 ) -> str:
     """The resume key of a cell, 64 hex digits.
 
     `session_digest` stands for task, length, seed and every character shown and every gold, so
     that code of a task counts by what it makes; `made` is `MadeBy.digest`. A paper default in
     `protocol` (None) is resolved for `mode`, so that spelling the default out changes nothing.
-    Scoring is not in it: `scoring_digest` is.
+    The words around questions are our code for the paper's tasks; `task_digest` stands for those
+    of any other. Scoring is not in it: `scoring_digest` is.
     """
-    return digest(
-        {
-            "session": session_digest,
-            "mode": mode,
-            "made": made,
-            "protocol": replace(protocol, compress_after=protocol.compresses_after(mode)),
-            "turns": turns,
-            "form": form,
-        }
-    )
+    parts = {
+        "session": session_digest,
+        "mode": mode,
+        "made": made,
+        "protocol": replace(protocol, compress_after=protocol.compresses_after(mode)),
+        "turns": turns,
+        "form": form,
+    }
+    return digest({**parts, "task": task_digest} if task_digest else parts)
 
 
 def cells(
@@ -152,6 +154,7 @@ def cells(
                 protocol=protocol,
                 turns=session.turns,
                 form=session.form,
+                task_digest=session.task_digest,
             )
             yield Cell(
                 task=session.task,

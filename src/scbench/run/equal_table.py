@@ -57,7 +57,7 @@ class EqualBytes:
     @property
     def gaps(self) -> list[str]:
         """A line for each method that is left out."""
-        at = f"{self.length_tokens:,} tokens" if self.length_tokens else "the published lengths"
+        at = f"{self.length_tokens:,} tokens" if self.length_tokens else "their own lengths"
         return [
             f"equal bytes at {at}: {row.asked} is left out: {row.why}"
             for row in self.rows

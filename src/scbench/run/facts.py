@@ -13,14 +13,16 @@ from typing import Any
 
 import msgspec
 
-from scbench.errors import BadRecord
+from scbench.errors import BadConfig, BadRecord
 from scbench.run.book import Book
 from scbench.run.cells import SHORT, MadeBy, canonical_json, digest
 from scbench.run.lines import read_lines
 from scbench.run.lock import Lock
+from scbench.task_cards import Subtask, TaskCard
+from scbench.tasks.contract import TaskOrigin
 
 FACTS = "facts.jsonl"
-MADE, MODEL, METHOD, CODE = "made", "model", "method", "code"
+MADE, MODEL, METHOD, CODE, TASK = "made", "model", "method", "code", "task"
 
 
 class Facts(Book[dict[str, Any]]):
@@ -54,6 +56,22 @@ class Facts(Book[dict[str, Any]]):
             CODE: self.note(CODE, _shortened(made.code)),
         }
         return self.note(MADE, parts, whole=made.digest)
+
+    def note_task(self, card: TaskCard, origin: TaskOrigin) -> str:
+        """Keep what tables say of a task that is not the paper's."""
+        parts = [
+            {"name": part.name, "chance": part.chance, "tiny_chance": part.tiny_chance}
+            for part in card.subtasks
+        ]
+        told = {
+            "name": card.name,
+            "title": card.title,
+            "ability": card.ability,
+            "subtasks": parts,
+            "source": card.source,
+            "origin": {"place": origin.place, "digest": origin.digest[:SHORT]},
+        }
+        return self.note(TASK, told)
 
     def difference(self, old: str, new: str) -> str:
         """Why records made by `old` are not those of `new`, in words."""
@@ -95,6 +113,39 @@ def cards(folder: str | Path) -> dict[str, dict[str, Any]]:
     """Method as shown to its newest card: stage, category, spelling with paths, origins."""
     rows = (row for row in read_facts(folder).values() if row["kind"] == METHOD)
     return {row["facts"]["card"]["shown"]: row["facts"]["card"] for row in rows}
+
+
+def task_cards(folder: str | Path) -> dict[str, TaskCard]:
+    """The newest card of every task in a folder that is not the paper's, as far as tables need it.
+
+    Raises BadRecord for a line that holds no card.
+    """
+    rows = [row["facts"] for row in read_facts(folder).values() if row["kind"] == TASK]
+    return {card.name: card for card in map(_task_card, rows)}
+
+
+def _task_card(told: Mapping[str, Any]) -> TaskCard:
+    try:
+        parts = tuple(
+            Subtask(
+                name=part["name"],
+                strict="",  # nothing is scored from here
+                chance=part["chance"],
+                tiny_chance=part["tiny_chance"],
+            )
+            for part in told["subtasks"]
+        )
+        return TaskCard(
+            name=told["name"],
+            title=told["title"],
+            ability=told["ability"],
+            subtasks=parts,
+            source=told["source"],
+        )
+    except (KeyError, TypeError, AttributeError, BadConfig) as err:
+        raise BadRecord(
+            f"a line of {FACTS} tells of a task and holds no card of one: {err}"
+        ) from err
 
 
 def _shortened(digests: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from scbench.methods.method import Method
 from scbench.methods.origin import origin_of
 from scbench.play.played_code import NOT_PLAYED, play_code
 from scbench.run.cells import SHORT, MethodFacts, ModelFacts, digest
+from scbench.tasks.contract import TaskOrigin
 
 GRAMMARS = (  # they parse what RepoQA scores
     "tree-sitter",
@@ -93,12 +94,14 @@ def card_of(method: Method) -> dict[str, Any]:
     }
 
 
-def scoring_digest(needles: object = ()) -> str:
+def scoring_digest(needles: object = (), origin: TaskOrigin | None = None) -> str:
     """What scores an answer: the scoring room, the making of records, and the grammars.
 
-    `needles` are what the published RepoQA rule compares with beside the turn's own gold.
+    `needles` are what the published RepoQA rule compares with beside the turn's own gold; `origin`
+    is that of a task which is not the paper's and may have a scorer of its own.
     """
-    return digest({**_scoring_code(code.ROOT), "needles": needles})[:SHORT]
+    own = {"task": origin.digest} if origin is not None else {}
+    return digest({**_scoring_code(code.ROOT), "needles": needles, **own})[:SHORT]
 
 
 @cache

@@ -298,8 +298,11 @@ class _Run:
             self.progress.end(worked=False)
             return
         self.ledger.sessions.put(item.session)
-        has_needles = any(turn.task == "repoqa" for turn in item.session.turns)
-        scored = scoring_digest(item.needles if has_needles else ())
+        if item.task.origin is not None:
+            self.ledger.facts.note_task(item.task.card, item.task.origin)
+        kinds = [item.task.card.subtask(turn.task) for turn in item.session.turns]
+        has_needles = any(kind.is_function for kind in kinds)
+        scored = scoring_digest(item.needles if has_needles else (), item.task.origin)
         meant = [
             self.ledger.history.meant(cell, self.made[cell.method]) for cell in self._cells_of(item)
         ]
@@ -340,6 +343,7 @@ class _Run:
 
     def _cells_of(self, item: Item) -> list[Cell]:
         assert item.session is not None
+        origin = item.task.origin
         session = SessionFacts(
             task=item.task.name,
             length_tokens=item.length_tokens,  # 0 for published rows: their lengths are their own
@@ -347,6 +351,7 @@ class _Run:
             turns=len(item.session.turns),
             digest=item.session.digest,
             form=self.form,
+            task_digest=origin.digest if origin is not None else "",
         )
         grid = cells(
             session,

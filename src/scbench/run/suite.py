@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scbench.engines.contract import Engine
@@ -10,7 +10,9 @@ from scbench.errors import BadConfig, ScbenchError
 from scbench.play.record import needles_of
 from scbench.prompts import Tokenizer
 from scbench.run.settings import Settings
-from scbench.tasks import task
+from scbench.run.task_places import task_at
+from scbench.run.workload import kinds_of
+from scbench.tasks import NoTinyForm
 from scbench.tasks.build import digest_of
 from scbench.tasks.contract import Task
 from scbench.types import Form, Session
@@ -29,6 +31,8 @@ class Item:
 
     @property
     def label(self) -> str:
+        if not self.seed:  # a task that has no session here
+            return self.task.name
         return f"{self.task.name} {self.length_tokens:,} tokens, session {self.seed}"
 
 
@@ -52,28 +56,60 @@ def suite(settings: Settings, engine: Engine) -> Iterator[Item]:
 
 
 def _generated(settings: Settings, count: TokenCount, form: Form) -> Iterator[Item]:
+    kinds = kinds_of(settings, form)
+    yield from _without_form(settings, kinds, form)
     for index in range(settings.sessions):
         for length_tokens in settings.lengths_tokens:
-            for name in settings.tasks:
-                kind, seed = task(name, form), f"{settings.seed}:{index}"
-                try:
-                    session = kind.make(
-                        seed=seed,
-                        target=length_tokens,
-                        turns=settings.turns or kind.turns,
-                        count=count,
-                    )
-                    yield Item(kind, length_tokens, seed, session, needles_of([session]))
-                except ScbenchError as why:
-                    yield Item(kind, length_tokens, seed, None, {}, why)
+            for kind in kinds:
+                if not kind.given:
+                    yield _made(settings, kind, length_tokens, index, count)
+        for kind in kinds:
+            if index < len(kind.given):
+                yield _given(settings, kind, index)
+
+
+def _made(
+    settings: Settings, kind: Task, length_tokens: int, index: int, count: TokenCount
+) -> Item:
+    seed = f"{settings.seed}:{index}"
+    turns = settings.turns or kind.turns
+    try:
+        session = kind.make(seed=seed, target=length_tokens, turns=turns, count=count)
+        return Item(kind, length_tokens, seed, session, needles_of([session]))
+    except ScbenchError as why:
+        return Item(kind, length_tokens, seed, None, {}, why)
+    except Exception as error:
+        if kind.origin is None or settings.debug:
+            raise
+        # Somebody's generator: one session is missing, the others of the run are played.
+        stopped = BadConfig(f"its make() stops here: {type(error).__name__}: {error}")
+        return Item(kind, length_tokens, seed, None, {}, stopped)
+
+
+def _given(settings: Settings, kind: Task, index: int) -> Item:
+    """A session of a file; its length is its own."""
+    session = _first_turns(kind.given[index], settings.turns)
+    return Item(kind, 0, f"row:{index}", session, needles_of([session]))
+
+
+def _without_form(settings: Settings, kinds: Sequence[Task], form: Form) -> Iterator[Item]:
+    """The tasks that a model of closed vocabularies cannot be asked, each once."""
+    played = {kind.written for kind in kinds}
+    for written in settings.tasks:
+        if written not in played:
+            kind = task_at(written)
+            yield Item(kind, 0, "", None, {}, NoTinyForm(kind.name))
 
 
 def _published(settings: Settings) -> Iterator[Item]:
     from scbench.tasks import published
 
-    for name in settings.tasks:
-        kind = task(name)
-        sessions = list(published.read(kind.name, settings.data, limit=settings.sessions))
+    for written in settings.tasks:
+        kind = task_at(written)
+        if kind.given:
+            sessions = list(kind.given[: settings.sessions])
+        else:
+            sessions = list(published.read(kind, settings.data, limit=settings.sessions))
         if any(session.recipe.get("form") == Form.TINY for session in sessions):
             raise BadConfig(
                 f"{settings.data} holds tiny sessions of {kind.name}, which are no published data; run them with --form tiny"

@@ -37,10 +37,10 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings among `given`, typed: tuples for lists, tokens for "4k", enumerations for words.
 
     None means not given. Names that are no settings' stay, for `read_settings` to refuse. Raises
-    BadConfig, Unknown for a task.
+    BadConfig, Unknown for a task, BadRow for a task's file of data.
     """
+    from scbench.run.task_places import written_tasks
     from scbench.tasks import names as every_task
-    from scbench.tasks import task
 
     words = {ALIASES.get(name, name): value for name, value in given.items() if value is not None}
     for name in LISTS:
@@ -52,7 +52,7 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
         )
     if "tasks" in words:
         asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
-        words["tasks"] = tuple(dict.fromkeys(task(name).name for name in asked))
+        words["tasks"] = written_tasks(asked)
     if "methods" in words:
         spelled = [one for text in words["methods"] for one in swept(str(text))]
         words["methods"] = tuple(dict.fromkeys(spelled))

@@ -7,17 +7,18 @@ on disk: these are read, and counted by the model's tokenizer where it is here, 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from scbench.errors import Unknown
 from scbench.run.settings import Settings
-from scbench.tasks import task
+from scbench.run.task_places import task_at
+from scbench.tasks import NoTinyForm
 from scbench.tasks.contract import Task
 from scbench.tasks.tiny.form import MOST_ANSWER_TOKENS
-from scbench.types import Form
+from scbench.types import Form, Session
 
 if TYPE_CHECKING:
     from scbench.prompts import Tokenizer
@@ -27,34 +28,7 @@ LEAST_ASK_TOKENS = 8
 GOLD_TOKENS = 24  # most of a gold answer that are fed (`run.gold`, which needs torch)
 BYTES_A_TOKEN = 4.0  # of text in UTF-8, where no tokenizer is here
 SAMPLE_CHARS = 20_000  # of a text, to learn how many characters a token has
-LIMITS: Mapping[str, int] = MappingProxyType(  # spec section 2.6.5
-    {
-        "kv": 150,
-        "prefix_suffix": 150,
-        "vt": 30,
-        "repoqa": 1024,
-        "mf": 16,
-        "many_shot": 10,
-        "summary": 800,
-        "passkey": 16,
-    }
-)
-OTHER_LIMIT = 40
-# Answer tokens of models that answer and of those that ramble, seen on models from 1.25M to 1.8B.
-EXPECTED: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {
-        "kv": (5, 45),
-        "prefix_suffix": (5, 60),
-        "vt": (8, 30),
-        "repoqa": (80, 500),
-        "mf": (2, 10),
-        "many_shot": (2, 8),
-        "summary": (60, 400),
-        "passkey": (3, 12),
-        "choice_eng": (2, 25),
-    }
-)
-OTHER_EXPECTED = (3, 30)
+OTHER_EXPECTED = (3, 30)  # answer tokens, where no turn says more
 TINY_EXPECTED = (2, 20)
 
 
@@ -92,23 +66,44 @@ def workloads(
 ) -> list[Workload]:
     """A workload per task and length, in the order of a run.
 
-    Raises what reading published rows raises: Unknown, BadRow, MissingExtra.
+    Tasks without this form are left out, and a run says so. Raises what reading data raises:
+    Unknown, BadRow, MissingExtra; Unknown too where no task has the form.
     """
     if not settings.is_generated:
         return [_published(settings, name, tokenizer) for name in settings.tasks]
-    kinds = [task(name, form) for name in settings.tasks]
+    kinds = kinds_of(settings, form)
     lengths = settings.lengths_tokens
-    return [_generated(settings, kind, form, length) for length in lengths for kind in kinds]
+    generated = [kind for kind in kinds if not kind.given]
+    loads = [_generated(settings, kind, form, length) for length in lengths for kind in generated]
+    given = [kind for kind in kinds if kind.given]
+    return loads + [
+        _of_sessions(settings, kind, kind.given[: settings.sessions], tokenizer) for kind in given
+    ]
+
+
+def kinds_of(settings: Settings, form: Form) -> list[Task]:
+    """The tasks of a run that have this form. Raises Unknown where none has it."""
+    kinds: list[Task] = []
+    lacking: list[Unknown] = []
+    for written in settings.tasks:
+        try:
+            kinds.append(task_at(written, form))
+        except NoTinyForm as err:
+            lacking.append(err)
+    if not kinds:
+        raise lacking[0]
+    return kinds
 
 
 def _generated(settings: Settings, kind: Task, form: Form, length: int) -> Workload:
     turns = settings.turns or kind.turns
     if form is Form.TINY:
-        limits, expected = [MOST_ANSWER_TOKENS] * turns, [TINY_EXPECTED] * turns
+        limits = [MOST_ANSWER_TOKENS] * turns
+        expected = [TINY_EXPECTED] * turns
     else:
-        parts = [kind.subtasks[turn % len(kind.subtasks)] for turn in range(turns)]
-        limits = turn_limits(kind.name, kind.subtasks, turns)
-        expected = [EXPECTED.get(part, OTHER_EXPECTED) for part in parts]
+        parts = [kind.card.subtasks[turn % len(kind.subtasks)] for turn in range(turns)]
+        limits = [part.limit_tokens for part in parts]
+        expected = [part.expected_tokens for part in parts]
     return _workload(
         settings,
         task=kind.name,
@@ -124,13 +119,23 @@ def _generated(settings: Settings, kind: Task, form: Form, length: int) -> Workl
 def _published(settings: Settings, name: str, tokenizer: Tokenizer | None) -> Workload:
     from scbench.tasks import published
 
-    sessions = list(published.read(name, settings.data, limit=settings.sessions))
+    kind = task_at(name)
+    sessions = kind.given[: settings.sessions] or tuple(
+        published.read(kind, settings.data, limit=settings.sessions)
+    )
+    return _of_sessions(settings, kind, sessions, tokenizer)
+
+
+def _of_sessions(
+    settings: Settings, kind: Task, sessions: Sequence[Session], tokenizer: Tokenizer | None
+) -> Workload:
+    """The workload of sessions that are there, each of its own length."""
     contexts = [_tokens(session.context, tokenizer) for session in sessions] or [0]
     longest = max(sessions, key=lambda session: len(session.turns), default=None)
     turns = longest.turns[: settings.turns] if longest else ()
     return _workload(
         settings,
-        task=task(name).name,
+        task=kind.name,
         asked=0,
         contexts=contexts,
         length=round(mean(contexts)),
@@ -166,11 +171,6 @@ def _workload(
         limits=tuple(most),
         expected=tuple(pairs),
     )
-
-
-def turn_limits(name: str, subtasks: Sequence[str], turns: int) -> list[int]:
-    """Most new tokens of each turn, by sub-task."""
-    return [LIMITS.get(subtasks[turn % len(subtasks)], OTHER_LIMIT) for turn in range(turns)]
 
 
 def _tokens(text: str, tokenizer: Tokenizer | None) -> int:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from scbench.errors import BadRow
-from scbench.scoring.grade import SUBTASKS, grade, short
+from scbench.scoring.grade import grade, short
 from scbench.scoring.official import LineWanted, choice_label
 from scbench.scoring.strings import shape_of
+from scbench.task_cards import PAPER, Subtask, card_of
 from scbench.types import Mode, Score, Wanted
 
-MIXES = {"summary_with_needles": ("summary", "passkey"), "repoqa_and_kv": ("repoqa", "kv")}
-TASKS = tuple(task for task in SUBTASKS if task != "passkey") + tuple(MIXES)
+MIXES = {name: card.parts for name, card in PAPER.items() if card.is_mix}
+TASKS = tuple(PAPER)
 FAILED = "failed"
 
 
@@ -22,7 +23,7 @@ class Row:
     """A line that was understood. `prediction` is None where the turn failed."""
 
     task: str
-    subtask: str
+    part: Subtask
     mode: Mode
     prediction: str | None
     wanted: LineWanted
@@ -46,6 +47,7 @@ def wanted_from_line(line: Mapping[str, object]) -> Wanted:
 def row_of(line: Mapping[str, object]) -> Row:
     """Understand one line, or raise BadRow naming the field, what it holds, and what is allowed."""
     task, subtask = _tasks(line)
+    part = card_of(task).subtask(subtask)
     mode = line.get("mode")
     if not isinstance(mode, str) or mode not in set(Mode):
         raise BadRow(f"field 'mode' is {_shown(mode)}; allowed are {_listed(Mode)}")
@@ -65,10 +67,10 @@ def row_of(line: Mapping[str, object]) -> Row:
         )
     return Row(
         task=task,
-        subtask=subtask,
+        part=part,
         mode=Mode(str(mode)),
         prediction=prediction,
-        wanted=_wanted(line, subtask),
+        wanted=_wanted(line, part),
         turn=turn,
     )
 
@@ -89,7 +91,7 @@ def _tasks(line: Mapping[str, object]) -> tuple[str, str]:
     return task, short(subtask)
 
 
-def _wanted(line: Mapping[str, object], subtask: str) -> LineWanted:
+def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
     raw, is_label = (
         (line["gold"], False)
         if "gold" in line
@@ -99,19 +101,19 @@ def _wanted(line: Mapping[str, object], subtask: str) -> LineWanted:
     options = _texts(line, "options")
     label, label_gap = raw, ""
     if not is_label and not isinstance(raw, list):
-        if subtask == "qa_eng":
+        if part.label == "list":
             label = [raw]
-        elif subtask == "choice_eng":
+        elif part.label == "option":
             try:
                 label = choice_label(golds, options)
             except ValueError as err:
                 label_gap = str(err)
     name = _text(line, "name") or _text(line, "func_name")
-    if subtask == "repoqa" and not name:
+    if part.is_function and not name:
         raise BadRow(
             "field 'name' (or 'func_name') is missing; a repoqa turn needs the name of the function asked for"
         )
-    if subtask == "repoqa" and not isinstance(raw, str):
+    if part.is_function and not isinstance(raw, str):
         raise BadRow(
             f"field 'gold' is {_shown(raw)}; a repoqa turn needs the function's source as text"
         )
@@ -124,7 +126,7 @@ def _wanted(line: Mapping[str, object], subtask: str) -> LineWanted:
         options=options,
         vocabulary=_texts(line, "vocabulary"),
         numeric=line.get("numeric") is True,
-        is_chinese=subtask == "qa_chn",
+        is_chinese=part.is_chinese,
         name=name,
         lang=_text(line, "lang"),
         repo=_text(line, "repo"),
@@ -194,7 +196,7 @@ def scored(rows: list[tuple[dict[str, Any], Row]]) -> list[dict[str, Any]]:
     """`score_lines` for lines already understood."""
     needles: dict[tuple[str, Mode, str | None], list[tuple[str, str]]] = {}
     for _, row in rows:
-        if row.subtask == "repoqa":
+        if row.part.is_function:
             needles.setdefault(row.needle_key, []).append(
                 (row.wanted.golds[0], str(row.wanted.name))
             )
@@ -208,12 +210,12 @@ def _scored(line: dict[str, Any], row: Row, needles: list[tuple[str, str]]) -> d
         }
     else:
         wanted: Wanted = row.wanted
-        if row.subtask == "repoqa" and not wanted.candidates:
+        if row.part.is_function and not wanted.candidates:
             wanted = _with_candidates(row.wanted, needles)
         scores = {
-            "strict": grade(row.subtask, row.prediction, wanted, rule="strict"),
+            "strict": grade(row.part.name, row.prediction, wanted, rule="strict", within=row.task),
             "official": grade(
-                row.subtask,
+                row.part.name,
                 row.prediction,
                 row.wanted,
                 rule="official",

@@ -8,9 +8,11 @@ from typing import Any
 
 from scbench.scoring import published
 from scbench.scoring.choice import gold_letter
-from scbench.types import Score, Wanted
+from scbench.task_cards import Subtask
+from scbench.types import Mode, Score, Wanted
 
 RULE = "official/1"
+NO_RULE = "the task has no published rule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +40,20 @@ def choice_label(golds: Sequence[str], options: Sequence[str]) -> list[str]:
     return [options["ABCD".index(letter)], letter]
 
 
-def label_of(task: str, wanted: Wanted) -> Any:
+def label_of(part: Subtask, wanted: Wanted) -> Any:
     """The label the released runner makes of a turn's published row, which would hold the first gold."""
     if isinstance(wanted, LineWanted):
         if wanted.label_gap:
             raise ValueError(wanted.label_gap)
         return wanted.label
-    gold = wanted.golds[0]
-    if task == "vt":
+    if part.wants_all:
         return list(wanted.golds)
-    if task == "mf":
+    gold = wanted.golds[0]
+    if part.label == "number":
         return int(gold) if "." not in gold else float(gold)
-    if task == "choice_eng":
+    if part.label == "option":
         return choice_label(wanted.golds, wanted.options)
-    return [gold] if task == "qa_eng" else gold
+    return [gold] if part.label == "list" else gold
 
 
 def graded(rule: Callable[[], float], read: str = "") -> Score:
@@ -67,26 +69,39 @@ def graded(rule: Callable[[], float], read: str = "") -> Score:
 
 
 def official(
-    task: str, prediction: str, wanted: Wanted, needles: Sequence[tuple[str, str]]
+    part: Subtask,
+    prediction: str,
+    wanted: Wanted,
+    needles: Sequence[tuple[str, str]],
+    *,
+    mode: Mode | None = None,
 ) -> Score:
     """Official score of one turn; `needles` matter to RepoQA only and default to the turn's own gold."""
-    if task == "repoqa":
-        from scbench.scoring import repoqa
-
-        if not wanted.name or not wanted.lang:
-            return Score(
-                value=None,
-                rule=RULE,
-                why="the name of the wanted function or the language is missing",
-            )
-        return repoqa.official(
-            prediction, wanted.name, wanted.lang, needles or [(wanted.golds[0], wanted.name)]
-        )
-    if task == "summary":
-        return graded(lambda: _summary(prediction, label_of(task, wanted)), prediction[:200])
+    name = part.official
+    if mode is Mode.MULTI_REQUEST and part.official_alone is not None:
+        rule = published.RULES[part.official_alone]
+        return graded(lambda: rule(prediction, label_of(part, wanted)), "the record's field names")
+    if name is None:
+        return Score(value=None, rule=RULE, why=NO_RULE)
+    if not isinstance(name, str):
+        return graded(lambda: float(name(prediction, wanted)), prediction.strip()[:200])
+    if part.is_function:
+        return _function(prediction, wanted, needles)
+    if name == "rouge":
+        return graded(lambda: _summary(prediction, label_of(part, wanted)), prediction[:200])
     return graded(
-        lambda: published.RULES[task](prediction, label_of(task, wanted)), prediction.strip()[:200]
+        lambda: published.RULES[name](prediction, label_of(part, wanted)), prediction.strip()[:200]
     )
+
+
+def _function(prediction: str, wanted: Wanted, needles: Sequence[tuple[str, str]]) -> Score:
+    from scbench.scoring import repoqa
+
+    if not wanted.name or not wanted.lang:
+        why = "the name of the wanted function or the language is missing"
+        return Score(value=None, rule=RULE, why=why)
+    near = needles or [(wanted.golds[0], wanted.name)]
+    return repoqa.official(prediction, wanted.name, wanted.lang, near)
 
 
 def _summary(prediction: str, label: Any) -> float:

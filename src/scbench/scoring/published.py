@@ -57,7 +57,7 @@ def contained(prediction: str, label: Any) -> float:
     return float(label in prediction)
 
 
-def kv_in_record(label: Any, fields: tuple[str, ...] = RECORD_FIELDS) -> float:
+def kv_in_record(prediction: str, label: Any, fields: tuple[str, ...] = RECORD_FIELDS) -> float:
     """kv turns of Mix.RepoQA+KV in multi-request mode: the gold is looked up among the FIELD NAMES of the record, so it is never found."""
     return float(label in dict.fromkeys(fields))
 
@@ -133,13 +133,15 @@ def passkey(prediction: str, label: Any) -> float:
 
 
 RULES: dict[str, Callable[[str, Any], float]] = {
-    "kv": contained,
-    "prefix_suffix": contained,
-    "vt": multihop,
-    "qa_eng": any_contained,
-    "qa_chn": chinese_f1,
-    "choice_eng": choice,
-    "mf": math_find,
-    "many_shot": any_contained,
-    "passkey": passkey,
+    rule.__name__: rule
+    for rule in (
+        contained,
+        kv_in_record,
+        multihop,
+        any_contained,
+        chinese_f1,
+        choice,
+        math_find,
+        passkey,
+    )
 }

@@ -15,7 +15,7 @@ from scbench.stats.difference import Difference
 from scbench.stats.frame import frame
 from scbench.stats.intervals import ALPHA, Estimate
 from scbench.stats.lengths import LengthPoint
-from scbench.stats.paper import ABILITIES, OVERALL, tasks_of, title_of
+from scbench.stats.paper import ABILITIES, OTHER_TASKS, OVERALL, PAPER_BOOK, TaskBook
 from scbench.stats.power import detectable_points, sessions_for
 from scbench.stats.shares import Share
 from scbench.stats.standing import HEADROOM, MARGIN, Ruling, Standing
@@ -29,7 +29,9 @@ __all__ = [
     "KL_MARGIN",
     "MARGIN",
     "NOT_RUN",
+    "OTHER_TASKS",
     "OVERALL",
+    "PAPER_BOOK",
     "SIMULATED",
     "TOP1_MARGIN",
     "Agreement",
@@ -48,12 +50,11 @@ __all__ = [
     "Spread",
     "Standing",
     "Summary",
+    "TaskBook",
     "Trend",
     "cost_row",
     "detectable_points",
     "frame",
     "sessions_for",
     "summarise",
-    "tasks_of",
-    "title_of",
 ]

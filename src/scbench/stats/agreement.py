@@ -19,7 +19,7 @@ from scbench.stats.cells import Setting, session_index
 from scbench.stats.clusters import Clusters
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import ALPHA, GAP, Estimate, mean_of
-from scbench.stats.paper import source_of
+from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.power import MOST_SESSIONS, reach
 from scbench.stats.quantiles import t_quantile
 from scbench.stats.rates import Floats
@@ -57,24 +57,28 @@ class Agreement:
         return self.kl.is_gap
 
 
-def agreements(table: pl.DataFrame, *, baseline: str) -> list[Agreement]:
+def agreements(
+    table: pl.DataFrame, *, baseline: str, book: TaskBook = PAPER_BOOK
+) -> list[Agreement]:
     """Of every method and mode: over all tasks, then task by task."""
     if table["gold_tokens"].count() == 0 and not table["gold_why"].count():
         return []
     found: list[Agreement] = []
     for key, rows in table.partition_by([*SETTING, "mode"], as_dict=True).items():
-        found += _of_mode(Setting(*key[:-1]), str(key[-1]), rows, baseline)
+        found += _of_mode(Setting(*key[:-1]), str(key[-1]), rows, baseline, book)
     whole = [one for one in found if one.task == EVERY_TASK]
     single = [one for one in found if one.task != EVERY_TASK]
     return [*_judged(whole, baseline), *_judged(single, baseline)]
 
 
-def _of_mode(setting: Setting, mode: str, rows: pl.DataFrame, baseline: str) -> list[Agreement]:
+def _of_mode(
+    setting: Setting, mode: str, rows: pl.DataFrame, baseline: str, book: TaskBook
+) -> list[Agreement]:
     dense = rows.filter(pl.col("method") == baseline).select(
         "task", "session", "turn", pl.col("gold_nll").alias("gold_nll_base")
     )
     source = pl.struct("task", "seed").map_elements(
-        lambda one: f"{source_of(one['task'])} {one['seed']}", return_dtype=pl.String
+        lambda one: f"{book.source_of(one['task'])} {one['seed']}", return_dtype=pl.String
     )
     joined = rows.join(dense, on=["task", "session", "turn"], how="left")
     found = []

@@ -19,7 +19,7 @@ from scbench.stats.cells import Cell, Setting, pairs, part_names, same_answers
 from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, Estimate
-from scbench.stats.paper import ABILITIES, OVERALL, tasks_of
+from scbench.stats.paper import ABILITIES, OVERALL, PAPER_BOOK, TaskBook
 from scbench.stats.pool import Part, Shares
 
 
@@ -69,9 +69,10 @@ class Sheet:
     floors: Mapping[Part, float]
     parts: Mapping[str, tuple[str, ...]]  # of each task; one empty name for a plain one
     baseline: str
+    book: TaskBook = PAPER_BOOK
 
     def shares(self, tasks: Sequence[str], *, corrects: bool = True) -> Shares:
-        return Shares.of(tasks, self.parts, self.floors if corrects else {})
+        return Shares.of(tasks, self.parts, self.floors if corrects else {}, self.book)
 
     def planned(self, tasks: Iterable[str]) -> int:
         """Turns that every method would have a score for if nothing were missing."""
@@ -97,17 +98,19 @@ def averages(columns: Iterable[Sheet]) -> list[Average]:
     return found
 
 
-def columns(cells: Sequence[Cell], table: pl.DataFrame, *, baseline: str) -> list[Sheet]:
+def columns(
+    cells: Sequence[Cell], table: pl.DataFrame, *, baseline: str, book: TaskBook = PAPER_BOOK
+) -> list[Sheet]:
     """The modes of every setting; `cells` say what can be measured."""
     by_place: dict[tuple[Setting, str], dict[str, dict[str, Cell]]] = {}
     for cell in cells:
         if cell.part == "":
             mine = by_place.setdefault((cell.setting, cell.mode), {})
             mine.setdefault(cell.method, {})[cell.task] = cell
-    turns = pool.with_parts(table).partition_by([*SETTING, "mode"], as_dict=True)
+    turns = pool.with_parts(table, book).partition_by([*SETTING, "mode"], as_dict=True)
     places = {(Setting(*key[:-1]), str(key[-1])): rows for key, rows in turns.items()}
     return [
-        _column(setting, mode, places[setting, mode], mine, baseline)
+        _column(setting, mode, places[setting, mode], mine, baseline, book)
         for (setting, mode), mine in by_place.items()
     ]
 
@@ -118,6 +121,7 @@ def _column(
     rows: pl.DataFrame,
     mine: Mapping[str, Mapping[str, Cell]],
     baseline: str,
+    book: TaskBook,
 ) -> Sheet:
     by_method = rows.partition_by(["method"], as_dict=True, maintain_order=True)
     by_task = rows.partition_by(["task"], as_dict=True)
@@ -126,17 +130,11 @@ def _column(
         mode,
         {str(key[0]): turns for key, turns in by_method.items()},
         mine,
-        pool.floors_of(rows, setting.form),
-        {str(key[0]): part_names(str(key[0]), turns) for key, turns in by_task.items()},
+        pool.floors_of(rows, setting.form, book),
+        {str(key[0]): part_names(str(key[0]), turns, book) for key, turns in by_task.items()},
         baseline,
+        book,
     )
-
-
-def tasks_in(name: str) -> tuple[str, ...]:
-    """The tasks of an ability, or of all four."""
-    if name == OVERALL:
-        return tuple(task for ability in ABILITIES for task in tasks_of(ability))
-    return tasks_of(name)
 
 
 def why_missing(cell: Cell | None) -> str:
@@ -155,7 +153,7 @@ def why_missing(cell: Cell | None) -> str:
 
 def _average(column: Sheet, method: str, name: str) -> Average:
     mine, rows = column.cells[method], column.turns[method]
-    reasons = {task: why_missing(mine.get(task)) for task in tasks_in(name)}
+    reasons = {task: why_missing(mine.get(task)) for task in column.book.tasks_in(name)}
     counted = [task for task, why in reasons.items() if not why]
     scored = rows.filter(pl.col("task").is_in(counted))
     shares, plain = column.shares(counted), column.shares(counted, corrects=False)
@@ -184,7 +182,7 @@ def _average(column: Sheet, method: str, name: str) -> Average:
 def _compared(average: Average, column: Sheet, counted: Sequence[str]) -> Average:
     """With the difference to the baseline, over the turns and tasks that both have."""
     found = between(column, average.method, column.baseline, counted)
-    absent = tuple(task for task in tasks_in(average.name) if task not in found.tasks)
+    absent = tuple(task for task in column.book.tasks_in(average.name) if task not in found.tasks)
     return replace(
         average,
         difference=found.difference,

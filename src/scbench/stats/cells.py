@@ -16,7 +16,7 @@ from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
-from scbench.stats.paper import parts_of
+from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.rates import Indices, evidence, shared
 from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, Form
 
@@ -36,7 +36,7 @@ class Setting:
 
     @property
     def label(self) -> str:
-        length = f"{self.length_tokens:,} tokens" if self.length_tokens else "published lengths"
+        length = f"{self.length_tokens:,} tokens" if self.length_tokens else "own lengths"
         form = "" if self.form == Form.FULL else f", form: {self.form}"
         return f"{self.model}, {length}, {self.protocol}{form}"
 
@@ -93,7 +93,14 @@ class Cell:
         return self.is_measurable and not self.strict.is_gap
 
 
-def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: int) -> list[Cell]:
+def cells(
+    table: pl.DataFrame,
+    *,
+    baseline: str,
+    gate: float | None,
+    resamples: int,
+    book: TaskBook = PAPER_BOOK,
+) -> list[Cell]:
     """All cells of a frame.
 
     With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not
@@ -104,7 +111,7 @@ def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: 
         [*SETTING, "mode", "task"], as_dict=True, maintain_order=True
     ).items():
         setting, (mode, task) = Setting(*key[:-2]), map(str, key[-2:])
-        parts = part_names(task, rows)
+        parts = part_names(task, rows, book)
         planned = int(rows.group_by("session").agg(pl.col("turns").max())["turns"].sum())
         for part in ("", *parts) if len(parts) > 1 else ("",):
             chosen = parts if part == "" else (part,)
@@ -124,9 +131,9 @@ def cells(table: pl.DataFrame, *, baseline: str, gate: float | None, resamples: 
     return found
 
 
-def part_names(task: str, rows: pl.DataFrame) -> tuple[str, ...]:
+def part_names(task: str, rows: pl.DataFrame, book: TaskBook = PAPER_BOOK) -> tuple[str, ...]:
     """The sub-tasks of a mix in the paper's order; one empty name for a plain task."""
-    known = parts_of(task)
+    known = book.parts_of(task)
     if not known:
         return ("",)
     return (*known, *sorted(set(rows["subtask"].to_list()) - set(known)))

@@ -22,7 +22,7 @@ from scbench.stats.cells import NOTED
 from scbench.stats.clusters import Clusters
 from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import estimate_of
-from scbench.stats.paper import source_of
+from scbench.stats.paper import PAPER_BOOK
 from scbench.stats.rates import Floats, Indices
 
 CellName: TypeAlias = tuple[str, int, str]  # task, length in tokens, mode
@@ -133,7 +133,9 @@ def gated(table: pl.DataFrame, cells: Collection[CellName]) -> pl.DataFrame:
         schema={"task": pl.String, "length_tokens": pl.Int64, "mode": pl.String},
         orient="row",
     )
-    source = pl.col("task").map_elements(source_of, return_dtype=pl.String).alias("source")
+    source = (
+        pl.col("task").map_elements(PAPER_BOOK.source_of, return_dtype=pl.String).alias("source")
+    )
     counted = table.join(named, on=KEYS["cell"], how="semi").with_columns(source)
     return counted.with_columns(
         pl.struct(names).rank("dense").alias(key) for key, names in KEYS.items()

@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 
 from scbench.stats import pool
-from scbench.stats.averages import Sheet, tasks_in
+from scbench.stats.averages import Sheet
 from scbench.stats.cells import Setting, clusters_of, noted, part_index, part_names, session_index
 from scbench.stats.clusters import Clusters
 from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, NOTHING, TAIL, Estimate, mean_of
 from scbench.stats.paired import Changes
-from scbench.stats.paper import ABILITIES
+from scbench.stats.paper import ABILITIES, PAPER_BOOK, TaskBook
 from scbench.stats.quantiles import t_quantile
 
 
@@ -74,11 +74,11 @@ Place: TypeAlias = tuple[Setting, str, str]  # setting, mode, task
 COLUMN = [*SETTING, "mode", "task"]
 
 
-def curves(table: pl.DataFrame) -> list[CurvePoint]:
+def curves(table: pl.DataFrame, book: TaskBook = PAPER_BOOK) -> list[CurvePoint]:
     """Every task's points; a mix has those of its sub-tasks, which alternate."""
     points: list[CurvePoint] = []
     for key, rows in table.partition_by(COLUMN, as_dict=True, maintain_order=True).items():
-        for part in part_names(str(key[-1]), rows):
+        for part in part_names(str(key[-1]), rows, book):
             mine = rows.filter(pl.col("subtask") == part) if part else rows
             points += _line(_place(key), part, mine, ("",))
     return points
@@ -147,7 +147,7 @@ def _ability_line(
         for task, cell in mine.items()
         if not cell.is_measurable
     }
-    tasks = [task for task in tasks_in(ability) if task in ran - weak]
+    tasks = [task for task in column.book.tasks_in(ability) if task in ran - weak]
     if not tasks:
         return []
     mine = {method: rows.filter(pl.col("task").is_in(tasks)) for method, rows in ranked.items()}
@@ -194,11 +194,11 @@ def _ability_point(
     )
 
 
-def trends(table: pl.DataFrame) -> list[Trend]:
+def trends(table: pl.DataFrame, book: TaskBook = PAPER_BOOK) -> list[Trend]:
     found: list[Trend] = []
     for key, column in table.partition_by(COLUMN, as_dict=True, maintain_order=True).items():
         place = _place(key)
-        parts = part_names(place[2], column)
+        parts = part_names(place[2], column, book)
         turn = pl.col("turn")  # 1 = the first turn of its sub-task, whoever has a score for it
         nth = turn.rank("dense").over("session", "subtask") if len(parts) > 1 else turn + 1
         ranked = column.with_columns(nth.alias("place"))

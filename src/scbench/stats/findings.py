@@ -29,7 +29,7 @@ from scbench.stats.checks import (
 )
 from scbench.stats.frame import frame
 from scbench.stats.intervals import Estimate
-from scbench.stats.paper import GLOBAL, SEMANTIC, STRING, tasks_of
+from scbench.stats.paper import GLOBAL, PAPER_BOOK, SEMANTIC, STRING
 from scbench.types import Record
 
 MARGIN = 0.05  # what counts as close, as better, as hurt
@@ -50,8 +50,9 @@ DROPPING = tuple(
 TOP_K = f"exact-topk[budget_tokens={BUDGET_TOKENS}]"
 CODECS = ("kivi", "rtn", "turboquant[bits=2]")  # kivi has 2 bits, rtn 4
 METHODS = (DENSE, *STATIC, *DYNAMIC, *DROPPING, TOP_K, *CODECS)
-RECALL = (*tasks_of(STRING), *tasks_of(SEMANTIC))
-STRINGS, OTHERS = tasks_of(STRING), (*tasks_of(SEMANTIC), *tasks_of(GLOBAL))
+RECALL = (*PAPER_BOOK.tasks_of(STRING), *PAPER_BOOK.tasks_of(SEMANTIC))
+STRINGS = PAPER_BOOK.tasks_of(STRING)
+OTHERS = (*PAPER_BOOK.tasks_of(SEMANTIC), *PAPER_BOOK.tasks_of(GLOBAL))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,85 +1,93 @@
-"""What the paper's tables need to know of the twelve tasks: title, ability, order, and the sub-tasks of the two mixes.
+"""What tables need to know of tasks: title, ability, order, sub-tasks, chance and source.
 
-Source: SCBench (arXiv 2412.10319), Table 2 and the column groups of Table 4. A task of any other name is reported too, but counts
-in no category.
+Source of the order and the column groups: SCBench (arXiv 2412.10319), Table 2 and Table 4. What
+each task says of itself stands in its card. A task of any other name is reported too; it counts in
+a category of the paper only where its card names one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from scbench.task_cards import ABILITIES, GLOBAL, MULTI, OTHER, PAPER, SEMANTIC, STRING, TaskCard
+
+OVERALL = "Overall"
+OTHER_TASKS = "Other tasks"
+_PLACES = {name: place for place, name in enumerate(PAPER)}
 
 
 @dataclass(frozen=True, slots=True)
-class PaperTask:
-    name: str
-    title: str
-    ability: str
-    parts: tuple[str, ...] = ()  # sub-tasks whose means are averaged; empty for a plain task
+class TaskBook:
+    """The paper's twelve tasks and those that a run brought, by short name.
+
+    A name without a card is shown as it is, and is of no ability.
+
+    >>> PAPER_BOOK.title_of("repoqa_and_kv", "kv"), PAPER_BOOK.ability_of("mine")
+    ('Mix.RepoQA+KV / kv', 'mine')
+    """
+
+    brought: Mapping[str, TaskCard] = field(default_factory=dict)
+
+    def card(self, task: str) -> TaskCard | None:
+        return PAPER.get(task) or self.brought.get(task)
+
+    def title_of(self, task: str, part: str = "") -> str:
+        card = self.card(task)
+        title = card.title if card is not None else task
+        return f"{title} / {part}" if part else title
+
+    def parts_of(self, task: str) -> tuple[str, ...]:
+        """The sub-tasks whose means are averaged; none for a plain task."""
+        card = self.card(task)
+        return card.parts if card is not None and card.is_mix else ()
+
+    def in_order(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Tasks of the paper first, in its order; then the others by name."""
+        return tuple(sorted(names, key=lambda name: (_PLACES.get(name, len(PAPER)), name)))
+
+    def ability_of(self, task: str) -> str:
+        """The paper's ability; the task's own name for a task that is of none."""
+        card = self.card(task)
+        return card.ability if card is not None and card.ability in ABILITIES else task
+
+    def group_of(self, task: str) -> str:
+        """The column group a task stands in: its ability, or that of the other tasks."""
+        card = self.card(task)
+        return OTHER_TASKS if card is None or card.ability == OTHER else card.ability
+
+    def tasks_of(self, ability: str) -> tuple[str, ...]:
+        names = (*PAPER, *self.brought)
+        return self.in_order({name for name in names if self.ability_of(name) == ability})
+
+    def tasks_in(self, name: str) -> tuple[str, ...]:
+        """The tasks of an ability, or of all four."""
+        if name == OVERALL:
+            return tuple(task for ability in ABILITIES for task in self.tasks_of(ability))
+        return self.tasks_of(name)
+
+    def chance_of(self, form: str, task: str, part: str = "") -> float:
+        """What the best constant answer scores; a scorer's measured floor comes before it."""
+        card = self.card(task)
+        subtasks = card.subtasks if card is not None else ()
+        return next((one.chance_in(form) for one in subtasks if one.name == (part or task)), 0.0)
+
+    def source_of(self, task: str) -> str:
+        """What a task draws its questions from: tasks of one source share them, seed by seed."""
+        card = self.card(task)
+        return (card.source if card is not None else "") or task
 
 
-STRING, SEMANTIC, GLOBAL, MULTI = "Retr.String", "Retr.Semantic", "Global", "Multi-task"
-ABILITIES = (STRING, SEMANTIC, GLOBAL, MULTI)
-OVERALL = "Overall"
+PAPER_BOOK = TaskBook()
 
-TASKS = (
-    PaperTask("kv", "Retr.KV", STRING),
-    PaperTask("prefix_suffix", "Retr.Prefix-Suffix", STRING),
-    PaperTask("vt", "Retr.MultiHop", STRING),
-    PaperTask("repoqa", "Code.RepoQA", SEMANTIC),
-    PaperTask("qa_eng", "En.QA", SEMANTIC),
-    PaperTask("qa_chn", "Zh.QA", SEMANTIC),
-    PaperTask("choice_eng", "En.MultiChoice", SEMANTIC),
-    PaperTask("mf", "Math.Find", GLOBAL),
-    PaperTask("many_shot", "ICL.ManyShot", GLOBAL),
-    PaperTask("summary", "En.Sum", GLOBAL),
-    PaperTask("summary_with_needles", "Mix.Sum+NIAH", MULTI, ("summary", "passkey")),
-    PaperTask("repoqa_and_kv", "Mix.RepoQA+KV", MULTI, ("repoqa", "kv")),
-)
-# What the best constant answer scores under the strict scorers, by form and sub-task; the same
-# numbers as the tasks' own (a test compares them). A scorer's measured floor comes before these.
-CHANCES = {
-    "full": {
-        "qa_eng": 0.03,
-        "qa_chn": 0.03,
-        "choice_eng": 0.25,
-        "mf": 0.05,
-        "many_shot": 1 / 6,
-        "summary": 0.45,
-    },
-    "tiny": {"choice_eng": 0.25, "many_shot": 0.5, "summary": 0.5},
-}
-STORY = ("qa_eng", "qa_chn", "choice_eng")  # one seed asks the same questions in all three
-BY_NAME = {task.name: task for task in TASKS}
-ORDER = {task.name: place for place, task in enumerate(TASKS)}
-
-
-def tasks_of(ability: str) -> tuple[str, ...]:
-    return tuple(task.name for task in TASKS if task.ability == ability)
-
-
-def title_of(task: str, part: str = "") -> str:
-    title = BY_NAME[task].title if task in BY_NAME else task
-    return f"{title} / {part}" if part else title
-
-
-def parts_of(task: str) -> tuple[str, ...]:
-    return BY_NAME[task].parts if task in BY_NAME else ()
-
-
-def in_paper_order(names: set[str]) -> tuple[str, ...]:
-    """Tasks of the paper first, in its order; then the others by name."""
-    return tuple(sorted(names, key=lambda name: (ORDER.get(name, len(ORDER)), name)))
-
-
-def ability_of(task: str) -> str:
-    """The paper's ability; the task's own name for a task that is not the paper's."""
-    return BY_NAME[task].ability if task in BY_NAME else task
-
-
-def chance_of(form: str, part: str) -> float:
-    return CHANCES.get(form, {}).get(part, 0.0)
-
-
-def source_of(task: str) -> str:
-    """What a task draws its questions from: tasks of one source share them, seed by seed."""
-    return "story" if task in STORY else task
+__all__ = [
+    "ABILITIES",
+    "GLOBAL",
+    "MULTI",
+    "OTHER_TASKS",
+    "OVERALL",
+    "PAPER_BOOK",
+    "SEMANTIC",
+    "STRING",
+    "TaskBook",
+]

@@ -1,6 +1,6 @@
 """Averages over tasks as one mean: every turn with its share, chance-corrected, clustered by seed.
 
-The sessions of one seed are one cluster where tasks ask the same questions (`paper.source_of`);
+The sessions of one seed are one cluster where tasks ask the same questions (`TaskBook.source_of`);
 other tasks draw their own, so their sessions are clusters of their own.
 """
 
@@ -16,7 +16,7 @@ import polars as pl
 from scbench.stats.clusters import Clusters
 from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
-from scbench.stats.paper import ability_of, chance_of, parts_of, source_of
+from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.rates import Indices
 
 Part: TypeAlias = tuple[str, str]  # task, and sub-task of a mix ("" for a plain task)
@@ -36,6 +36,7 @@ class Shares:
     weights: Mapping[Part, float]
     scale: float
     shift: float
+    book: TaskBook = PAPER_BOOK
 
     @classmethod
     def of(
@@ -43,6 +44,7 @@ class Shares:
         tasks: Sequence[str],
         parts_by_task: Mapping[str, Sequence[str]],
         floors: Mapping[Part, float],
+        book: TaskBook = PAPER_BOOK,
     ) -> Shares:
         """The plain mean of the abilities' plain means of these tasks; a mix is that of its parts.
 
@@ -50,7 +52,7 @@ class Shares:
         """
         abilities: dict[str, list[str]] = {}
         for task in tasks:
-            abilities.setdefault(ability_of(task), []).append(task)
+            abilities.setdefault(book.ability_of(task), []).append(task)
         plain: dict[Part, float] = {}
         for mine in abilities.values():
             for task in mine:
@@ -60,21 +62,21 @@ class Shares:
         floor = {part: floors.get(part, 0.0) for part in plain}
         weights = {part: share / (1.0 - floor[part]) for part, share in plain.items()}
         shift = sum(weights[part] * floor[part] for part in plain)
-        return cls(weights, sum(weights.values()), shift)
+        return cls(weights, sum(weights.values()), shift, book)
 
 
-def with_parts(rows: pl.DataFrame) -> pl.DataFrame:
+def with_parts(rows: pl.DataFrame, book: TaskBook = PAPER_BOOK) -> pl.DataFrame:
     """With the column `part`: the sub-task in a mix, empty in a plain task."""
-    mixes = [task for task in rows["task"].unique().to_list() if parts_of(task)]
+    mixes = [task for task in rows["task"].unique().to_list() if book.parts_of(task)]
     is_mix = pl.col("task").is_in(mixes)
     return rows.with_columns(pl.when(is_mix).then("subtask").otherwise(pl.lit("")).alias("part"))
 
 
-def floors_of(rows: pl.DataFrame, form: str) -> dict[Part, float]:
+def floors_of(rows: pl.DataFrame, form: str, book: TaskBook = PAPER_BOOK) -> dict[Part, float]:
     """What each part scores by chance: the scorer's own `floor` where it has one, else chance."""
     floors: dict[Part, float] = {}
     for task, part in rows.select("task", "part").unique().iter_rows():
-        floors[task, part] = min(MOST_FLOOR, chance_of(form, part or task))
+        floors[task, part] = min(MOST_FLOOR, book.chance_of(form, task, part))
     if "side_floor" in rows.columns:
         measured = rows.filter(pl.col("side_floor").is_not_null()).sort("task", "part")
         means = measured.group_by("task", "part").agg(pl.col("side_floor").mean())
@@ -139,7 +141,8 @@ def _index(rows: pl.DataFrame, shares: Shares) -> tuple[Indices, Indices] | None
     if len(set(found)) < len(places):
         return None
     names = [
-        (source_of(task), seed) for task, seed in zip(tasks, rows["seed"].to_list(), strict=True)
+        (shares.book.source_of(task), seed)
+        for task, seed in zip(tasks, rows["seed"].to_list(), strict=True)
     ]
     order = {name: place for place, name in enumerate(sorted(set(names)))}
     return (

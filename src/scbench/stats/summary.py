@@ -11,17 +11,18 @@ import polars as pl
 
 from scbench.errors import BadConfig
 from scbench.stats.agreement import EVERY_TASK, Agreement, agreements
-from scbench.stats.averages import Average, Sheet, averages, between, columns, tasks_in
+from scbench.stats.averages import Average, Sheet, averages, between, columns
 from scbench.stats.cells import Cell, Setting, cells
 from scbench.stats.costs import CostRow, cost_row
 from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, trends
 from scbench.stats.difference import Difference
 from scbench.stats.frame import frame
 from scbench.stats.lengths import LengthPoint, length_points
-from scbench.stats.paper import ABILITIES, OVERALL, in_paper_order
+from scbench.stats.paper import ABILITIES, OVERALL, PAPER_BOOK, TaskBook
 from scbench.stats.shares import Share, shares
 from scbench.stats.standing import MARGIN
 from scbench.stats.verdicts import judged_averages, judged_cells, judged_one
+from scbench.task_cards import TaskCard
 from scbench.types import Record
 
 STAGES = ("reference", "generation", "compression", "retrieval", "loading", "several stages", "")
@@ -70,6 +71,7 @@ class Summary:
     columns: tuple[Sheet, ...]
     turns: pl.DataFrame  # see `frame`
     margin: float = MARGIN  # a loss below this counts as none
+    book: TaskBook = PAPER_BOOK
 
     @cached_property
     def _cells(self) -> dict[tuple[Setting, str, str, str, str], Cell]:
@@ -134,7 +136,7 @@ class Summary:
         )
         if column is None or not {one, other} <= set(column.cells):
             return None
-        tasks = tasks_in(name) if name in (*ABILITIES, OVERALL) else (name,)
+        tasks = self.book.tasks_in(name) if name in (*ABILITIES, OVERALL) else (name,)
         counted = [
             task
             for task in tasks
@@ -205,7 +207,7 @@ class Summary:
         )
 
     def tasks_in(self, setting: Setting) -> tuple[str, ...]:
-        return in_paper_order({cell.task for cell in self.cells if cell.setting == setting})
+        return self.book.in_order({cell.task for cell in self.cells if cell.setting == setting})
 
     def modes_in(self, setting: Setting) -> tuple[str, ...]:
         ran = {cell.mode for cell in self.cells if cell.setting == setting}
@@ -227,6 +229,7 @@ def summarise(
     solves: Solves | None = None,
     resamples: int = RESAMPLES,
     margin: float = MARGIN,
+    task_cards: Mapping[str, TaskCard] | None = None,
 ) -> Summary:
     """All numbers of a report.
 
@@ -234,18 +237,20 @@ def summarise(
     at which a task can tell something about a method (0.90 for tiny models); None shows every task
     as measurable. `solves` says of (model, task, context tokens, mode) whether full attention does
     it by the model's own card; cells of which it says no are not measurable, whatever the gate.
-    `margin` is the loss below which two methods are called equivalent. The same records give the
-    same summary.
+    `margin` is the loss below which two methods are called equivalent. `task_cards` are those of
+    tasks that are not the paper's. The same records give the same summary.
     """
     if gate is not None and not 0.0 <= gate <= 1.0:
         raise BadConfig(
             f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate"
         )
-    table, rows = frame(records), tuple(cost_row(row) for row in cost_rows)
-    found = cells(table, baseline=baseline, gate=gate, resamples=resamples)
+    book = TaskBook(task_cards or {})
+    table = frame(records)
+    rows = tuple(cost_row(row) for row in cost_rows)
+    found = cells(table, baseline=baseline, gate=gate, resamples=resamples, book=book)
     if solves is not None:
         found = [_by_card(cell, solves) for cell in found]
-    by_mode = columns(found, table, baseline=baseline)
+    by_mode = columns(found, table, baseline=baseline, book=book)
     found = judged_cells(found, by_mode, margin=margin)
     settings = tuple(sorted({cell.setting for cell in found}))
     names = {cell.method for cell in found} | {row.method for row in rows}
@@ -267,20 +272,21 @@ def summarise(
                 ),
             )
         ),
-        tasks=in_paper_order({cell.task for cell in found}),
+        tasks=book.in_order({cell.task for cell in found}),
         methods=order_methods(names, stages or {}, baseline, simulated),
         cells=tuple(found),
         averages=tuple(judged),
-        curves=tuple(curves(table)),
+        curves=tuple(curves(table, book)),
         ability_curves=tuple(ability_curves(by_mode)),
-        trends=tuple(trends(table)),
+        trends=tuple(trends(table, book)),
         lengths=tuple(length_points(judged, table)),
         costs=rows,
         shares=tuple(shares(table, rows, settings, baseline)),
-        agreements=tuple(agreements(table, baseline=baseline)),
+        agreements=tuple(agreements(table, baseline=baseline, book=book)),
         columns=tuple(by_mode),
         turns=table,
         margin=margin,
+        book=book,
     )
 
 

@@ -42,6 +42,19 @@ class Piece:
     marks: tuple[Mark, ...] = ()
 
 
+def statement(before: str, answer: str, after: str, *, depth: float, turn: int) -> Piece:
+    """A sentence that supports a turn, with the answer's characters marked inside.
+
+    >>> statement("The key is ", "12", ".", depth=0.5, turn=0).marks[1].start
+    11
+    """
+    text = before + answer + after
+    marks = [Mark(0, len(text), Role.SUPPORT, turn)]
+    if answer:
+        marks.append(Mark(len(before), len(before) + len(answer), Role.ANSWER, turn))
+    return Piece(text, depth, tuple(marks))
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A context of some length and its spans by turn."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol, TypeVar
 
 from scbench.errors import BadConfig
+from scbench.task_cards import TaskCard
 from scbench.types import Session, Turn
 
 K = TypeVar("K")
@@ -42,34 +43,88 @@ class Bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A named, versioned recipe for sessions, and the published form of the same.
+class NoKnobs:
+    """The knobs of a task that has none."""
 
-    `make(*, seed, target, turns, count, **knobs)` gives one Session whose context has `target` tokens under `count`, within 2 % or 4 tokens.
-    It raises TooSmall(minimum) or TooLarge(maximum) where that cannot be, BadConfig for a knob that does not exist or a value that is not allowed.
-    `minimum(*, turns, count, **knobs)` is the least target that holds `turns` turns in the compact shape, in tokens.
-    `read_turn(row, item)` reads one item of a published row's `multi_turns`; `write_row(session, index)` is the inverse for a whole session.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practice:
+    """How much of a tiny task the lab models are trained on, in their first course and the second."""
+
+    weights: tuple[int, int]  # sessions, beside those of other tasks: more of what is learned late
+    most_turns: tuple[int, int] = (32, 32)  # of a session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOrigin:
+    """Where a task that is not the paper's comes from, and a digest of all its sessions rest on."""
+
+    place: str  # as it was written: path/to/file.py:TASK, my.jsonl, or a package's name
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A named, versioned recipe for sessions, with its words; and the published form of the same.
+
+    `make(*, seed, target, turns, count, **knobs)` gives one Session whose context has `target`
+    tokens under `count`, within 2 % or 4 tokens. It raises TooSmall(minimum) or TooLarge(maximum)
+    where that cannot be, BadConfig for a knob that does not exist or a value that is not allowed.
+
+    All else may be left out. `minimum(*, turns, count, **knobs)` is the least target that holds
+    `turns` turns in the compact shape, in tokens. `read_turn(row, item)` reads one item of a
+    published row's `multi_turns`; `write_row(session, index)` is the inverse for a whole session.
+    A task of `given` sessions has those in the place of what `make` would generate.
     """
 
-    name: str
-    title: str  # as in the paper's tables
-    ability: (
-        str  # "string retrieval" | "semantic retrieval" | "global information" | "multi-tasking"
-    )
-    version: int  # of the generator: another version makes other sessions
-    turns: int  # unless asked otherwise
-    subtasks: tuple[str, ...]
-    chance: float  # what the best constant answer may score under `strict`
+    card: TaskCard
     make: Callable[..., Session]
-    minimum: Callable[..., int]
-    read_turn: Callable[[Mapping[str, object], Mapping[str, object]], Turn]
-    write_row: Callable[[Session, int], dict[str, object]]
-    knobs: type[Any]  # frozen dataclass; its defaults are the task's
+    version: int = 1  # of the generator: another version makes other sessions
+    minimum: Callable[..., int] | None = None
+    read_turn: Callable[[Mapping[str, object], Mapping[str, object]], Turn] | None = None
+    write_row: Callable[[Session, int], dict[str, object]] | None = None
+    knobs: type[Any] = NoKnobs  # frozen dataclass; its defaults are the task's
+    tiny: Task | None = None  # the same questions in a closed vocabulary
+    practice: Practice | None = None  # None: the lab models are not trained on it
+    given: tuple[Session, ...] = ()
+    origin: TaskOrigin | None = None  # None: one of the paper's
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def title(self) -> str:
+        """As in tables."""
+        return self.card.title
+
+    @property
+    def ability(self) -> str:
+        return self.card.ability
+
+    @property
+    def turns(self) -> int:
+        """Of a session, unless asked otherwise."""
+        return self.card.turns
+
+    @property
+    def subtasks(self) -> tuple[str, ...]:
+        return self.card.parts
+
+    @property
+    def chance(self) -> float:
+        """What the best constant answer may score under `strict`."""
+        return self.card.chance
 
     @property
     def config(self) -> str:
         """The name of the published data set's config."""
         return f"scbench_{self.name}"
+
+    @property
+    def written(self) -> str:
+        """How settings name it: a name, or the place it comes from."""
+        return self.name if self.origin is None else self.origin.place
 
 
 def settle(knobs: type[K], given: Mapping[str, object], *, task: str) -> K:

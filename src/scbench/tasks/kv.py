@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.scoring.strings import shape_of
 from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
@@ -17,7 +18,8 @@ from scbench.tasks.words import WORDS
 from scbench.types import Role, Session, Turn, Wanted
 
 NAME, VERSION = "kv", 1
-MAX_NEW_TOKENS = 150
+CARD = task_cards.PAPER[NAME]
+MAX_NEW_TOKENS = CARD.subtask(NAME).limit_tokens
 MINIMUM_SEEDS = 8
 _QUOTED = re.compile(r'"([^"]+)"')
 
@@ -201,13 +203,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="Retr.KV",
-    ability="string retrieval",
+    card=CARD,
     version=VERSION,
-    turns=5,
-    subtasks=(NAME,),
-    chance=0.0,
     make=make,
     minimum=minimum,
     read_turn=read_turn,

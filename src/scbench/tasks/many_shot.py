@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 
+from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.scoring.choice import parse_options
 from scbench.tasks.build import Fitted, Rendered, Units, by_shape, sealed, solve_length, weave
@@ -23,7 +24,8 @@ from scbench.tasks.shots.translation import TYPES, Translation
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "many_shot", 1
-MAX_NEW_TOKENS = 10
+CARD = task_cards.PAPER[NAME]
+MAX_NEW_TOKENS = CARD.subtask(NAME).limit_tokens
 MINIMUM_SEEDS = 12
 FAMILIES = ("date", "tracking", "translation")
 OPENING, SMALL_OPENING = (
@@ -232,13 +234,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="ICL.ManyShot",
-    ability="global information",
+    card=CARD,
     version=VERSION,
-    turns=5,
-    subtasks=(NAME,),
-    chance=1 / 6,  # by letters; compact tracking has three options, and there it is 1/3
     make=make,
     minimum=minimum,
     read_turn=read_turn,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
 
+from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.reading import read_json
 from scbench.tasks import figures
@@ -22,7 +23,8 @@ from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "mf", 1
-MAX_NEW_TOKENS = 16
+CARD = task_cards.PAPER[NAME]
+MAX_NEW_TOKENS = CARD.subtask(NAME).limit_tokens
 LEAST_NUMBERS = 35  # so that nine distinct values at either end leave a middle
 MINIMUM_SEEDS = 8
 
@@ -255,13 +257,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="Math.Find",
-    ability="global information",
+    card=CARD,
     version=VERSION,
-    turns=6,
-    subtasks=(NAME,),
-    chance=0.05,
     make=make,
     minimum=minimum,
     read_turn=read_turn,

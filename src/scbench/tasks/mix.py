@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from scbench.errors import BadRow
+from scbench.task_cards import PARTS
 from scbench.tasks.draw import Draw
 from scbench.types import Turn
 
@@ -35,7 +36,7 @@ def read_part(
 
 
 def write_part(turn: Turn) -> dict[str, object]:
-    """A turn as an item of `multi_turns`; RepoQA's answer is the bare source."""
+    """A turn as an item of `multi_turns`; a function's answer is the bare source."""
     item: dict[str, object] = {
         "answer": turn.gold,
         "input": turn.ask,
@@ -43,6 +44,6 @@ def write_part(turn: Turn) -> dict[str, object]:
     }
     return (
         item | {"answer": turn.wanted.golds[0], "name": turn.wanted.name}
-        if turn.task == "repoqa"
+        if PARTS[turn.task].is_function
         else item
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import log2
 
+from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.tasks.build import (
     Fitted,
@@ -30,7 +31,8 @@ from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Turn, Wanted
 
 NAME, VERSION = "prefix_suffix", 1
-MAX_NEW_TOKENS = 150
+CARD = task_cards.PAPER[NAME]
+MAX_NEW_TOKENS = CARD.subtask(NAME).limit_tokens
 MINIMUM_SEEDS = 8
 RIVAL_CHARS, MIXED_CHARS = (
     32,
@@ -277,13 +279,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="Retr.Prefix-Suffix",
-    ability="string retrieval",
+    card=CARD,
     version=VERSION,
-    turns=5,
-    subtasks=(NAME,),
-    chance=0.0,
     make=make,
     minimum=minimum,
     read_turn=read_turn,

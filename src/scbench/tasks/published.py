@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from scbench.errors import BadConfig, BadRecord, BadRow, MissingExtra, Unknown
 from scbench.reading import check, read_json
+from scbench.task_cards import Subtask
 from scbench.tasks import task as task_called
 from scbench.tasks.build import depth_of, digest_of, sealed
 from scbench.tasks.contract import Bytes, Task
@@ -22,9 +23,6 @@ from scbench.types import Role, Session, Span, Turn
 
 OFFICIAL = "official"
 HUB = "microsoft/SCBench"
-LITERAL = frozenset(
-    {"kv", "prefix_suffix", "repoqa", "passkey", "qa_eng", "qa_chn", "vt"}
-)  # whose gold may stand in the context as it is
 Row = Mapping[str, Any]
 Form = Literal["jsonl", "parquet"]
 Functions = Mapping[str, Sequence[tuple[str, str]]]  # repo -> (name, source)
@@ -44,14 +42,19 @@ class Side:
     turns: tuple[Turn, ...]
 
 
-def read(task: str, source: str | Path, *, limit: int | None = None) -> Iterator[Session]:
+def read(task: str | Task, source: str | Path, *, limit: int | None = None) -> Iterator[Session]:
     """The sessions of a task, row by row; `limit` rows at most. `source` is "official", a folder, or one file.
 
     Raises Unknown (no such file, or the hub cannot be reached) and BadConfig at once; BadRow, with file, row and field, when a row is met.
     """
     if limit is not None and limit < 1:
         raise BadConfig(f"limit is {limit}; it must be at least 1, or None for all rows")
-    kind = task_called(task)
+    kind = task if isinstance(task, Task) else task_called(task)
+    if kind.read_turn is None:
+        raise BadConfig(
+            f"the task {kind.name!r} has no published rows; leave --data out to generate its "
+            "sessions"
+        )
     path = _download(kind) if str(source) == OFFICIAL else _find(kind, Path(source).expanduser())
     return _sessions(kind, path, limit)
 
@@ -65,7 +68,8 @@ def write(
     kind = task if isinstance(task, Task) else task_called(task)
     target, made = Path(folder), list(sessions)
     target.mkdir(parents=True, exist_ok=True)
-    rows = [kind.write_row(session, index) for index, session in enumerate(made)]
+    write_row = kind.write_row or plain_row
+    rows = [write_row(session, index) for index, session in enumerate(made)]
     path = target / f"{kind.config}.{form}"
     if form == "jsonl":
         path.write_text(
@@ -80,6 +84,12 @@ def write(
         "".join(json.dumps(side, ensure_ascii=False) + "\n" for side in sides), encoding="utf-8"
     )
     return path
+
+
+def plain_row(session: Session, index: int) -> dict[str, object]:
+    """A row shaped as the published ones, of a task that has none; `task` names the scorer's."""
+    turns = [{"input": turn.ask, "answer": turn.gold, "task": turn.task} for turn in session.turns]
+    return {"id": index, "context": session.context, "multi_turns": turns}
 
 
 # --- files -------------------------------------------------------------------------------------------------------------------------------
@@ -177,8 +187,10 @@ def _sha256(path: Path) -> str:
 
 
 def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session]:
-    sides, file_sha256 = _sides(path, kind), _sha256(path)
-    functions = _functions(path) if "repoqa" in kind.subtasks else {}
+    sides = _sides(path, kind)
+    file_sha256 = _sha256(path)
+    has_functions = any(part.is_function for part in kind.card.subtasks)
+    functions = _functions(path) if has_functions else {}
     for at, row in enumerate(_rows(path)):
         if at == limit:
             return
@@ -237,8 +249,11 @@ def _items(row: Row, where: str) -> list[Row]:
 
 
 def _turn(kind: Task, row: Row, item: Row, functions: Functions, context: str, where: str) -> Turn:
+    assert kind.read_turn is not None, "`read` refuses tasks without published rows"
     try:
-        return _placed(_judged(kind.read_turn(row, item), functions), context)
+        turn = kind.read_turn(row, item)
+        part = kind.card.subtask(turn.task)
+        return _placed(_judged(turn, part, functions), part, context)
     except (BadRow, *UNREADABLE) as err:
         raise BadRow(f"{where}: {err}") from err
 
@@ -268,9 +283,9 @@ def _functions(path: Path) -> Functions:
     return {repo: list(pairs) for repo, pairs in found.items()}
 
 
-def _judged(turn: Turn, functions: Functions) -> Turn:
+def _judged(turn: Turn, part: Subtask, functions: Functions) -> Turn:
     """A function turn with all functions of its repo to choose from; a second function of the same name gets a number behind it."""
-    if turn.task != "repoqa":
+    if not part.is_function:
         return turn
     own = (turn.wanted.name or "", turn.wanted.golds[0])
     candidates = {own[0]: own[1]}
@@ -283,14 +298,12 @@ def _judged(turn: Turn, functions: Functions) -> Turn:
 # --- evidence -----------------------------------------------------------------------------------------------------------------------------
 
 
-def _placed(turn: Turn, context: str) -> Turn:
+def _placed(turn: Turn, part: Subtask, context: str) -> Turn:
     """The turn with the place of its answer, where the gold stands in the context exactly once; MultiHop: where each name is given its value."""
-    if turn.task not in LITERAL:
+    if not part.gold_place:
         return turn
-    golds = turn.wanted.golds if turn.task == "vt" else turn.wanted.golds[:1]
-    spans = [
-        _only_place(f"VAR {gold} =" if turn.task == "vt" else gold, gold, context) for gold in golds
-    ]
+    golds = turn.wanted.golds if part.wants_all else turn.wanted.golds[:1]
+    spans = [_only_place(part.gold_place.replace("{gold}", gold), gold, context) for gold in golds]
     if not all(spans):
         return turn  # half the evidence would look like all of it
     evidence = tuple(
@@ -358,7 +371,7 @@ def _restored(kind: Task, row: Row, side: Side, where: str) -> Session:
     )
     shown = [(item.get("input"), item.get("answer")) for item in _items(row, where)]
     try:
-        turns: Any = kind.write_row(session, side.row)["multi_turns"]
+        turns: Any = (kind.write_row or plain_row)(session, side.row)["multi_turns"]
         written = [(item["input"], item["answer"]) for item in turns]
     except (BadRecord, *UNREADABLE):
         written = None  # the side file tells of another session than the row

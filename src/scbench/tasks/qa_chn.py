@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from scbench import task_cards
 from scbench.tasks.contract import Task
 from scbench.tasks.story.chinese import CHINESE
 from scbench.tasks.story.knobs import StoryKnobs
@@ -13,13 +14,8 @@ from scbench.tasks.story.session import StoryTask
 STORY = StoryTask("qa_chn", version=1, language=CHINESE)
 
 TASK = Task(
-    name=STORY.name,
-    title="Zh.QA",
-    ability="semantic retrieval",
+    card=task_cards.PAPER[STORY.name],
     version=STORY.version,
-    turns=5,
-    subtasks=(STORY.name,),
-    chance=0.03,  # names are new in each session; a day or a trade has some 40 values and more
     make=STORY.make,
     minimum=STORY.minimum,
     read_turn=partial(read_named, task=STORY.name, is_chinese=True),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scbench import task_cards
 from scbench.tasks.build import Fitted, Piece, Rendered, by_shape, depth_of, sealed
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
@@ -19,7 +20,8 @@ from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Session, Turn, Wanted
 
 NAME, VERSION = "repoqa", 1
-PUBLISHED_ANSWER_TOKENS = 1024
+CARD = task_cards.PAPER[NAME]
+PUBLISHED_ANSWER_TOKENS = CARD.subtask(NAME).limit_tokens
 
 
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
@@ -122,13 +124,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="Code.RepoQA",
-    ability="semantic retrieval",
+    card=CARD,
     version=VERSION,
-    turns=5,
-    subtasks=(NAME,),
-    chance=0.0,
     make=make,
     minimum=minimum,
     read_turn=read_turn,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from scbench import task_cards
 from scbench.tasks import kv, repoqa
 from scbench.tasks.build import Fitted, Mark, Piece, Rendered, by_shape, depth_of, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
@@ -229,13 +230,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="Mix.RepoQA+KV",
-    ability="multi-tasking",
+    card=task_cards.PAPER[NAME],
     version=VERSION,
-    turns=8,
-    subtasks=PARTS,
-    chance=0.0,
     make=make,
     minimum=minimum,
     read_turn=read_turn,

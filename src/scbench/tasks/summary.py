@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from scbench import task_cards
 from scbench.tasks.build import Fitted, Rendered, by_shape, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
@@ -18,7 +19,8 @@ from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "summary", 1
-ANSWER_TOKENS = 800
+CARD = task_cards.PAPER[NAME]
+ANSWER_TOKENS = CARD.subtask(NAME).limit_tokens
 
 
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
@@ -122,13 +124,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="En.Sum",
-    ability="global information",
+    card=CARD,
     version=VERSION,
-    turns=5,
-    subtasks=(NAME,),
-    chance=0.45,  # the words that all summaries share
     make=make,
     minimum=minimum,
     read_turn=read_turn,

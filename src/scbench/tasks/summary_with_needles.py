@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scbench import task_cards
 from scbench.tasks import summary
 from scbench.tasks.build import (
     Fitted,
@@ -28,7 +29,8 @@ from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "summary_with_needles", 1
 PARTS = ("summary", "passkey")
-PASSKEY_TOKENS = 16
+CARD = task_cards.PAPER[NAME]
+PASSKEY_TOKENS = CARD.subtask("passkey").limit_tokens
 _MOST_EXTRA = 1000
 
 
@@ -218,13 +220,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="Mix.Sum+NIAH",
-    ability="multi-tasking",
+    card=CARD,
     version=VERSION,
-    turns=8,
-    subtasks=PARTS,
-    chance=0.45,  # of the summary turns; pass keys cannot be guessed
     make=make,
     minimum=minimum,
     read_turn=read_turn,

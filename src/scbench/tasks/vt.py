@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 
+from scbench import task_cards
 from scbench.tasks import noise as dull
 from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole
@@ -14,7 +15,8 @@ from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Turn, Wanted
 
 NAME, VERSION = "vt", 1
-LEAST_NEW_TOKENS = 30
+CARD = task_cards.PAPER[NAME]
+LEAST_NEW_TOKENS = CARD.subtask(NAME).limit_tokens
 CHARS_PER_TOKEN = 1.5  # of a list of invented names, at worst
 MINIMUM_SEEDS = 8
 # Without vowels and Y hardly a name is a word. Four letters are free and the fifth makes the sum 0, so two names differ in two places or more.
@@ -210,13 +212,8 @@ def write_row(session: Session, index: int) -> dict[str, object]:
 
 
 TASK = Task(
-    name=NAME,
-    title="Retr.MultiHop",
-    ability="string retrieval",
+    card=CARD,
     version=VERSION,
-    turns=5,
-    subtasks=(NAME,),
-    chance=0.0,
     make=make,
     minimum=minimum,
     read_turn=read_turn,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scbench.errors import BadConfig, TooSmall
+from scbench.task_cards import PARTS
 from scbench.tasks.build import Fitted, Rendered, compact, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, checked, recipe, settle
 from scbench.tasks.story.compose import Composer, Story
@@ -18,7 +19,7 @@ from scbench.tasks.story.questions import Asked
 from scbench.tasks.story.world import population
 from scbench.types import Session, Turn, Wanted
 
-MAX_NEW_TOKENS = 40
+MAX_NEW_TOKENS = PARTS["qa_eng"].limit_tokens  # as in the two other tasks
 SAMPLE_PEOPLE, SAMPLE_UNITS = 40, 64
 MINIMUM_SEEDS = 24
 

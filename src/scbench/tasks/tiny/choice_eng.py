@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.tiny.qa_eng import ENGLISH
@@ -29,4 +30,10 @@ def _question(question: Question, draw: Draw) -> Asked:
     return Asked(task=NAME, ask=ask, gold=f"{question.answer} {letter}", wanted=wanted)
 
 
-TASK = tiny(NAME, ability="semantic retrieval", plan=plan, turns=5, chance=0.25)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    # a letter of four teaches little: more of it late
+    practice=Practice(weights=(5, 12), most_turns=(8, 8)),
+)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from scbench import task_cards
 from scbench.errors import BadConfig
-from scbench.tasks import TITLES
-from scbench.tasks.build import Mark, Piece, depth_of, fit, sealed
-from scbench.tasks.contract import Counter, Task, checked, recipe, settle
+from scbench.tasks.build import Piece, depth_of, fit, sealed, statement
+from scbench.tasks.contract import Counter, Practice, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
 from scbench.types import Role, Session, Span, Turn, Wanted
 
@@ -49,21 +49,15 @@ Planner = Callable[[Draw, int], Plan]
 
 def evidence(before: str, answer: str, after: str, depth: float, turn: int) -> Piece:
     """A line that supports `turn`, with its answer marked inside."""
-    text = before + answer + after
-    marks = [Mark(0, len(text), Role.SUPPORT, turn)]
-    if answer:
-        marks.append(Mark(len(before), len(before) + len(answer), Role.ANSWER, turn))
-    return Piece(text, depth, tuple(marks))
+    return statement(before, answer, after, depth=depth, turn=turn)
 
 
 def tiny(
     name: str,
     *,
-    ability: str,
     plan: Planner,
     turns: int,
-    chance: float = 0.0,
-    subtasks: tuple[str, ...] = (),
+    practice: Practice | None = None,
 ) -> Task:
     """The task `name` in its tiny form. `plan(draw, turns)` makes all of a session but its length."""
     version = 1
@@ -109,18 +103,12 @@ def tiny(
         )
 
     return Task(
-        name=name,
-        title=TITLES[name],
-        ability=ability,
+        card=task_cards.PAPER[name].in_tiny(turns),
         version=version,
-        turns=turns,
-        subtasks=subtasks or (name,),
-        chance=chance,
         make=make,
         minimum=minimum,
-        read_turn=_no_published,
-        write_row=_write_row,
         knobs=Knobs,
+        practice=practice,
     )
 
 
@@ -148,13 +136,3 @@ def _turn(asked: Asked, spans: Sequence[Span], context: str) -> Turn:
         evidence=tuple(spans),
         depth=depth_of(spans, len(context)),
     )
-
-
-def _no_published(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
-    raise BadConfig("tiny forms have no published rows; read the published data with --form full")
-
-
-def _write_row(session: Session, index: int) -> dict[str, object]:
-    """A row shaped as the published ones; `tasks` names what each turn is scored as."""
-    turns = [{"input": turn.ask, "answer": turn.gold, "task": turn.task} for turn in session.turns]
-    return {"id": index, "context": session.context, "multi_turns": turns}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scbench.tasks.build import Piece, strata
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
 from scbench.tasks.words import WORDS
@@ -43,4 +44,9 @@ def question(key: str, found: str) -> Asked:
     return Asked(task=NAME, ask=ask, gold=found, wanted=wanted)
 
 
-TASK = tiny(NAME, ability="string retrieval", plan=plan, turns=5)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    practice=Practice(weights=(4, 2)),
+)

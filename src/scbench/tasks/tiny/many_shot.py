@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scbench.tasks.build import Mark, Piece
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import GROUPS, LABELS
@@ -61,4 +62,9 @@ def _question(thing: str, label: str, labels: list[str]) -> Asked:
     return Asked(task=NAME, ask=thing, gold=label, wanted=wanted)
 
 
-TASK = tiny(NAME, ability="global information", plan=plan, turns=5, chance=0.5)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    practice=Practice(weights=(3, 3), most_turns=(16, 16)),
+)

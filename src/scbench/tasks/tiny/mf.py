@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scbench.tasks.build import Piece
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.types import Wanted
@@ -47,4 +48,10 @@ def _question(kind: str, found: int) -> Asked:
     return Asked(task=NAME, ask=kind, gold=str(found), wanted=wanted, is_global=True)
 
 
-TASK = tiny(NAME, ability="global information", plan=plan, turns=5)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    # Earlier answers give later ones away, and the first is to be learned: fewer turns late.
+    practice=Practice(weights=(4, 14), most_turns=(6, 3)),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scbench.tasks.build import strata
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
 from scbench.tasks.tiny.lexicon import CONSONANTS
@@ -40,4 +41,9 @@ def _question(text: str) -> Asked:
     )
 
 
-TASK = tiny(NAME, ability="string retrieval", plan=plan, turns=5)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    practice=Practice(weights=(5, 3)),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import GIVEN, PLACES_ZH, SURNAMES, THINGS_ZH
@@ -37,4 +38,9 @@ def _question(question: Question) -> Asked:
     return Asked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
 
 
-TASK = tiny(NAME, ability="semantic retrieval", plan=plan, turns=5)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    practice=Practice(weights=(3, 4), most_turns=(16, 16)),
+)

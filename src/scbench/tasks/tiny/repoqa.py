@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scbench.tasks.build import Mark, Piece, strata
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.words import WORDS
@@ -88,4 +89,9 @@ def plan(draw: Draw, turns: int) -> Plan:
     )
 
 
-TASK = tiny(NAME, ability="semantic retrieval", plan=plan, turns=5)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    practice=Practice(weights=(2, 4)),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scbench.tasks.build import Piece, strata
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny import kv, repoqa
 from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
@@ -39,4 +40,9 @@ def _filler(draw: Draw, others: list[str]) -> str:
     )
 
 
-TASK = tiny(NAME, ability="multi-tasking", plan=plan, turns=6, subtasks=("repoqa", "kv"))
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=6,
+    practice=Practice(weights=(2, 2), most_turns=(16, 16)),
+)

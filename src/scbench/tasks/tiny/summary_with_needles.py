@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scbench.tasks.build import Piece, strata
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny import summary
 from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
@@ -58,5 +59,8 @@ def _question(ask: str, number: str) -> Asked:
 
 
 TASK = tiny(
-    NAME, ability="multi-tasking", plan=plan, turns=6, chance=0.25, subtasks=("summary", "passkey")
+    NAME,
+    plan=plan,
+    turns=6,
+    practice=Practice(weights=(2, 2), most_turns=(16, 16)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scbench.tasks.build import Mark, Piece
+from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import CAPITALS
@@ -44,4 +45,9 @@ def _question(value: str, first: str, second: str) -> Asked:
     return Asked(task=NAME, ask=ask, gold=f"{first} to {second}", wanted=wanted)
 
 
-TASK = tiny(NAME, ability="string retrieval", plan=plan, turns=5)
+TASK = tiny(
+    NAME,
+    plan=plan,
+    turns=5,
+    practice=Practice(weights=(4, 2), most_turns=(12, 12)),
+)
