@@ -229,6 +229,10 @@ def test_what_a_scorer_raises_is_a_gap_with_the_reason(tmp_path: Path) -> None:
     beyond = play(tmp_path / "run", place).records()
     assert {record.strict.value for record in beyond} == {None}
     assert all("from 0 to 1" in record.strict.why for record in beyond)
+    file.write_text(text.replace("chance=0.25", "official=lambda answer, wanted: 1 / 0"))
+    official = [record.official for record in play(tmp_path / "run", place).records()]
+    assert {score.value for score in official} == {None}
+    assert all("ZeroDivisionError" in score.why for score in official)
 
 
 def test_a_model_of_closed_vocabularies_leaves_out_what_has_no_tiny_form(tmp_path: Path) -> None:

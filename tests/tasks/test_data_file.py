@@ -115,6 +115,12 @@ def test_numbers_are_answers(tmp_path: Path) -> None:
     assert graded(tmp_path, {"scorer": "number"}, turn, "57 or 58").value == 0.0
 
 
+def test_a_file_as_other_systems_write_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "data.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(SESSION).encode() + b"\r\n\r\n")
+    assert len(read_task(str(file)).given) == 1
+
+
 def test_a_changed_file_is_read_again_and_an_equal_one_is_not(tmp_path: Path) -> None:
     place = write(tmp_path, SESSION)
     first = read_task(place)

@@ -84,7 +84,7 @@ def official(
     if name is None:
         return Score(value=None, rule=RULE, why=NO_RULE)
     if not isinstance(name, str):
-        return graded(lambda: float(name(prediction, wanted)), prediction.strip()[:200])
+        return _by_own_rule(name, prediction, wanted)
     if part.is_function:
         return _function(prediction, wanted, needles)
     if name == "rouge":
@@ -92,6 +92,15 @@ def official(
     return graded(
         lambda: published.RULES[name](prediction, label_of(part, wanted)), prediction.strip()[:200]
     )
+
+
+def _by_own_rule(rule: Callable[[str, Wanted], float], prediction: str, wanted: Wanted) -> Score:
+    """By a released rule that somebody's task brings; what it raises is a gap."""
+    try:
+        return Score(value=float(rule(prediction, wanted)), rule=RULE, read=prediction[:200])
+    except Exception as err:
+        why = f"the task's own official rule stops here: {type(err).__name__}: {err}"
+        return Score(value=None, rule=RULE, why=why)
 
 
 def _function(prediction: str, wanted: Wanted, needles: Sequence[tuple[str, str]]) -> Score:

@@ -9,6 +9,7 @@ docs/add-a-task.md has the whole of it. Sessions have the length of their contex
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -64,7 +65,7 @@ def read_task(place: str) -> Task:
 def _task(place: str, path: Path, data: bytes, seal: str) -> Task:
     rows = [
         (f"{path} line {number}", _object(line, f"{path} line {number}"))
-        for number, line in enumerate(data.split(b"\n"), 1)
+        for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1)
         if line.strip()
     ]
     about: Mapping[str, Any] = {}
