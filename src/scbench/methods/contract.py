@@ -22,6 +22,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
+from scbench.methods.budget import check_protected as check_protected
 from scbench.methods.budget import rounded as rounded
 from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
@@ -49,6 +50,7 @@ class Generation(Stage):
     """
 
     stage: ClassVar[str] = "generation"
+    category: ClassVar[str] = "sparse attention"
     prefix_stable: ClassVar[bool] = True
     one_shot: ClassVar[bool] = False
     rewrites: ClassVar[bool] = False
@@ -92,11 +94,6 @@ class Generation(Stage):
 class Dense(Generation):
     """Full causal attention: the reference."""
 
-    name: ClassVar[str] = "dense"
-    category: ClassVar[str] = "reference"
-    bytes_formula: ClassVar[str] = "2 H T D e"
-    difference: ClassVar[str] = "the reference"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compression(Stage):
@@ -109,6 +106,7 @@ class Compression(Stage):
 class Eviction(Budgeted, Compression):
     """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not simply the best of each head that stay."""
 
+    category: ClassVar[str] = "KV dropping"
     knob: ClassVar[str] = "tau"
     ragged: ClassVar[bool] = False  # heads keep different numbers
     comparable: ClassVar[bool] = (
@@ -131,7 +129,10 @@ class Eviction(Budgeted, Compression):
         return None
 
     def rank(self, view: LayerView) -> Tensor:
-        """A score per slot, (H, S) in fp32, higher stays; inf always stays. Called only where the budget binds."""
+        """A score per slot, (H, S) in fp32, higher stays. Called only where the budget binds.
+
+        inf always stays: more of it than the budget has slots is refused, and never cut down.
+        """
         raise NotImplementedError
 
     def keep(self, view: LayerView) -> list[Tensor]:
@@ -146,6 +147,7 @@ class Eviction(Budgeted, Compression):
                 f"{self} ranks {shape}; a layer has {slots_HS} (KV heads, slots), and every slot "
                 "needs one number"
             )
+        check_protected(ranks_HS, slots, who=self, layer=view.index)
         return list(top_slots(ranks_HS, slots))
 
     def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
@@ -178,6 +180,8 @@ class Eviction(Budgeted, Compression):
 class Codec(Compression):
     """Writes all slots down in fewer bits, with its own attention over the codes."""
 
+    category: ClassVar[str] = "quantization"
+
     def at(self, *, shape: CacheShape, tokens: int) -> Self:
         """The parameters this codec takes for `tokens` slots of a model, where a share `tau` has to be mapped to them."""
         return self
@@ -196,6 +200,7 @@ class Retrieval(Stage):
     """Which stored cache serves a new request."""
 
     stage: ClassVar[str] = "retrieval"
+    category: ClassVar[str] = "KV retrieval"
     pooled: ClassVar[bool] = (
         False  # True: requests go through a pool; False: they fork from their own session's snapshot
     )
@@ -221,6 +226,7 @@ class Loading(Stage):
     """Which part of the stored cache a decode step reads, and from where."""
 
     stage: ClassVar[str] = "loading"
+    category: ClassVar[str] = "KV loading"
     moves: ClassVar[bool] = False  # whether it fetches from a slower tier
 
     @property

@@ -23,6 +23,7 @@ from scbench.methods.contract import (
     Stage,
     is_default,
 )
+from scbench.methods.foreign import ForeignMethod
 from scbench.methods.origin import Origin, origin_of, shown_name, written_name
 from scbench.methods.spelling import spell
 
@@ -36,10 +37,22 @@ class Method:
     retrieval: Retrieval = OwnSession()  # noqa: RUF009  (frozen, without fields)
     loading: Loading = LoadAll()  # noqa: RUF009  (frozen, without fields)
     labels: tuple[tuple[str, str], ...] = ()  # (how a stage is shown, what the user calls it)
+    foreign: ForeignMethod | None = None  # somebody's own object in place of the four stages
     eviction: Eviction | None = field(init=False, default=None, repr=False)
     codec: Codec | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if self.foreign is not None and (self.compression or self.chosen):
+            beside = Method(
+                generation=self.generation,
+                compression=self.compression,
+                retrieval=self.retrieval,
+                loading=self.loading,
+            )
+            raise Mismatch(
+                f"{self.foreign} is an object of its own, whose cache nobody else sees; it is "
+                f"joined with nothing: leave {beside} out"
+            )
         evictions = [stage for stage in self.compression if isinstance(stage, Eviction)]
         codecs = [stage for stage in self.compression if isinstance(stage, Codec)]
         for kind, found in (("eviction", evictions), ("codec", codecs)):
@@ -103,6 +116,14 @@ class Method:
         return (self.generation, *self.compression, self.retrieval, self.loading)
 
     @property
+    def chosen(self) -> tuple[Stage, ...]:
+        """The stages that it is spelled by: those that are no default. A reading that comes with
+        its eviction is not one of them."""
+        comes_along = self.eviction is not None and self.eviction.reading is not None
+        spelled = self.stages[1:] if comes_along else self.stages
+        return tuple(stage for stage in spelled if not is_default(stage))
+
+    @property
     def needs(self) -> frozenset[str]:
         return frozenset().union(*(stage.asks for stage in self.stages))
 
@@ -116,39 +137,54 @@ class Method:
 
     def __str__(self) -> str:
         labels = dict(self.labels)
-        return self._joined(lambda stage: labels.get(shown_name(type(stage))))
+        return self._joined(lambda cls: labels.get(shown_name(cls)) or shown_name(cls))
 
     @property
     def spelling(self) -> str:
         """What `parse` reads back to an equal method: files with their paths, and labels."""
         labels = {name: f"{label}=" for name, label in self.labels}
 
-        def written(stage: Stage) -> str:
-            return labels.get(shown_name(type(stage)), "") + written_name(type(stage))
+        def written(cls: type) -> str:
+            return labels.get(shown_name(cls), "") + written_name(cls)
 
         return self._joined(written)
 
-    def _joined(self, name: Callable[[Stage], str | None]) -> str:
-        # Of ours alone: a stranger's class that calls itself the reference is no default.
-        said = [
-            stage
-            for stage in self.stages
-            if stage.category != "reference" or not origin_of(type(stage)).is_ours
-        ]
-        return "+".join(spell(stage, name(stage)) for stage in said) or "dense"
+    def _joined(self, name: Callable[[type], str]) -> str:
+        if self.foreign is not None:
+            return self.foreign.spelled(name(self.foreign.kind))
+        return "+".join(spell(stage, name(type(stage))) for stage in self.chosen) or "dense"
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether somebody's own object answers, and no stage of ours."""
+        return self.foreign is not None
+
+    @property
+    def black_box(self) -> Callable[[], Any] | None:
+        """What makes the object that is asked, for each cell anew; None for stages of ours."""
+        return None if self.foreign is None else self.foreign.make
 
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Where its stages, and what these are made of, come from; the default ones left out."""
-        parts = [part for stage in self.stages for part in stage.parts()]
-        return tuple(dict.fromkeys(origin_of(type(part)) for part in parts))
+        return tuple(dict.fromkeys(map(origin_of, self.classes)))
+
+    @property
+    def classes(self) -> tuple[type, ...]:
+        """The classes that its answers depend on."""
+        parts = tuple(type(part) for part in self.parts)
+        return parts if self.foreign is None else (*parts, self.foreign.kind)
+
+    @property
+    def parts(self) -> tuple[Stage, ...]:
+        """Its stages, and what these are made of."""
+        return tuple(part for stage in self.stages for part in stage.parts())
 
     @property
     def is_ours(self) -> bool:
         """Whether no code of somebody else's touches the cache; if some does, it is watched."""
-        parts = [part for stage in self.stages for part in stage.parts()]
-        return not any(
-            part.runs_foreign_code or not origin_of(type(part)).is_ours for part in parts
+        return all(origin_of(cls).is_ours for cls in self.classes) and not any(
+            part.runs_foreign_code for part in self.parts
         )
 
     @property
@@ -156,12 +192,16 @@ class Method:
         """SHA-256 over the source behind its stages and the files they read: edited code never
         meets old answers."""
         seal = hashlib.sha256()
-        for part in (part for stage in self.stages for part in stage.parts()):
-            seal.update(origin_of(type(part)).digest.encode() + part.data_digest().encode())
+        for cls in self.classes:
+            seal.update(origin_of(cls).digest.encode())
+        for part in self.parts:
+            seal.update(part.data_digest().encode())
         return seal.hexdigest()
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
+        if self.is_foreign:
+            return  # what it can take is its own affair
         beside = (
             replace(self, generation=Dense()) if self.generation.rewrites else self
         )  # a shorter text is read by any model
@@ -257,6 +297,11 @@ class Method:
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
         """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
+        if self.is_foreign:
+            raise Mismatch(
+                f"{self} is an object of its own: what it holds is what its held_bytes(handle) "
+                "declares, and there is no formula for it"
+            )
         layers, total = len(shape.attention_layers), shape.recurrent_bytes
         if self.codec is None and self.eviction is None:
             total += shape.token_bytes * (tokens + appended)

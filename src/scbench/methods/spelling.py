@@ -6,11 +6,12 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
 from scbench.errors import BadConfig
+from scbench.methods.described import card_of, default_of, typed
 from scbench.methods.origin import shown_name
 
 UNIONS = (types.UnionType, typing.Union)  # `Literal[...] | None` is the second
@@ -22,9 +23,9 @@ LABEL = re.compile(r"^(?P<label>[A-Za-z0-9][\w.-]*)=(?P<rest>.+)$", re.DOTALL)
 def spell(stage: Any, name: str | None = None) -> str:
     """The canonical spelling of a stage, under `name` or the one it is shown by."""
     said = [
-        f"{f.name}={_written(getattr(stage, f.name))}"
+        f"{f.name}={typed(getattr(stage, f.name))}"
         for f in fields(stage)
-        if getattr(stage, f.name) != _default(f)
+        if getattr(stage, f.name) != default_of(f)
     ]
     shown = name or shown_name(type(stage))
     return f"{shown}[{','.join(said)}]" if said else shown
@@ -76,58 +77,46 @@ def read_part(text: str) -> tuple[str, dict[str, str]]:
     found = PART.match(text)
     if not found:
         raise BadConfig(f"{text!r} is not a method; write NAME or NAME[parameter=value,...]")
+    return found["name"].strip(), read_params(found["params"] or "", written=text)
+
+
+def read_params(words: str, *, written: str) -> dict[str, str]:
+    """'bits=2,group=64' to {'bits': '2', 'group': '64'}; `written` is where it stands."""
     params: dict[str, str] = {}
-    for item in filter(None, apart(found["params"] or "", ",")):
+    for item in filter(None, apart(words, ",")):
         key, equals, value = item.partition("=")
         if not equals:
-            raise BadConfig(f"{text!r}: {item!r} is not parameter=value")
+            raise BadConfig(f"{written!r}: {item!r} is not parameter=value")
         name = key.strip().replace("-", "_")
         if name in params:
-            raise BadConfig(f"{text!r} gives {name} twice; give it once")
+            raise BadConfig(f"{written!r} gives {name} twice; give it once")
         params[name] = value.strip()
-    return found["name"].strip(), params
+    return params
 
 
 def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
     """A stage from its parameters as text; a stray or malformed one is an error that names what is allowed."""
     chosen = dict(params)
-    given: dict[str, object] = {}
     preset = chosen.pop("preset", None)
     if preset is not None:
-        if preset not in cls.presets:
-            raise BadConfig(
-                f"{written!r}: {cls.name} has no preset {preset!r}; it has {', '.join(sorted(cls.presets)) or 'none'}"
-            )
-        given |= cls.presets[preset]
+        presets = card_of(cls).presets
+        if preset not in presets:
+            has = ", ".join(sorted(presets)) or "none"
+            raise BadConfig(f"{written!r}: {cls.name} has no preset {preset!r}; it has {has}")
+        chosen = {**read_params(presets[preset], written=written), **chosen}
     hints = typing.get_type_hints(cls)
     known = [f.name for f in fields(cls) if f.init]
-    for key, preset_value in given.items():  # presets are literals; a share is written as text
-        if isinstance(preset_value, str):
-            given[key] = _value(hints[key], preset_value, f"{written!r}: {key}")
+    given: dict[str, object] = {}
     for key, value in chosen.items():
         if key not in known:
-            raise BadConfig(
-                f"{written!r}: {cls.name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}"
-            )
-        given[key] = _value(hints[key], value, f"{written!r}: {key}")
+            takes = ", ".join(known) or "none"
+            raise BadConfig(f"{written!r}: {cls.name} has no parameter {key!r}; it takes {takes}")
+        given[key] = value_of(hints[key], value, f"{written!r}: {key}")
     return cls(**given)
 
 
-def _default(f: Field[Any]) -> object:
-    return (
-        f.default
-        if f.default is not MISSING
-        else (f.default_factory() if f.default_factory is not MISSING else None)
-    )
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
-
-
-def _value(hint: Any, text: str, where: str) -> object:
+def value_of(hint: Any, text: str, where: str) -> object:
+    """A parameter's value from its text. Raises BadConfig, which says what is taken."""
     kinds = [
         kind
         for kind in (typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,))

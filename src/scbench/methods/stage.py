@@ -10,6 +10,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods import spelling
 from scbench.methods.budget import DEFAULT_SHARE, rounded, smallest_share
+from scbench.methods.described import house_card, mend_super
 
 WINDOW = "window"  # the last 64 queries after RoPE
 COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
@@ -27,11 +28,6 @@ class Stage:
     name: ClassVar[str] = ""  # on the command line
     stage: ClassVar[str] = ""
     category: ClassVar[str] = ""  # one of the paper's eight, or "reference"
-    paper: ClassVar[str] = ""  # where it was published, and where ours differs
-    bytes_formula: ClassVar[str] = ""  # held per attention layer, in the letters of docs/methods.md
-    difference: ClassVar[str] = ""  # ours from the paper's, in a line
-    needs_also: ClassVar[str] = ""  # beside `needs`: a file, a package, a shape of the model
-    presets: ClassVar[dict[str, dict[str, object]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
     simulated: ClassVar[bool] = False  # True if it masks where it should free
     runs_foreign_code: ClassVar[bool] = False  # True if it hands tensors to code that is not ours
@@ -43,6 +39,14 @@ class Stage:
         tuple[object, ...]
     ] = ()  # all its values, ascending, where these are few; a share otherwise
     unit_fields: ClassVar[tuple[str, ...]] = ()  # parameters that the rule of units sets if None
+
+    def __init_subclass__(cls) -> None:
+        """Give a class of ours the name and category of its card (`cards/`)."""
+        mend_super(cls)
+        card = house_card(cls)
+        if card is not None:
+            cls.name = card.name
+            cls.category = card.category
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
@@ -148,7 +152,7 @@ class Budgeted(Stage):
         own = None if self.has_budget else self.own_tokens()
         if own is not None and own >= tokens:
             return () if self.stage == "compression" else (NOT_BINDING,)  # an eviction says so
-        return super(Budgeted, self).coarse(shape=shape, tokens=tokens)
+        return super().coarse(shape=shape, tokens=tokens)
 
     def check_unit(self, name: str, size: int, *, units: int, tokens: int, budget: int) -> None:
         """Raise Mismatch where a unit that was spelled out leaves a budget less than it needs."""

@@ -14,7 +14,7 @@ from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
 from scbench.methods.compression.pyramidkv import shared_out
 from scbench.methods.compression.voting import WindowVoting
-from scbench.methods.contract import Eviction, Stage
+from scbench.methods.contract import Eviction, Stage, check_protected
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
@@ -39,36 +39,10 @@ class AdaKV(Eviction):
     alpha: float = 0.2
     division: Literal["authors", "kvpress"] = "authors"
 
-    name: ClassVar[str] = "adakv"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "Ada-KV, arXiv 2407.11550"
-    bytes_formula: ClassVar[str] = "2 H K D e + 8 (H + 1), heads uneven"
-    difference: ClassVar[str] = (
-        "heads are rounded so that they sum to the budget; any eviction that ranks can score; kvpress masks what is freed here, and divides otherwise (division=kvpress)"
-    )
-    needs_also: ClassVar[str] = "what its scorer needs"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"alpha": 0.2, "scorer": "snapkv[window_tokens=32,kernel=7,pooling=max]"},
-        "code": {
-            "alpha": 0.2,
-            "scorer": "snapkv[window_tokens=32,kernel=5,pooling=avg]",
-            "division": "kvpress",
-        },
-        "kvpress": {
-            "alpha": 0.2,
-            "scorer": "snapkv[window_tokens=64,kernel=5,pooling=avg]",
-            "division": "kvpress",
-        },
-        "leaderboard": {
-            "alpha": 0.2,
-            "scorer": "expected-attention[eps=0.01]",
-            "division": "kvpress",
-        },
-    }
     ragged: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        super(AdaKV, self).__post_init__()
+        super().__post_init__()
         if not 0 <= self.alpha <= 1:
             raise Mismatch(
                 f"adakv[alpha={self.alpha}]: the share that every head keeps for itself lies in [0, 1]"
@@ -132,12 +106,15 @@ class AdaKV(Eviction):
         heads = view.k_HSD.shape[0]
         if slots >= view.tokens:
             return [torch.arange(view.tokens)] * heads
-        inner, alpha = self.inner, Fraction(str(self.alpha))
-        if self.division == "kvpress":
-            return share_left_over(inner.rank(view), slots, alpha=alpha)
-        pools = isinstance(inner, WindowVoting)
-        ranks_HS = inner.group_votes(view) if pools else inner.rank(view)  # type: ignore[attr-defined]
-        return share_slots(ranks_HS, slots, alpha=alpha)
+        inner = self.inner
+        is_authors = self.division == "authors"
+        if is_authors and isinstance(inner, WindowVoting):
+            ranks_HS = inner.group_votes(view)
+        else:
+            ranks_HS = inner.rank(view)
+        check_protected(ranks_HS, slots, who=self, layer=view.index)
+        share = share_slots if is_authors else share_left_over
+        return share(ranks_HS, slots, alpha=Fraction(str(self.alpha)))
 
     def units(
         self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
@@ -164,7 +141,7 @@ class AdaKV(Eviction):
             if min(kept, default=tokens) < tokens
             else 0
         )
-        return super(AdaKV, self).held_bytes(shape=shape, tokens=tokens, appended=appended) + tables
+        return super().held_bytes(shape=shape, tokens=tokens, appended=appended) + tables
 
 
 def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tensor]:
@@ -174,7 +151,7 @@ def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tenso
     n_h are the head's among the H b best of all heads; ties go to the earlier head and slot.
     """
     heads, tokens = scores_HS.shape
-    protected = int(scores_HS.isinf().sum(dim=1).max())
+    protected = int(scores_HS.isposinf().sum(dim=1).max())
     room = slots - protected
     order = torch.sort(scores_HS, dim=-1, descending=True, stable=True)
     open_to_all = order.values[:, protected:].reshape(-1)
@@ -192,7 +169,7 @@ def share_left_over(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[T
     head, the rest by one ranking of all heads.
     """
     heads, tokens = scores_HS.shape
-    protected = int(scores_HS.isinf().sum(dim=1).max())
+    protected = int(scores_HS.isposinf().sum(dim=1).max())
     own = protected + int(alpha * (slots - protected))
     order = torch.sort(scores_HS, dim=-1, descending=True, stable=True)
     open_to_all = order.values[:, own:].reshape(-1)

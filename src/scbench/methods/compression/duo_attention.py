@@ -41,36 +41,11 @@ class DuoAttention(Eviction):
     gates: str = ""
     prefill: Literal["full", "streaming"] = "full"
 
-    name: ClassVar[str] = "duo-attention"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "DuoAttention, arXiv 2410.10819"
-    bytes_formula: ClassVar[str] = "2 D e (T per full head + W per other) + 8 (H + 1)"
-    difference: ClassVar[str] = (
-        "acts after a dense read unless prefill=streaming (the paper's, presets paper and mha); without a file of gates a proxy from the model alone"
-    )
-    needs_also: ClassVar[str] = (
-        "a file of gates (`scbench search-gates`), or the engine's proxy (head gates)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {
-            "full_share": "1/2",
-            "sink_tokens": 64,
-            "recent_tokens": 256,
-            "prefill": "streaming",
-        },
-        "mha": {
-            "full_share": "1/4",
-            "sink_tokens": 64,
-            "recent_tokens": 256,
-            "prefill": "streaming",
-        },
-        "code": {"full_share": "1/2", "sink_tokens": 128, "recent_tokens": 256},
-    }
     minimum_tokens: ClassVar[int] = 16
     ragged: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        super(DuoAttention, self).__post_init__()
+        super().__post_init__()
         if self.full_share is not None and not 0 <= self.full_share <= 1:
             raise Mismatch(f"{self}: full_share is a share of all KV heads, in [0, 1]")
         if self.sink_tokens < 0 or self.recent_tokens < 1:
@@ -93,7 +68,7 @@ class DuoAttention(Eviction):
 
     def budget(self, tokens: int) -> int:
         if not self.is_own or self.full_share is None:
-            return super(DuoAttention, self).budget(tokens)
+            return super().budget(tokens)
         window = min(self.sink_tokens + self.recent_tokens, tokens)
         return rounded(self.full_share * tokens + (1 - self.full_share) * window)
 
@@ -115,7 +90,7 @@ class DuoAttention(Eviction):
         return {"full_heads": full, "sink_tokens": sink, "recent_tokens": recent}
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(DuoAttention, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         heads = layers * shape.kv_heads
         if self.gates:

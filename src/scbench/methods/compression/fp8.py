@@ -41,17 +41,6 @@ class FP8(TokenCodec):
 
     knob: ClassVar[str] = "bits"
     knob_steps: ClassVar[tuple[object, ...]] = (8,)
-    name: ClassVar[str] = "fp8"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "none; e4m3 of arXiv 2209.05433"
-    bytes_formula: ClassVar[str] = "2 H T D + 2 per scale"
-    difference: ClassVar[str] = (
-        "a scale per token by default; published: one per tensor, frozen at the context"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"scale_scope": "token"},
-        "code": {"scale_scope": "tensor"},
-    }
 
     def __post_init__(self) -> None:
         if self.bits not in (8, 16):

@@ -37,18 +37,6 @@ class Kivi(Codec):
 
     knob: ClassVar[str] = "bits"
     knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
-    name: ClassVar[str] = "kivi"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "KIVI, arXiv 2402.02750"
-    bytes_formula: ClassVar[str] = "2 H T D (b/8 + 4/g), the newest residual at e"
-    difference: ClassVar[str] = (
-        "goes on quantising what is appended; the published code stops after the first forward"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"bits": 2, "group": 32, "residual_tokens": 32},
-        "code": {"bits": 2, "group": 32, "residual_tokens": 32},
-        "kivi": {"bits": 2, "group": 32, "residual_tokens": 128},
-    }
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:

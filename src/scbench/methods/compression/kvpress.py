@@ -40,29 +40,19 @@ class KVPress(Eviction):
 
     press: str = "KnormPress"
 
-    name: ClassVar[str] = "kvpress"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "NVIDIA kvpress; each press has a paper of its own"
-    bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = (
-        "only the score is the press's; the budget is ours, ties go to the lower slot, and what is left out is freed"
-    )
-    needs_also: ClassVar[str] = (
-        "the package kvpress, without its pin of transformers (docs/protocol.md)"
-    )
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
     runs_foreign_code: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        super(KVPress, self).__post_init__()
+        super().__post_init__()
         if "compression_ratio" in spelling.read_part(self.press)[1]:
             raise BadConfig(
                 f"{self.name}[press={self.press}]: the share that stays is given as tau=1/4, not as compression_ratio"
             )
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(KVPress, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         made(self.press)
         if self.budget(tokens) >= tokens:
             return

@@ -29,17 +29,6 @@ class KVzip(Eviction):
 
     layerwise: bool = False
 
-    name: ClassVar[str] = "kvzip"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "KVzip, arXiv 2505.23416"
-    bytes_formula: ClassVar[str] = "2 H K D e + 8 (H + 1), heads uneven"
-    difference: ClassVar[str] = (
-        "repeats in plain text without the chat template; exactly floor(tau L H T) pairs stay, and the rest is freed"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"tau": "3/10"},
-        "code": {"tau": "3/10"},
-    }
     needs: ClassVar[frozenset[str]] = frozenset({REPEAT_SCORES})
     extra_passes: ClassVar[int] = 1
     minimum_tokens: ClassVar[int] = 12

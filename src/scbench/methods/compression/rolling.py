@@ -158,7 +158,7 @@ class Rolling(Eviction):
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         if not self.rolling:
-            return super(Rolling, self).held_bytes(shape=shape, tokens=tokens, appended=appended)
+            return super().held_bytes(shape=shape, tokens=tokens, appended=appended)
         slots = min(self.budget(tokens), tokens + appended)
         extra = self.extra_slot_bytes + (self.turning_slot_bytes if self.closes_up else 0)
         return (

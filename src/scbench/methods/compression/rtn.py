@@ -29,15 +29,6 @@ class RTN(TokenCodec):
 
     knob: ClassVar[str] = "bits"
     knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
-    name: ClassVar[str] = "rtn"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "baseline of KIVI, arXiv 2402.02750"
-    bytes_formula: ClassVar[str] = "2 H T D (b/8 + 4/g)"
-    difference: ClassVar[str] = "a baseline: keys and values alike, no residual"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"bits": 4, "group": 32},
-        "code": {"bits": 4},
-    }
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:

@@ -51,18 +51,6 @@ class TurboQuant(TokenCodec):
     knob_steps: ClassVar[tuple[object, ...]] = tuple(
         Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "5", "6", "7", "8")
     )
-    name: ClassVar[str] = "turboquant"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "TurboQuant, arXiv 2504.19874"
-    bytes_formula: ClassVar[str] = "2 H T (D b/8 + 2), + 2 H T for inner-product"
-    difference: ClassVar[str] = (
-        "halves of the channels at 2.5 and 3.5 bits (published: other counts); a Hadamard rotation by default"
-    )
-    needs_also: ClassVar[str] = "heads of a power of two (rotation=dense: of a multiple of 8)"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"bits": Fraction(7, 2), "rotation": "dense"},
-        "code": {"bits": Fraction(4), "rotation": "hadamard", "variant": "mse"},
-    }
 
     def __post_init__(self) -> None:
         whole = self.bits.denominator == 1 and (1 <= self.bits <= 8 or self.bits == 16)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, QueryHeadStore
 from scbench.methods import units
-from scbench.methods.contract import WINDOW, Eviction, top_slots
+from scbench.methods.contract import WINDOW, Eviction, check_protected, top_slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,10 @@ class Voting(Eviction):
         """As everywhere; one list per query head, group by group, where these choose apart and the budget binds."""
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         if not self.apart or slots >= view.tokens:
-            return super(Voting, self).keep(view)
-        return list(top_slots(self.votes(view).flatten(0, 1), slots))
+            return super().keep(view)
+        votes_QS = self.votes(view).flatten(0, 1)
+        check_protected(votes_QS, slots, who=self, layer=view.index)
+        return list(top_slots(votes_QS, slots))
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         if not self.apart:
@@ -94,7 +96,7 @@ class WindowVoting(Voting):
     comparable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        super(WindowVoting, self).__post_init__()
+        super().__post_init__()
         if self.kernel is not None and (self.kernel < 1 or self.kernel % 2 == 0):
             raise Mismatch(f"{self}: kernel is an odd number of slots, 1 for no pooling")
         if self.window_tokens is not None and not 1 <= self.window_tokens <= 64:
@@ -131,12 +133,12 @@ class WindowVoting(Voting):
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
         pooling: Any = self.pooling or units.POOLING
-        found = super(WindowVoting, self).fixed(shape=shape, tokens=tokens)
+        found = super().fixed(shape=shape, tokens=tokens)
         voters: Any = "question" if self.asks_question else self.voters
         return replace(found, pooling=pooling, voters=voters)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(WindowVoting, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
             raise Mismatch(
                 f"{self} needs more tokens than its window of {self.window(tokens)}, and the "

@@ -50,37 +50,13 @@ class FlexPrefill(Budgeted, Generation):
     min_tokens: int | None = None
     max_tokens: int | None = None
 
-    name: ClassVar[str] = "flexprefill"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "FlexPrefill, arXiv 2502.20766"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = (
-        "counts blocks, so the last rows keep gamma; diagonals catch offsets that cross a block's border (cover=tokens, slashes=blocks: as published)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {
-            "gamma": 0.9,
-            "tau_js": 0.1,
-            "cover": "tokens",
-            "slashes": "blocks",
-            "block_tokens": 128,
-            "min_tokens": 1024,
-        },
-        "code": {
-            "gamma": 0.9,
-            "tau_js": 0.1,
-            "cover": "tokens",
-            "slashes": "blocks",
-            "block_tokens": 128,
-        },
-    }
     prefix_stable: ClassVar[bool] = False
     one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 64
     unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens",)
 
     def __post_init__(self) -> None:
-        super(FlexPrefill, self).__post_init__()
+        super().__post_init__()
         if not 0 < self.gamma <= 1 or self.tau_js < 0:
             raise Mismatch(
                 f"{self}: gamma is a share in (0, 1] and tau_js a divergence of at least 0"
@@ -140,7 +116,7 @@ class FlexPrefill(Budgeted, Generation):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if not self.is_own:
-            super(FlexPrefill, self).check(shape=shape, tokens=tokens)
+            super().check(shape=shape, tokens=tokens)
         if not self.is_own and self.block_tokens is not None:
             budget, block = self.budget(tokens), self.block_tokens
             self.check_unit("block_tokens", block, units=4, tokens=tokens, budget=budget)

@@ -47,41 +47,12 @@ class InfLLM(Budgeted, Generation):
     repr_tokens: int | None = None
     dense_decoding: bool = False
 
-    name: ClassVar[str] = "infllm"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "InfLLM, arXiv 2402.04617"
-    bytes_formula: ClassVar[str] = (
-        "2 H T D e + H (T / block) D e + 4 H per token not in a block yet"
-    )
-    difference: ClassVar[str] = (
-        "representatives per KV head; after the context each token chooses by itself; the cache stays on the device; RoPE's base is the model's"
-    )
-    needs_also: ClassVar[str] = "the model's rotation, of angles fixed per position"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "code": {
-            "init_tokens": 128,
-            "local_tokens": 4096,
-            "block_tokens": 128,
-            "top_blocks": 16,
-            "exec_tokens": 512,
-            "repr_tokens": 4,
-            "dense_decoding": True,
-        },
-        "infllm": {
-            "init_tokens": 128,
-            "local_tokens": 4096,
-            "block_tokens": 128,
-            "top_blocks": 16,
-            "exec_tokens": 512,
-            "repr_tokens": 4,
-        },
-    }
     prefix_stable: ClassVar[bool] = False
     minimum_tokens: ClassVar[int] = 64
     unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "repr_tokens")
 
     def __post_init__(self) -> None:
-        super(InfLLM, self).__post_init__()
+        super().__post_init__()
         sizes = (self.init_tokens, self.local_tokens, self.block_tokens, self.top_blocks)
         given = sizes if not self.has_budget else (*sizes[:2], sizes[3])
         if any(size is None for size in given) != all(size is None for size in given):

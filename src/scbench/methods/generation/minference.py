@@ -52,26 +52,12 @@ class MInference(Budgeted, Generation):
     slash_tokens: int | None = None
     mask: Literal["exact", "tile64"] = "exact"
 
-    name: ClassVar[str] = "minference"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "MInference, arXiv 2407.02490"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = (
-        "exact columns and offsets on any device (mask=tile64: the kernel's superset); one size for all heads unless a table is given"
-    )
-    needs_also: ClassVar[str] = (
-        "optionally a table of patterns per head (`scbench search-patterns`)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"vertical_tokens": 1000, "slash_tokens": 6096, "mask": "tile64"},
-        "code": {"vertical_tokens": 512, "slash_tokens": 2048, "mask": "tile64"},
-    }
     prefix_stable: ClassVar[bool] = False
     one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 20
 
     def __post_init__(self) -> None:
-        super(MInference, self).__post_init__()
+        super().__post_init__()
         if (self.vertical_tokens is None) != (self.slash_tokens is None):
             raise Mismatch(
                 f"{self}: give vertical_tokens and slash_tokens together, or a budget (tau, budget_tokens), or a table"

@@ -46,8 +46,6 @@ class WordDropping(Generation):
     knob_steps: ClassVar[tuple[object, ...]] = tuple(
         Fraction(percent, 100) for percent in range(10, 101)
     )  # it cuts at whole percents
-    category: ClassVar[str] = "prompt compression"
-    bytes_formula: ClassVar[str] = "2 H T' D e, T' tokens left"
     rewrites: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -43,23 +43,12 @@ class XAttention(Budgeted, Generation):
     stride: int | None = None
     norm: float = 1.0
 
-    name: ClassVar[str] = "xattention"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "XAttention, arXiv 2503.16428"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = (
-        "exact attention in the chosen blocks; under a budget a count of blocks takes the threshold's place"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"threshold": 0.9, "block_tokens": 128, "stride": 8},
-        "code": {"threshold": 0.9, "block_tokens": 128, "stride": 8, "norm": 1.0},
-    }
     one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 48
     unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "stride")
 
     def __post_init__(self) -> None:
-        super(XAttention, self).__post_init__()
+        super().__post_init__()
         if self.threshold is not None and (self.tau is not None or self.budget_tokens is not None):
             raise Mismatch(
                 f"{self} has a threshold and a budget; a budget replaces the threshold by a count of blocks: give one of them"
@@ -104,7 +93,7 @@ class XAttention(Budgeted, Generation):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.threshold is None:
-            super(XAttention, self).check(shape=shape, tokens=tokens)
+            super().check(shape=shape, tokens=tokens)
         if self.threshold is None and self.block_tokens is not None:
             budget, block = self.budget(tokens), self.block_tokens
             self.check_unit("block_tokens", block, units=3, tokens=tokens, budget=budget)

@@ -40,24 +40,11 @@ class Quest(Budgeted, Loading):
     exempt_layers: int = 0
     count_exempt: bool = True
 
-    name: ClassVar[str] = "quest"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "Quest, arXiv 2406.10774"
-    bytes_formula: ClassVar[str] = "2 H T D e (1 + 1/page)"
-    difference: ClassVar[str] = (
-        "the bound is the largest over the group, for each query token (published: signs added up); exempt layers count against a budget"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"page_tokens": 16, "read_tokens": 4096},
-        "code": {"page_tokens": 16, "read_tokens": 1024},
-        "quest": {"page_tokens": 16, "read_tokens": 1024, "exempt_layers": 2},
-    }
-
     minimum_tokens: ClassVar[int] = 16
     unit_fields: ClassVar[tuple[str, ...]] = ("page_tokens",)
 
     def __post_init__(self) -> None:
-        super(Quest, self).__post_init__()
+        super().__post_init__()
         if (
             (self.page_tokens is not None and self.page_tokens < 1)
             or (self.read_tokens is not None and self.read_tokens < 1)
@@ -122,7 +109,7 @@ class Quest(Budgeted, Loading):
         return bare if own is None else replace(bare, budget_tokens=max(own, self.minimum_tokens))
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(Quest, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         if self.page_tokens is not None and not self.is_own:
             budget, page = self.budget(tokens), self.page_tokens
             self.check_unit("page_tokens", page, units=2, tokens=tokens, budget=budget)

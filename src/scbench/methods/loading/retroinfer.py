@@ -63,32 +63,11 @@ class RetroInfer(Budgeted, Loading):
     recent_tokens: int | None = None
     clustering: Literal["spherical", "euclidean"] = "spherical"
 
-    name: ClassVar[str] = "retroinfer"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "RetroInfer, arXiv 2505.02922"
-    bytes_formula: ClassVar[str] = "2 H (T + C) D e + about 4 H (T + C), C clusters"
-    difference: ClassVar[str] = (
-        "the list of slots is counted, and what is appended is never clustered"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {
-            "retrieve": Fraction(9, 500),
-            "estimate": Fraction(29, 125),
-            "cluster_tokens": 16,
-            "recent_tokens": 64,
-        },
-        "code": {
-            "retrieve": Fraction(9, 500),
-            "estimate": Fraction(29, 125),
-            "cluster_tokens": 16,
-            "recent_tokens": 64,
-        },
-    }
     minimum_tokens: ClassVar[int] = 32
     unit_fields: ClassVar[tuple[str, ...]] = ("cluster_tokens",)
 
     def __post_init__(self) -> None:
-        super(RetroInfer, self).__post_init__()
+        super().__post_init__()
         if self.retrieve is not None and (self.tau is not None or self.budget_tokens is not None):
             raise Mismatch(
                 f"{self} was given a share of clusters to retrieve and a budget; give one of them"
@@ -106,15 +85,11 @@ class RetroInfer(Budgeted, Loading):
 
     def lossless(self, tokens: int) -> Self:
         """Every cluster is read, or a budget that covers the store."""
-        return (
-            replace(self, retrieve=Fraction(1))
-            if self.retrieve
-            else super(RetroInfer, self).lossless(tokens)
-        )
+        return replace(self, retrieve=Fraction(1)) if self.retrieve else super().lossless(tokens)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.retrieve is None:
-            super(RetroInfer, self).check(shape=shape, tokens=tokens)
+            super().check(shape=shape, tokens=tokens)
             plan, budget = self.plan(tokens), self.budget(tokens)
             left = budget - plan.sink - plan.recent
             if budget < tokens and self.cluster_tokens is not None:

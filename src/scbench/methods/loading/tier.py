@@ -23,17 +23,6 @@ class Tier(Loading):
 
     at: Literal["host", "disk"] = "host"
 
-    name: ClassVar[str] = "tier"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "none; KV offloading as in transformers"
-    bytes_formula: ClassVar[str] = "2 H T D e, in host memory or on disk"
-    difference: ClassVar[str] = (
-        "moves the whole store at each step, the next layer ahead of time; bytes moved are counted"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"at": "host"},
-        "code": {"at": "host"},
-    }
     moves: ClassVar[bool] = True
 
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:

@@ -29,19 +29,6 @@ class PrefixReuse(Retrieval):
     disk_mib: int | None = None
     folder: str = ""
 
-    name: ClassVar[str] = "prefix"
-    category: ClassVar[str] = "KV retrieval"
-    paper: ClassVar[str] = (
-        "automatic prefix caching (PagedAttention, arXiv 2309.06180; RadixAttention, arXiv 2312.07104)"
-    )
-    bytes_formula: ClassVar[str] = "2 H T D e per cached token"
-    difference: ClassVar[str] = (
-        "exact, and counted: hit tokens of memory and disk, and what they save, within one session or one folder"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "code": {"block_tokens": 16},
-        "lmcache": {"block_tokens": 256},
-    }
     pooled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
