@@ -59,8 +59,10 @@ def may_idle(spelling: str) -> set[str]:
         )  # nothing is evicted, or another stage stands between what is kept and what is read
     if method.eviction is None or type(method.eviction).rank is Eviction.rank:
         idle.add(PROTECTED)  # it gives no ranks
-    if method.codec is not None or (method.eviction is not None and method.eviction.rolls):
+    if method.codec is not None or (
+        method.eviction is not None and method.eviction.traits.is_rolling
+    ):
         idle.add(FUTURE)  # its tail may have coded, or evicted, the newest keys
-    if method.generation.one_shot:
+    if method.generation.is_one_shot:
         idle.add(CHUNKS)  # it needs all queries of a layer at once
     return idle

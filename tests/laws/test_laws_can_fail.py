@@ -216,7 +216,7 @@ def loading(kind: type[Wrapped]) -> Loading:
         def lossless(self, tokens: int) -> LoadAll:  # type: ignore[override]
             return LoadAll()
 
-    Crooked.name, Crooked.category = kind.__name__, "KV loading"
+    Crooked.name = kind.__name__
     return Crooked()
 
 

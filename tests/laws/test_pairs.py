@@ -150,7 +150,9 @@ class Workbench:
     def ids(self, method: Method) -> tuple[int, ...]:
         """The context as the method's model sees it, in bytes."""
         ranges = (
-            method.generation.kept_ranges(TEXT) if method.generation.rewrites else [(0, len(TEXT))]
+            method.generation.kept_ranges(TEXT)
+            if method.generation.traits.is_rewriting
+            else [(0, len(TEXT))]
         )
         return tuple(
             self.engine.tokenizer.encode("".join(TEXT[start:stop] for start, stop in ranges)).ids
@@ -160,7 +162,7 @@ class Workbench:
         """The context as the runner would get it: read, blended from chunks, or fetched from a pool that has it."""
         ids = self.ids(method)
         method.check(shape=self.engine.facts.shape, tokens=len(ids))
-        if not method.retrieval.pooled:
+        if not method.retrieval.traits.is_pooled:
             return self._read(method, ids)
         reads = PooledReads.begin(self.engine, method, ids, lambda: self._read(method, ids))
         try:
@@ -171,7 +173,7 @@ class Workbench:
     def _read(self, method: Method, ids: tuple[int, ...]) -> Snapshot:
         key = (
             method.generation,
-            method.retrieval if method.retrieval.blends else None,
+            method.retrieval if method.retrieval.traits.is_blended else None,
             method.needs,
             ids,
         )

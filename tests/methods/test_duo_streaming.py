@@ -41,7 +41,7 @@ def written(path: Path, rows: list[list[float]], digest: str = "") -> Path:
 class Oracle:
     """A dense mask per KV head, written out."""
 
-    name, one_shot = "oracle", True
+    name, is_one_shot = "oracle", True
 
     def __init__(self, full: set[tuple[int, int]]) -> None:
         self.full = full

@@ -16,7 +16,15 @@ from scbench.errors import BadConfig, Mismatch
 from scbench.kv import LayerView
 from scbench.methods import parse
 from scbench.methods.compression.adakv import AdaKV
-from scbench.methods.contract import Eviction
+from scbench.methods.contract import (
+    Codec,
+    Eviction,
+    Generation,
+    Loading,
+    Retrieval,
+    Stage,
+    Traits,
+)
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.run.doctor import doctor
@@ -46,8 +54,8 @@ class Careful(Newest):
         super().__post_init__()
 
     @property
-    def own_cache(self) -> bool:
-        return super().own_cache
+    def reading(self) -> Generation | None:
+        return super().reading
 
     @classmethod
     def twice(cls) -> str:
@@ -86,7 +94,7 @@ def test_adakv_refuses_a_scorer_that_protects_more_than_the_budget(
 
 def test_zero_argument_super_works_in_a_dataclass_with_slots() -> None:
     eviction = Careful(budget_tokens=60)
-    assert not eviction.own_cache
+    assert eviction.reading is None
     assert kept_by(eviction) == kept_by(Newest(budget_tokens=60))
 
 
@@ -144,3 +152,31 @@ def test_a_file_that_cannot_be_imported_names_the_line(tmp_path: Path) -> None:
         file.write("\nTABLE = {}\nTABLE['first']\n")
     with pytest.raises(BadConfig, match=r"KeyError: 'first' at theirs.py:20: `TABLE\['first'\]`"):
         parse(spelling)
+
+
+# What is public of a stage is what the runner asks of it, or what a class of its kind may say.
+OF_ANY = {"name", "stage", "needs", "traits", "knob", "parts", "data_digest", "check", "notes"}
+OF_ANY |= {"lossless", "units", "fixed", "coarse"}
+OF_A_BUDGET = {"tau", "budget_tokens", "minimum_tokens", "own_tokens", "budget"}
+OF_A_KIND: dict[type[Stage], set[str]] = {
+    Generation: {"attend", "is_one_shot", "cache", "more_bytes", "kept_ranges", "computed_share"},
+    Eviction: {
+        *OF_A_BUDGET,
+        *("rank", "keep", "keep_all", "gathered", "cache", "reading", "kept_slots", "held_bytes"),
+    },
+    Codec: {"encode", "coded_bytes", "at"},
+    Retrieval: {"prefix_pool"},
+    Loading: {"index", "index_all", "index_bytes"},
+}
+
+
+@pytest.mark.parametrize("kind", OF_A_KIND, ids=lambda kind: kind.__name__)
+def test_a_kind_of_stage_has_these_public_names_and_no_more(kind: type[Stage]) -> None:
+    public = {name for name in dir(kind) if not name.startswith("_")}
+    assert public == OF_ANY | OF_A_KIND[kind]
+
+
+def test_heads_that_are_uneven_make_a_cache_of_their_own() -> None:
+    assert Traits(has_uneven_heads=True).has_own_cache
+    assert Traits(is_rolling=True).has_own_cache
+    assert not Traits().has_own_cache

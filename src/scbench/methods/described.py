@@ -11,8 +11,16 @@ from typing import Any
 from scbench.errors import BadConfig
 from scbench.methods.card import OBSERVED, SAID, Card
 from scbench.methods.cards import BY_PLACE
+from scbench.methods.traits import Traits
 
 BLACK_BOX = "black box"  # the category of somebody's own object
+USUAL = {  # of a stage that names none
+    "generation": "sparse attention",
+    "compression": "KV dropping",
+    "retrieval": "KV retrieval",
+    "loading": "KV loading",
+}
+CODING = "quantization"  # of a compression that writes down, and drops nothing
 
 
 def place_of(cls: type) -> str:
@@ -38,11 +46,15 @@ def card_of(cls: type) -> Card:
         name=getattr(cls, "name", "") if is_stage else cls.__name__,
         place=place_of(cls),
         stage=stage if is_stage else "none",
-        category=getattr(cls, "category", "") if is_stage else BLACK_BOX,
+        category=_said(cls, "category") or (_usual(cls) if is_stage else BLACK_BOX),
         needs=_needs(cls) if is_stage else (),
         parameters=defaults_of(cls) if is_stage else {},
         **{**said, "presets": _presets(cls, said.get("presets", {}))},
     )
+
+
+def _usual(cls: Any) -> str:
+    return CODING if hasattr(cls, "encode") else USUAL[cls.stage]
 
 
 def _said(cls: type, name: str) -> Any:
@@ -70,7 +82,7 @@ def _presets(cls: Any, presets: object) -> Mapping[str, str]:
 
 def _needs(cls: Any) -> tuple[str, ...]:
     observed = cls.needs if isinstance(cls.needs, frozenset) else frozenset()  # a property: unknown
-    passes = cls.extra_passes
+    passes = cls.traits.extra_passes if isinstance(cls.traits, Traits) else 0
     return (
         *(OBSERVED.get(need, need) for need in sorted(observed)),
         *([f"{passes} more pass{'es' if passes > 1 else ''}"] if passes else []),

@@ -16,7 +16,7 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     for need in sorted(method.needs & snapshot.missing.keys()):
         raise Mismatch(f"{method} cannot run here: {snapshot.missing[need]}")
     stream = snapshot.fork()
-    stream.simulated = method.simulated
+    stream.simulated = method.is_simulated
     tokens, eviction = snapshot.logical_tokens, method.eviction
     stream.notes = method.notes(shape=snapshot.shape, tokens=tokens)
     stream.units = method.units(
@@ -26,7 +26,7 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     if eviction is not None and snapshot.layers:
         keeps = eviction.keep_all(snapshot.view(layer) for layer in snapshot.layers)
         _check_kept(keeps, tokens, method)
-        if all(_is_all(kept, tokens) for kept in keeps) and not eviction.rolls:
+        if all(_is_all(kept, tokens) for kept in keeps) and not eviction.traits.is_rolling:
             keeps, stream.notes = None, (*stream.notes, NOT_BINDING)
     for at, layer in enumerate(snapshot.layers):
         cache = stream.layers[layer]
@@ -34,7 +34,7 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
             cache = (
                 _compressed(snapshot, layer, None if keeps is None else keeps[at], method) or cache
             )
-        if method.generation.goes_on:
+        if method.generation.traits.governs_decoding:
             cache = method.generation.cache(snapshot.view(layer), cache)
         stream.layers[layer] = cache
     indexed = method.loading.index_all([cache.stores for cache in stream.layers.values()])
@@ -68,7 +68,11 @@ def _compressed(
 ) -> LayerCache | None:
     """A layer's new cache; None where nothing is to be done."""
     view, eviction, codec = snapshot.view(layer), method.eviction, method.codec
-    if kept is not None and _is_all(kept, view.tokens) and not (eviction and eviction.own_cache):
+    if (
+        kept is not None
+        and _is_all(kept, view.tokens)
+        and not (eviction and eviction.traits.has_own_cache)
+    ):
         kept = None
     if codec is None:
         return eviction.cache(view, kept) if eviction is not None and kept is not None else None

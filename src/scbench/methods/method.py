@@ -67,7 +67,11 @@ class Method:
                     f"{evictions[0]} reads the context in its own way, and {self.generation} in another; choose one of them"
                 )
             object.__setattr__(self, "generation", reading)
-        if evictions and evictions[0].own_cache and (codecs or not is_default(self.loading)):
+        if (
+            evictions
+            and evictions[0].traits.has_own_cache
+            and (codecs or not is_default(self.loading))
+        ):
             raise Mismatch(
                 f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"
             )
@@ -75,8 +79,8 @@ class Method:
             raise Mismatch(
                 f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them"
             )
-        if self.generation.goes_on and (
-            self.compression or not is_default(self.loading) or self.retrieval.pooled
+        if self.generation.traits.governs_decoding and (
+            self.compression or not is_default(self.loading) or self.retrieval.traits.is_pooled
         ):
             also = Method(
                 compression=self.compression, retrieval=self.retrieval, loading=self.loading
@@ -85,11 +89,13 @@ class Method:
                 f"{self.generation} says what is read after the context, too, and goes on from its own read of it; leave {also} out, or let it "
                 "read the context alone"
             )
-        if self.retrieval.blends and not (is_default(self.generation) or self.generation.rewrites):
+        if self.retrieval.traits.is_blended and not (
+            is_default(self.generation) or self.generation.traits.is_rewriting
+        ):
             raise Mismatch(
                 f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out"
             )
-        if self.retrieval.blends and self.needs - {ROTATION}:
+        if self.retrieval.traits.is_blended and self.needs - {ROTATION}:
             watching = " and ".join(str(stage) for stage in self.stages if stage.needs)
             raise Mismatch(
                 f"{self.retrieval} computes only some queries of the context, and {watching} must have observed them all "
@@ -125,15 +131,15 @@ class Method:
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset().union(*(stage.asks for stage in self.stages))
+        return frozenset().union(*(stage.needs for stage in self.stages))
 
     @property
-    def simulated(self) -> bool:
-        return any(stage.simulated for stage in self.stages)
+    def is_simulated(self) -> bool:
+        return any(stage.traits.is_simulated for stage in self.stages)
 
     @property
     def extra_passes(self) -> int:
-        return sum(stage.extra_passes for stage in self.stages)
+        return sum(stage.traits.extra_passes for stage in self.stages)
 
     def __str__(self) -> str:
         labels = dict(self.labels)
@@ -184,7 +190,7 @@ class Method:
     def is_ours(self) -> bool:
         """Whether no code of somebody else's touches the cache; if some does, it is watched."""
         return all(origin_of(cls).is_ours for cls in self.classes) and not any(
-            part.runs_foreign_code for part in self.parts
+            part.traits.has_foreign_code for part in self.parts
         )
 
     @property
@@ -203,7 +209,7 @@ class Method:
         if self.is_foreign:
             return  # what it can take is its own affair
         beside = (
-            replace(self, generation=Dense()) if self.generation.rewrites else self
+            replace(self, generation=Dense()) if self.generation.traits.is_rewriting else self
         )  # a shorter text is read by any model
         if not shape.attention_layers and str(beside) != "dense":
             raise Mismatch(
@@ -217,7 +223,7 @@ class Method:
             stage.check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
-        if len(left) > 1 and self.loading.evens:
+        if len(left) > 1 and self.loading.traits.needs_even_layers:
             raise Mismatch(
                 f"{self.loading} shares one budget out between layers of equally many slots, and {self.eviction} leaves them {min(left):,} to "
                 f"{max(left):,}; take an eviction that leaves all layers the same, or a budget for each layer by itself (quest: count_exempt=no)"
@@ -277,7 +283,9 @@ class Method:
         layers = len(shape.attention_layers)
         kept = [self._kept_slots(layer, layers, tokens) for layer in range(layers)] or [tokens]
         left = sum(kept) // len(kept)
-        read = tokens - (question_tokens or 0) if self.generation.prefix_stable else tokens
+        read = (
+            tokens - (question_tokens or 0) if self.generation.traits.is_prefix_stable else tokens
+        )
         evicted = [] if self.eviction is None else [self.eviction]
         others = [stage for stage in self.compression if stage is not self.eviction]
         return [

@@ -47,7 +47,7 @@ class Reads:
     def with_query(self, method: Method, talk: Conversation, prompt: Prompt) -> Snapshot:
         """Context and one query: the query read densely on top, or with the context where the
         pattern's last rows matter."""
-        if not method.generation.prefix_stable:
+        if not method.generation.traits.is_prefix_stable:
             snapshot = self.read(prompt.ids, method.generation)
         else:
             base = self.context(method, talk)

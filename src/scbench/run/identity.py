@@ -89,7 +89,7 @@ def card_of(method: Method) -> dict[str, Any]:
         "spelling": method.spelling,
         "stage": cards[0].stage,
         "category": cards[0].category or "other",
-        "simulated": method.simulated,
+        "simulated": method.is_simulated,
         "origins": origins,
         "stages": [
             {

@@ -167,7 +167,7 @@ def _newest(stream: Stream, layer: int, tokens: int) -> Tensor | None:
 
 @law("chunks equal one piece")
 def chunks_are_one_piece(engine: LocalEngine, method: Method) -> None:
-    if method.generation.one_shot:
+    if method.generation.is_one_shot:
         raise Idle(
             f"{method.generation} needs all queries of a layer at once and is never read in chunks"
         )

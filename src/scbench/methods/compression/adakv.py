@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NoReturn, Self
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
 from scbench.methods.compression.pyramidkv import shared_out
 from scbench.methods.compression.voting import WindowVoting
-from scbench.methods.contract import Eviction, Stage, check_protected
+from scbench.methods.contract import ROTATION, Eviction, Stage, check_protected
+from scbench.methods.traits import Traits
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
@@ -39,7 +40,7 @@ class AdaKV(Eviction):
     alpha: float = 0.2
     division: Literal["authors", "kvpress"] = "authors"
 
-    ragged: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_uneven_heads=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,20 +50,23 @@ class AdaKV(Eviction):
             )
         name, params = spelling.read_part(self.scorer)
         found = registry.stage_class(name)
-        if not issubclass(found, Eviction) or found.rank is Eviction.rank or found.ragged:
-            raise Mismatch(
-                f"adakv[scorer={self.scorer}]: {name} does not rank slots; take snapkv, h2o, tova, pyramidkv, knorm, keydiff ..."
-            )
+        if not issubclass(found, Eviction) or found.rank is Eviction.rank:
+            self._refuse_scorer(name)
         inner = spelling.build(found, params, written=self.scorer)
-        if (
-            inner.tau is not None
-            or inner.budget_tokens is not None
-            or inner.own_cache
-            or inner.asks != inner.needs
-        ):
+        if inner.traits.has_uneven_heads:
+            self._refuse_scorer(name)
+        is_moving = ROTATION in inner.needs
+        if inner._has_budget or inner.traits.has_own_cache or is_moving:
             raise Mismatch(
-                f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that acts once, per KV head, and moves nothing"
+                f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that "
+                "acts once, per KV head, and moves nothing"
             )
+
+    def _refuse_scorer(self, name: str) -> NoReturn:
+        raise Mismatch(
+            f"adakv[scorer={self.scorer}]: {name} does not rank slots; take snapkv, h2o, tova, "
+            "pyramidkv, knorm, keydiff ..."
+        )
 
     @property
     def inner(self) -> Eviction:
@@ -95,7 +99,11 @@ class AdaKV(Eviction):
         self.inner.check(shape=shape, tokens=tokens)
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
-        own = () if self.inner.comparable else ("adakv_scores_of_heads_not_comparable",)
+        own = (
+            ()
+            if self.inner.traits.has_comparable_ranks
+            else ("adakv_scores_of_heads_not_comparable",)
+        )
         return (*own, *self.inner.notes(shape=shape, tokens=tokens))
 
     def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:

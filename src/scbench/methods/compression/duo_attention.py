@@ -17,6 +17,7 @@ from scbench.methods.compression import duo_gates
 from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.stage import HEAD_GATES, Stage
+from scbench.methods.traits import Traits
 from scbench.methods.units import streaming_head
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
@@ -42,7 +43,7 @@ class DuoAttention(Eviction):
     prefill: Literal["full", "streaming"] = "full"
 
     minimum_tokens: ClassVar[int] = 16
-    ragged: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_uneven_heads=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -168,8 +169,7 @@ class DuoReading(Generation):
     of: DuoAttention
 
     name: ClassVar[str] = "duo-attention"
-    category: ClassVar[str] = "reference"  # the compression it belongs to is what is spelled
-    prefix_stable: ClassVar[bool] = False
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
 
     def __str__(self) -> str:
         return str(self.of)
@@ -220,7 +220,7 @@ class DuoReading(Generation):
 class Split:
     """One read: which heads are full is known."""
 
-    name, one_shot = DuoReading.name, False
+    name, is_one_shot = DuoReading.name, False
 
     def __init__(self, of: DuoAttention, rows: Sequence[Sequence[float]]) -> None:
         self.of, self.rows, self.heads = of, rows, sum(map(len, rows))

@@ -12,6 +12,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
 from scbench.methods.contract import QUERY_MOMENTS, Eviction
+from scbench.methods.traits import Traits
 
 BLOCK_KEYS = 4096  # keys scored at a time: bounds k^T Sigma to H * G * 4096 * D floats
 
@@ -33,7 +34,7 @@ class ExpectedAttention(Eviction):
 
     needs: ClassVar[frozenset[str]] = frozenset({QUERY_MOMENTS})
     minimum_tokens: ClassVar[int] = 8
-    comparable: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_comparable_ranks=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

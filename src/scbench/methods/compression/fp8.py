@@ -21,6 +21,7 @@ from scbench.methods.compression.codes import (
     require_finite,
     require_share,
 )
+from scbench.methods.traits import Knob
 
 LARGEST = 448.0  # of e4m3
 
@@ -39,8 +40,7 @@ class FP8(TokenCodec):
     bits: Literal[8, 16] = 8  # 16: no quantisation
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = (8,)
+    knob: ClassVar[Knob | None] = Knob("bits", (8,))
 
     def __post_init__(self) -> None:
         if self.bits not in (8, 16):

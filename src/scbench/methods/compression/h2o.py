@@ -29,9 +29,9 @@ class H2O(Rolling):
     heavy_tokens: int | None = None
     recent_tokens: int | None = None
 
-    needs: ClassVar[frozenset[str]] = frozenset({COLUMN_SUMS})
+    scored_by: ClassVar[frozenset[str]] = frozenset({COLUMN_SUMS})
     minimum_tokens: ClassVar[int] = 8
-    comparable: ClassVar[bool] = True
+    has_shares: ClassVar[bool] = True
     extra_slot_bytes: ClassVar[int] = 4  # the sums
 
     def __post_init__(self) -> None:

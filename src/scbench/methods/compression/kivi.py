@@ -18,6 +18,7 @@ from scbench.methods.compression.affine import dequantise as dequantise
 from scbench.methods.compression.affine import quantise as quantise
 from scbench.methods.compression.codes import CodedStore, Coders, joined, plain, shape_of
 from scbench.methods.contract import Codec
+from scbench.methods.traits import Knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,7 @@ class Kivi(Codec):
     residual_tokens: int = 32
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
+    knob: ClassVar[Knob | None] = Knob("bits", (1, 2, 3, 4, 5, 6, 7, 8))
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:

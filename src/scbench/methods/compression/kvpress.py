@@ -17,6 +17,7 @@ from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
 from scbench.kv import CacheShape, LayerView, Observed
 from scbench.methods import spelling
 from scbench.methods.contract import WINDOW, Eviction
+from scbench.methods.traits import Traits
 
 WINDOW_ROWS = 64  # what a read observes
 TRIAL_TOKENS = 4096  # at most; of the trial before anything is computed
@@ -42,7 +43,7 @@ class KVPress(Eviction):
 
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
-    runs_foreign_code: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_foreign_code=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

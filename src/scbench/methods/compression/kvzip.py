@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods.contract import REPEAT_SCORES, Eviction
+from scbench.methods.traits import Traits
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 SINK_TOKENS = 4
@@ -30,9 +31,8 @@ class KVzip(Eviction):
     layerwise: bool = False
 
     needs: ClassVar[frozenset[str]] = frozenset({REPEAT_SCORES})
-    extra_passes: ClassVar[int] = 1
     minimum_tokens: ClassVar[int] = 12
-    ragged: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_uneven_heads=True, extra_passes=1)
 
     def pairs(self, *, heads: int, tokens: int) -> int:
         """KV pairs that stay of `heads` heads of `tokens` tokens."""

@@ -12,6 +12,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods.compression.affine import ChannelGroups
 from scbench.methods.compression.codes import Coders, TokenCodec, require_share
+from scbench.methods.traits import Knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +28,7 @@ class RTN(TokenCodec):
     group: int | None = None
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
+    knob: ClassVar[Knob | None] = Knob("bits", (1, 2, 3, 4, 5, 6, 7, 8))
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:

@@ -26,9 +26,9 @@ class TOVA(Rolling):
 
     capacity_tokens: int | None = None
 
-    needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
+    scored_by: ClassVar[frozenset[str]] = frozenset({WINDOW})
+    has_shares: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 4
-    comparable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

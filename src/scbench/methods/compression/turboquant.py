@@ -24,6 +24,7 @@ from scbench.methods.compression.codes import (
     require_share,
 )
 from scbench.methods.compression.turning import codebook, gaussian, hadamard, orthogonal, signs
+from scbench.methods.traits import Knob
 
 Rotation = Literal["hadamard", "dense"]
 LADDER = tuple(Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "6", "8"))
@@ -47,9 +48,9 @@ class TurboQuant(TokenCodec):
     seed: int = 0
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = tuple(
-        Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "5", "6", "7", "8")
+    knob: ClassVar[Knob | None] = Knob(
+        "bits",
+        tuple(Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "5", "6", "7", "8")),
     )
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from scbench.methods.contract import DEFAULT_SHARE, Generation
 from scbench.methods.generation import blocks
 from scbench.methods.generation.minference import vertical_slash_scores
 from scbench.methods.stage import Budgeted
+from scbench.methods.traits import Traits
 from scbench.methods.units import BLOCK, unit, voting_rows
 
 
@@ -50,10 +51,10 @@ class FlexPrefill(Budgeted, Generation):
     min_tokens: int | None = None
     max_tokens: int | None = None
 
-    prefix_stable: ClassVar[bool] = False
-    one_shot: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
+    is_one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 64
-    unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens",)
+    _unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,7 +73,7 @@ class FlexPrefill(Budgeted, Generation):
     @property
     def is_own(self) -> bool:
         """Whether gamma and a block of its own, and no budget, say what is computed."""
-        return self.block_tokens is not None and not self.has_budget
+        return self.block_tokens is not None and not self._has_budget
 
     def sizes(self, tokens: int) -> tuple[int, int, int | None, int | None]:
         """(block, least blocks, most columns and most diagonals, most blocks of a row of a block
@@ -100,11 +101,11 @@ class FlexPrefill(Budgeted, Generation):
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
         # A block without a budget would mean sizes of its own.
-        is_bare = not self.has_budget and not self.is_own
+        is_bare = not self._has_budget and not self.is_own
         with_budget = replace(self, tau=DEFAULT_SHARE) if is_bare else self
         return super(FlexPrefill, with_budget).fixed(shape=shape, tokens=tokens)
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """Sizes of its own have no budget, and the context alone says how large a block may be."""
         bare = replace(self, block_tokens=None, min_tokens=None, max_tokens=None)
         return replace(bare, budget_tokens=max(64, tokens)) if self.is_own else bare
@@ -119,7 +120,7 @@ class FlexPrefill(Budgeted, Generation):
             super().check(shape=shape, tokens=tokens)
         if not self.is_own and self.block_tokens is not None:
             budget, block = self.budget(tokens), self.block_tokens
-            self.check_unit("block_tokens", block, units=4, tokens=tokens, budget=budget)
+            self._check_unit("block_tokens", block, units=4, tokens=tokens, budget=budget)
 
     def attend(
         self,

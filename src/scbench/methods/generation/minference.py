@@ -27,6 +27,7 @@ from scbench.methods.generation.head_patterns import (
     HeadPattern,
 )
 from scbench.methods.stage import Budgeted
+from scbench.methods.traits import Traits
 
 UNLISTED = HeadPattern(VERTICAL_SLASH, 1000, 6096)
 MINIMUM_TILE_TOKENS = 128
@@ -52,8 +53,8 @@ class MInference(Budgeted, Generation):
     slash_tokens: int | None = None
     mask: Literal["exact", "tile64"] = "exact"
 
-    prefix_stable: ClassVar[bool] = False
-    one_shot: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
+    is_one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 20
 
     def __post_init__(self) -> None:

@@ -47,7 +47,7 @@ class Probe:
     budget_tokens: int
     found: dict[int, dict[int, HeadPattern]] = field(default_factory=dict)
     name: str = "pattern-search"
-    one_shot: bool = True
+    is_one_shot: bool = True
 
     def attend(
         self,

@@ -15,6 +15,7 @@ from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
 from scbench.methods.generation.a_shape import BLOCK_ROWS, AShape
 from scbench.methods.stage import Stage
+from scbench.methods.traits import Traits
 from scbench.methods.units import dense_rows
 
 
@@ -33,7 +34,7 @@ class TriShape(Generation):
     tau: Fraction | None = None
     budget_tokens: int | None = None
 
-    prefix_stable: ClassVar[bool] = False
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
 
     def __post_init__(self) -> None:
         try:

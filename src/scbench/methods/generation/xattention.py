@@ -43,9 +43,9 @@ class XAttention(Budgeted, Generation):
     stride: int | None = None
     norm: float = 1.0
 
-    one_shot: ClassVar[bool] = True
+    is_one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 48
-    unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "stride")
+    _unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "stride")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,7 +83,7 @@ class XAttention(Budgeted, Generation):
         block, stride, _ = self.sizes(tokens)
         return {"block_tokens": block, "stride": stride}
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """A threshold has no budget, and the context alone says how large a block may be."""
         bare = replace(self, block_tokens=None, stride=None, threshold=None)
         return bare if self.threshold is None else replace(bare, budget_tokens=max(48, tokens))
@@ -96,7 +96,7 @@ class XAttention(Budgeted, Generation):
             super().check(shape=shape, tokens=tokens)
         if self.threshold is None and self.block_tokens is not None:
             budget, block = self.budget(tokens), self.block_tokens
-            self.check_unit("block_tokens", block, units=3, tokens=tokens, budget=budget)
+            self._check_unit("block_tokens", block, units=3, tokens=tokens, budget=budget)
 
     def attend(
         self,

@@ -64,7 +64,7 @@ class RetroInfer(Budgeted, Loading):
     clustering: Literal["spherical", "euclidean"] = "spherical"
 
     minimum_tokens: ClassVar[int] = 32
-    unit_fields: ClassVar[tuple[str, ...]] = ("cluster_tokens",)
+    _unit_fields: ClassVar[tuple[str, ...]] = ("cluster_tokens",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,7 +93,7 @@ class RetroInfer(Budgeted, Loading):
             plan, budget = self.plan(tokens), self.budget(tokens)
             left = budget - plan.sink - plan.recent
             if budget < tokens and self.cluster_tokens is not None:
-                self.check_unit(
+                self._check_unit(
                     "cluster_tokens", self.cluster_tokens, units=1, tokens=tokens, budget=left
                 )
 
@@ -107,7 +107,7 @@ class RetroInfer(Budgeted, Loading):
             "recent_tokens": plan.recent,
         }
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """A share of the clusters counts as that share of the tokens."""
         bare = replace(self, cluster_tokens=None, retrieve=None)
         if self.retrieve is None:

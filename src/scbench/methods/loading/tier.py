@@ -10,6 +10,7 @@ from scbench.kv import Store
 from scbench.kv.tiers import chained
 from scbench.methods.contract import Loading
 from scbench.methods.loading.indexed import dense_first
+from scbench.methods.traits import Traits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class Tier(Loading):
 
     at: Literal["host", "disk"] = "host"
 
-    moves: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_slow_tier=True)
 
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
         pieces = {len(stores) for stores in layers}

@@ -9,6 +9,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.kv.pool import DiskTier, PrefixPool
 from scbench.methods.contract import Retrieval
+from scbench.methods.traits import Traits
 
 RESERVED = frozenset("[],")  # a method's spelling ends a parameter with them
 
@@ -29,7 +30,7 @@ class PrefixReuse(Retrieval):
     disk_mib: int | None = None
     folder: str = ""
 
-    pooled: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_pooled=True)
 
     def __post_init__(self) -> None:
         if self.block_tokens < 1 or self.capacity_mib < 0 or (self.disk_mib or 0) < 0:
