@@ -252,7 +252,8 @@ class Method:
         found: dict[str, int] = {}
         for stage, its_tokens in self._acts_on(shape, tokens, question_tokens):
             sizes = stage.units(shape=shape, tokens=its_tokens, question_tokens=question_tokens)
-            name = dict(self.labels).get(shown_name(type(stage)), stage.name)
+            shown = shown_name(type(stage))
+            name = dict(self.labels).get(shown, stage.name or shown)
             found |= {f"{name}.{unit}": size for unit, size in sizes.items()}
         return found
 

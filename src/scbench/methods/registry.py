@@ -53,6 +53,7 @@ def stage_class(name: str) -> type[Stage]:
         stage = _checked(point.load(), name)
         if point.dist is not None:
             origin.REGISTERED[stage.__module__] = (point.dist.name, point.dist.version)
+        stage.name = stage.name or point.name
         if stage.name != point.name:  # a record's name must be found again
             raise BadConfig(
                 f"the entry point {name!r} is {point.value}, which calls itself {stage.name!r}; "

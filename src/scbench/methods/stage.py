@@ -111,17 +111,16 @@ class Budgeted(Stage):
     minimum_tokens: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
+        name = self.name or type(self).__name__
         if self.tau is not None and self.budget_tokens is not None:
             raise Mismatch(
-                f"{self.name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
+                f"{name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
             )
         if self.tau is not None and not 0 < self.tau <= 1:
-            raise Mismatch(
-                f"{self.name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8"
-            )
+            raise Mismatch(f"{name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
         if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
             raise Mismatch(
-                f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed"
+                f"{name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed"
             )
 
     def own_tokens(self) -> int | None:
