@@ -12,7 +12,6 @@ from golden.models import engine
 from golden.play import Row
 from scbench.engines.contract import Feed
 from scbench.methods import parse
-from scbench.methods.contract import is_default
 from scbench.methods.fork import fork
 
 CONTEXT_TOKENS = 256
@@ -53,7 +52,9 @@ def held(model: str, methods: Sequence[str] = (), noise: int = 0) -> list[Row]:
         try:
             for method in group:
                 method.check(shape=words, tokens=CONTEXT_TOKENS)
-            pattern = None if is_default(generation) else generation
+            # A reading that comes with its eviction is left out: that eviction alone is held here.
+            is_chosen = any(generation is stage for stage in group[0].chosen)
+            pattern = generation if is_chosen else None
             snapshot = local.read(ids, pattern=pattern, needs=needs)
         except Exception as error:
             rows += [failure(model, method, error) for method in group]

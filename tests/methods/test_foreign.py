@@ -9,6 +9,7 @@ import pytest
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.methods import parse, refuse_twins
+from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.run.doctor import doctor
 from scbench.run.identity import card_of, method_facts
@@ -127,5 +128,7 @@ def test_no_formula_and_no_law_speaks_of_its_bytes(ext: str) -> None:
     assert method.units(shape=shape, tokens=100) == {}
     with pytest.raises(Mismatch, match="declares"):
         method.held_bytes(shape=shape, tokens=100)
+    with pytest.raises(Mismatch, match="no cache is forked"):
+        fork(tiny("gqa").read(list(range(40, 60))), method)
     with pytest.raises(BadConfig, match="no law can look"):
         doctor(f"{ext}:Runner")

@@ -13,6 +13,11 @@ from scbench.methods.stage import NOT_BINDING as NOT_BINDING
 def fork(snapshot: Snapshot, method: Method) -> Stream:
     """The stream of `method` over a sealed prefix. Nothing of the snapshot changes; what an eviction keeps is copied, so the rest can be freed
     with the snapshot. Layers are handled one at a time, and a layer whose budget does not bind keeps the snapshot's own stores."""
+    if method.is_foreign:
+        raise Mismatch(
+            f"{method} is an object of its own: no cache is forked for it, and its bytes are what "
+            "its held_bytes(handle) declares"
+        )
     for need in sorted(method.needs & snapshot.missing.keys()):
         raise Mismatch(f"{method} cannot run here: {snapshot.missing[need]}")
     stream = snapshot.fork()
