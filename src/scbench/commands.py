@@ -290,7 +290,7 @@ def search_patterns(
 
     from scbench.engines import load
     from scbench.files import write_atomically
-    from scbench.methods.generation.head_patterns import written
+    from scbench.methods.generation.minference_patterns import written
     from scbench.run.patterns import search_patterns as search
     from scbench.run.suite import TokenCount
     from scbench.run.words import tokens

@@ -23,7 +23,7 @@ from scbench.methods.compression.knorm import Knorm
 from scbench.methods.compression.pyramidkv import PyramidKV
 from scbench.methods.compression.snapkv import SnapKV
 from scbench.methods.compression.tova import TOVA
-from scbench.methods.compression.voting import window_attention
+from scbench.methods.compression.window_voting import window_attention
 from scbench.methods.contract import Eviction
 from scbench.methods.fork import fork
 from scbench.run.laws import context

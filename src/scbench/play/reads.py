@@ -11,7 +11,7 @@ from scbench.kv import Snapshot
 from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, is_default
 from scbench.methods.method import Method
-from scbench.methods.retrieval.chunks import Chunked
+from scbench.methods.retrieval.blended_chunks import Chunked
 from scbench.play.blending import Blended, Blending
 from scbench.prompts import Conversation, Prompt
 

@@ -13,7 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
 from scbench.methods.compression.pyramidkv import shared_out
-from scbench.methods.compression.voting import WindowVoting
+from scbench.methods.compression.window_voting import WindowVoting
 from scbench.methods.contract import ROTATION, Eviction, Stage, check_protected
 from scbench.methods.traits import Traits
 

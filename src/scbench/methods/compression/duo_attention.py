@@ -13,7 +13,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.kv.tail import newest
-from scbench.methods.compression import duo_gates
+from scbench.methods.compression import duo_attention_gates
 from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.stage import HEAD_GATES, Stage
@@ -52,7 +52,7 @@ class DuoAttention(Eviction):
         if self.sink_tokens < 0 or self.recent_tokens < 1:
             raise Mismatch(f"{self}: sink_tokens is at least 0 and recent_tokens at least 1")
         if self.gates:
-            duo_gates.read(self.gates)
+            duo_attention_gates.read(self.gates)
 
     @property
     def reading(self) -> Generation | None:
@@ -95,7 +95,7 @@ class DuoAttention(Eviction):
         layers = len(shape.attention_layers)
         heads = layers * shape.kv_heads
         if self.gates:
-            duo_gates.read(self.gates).check(shape, str(self))
+            duo_attention_gates.read(self.gates).check(shape, str(self))
         if not self.is_own and heads and self.sizes(heads=heads, tokens=tokens)[0] < 1:
             least = next(
                 slots for slots in range(16, tokens + 1) if self._full(slots, heads, tokens) >= 1
@@ -113,10 +113,10 @@ class DuoAttention(Eviction):
     def rows(self, seen: Sequence[Sequence[float]] | None) -> Sequence[Sequence[float]]:
         """The gates of the file, or those the engine has computed."""
         if self.gates:
-            return duo_gates.read(self.gates).rows
+            return duo_attention_gates.read(self.gates).rows
         if seen is None:
             raise Mismatch(
-                f"{self}: this model's head gates are not known here; give it a file of gates ({duo_gates.MAKE})"
+                f"{self}: this model's head gates are not known here; give it a file of gates ({duo_attention_gates.MAKE})"
             )
         return seen
 
@@ -159,7 +159,7 @@ class DuoAttention(Eviction):
         return (slots + heads * appended) * 2 * shape.head_dim * shape.dtype_bytes + tables
 
     def data_digest(self) -> str:
-        return duo_gates.digest(self.gates) if self.gates else ""
+        return duo_attention_gates.digest(self.gates) if self.gates else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
-from scbench.methods.compression.codes import (
+from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
     Codes,

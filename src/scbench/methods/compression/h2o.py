@@ -12,7 +12,7 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import CacheShape, LayerView
-from scbench.methods.compression.rolling import Rolling, RollingTail
+from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.contract import COLUMN_SUMS, top_slots
 
 

@@ -13,10 +13,10 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, Read
 from scbench.kv.accounting import accounted
 from scbench.kv.tail import newest
-from scbench.methods.compression.affine import ChannelGroups, Codes, TokenGroups
-from scbench.methods.compression.affine import dequantise as dequantise
-from scbench.methods.compression.affine import quantise as quantise
-from scbench.methods.compression.codes import CodedStore, Coders, joined, plain, shape_of
+from scbench.methods.compression.affine_codes import ChannelGroups, Codes, TokenGroups
+from scbench.methods.compression.affine_codes import dequantise as dequantise
+from scbench.methods.compression.affine_codes import quantise as quantise
+from scbench.methods.compression.coded_store import CodedStore, Coders, joined, plain, shape_of
 from scbench.methods.contract import Codec
 from scbench.methods.traits import Knob
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 from scbench.errors import Mismatch
-from scbench.methods.compression.voting import WindowVoting
+from scbench.methods.compression.window_voting import WindowVoting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
-from scbench.methods.compression.affine import ChannelGroups
-from scbench.methods.compression.codes import Coders, TokenCodec, require_share
+from scbench.methods.compression.affine_codes import ChannelGroups
+from scbench.methods.compression.coded_store import Coders, TokenCodec, require_share
 from scbench.methods.traits import Knob
 
 

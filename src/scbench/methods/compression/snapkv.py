@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scbench.methods.compression.voting import WindowVoting
+from scbench.methods.compression.window_voting import WindowVoting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
-from scbench.methods.compression.closing import moved
-from scbench.methods.compression.rolling import Rolling, RollingTail
+from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
+from scbench.methods.compression.rolling_positions import moved
 from scbench.methods.units import sinks
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import LayerView
-from scbench.methods.compression.rolling import Rolling, RollingTail
-from scbench.methods.compression.voting import window_attention
+from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
+from scbench.methods.compression.window_voting import window_attention
 from scbench.methods.contract import WINDOW, top_slots
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.kv.bits import pack, unpack
-from scbench.methods.compression.codes import (
+from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
     Codes,
@@ -23,7 +23,13 @@ from scbench.methods.compression.codes import (
     require_finite,
     require_share,
 )
-from scbench.methods.compression.turning import codebook, gaussian, hadamard, orthogonal, signs
+from scbench.methods.compression.turboquant_rotation import (
+    codebook,
+    gaussian,
+    hadamard,
+    orthogonal,
+    signs,
+)
 from scbench.methods.traits import Knob
 
 Rotation = Literal["hadamard", "dense"]

@@ -14,7 +14,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import DEFAULT_SHARE, Generation
-from scbench.methods.generation import blocks
+from scbench.methods.generation import block_masks
 from scbench.methods.generation.minference import vertical_slash_scores
 from scbench.methods.stage import Budgeted
 from scbench.methods.traits import Traits
@@ -181,11 +181,11 @@ class FlexPrefill(Budgeted, Generation):
         elif self.cover == "blocks":
             first = torch.zeros_like(pooled_R, dtype=torch.bool)
             first[0] = True
-            count = int(blocks.fewest(pooled_R, self.gamma, first).sum())
+            count = int(block_masks.fewest(pooled_R, self.gamma, first).sum())
         else:
             count = (
                 int(
-                    blocks.fewest(
+                    block_masks.fewest(
                         scores_T, self.gamma, torch.zeros_like(scores_T, dtype=torch.bool)
                     ).sum()
                 )
@@ -199,8 +199,10 @@ class FlexPrefill(Budgeted, Generation):
         together.
         """
         block, _, _, most = self.sizes(len(q_TD))
-        scores_RC = (blocks.block_means(q_TD, block) @ blocks.block_means(k_TD, block).T) * scale
-        allowed = blocks.past(len(scores_RC), q_TD.device)
+        scores_RC = (
+            block_masks.block_means(q_TD, block) @ block_masks.block_means(k_TD, block).T
+        ) * scale
+        allowed = block_masks.past(len(scores_RC), q_TD.device)
         map_RC = torch.softmax(scores_RC.masked_fill(~allowed, float("-inf")), dim=-1)
         forced = torch.eye(len(map_RC), dtype=torch.bool, device=q_TD.device)
         forced[:, 0] = True
@@ -209,10 +211,10 @@ class FlexPrefill(Budgeted, Generation):
         kept = (
             allowed
             if self.gamma >= 1
-            else blocks.fewest(map_RC.flatten(), self.gamma, forced.flatten()).view_as(map_RC)
+            else block_masks.fewest(map_RC.flatten(), self.gamma, forced.flatten()).view_as(map_RC)
             & allowed
         )
-        return kept if most is None else blocks.best(map_RC, most, forced) & kept
+        return kept if most is None else block_masks.best(map_RC, most, forced) & kept
 
     def computed_share(self, tokens: int) -> float:
         """A bound: what the budget allows; without one the text decides, and the bound is 1."""
@@ -236,7 +238,8 @@ def divergence(
     """
     true_R = _pooled(columns_T, block) / columns_T.sum()
     guess_R = torch.softmax(
-        (blocks.block_means(k_TD, block) @ q_TD[-(rows or block) :].float().mean(dim=0)) * scale,
+        (block_masks.block_means(k_TD, block) @ q_TD[-(rows or block) :].float().mean(dim=0))
+        * scale,
         dim=0,
     )
     middle_R = (true_R + guess_R) / 2

@@ -13,7 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
-from scbench.methods.generation import blocks
+from scbench.methods.generation import block_masks
 from scbench.methods.stage import Budgeted
 from scbench.methods.units import BLOCK, stride_of, unit
 
@@ -134,9 +134,9 @@ class XAttention(Budgeted, Generation):
         forced = torch.eye(len(mass_RC), dtype=torch.bool, device=q_TD.device)
         forced[:, 0] = True
         if count is not None:
-            return blocks.best(mass_RC, count, forced)
+            return block_masks.best(mass_RC, count, forced)
         assert self.threshold is not None
-        return blocks.fewest(mass_RC, self.threshold, forced) & blocks.past(
+        return block_masks.fewest(mass_RC, self.threshold, forced) & block_masks.past(
             len(mass_RC), q_TD.device
         )
 

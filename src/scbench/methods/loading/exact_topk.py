@@ -11,7 +11,7 @@ from torch import Tensor
 from scbench.kernels import gathered, largest
 from scbench.kv import DenseStore, Read, Store
 from scbench.methods.contract import Budgeted, Loading
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from scbench.kernels import gathered
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.accounting import accounted
 from scbench.methods.contract import Budgeted, Loading, smallest_share
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
 from scbench.methods.traits import Traits
 from scbench.methods.units import PAGE, unit
 

@@ -15,8 +15,8 @@ from scbench.kv.accounting import width
 from scbench.methods import units
 from scbench.methods.contract import Budgeted, Loading
 from scbench.methods.loading.exact_topk import distinct
-from scbench.methods.loading.graph import GraphIndex, graph_bytes, require_faiss
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.methods.loading.retrieval_attention_graph import GraphIndex, graph_bytes, require_faiss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

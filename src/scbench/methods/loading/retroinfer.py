@@ -15,8 +15,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial, full, gathered, merge
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.methods.contract import Budgeted, Loading, rounded
-from scbench.methods.loading.clusters import clustered
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.methods.loading.retroinfer_clusters import clustered
 from scbench.methods.units import CLUSTER, recent_of_clusters, unit
 
 RECENT_TOKENS = 64  # of the published steady zone

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from scbench.kv import Store
 from scbench.kv.tiers import chained
 from scbench.methods.contract import Loading
-from scbench.methods.loading.indexed import dense_first
+from scbench.methods.loading.indexed_store import dense_first
 from scbench.methods.traits import Traits
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods.budget import rounded, smallest_share
-from scbench.methods.retrieval.chunks import (
+from scbench.methods.retrieval.blended_chunks import (
     Chunked,
     at_separator,
     by_units,

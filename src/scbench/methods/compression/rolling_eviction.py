@@ -14,7 +14,7 @@ from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView,
 from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import Rotate
 from scbench.kv.tail import newest
-from scbench.methods.compression.closing import closing_up, moved, turner
+from scbench.methods.compression.rolling_positions import closing_up, moved, turner
 from scbench.methods.contract import ROTATION, Eviction
 from scbench.methods.traits import Traits
 
