@@ -21,7 +21,7 @@ from scbench.engines.load import load
 from scbench.engines.tiny import tiny
 from scbench.kv import Snapshot
 from scbench.methods import parse
-from scbench.methods.retrieval.chunks import Chunked
+from scbench.methods.retrieval.blended_chunks import Chunked
 from scbench.play.blending import Blending
 
 METHODS = [

@@ -19,7 +19,7 @@ from torch import Tensor
 from scbench.engines.load import load
 from scbench.kv import LayerView
 from scbench.methods.compression.adakv import AdaKV
-from scbench.methods.loading.clusters import clustered
+from scbench.methods.loading.retroinfer_clusters import clustered
 from units import NUMBERS, mark_question, prompt
 
 SINK, RECENT = 4, 16

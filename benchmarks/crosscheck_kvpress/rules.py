@@ -20,7 +20,7 @@ from scbench.methods.compression.expected_attention import (
     mean_rotation,
 )
 from scbench.methods.compression.h2o import received
-from scbench.methods.compression.voting import window_votes
+from scbench.methods.compression.window_voting import window_votes
 from scbench.methods.contract import Eviction
 
 Kept = tuple[Tensor, list[Tensor]]

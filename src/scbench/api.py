@@ -12,8 +12,9 @@ from scbench.defaults import ALL, EMBEDDED, EVERY_METHOD, defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
-from scbench.methods import catalog, names
-from scbench.methods.spelling import FILE, read_part, split
+from scbench.methods import names
+from scbench.methods.cards import card
+from scbench.methods.spelling import read_part, split
 from scbench.options import RunWords
 from scbench.result import Result
 from scbench.run import folder
@@ -198,13 +199,10 @@ def stages_of(
         if shown in cards:
             places[shown] = (cards[shown]["stage"], cards[shown]["category"])
             continue
-        if FILE in shown:  # somebody's file: it is not looked for, and never read
-            places[shown] = ("other", "other")
-            continue
         try:
-            first = catalog.entry(read_part(split(shown)[0])[0])
+            first = card(read_part(split(shown)[0])[0])
             places[shown] = (first.stage, first.category)
-        except ScbenchError:
+        except ScbenchError:  # somebody's, which is not looked for and never read
             places[shown] = ("other", "other")
     return places
 

@@ -40,9 +40,9 @@ def list_(
                 "--markdown makes the tables of docs/methods.md and docs/models.md; tasks have none"
             )
         from scbench.engines import models
-        from scbench.methods import catalog
+        from scbench.methods import listing
 
-        print((models if what == "models" else catalog).markdown(), end="")
+        print((models if what == "models" else listing).markdown(), end="")
         return
     {"tasks": _tasks, "methods": _methods, "models": _models}[what]()
 
@@ -66,13 +66,15 @@ def _tasks() -> None:
 
 
 def _methods() -> None:
-    from scbench.methods.catalog import entries
+    from scbench.methods.listing import cards
 
-    for entry in entries():
-        params = ", ".join(f"{key}={value}" for key, value in entry.parameters.items())
-        head = Text.assemble(plain(entry.name, "bold"), f"  {entry.stage} · {entry.category}")
-        out.print(head + plain(f"  {entry.paper}" if entry.paper else "", "dim"))
-        for title, text in (("parameters", params), ("presets", ", ".join(entry.presets))):
+    for card in cards():
+        parameters = ", ".join(f"{name}={default}" for name, default in card.parameters.items())
+        head = Text.assemble(plain(card.name, "bold"), f"  {card.stage} · {card.category}")
+        out.print(head + plain(f"  {card.paper}" if card.paper else "", "dim"))
+        if card.about:
+            say(f"    {card.about}")
+        for title, text in (("parameters", parameters), ("presets", ", ".join(card.presets))):
             if text:
                 say(f"    {title}: {text}")
     say(
@@ -314,7 +316,7 @@ def search_patterns(
 
     from scbench.engines import load
     from scbench.files import write_atomically
-    from scbench.methods.generation.head_patterns import written
+    from scbench.methods.generation.minference_patterns import written
     from scbench.run.patterns import search_patterns as search
     from scbench.run.suite import TokenCount
     from scbench.run.words import tokens

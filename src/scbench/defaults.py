@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from scbench.errors import Unknown
+from scbench.methods.cards import CARDS
 
 LAB_PREFIX = "lab-"
 LAB_LENGTH_TOKENS = 256
@@ -30,37 +31,7 @@ QUICK_METHODS = (
 )
 # One of every implemented method, at budgets that bind in contexts of some hundred tokens.
 EVERY_METHOD = (
-    "dense",
-    "a-shape[tau=1/4]",
-    "tri-shape[tau=1/4]",
-    "minference[tau=1/4]",
-    "xattention[tau=1/4]",
-    "flexprefill[tau=1/4]",
-    "infllm[tau=1/2]",
-    "llmlingua-2[tau=1/2]",
-    "selective-context[tau=1/2]",
-    "streaming-llm[tau=1/4]",
-    "snapkv[tau=1/4]",
-    "pyramidkv[tau=1/4]",
-    "adakv[tau=1/4]",
-    "h2o[tau=1/4]",
-    "tova[tau=1/4]",
-    "knorm[tau=1/4]",
-    "keydiff[tau=1/4]",
-    "expected-attention[tau=1/4]",
-    "kvzip[tau=1/4]",
-    "duo-attention[tau=1/2]",
-    "kivi[bits=2]",
-    "turboquant[bits=3]",
-    "rtn[bits=4]",
-    "fp8",
-    "prefix",
-    "cacheblend",
-    "quest[tau=1/4]",
-    "retrieval-attention[tau=1/4]",
-    "retroinfer[tau=1/4]",
-    "tier",
-    "exact-topk[tau=1/4]",
+    *(card.spelled(card.in_all) for card in CARDS.values() if card.in_all is not None),
     "snapkv[tau=1/4]+kivi[bits=4]",
 )
 # The paper's own (SCBench, arXiv 2412.10319, Table 1) at its share, and the exact ceiling.

@@ -10,7 +10,7 @@ from scbench.defaults import EVERY_METHOD, LAB, PAPER_METHODS, QUICK_METHODS, SM
 from scbench.errors import Unknown
 from scbench.methods import names as method_names
 from scbench.methods import parse
-from scbench.methods.catalog import entry
+from scbench.methods.cards import card
 from scbench.methods.spelling import read_part, split
 from scbench.tasks import names
 from scbench.types import Mode
@@ -40,9 +40,7 @@ def test_whoever_says_how_much_gets_both() -> None:
 
 
 def test_the_default_has_one_method_of_each_category_that_is_a_method() -> None:
-    categories = {
-        entry(read_part(part)[0]).category for one in QUICK_METHODS for part in split(one)
-    }
+    categories = {card(read_part(part)[0]).category for one in QUICK_METHODS for part in split(one)}
     assert categories >= {
         "reference",
         "sparse attention",

@@ -2,24 +2,122 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scbench.run.doctor import doctor
 
-DOC = Path(__file__).parents[2] / "docs" / "add-a-method.md"
+ROOT = Path(__file__).parents[2]
+DOC = ROOT / "docs" / "add-a-method.md"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ENTRY = "# an entry of CARDS in "
+NEW = "src/scbench/methods/compression/small_keys.py"
+CARDS = "src/scbench/methods/cards/eviction.py"
+
+
+def blocks() -> list[tuple[str, str]]:
+    """Language and text of the page's blocks, in order."""
+    return FENCE.findall(DOC.read_text(encoding="utf-8"))
 
 
 def test_the_method_of_the_walk_keeps_every_law(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = re.search(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
-    assert code is not None
-    (tmp_path / "small_keys.py").write_text(code[1], encoding="utf-8")
+    language, code = blocks()[0]
+    assert language == "python"
+    (tmp_path / "small_keys.py").write_text(code, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     method, findings = doctor("small_keys.py:SmallKeys[tau=1/4]")
     assert str(method) == "small_keys.py:SmallKeys[tau=1/4]"
     assert [one for one in findings if one.verdict == "broken"] == []
-    assert sum(one.verdict == "holds" for one in findings) >= 3 * 9
+    assert sum(one.verdict == "holds" for one in findings) >= 3 * 10
+
+
+def copied(to: Path) -> Path:
+    """The tree as git knows it, or would."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+    subprocess.run(["git", "init", "-q"], cwd=to, check=True)  # some tests ask what git knows
+    subprocess.run(["git", "add", "-A"], cwd=to, check=True)
+    return to
+
+
+def digests(tree: Path) -> dict[str, str]:
+    """Of every file of src, docs and tests."""
+    return {
+        str(path.relative_to(tree)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for room in ("src", "docs", "tests")
+        for path in (tree / room).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """A shell in which `scbench` and `python` are those of the tree."""
+    programs = tree / ".programs"
+    programs.mkdir()
+    (programs / "scbench").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scbench "$@"\n')
+    (programs / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    paths = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": str(tree / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return {**os.environ, **paths}
+
+
+def follow(language: str, text: str, tree: Path, environ: dict[str, str]) -> str:
+    """Do what a block says: run it, write the file it names, or enter the card it shows."""
+    if language == "bash":
+        done = subprocess.run(
+            ["bash", "-euc", text],
+            cwd=tree,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout
+    first, _, rest = text.partition("\n")
+    if first.startswith(ENTRY):
+        file = tree / first.removeprefix(ENTRY)
+        cards = file.read_text(encoding="utf-8")
+        assert cards.endswith("),\n)\n")
+        file.write_text(cards.removesuffix(")\n") + rest + ")\n", encoding="utf-8")
+    else:
+        (tree / first.removeprefix("# ")).write_text(text, encoding="utf-8")
+    return ""
+
+
+@pytest.mark.slow
+def test_a_new_eviction_is_one_file_and_one_entry_by_the_blocks_as_they_stand(
+    tmp_path: Path,
+) -> None:
+    tree = copied(tmp_path)
+    before, environ = digests(tree), environment(tree)
+    told = [follow(language, text, tree, environ) for language, text in blocks()]
+    after = digests(tree)
+    assert after.keys() - before.keys() == {NEW}
+    changed = {name for name in before if after.get(name) != before[name]}
+    assert changed == {CARDS, "docs/methods.md"}
+    assert "small-keys" in (tree / "docs" / "methods.md").read_text(encoding="utf-8")
+    tests = re.search(r"(\d+) passed", told[-1])
+    assert tests is not None
+    assert int(tests[1]) > 15
+    assert "failed" not in told[-1]
+    report = (tree / "runs" / "mine" / "report.md").read_text(encoding="utf-8")
+    assert "small_keys.py:SmallKeys[tau=1/4]" in report

@@ -36,7 +36,13 @@ def held(model: str, methods: Sequence[str] = (), noise: int = 0) -> list[Row]:
     ids = [(7919 * (at + 1) + at // 7) % vocabulary + 1 for at in range(CONTEXT_TOKENS)]
     chosen = [parse(text) for text in methods or HELD[model]]
     chosen = [
-        m for m in chosen if not (m.retrieval.pooled or m.retrieval.blends or m.generation.rewrites)
+        m
+        for m in chosen
+        if not (
+            m.retrieval.traits.is_pooled
+            or m.retrieval.traits.is_blended
+            or m.generation.traits.is_rewriting
+        )
     ]
     together: dict[Any, list[Any]] = {}
     for method in chosen:
@@ -46,7 +52,9 @@ def held(model: str, methods: Sequence[str] = (), noise: int = 0) -> list[Row]:
         try:
             for method in group:
                 method.check(shape=words, tokens=CONTEXT_TOKENS)
-            pattern = None if generation.category == "reference" else generation
+            # A reading that comes with its eviction is left out: that eviction alone is held here.
+            is_chosen = any(generation is stage for stage in group[0].chosen)
+            pattern = generation if is_chosen else None
             snapshot = local.read(ids, pattern=pattern, needs=needs)
         except Exception as error:
             rows += [failure(model, method, error) for method in group]

@@ -59,7 +59,7 @@ PLANTED = (
     ),
     Planted(
         name="keys that close up by one slot too few",
-        file="methods/compression/closing.py",
+        file="methods/compression/rolling_positions.py",
         old="return seen_tokens - slots + torch.arange(slots,",
         new="return seen_tokens - 1 - slots + torch.arange(slots,",
         part="held:lab-transformer",
@@ -114,7 +114,7 @@ PLANTED = (
     ),
     Planted(
         name="a codec that rounds down",
-        file="methods/compression/affine.py",
+        file="methods/compression/affine_codes.py",
         old=".round_().clamp_(0, 2**bits - 1)",
         new=".floor_().clamp_(0, 2**bits - 1)",
         part="held:lab-transformer",

@@ -49,7 +49,7 @@ def test_public_names_of_the_package_are_what_the_readme_uses() -> None:
 
 
 def test_the_table_of_methods_is_what_the_code_says() -> None:
-    from scbench.methods.catalog import markdown
+    from scbench.methods.listing import markdown
 
     assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8").endswith(markdown())
 

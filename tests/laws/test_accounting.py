@@ -39,7 +39,7 @@ def engine(dtype: torch.dtype) -> LocalEngine:
 def played(dtype: torch.dtype, spelling: str) -> Stream:
     """A stream of the method that has decoded a few tokens."""
     method, local = parse(spelling), engine(dtype)
-    if method.retrieval.blends:
+    if method.retrieval.traits.is_blended:
         pytest.skip("a blend is read by the runner")
     ids = [(7 * at) % 97 + 3 for at in range(TOKENS)]
     pattern = None if is_default(method.generation) else method.generation

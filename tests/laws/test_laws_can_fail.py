@@ -58,6 +58,16 @@ class Backwards(Half):
 
 
 @stage
+class Forgetful(Half):
+    """Ranks the newest slots inf, and keeps the first half all the same."""
+
+    def rank(self, view: LayerView) -> Tensor:
+        ranks_HS = torch.zeros(view.k_HSD.shape[:2])
+        ranks_HS[:, -8:] = float("inf")
+        return ranks_HS
+
+
+@stage
 class Scribbling(Half):
     def keep(self, view: LayerView) -> list[Tensor]:
         with (
@@ -206,7 +216,7 @@ def loading(kind: type[Wrapped]) -> Loading:
         def lossless(self, tokens: int) -> LoadAll:  # type: ignore[override]
             return LoadAll()
 
-    Crooked.name, Crooked.category = kind.__name__, "KV loading"
+    Crooked.name = kind.__name__
     return Crooked()
 
 
@@ -227,6 +237,7 @@ BROKEN = {
     "held positions are distinct, in order and before the next token": [
         Method(compression=(Backwards(),))
     ],
+    "what is protected stays, whatever the budget": [Method(compression=(Forgetful(),))],
     "evicted entries have no influence, kept ones have": [
         Method(compression=(Forges(budget_tokens=60),))
     ],

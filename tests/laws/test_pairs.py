@@ -1,7 +1,7 @@
 """Every pair of registered methods is refused with the reason before anything is computed, or runs and keeps what each of its parts promises.
 
-`FORMS` has a small spelling of every method, `REFUSED` all pairs of different kinds that make no sense; two of one kind never do. A pair that runs
-is played beside its lossless settings, of both parts and of one at a time: then nothing may be lost, and the other part must act as if alone.
+`FORMS` has a small spelling of every method, from its card; `REFUSED` all pairs of different kinds
+that make no sense; two of one kind never do. A pair that runs is played beside its lossless settings, of both parts and of one at a time: then nothing may be lost, and the other part must act as if alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.kv import Snapshot, Stream
 from scbench.methods import names, parse
+from scbench.methods.cards import CARDS
 from scbench.methods.contract import Eviction, Stage
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
@@ -29,48 +30,9 @@ from scbench.play.blending import Blending, read_context
 from scbench.play.pooled import PooledReads
 from scbench.run.laws import far
 
-FORMS = {  # one line per method, under its name; a further form that is refused, or works, with others has a word of its own after it
-    "a-shape": "a-shape[tau=1/4]",
-    "tri-shape": "tri-shape[tau=1/4]",
-    "minference": "minference[tau=1/4]",
-    "xattention": "xattention[tau=1/2]",
-    "flexprefill": "flexprefill[tau=1/2]",
-    "llmlingua-2": "llmlingua-2[tau=2/3]",
-    "selective-context": "selective-context[tau=2/3]",
-    "infllm": "infllm[tau=1/2]",
-    "infllm read-only": "infllm[tau=1/2,dense_decoding=yes]",
-    "streaming-llm": "streaming-llm[tau=1/2]",
-    "streaming-llm rolling": "streaming-llm[tau=1/2,rolling=yes]",
-    "streaming-llm closed": "streaming-llm[tau=1/2,position_mode=cache]",
-    "snapkv": "snapkv[tau=1/2]",
-    "snapkv apart": "snapkv[tau=1/2,granularity=query_head]",
-    "pyramidkv": "pyramidkv[tau=1/2,beta=2]",
-    "pyramidkv apart": "pyramidkv[tau=1/2,beta=2,granularity=query_head]",
-    "adakv": "adakv[tau=1/2]",
-    "adakv knorm": "adakv[scorer=knorm,tau=1/2]",
-    "h2o": "h2o[tau=1/2]",
-    "h2o rolling": "h2o[tau=1/2,rolling=yes]",
-    "h2o closed": "h2o[tau=1/2,position_mode=cache]",
-    "tova": "tova[tau=1/2]",
-    "tova rolling": "tova[tau=1/2,rolling=yes]",
-    "tova closed": "tova[tau=1/2,rolling=yes,position_mode=cache]",
-    "knorm": "knorm[tau=1/2]",
-    "keydiff": "keydiff[tau=1/2]",
-    "expected-attention": "expected-attention[tau=1/2]",
-    "kvzip": "kvzip[tau=1/2]",
-    "duo-attention": "duo-attention[tau=1/2]",
-    "kivi": "kivi[bits=4]",
-    "turboquant": "turboquant",
-    "rtn": "rtn",
-    "fp8": "fp8",
-    "prefix": "prefix",
-    "cacheblend": "cacheblend",
-    "quest": "quest[tau=1/2]",
-    "quest exempt": "quest[tau=1/2,exempt_layers=1]",
-    "retrieval-attention": "retrieval-attention[tau=1/2]",
-    "retroinfer": "retroinfer[tau=3/4]",
-    "tier": "tier",
-    "exact-topk": "exact-topk[tau=1/2]",
+# Label to spelling. A form beside a method's first has a word of its own after the name.
+FORMS = {
+    label: spelling for card in CARDS.values() for label, spelling in card.spelled_forms().items()
 }
 EXACT = {"prefix", "tier"}  # lose nothing, whatever their parameters
 KINDS = ("generation", "eviction", "codec", "retrieval", "loading")
@@ -144,7 +106,7 @@ TOLERANCE = 1e-3  # of logits; a wrong part moves them by 0.005 at least
 
 @cache
 def part(label: str) -> Stage:
-    (stage,) = (stage for stage in parse(FORMS[label]).stages if stage.category != "reference")
+    (stage,) = parse(FORMS[label]).chosen
     return stage
 
 
@@ -188,7 +150,9 @@ class Workbench:
     def ids(self, method: Method) -> tuple[int, ...]:
         """The context as the method's model sees it, in bytes."""
         ranges = (
-            method.generation.kept_ranges(TEXT) if method.generation.rewrites else [(0, len(TEXT))]
+            method.generation.kept_ranges(TEXT)
+            if method.generation.traits.is_rewriting
+            else [(0, len(TEXT))]
         )
         return tuple(
             self.engine.tokenizer.encode("".join(TEXT[start:stop] for start, stop in ranges)).ids
@@ -198,7 +162,7 @@ class Workbench:
         """The context as the runner would get it: read, blended from chunks, or fetched from a pool that has it."""
         ids = self.ids(method)
         method.check(shape=self.engine.facts.shape, tokens=len(ids))
-        if not method.retrieval.pooled:
+        if not method.retrieval.traits.is_pooled:
             return self._read(method, ids)
         reads = PooledReads.begin(self.engine, method, ids, lambda: self._read(method, ids))
         try:
@@ -209,7 +173,7 @@ class Workbench:
     def _read(self, method: Method, ids: tuple[int, ...]) -> Snapshot:
         key = (
             method.generation,
-            method.retrieval if method.retrieval.blends else None,
+            method.retrieval if method.retrieval.traits.is_blended else None,
             method.needs,
             ids,
         )
@@ -291,7 +255,7 @@ def listed(kinds: tuple[str, str]) -> set[tuple[str, str]]:
 def test_every_registered_method_has_a_form() -> None:
     missing = set(names()) - ELSEWHERE - {"dense"} - {label.partition(" ")[0] for label in FORMS}
     assert not missing, (
-        f"{', '.join(sorted(missing))}: add a line to FORMS (a spelling whose budget binds on {len(TEXT)} tokens), run this file, "
+        f"{', '.join(sorted(missing))}: give its card a form (parameters whose budget binds on {len(TEXT)} tokens), run this file, "
         "and add what it cannot be joined with to REFUSED, each with its reason"
     )
 

@@ -15,7 +15,7 @@ from scbench.methods import parse
 from scbench.methods.compression.adakv import share_left_over, share_slots
 from scbench.methods.compression.pyramidkv import PyramidKV
 from scbench.methods.compression.snapkv import SnapKV
-from scbench.methods.compression.voting import bare_votes, head_votes
+from scbench.methods.compression.window_voting import bare_votes, head_votes
 
 
 def view_of(*, seed: int, tokens: int, question_tokens: int | None = None) -> LayerView:

@@ -18,8 +18,8 @@ from scbench.engines.tiny import HEADS, tiny
 from scbench.errors import Mismatch
 from scbench.kv import Stream
 from scbench.methods import parse
-from scbench.methods.compression.closing import closing_up, moved
-from scbench.methods.compression.rolling import RollingTail
+from scbench.methods.compression.rolling_eviction import RollingTail
+from scbench.methods.compression.rolling_positions import closing_up, moved
 from scbench.methods.fork import fork
 from scbench.play.pooled import PooledReads
 from scbench.prompts import ByteTokenizer

@@ -19,8 +19,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import masked
 from scbench.kv import CacheShape, Snapshot
 from scbench.methods import parse
+from scbench.methods.retrieval.blended_chunks import at_separator, by_units, no_piece_stays
 from scbench.methods.retrieval.cacheblend import CacheBlend
-from scbench.methods.retrieval.chunks import at_separator, by_units, no_piece_stays
 from scbench.play.blending import Blending
 from scbench.play.cell import CellPlay
 from scbench.play.session import SessionPlay

@@ -15,7 +15,7 @@ from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.kv import CacheShape, LayerView, Observed, RaggedStore
 from scbench.methods import parse
-from scbench.methods.catalog import entry
+from scbench.methods.cards import card
 from scbench.methods.compression.adakv import AdaKV, share_slots
 from scbench.methods.compression.h2o import H2O
 from scbench.methods.compression.keydiff import KeyDiff
@@ -23,7 +23,7 @@ from scbench.methods.compression.knorm import Knorm
 from scbench.methods.compression.pyramidkv import PyramidKV
 from scbench.methods.compression.snapkv import SnapKV
 from scbench.methods.compression.tova import TOVA
-from scbench.methods.compression.voting import window_attention
+from scbench.methods.compression.window_voting import window_attention
 from scbench.methods.contract import Eviction
 from scbench.methods.fork import fork
 from scbench.run.laws import context
@@ -301,11 +301,11 @@ def test_the_realised_share_is_never_above_the_asked_one(
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("preset", ["paper", "code"])
 def test_presets_can_be_named_and_are_listed(name: str, preset: str) -> None:
-    assert preset in entry(name).presets
+    assert preset in card(name).presets
     method = parse(f"{name}[preset={preset}]")
     assert parse(str(method)) == method
-    assert entry(name).category == "KV dropping"
-    assert "tau" in entry(name).parameters
+    assert card(name).category == "KV dropping"
+    assert "tau" in card(name).parameters
 
 
 def test_knorm_refuses_exemptions_that_leave_nothing_for_the_rest() -> None:

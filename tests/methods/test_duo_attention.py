@@ -14,7 +14,7 @@ from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.kv import CacheShape, Stream
 from scbench.methods import parse
-from scbench.methods.catalog import entry
+from scbench.methods.cards import card
 from scbench.methods.compression.duo_attention import DuoAttention
 from scbench.methods.fork import fork
 from scbench.run.laws import context
@@ -142,7 +142,7 @@ def test_a_budget_below_one_full_head_is_refused_with_the_smallest_that_has_one(
 
 @pytest.mark.parametrize("preset", ["paper", "code", "mha"])
 def test_presets_can_be_named_and_are_listed(preset: str) -> None:
-    assert preset in entry("duo-attention").presets
+    assert preset in card("duo-attention").presets
     method = parse(f"duo-attention[preset={preset}]")
     assert parse(str(method)) == method
     full = {"paper": 128, "code": 128, "mha": 64}[preset]

@@ -16,7 +16,7 @@ from scbench.engines.tiny import HEADS, tiny
 from scbench.errors import Mismatch
 from scbench.methods import parse
 from scbench.methods.compression.duo_attention import DuoAttention, DuoReading
-from scbench.methods.compression.duo_gates import HeadGates
+from scbench.methods.compression.duo_attention_gates import HeadGates
 from scbench.methods.fork import fork
 from scbench.play.blending import read_context
 from scbench.run.laws import context
@@ -41,7 +41,7 @@ def written(path: Path, rows: list[list[float]], digest: str = "") -> Path:
 class Oracle:
     """A dense mask per KV head, written out."""
 
-    name, one_shot = "oracle", True
+    name, is_one_shot = "oracle", True
 
     def __init__(self, full: set[tuple[int, int]]) -> None:
         self.full = full
@@ -202,7 +202,7 @@ def test_a_model_is_the_same_model_in_sixteen_bits() -> None:
 
 
 def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    from scbench.methods.compression.duo_gates import digest, read
+    from scbench.methods.compression.duo_attention_gates import digest, read
 
     file = written(tmp_path / "gates.json", [[0.25, 1.0], [0.0, 0.5]], "abc")
     said = json.loads(file.read_text())

@@ -13,7 +13,7 @@ from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.kv import LayerView, Snapshot
 from scbench.methods import parse
-from scbench.methods.catalog import entry
+from scbench.methods.cards import card
 from scbench.methods.compression.expected_attention import (
     ExpectedAttention,
     expected_logits,
@@ -117,4 +117,4 @@ def test_parameters_that_make_no_sense_are_refused(bad: str) -> None:
 def test_the_leaderboard_entry_is_adakv_over_it() -> None:
     spelled = "adakv[scorer=expected-attention[eps=0.01],division=kvpress]"
     assert parse("adakv[preset=leaderboard]").resolved == spelled
-    assert {"paper", "code"} <= set(entry("expected-attention").presets)
+    assert {"paper", "code"} <= set(card("expected-attention").presets)

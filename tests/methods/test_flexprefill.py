@@ -16,7 +16,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import reference, sparse
 from scbench.kv import CacheShape
 from scbench.methods import parse
-from scbench.methods.generation.blocks import past
+from scbench.methods.generation.block_masks import past
 from scbench.methods.generation.flexprefill import (
     FlexPrefill,
     caught,

@@ -17,7 +17,8 @@ from scbench.errors import BadConfig, Mismatch
 from scbench.kernels import reference, sparse
 from scbench.kv import CacheShape
 from scbench.methods import parse
-from scbench.methods.generation.head_patterns import (
+from scbench.methods.generation.minference import MInference, best_blocks, vertical_slash_scores
+from scbench.methods.generation.minference_patterns import (
     BLOCKS,
     STREAM,
     VERTICAL_SLASH,
@@ -25,7 +26,6 @@ from scbench.methods.generation.head_patterns import (
     read,
     written,
 )
-from scbench.methods.generation.minference import MInference, best_blocks, vertical_slash_scores
 from scbench.run.laws import examine
 
 SHAPE = CacheShape(

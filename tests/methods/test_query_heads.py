@@ -12,7 +12,7 @@ from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.kv import QueryHeadStore, Stream
 from scbench.methods import parse
-from scbench.methods.compression.voting import Voting, head_votes
+from scbench.methods.compression.window_voting import Voting, head_votes
 from scbench.methods.contract import top_slots
 from scbench.methods.fork import fork
 from scbench.run.equal import solve

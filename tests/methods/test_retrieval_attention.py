@@ -14,7 +14,7 @@ from scbench.errors import Mismatch, MissingExtra
 from scbench.kernels import reference
 from scbench.kv import CacheShape, DenseStore
 from scbench.methods import parse
-from scbench.methods.loading import graph
+from scbench.methods.loading import retrieval_attention_graph
 from scbench.methods.loading.retrieval_attention import RetrievalAttention, SearchedStore, recall
 from scbench.run.laws import examine
 
@@ -122,7 +122,7 @@ def test_budgets_that_cannot_be_are_refused() -> None:
 def test_a_graph_without_its_package_is_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(graph.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(retrieval_attention_graph.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"scbench\[ann\]"):
         parse("retrieval-attention[search=hnsw]").check(shape=SHAPE, tokens=1024)
     parse("retrieval-attention").check(shape=SHAPE, tokens=1024)

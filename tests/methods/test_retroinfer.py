@@ -14,13 +14,13 @@ from scbench.errors import Mismatch
 from scbench.kernels import reference
 from scbench.kv import CacheShape, DenseStore
 from scbench.methods import parse
-from scbench.methods.loading.clusters import (
+from scbench.methods.loading.retroinfer import ClusteredStore, RetroInfer
+from scbench.methods.loading.retroinfer_clusters import (
     clustered,
     labels_of,
     segments,
     spherical_labels,
 )
-from scbench.methods.loading.retroinfer import ClusteredStore, RetroInfer
 
 SHAPE = CacheShape(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4

@@ -13,7 +13,7 @@ from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.kv import LayerView, Observed
 from scbench.methods import parse
-from scbench.methods.compression.rolling import Rolling, RollingTail
+from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.fork import fork
 from scbench.run.laws import context
 

@@ -58,7 +58,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_a_stage_depends_on_its_helpers_and_not_on_other_stages() -> None:
-    assert {f"{C}affine", f"{C}codes", f"{C}rtn"} <= house_code([f"{C}rtn"]).keys()
+    assert {f"{C}affine_codes", f"{C}coded_store", f"{C}rtn"} <= house_code([f"{C}rtn"]).keys()
     assert f"{L}clusters" in house_code([f"{L}retroinfer"])
     assert f"{L}retroinfer" not in house_code([f"{L}quest"])
 
@@ -66,7 +66,7 @@ def test_a_stage_depends_on_its_helpers_and_not_on_other_stages() -> None:
 def test_an_edited_helper_changes_the_code_of_its_users_alone(house: Path) -> None:
     users, others = [f"{C}rtn", f"{C}kivi"], [f"{C}turboquant", f"{L}quest"]
     before = {name: house_code([name]) for name in (*users, *others)}
-    edit(house / "methods" / "compression" / "affine.py", "return", "return 0 or")
+    edit(house / "methods" / "compression" / "affine_codes.py", "return", "return 0 or")
     assert all(house_code([name]) != before[name] for name in users)
     assert all(house_code([name]) == before[name] for name in others)
 

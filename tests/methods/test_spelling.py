@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, Mismatch, ScbenchError, Unknown
 from scbench.methods import names, parse
+from scbench.methods.cards import card
 from scbench.methods.compression.kivi import Kivi
 from scbench.methods.compression.snapkv import SnapKV
 from scbench.methods.compression.streaming_llm import StreamingLLM
@@ -18,7 +19,6 @@ from scbench.methods.contract import Dense, LoadAll, OwnSession
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.loading.quest import Quest
 from scbench.methods.method import Method
-from scbench.methods.registry import stage_class
 from scbench.methods.retrieval.prefix import PrefixReuse
 
 SHARES = st.fractions(min_value=Fraction(1, 10**6), max_value=1)
@@ -113,7 +113,7 @@ def test_a_method_is_what_its_spelling_reads_as(method: Method) -> None:
 @pytest.mark.parametrize("name", names())
 def test_a_bare_name_is_its_own_spelling_and_every_preset_can_be_spelled(name: str) -> None:
     assert str(parse(name)) == name
-    for preset in stage_class(name).presets:
+    for preset in card(name).presets:
         method = parse(f"{name}[preset={preset}]")
         assert str(method) == f"{name}[preset={preset}]"
         assert parse(str(method)) == parse(method.resolved) == method

@@ -11,8 +11,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import merge, reference
 from scbench.kv import CacheShape, LayerCache
 from scbench.methods import parse
-from scbench.methods.compression import codes
-from scbench.methods.compression.codes import CodedStore, TokenTail
+from scbench.methods.compression import coded_store
+from scbench.methods.compression.coded_store import CodedStore, TokenTail
 from scbench.methods.compression.fp8 import FP8, from_fp8, largest_scale, to_fp8
 from scbench.methods.compression.rtn import RTN
 from scbench.methods.contract import Codec
@@ -169,7 +169,7 @@ def test_growing_in_any_pieces_gives_the_codes_of_one_piece(
 def test_attention_is_that_over_what_the_codes_say(
     spelling: str, tokens: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(codes, "BLOCK_SLOTS", 16)  # several blocks
+    monkeypatch.setattr(coded_store, "BLOCK_SLOTS", 16)  # several blocks
     k, v = kv(50 + tokens, dtype=dtype)
     cache = grown(codec_of(spelling), k, v, 40, [10])
     cache.tail.append(k[:, 50:], v[:, 50:])

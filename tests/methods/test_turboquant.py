@@ -13,7 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods import parse
 from scbench.methods.compression.turboquant import Rotation, TurboQuant, Turned, Unbiased
-from scbench.methods.compression.turning import codebook, hadamard, orthogonal
+from scbench.methods.compression.turboquant_rotation import codebook, hadamard, orthogonal
 
 CPU = torch.device("cpu")
 

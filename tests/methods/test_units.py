@@ -277,7 +277,7 @@ def test_fixed_units_are_those_of_the_shortest_length_at_every_length(
     assert parse(str(fixed)) == fixed
     at_shortest = method.units(shape=SHAPE, tokens=512, question_tokens=question_tokens)
     found = fixed.units(shape=SHAPE, tokens=tokens, question_tokens=question_tokens)
-    words = [f"{name}.{word}" for word in stage_class(name).unit_fields or ("chunk_tokens",)]
+    words = [f"{name}.{word}" for word in stage_class(name)._unit_fields or ("chunk_tokens",)]
     words = words if name != "adakv" else ["adakv.window_tokens", "adakv.kernel"]
     assert [found[word] for word in words] == [at_shortest[word] for word in words]
 

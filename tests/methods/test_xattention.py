@@ -14,7 +14,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import reference, sparse
 from scbench.kv import CacheShape
 from scbench.methods import parse
-from scbench.methods.generation.blocks import best, fewest, past
+from scbench.methods.generation.block_masks import best, fewest, past
 from scbench.methods.generation.xattention import XAttention, block_masses
 
 SHAPE = CacheShape(

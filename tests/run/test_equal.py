@@ -136,7 +136,7 @@ def test_a_codec_holds_the_most_bits_under_the_target_and_says_what_the_next_wou
             row.held_bytes == bytes_of(kind, row.played, found.context_tokens) <= found.target_bytes
         )
         codec: Any = parse(row.played).codec
-        more = next(bits for bits in (*codec.knob_steps, 99) if bits > codec.bits)
+        more = next(bits for bits in (*codec.knob.steps, 99) if bits > codec.bits)
         if more != 99:
             above = row.played.replace(f"bits={codec.bits}", f"bits={more}")
             assert above != row.played, spelling

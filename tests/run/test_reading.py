@@ -13,8 +13,8 @@ import pytest
 
 from scbench.engines import custom_code, lab_models, weights
 from scbench.errors import BadConfig, BadRecord, BadRow, DataError, ScbenchError
-from scbench.methods.compression import duo_gates
-from scbench.methods.generation import head_patterns
+from scbench.methods.compression import duo_attention_gates
+from scbench.methods.generation import minference_patterns
 from scbench.reading import MOST_DEPTH, read_json
 from scbench.run import suite
 from scbench.run.store import SessionStore
@@ -79,8 +79,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "side file kv": beside_of("kv"),
     "side file mf": beside_of("mf"),
     "answers": score_file,
-    "pattern file": lambda path: head_patterns.read(str(path)),
-    "gates file": lambda path: duo_gates.read(str(path)),
+    "pattern file": lambda path: minference_patterns.read(str(path)),
+    "gates file": lambda path: duo_attention_gates.read(str(path)),
     "index of shards": index_of,
     "card": card_of,
 }
@@ -106,9 +106,9 @@ def test_nesting_is_refused_with_the_file_and_the_limit(tmp_path: Path) -> None:
     with pytest.raises(BadRow, match=rf"rows\.jsonl line 1 is nested deeper than {MOST_DEPTH}"):
         list(published.read("kv", path))
     with pytest.raises(BadConfig, match=rf"rows\.jsonl' is nested deeper than {MOST_DEPTH}"):
-        head_patterns.read(str(path))
+        minference_patterns.read(str(path))
     with pytest.raises(BadConfig, match=rf"rows\.jsonl' is nested deeper than {MOST_DEPTH}"):
-        duo_gates.read(str(path))
+        duo_attention_gates.read(str(path))
 
 
 @pytest.mark.parametrize("text", [b'"' + b'\\"' * 200_000, b'["' * 200_000, b"[" + b'"' * 200_001])

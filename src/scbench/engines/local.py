@@ -157,7 +157,7 @@ class LocalEngine:
         logits = torch.empty(0)
         whole = 1 if reader is None else reader.piece_tokens
         for piece in self._pieces(
-            ids, stream, one_shot=pattern is not None and pattern.one_shot, whole_tokens=whole
+            ids, stream, one_shot=pattern is not None and pattern.is_one_shot, whole_tokens=whole
         ):
             logits = self._forward(
                 batch,

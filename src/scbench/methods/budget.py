@@ -7,7 +7,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from scbench.errors import NotFinite
+from scbench.errors import Mismatch, NotFinite
 from scbench.methods.units import rounded as rounded
 
 DEFAULT_SHARE = Fraction(
@@ -18,6 +18,21 @@ DEFAULT_SHARE = Fraction(
 def smallest_share(slots: int, tokens: int) -> Fraction:
     """The least tau whose budget floor(tau T + 1/2) of `tokens` tokens reaches `slots`."""
     return (slots - Fraction(1, 2)) / tokens
+
+
+def check_protected(scores_HS: Tensor, budget: int, *, who: object, layer: int) -> int:
+    """The most slots of a head that always stay (their score is inf). Raises Mismatch where these
+    are more than the budget: a choice among them would drop what was never to be dropped."""
+    protected = int(scores_HS.isposinf().sum(dim=-1).max())
+    if protected > budget:
+        tokens = scores_HS.shape[-1]
+        share = smallest_share(protected, tokens)
+        raise Mismatch(
+            f"{who} protects {protected:,} of {tokens:,} slots of a head in layer {layer} (their "
+            f"score is inf, and inf always stays), and its budget there is {budget:,}; protect "
+            f"fewer, or use tau={share} (about {float(share):.4f}) or more"
+        )
+    return protected
 
 
 def top_slots(scores_HS: Tensor, budget: int) -> Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
+from scbench.methods.budget import check_protected as check_protected
 from scbench.methods.budget import rounded as rounded
 from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
@@ -33,6 +34,8 @@ from scbench.methods.stage import ROTATION as ROTATION
 from scbench.methods.stage import WINDOW as WINDOW
 from scbench.methods.stage import Budgeted as Budgeted
 from scbench.methods.stage import Stage as Stage
+from scbench.methods.traits import Knob as Knob
+from scbench.methods.traits import Traits as Traits
 
 if TYPE_CHECKING:
     from scbench.kv.pool import PrefixPool
@@ -42,16 +45,11 @@ if TYPE_CHECKING:
 class Generation(Stage):
     """How the context is read. Tokens after the context attend densely to everything.
 
-    `prefix_stable`: reading C and then Q densely equals reading C + Q in one go with this pattern on the rows of C. If not, the runner reads
-    C + Q at once where the protocol compresses after the first query.
-    `one_shot`: the pattern needs all queries of a layer at once, so the read is not chunked.
-    `rewrites`: the model is shown only `kept_ranges` of the context; the runner renders the session anew for it.
+    `is_one_shot`: the pattern needs all queries of a layer at once, so the read is not chunked.
     """
 
     stage: ClassVar[str] = "generation"
-    prefix_stable: ClassVar[bool] = True
-    one_shot: ClassVar[bool] = False
-    rewrites: ClassVar[bool] = False
+    is_one_shot: ClassVar[bool] = False
 
     def attend(
         self,
@@ -65,11 +63,6 @@ class Generation(Stage):
     ) -> Tensor:
         """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far (the newest included). Returns (H, G, T, D)."""
         raise NotImplementedError
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether it also says how what follows the context attends: `cache` then makes the stream's layers."""
-        return False
 
     def cache(self, view: LayerView, cache: LayerCache) -> LayerCache:
         """A layer of a stream over the context it read; `cache` is the dense one, which shares the snapshot's stores."""
@@ -92,11 +85,6 @@ class Generation(Stage):
 class Dense(Generation):
     """Full causal attention: the reference."""
 
-    name: ClassVar[str] = "dense"
-    category: ClassVar[str] = "reference"
-    bytes_formula: ClassVar[str] = "2 H T D e"
-    difference: ClassVar[str] = "the reference"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compression(Stage):
@@ -109,21 +97,7 @@ class Compression(Stage):
 class Eviction(Budgeted, Compression):
     """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not simply the best of each head that stay."""
 
-    knob: ClassVar[str] = "tau"
-    ragged: ClassVar[bool] = False  # heads keep different numbers
-    comparable: ClassVar[bool] = (
-        False  # ranks of different heads are on one scale: shares of attention, each summing to the same
-    )
-
-    @property
-    def rolls(self) -> bool:
-        """Whether it goes on evicting while tokens are appended."""
-        return False
-
-    @property
-    def own_cache(self) -> bool:
-        """Whether `cache` makes something else than dense stores and a plain tail: then no codec and no loading stage can build on it."""
-        return self.ragged or self.rolls
+    knob: ClassVar[Knob | None] = Knob("tau")
 
     @property
     def reading(self) -> Generation | None:
@@ -131,7 +105,10 @@ class Eviction(Budgeted, Compression):
         return None
 
     def rank(self, view: LayerView) -> Tensor:
-        """A score per slot, (H, S) in fp32, higher stays; inf always stays. Called only where the budget binds."""
+        """A score per slot, (H, S) in fp32, higher stays. Called only where the budget binds.
+
+        inf always stays: more of it than the budget has slots is refused, and never cut down.
+        """
         raise NotImplementedError
 
     def keep(self, view: LayerView) -> list[Tensor]:
@@ -146,6 +123,7 @@ class Eviction(Budgeted, Compression):
                 f"{self} ranks {shape}; a layer has {slots_HS} (KV heads, slots), and every slot "
                 "needs one number"
             )
+        check_protected(ranks_HS, slots, who=self, layer=view.index)
         return list(top_slots(ranks_HS, slots))
 
     def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
@@ -196,15 +174,9 @@ class Retrieval(Stage):
     """Which stored cache serves a new request."""
 
     stage: ClassVar[str] = "retrieval"
-    pooled: ClassVar[bool] = (
-        False  # True: requests go through a pool; False: they fork from their own session's snapshot
-    )
-    blends: ClassVar[bool] = (
-        False  # True: that snapshot is put together from stored chunks (methods.retrieval.chunks.Chunked)
-    )
 
     def prefix_pool(self, made_by: str, device: str) -> PrefixPool:
-        """An empty pool of a pooled stage; `made_by` covers all that makes stored caches of equal tokens differ (model, dtype, code, pattern)."""
+        """An empty pool of a stage that is pooled; `made_by` covers all that makes stored caches of equal tokens differ (model, dtype, code, pattern)."""
         raise NotImplementedError
 
 
@@ -213,7 +185,6 @@ class OwnSession(Retrieval):
     """Fork from the snapshot of the same session: what the paper calls a shared context."""
 
     name: ClassVar[str] = "own-session"
-    category: ClassVar[str] = "reference"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,12 +192,6 @@ class Loading(Stage):
     """Which part of the stored cache a decode step reads, and from where."""
 
     stage: ClassVar[str] = "loading"
-    moves: ClassVar[bool] = False  # whether it fetches from a slower tier
-
-    @property
-    def evens(self) -> bool:
-        """Whether it can only work on layers that hold equally many slots."""
-        return False
 
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
         """`index` for every layer; override where layers work together."""
@@ -246,7 +211,6 @@ class LoadAll(Loading):
     """Every step reads the whole store."""
 
     name: ClassVar[str] = "load-all"
-    category: ClassVar[str] = "reference"
 
 
 def is_default(stage: Stage) -> bool:

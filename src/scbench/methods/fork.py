@@ -13,10 +13,15 @@ from scbench.types import NOT_BINDING as NOT_BINDING
 def fork(snapshot: Snapshot, method: Method) -> Stream:
     """The stream of `method` over a sealed prefix. Nothing of the snapshot changes; what an eviction keeps is copied, so the rest can be freed
     with the snapshot. Layers are handled one at a time, and a layer whose budget does not bind keeps the snapshot's own stores."""
+    if method.is_foreign:
+        raise Mismatch(
+            f"{method} is an object of its own: no cache is forked for it, and its bytes are what "
+            "its held_bytes(handle) declares"
+        )
     for need in sorted(method.needs & snapshot.missing.keys()):
         raise Mismatch(f"{method} cannot run here: {snapshot.missing[need]}")
     stream = snapshot.fork()
-    stream.simulated = method.simulated
+    stream.simulated = method.is_simulated
     tokens, eviction = snapshot.logical_tokens, method.eviction
     stream.notes = method.notes(shape=snapshot.shape, tokens=tokens)
     stream.units = method.units(
@@ -29,7 +34,7 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
         _check_kept(keeps, slots, method)
         if (
             all(_is_all(kept, count) for kept, count in zip(keeps, slots, strict=True))
-            and not eviction.rolls
+            and not eviction.traits.is_rolling
         ):
             keeps, stream.notes = None, (*stream.notes, NOT_BINDING)
     for at, layer in enumerate(snapshot.layers):
@@ -38,7 +43,7 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
             cache = (
                 _compressed(snapshot, layer, None if keeps is None else keeps[at], method) or cache
             )
-        if method.generation.goes_on:
+        if method.generation.traits.governs_decoding:
             cache = method.generation.cache(snapshot.view(layer), cache)
         stream.layers[layer] = cache
     indexed = method.loading.index_all([cache.stores for cache in stream.layers.values()])
@@ -72,7 +77,11 @@ def _compressed(
 ) -> LayerCache | None:
     """A layer's new cache; None where nothing is to be done."""
     view, eviction, codec = snapshot.view(layer), method.eviction, method.codec
-    if kept is not None and _is_all(kept, view.tokens) and not (eviction and eviction.own_cache):
+    if (
+        kept is not None
+        and _is_all(kept, view.tokens)
+        and not (eviction and eviction.traits.has_own_cache)
+    ):
         kept = None
     if codec is None:
         return eviction.cache(view, kept) if eviction is not None and kept is not None else None

@@ -17,6 +17,7 @@ from types import ModuleType
 from scbench.code import digest_of
 from scbench.errors import BadConfig, Unknown
 from scbench.methods import origin
+from scbench.methods.blame import offending_line
 from scbench.methods.sources import helpers_of, stranger_code
 
 
@@ -75,7 +76,8 @@ def _module(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as err:
-        raise BadConfig(f"{path} cannot be imported: {type(err).__name__}: {err}") from err
+        where = offending_line(err, [path])
+        raise BadConfig(f"{path} cannot be imported: {type(err).__name__}: {err}{where}") from err
     finally:
         sys.path.remove(str(path.parent))
     _LOADED[path] = _Loaded(digest, module, helpers)

@@ -23,6 +23,7 @@ from scbench.methods.contract import (
     Stage,
     is_default,
 )
+from scbench.methods.foreign import ForeignMethod
 from scbench.methods.origin import Origin, origin_of, shown_name, written_name
 from scbench.methods.spelling import spell
 
@@ -36,10 +37,22 @@ class Method:
     retrieval: Retrieval = OwnSession()  # noqa: RUF009  (frozen, without fields)
     loading: Loading = LoadAll()  # noqa: RUF009  (frozen, without fields)
     labels: tuple[tuple[str, str], ...] = ()  # (how a stage is shown, what the user calls it)
+    foreign: ForeignMethod | None = None  # somebody's own object in place of the four stages
     eviction: Eviction | None = field(init=False, default=None, repr=False)
     codec: Codec | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if self.foreign is not None and (self.compression or self.chosen):
+            beside = Method(
+                generation=self.generation,
+                compression=self.compression,
+                retrieval=self.retrieval,
+                loading=self.loading,
+            )
+            raise Mismatch(
+                f"{self.foreign} is an object of its own, whose cache nobody else sees; it is "
+                f"joined with nothing: leave {beside} out"
+            )
         evictions = [stage for stage in self.compression if isinstance(stage, Eviction)]
         codecs = [stage for stage in self.compression if isinstance(stage, Codec)]
         for kind, found in (("eviction", evictions), ("codec", codecs)):
@@ -54,7 +67,11 @@ class Method:
                     f"{evictions[0]} reads the context in its own way, and {self.generation} in another; choose one of them"
                 )
             object.__setattr__(self, "generation", reading)
-        if evictions and evictions[0].own_cache and (codecs or not is_default(self.loading)):
+        if (
+            evictions
+            and evictions[0].traits.has_own_cache
+            and (codecs or not is_default(self.loading))
+        ):
             raise Mismatch(
                 f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"
             )
@@ -62,8 +79,8 @@ class Method:
             raise Mismatch(
                 f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them"
             )
-        if self.generation.goes_on and (
-            self.compression or not is_default(self.loading) or self.retrieval.pooled
+        if self.generation.traits.governs_decoding and (
+            self.compression or not is_default(self.loading) or self.retrieval.traits.is_pooled
         ):
             also = Method(
                 compression=self.compression, retrieval=self.retrieval, loading=self.loading
@@ -72,11 +89,13 @@ class Method:
                 f"{self.generation} says what is read after the context, too, and goes on from its own read of it; leave {also} out, or let it "
                 "read the context alone"
             )
-        if self.retrieval.blends and not (is_default(self.generation) or self.generation.rewrites):
+        if self.retrieval.traits.is_blended and not (
+            is_default(self.generation) or self.generation.traits.is_rewriting
+        ):
             raise Mismatch(
                 f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out"
             )
-        if self.retrieval.blends and self.needs - {ROTATION}:
+        if self.retrieval.traits.is_blended and self.needs - {ROTATION}:
             watching = " and ".join(str(stage) for stage in self.stages if stage.needs)
             raise Mismatch(
                 f"{self.retrieval} computes only some queries of the context, and {watching} must have observed them all "
@@ -103,28 +122,36 @@ class Method:
         return (self.generation, *self.compression, self.retrieval, self.loading)
 
     @property
-    def needs(self) -> frozenset[str]:
-        return frozenset().union(*(stage.asks for stage in self.stages))
+    def chosen(self) -> tuple[Stage, ...]:
+        """The stages that it is spelled by: those that are no default. A reading that comes with
+        its eviction is not one of them."""
+        comes_along = self.eviction is not None and self.eviction.reading is not None
+        spelled = self.stages[1:] if comes_along else self.stages
+        return tuple(stage for stage in spelled if not is_default(stage))
 
     @property
-    def simulated(self) -> bool:
-        return any(stage.simulated for stage in self.stages)
+    def needs(self) -> frozenset[str]:
+        return frozenset().union(*(stage.needs for stage in self.stages))
+
+    @property
+    def is_simulated(self) -> bool:
+        return any(stage.traits.is_simulated for stage in self.stages)
 
     @property
     def extra_passes(self) -> int:
-        return sum(stage.extra_passes for stage in self.stages)
+        return sum(stage.traits.extra_passes for stage in self.stages)
 
     def __str__(self) -> str:
         labels = dict(self.labels)
-        return self._joined(lambda stage: labels.get(shown_name(type(stage))))
+        return self._joined(lambda cls: labels.get(shown_name(cls)) or shown_name(cls))
 
     @property
     def spelling(self) -> str:
         """What `parse` reads back to an equal method: files with their paths, and labels."""
         labels = {name: f"{label}=" for name, label in self.labels}
 
-        def written(stage: Stage) -> str:
-            return labels.get(shown_name(type(stage)), "") + written_name(type(stage))
+        def written(cls: type) -> str:
+            return labels.get(shown_name(cls), "") + written_name(cls)
 
         return self._joined(written)
 
@@ -141,27 +168,42 @@ class Method:
             )
         )
 
-    def _joined(self, name: Callable[[Stage], str | None]) -> str:
-        # Of ours alone: a stranger's class that calls itself the reference is no default.
-        said = [
-            stage
-            for stage in self.stages
-            if stage.category != "reference" or not origin_of(type(stage)).is_ours
-        ]
-        return "+".join(spell(stage, name(stage)) for stage in said) or "dense"
+    def _joined(self, name: Callable[[type], str]) -> str:
+        if self.foreign is not None:
+            return self.foreign.spelled(name(self.foreign.kind))
+        return "+".join(spell(stage, name(type(stage))) for stage in self.chosen) or "dense"
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether somebody's own object answers, and no stage of ours."""
+        return self.foreign is not None
+
+    @property
+    def black_box(self) -> Callable[[], Any] | None:
+        """What makes the object that is asked, for each cell anew; None for stages of ours."""
+        return None if self.foreign is None else self.foreign.make
 
     @property
     def origins(self) -> tuple[Origin, ...]:
         """Where its stages, and what these are made of, come from; the default ones left out."""
-        parts = [part for stage in self.stages for part in stage.parts()]
-        return tuple(dict.fromkeys(origin_of(type(part)) for part in parts))
+        return tuple(dict.fromkeys(map(origin_of, self.classes)))
+
+    @property
+    def classes(self) -> tuple[type, ...]:
+        """The classes that its answers depend on."""
+        parts = tuple(type(part) for part in self.parts)
+        return parts if self.foreign is None else (*parts, self.foreign.kind)
+
+    @property
+    def parts(self) -> tuple[Stage, ...]:
+        """Its stages, and what these are made of."""
+        return tuple(part for stage in self.stages for part in stage.parts())
 
     @property
     def is_ours(self) -> bool:
         """Whether no code of somebody else's touches the cache; if some does, it is watched."""
-        parts = [part for stage in self.stages for part in stage.parts()]
-        return not any(
-            part.runs_foreign_code or not origin_of(type(part)).is_ours for part in parts
+        return all(origin_of(cls).is_ours for cls in self.classes) and not any(
+            part.traits.has_foreign_code for part in self.parts
         )
 
     @property
@@ -169,14 +211,18 @@ class Method:
         """SHA-256 over the source behind its stages and the files they read: edited code never
         meets old answers."""
         seal = hashlib.sha256()
-        for part in (part for stage in self.stages for part in stage.parts()):
-            seal.update(origin_of(type(part)).digest.encode() + part.data_digest().encode())
+        for cls in self.classes:
+            seal.update(origin_of(cls).digest.encode())
+        for part in self.parts:
+            seal.update(part.data_digest().encode())
         return seal.hexdigest()
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
+        if self.is_foreign:
+            return  # what it can take is its own affair
         beside = (
-            replace(self, generation=Dense()) if self.generation.rewrites else self
+            replace(self, generation=Dense()) if self.generation.traits.is_rewriting else self
         )  # a shorter text is read by any model
         if not shape.attention_layers and str(beside) != "dense":
             raise Mismatch(
@@ -190,7 +236,7 @@ class Method:
             stage.check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
-        if len(left) > 1 and self.loading.evens:
+        if len(left) > 1 and self.loading.traits.needs_even_layers:
             raise Mismatch(
                 f"{self.loading} shares one budget out between layers of equally many slots, and {self.eviction} leaves them {min(left):,} to "
                 f"{max(left):,}; take an eviction that leaves all layers the same, or a budget for each layer by itself (quest: count_exempt=no)"
@@ -220,7 +266,8 @@ class Method:
         for stage, its_tokens in self._acts_on(shape, tokens, question_tokens):
             sizes = stage.preset_sizes()
             sizes |= stage.units(shape=shape, tokens=its_tokens, question_tokens=question_tokens)
-            name = dict(self.labels).get(shown_name(type(stage)), stage.name)
+            shown = shown_name(type(stage))
+            name = dict(self.labels).get(shown, stage.name or shown)
             found |= {f"{name}.{unit}": size for unit, size in sizes.items()}
         return found
 
@@ -251,7 +298,9 @@ class Method:
         layers = len(shape.attention_layers)
         kept = [self._kept_slots(layer, layers, tokens) for layer in range(layers)] or [tokens]
         left = sum(kept) // len(kept)
-        read = tokens - (question_tokens or 0) if self.generation.prefix_stable else tokens
+        read = (
+            tokens - (question_tokens or 0) if self.generation.traits.is_prefix_stable else tokens
+        )
         evicted = [] if self.eviction is None else [self.eviction]
         others = [stage for stage in self.compression if stage is not self.eviction]
         return [
@@ -271,6 +320,11 @@ class Method:
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
         """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
+        if self.is_foreign:
+            raise Mismatch(
+                f"{self} is an object of its own: what it holds is what its held_bytes(handle) "
+                "declares, and there is no formula for it"
+            )
         layers, total = len(shape.attention_layers), shape.recurrent_bytes
         if self.codec is None and self.eviction is None:
             total += shape.token_bytes * (tokens + appended)

@@ -12,8 +12,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scbench.errors import BadConfig, Mismatch, Unknown
+from scbench.errors import BadConfig, Mismatch, ScbenchError, Unknown
 from scbench.methods import origin, spelling
+from scbench.methods.blame import files_of, offending_line
+from scbench.methods.cards import CARDS
 from scbench.methods.loader import class_from, refuse_shared_names
 from scbench.methods.origin import Kind, shown_name
 from scbench.methods.spelling import FILE
@@ -22,60 +24,24 @@ if TYPE_CHECKING:
     from scbench.methods.contract import Stage
     from scbench.methods.method import Method
 
-PLACES = {  # name -> module:class; one line per method
-    "dense": "scbench.methods.contract:Dense",
-    "a-shape": "scbench.methods.generation.a_shape:AShape",
-    "tri-shape": "scbench.methods.generation.tri_shape:TriShape",
-    "minference": "scbench.methods.generation.minference:MInference",
-    "xattention": "scbench.methods.generation.xattention:XAttention",
-    "llmlingua-2": "scbench.methods.generation.llmlingua:LLMLingua2",
-    "selective-context": "scbench.methods.generation.selective_context:SelectiveContext",
-    "flexprefill": "scbench.methods.generation.flexprefill:FlexPrefill",
-    "infllm": "scbench.methods.generation.infllm:InfLLM",
-    "streaming-llm": "scbench.methods.compression.streaming_llm:StreamingLLM",
-    "snapkv": "scbench.methods.compression.snapkv:SnapKV",
-    "pyramidkv": "scbench.methods.compression.pyramidkv:PyramidKV",
-    "adakv": "scbench.methods.compression.adakv:AdaKV",
-    "h2o": "scbench.methods.compression.h2o:H2O",
-    "tova": "scbench.methods.compression.tova:TOVA",
-    "knorm": "scbench.methods.compression.knorm:Knorm",
-    "keydiff": "scbench.methods.compression.keydiff:KeyDiff",
-    "kvzip": "scbench.methods.compression.kvzip:KVzip",
-    "duo-attention": "scbench.methods.compression.duo_attention:DuoAttention",
-    "kvpress": "scbench.methods.compression.kvpress:KVPress",
-    "expected-attention": "scbench.methods.compression.expected_attention:ExpectedAttention",
-    "kivi": "scbench.methods.compression.kivi:Kivi",
-    "turboquant": "scbench.methods.compression.turboquant:TurboQuant",
-    "rtn": "scbench.methods.compression.rtn:RTN",
-    "fp8": "scbench.methods.compression.fp8:FP8",
-    "prefix": "scbench.methods.retrieval.prefix:PrefixReuse",
-    "cacheblend": "scbench.methods.retrieval.cacheblend:CacheBlend",
-    "quest": "scbench.methods.loading.quest:Quest",
-    "retrieval-attention": "scbench.methods.loading.retrieval_attention:RetrievalAttention",
-    "retroinfer": "scbench.methods.loading.retroinfer:RetroInfer",
-    "tier": "scbench.methods.loading.tier:Tier",
-    "exact-topk": "scbench.methods.loading.exact_topk:ExactTopK",
-}
 GROUP = "scbench.methods"
 
 
 def names() -> list[str]:
     """All registered names, ours first, then those of installed packages."""
     return [
-        *PLACES,
-        *sorted(point.name for point in entry_points(group=GROUP) if point.name not in PLACES),
+        *CARDS,
+        *sorted(point.name for point in entry_points(group=GROUP) if point.name not in CARDS),
     ]
 
 
 def stage_class(name: str) -> type[Stage]:
     """The class behind a name, or behind `path/to/file.py:ClassName`. Case does not matter."""
     if FILE in name:
-        stage = _checked(class_from(name), name)
-        origin.origin_of(stage)  # now: its files may be edited before anyone asks
-        return stage
+        return _checked(_in_file(name), name)
     plain = name.lower().replace("_", "-")
-    if plain in PLACES:
-        found: Any = pkgutil.resolve_name(PLACES[plain])
+    if plain in CARDS:
+        found: Any = pkgutil.resolve_name(CARDS[plain].place)
         return found  # type: ignore[no-any-return]
     points = [point for point in entry_points(group=GROUP) if point.name in (name, plain)]
     if len({point.value for point in points}) > 1:
@@ -87,6 +53,7 @@ def stage_class(name: str) -> type[Stage]:
         stage = _checked(point.load(), name)
         if point.dist is not None:
             origin.REGISTERED[stage.__module__] = (point.dist.name, point.dist.version)
+        stage.name = stage.name or point.name
         if stage.name != point.name:  # a record's name must be found again
             raise BadConfig(
                 f"the entry point {name!r} is {point.value}, which calls itself {stage.name!r}; "
@@ -106,6 +73,14 @@ def stage_class(name: str) -> type[Stage]:
     )
 
 
+def _in_file(name: str) -> object:
+    """What stands behind `path/to/file.py:ClassName`."""
+    found = class_from(name)
+    if inspect.isclass(found):
+        origin.origin_of(found)  # now: its files may be edited before anyone asks
+    return found
+
+
 def _registered(point: EntryPoint) -> str:
     return f"{point.value} of {point.dist.name if point.dist else 'an unknown package'}"
 
@@ -118,11 +93,21 @@ def parse(text: str) -> Method:
     """
     from scbench.methods.method import Method
 
+    parts = spelling.split(text)
+    for part in parts:
+        foreign = _foreign(part)
+        if foreign is not None and len(parts) > 1:
+            raise Mismatch(
+                f"{text!r}: {part} is an object of its own, whose cache nobody else sees; it is "
+                "joined with nothing, so give it alone"
+            )
+        if foreign is not None:
+            return foreign
     chosen: dict[str, list[Stage]] = {}
     labels: list[tuple[str, str]] = []
-    for part in spelling.split(text):
+    for part in parts:
         label, name, params = spelling.read_labelled(part)
-        stage = spelling.build(stage_class(name), params, written=part)
+        stage = _built(stage_class(name), params, part)
         chosen.setdefault(stage.stage, []).append(stage)
         if label:
             _refuse_label(label, part)
@@ -138,6 +123,37 @@ def parse(text: str) -> Method:
     }
     compression = tuple(chosen.get("compression", ()))
     return Method(compression=compression, labels=tuple(labels), **single)  # type: ignore[arg-type]
+
+
+def _foreign(part: str) -> Method | None:
+    """The method of a class in a file that has open, ask and close and derives from no stage."""
+    label, name, params = spelling.read_labelled(part)
+    if FILE not in name:
+        return None
+    from scbench.methods.contract import Stage
+    from scbench.methods.foreign import ForeignMethod, is_foreign_class
+    from scbench.methods.method import Method
+
+    found = _in_file(name)
+    if not (inspect.isclass(found) and is_foreign_class(found)) or issubclass(found, Stage):
+        return None
+    if label:
+        _refuse_label(label, part)
+    labels = ((shown_name(found), label),) if label else ()
+    return Method(foreign=ForeignMethod.of(found, params, written=part), labels=labels)
+
+
+def _built(cls: type[Stage], params: dict[str, str], part: str) -> Stage:
+    """A stage from its parameters. What a stranger's class raises is told with its line."""
+    try:
+        stage: Stage = spelling.build(cls, params, written=part)
+    except ScbenchError:
+        raise
+    except Exception as error:
+        where = offending_line(error, files_of([cls]))
+        said = f"{type(error).__name__}: {error}{where}"
+        raise BadConfig(f"{part!r} cannot be made: {said}") from error
+    return stage
 
 
 def _refuse_label(label: str, part: str) -> None:
@@ -172,6 +188,7 @@ def _checked(found: Any, place: str) -> type[Stage]:
 
     if not (inspect.isclass(found) and issubclass(found, Stage) and found.stage):
         raise BadConfig(
-            f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval or Loading of scbench.methods.contract"
+            f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval or "
+            "Loading of scbench.methods.contract, or give it open, ask and close and name it alone"
         )
     return found

@@ -20,7 +20,17 @@ from scbench.code import PACKAGE, code_digest, house_code, imports
 
 # What says which methods there are and how they are written; their parameters are in the key.
 WORDING = tuple(
-    f"{PACKAGE}.methods.{name}" for name in ("registry", "sources", "origin", "spelling", "loader")
+    f"{PACKAGE}.methods.{name}"
+    for name in (
+        "registry",
+        "sources",
+        "origin",
+        "spelling",
+        "loader",
+        "card",
+        "cards",
+        "described",
+    )
 )
 
 

@@ -9,15 +9,15 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
 from scbench.errors import BadConfig
+from scbench.methods.described import PRESET, card_of, default_of, typed
 from scbench.methods.origin import shown_name
 
 UNIONS = (types.UnionType, typing.Union)  # `Literal[...] | None` is the second
-PRESET = "preset"  # a stage's parameter that names the values of several others
 FILE = ".py"  # what a stage from somebody's file has in its name: path/to/file.py:ClassName
 PART = re.compile(r'^(?P<name>(?:"[^"]*"|[^\[\]"])+?)(?:\[(?P<params>.*)\])?$', re.DOTALL)
 LABEL = re.compile(r"^(?P<label>[A-Za-z0-9][\w.-]*)=(?P<rest>.+)$", re.DOTALL)
@@ -29,9 +29,9 @@ def spell(stage: Any, name: str | None = None) -> str:
     preset = preset_values(type(stage), stage.preset)
     said = [f"{PRESET}={stage.preset}"] if stage.preset else []
     said += [
-        f"{f.name}={_written(getattr(stage, f.name))}"
+        f"{f.name}={typed(getattr(stage, f.name))}"
         for f in fields(stage)
-        if f.name != PRESET and getattr(stage, f.name) != preset.get(f.name, _default(f))
+        if f.name != PRESET and getattr(stage, f.name) != preset.get(f.name, default_of(f))
     ]
     shown = name or shown_name(type(stage))
     return f"{shown}[{','.join(said)}]" if said else shown
@@ -83,16 +83,21 @@ def read_part(text: str) -> tuple[str, dict[str, str]]:
     found = PART.match(text)
     if not found:
         raise BadConfig(f"{text!r} is not a method; write NAME or NAME[parameter=value,...]")
+    return found["name"].strip(), read_params(found["params"] or "", written=text)
+
+
+def read_params(words: str, *, written: str) -> dict[str, str]:
+    """'bits=2,group=64' to {'bits': '2', 'group': '64'}; `written` is where it stands."""
     params: dict[str, str] = {}
-    for item in filter(None, apart(found["params"] or "", ",")):
+    for item in filter(None, apart(words, ",")):
         key, equals, value = item.partition("=")
         if not equals:
-            raise BadConfig(f"{text!r}: {item!r} is not parameter=value")
+            raise BadConfig(f"{written!r}: {item!r} is not parameter=value")
         name = key.strip().replace("-", "_")
         if name in params:
-            raise BadConfig(f"{text!r} gives {name} twice; give it once")
+            raise BadConfig(f"{written!r} gives {name} twice; give it once")
         params[name] = value.strip()
-    return found["name"].strip(), params
+    return params
 
 
 def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
@@ -101,48 +106,33 @@ def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
     given: dict[str, object] = {}
     preset = chosen.pop(PRESET, "")
     if preset:
-        if preset not in cls.presets:
-            raise BadConfig(
-                f"{written!r}: {cls.name} has no preset {preset!r}; it has "
-                f"{', '.join(sorted(cls.presets)) or 'none'}"
-            )
+        presets = card_of(cls).presets
+        if preset not in presets:
+            has = ", ".join(sorted(presets)) or "none"
+            raise BadConfig(f"{written!r}: {cls.name} has no preset {preset!r}; it has {has}")
         given |= preset_values(cls, preset) | {PRESET: preset}
     hints = typing.get_type_hints(cls)
     known = [f.name for f in fields(cls) if f.init and f.name != PRESET]
     for key, value in chosen.items():
         if key not in known:
-            raise BadConfig(
-                f"{written!r}: {cls.name} has no parameter {key!r}; it takes {', '.join(known) or 'none'}"
-            )
-        given[key] = _value(hints[key], value, f"{written!r}: {key}")
+            takes = ", ".join(known) or "none"
+            raise BadConfig(f"{written!r}: {cls.name} has no parameter {key!r}; it takes {takes}")
+        given[key] = value_of(hints[key], value, f"{written!r}: {key}")
     return cls(**given)
 
 
 def preset_values(cls: type[Any], preset: str) -> dict[str, object]:
     """The parameters that a preset sets; none for "", which is none."""
-    values = dict(cls.presets[preset]) if preset else {}
-    hints = typing.get_type_hints(cls) if values else {}
-    for key, value in values.items():  # presets are literals; a share is written as text
-        if isinstance(value, str):
-            values[key] = _value(hints[key], value, f"{cls.name}[{PRESET}={preset}]: {key}")
-    return values
+    if not preset:
+        return {}
+    where = f"{cls.name}[{PRESET}={preset}]"
+    hints = typing.get_type_hints(cls)
+    words = read_params(card_of(cls).presets[preset], written=where)
+    return {key: value_of(hints[key], text, f"{where}: {key}") for key, text in words.items()}
 
 
-def _default(f: Field[Any]) -> object:
-    return (
-        f.default
-        if f.default is not MISSING
-        else (f.default_factory() if f.default_factory is not MISSING else None)
-    )
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
-
-
-def _value(hint: Any, text: str, where: str) -> object:
+def value_of(hint: Any, text: str, where: str) -> object:
+    """A parameter's value from its text. Raises BadConfig, which says what is taken."""
     kinds = [
         kind
         for kind in (typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,))

@@ -10,6 +10,8 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods import spelling
 from scbench.methods.budget import DEFAULT_SHARE, rounded, smallest_share
+from scbench.methods.described import house_card, mend_super
+from scbench.methods.traits import Knob, Traits
 from scbench.types import NOT_BINDING
 
 WINDOW = "window"  # the last 64 queries after RoPE
@@ -22,30 +24,28 @@ ROTATION = "rotation"  # the model's RoPE, of angles fixed per position, so that
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What every stage has. Subclasses are frozen keyword-only dataclasses; their fields are the method's parameters."""
+    """What every stage has. Subclasses are frozen keyword-only dataclasses.
+
+    Their fields are the method's parameters. What people should know of a class that has no card
+    stands in class attributes of the names in `card.py`: category, about, paper ...
+    """
 
     name: ClassVar[str] = ""  # on the command line
     stage: ClassVar[str] = ""
-    category: ClassVar[str] = ""  # one of the paper's eight, or "reference"
-    paper: ClassVar[str] = ""  # where it was published, and where ours differs
-    bytes_formula: ClassVar[str] = ""  # held per attention layer, in the letters of docs/methods.md
-    difference: ClassVar[str] = ""  # ours from the paper's, in a line
-    needs_also: ClassVar[str] = ""  # beside `needs`: a file, a package, a shape of the model
-    presets: ClassVar[dict[str, dict[str, object]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
-    simulated: ClassVar[bool] = False  # True if it masks where it should free
-    runs_foreign_code: ClassVar[bool] = False  # True if it hands tensors to code that is not ours
-    extra_passes: ClassVar[int] = 0  # forwards over the context beyond the read
-    knob: ClassVar[str] = (
-        ""  # the parameter that sets how many bytes are held; none if nothing does
-    )
-    knob_steps: ClassVar[
-        tuple[object, ...]
-    ] = ()  # all its values, ascending, where these are few; a share otherwise
-    unit_fields: ClassVar[tuple[str, ...]] = ()  # parameters that the rule of units sets if None
+    traits: ClassVar[Traits] = Traits()
+    knob: ClassVar[Knob | None] = None  # None: nothing changes how many bytes are held
+    _unit_fields: ClassVar[tuple[str, ...]] = ()  # parameters that the rule of units sets if None
     # Which preset it was made from. That is how it is written, not what it is: equal parameters
     # are equal stages.
     preset: str = field(default="", repr=False, compare=False)
+
+    def __init_subclass__(cls) -> None:
+        """Give a class of ours the name on its card (`cards/`)."""
+        mend_super(cls)
+        card = house_card(cls)
+        if card is not None:
+            cls.name = card.name
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
@@ -53,11 +53,6 @@ class Stage:
     def lossless(self, tokens: int) -> Self:
         """This stage with a budget, or bits, that lose nothing of `tokens` tokens: it must then equal dense (law 1)."""
         return self
-
-    @property
-    def asks(self) -> frozenset[str]:
-        """`needs`, and what its parameters add to them."""
-        return self.needs
 
     def parts(self) -> tuple[Stage, ...]:
         """This stage and those it is made of: its answers depend on the source of all."""
@@ -72,20 +67,22 @@ class Stage:
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
         """This stage with the units that the rule gives on `tokens` tokens spelled out."""
-        if not self.unit_fields:
+        if not self._unit_fields:
             return self
         sizes = self.units(shape=shape, tokens=tokens)
-        is_open = {name: getattr(self, name) is None and name in sizes for name in self.unit_fields}
-        spelled: dict[str, Any] = {name: sizes[name] for name in self.unit_fields if is_open[name]}
+        is_open = {
+            name: getattr(self, name) is None and name in sizes for name in self._unit_fields
+        }
+        spelled: dict[str, Any] = {name: sizes[name] for name in self._unit_fields if is_open[name]}
         return replace(self, **spelled)
 
     def coarse(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         """A note for each unit that was spelled out and is larger than the rule would have it: on
         so short a context it does not mean what its paper means."""
-        given = [name for name in self.unit_fields if getattr(self, name) is not None]
+        given = [name for name in self._unit_fields if getattr(self, name) is not None]
         if not given:
             return ()
-        ruled = self.under_rule(tokens).units(shape=shape, tokens=tokens)
+        ruled = self._under_rule(tokens).units(shape=shape, tokens=tokens)
         sizes = self.units(shape=shape, tokens=tokens)
         return tuple(
             f"literal_unit_too_coarse={self.name}.{name}:{sizes[name]}>{ruled[name]}"
@@ -93,9 +90,9 @@ class Stage:
             if name in sizes and name in ruled and sizes[name] > ruled[name]
         )
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """This stage with its units left to the rule, at the same budget."""
-        left_open: dict[str, Any] = dict.fromkeys(self.unit_fields)
+        left_open: dict[str, Any] = dict.fromkeys(self._unit_fields)
         return replace(self, **left_open)
 
     def preset_sizes(self) -> dict[str, int]:
@@ -128,17 +125,16 @@ class Budgeted(Stage):
     minimum_tokens: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
+        name = self.name or type(self).__name__
         if self.tau is not None and self.budget_tokens is not None:
             raise Mismatch(
-                f"{self.name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
+                f"{name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
             )
         if self.tau is not None and not 0 < self.tau <= 1:
-            raise Mismatch(
-                f"{self.name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8"
-            )
+            raise Mismatch(f"{name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
         if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
             raise Mismatch(
-                f"{self.name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed"
+                f"{name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed"
             )
 
     def own_tokens(self) -> int | None:
@@ -154,17 +150,17 @@ class Budgeted(Stage):
         return rounded(self.tau * tokens)
 
     @property
-    def has_budget(self) -> bool:
+    def _has_budget(self) -> bool:
         """Whether tau or budget_tokens was given: sizes of its own are then not in force."""
         return self.tau is not None or self.budget_tokens is not None
 
     def coarse(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
-        own = None if self.has_budget else self.own_tokens()
+        own = None if self._has_budget else self.own_tokens()
         if own is not None and own >= tokens:
             return () if self.stage == "compression" else (NOT_BINDING,)  # an eviction says so
-        return super(Budgeted, self).coarse(shape=shape, tokens=tokens)
+        return super().coarse(shape=shape, tokens=tokens)
 
-    def check_unit(self, name: str, size: int, *, units: int, tokens: int, budget: int) -> None:
+    def _check_unit(self, name: str, size: int, *, units: int, tokens: int, budget: int) -> None:
         """Raise Mismatch where a unit that was spelled out leaves a budget less than it needs."""
         if budget >= tokens or budget >= units * size:
             return

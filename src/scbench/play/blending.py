@@ -14,7 +14,7 @@ from scbench.kv import Snapshot
 from scbench.kv.pool import Pool
 from scbench.methods.contract import is_default
 from scbench.methods.method import Method
-from scbench.methods.retrieval.chunks import Chunked
+from scbench.methods.retrieval.blended_chunks import Chunked
 
 MIB = 1 << 20
 

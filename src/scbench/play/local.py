@@ -72,7 +72,9 @@ class LocalPlayer:
         refuse_timing(method, after)
         pattern = pattern_of(mode, protocol)
         source = self.source(method, talk, after)
-        if pattern.waits or method.retrieval.pooled:  # a pool remembers the requests before
+        if (
+            pattern.waits or method.retrieval.traits.is_pooled
+        ):  # a pool remembers the requests before
             start = partial(self._strand, cell, talk, source, partial(pattern.steps, talk))
             return [Strand(cell, frozenset(cell.todo), start)]
         return [
@@ -105,7 +107,7 @@ class LocalPlayer:
 
     def source(self, method: Method, talk: Rendering, after: CompressAfter) -> Callable[[], Source]:
         """What makes a strand's source: one for all of them, or a pool that begins anew."""
-        if method.retrieval.pooled:
+        if method.retrieval.traits.is_pooled:
             return partial(pooled_source, self.reads, method, talk, after)
         own = Own(self.reads, method, talk, after)
         return lambda: own

@@ -168,9 +168,9 @@ def made_by(engine: Engine, method: Method) -> str:
 def refuse_timing(method: Method, after: CompressAfter) -> None:
     """Raise Mismatch for a read that no stored context can begin."""
     if (
-        method.retrieval.pooled
+        method.retrieval.traits.is_pooled
         and after is CompressAfter.FIRST_QUERY
-        and not method.generation.prefix_stable
+        and not method.generation.traits.is_prefix_stable
     ):
         raise Mismatch(
             f"{method.generation} reads the context together with the first query here, so {method.retrieval} has no stored context to "

@@ -11,7 +11,7 @@ from scbench.kv import Snapshot
 from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, is_default
 from scbench.methods.method import Method
-from scbench.methods.retrieval.chunks import Chunked
+from scbench.methods.retrieval.blended_chunks import Chunked
 from scbench.play.blending import Blended, Blending
 from scbench.prompts import Prompt, Rendering
 
@@ -47,7 +47,7 @@ class Reads:
     def with_query(self, method: Method, talk: Rendering, prompt: Prompt) -> Snapshot:
         """Context and one query: the query read densely on top, or with the context where the
         pattern's last rows matter."""
-        if not method.generation.prefix_stable:
+        if not method.generation.traits.is_prefix_stable:
             snapshot = self.read(prompt.ids, method.generation)
         else:
             base = self.context(method, talk)

@@ -24,6 +24,7 @@ from scbench.play.cell import CellPlay
 from scbench.play.contract import Reply
 from scbench.play.decode import Lost
 from scbench.play.faults import FAULTS, Fault, fault_of
+from scbench.play.foreign import ForeignPlayer
 from scbench.play.gold import DENSE, GoldPass
 from scbench.play.guard import torch_state_kept
 from scbench.play.local import LANES, LocalPlayer
@@ -72,9 +73,11 @@ class SessionPlay:
         self.debug = debug
         self.voices = voices
         self.has_gold = gold is not None
+        talks = Talks(engine, self.session, protocol)
+        self.foreign = ForeignPlayer(talks, emit=self._answered, fail=self._fail, debug=debug)
         self.player = LocalPlayer(
             engine,
-            Talks(engine, self.session, protocol),
+            talks,
             emit=self._answered,
             gold=gold,
             lanes=lanes,
@@ -85,6 +88,10 @@ class SessionPlay:
     def play(self, cells: Sequence[CellPlay]) -> None:
         """A cell that fails becomes records of failure; others go on. Methods that are not ours
         come after ours, one at a time, each from snapshots that are looked at again afterwards."""
+        for cell in cells:
+            if cell.method.black_box is not None:
+                self._ask(cell)
+        cells = [cell for cell in cells if cell.method.black_box is None]
         if self.has_gold:  # what dense says is what all others are compared with
             cells = sorted(cells, key=lambda cell: cell.cell.method != DENSE)
         by_generation: dict[Generation, list[CellPlay]] = {}
@@ -105,6 +112,20 @@ class SessionPlay:
                 with nullcontext() if self.voices is None else self.voices.of(str(method)):
                     self._play_guarded(its_cells)
             reads.forget()
+
+    def _ask(self, cell: CellPlay) -> None:
+        """Play a cell by asking somebody's own object, made anew for it."""
+        make = cell.method.black_box
+        assert make is not None
+        with nullcontext() if self.voices is None else self.voices.of(str(cell.method)):
+            try:
+                box = make()
+            except FAULTS as error:
+                if self.debug:
+                    raise
+                self._fail(cell, fault_of(error), frozenset(cell.todo))
+                return
+            self.foreign.play(cell, box)
 
     def _play_guarded(self, cells: Sequence[CellPlay]) -> None:
         """Play one stranger's method; if it wrote into a shared snapshot, its turns are gaps, its

@@ -89,7 +89,7 @@ class Own:
     def ready(self) -> None:
         if self.after is CompressAfter.CONTEXT:
             self._compressed()
-        elif self.method.generation.prefix_stable:
+        elif self.method.generation.traits.is_prefix_stable:
             self.reads.context(self.method, self.talk)
 
     def _compressed(self) -> Stream:

@@ -25,7 +25,7 @@ class Talks:
 
     def shown(self, generation: Generation) -> Session:
         """The session as the model sees it: itself, or with words of its context left out."""
-        if not generation.rewrites:
+        if not generation.traits.is_rewriting:
             return self.session
         if generation not in self._shown:
             self._shown[generation] = rewritten(self.session, generation)
@@ -34,7 +34,7 @@ class Talks:
     def talk(self, mode: Mode, generation: Generation) -> Rendering:
         """The rendering under one mode; raises the same error each time if it cannot be made."""
         session = self.shown(generation)
-        key = (mode, generation if generation.rewrites else None)
+        key = (mode, generation if generation.traits.is_rewriting else None)
         if key not in self._talks:
             tokenizer, window = self.engine.tokenizer, self.engine.facts.window_tokens
             try:

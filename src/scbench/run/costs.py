@@ -84,11 +84,11 @@ def _measure_way(
     they share."""
     generation = together[0].generation
     try:
-        seen = rewritten(session, generation) if generation.rewrites else session
+        seen = rewritten(session, generation) if generation.traits.is_rewriting else session
         talk = _talk(engine, seen, protocol, Mode.MULTI_REQUEST)
         ids, query = talk.context.ids, talk.delta(talk.context.ids, talk.prompt(0))
         whole_tokens = len(ids)
-        if generation.rewrites:
+        if generation.traits.is_rewriting:
             whole_tokens = len(_talk(engine, session, protocol, Mode.MULTI_REQUEST).context.ids)
         rest = _rest(engine, seen, protocol, ids)
         reads = _reads(engine, together[0], ids, repeats)
@@ -175,7 +175,11 @@ def _failed(method: Method, error: BaseException) -> dict[str, Any]:
 
 def _way(method: Method) -> tuple[Generation, frozenset[str], Retrieval | None]:
     """How a method reads the bare context, and what it observes."""
-    return method.generation, method.needs, method.retrieval if method.retrieval.blends else None
+    return (
+        method.generation,
+        method.needs,
+        method.retrieval if method.retrieval.traits.is_blended else None,
+    )
 
 
 def _row(
@@ -236,10 +240,10 @@ def _row(
         "peak_bytes": max(known_peaks, default=None),
         "loaded_bytes": allocated_bytes,
         "loaded_accounted_bytes": loaded,
-        "moved_bytes": moved if method.loading.moves else None,
+        "moved_bytes": moved if method.loading.traits.has_slow_tier else None,
         "extra_passes": method.extra_passes,
-        "simulated": method.simulated,
+        "simulated": method.is_simulated,
     }
-    if method.retrieval.pooled:
+    if method.retrieval.traits.is_pooled:
         row |= hit_seconds(engine, method, snapshot, (*snapshot.ids, *query), repeats)
     return row

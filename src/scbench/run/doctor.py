@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scbench.engines.tiny import tiny
+from scbench.errors import BadConfig
 from scbench.methods import parse
 from scbench.methods.method import Method
 from scbench.run.laws import examine
@@ -26,6 +27,11 @@ class Finding:
 def doctor(spelling: str, *, kinds: Sequence[str] = KINDS) -> tuple[Method, list[Finding]]:
     """Examine a method; raises what `parse` raises if it cannot be built."""
     method = parse(spelling)
+    if method.is_foreign:
+        raise BadConfig(
+            f"{method} is an object of its own, and no law can look into its cache; run it beside "
+            "dense, and compare their answers"
+        )
     findings = []
     for kind in kinds:
         for statement, found in examine(tiny(kind), method).items():

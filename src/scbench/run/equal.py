@@ -38,7 +38,7 @@ from scbench.run.equal_table import (
     target,
     write,
 )
-from scbench.run.knobs import knob_name, knob_stage, loading_knob_stage, turned
+from scbench.run.knobs import knob_name, knob_stage, knob_steps, loading_knob_stage, turned
 from scbench.run.settings import Settings
 from scbench.run.suite import suite
 from scbench.types import Equal, Mode, Protocol, Session
@@ -148,10 +148,10 @@ class Sample:
 
     def ids(self, generation: Any) -> Sequence[int]:
         """The tokens of the context as a generation stage lets the model see it."""
-        known = generation if generation.rewrites else None
+        known = generation if generation.traits.is_rewriting else None
         if known not in self._ids:
             seen = self.session
-            if generation.rewrites:
+            if generation.traits.is_rewriting:
                 try:
                     seen = rewritten(self.session, generation)
                 except Mismatch:  # it would drop nothing: the whole context is what it holds, too much for any target below that
@@ -190,7 +190,7 @@ class Sample:
         if self.what is Equal.CONTEXT:
             return ()
         self.ids(generation)
-        return self._later[generation if generation.rewrites else None]
+        return self._later[generation if generation.traits.is_rewriting else None]
 
     def expected(self, method: Method) -> int:
         """Bytes held by the closed form; of what is loaded there is none, and it is measured."""
@@ -206,8 +206,10 @@ class Sample:
         """Bytes of a real fork. Raises Mismatch where this model or length refuses the method."""
         ids = self.ids(method.generation)
         method.check(shape=self.engine.facts.shape, tokens=len(ids))
-        own_read = method.generation.goes_on  # a stream that goes on from how its context was read
-        if not (method.generation.rewrites or own_read):
+        own_read = (
+            method.generation.traits.governs_decoding
+        )  # a stream that goes on from how its context was read
+        if not (method.generation.traits.is_rewriting or own_read):
             return self._measured(fork(self.snapshot, method), method)
         own = self.engine.read(
             ids, needs=method.needs, pattern=method.generation if own_read else None
@@ -253,10 +255,11 @@ class Ladder:
 
 def ladder_of(sample: Sample, method: Method, stage: Stage) -> Ladder:
     """Raises Mismatch, with the last setting's reason, where none of a few fixed settings works on this model."""
-    if not stage.knob_steps or method.generation is stage:
-        return Ladder(method, stage, stage.knob_steps, len(sample.ids(method.generation)))
+    steps = knob_steps(stage)
+    if not steps or method.generation is stage:
+        return Ladder(method, stage, steps, len(sample.ids(method.generation)))
     allowed, refusal = list[Any](), Mismatch(f"{stage} has no setting")
-    for value in stage.knob_steps:
+    for value in steps:
         try:
             one = turned(method, stage, value)
             one.check(shape=sample.engine.facts.shape, tokens=len(sample.ids(method.generation)))
@@ -312,7 +315,7 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
         whole = f"{method.loading} reads less at each step and holds the whole cache" + (
             f" and {index:,} bytes of index" * (index > 0)
         )
-    elif method.generation.goes_on:
+    elif method.generation.traits.governs_decoding:
         whole = f"{method.generation} reads less at each step and holds the whole cache and what it remembers of it"
     elif not is_default(method.retrieval):
         whole = f"{method.retrieval} stores whole caches"

@@ -12,8 +12,9 @@ import torch
 from scbench import code
 from scbench.code import house_code
 from scbench.engines.contract import Engine
+from scbench.methods.described import card_of as stage_card
 from scbench.methods.method import Method
-from scbench.methods.origin import origin_of
+from scbench.methods.origin import origin_of, shown_name
 from scbench.play.played_code import NOT_PLAYED, play_code
 from scbench.run.cells import SHORT, MethodFacts, ModelFacts, digest
 from scbench.tasks.contract import TaskOrigin
@@ -27,6 +28,8 @@ GRAMMARS = (  # they parse what RepoQA scores
     "tree-sitter-cpp",
     "tree-sitter-go",
 )
+# Words of a card that stay with a run.
+KEPT = ("stage", "category", "about", "paper", "bytes_formula", "difference", "needs")
 PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 VAR ABCDE = 48213'
 
 
@@ -61,23 +64,22 @@ def _card(device: str) -> str:
 
 def method_facts(method: Method) -> MethodFacts:
     """A method for keys."""
-    parts = [part for stage in method.stages for part in stage.parts()]
     sources = {
-        f"{origin_of(type(part)).class_name}: {name}": seal
-        for part in parts
-        for name, seal in origin_of(type(part)).sources
+        f"{origin_of(cls).class_name}: {name}": seal
+        for cls in method.classes
+        for name, seal in origin_of(cls).sources
     }
-    files = tuple(filter(None, (part.data_digest() for part in parts)))
+    files = tuple(filter(None, (part.data_digest() for part in method.parts)))
     return MethodFacts(shown=str(method), parameters=repr(method), sources=sources, data=files)
 
 
 def card_of(method: Method) -> dict[str, Any]:
-    """A method for people: how it is written, and where and what its first stage is."""
-    said = [stage for stage in method.stages if stage.category != "reference"]
-    said = said or [stage for stage in method.stages if not origin_of(type(stage)).is_ours]
-    stage, category = ("none", "reference")
-    if said:
-        stage, category = said[0].stage, said[0].category or "other"
+    """A method for people: how it is written, where it comes from, and what its stages say of
+    themselves. It stays with the run, so that a report needs neither the file nor torch."""
+    classes: list[type] = [type(stage) for stage in method.chosen or (method.generation,)]
+    if method.foreign is not None:
+        classes = [method.foreign.kind]
+    cards = [stage_card(cls) for cls in classes]
     origins = [
         {"kind": str(one.kind), "place": one.place, "path": one.path, "class": one.class_name}
         for one in method.origins
@@ -87,10 +89,17 @@ def card_of(method: Method) -> dict[str, Any]:
         "shown": str(method),
         "spelling": method.spelling,
         "resolved": method.resolved,  # presets written out
-        "stage": stage,
-        "category": category,
-        "simulated": method.simulated,
+        "stage": cards[0].stage,
+        "category": cards[0].category or "other",
+        "simulated": method.is_simulated,
         "origins": origins,
+        "stages": [
+            {
+                "name": shown_name(cls),
+                **{word: getattr(card, word) for word in KEPT if getattr(card, word)},
+            }
+            for cls, card in zip(classes, cards, strict=True)
+        ],
     }
 
 

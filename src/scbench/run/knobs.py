@@ -14,13 +14,18 @@ from scbench.methods.stage import Budgeted
 def knob_stage(method: Method) -> Stage | None:
     """The stage whose knob is turned: an eviction before a codec before a prompt compression; None
     if nothing changes what is held."""
-    rewriting = (method.generation,) if method.generation.rewrites else ()
+    rewriting = (method.generation,) if method.generation.traits.is_rewriting else ()
     return next((stage for stage in (*method.compression, *rewriting) if stage.knob), None)
 
 
 def knob_name(stage: Stage) -> str:
     """Its parameter. A loading stage's share is no knob of what is held, but of what is read."""
-    return stage.knob or "tau"
+    return "tau" if stage.knob is None else stage.knob.parameter
+
+
+def knob_steps(stage: Stage) -> tuple[object, ...]:
+    """All values of its knob, ascending, where these are few; none where it is a share."""
+    return () if stage.knob is None else stage.knob.steps
 
 
 def turned(method: Method, stage: Stage, value: object) -> Method:
@@ -49,4 +54,6 @@ def widest(method: Method) -> Method:
     stage = knob_stage(method)
     if stage is None:
         return method
-    return turned(method, stage, stage.knob_steps[-1] if stage.knob_steps else Fraction(1))
+    return turned(
+        method, stage, stage.knob.steps[-1] if stage.knob and stage.knob.steps else Fraction(1)
+    )

@@ -7,6 +7,7 @@ so a law takes milliseconds and nobody needs weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
-from scbench.errors import ScbenchError
-from scbench.kv import QueryHeadStore, Snapshot, Stream
+from scbench.errors import Mismatch, ScbenchError
+from scbench.kv import LayerView, QueryHeadStore, Snapshot, Stream
 from scbench.kv.store import nbytes
-from scbench.methods.contract import ROTATION, is_default
+from scbench.methods.blame import files_of, offending_line
+from scbench.methods.contract import ROTATION, Eviction, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.blending import read_context
@@ -165,7 +167,7 @@ def _newest(stream: Stream, layer: int, tokens: int) -> Tensor | None:
 
 @law("chunks equal one piece")
 def chunks_are_one_piece(engine: LocalEngine, method: Method) -> None:
-    if method.generation.one_shot:
+    if method.generation.is_one_shot:
         raise Idle(
             f"{method.generation} needs all queries of a layer at once and is never read in chunks"
         )
@@ -304,19 +306,57 @@ def _plainly(q_GTD: Tensor, k_SD: Tensor, v_SD: Tensor, scale: float) -> Tensor:
     return torch.softmax((q_GTD @ k_SD.T * scale).masked_fill(hidden, float("-inf")), dim=-1) @ v_SD
 
 
+@law("what is protected stays, whatever the budget")
+def protected_slots_stay(engine: LocalEngine, method: Method) -> None:
+    eviction = method.eviction
+    if eviction is None:
+        raise Idle("nothing is evicted")
+    if type(eviction).rank is Eviction.rank:
+        raise Idle("it gives no ranks by which a slot could be protected")
+    snapshot = read(engine, method, context())
+    views = [snapshot.view(layer) for layer in snapshot.layers]
+    _need_protected(eviction, views)
+    try:
+        least = replace(eviction, tau=None, budget_tokens=eviction.minimum_tokens)
+        least.check(shape=engine.facts.shape, tokens=CONTEXT_TOKENS)
+        _need_protected(least, views)
+    except Mismatch:
+        return  # refused, and said so: nothing was dropped in silence
+
+
+def _need_protected(eviction: Eviction, views: list[LayerView]) -> None:
+    """Every slot ranked inf is kept, in every layer whose budget binds."""
+    for view, kept in zip(views, eviction.keep_all(views), strict=True):
+        if all(len(slots) == view.tokens for slots in kept):
+            continue
+        ranks_HS = eviction.rank(view)
+        group = len(kept) // ranks_HS.shape[0]  # more than 1 where query heads choose apart
+        for head, slots in enumerate(kept):
+            protected = ranks_HS[head // group].isposinf().nonzero().squeeze(1).cpu()
+            lost = protected[~torch.isin(protected, slots.cpu())]
+            need(
+                not len(lost),
+                f"{eviction} ranks {len(protected)} slots of layer {view.index} inf, which always "
+                f"stays, and drops {len(lost)} of them from head {head}, the newest at position "
+                f"{int(lost.max()) if len(lost) else 0} of {view.tokens}",
+            )
+
+
 def examine(engine: LocalEngine, method: Method) -> dict[str, str]:
     """Every law on one engine: "holds", "idle: why" or "broken: numbers"."""
     found: dict[str, str] = {}
+    files = files_of(method.classes)
     for statement, check in LAWS.items():
         try:
             check(engine, method)
             found[statement] = "holds"
         except Idle as why:
             found[statement] = f"idle: {why}"
-        except ScbenchError as error:
-            found[statement] = f"broken: {error}"
-        except (
-            Exception
-        ) as error:  # a user's method may raise anything; the doctor reports it as what it is
-            found[statement] = f"broken: {type(error).__name__}: {error}"
+        except Exception as error:  # a user's method may raise anything; it is reported as it is
+            said = (
+                str(error)
+                if isinstance(error, ScbenchError)
+                else f"{type(error).__name__}: {error}"
+            )
+            found[statement] = f"broken: {said}{offending_line(error, files)}"
     return found

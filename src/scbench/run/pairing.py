@@ -13,7 +13,9 @@ from scbench.run.settings import MOST_TOKENS
 
 def refusal(method: Method, shape: CacheShape, lengths_tokens: Sequence[int]) -> str | None:
     """Why a model of this shape takes the method at no length; None if it takes it at one of these, or at the longest there is."""
-    if shape.recurrent_bytes and (method.retrieval.pooled or method.retrieval.blends):
+    if shape.recurrent_bytes and (
+        method.retrieval.traits.is_pooled or method.retrieval.traits.is_blended
+    ):
         return f"{method} keeps caches in parts, and a recurrent state, which covers all tokens before it, has none"
     first = ""
     for tokens in (*lengths_tokens, MOST_TOKENS):

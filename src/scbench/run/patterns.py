@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from scbench.engines.local import LocalEngine
 from scbench.errors import Mismatch
 from scbench.methods.budget import DEFAULT_SHARE, rounded
-from scbench.methods.generation.head_patterns import Table
-from scbench.methods.generation.pattern_search import LEAST_BUDGET_TOKENS, Probe
+from scbench.methods.generation.minference_patterns import Table
+from scbench.methods.generation.minference_search import LEAST_BUDGET_TOKENS, Probe
 
 
 def search_patterns(

@@ -128,7 +128,7 @@ def row_of(
     gold_tokens = _gold_tokens(load) * cells if settings.agreement else 0
     extends = cells * turns * ASK_TOKENS + gold_tokens
     reading = load.sessions * reads * read_flops(facts, length)
-    ways = {(method.generation, method.needs, method.retrieval.blends) for method in fit}
+    ways = {(method.generation, method.needs, method.retrieval.traits.is_blended) for method in fit}
     sparing = [method for method in fit if method.compression]
     held = sum(method.held_bytes(shape=facts.shape, tokens=length) for method in sparing)
     alone = Mode.MULTI_REQUEST in settings.modes

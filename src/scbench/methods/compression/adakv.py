@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NoReturn, Self
 
 import torch
 from torch import Tensor
@@ -13,8 +13,9 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
 from scbench.methods.compression.pyramidkv import shared_out
-from scbench.methods.compression.voting import WindowVoting
-from scbench.methods.contract import Eviction, Stage
+from scbench.methods.compression.window_voting import WindowVoting
+from scbench.methods.contract import ROTATION, Eviction, Stage, check_protected
+from scbench.methods.traits import Traits
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
@@ -39,56 +40,33 @@ class AdaKV(Eviction):
     alpha: float = 0.2
     division: Literal["authors", "kvpress"] = "authors"
 
-    name: ClassVar[str] = "adakv"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "Ada-KV, arXiv 2407.11550"
-    bytes_formula: ClassVar[str] = "2 H K D e + 8 (H + 1), heads uneven"
-    difference: ClassVar[str] = (
-        "heads are rounded so that they sum to the budget; any eviction that ranks can score; kvpress masks what is freed here, and divides otherwise (division=kvpress)"
-    )
-    needs_also: ClassVar[str] = "what its scorer needs"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"alpha": 0.2, "scorer": "snapkv[window_tokens=32,kernel=7,pooling=max]"},
-        "code": {
-            "alpha": 0.2,
-            "scorer": "snapkv[window_tokens=32,kernel=5,pooling=avg]",
-            "division": "kvpress",
-        },
-        "kvpress": {
-            "alpha": 0.2,
-            "scorer": "snapkv[window_tokens=64,kernel=5,pooling=avg]",
-            "division": "kvpress",
-        },
-        "leaderboard": {
-            "alpha": 0.2,
-            "scorer": "expected-attention[eps=0.01]",
-            "division": "kvpress",
-        },
-    }
-    ragged: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_uneven_heads=True)
 
     def __post_init__(self) -> None:
-        super(AdaKV, self).__post_init__()
+        super().__post_init__()
         if not 0 <= self.alpha <= 1:
             raise Mismatch(
                 f"adakv[alpha={self.alpha}]: the share that every head keeps for itself lies in [0, 1]"
             )
         name, params = spelling.read_part(self.scorer)
         found = registry.stage_class(name)
-        if not issubclass(found, Eviction) or found.rank is Eviction.rank or found.ragged:
-            raise Mismatch(
-                f"adakv[scorer={self.scorer}]: {name} does not rank slots; take snapkv, h2o, tova, pyramidkv, knorm, keydiff ..."
-            )
+        if not issubclass(found, Eviction) or found.rank is Eviction.rank:
+            self._refuse_scorer(name)
         inner = spelling.build(found, params, written=self.scorer)
-        if (
-            inner.tau is not None
-            or inner.budget_tokens is not None
-            or inner.own_cache
-            or inner.asks != inner.needs
-        ):
+        if inner.traits.has_uneven_heads:
+            self._refuse_scorer(name)
+        is_moving = ROTATION in inner.needs
+        if inner._has_budget or inner.traits.has_own_cache or is_moving:
             raise Mismatch(
-                f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that acts once, per KV head, and moves nothing"
+                f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that "
+                "acts once, per KV head, and moves nothing"
             )
+
+    def _refuse_scorer(self, name: str) -> NoReturn:
+        raise Mismatch(
+            f"adakv[scorer={self.scorer}]: {name} does not rank slots; take snapkv, h2o, tova, "
+            "pyramidkv, knorm, keydiff ..."
+        )
 
     @property
     def inner(self) -> Eviction:
@@ -121,7 +99,11 @@ class AdaKV(Eviction):
         self.inner.check(shape=shape, tokens=tokens)
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
-        own = () if self.inner.comparable else ("adakv_scores_of_heads_not_comparable",)
+        own = (
+            ()
+            if self.inner.traits.has_comparable_ranks
+            else ("adakv_scores_of_heads_not_comparable",)
+        )
         return (*own, *self.inner.notes(shape=shape, tokens=tokens))
 
     def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:
@@ -132,12 +114,15 @@ class AdaKV(Eviction):
         heads = view.k_HSD.shape[0]
         if slots >= view.tokens:
             return [torch.arange(view.tokens)] * heads
-        inner, alpha = self.inner, Fraction(str(self.alpha))
-        if self.division == "kvpress":
-            return share_left_over(inner.rank(view), slots, alpha=alpha)
-        pools = isinstance(inner, WindowVoting)
-        ranks_HS = inner.group_votes(view) if pools else inner.rank(view)  # type: ignore[attr-defined]
-        return share_slots(ranks_HS, slots, alpha=alpha)
+        inner = self.inner
+        is_authors = self.division == "authors"
+        if is_authors and isinstance(inner, WindowVoting):
+            ranks_HS = inner.group_votes(view)
+        else:
+            ranks_HS = inner.rank(view)
+        check_protected(ranks_HS, slots, who=self, layer=view.index)
+        share = share_slots if is_authors else share_left_over
+        return share(ranks_HS, slots, alpha=Fraction(str(self.alpha)))
 
     def units(
         self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
@@ -164,7 +149,7 @@ class AdaKV(Eviction):
             if min(kept, default=tokens) < tokens
             else 0
         )
-        return super(AdaKV, self).held_bytes(shape=shape, tokens=tokens, appended=appended) + tables
+        return super().held_bytes(shape=shape, tokens=tokens, appended=appended) + tables
 
 
 def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tensor]:
@@ -174,7 +159,7 @@ def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tenso
     n_h are the head's among the H b best of all heads; ties go to the earlier head and slot.
     """
     heads, tokens = scores_HS.shape
-    protected = int(scores_HS.isinf().sum(dim=1).max())
+    protected = int(scores_HS.isposinf().sum(dim=1).max())
     room = slots - protected
     order = torch.sort(scores_HS, dim=-1, descending=True, stable=True)
     open_to_all = order.values[:, protected:].reshape(-1)
@@ -192,7 +177,7 @@ def share_left_over(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[T
     head, the rest by one ranking of all heads.
     """
     heads, tokens = scores_HS.shape
-    protected = int(scores_HS.isinf().sum(dim=1).max())
+    protected = int(scores_HS.isposinf().sum(dim=1).max())
     own = protected + int(alpha * (slots - protected))
     order = torch.sort(scores_HS, dim=-1, descending=True, stable=True)
     open_to_all = order.values[:, own:].reshape(-1)

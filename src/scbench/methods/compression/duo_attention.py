@@ -13,10 +13,11 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.kv.tail import newest
-from scbench.methods.compression import duo_gates
+from scbench.methods.compression import duo_attention_gates
 from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.stage import HEAD_GATES, Stage
+from scbench.methods.traits import Traits
 from scbench.methods.units import streaming_head
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
@@ -41,42 +42,17 @@ class DuoAttention(Eviction):
     gates: str = ""
     prefill: Literal["full", "streaming"] = "full"
 
-    name: ClassVar[str] = "duo-attention"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "DuoAttention, arXiv 2410.10819"
-    bytes_formula: ClassVar[str] = "2 D e (T per full head + W per other) + 8 (H + 1)"
-    difference: ClassVar[str] = (
-        "acts after a dense read unless prefill=streaming (the paper's, presets paper and mha); without a file of gates a proxy from the model alone"
-    )
-    needs_also: ClassVar[str] = (
-        "a file of gates (`scbench search-gates`), or the engine's proxy (head gates)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {
-            "full_share": "1/2",
-            "sink_tokens": 64,
-            "recent_tokens": 256,
-            "prefill": "streaming",
-        },
-        "mha": {
-            "full_share": "1/4",
-            "sink_tokens": 64,
-            "recent_tokens": 256,
-            "prefill": "streaming",
-        },
-        "code": {"full_share": "1/2", "sink_tokens": 128, "recent_tokens": 256},
-    }
     minimum_tokens: ClassVar[int] = 16
-    ragged: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_uneven_heads=True)
 
     def __post_init__(self) -> None:
-        super(DuoAttention, self).__post_init__()
+        super().__post_init__()
         if self.full_share is not None and not 0 <= self.full_share <= 1:
             raise Mismatch(f"{self}: full_share is a share of all KV heads, in [0, 1]")
         if self.sink_tokens < 0 or self.recent_tokens < 1:
             raise Mismatch(f"{self}: sink_tokens is at least 0 and recent_tokens at least 1")
         if self.gates:
-            duo_gates.read(self.gates)
+            duo_attention_gates.read(self.gates)
 
     @property
     def reading(self) -> Generation | None:
@@ -93,7 +69,7 @@ class DuoAttention(Eviction):
 
     def budget(self, tokens: int) -> int:
         if not self.is_own or self.full_share is None:
-            return super(DuoAttention, self).budget(tokens)
+            return super().budget(tokens)
         window = min(self.sink_tokens + self.recent_tokens, tokens)
         return rounded(self.full_share * tokens + (1 - self.full_share) * window)
 
@@ -115,11 +91,11 @@ class DuoAttention(Eviction):
         return {"full_heads": full, "sink_tokens": sink, "recent_tokens": recent}
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(DuoAttention, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         heads = layers * shape.kv_heads
         if self.gates:
-            duo_gates.read(self.gates).check(shape, str(self))
+            duo_attention_gates.read(self.gates).check(shape, str(self))
         if not self.is_own and heads and self.sizes(heads=heads, tokens=tokens)[0] < 1:
             least = next(
                 slots for slots in range(16, tokens + 1) if self._full(slots, heads, tokens) >= 1
@@ -137,10 +113,10 @@ class DuoAttention(Eviction):
     def rows(self, seen: Sequence[Sequence[float]] | None) -> Sequence[Sequence[float]]:
         """The gates of the file, or those the engine has computed."""
         if self.gates:
-            return duo_gates.read(self.gates).rows
+            return duo_attention_gates.read(self.gates).rows
         if seen is None:
             raise Mismatch(
-                f"{self}: this model's head gates are not known here; give it a file of gates ({duo_gates.MAKE})"
+                f"{self}: this model's head gates are not known here; give it a file of gates ({duo_attention_gates.MAKE})"
             )
         return seen
 
@@ -183,7 +159,7 @@ class DuoAttention(Eviction):
         return (slots + heads * appended) * 2 * shape.head_dim * shape.dtype_bytes + tables
 
     def data_digest(self) -> str:
-        return duo_gates.digest(self.gates) if self.gates else ""
+        return duo_attention_gates.digest(self.gates) if self.gates else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +169,7 @@ class DuoReading(Generation):
     of: DuoAttention
 
     name: ClassVar[str] = "duo-attention"
-    category: ClassVar[str] = "reference"  # the compression it belongs to is what is spelled
-    prefix_stable: ClassVar[bool] = False
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
 
     def __str__(self) -> str:
         return str(self.of)
@@ -245,7 +220,7 @@ class DuoReading(Generation):
 class Split:
     """One read: which heads are full is known."""
 
-    name, one_shot = DuoReading.name, False
+    name, is_one_shot = DuoReading.name, False
 
     def __init__(self, of: DuoAttention, rows: Sequence[Sequence[float]]) -> None:
         self.of, self.rows, self.heads = of, rows, sum(map(len, rows))

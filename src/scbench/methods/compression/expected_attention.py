@@ -12,6 +12,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
 from scbench.methods.contract import QUERY_MOMENTS, Eviction
+from scbench.methods.traits import Traits
 
 BLOCK_KEYS = 4096  # keys scored at a time: bounds k^T Sigma to H * G * 4096 * D floats
 
@@ -31,23 +32,12 @@ class ExpectedAttention(Eviction):
     sink_tokens: int = 4
     eps: float = 0.0
 
-    name: ClassVar[str] = "expected-attention"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "Expected Attention, arXiv 2510.00636"
-    bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = (
-        "the softmax runs over all keys, sinks included; kvpress leaves the sinks out first"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"future_tokens": 512, "sink_tokens": 4, "eps": 0.0},
-        "code": {"future_tokens": 512, "sink_tokens": 4, "eps": 0.0},
-    }
     needs: ClassVar[frozenset[str]] = frozenset({QUERY_MOMENTS})
     minimum_tokens: ClassVar[int] = 8
-    comparable: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_comparable_ranks=True)
 
     def __post_init__(self) -> None:
-        super(ExpectedAttention, self).__post_init__()
+        super().__post_init__()
         if self.future_tokens < 1 or self.sink_tokens < 0 or self.eps < 0:
             raise Mismatch(
                 f"{self}: future_tokens is at least 1, sink_tokens and eps are at least 0"
@@ -59,7 +49,7 @@ class ExpectedAttention(Eviction):
         return self.capacity_tokens
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(ExpectedAttention, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         if tokens <= MOMENTS_SKIP_ROWS + 1 and self.budget(tokens) < tokens:
             raise Mismatch(
                 f"{self} needs more than {MOMENTS_SKIP_ROWS + 1} tokens to know the spread of queries, and the prompt has {tokens}"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
-from scbench.methods.compression.codes import (
+from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
     Codes,
@@ -21,6 +21,7 @@ from scbench.methods.compression.codes import (
     require_finite,
     require_share,
 )
+from scbench.methods.traits import Knob
 
 LARGEST = 448.0  # of e4m3
 
@@ -39,19 +40,7 @@ class FP8(TokenCodec):
     bits: Literal[8, 16] = 8  # 16: no quantisation
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = (8,)
-    name: ClassVar[str] = "fp8"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "none; e4m3 of arXiv 2209.05433"
-    bytes_formula: ClassVar[str] = "2 H T D + 2 per scale"
-    difference: ClassVar[str] = (
-        "a scale per token by default; published: one per tensor, frozen at the context"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"scale_scope": "token"},
-        "code": {"scale_scope": "tensor"},
-    }
+    knob: ClassVar[Knob | None] = Knob("bits", (8,))
 
     def __post_init__(self) -> None:
         if self.bits not in (8, 16):

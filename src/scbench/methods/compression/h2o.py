@@ -12,7 +12,7 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import CacheShape, LayerView
-from scbench.methods.compression.rolling import Rolling, RollingTail
+from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.contract import COLUMN_SUMS, top_slots
 
 
@@ -29,27 +29,13 @@ class H2O(Rolling):
     heavy_tokens: int | None = None
     recent_tokens: int | None = None
 
-    name: ClassVar[str] = "h2o"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "H2O, arXiv 2306.14048"
-    bytes_formula: ClassVar[str] = (
-        "2 H K D e, + 4 H K where rolling, + 4 H K where that is closed up"
-    )
-    difference: ClassVar[str] = (
-        "acts once, after the read, with fp32 sums, at original positions (rolling=yes: every step; position_mode=cache: closed up)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"tau": "1/5"},
-        "code": {"heavy_tokens": 2040, "recent_tokens": 8},
-    }
-    needs: ClassVar[frozenset[str]] = frozenset({COLUMN_SUMS})
-    needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
+    scored_by: ClassVar[frozenset[str]] = frozenset({COLUMN_SUMS})
     minimum_tokens: ClassVar[int] = 8
-    comparable: ClassVar[bool] = True
+    has_shares: ClassVar[bool] = True
     extra_slot_bytes: ClassVar[int] = 4  # the sums
 
     def __post_init__(self) -> None:
-        super(H2O, self).__post_init__()
+        super().__post_init__()
         if (self.heavy_tokens is None) != (self.recent_tokens is None):
             raise Mismatch(
                 f"{self}: give heavy_tokens and recent_tokens together, or a budget (tau, budget_tokens)"

@@ -22,16 +22,10 @@ class KeyDiff(Eviction):
 
     capacity_tokens: int | None = None
 
-    name: ClassVar[str] = "keydiff"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "KeyDiff, arXiv 2504.15364"
-    bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = "acts once, after the read; published: block by block while reading"
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {}, "code": {}}
     minimum_tokens: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
-        super(KeyDiff, self).__post_init__()
+        super().__post_init__()
         if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
             raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
 

@@ -13,11 +13,12 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, Read
 from scbench.kv.accounting import accounted
 from scbench.kv.tail import newest
-from scbench.methods.compression.affine import ChannelGroups, Codes, TokenGroups
-from scbench.methods.compression.affine import dequantise as dequantise
-from scbench.methods.compression.affine import quantise as quantise
-from scbench.methods.compression.codes import CodedStore, Coders, joined, plain, shape_of
+from scbench.methods.compression.affine_codes import ChannelGroups, Codes, TokenGroups
+from scbench.methods.compression.affine_codes import dequantise as dequantise
+from scbench.methods.compression.affine_codes import quantise as quantise
+from scbench.methods.compression.coded_store import CodedStore, Coders, joined, plain, shape_of
 from scbench.methods.contract import Codec
+from scbench.methods.traits import Knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +36,7 @@ class Kivi(Codec):
     residual_tokens: int = 32
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
-    name: ClassVar[str] = "kivi"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "KIVI, arXiv 2402.02750"
-    bytes_formula: ClassVar[str] = "2 H T D (b/8 + 4/g), the newest residual at e"
-    difference: ClassVar[str] = (
-        "goes on quantising what is appended; the published code stops after the first forward"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"bits": 2, "group": 32, "residual_tokens": 32},
-        "code": {"bits": 2, "group": 32, "residual_tokens": 32},
-        "kivi": {"bits": 2, "group": 32, "residual_tokens": 128},
-    }
+    knob: ClassVar[Knob | None] = Knob("bits", (1, 2, 3, 4, 5, 6, 7, 8))
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:

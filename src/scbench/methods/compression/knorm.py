@@ -25,21 +25,10 @@ class Knorm(Eviction):
     exempt_layers: int = 0
     count_exempt: bool = True
 
-    name: ClassVar[str] = "knorm"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "L2 norm of keys, arXiv 2406.11430"
-    bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = (
-        "no layer is exempt unless asked, and exempt layers count against the budget"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"exempt_layers": 2, "count_exempt": False},
-        "code": {"exempt_layers": 0},
-    }
     minimum_tokens: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
-        super(Knorm, self).__post_init__()
+        super().__post_init__()
         if self.exempt_layers < 0 or (
             self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens
         ):
@@ -51,7 +40,7 @@ class Knorm(Eviction):
         return self.capacity_tokens
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(Knorm, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         layers, exempt = len(shape.attention_layers), self.exempt_layers
         if not layers or not exempt or self.budget(tokens) >= tokens:
             return

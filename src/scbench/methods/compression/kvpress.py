@@ -17,6 +17,7 @@ from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
 from scbench.kv import CacheShape, LayerView, Observed
 from scbench.methods import spelling
 from scbench.methods.contract import WINDOW, Eviction
+from scbench.methods.traits import Traits
 
 WINDOW_ROWS = 64  # what a read observes
 TRIAL_TOKENS = 4096  # at most; of the trial before anything is computed
@@ -40,29 +41,19 @@ class KVPress(Eviction):
 
     press: str = "KnormPress"
 
-    name: ClassVar[str] = "kvpress"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "NVIDIA kvpress; each press has a paper of its own"
-    bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = (
-        "only the score is the press's; the budget is ours, ties go to the lower slot, and what is left out is freed"
-    )
-    needs_also: ClassVar[str] = (
-        "the package kvpress, without its pin of transformers (docs/protocol.md)"
-    )
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
     minimum_tokens: ClassVar[int] = 8
-    runs_foreign_code: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_foreign_code=True)
 
     def __post_init__(self) -> None:
-        super(KVPress, self).__post_init__()
+        super().__post_init__()
         if "compression_ratio" in spelling.read_part(self.press)[1]:
             raise BadConfig(
                 f"{self.name}[press={self.press}]: the share that stays is given as tau=1/4, not as compression_ratio"
             )
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(KVPress, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         made(self.press)
         if self.budget(tokens) >= tokens:
             return

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods.contract import REPEAT_SCORES, Eviction
+from scbench.methods.traits import Traits
 
 STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 SINK_TOKENS = 4
@@ -29,21 +30,9 @@ class KVzip(Eviction):
 
     layerwise: bool = False
 
-    name: ClassVar[str] = "kvzip"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "KVzip, arXiv 2505.23416"
-    bytes_formula: ClassVar[str] = "2 H K D e + 8 (H + 1), heads uneven"
-    difference: ClassVar[str] = (
-        "repeats in plain text without the chat template; exactly floor(tau L H T) pairs stay, and the rest is freed"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"tau": "3/10"},
-        "code": {"tau": "3/10"},
-    }
     needs: ClassVar[frozenset[str]] = frozenset({REPEAT_SCORES})
-    extra_passes: ClassVar[int] = 1
     minimum_tokens: ClassVar[int] = 12
-    ragged: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_uneven_heads=True, extra_passes=1)
 
     def pairs(self, *, heads: int, tokens: int) -> int:
         """KV pairs that stay of `heads` heads of `tokens` tokens."""

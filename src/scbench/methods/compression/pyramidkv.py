@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 from scbench.errors import Mismatch
-from scbench.methods.compression.voting import WindowVoting
+from scbench.methods.compression.window_voting import WindowVoting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,41 +27,10 @@ class PyramidKV(WindowVoting):
 
     beta: int = 20
 
-    name: ClassVar[str] = "pyramidkv"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "PyramidKV, arXiv 2406.02069"
-    bytes_formula: ClassVar[str] = "2 H K_l D e, K_l falling, mean K; G times that per query head"
-    difference: ClassVar[str] = (
-        "a budget is shared out exactly, per KV head; published: steps floored, up to L^2/2 slots too many, and per query head (granularity=query_head)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {
-            "window_tokens": 32,
-            "capacity_tokens": 4096,
-            "kernel": 5,
-            "pooling": "avg",
-            "beta": 20,
-        },
-        "code": {
-            "window_tokens": 32,
-            "capacity_tokens": 4096,
-            "kernel": 5,
-            "pooling": "avg",
-            "beta": 20,
-            "granularity": "query_head",
-        },
-        "longbench": {
-            "window_tokens": 8,
-            "capacity_tokens": 2048,
-            "kernel": 7,
-            "pooling": "max",
-            "beta": 20,
-        },
-    }
     minimum_tokens: ClassVar[int] = 16
 
     def __post_init__(self) -> None:
-        super(PyramidKV, self).__post_init__()
+        super().__post_init__()
         if self.beta < 1:
             raise Mismatch(f"{self}: beta is at least 1 (1 gives every layer the same budget)")
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
-from scbench.methods.compression.affine import ChannelGroups
-from scbench.methods.compression.codes import Coders, TokenCodec, require_share
+from scbench.methods.compression.affine_codes import ChannelGroups
+from scbench.methods.compression.coded_store import Coders, TokenCodec, require_share
+from scbench.methods.traits import Knob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +28,7 @@ class RTN(TokenCodec):
     group: int | None = None
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = (1, 2, 3, 4, 5, 6, 7, 8)
-    name: ClassVar[str] = "rtn"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "baseline of KIVI, arXiv 2402.02750"
-    bytes_formula: ClassVar[str] = "2 H T D (b/8 + 4/g)"
-    difference: ClassVar[str] = "a baseline: keys and values alike, no residual"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"bits": 4, "group": 32},
-        "code": {"bits": 4},
-    }
+    knob: ClassVar[Knob | None] = Knob("bits", (1, 2, 3, 4, 5, 6, 7, 8))
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 8 and self.bits != 16:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scbench.methods.compression.voting import WindowVoting
+from scbench.methods.compression.window_voting import WindowVoting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,27 +21,4 @@ class SnapKV(WindowVoting):
     Window, pooling and what a question changes: `WindowVoting`.
     """
 
-    name: ClassVar[str] = "snapkv"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "SnapKV, arXiv 2404.14469"
-    bytes_formula: ClassVar[str] = "2 H K D e; 2 H G K D e per query head"
-    difference: ClassVar[str] = (
-        "stored per KV head with votes averaged over the group; published: per query head, G times the bytes (granularity=query_head)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"window_tokens": 32, "capacity_tokens": 4096, "kernel": 5, "pooling": "avg"},
-        "code": {
-            "window_tokens": 32,
-            "capacity_tokens": 4096,
-            "kernel": 5,
-            "pooling": "avg",
-            "granularity": "query_head",
-        },
-        "longbench": {
-            "window_tokens": 32,
-            "capacity_tokens": 4096,
-            "kernel": 7,
-            "pooling": "max",
-        },
-    }
     minimum_tokens: ClassVar[int] = 8

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
-from scbench.methods.compression.closing import moved
-from scbench.methods.compression.rolling import Rolling, RollingTail
+from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
+from scbench.methods.compression.rolling_positions import moved
 from scbench.methods.units import sinks
 
 
@@ -28,29 +28,11 @@ class StreamingLLM(Rolling):
     sink_tokens: int | None = None
     recent_tokens: int | None = None
 
-    name: ClassVar[str] = "streaming-llm"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "StreamingLLM, arXiv 2309.17453"
-    bytes_formula: ClassVar[str] = "2 H K D e"
-    difference: ClassVar[str] = (
-        "the context is read densely and cut once, at original positions (rolling=yes, position_mode=cache: every step and closed up, as published)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"sink_tokens": 128, "recent_tokens": 4096},
-        "code": {"sink_tokens": 128, "recent_tokens": 3968},
-        "streaming-llm": {
-            "sink_tokens": 4,
-            "recent_tokens": 2000,
-            "rolling": True,
-            "position_mode": "cache",
-        },
-    }
-    needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
     minimum_tokens: ClassVar[int] = 8
     turning_slot_bytes: ClassVar[int] = 0  # the sinks move together, and nothing else does
 
     def __post_init__(self) -> None:
-        super(StreamingLLM, self).__post_init__()
+        super().__post_init__()
         if (self.sink_tokens is None) != (self.recent_tokens is None):
             raise Mismatch(
                 f"{self}: give sink_tokens and recent_tokens together, or a budget (tau, budget_tokens)"

@@ -10,8 +10,8 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import LayerView
-from scbench.methods.compression.rolling import Rolling, RollingTail
-from scbench.methods.compression.voting import window_attention
+from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
+from scbench.methods.compression.window_voting import window_attention
 from scbench.methods.contract import WINDOW, top_slots
 
 
@@ -26,24 +26,12 @@ class TOVA(Rolling):
 
     capacity_tokens: int | None = None
 
-    name: ClassVar[str] = "tova"
-    category: ClassVar[str] = "KV dropping"
-    paper: ClassVar[str] = "TOVA, arXiv 2401.06104"
-    bytes_formula: ClassVar[str] = "2 H K D e, + 4 H K where rolling and closed up"
-    difference: ClassVar[str] = (
-        "acts once, after the read (rolling=yes: every step, as published), at original positions (position_mode=cache: closed up)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"capacity_tokens": 2048},
-        "code": {},
-    }
-    needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
-    needs_also: ClassVar[str] = "the model's rotation where position_mode=cache"
+    scored_by: ClassVar[frozenset[str]] = frozenset({WINDOW})
+    has_shares: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 4
-    comparable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        super(TOVA, self).__post_init__()
+        super().__post_init__()
         if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
             raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.kv.bits import pack, unpack
-from scbench.methods.compression.codes import (
+from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
     Codes,
@@ -23,7 +23,14 @@ from scbench.methods.compression.codes import (
     require_finite,
     require_share,
 )
-from scbench.methods.compression.turning import codebook, gaussian, hadamard, orthogonal, signs
+from scbench.methods.compression.turboquant_rotation import (
+    codebook,
+    gaussian,
+    hadamard,
+    orthogonal,
+    signs,
+)
+from scbench.methods.traits import Knob
 
 Rotation = Literal["hadamard", "dense"]
 LADDER = tuple(Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "6", "8"))
@@ -47,22 +54,10 @@ class TurboQuant(TokenCodec):
     seed: int = 0
     tau: Fraction | None = None
 
-    knob: ClassVar[str] = "bits"
-    knob_steps: ClassVar[tuple[object, ...]] = tuple(
-        Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "5", "6", "7", "8")
+    knob: ClassVar[Knob | None] = Knob(
+        "bits",
+        tuple(Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "5", "6", "7", "8")),
     )
-    name: ClassVar[str] = "turboquant"
-    category: ClassVar[str] = "quantization"
-    paper: ClassVar[str] = "TurboQuant, arXiv 2504.19874"
-    bytes_formula: ClassVar[str] = "2 H T (D b/8 + 2), + 2 H T for inner-product"
-    difference: ClassVar[str] = (
-        "halves of the channels at 2.5 and 3.5 bits (published: other counts); a Hadamard rotation by default"
-    )
-    needs_also: ClassVar[str] = "heads of a power of two (rotation=dense: of a multiple of 8)"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"bits": Fraction(7, 2), "rotation": "dense"},
-        "code": {"bits": Fraction(4), "rotation": "hadamard", "variant": "mse"},
-    }
 
     def __post_init__(self) -> None:
         whole = self.bits.denominator == 1 and (1 <= self.bits <= 8 or self.bits == 16)

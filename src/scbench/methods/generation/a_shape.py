@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -31,16 +31,6 @@ class AShape(Generation):
     local_tokens: int | None = None
     tau: Fraction | None = None
     budget_tokens: int | None = None
-
-    name: ClassVar[str] = "a-shape"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "SCBench, arXiv 2412.10319; pattern of StreamingLLM, arXiv 2309.17453"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = "the mask alone: K and V stay, so follow-ups see everything"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"init_tokens": 128, "local_tokens": 4096},
-        "code": {"init_tokens": 128, "local_tokens": 3968},
-    }
 
     def __post_init__(self) -> None:
         if self.tau is not None and self.budget_tokens is not None:

@@ -14,9 +14,10 @@ from scbench.errors import Mismatch
 from scbench.kernels import causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import DEFAULT_SHARE, Generation
-from scbench.methods.generation import blocks
+from scbench.methods.generation import block_masks
 from scbench.methods.generation.minference import vertical_slash_scores
 from scbench.methods.stage import Budgeted
+from scbench.methods.traits import Traits
 from scbench.methods.units import BLOCK, unit, voting_rows
 
 
@@ -50,37 +51,13 @@ class FlexPrefill(Budgeted, Generation):
     min_tokens: int | None = None
     max_tokens: int | None = None
 
-    name: ClassVar[str] = "flexprefill"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "FlexPrefill, arXiv 2502.20766"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = (
-        "counts blocks, so the last rows keep gamma; diagonals catch offsets that cross a block's border (cover=tokens, slashes=blocks: as published)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {
-            "gamma": 0.9,
-            "tau_js": 0.1,
-            "cover": "tokens",
-            "slashes": "blocks",
-            "block_tokens": 128,
-            "min_tokens": 1024,
-        },
-        "code": {
-            "gamma": 0.9,
-            "tau_js": 0.1,
-            "cover": "tokens",
-            "slashes": "blocks",
-            "block_tokens": 128,
-        },
-    }
-    prefix_stable: ClassVar[bool] = False
-    one_shot: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
+    is_one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 64
-    unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens",)
+    _unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens",)
 
     def __post_init__(self) -> None:
-        super(FlexPrefill, self).__post_init__()
+        super().__post_init__()
         if not 0 < self.gamma <= 1 or self.tau_js < 0:
             raise Mismatch(
                 f"{self}: gamma is a share in (0, 1] and tau_js a divergence of at least 0"
@@ -96,7 +73,7 @@ class FlexPrefill(Budgeted, Generation):
     @property
     def is_own(self) -> bool:
         """Whether gamma and a block of its own, and no budget, say what is computed."""
-        return self.block_tokens is not None and not self.has_budget
+        return self.block_tokens is not None and not self._has_budget
 
     def sizes(self, tokens: int) -> tuple[int, int, int | None, int | None]:
         """(block, least blocks, most columns and most diagonals, most blocks of a row of a block
@@ -124,11 +101,11 @@ class FlexPrefill(Budgeted, Generation):
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
         # A block without a budget would mean sizes of its own.
-        is_bare = not self.has_budget and not self.is_own
+        is_bare = not self._has_budget and not self.is_own
         with_budget = replace(self, tau=DEFAULT_SHARE) if is_bare else self
         return super(FlexPrefill, with_budget).fixed(shape=shape, tokens=tokens)
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """Sizes of its own have no budget, and the context alone says how large a block may be."""
         bare = replace(self, block_tokens=None, min_tokens=None, max_tokens=None)
         return replace(bare, budget_tokens=max(64, tokens)) if self.is_own else bare
@@ -140,10 +117,10 @@ class FlexPrefill(Budgeted, Generation):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if not self.is_own:
-            super(FlexPrefill, self).check(shape=shape, tokens=tokens)
+            super().check(shape=shape, tokens=tokens)
         if not self.is_own and self.block_tokens is not None:
             budget, block = self.budget(tokens), self.block_tokens
-            self.check_unit("block_tokens", block, units=4, tokens=tokens, budget=budget)
+            self._check_unit("block_tokens", block, units=4, tokens=tokens, budget=budget)
 
     def attend(
         self,
@@ -204,11 +181,11 @@ class FlexPrefill(Budgeted, Generation):
         elif self.cover == "blocks":
             first = torch.zeros_like(pooled_R, dtype=torch.bool)
             first[0] = True
-            count = int(blocks.fewest(pooled_R, self.gamma, first).sum())
+            count = int(block_masks.fewest(pooled_R, self.gamma, first).sum())
         else:
             count = (
                 int(
-                    blocks.fewest(
+                    block_masks.fewest(
                         scores_T, self.gamma, torch.zeros_like(scores_T, dtype=torch.bool)
                     ).sum()
                 )
@@ -222,8 +199,10 @@ class FlexPrefill(Budgeted, Generation):
         together.
         """
         block, _, _, most = self.sizes(len(q_TD))
-        scores_RC = (blocks.block_means(q_TD, block) @ blocks.block_means(k_TD, block).T) * scale
-        allowed = blocks.past(len(scores_RC), q_TD.device)
+        scores_RC = (
+            block_masks.block_means(q_TD, block) @ block_masks.block_means(k_TD, block).T
+        ) * scale
+        allowed = block_masks.past(len(scores_RC), q_TD.device)
         map_RC = torch.softmax(scores_RC.masked_fill(~allowed, float("-inf")), dim=-1)
         forced = torch.eye(len(map_RC), dtype=torch.bool, device=q_TD.device)
         forced[:, 0] = True
@@ -232,10 +211,10 @@ class FlexPrefill(Budgeted, Generation):
         kept = (
             allowed
             if self.gamma >= 1
-            else blocks.fewest(map_RC.flatten(), self.gamma, forced.flatten()).view_as(map_RC)
+            else block_masks.fewest(map_RC.flatten(), self.gamma, forced.flatten()).view_as(map_RC)
             & allowed
         )
-        return kept if most is None else blocks.best(map_RC, most, forced) & kept
+        return kept if most is None else block_masks.best(map_RC, most, forced) & kept
 
     def computed_share(self, tokens: int) -> float:
         """A bound: what the budget allows; without one the text decides, and the bound is 1."""
@@ -259,7 +238,8 @@ def divergence(
     """
     true_R = _pooled(columns_T, block) / columns_T.sum()
     guess_R = torch.softmax(
-        (blocks.block_means(k_TD, block) @ q_TD[-(rows or block) :].float().mean(dim=0)) * scale,
+        (block_masks.block_means(k_TD, block) @ q_TD[-(rows or block) :].float().mean(dim=0))
+        * scale,
         dim=0,
     )
     middle_R = (true_R + guess_R) / 2

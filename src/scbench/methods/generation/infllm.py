@@ -15,6 +15,7 @@ from scbench.kv.tail import newest
 from scbench.methods.contract import DEFAULT_SHARE, Budgeted, Generation, smallest_share
 from scbench.methods.generation.infllm_cache import MemoryStore, MemoryTail
 from scbench.methods.generation.infllm_memory import Held, Memory, Plan, Turning
+from scbench.methods.traits import Traits
 from scbench.methods.units import BLOCK, REPRESENTATIVES, infllm_ends, representatives, unit
 
 RECEIVED_BYTES = 4  # of the attention one token received
@@ -47,43 +48,13 @@ class InfLLM(Budgeted, Generation):
     repr_tokens: int | None = None
     dense_decoding: bool = False
 
-    name: ClassVar[str] = "infllm"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "InfLLM, arXiv 2402.04617"
-    bytes_formula: ClassVar[str] = (
-        "2 H T D e + H (T / block) D e + 4 H per token not in a block yet"
-    )
-    difference: ClassVar[str] = (
-        "representatives per KV head; after the context each token chooses by itself; the cache stays on the device; RoPE's base is the model's"
-    )
-    needs_also: ClassVar[str] = "the model's rotation, of angles fixed per position"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "code": {
-            "init_tokens": 128,
-            "local_tokens": 4096,
-            "block_tokens": 128,
-            "top_blocks": 16,
-            "exec_tokens": 512,
-            "repr_tokens": 4,
-            "dense_decoding": True,
-        },
-        "infllm": {
-            "init_tokens": 128,
-            "local_tokens": 4096,
-            "block_tokens": 128,
-            "top_blocks": 16,
-            "exec_tokens": 512,
-            "repr_tokens": 4,
-        },
-    }
-    prefix_stable: ClassVar[bool] = False
     minimum_tokens: ClassVar[int] = 64
-    unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "repr_tokens")
+    _unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "repr_tokens")
 
     def __post_init__(self) -> None:
-        super(InfLLM, self).__post_init__()
+        super().__post_init__()
         sizes = (self.init_tokens, self.local_tokens, self.block_tokens, self.top_blocks)
-        given = sizes if not self.has_budget else (*sizes[:2], sizes[3])
+        given = sizes if not self._has_budget else (*sizes[:2], sizes[3])
         if any(size is None for size in given) != all(size is None for size in given):
             raise Mismatch(
                 f"{self}: give init_tokens, local_tokens, block_tokens and top_blocks together, or a budget (tau, budget_tokens)"
@@ -103,8 +74,8 @@ class InfLLM(Budgeted, Generation):
             )
 
     @property
-    def goes_on(self) -> bool:
-        return not self.dense_decoding
+    def traits(self) -> Traits:  # type: ignore[override]
+        return Traits(is_prefix_stable=False, governs_decoding=not self.dense_decoding)
 
     @property
     def is_own(self) -> bool:
@@ -167,11 +138,11 @@ class InfLLM(Budgeted, Generation):
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
         # A block without a budget would have to come with all other sizes.
-        is_bare = not self.has_budget and not self.is_own
+        is_bare = not self._has_budget and not self.is_own
         with_budget = replace(self, tau=DEFAULT_SHARE) if is_bare else self
         return super(InfLLM, with_budget).fixed(shape=shape, tokens=tokens)
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """Sizes of its own count as the budget."""
         own = self.own_tokens()
         names = ("init_tokens", "local_tokens", "block_tokens", "top_blocks", "repr_tokens")
@@ -192,7 +163,7 @@ class InfLLM(Budgeted, Generation):
 
         plan = None if self.is_own else self.plan(tokens)
         if plan is not None and self.block_tokens is not None:  # and loose tokens beside a block
-            self.check_unit(
+            self._check_unit(
                 "block_tokens", plan.block, units=2, tokens=tokens, budget=plan.room + 1
             )
 
@@ -254,7 +225,7 @@ class Reader:
     """One read of one prefix, layer by layer and chunk by chunk."""
 
     name = InfLLM.name
-    one_shot = False
+    is_one_shot = False
 
     def __init__(self, plan: Plan | None, turn: Turning) -> None:
         self.plan, self.turn = plan, turn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from scbench.errors import Mismatch
 from scbench.methods.generation import llmlingua_package, word_classifiers
@@ -26,23 +25,8 @@ class LLMLingua2(WordDropping):
 
     classifier: str = TRAINED
 
-    name: ClassVar[str] = "llmlingua-2"
-    paper: ClassVar[str] = "LLMLingua-2, arXiv 2403.12968"
-    difference: ClassVar[str] = (
-        "by default a small network that has learned from the same generators chooses the words; "
-        "words stay as they stood"
-    )
-    needs_also: ClassVar[str] = (
-        "a word classifier: trained (ours, shipped), a published checkpoint, or the package "
-        "llmlingua"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"classifier": "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"},
-        "code": {"classifier": "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"},
-    }
-
     def __post_init__(self) -> None:
-        super(LLMLingua2, self).__post_init__()
+        super().__post_init__()
         if self.classifier == UNIGRAM:
             share = "" if self.tau is None else f"[tau={self.tau}]"
             raise Mismatch(
@@ -60,7 +44,7 @@ class LLMLingua2(WordDropping):
         if self.share == 1:
             return [(0, len(context))]
         if not llmlingua_package.is_asked(self.classifier):
-            return super(LLMLingua2, self).kept_ranges(context)
+            return super().kept_ranges(context)
         kept = llmlingua_package.kept_ranges(
             context,
             classifier=self.classifier,

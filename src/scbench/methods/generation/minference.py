@@ -18,8 +18,8 @@ from scbench.kv import CacheShape
 from scbench.methods import units
 from scbench.methods.budget import smallest_share, top_slots
 from scbench.methods.contract import Generation
-from scbench.methods.generation import blocks, head_patterns
-from scbench.methods.generation.head_patterns import (
+from scbench.methods.generation import block_masks, minference_patterns
+from scbench.methods.generation.minference_patterns import (
     BLOCK_TOKENS,
     BLOCKS,
     STREAM,
@@ -27,6 +27,7 @@ from scbench.methods.generation.head_patterns import (
     HeadPattern,
 )
 from scbench.methods.stage import Budgeted
+from scbench.methods.traits import Traits
 
 UNLISTED = HeadPattern(VERTICAL_SLASH, 1000, 6096)
 MINIMUM_TILE_TOKENS = 128
@@ -52,26 +53,12 @@ class MInference(Budgeted, Generation):
     slash_tokens: int | None = None
     mask: Literal["exact", "tile64"] = "exact"
 
-    name: ClassVar[str] = "minference"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "MInference, arXiv 2407.02490"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = (
-        "exact columns and offsets on any device (mask=tile64: the kernel's superset); one size for all heads unless a table is given"
-    )
-    needs_also: ClassVar[str] = (
-        "optionally a table of patterns per head (`scbench search-patterns`)"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"vertical_tokens": 1000, "slash_tokens": 6096, "mask": "tile64"},
-        "code": {"vertical_tokens": 512, "slash_tokens": 2048, "mask": "tile64"},
-    }
-    prefix_stable: ClassVar[bool] = False
-    one_shot: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
+    is_one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 20
 
     def __post_init__(self) -> None:
-        super(MInference, self).__post_init__()
+        super().__post_init__()
         if (self.vertical_tokens is None) != (self.slash_tokens is None):
             raise Mismatch(
                 f"{self}: give vertical_tokens and slash_tokens together, or a budget (tau, budget_tokens), or a table"
@@ -84,7 +71,7 @@ class MInference(Budgeted, Generation):
                 f"{self} has sizes from more than one place; give a table, or vertical_tokens and slash_tokens, or a budget"
             )
         if self.table is not None:
-            head_patterns.read(self.table)
+            minference_patterns.read(self.table)
         if (self.vertical_tokens or 0) < 0 or (
             self.slash_tokens is not None and self.slash_tokens < 1
         ):
@@ -93,7 +80,7 @@ class MInference(Budgeted, Generation):
             )
 
     def data_digest(self) -> str:
-        return "" if self.table is None else head_patterns.digest(self.table)
+        return "" if self.table is None else minference_patterns.digest(self.table)
 
     @property
     def least_tokens(self) -> int:
@@ -110,7 +97,7 @@ class MInference(Budgeted, Generation):
         """The pattern of one query head for a prefix of `tokens` tokens."""
         budget = self.scaled_to(tokens)
         if self.table is not None:
-            table = head_patterns.read(self.table)
+            table = minference_patterns.read(self.table)
             found = table[layer].get(head, UNLISTED) if layer < len(table) else UNLISTED
             return found if budget is None else found.scaled(Fraction(budget) / _mean_keys(table))
         if budget is not None:
@@ -162,7 +149,7 @@ class MInference(Budgeted, Generation):
                 f"{self} computes {budget} keys a row of {tokens:,} tokens; with mask={self.mask} at least {least} are needed, "
                 f"that is tau={smallest_share(min(least, tokens), tokens)}"
             )
-        table = [] if self.table is None else head_patterns.read(self.table)
+        table = [] if self.table is None else minference_patterns.read(self.table)
         heads = max((head for layer in table for head in layer), default=-1) + 1
         if table and (len(table) != len(shape.attention_layers) or heads > shape.query_heads):
             raise Mismatch(
@@ -247,7 +234,7 @@ class MInference(Budgeted, Generation):
         return pairs / (tokens * (tokens + 1) / 2)
 
     def _patterns(self, tokens: int) -> list[HeadPattern]:
-        table = head_patterns.read(self.table) if self.table is not None else ()
+        table = minference_patterns.read(self.table) if self.table is not None else ()
         return [
             self.pattern(at, head, tokens) for at, layer in enumerate(table) for head in layer
         ] or [self.pattern(0, 0, tokens)]
@@ -257,7 +244,7 @@ class MInference(Budgeted, Generation):
         return sum(pattern.keys for pattern in found) / len(found)
 
 
-def _mean_keys(table: head_patterns.Table) -> Fraction:
+def _mean_keys(table: minference_patterns.Table) -> Fraction:
     keys = [pattern.keys for layer in table for pattern in layer.values()] or [UNLISTED.keys]
     return max(Fraction(1), Fraction(sum(keys), len(keys)))
 
@@ -283,7 +270,10 @@ def best_blocks(q_TD: Tensor, k_TD: Tensor, count: int) -> Tensor:
     """The `count` key blocks per query block with the largest product of mean query and mean key,
     its own always among them: (R, C) bool.
     """
-    queries, keys = blocks.block_means(q_TD, BLOCK_TOKENS), blocks.block_means(k_TD, BLOCK_TOKENS)
-    return blocks.best(
+    queries, keys = (
+        block_masks.block_means(q_TD, BLOCK_TOKENS),
+        block_masks.block_means(k_TD, BLOCK_TOKENS),
+    )
+    return block_masks.best(
         queries @ keys.T, count, torch.eye(len(keys), dtype=torch.bool, device=q_TD.device)
     )

@@ -5,7 +5,6 @@ gone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from scbench.methods.generation.word_classifiers import Unigram, WordClassifier
 from scbench.methods.generation.word_dropping import WordDropping
@@ -20,14 +19,6 @@ class SelectiveContext(WordDropping):
     Ours needs no model and no weights: it counts words within a chunk of at most 510 pieces, so
     what is rare or new stays, with a little for longer words, and every word decides for itself.
     """
-
-    name: ClassVar[str] = "selective-context"
-    paper: ClassVar[str] = "Selective Context, arXiv 2310.06201"
-    difference: ClassVar[str] = (
-        "self-information by counts of words in a chunk; published: under a causal language "
-        "model, by phrases of the whole text"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {"tau": "1/2"}, "code": {}}
 
     def judge(self) -> WordClassifier:
         return Unigram()

@@ -15,6 +15,7 @@ from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
 from scbench.methods.generation.a_shape import BLOCK_ROWS, AShape
 from scbench.methods.stage import Stage
+from scbench.methods.traits import Traits
 from scbench.methods.units import dense_rows
 
 
@@ -33,18 +34,7 @@ class TriShape(Generation):
     tau: Fraction | None = None
     budget_tokens: int | None = None
 
-    name: ClassVar[str] = "tri-shape"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "SCBench, arXiv 2412.10319"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = (
-        "dense last rows come on top of the budget and are reported; read with the first query where that is known"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"init_tokens": 128, "local_tokens": 4096, "last_tokens": 128},
-        "code": {"init_tokens": 128, "local_tokens": 3968, "last_tokens": 100},
-    }
-    prefix_stable: ClassVar[bool] = False
+    traits: ClassVar[Traits] = Traits(is_prefix_stable=False)
 
     def __post_init__(self) -> None:
         try:

@@ -19,6 +19,7 @@ from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
 from scbench.methods.generation.word_classifiers import WordClassifier
 from scbench.methods.generation.word_features import MARKS, SENTENCE_ENDS
+from scbench.methods.traits import Knob, Traits
 
 WORD = re.compile(
     r"\n|\?|[぀-ヿ㐀-鿿]|[^\s?぀-ヿ㐀-鿿]+"
@@ -47,13 +48,10 @@ class WordDropping(Generation):
     force_digits: bool = False
     force_words: str = ""
 
-    knob: ClassVar[str] = "tau"
-    knob_steps: ClassVar[tuple[object, ...]] = tuple(
-        Fraction(percent, 100) for percent in range(10, 101)
+    knob: ClassVar[Knob | None] = Knob(
+        "tau", tuple(Fraction(percent, 100) for percent in range(10, 101))
     )  # it cuts at whole percents
-    category: ClassVar[str] = "prompt compression"
-    bytes_formula: ClassVar[str] = "2 H T' D e, T' tokens left"
-    rewrites: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_rewriting=True)
 
     def __post_init__(self) -> None:
         if self.tau is not None and not SMALLEST_SHARE <= self.tau <= 1:

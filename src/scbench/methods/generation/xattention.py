@@ -13,7 +13,7 @@ from scbench.errors import Mismatch
 from scbench.kernels import causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
-from scbench.methods.generation import blocks
+from scbench.methods.generation import block_masks
 from scbench.methods.stage import Budgeted
 from scbench.methods.units import BLOCK, stride_of, unit
 
@@ -43,23 +43,12 @@ class XAttention(Budgeted, Generation):
     stride: int | None = None
     norm: float = 1.0
 
-    name: ClassVar[str] = "xattention"
-    category: ClassVar[str] = "sparse attention"
-    paper: ClassVar[str] = "XAttention, arXiv 2503.16428"
-    bytes_formula: ClassVar[str] = "2 H T D e: everything is kept"
-    difference: ClassVar[str] = (
-        "exact attention in the chosen blocks; under a budget a count of blocks takes the threshold's place"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"threshold": 0.9, "block_tokens": 128, "stride": 8},
-        "code": {"threshold": 0.9, "block_tokens": 128, "stride": 8, "norm": 1.0},
-    }
-    one_shot: ClassVar[bool] = True
+    is_one_shot: ClassVar[bool] = True
     minimum_tokens: ClassVar[int] = 48
-    unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "stride")
+    _unit_fields: ClassVar[tuple[str, ...]] = ("block_tokens", "stride")
 
     def __post_init__(self) -> None:
-        super(XAttention, self).__post_init__()
+        super().__post_init__()
         if self.threshold is not None and (self.tau is not None or self.budget_tokens is not None):
             raise Mismatch(
                 f"{self} has a threshold and a budget; a budget replaces the threshold by a count of blocks: give one of them"
@@ -94,7 +83,7 @@ class XAttention(Budgeted, Generation):
         block, stride, _ = self.sizes(tokens)
         return {"block_tokens": block, "stride": stride}
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """A threshold has no budget, and the context alone says how large a block may be."""
         bare = replace(self, block_tokens=None, stride=None, threshold=None)
         return bare if self.threshold is None else replace(bare, budget_tokens=max(48, tokens))
@@ -104,10 +93,10 @@ class XAttention(Budgeted, Generation):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.threshold is None:
-            super(XAttention, self).check(shape=shape, tokens=tokens)
+            super().check(shape=shape, tokens=tokens)
         if self.threshold is None and self.block_tokens is not None:
             budget, block = self.budget(tokens), self.block_tokens
-            self.check_unit("block_tokens", block, units=3, tokens=tokens, budget=budget)
+            self._check_unit("block_tokens", block, units=3, tokens=tokens, budget=budget)
 
     def attend(
         self,
@@ -145,9 +134,9 @@ class XAttention(Budgeted, Generation):
         forced = torch.eye(len(mass_RC), dtype=torch.bool, device=q_TD.device)
         forced[:, 0] = True
         if count is not None:
-            return blocks.best(mass_RC, count, forced)
+            return block_masks.best(mass_RC, count, forced)
         assert self.threshold is not None
-        return blocks.fewest(mass_RC, self.threshold, forced) & blocks.past(
+        return block_masks.fewest(mass_RC, self.threshold, forced) & block_masks.past(
             len(mass_RC), q_TD.device
         )
 

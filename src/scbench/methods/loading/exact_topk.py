@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from scbench.kernels import gathered, largest
 from scbench.kv import DenseStore, Read, Store
 from scbench.methods.contract import Budgeted, Loading
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +24,6 @@ class ExactTopK(Budgeted, Loading):
     """
 
     granularity: Literal["kv_head", "query_head"] = "kv_head"
-
-    name: ClassVar[str] = "exact-topk"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "none: an oracle"
-    bytes_formula: ClassVar[str] = "2 H T D e"
-    difference: ClassVar[str] = "an oracle: computes every product to choose, so it saves no work"
-    presets: ClassVar[dict[str, dict[str, object]]] = {"paper": {}, "code": {}}
 
     def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
         if not stores:

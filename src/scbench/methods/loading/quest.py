@@ -15,7 +15,8 @@ from scbench.kernels import gathered
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.kv.accounting import accounted
 from scbench.methods.contract import Budgeted, Loading, smallest_share
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.methods.traits import Traits
 from scbench.methods.units import PAGE, unit
 
 
@@ -40,24 +41,11 @@ class Quest(Budgeted, Loading):
     exempt_layers: int = 0
     count_exempt: bool = True
 
-    name: ClassVar[str] = "quest"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "Quest, arXiv 2406.10774"
-    bytes_formula: ClassVar[str] = "2 H T D e (1 + 1/page)"
-    difference: ClassVar[str] = (
-        "the bound is the largest over the group, for each query token (published: signs added up); exempt layers count against a budget"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"page_tokens": 16, "read_tokens": 4096},
-        "code": {"page_tokens": 16, "read_tokens": 1024},
-        "quest": {"page_tokens": 16, "read_tokens": 1024, "exempt_layers": 2},
-    }
-
     minimum_tokens: ClassVar[int] = 16
-    unit_fields: ClassVar[tuple[str, ...]] = ("page_tokens",)
+    _unit_fields: ClassVar[tuple[str, ...]] = ("page_tokens",)
 
     def __post_init__(self) -> None:
-        super(Quest, self).__post_init__()
+        super().__post_init__()
         if (
             (self.page_tokens is not None and self.page_tokens < 1)
             or (self.read_tokens is not None and self.read_tokens < 1)
@@ -79,20 +67,20 @@ class Quest(Budgeted, Loading):
         return self.tau is None and self.budget_tokens is None and self.read_tokens is not None
 
     @property
-    def charges(self) -> bool:
+    def is_charging_exempt(self) -> bool:
         """Whether the other layers make up for what exempt ones read."""
         return self.exempt_layers > 0 and self.count_exempt and not self.is_own
 
     @property
-    def evens(self) -> bool:
-        return self.charges
+    def traits(self) -> Traits:  # type: ignore[override]
+        return Traits(needs_even_layers=self.is_charging_exempt)
 
     def read_budget(self, tokens: int, layers: int) -> int:
         """K, or K', of a layer that is not exempt, out of `layers` that hold `tokens` slots each;
         below the minimum it may be negative.
         """
         budget = self.budget(tokens)
-        if not self.charges or layers <= self.exempt_layers or budget >= tokens:
+        if not self.is_charging_exempt or layers <= self.exempt_layers or budget >= tokens:
             return budget
         return (layers * budget - self.exempt_layers * tokens) // (layers - self.exempt_layers)
 
@@ -115,17 +103,17 @@ class Quest(Budgeted, Loading):
     ) -> dict[str, int]:
         return {"page_tokens": self.sizes(tokens, len(shape.attention_layers))[0]}
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """A size of its own counts as the budget."""
-        own = None if self.has_budget else self.own_tokens()
+        own = None if self._has_budget else self.own_tokens()
         bare = replace(self, page_tokens=None, read_tokens=None)
         return bare if own is None else replace(bare, budget_tokens=max(own, self.minimum_tokens))
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(Quest, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         if self.page_tokens is not None and not self.is_own:
             budget, page = self.budget(tokens), self.page_tokens
-            self.check_unit("page_tokens", page, units=2, tokens=tokens, budget=budget)
+            self._check_unit("page_tokens", page, units=2, tokens=tokens, budget=budget)
         if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
             raise Mismatch(
                 f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer"
@@ -135,7 +123,11 @@ class Quest(Budgeted, Loading):
             self.exempt_layers,
             min(self.minimum_tokens, tokens),
         )
-        if self.charges and layers and (left := self.read_budget(tokens, layers)) < least:
+        if (
+            self.is_charging_exempt
+            and layers
+            and (left := self.read_budget(tokens, layers)) < least
+        ):
             share = smallest_share(
                 -(-(exempt * tokens + (layers - exempt) * least) // layers), tokens
             )
@@ -146,7 +138,7 @@ class Quest(Budgeted, Loading):
 
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
         if (
-            self.charges
+            self.is_charging_exempt
             and len({dense_first(stores, self).k_HSD.shape[1] for stores in layers if stores}) > 1
         ):
             raise Mismatch(

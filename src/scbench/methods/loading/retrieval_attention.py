@@ -15,8 +15,8 @@ from scbench.kv.accounting import width
 from scbench.methods import units
 from scbench.methods.contract import Budgeted, Loading
 from scbench.methods.loading.exact_topk import distinct
-from scbench.methods.loading.graph import GraphIndex, graph_bytes, require_faiss
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.methods.loading.retrieval_attention_graph import GraphIndex, graph_bytes, require_faiss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,22 +38,10 @@ class RetrievalAttention(Budgeted, Loading):
     links: int = 32  # hnsw: of a key, per level
     breadth: int = 128  # hnsw: candidates a search keeps; at least k are kept
 
-    name: ClassVar[str] = "retrieval-attention"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "RetrievalAttention, arXiv 2409.10516"
-    bytes_formula: ClassVar[str] = "2 H T D e; hnsw: + keys in fp32 and links"
-    difference: ClassVar[str] = (
-        "search=exact computes all products; the graph of search=hnsw is built from keys, theirs from prefill queries"
-    )
-    needs_also: ClassVar[str] = "faiss (extra `ann`) for search=hnsw"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"static_tokens": 128, "recent_tokens": 512, "top_tokens": 100},
-        "code": {"static_tokens": 128, "recent_tokens": 512, "top_tokens": 4096},
-    }
     minimum_tokens: ClassVar[int] = 16
 
     def __post_init__(self) -> None:
-        super(RetrievalAttention, self).__post_init__()
+        super().__post_init__()
         if (
             min(self.static_tokens, self.recent_tokens, self.from_layer) < 0
             or (self.top_tokens or 1) < 1
@@ -87,7 +75,7 @@ class RetrievalAttention(Budgeted, Loading):
         return {"static_tokens": static, "recent_tokens": recent, "top_tokens": top}
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(RetrievalAttention, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         if self.search == "hnsw":
             require_faiss(str(self))
         if shape.attention_layers and self.from_layer >= len(shape.attention_layers):

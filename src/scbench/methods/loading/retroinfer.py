@@ -15,8 +15,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial, full, gathered, merge
 from scbench.kv import CacheShape, DenseStore, Read, Store
 from scbench.methods.contract import Budgeted, Loading, rounded
-from scbench.methods.loading.clusters import clustered
-from scbench.methods.loading.indexed import Indexed, dense_first
+from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.methods.loading.retroinfer_clusters import clustered
 from scbench.methods.units import CLUSTER, recent_of_clusters, unit
 
 RECENT_TOKENS = 64  # of the published steady zone
@@ -63,32 +63,11 @@ class RetroInfer(Budgeted, Loading):
     recent_tokens: int | None = None
     clustering: Literal["spherical", "euclidean"] = "spherical"
 
-    name: ClassVar[str] = "retroinfer"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "RetroInfer, arXiv 2505.02922"
-    bytes_formula: ClassVar[str] = "2 H (T + C) D e + about 4 H (T + C), C clusters"
-    difference: ClassVar[str] = (
-        "the list of slots is counted, and what is appended is never clustered"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {
-            "retrieve": Fraction(9, 500),
-            "estimate": Fraction(29, 125),
-            "cluster_tokens": 16,
-            "recent_tokens": 64,
-        },
-        "code": {
-            "retrieve": Fraction(9, 500),
-            "estimate": Fraction(29, 125),
-            "cluster_tokens": 16,
-            "recent_tokens": 64,
-        },
-    }
     minimum_tokens: ClassVar[int] = 32
-    unit_fields: ClassVar[tuple[str, ...]] = ("cluster_tokens",)
+    _unit_fields: ClassVar[tuple[str, ...]] = ("cluster_tokens",)
 
     def __post_init__(self) -> None:
-        super(RetroInfer, self).__post_init__()
+        super().__post_init__()
         if self.retrieve is not None and (self.tau is not None or self.budget_tokens is not None):
             raise Mismatch(
                 f"{self} was given a share of clusters to retrieve and a budget; give one of them"
@@ -106,19 +85,15 @@ class RetroInfer(Budgeted, Loading):
 
     def lossless(self, tokens: int) -> Self:
         """Every cluster is read, or a budget that covers the store."""
-        return (
-            replace(self, retrieve=Fraction(1))
-            if self.retrieve
-            else super(RetroInfer, self).lossless(tokens)
-        )
+        return replace(self, retrieve=Fraction(1)) if self.retrieve else super().lossless(tokens)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.retrieve is None:
-            super(RetroInfer, self).check(shape=shape, tokens=tokens)
+            super().check(shape=shape, tokens=tokens)
             plan, budget = self.plan(tokens), self.budget(tokens)
             left = budget - plan.sink - plan.recent
             if budget < tokens and self.cluster_tokens is not None:
-                self.check_unit(
+                self._check_unit(
                     "cluster_tokens", self.cluster_tokens, units=1, tokens=tokens, budget=left
                 )
 
@@ -132,7 +107,7 @@ class RetroInfer(Budgeted, Loading):
             "recent_tokens": plan.recent,
         }
 
-    def under_rule(self, tokens: int) -> Self:
+    def _under_rule(self, tokens: int) -> Self:
         """A share of the clusters counts as that share of the tokens."""
         bare = replace(self, cluster_tokens=None, retrieve=None)
         if self.retrieve is None:

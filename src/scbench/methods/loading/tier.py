@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 from scbench.kv import Store
 from scbench.kv.tiers import chained
 from scbench.methods.contract import Loading
-from scbench.methods.loading.indexed import dense_first
+from scbench.methods.loading.indexed_store import dense_first
+from scbench.methods.traits import Traits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +24,7 @@ class Tier(Loading):
 
     at: Literal["host", "disk"] = "host"
 
-    name: ClassVar[str] = "tier"
-    category: ClassVar[str] = "KV loading"
-    paper: ClassVar[str] = "none; KV offloading as in transformers"
-    bytes_formula: ClassVar[str] = "2 H T D e, in host memory or on disk"
-    difference: ClassVar[str] = (
-        "moves the whole store at each step, the next layer ahead of time; bytes moved are counted"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"at": "host"},
-        "code": {"at": "host"},
-    }
-    moves: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(has_slow_tier=True)
 
     def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
         pieces = {len(stores) for stores in layers}

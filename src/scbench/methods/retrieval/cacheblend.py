@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods.budget import rounded, smallest_share
-from scbench.methods.retrieval.chunks import (
+from scbench.methods.retrieval.blended_chunks import (
     Chunked,
     at_separator,
     by_units,
@@ -52,19 +52,6 @@ class CacheBlend(Chunked):
     lead_tokens: int = 1
     separator: str = ""
     seed: int = 0
-
-    name: ClassVar[str] = "cacheblend"
-    category: ClassVar[str] = "KV retrieval"
-    paper: ClassVar[str] = "CacheBlend, arXiv 2405.16444; the schedule of the filtering is ours"
-    bytes_formula: ClassVar[str] = "2 H T D e, and the chunks once more in the pool"
-    difference: ClassVar[str] = (
-        "the share of recomputed tokens falls linearly over the layers; the paper gives no schedule"
-    )
-    needs_also: ClassVar[str] = "two chunks or more"
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "paper": {"ratio": "3/20", "chunk_tokens": 512},
-        "code": {"ratio": "4/25", "chunk_tokens": 256, "filtering": "once", "deviation": "v"},
-    }
 
     def __post_init__(self) -> None:
         if self.ratio is not None and self.tau is not None:

@@ -9,6 +9,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.kv.pool import DiskTier, PrefixPool
 from scbench.methods.contract import Retrieval
+from scbench.methods.traits import Traits
 
 RESERVED = frozenset("[],")  # a method's spelling ends a parameter with them
 
@@ -29,20 +30,7 @@ class PrefixReuse(Retrieval):
     disk_mib: int | None = None
     folder: str = ""
 
-    name: ClassVar[str] = "prefix"
-    category: ClassVar[str] = "KV retrieval"
-    paper: ClassVar[str] = (
-        "automatic prefix caching (PagedAttention, arXiv 2309.06180; RadixAttention, arXiv 2312.07104)"
-    )
-    bytes_formula: ClassVar[str] = "2 H T D e per cached token"
-    difference: ClassVar[str] = (
-        "exact, and counted: hit tokens of memory and disk, and what they save, within one session or one folder"
-    )
-    presets: ClassVar[dict[str, dict[str, object]]] = {
-        "code": {"block_tokens": 16},
-        "lmcache": {"block_tokens": 256},
-    }
-    pooled: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_pooled=True)
 
     def __post_init__(self) -> None:
         if self.block_tokens < 1 or self.capacity_mib < 0 or (self.disk_mib or 0) < 0:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv.bits import pack, unpack
-from scbench.methods.compression.codes import Coder
-from scbench.methods.compression.codes import Codes as AnyCodes
+from scbench.methods.compression.coded_store import Coder
+from scbench.methods.compression.coded_store import Codes as AnyCodes
 
 
 class Codes(NamedTuple):

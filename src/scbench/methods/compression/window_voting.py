@@ -12,7 +12,8 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, QueryHeadStore
 from scbench.methods import units
-from scbench.methods.contract import WINDOW, Eviction, top_slots
+from scbench.methods.contract import WINDOW, Eviction, check_protected, top_slots
+from scbench.methods.traits import Traits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +28,13 @@ class Voting(Eviction):
     granularity: Literal["kv_head", "query_head"] = "kv_head"
 
     @property
-    def apart(self) -> bool:
+    def is_per_query_head(self) -> bool:
         """Whether query heads of a group keep different slots."""
         return self.granularity == "query_head"
 
     @property
-    def own_cache(self) -> bool:
-        return self.apart
+    def traits(self) -> Traits:  # type: ignore[override]
+        return Traits(has_own_cache=self.is_per_query_head)
 
     def votes(self, view: LayerView) -> Tensor:
         """(H, G, S) in fp32; inf for what always stays."""
@@ -45,12 +46,14 @@ class Voting(Eviction):
     def keep(self, view: LayerView) -> list[Tensor]:
         """As everywhere; one list per query head, group by group, where these choose apart and the budget binds."""
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
-        if not self.apart or slots >= view.tokens:
-            return super(Voting, self).keep(view)
-        return list(top_slots(self.votes(view).flatten(0, 1), slots))
+        if not self.is_per_query_head or slots >= view.tokens:
+            return super().keep(view)
+        votes_QS = self.votes(view).flatten(0, 1)
+        check_protected(votes_QS, slots, who=self, layer=view.index)
+        return list(top_slots(votes_QS, slots))
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
-        if not self.apart:
+        if not self.is_per_query_head:
             return view.cut(kept)
         heads, _, dim = view.k_HSD.shape
         if len(kept[0]) == view.tokens:
@@ -69,7 +72,10 @@ class Voting(Eviction):
         kept = [
             self.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)
         ]
-        slots = sum(n * (shape.group if self.apart and n < tokens else 1) + appended for n in kept)
+        slots = sum(
+            n * (shape.group if self.is_per_query_head and n < tokens else 1) + appended
+            for n in kept
+        )
         return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
 
 
@@ -90,11 +96,10 @@ class WindowVoting(Voting):
     voters: Literal["question", "window"] | None = None  # None: window if window_tokens is given
 
     needs: ClassVar[frozenset[str]] = frozenset({WINDOW})
-    unit_fields: ClassVar[tuple[str, ...]] = ("window_tokens", "kernel")
-    comparable: ClassVar[bool] = True
+    _unit_fields: ClassVar[tuple[str, ...]] = ("window_tokens", "kernel")
 
     def __post_init__(self) -> None:
-        super(WindowVoting, self).__post_init__()
+        super().__post_init__()
         if self.kernel is not None and (self.kernel < 1 or self.kernel % 2 == 0):
             raise Mismatch(f"{self}: kernel is an odd number of slots, 1 for no pooling")
         if self.window_tokens is not None and not 1 <= self.window_tokens <= 64:
@@ -104,11 +109,15 @@ class WindowVoting(Voting):
         if self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens:
             raise Mismatch(f"{self}: capacity_tokens is at least {self.minimum_tokens}")
 
+    @property
+    def traits(self) -> Traits:  # type: ignore[override]
+        return replace(super().traits, has_comparable_ranks=True)
+
     def own_tokens(self) -> int | None:
         return self.capacity_tokens
 
     @property
-    def asks_question(self) -> bool:
+    def is_question_voting(self) -> bool:
         """Whether the question's rows vote where they are known."""
         if self.voters is None:
             return self.window_tokens is None
@@ -117,7 +126,7 @@ class WindowVoting(Voting):
     def window(self, tokens: int, question_tokens: int | None = None) -> int:
         """Rows that vote and stay, of `tokens` tokens of which the last may be a question."""
         budget = self.budget(tokens)
-        if question_tokens is not None and self.asks_question:
+        if question_tokens is not None and self.is_question_voting:
             return units.voting_rows(budget=budget, question_tokens=question_tokens)
         if self.window_tokens is not None:
             return max(1, min(self.window_tokens, budget // 2))
@@ -131,12 +140,12 @@ class WindowVoting(Voting):
 
     def fixed(self, *, shape: CacheShape, tokens: int) -> Self:
         pooling: Any = self.pooling or units.POOLING
-        found = super(WindowVoting, self).fixed(shape=shape, tokens=tokens)
-        voters: Any = "question" if self.asks_question else self.voters
+        found = super().fixed(shape=shape, tokens=tokens)
+        voters: Any = "question" if self.is_question_voting else self.voters
         return replace(found, pooling=pooling, voters=voters)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        super(WindowVoting, self).check(shape=shape, tokens=tokens)
+        super().check(shape=shape, tokens=tokens)
         if tokens <= self.window(tokens) and self.budget(tokens) < tokens:
             raise Mismatch(
                 f"{self} needs more tokens than its window of {self.window(tokens)}, and the "
@@ -160,7 +169,7 @@ class WindowVoting(Voting):
 
     def voters_in(self, view: LayerView) -> int:
         """Rows that vote in a layer: a question's rows are half of what the layer keeps at most."""
-        if view.question_tokens is None or not self.asks_question:
+        if view.question_tokens is None or not self.is_question_voting:
             return self.window(view.tokens)
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         return units.voting_rows(budget=slots, question_tokens=view.question_tokens)

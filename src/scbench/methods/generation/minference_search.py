@@ -11,14 +11,14 @@ from torch import Tensor
 
 from scbench.kernels import causal
 from scbench.methods.budget import rounded
-from scbench.methods.generation.head_patterns import (
+from scbench.methods.generation.minference import MInference, best_blocks
+from scbench.methods.generation.minference_patterns import (
     BLOCK_TOKENS,
     BLOCKS,
     STREAM,
     VERTICAL_SLASH,
     HeadPattern,
 )
-from scbench.methods.generation.minference import MInference, best_blocks
 
 LEAST_BUDGET_TOKENS = 64  # one key block
 SAMPLED_ROWS = 256
@@ -47,7 +47,7 @@ class Probe:
     budget_tokens: int
     found: dict[int, dict[int, HeadPattern]] = field(default_factory=dict)
     name: str = "pattern-search"
-    one_shot: bool = True
+    is_one_shot: bool = True
 
     def attend(
         self,

@@ -14,8 +14,9 @@ from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView,
 from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import Rotate
 from scbench.kv.tail import newest
-from scbench.methods.compression.closing import closing_up, moved, turner
+from scbench.methods.compression.rolling_positions import closing_up, moved, turner
 from scbench.methods.contract import ROTATION, Eviction
+from scbench.methods.traits import Traits
 
 POSITION_BYTES = 4  # of a slot of a head
 
@@ -117,28 +118,30 @@ class Rolling(Eviction):
 
     rolling: bool = False
     position_mode: Literal["original", "cache"] = "original"
+    scored_by: ClassVar[frozenset[str]] = frozenset()  # what its scores are made of
+    has_shares: ClassVar[bool] = False  # scores are shares of attention
     extra_slot_bytes: ClassVar[int] = 0  # held per KV head and slot while rolling, beside K and V
     turning_slot_bytes: ClassVar[int] = POSITION_BYTES  # and these, where that is closed up
 
     @property
-    def rolls(self) -> bool:
-        return self.rolling
+    def traits(self) -> Traits:  # type: ignore[override]
+        return Traits(is_rolling=self.rolling, has_comparable_ranks=self.has_shares)
 
     def tail(self, view: LayerView, kept: list[Tensor]) -> RollingTail:
         """The tail that begins with `kept`."""
         raise NotImplementedError
 
     @property
-    def closes_up(self) -> bool:
+    def is_closed_up(self) -> bool:
         return self.position_mode == "cache"
 
     @property
-    def asks(self) -> frozenset[str]:
-        return self.needs | {ROTATION} if self.closes_up else self.needs
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return self.scored_by | {ROTATION} if self.is_closed_up else self.scored_by
 
     def gathered(self, view: LayerView, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         k_HSD, v_HSD, positions_HS = view.gather(kept)
-        if self.closes_up:
+        if self.is_closed_up:
             k_HSD = moved(
                 k_HSD, closing_up(positions_HS, view.tokens).to(k_HSD.device), turner(view, self)
             )
@@ -147,7 +150,7 @@ class Rolling(Eviction):
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         if self.rolling:
             tail = self.tail(view, kept)
-            tail.rotate = turner(view, self) if self.closes_up else None
+            tail.rotate = turner(view, self) if self.is_closed_up else None
             return LayerCache((), tail)
         k_HSD, v_HSD, positions_HS = self.gathered(view, kept)
         return LayerCache((DenseStore(k_HSD, v_HSD, positions_HS=positions_HS),), DenseTail())
@@ -158,9 +161,9 @@ class Rolling(Eviction):
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         if not self.rolling:
-            return super(Rolling, self).held_bytes(shape=shape, tokens=tokens, appended=appended)
+            return super().held_bytes(shape=shape, tokens=tokens, appended=appended)
         slots = min(self.budget(tokens), tokens + appended)
-        extra = self.extra_slot_bytes + (self.turning_slot_bytes if self.closes_up else 0)
+        extra = self.extra_slot_bytes + (self.turning_slot_bytes if self.is_closed_up else 0)
         return (
             len(shape.attention_layers)
             * slots

@@ -13,6 +13,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv.pool import Hit, Pool
 from scbench.methods.contract import Retrieval
+from scbench.methods.traits import Traits
 
 BLANK_LINE, LINE, SENTENCE, CLAUSE, NOTHING = (
     4,
@@ -32,7 +33,7 @@ class Chunked(Retrieval):
     request), and has the engine blend them under this stage's `rows_at` and `best`.
     """
 
-    blends: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(is_blended=True)
 
     @property
     def kept_as(self) -> str:

@@ -1,0 +1,97 @@
+"""A method that is somebody's own object: a patched model, a server, a cache of their making.
+
+It has `open`, `ask` and `close` and derives from no stage (`play/foreign.py` says what each gets).
+Nothing of its cache is seen, so it composes with nothing, and its bytes are what it declares.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scbench.errors import BadConfig
+from scbench.methods.described import typed
+from scbench.methods.spelling import value_of
+
+VERBS = ("open", "ask", "close")
+
+
+def is_foreign_class(found: object) -> bool:
+    """Whether objects of a class can be asked."""
+    return inspect.isclass(found) and all(callable(getattr(found, verb, None)) for verb in VERBS)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignMethod:
+    """Somebody's class and the keywords its objects are made with.
+
+    >>> class Echo:
+    ...     def __init__(self, size: int = 3) -> None:
+    ...         self.size = size
+    >>> foreign = ForeignMethod.of(Echo, {"size": "5"}, written="ext.py:Echo[size=5]")
+    >>> foreign.make().size, foreign.spelled("ext.py:Echo")
+    (5, 'ext.py:Echo[size=5]')
+    """
+
+    kind: type
+    given: tuple[tuple[str, object], ...] = ()  # what differs from the defaults
+
+    @classmethod
+    def of(cls, kind: type, params: Mapping[str, str], *, written: str) -> ForeignMethod:
+        """From parameters as text. Raises BadConfig for a stray, malformed or missing one."""
+        known = _keywords(kind)
+        hints = _hints(kind)
+        given: dict[str, object] = {}
+        for name, text in params.items():
+            if name not in known:
+                takes = ", ".join(known) or "none"
+                raise BadConfig(
+                    f"{written!r}: {kind.__name__} has no parameter {name!r}; it takes {takes}"
+                )
+            default = known[name].default
+            hint = hints.get(
+                name, str if default in (inspect.Parameter.empty, None) else type(default)
+            )
+            value = value_of(hint, text, f"{written!r}: {name}")
+            if value != default:
+                given[name] = value
+        lacking = [
+            name
+            for name, parameter in known.items()
+            if parameter.default is inspect.Parameter.empty and name not in given
+        ]
+        if lacking:
+            words = ",".join(f"{name}=..." for name in lacking)
+            raise BadConfig(f"{written!r}: {kind.__name__} must be given [{words}]")
+        return cls(kind, tuple((name, given[name]) for name in known if name in given))
+
+    def make(self) -> Any:
+        """A new object, which is asked."""
+        return self.kind(**dict(self.given))
+
+    def spelled(self, name: str) -> str:
+        words = ",".join(f"{key}={typed(value)}" for key, value in self.given)
+        return f"{name}[{words}]" if words else name
+
+    def __repr__(self) -> str:
+        """Without the path of the file: what the key of a cell is made of."""
+        return self.spelled(self.kind.__qualname__)
+
+
+def _keywords(kind: type) -> dict[str, inspect.Parameter]:
+    try:
+        parameters = inspect.signature(kind).parameters
+    except (TypeError, ValueError):  # a class of native code does not say
+        return {}
+    by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return {name: one for name, one in parameters.items() if one.kind in by_name}
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(kind.__init__)  # type: ignore[misc]
+    except (NameError, TypeError):  # annotations that name what is not there
+        return {}
