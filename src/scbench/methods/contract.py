@@ -1,13 +1,14 @@
 """The contract of a method: four stages, each a frozen value with one verb.
 
-    Generation.attend   how the queries of the context attend while it is read        (or .kept_ranges: a shorter prompt)
-    Eviction.keep       which slots of a layer stay                                    } the compression stage
-    Codec.encode        how what stays is written down                                 }
-    Retrieval.lookup    which stored cache serves a new request
-    Loading.index       wraps a layer's stores so that a step reads only part of them
+    Generation.attend       how the queries of the context attend while it is read
+                            (or .kept_ranges: a shorter prompt)
+    Eviction.rank           a score per slot; the best of each head stay
+    Codec.encode            how what stays is written down
+    Retrieval.prefix_pool   where the stored caches of earlier requests are looked up
+    Loading.index           wraps a layer's stores so that a step reads only part of them
 
-A stage declares what it needs (`needs`), and the runner reads that; nobody asks for a type. Adding a method is one file with one class, one
-line in `registry.py`, one test case.
+A stage says what it needs (`needs`) and answers what the runner asks before it runs (`traits`);
+nobody asks for a type. Adding a method is one file with one class, and one card (`cards/`).
 """
 
 from __future__ import annotations
