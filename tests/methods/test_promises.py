@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_imported_names_the_line(tmp_path: Path) -> None:
 
 # What is public of a stage is what the runner asks of it, or what a class of its kind may say.
 OF_ANY = {"name", "stage", "needs", "traits", "knob", "parts", "data_digest", "check", "notes"}
-OF_ANY |= {"lossless", "units", "fixed", "coarse"}
+OF_ANY |= {"lossless", "units", "fixed", "coarse", "preset"}
 OF_A_BUDGET = {"tau", "budget_tokens", "minimum_tokens", "own_tokens", "budget"}
 OF_A_KIND: dict[type[Stage], set[str]] = {
     Generation: {"attend", "is_one_shot", "cache", "more_bytes", "kept_ranges", "computed_share"},

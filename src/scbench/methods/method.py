@@ -25,7 +25,7 @@ from scbench.methods.contract import (
 )
 from scbench.methods.foreign import ForeignMethod
 from scbench.methods.origin import Origin, origin_of, shown_name, written_name
-from scbench.methods.spelling import spell
+from scbench.methods.spelling import preset_sizes, spell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +264,7 @@ class Method:
         """
         found: dict[str, int] = {}
         for stage, its_tokens in self._acts_on(shape, tokens, question_tokens):
-            sizes = stage.preset_sizes()
+            sizes = preset_sizes(stage)
             sizes |= stage.units(shape=shape, tokens=its_tokens, question_tokens=question_tokens)
             shown = shown_name(type(stage))
             name = dict(self.labels).get(shown, stage.name or shown)

@@ -131,6 +131,16 @@ def preset_values(cls: type[Any], preset: str) -> dict[str, object]:
     return {key: value_of(hints[key], text, f"{where}: {key}") for key, text in words.items()}
 
 
+def preset_sizes(stage: Any) -> dict[str, int]:
+    """The whole numbers that a stage's preset sets, where they are still its own."""
+    values = preset_values(type(stage), stage.preset)
+    return {
+        name: value
+        for name, value in values.items()
+        if type(value) is int and getattr(stage, name) == value
+    }
+
+
 def value_of(hint: Any, text: str, where: str) -> object:
     """A parameter's value from its text. Raises BadConfig, which says what is taken."""
     kinds = [

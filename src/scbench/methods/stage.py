@@ -95,15 +95,6 @@ class Stage:
         left_open: dict[str, Any] = dict.fromkeys(self._unit_fields)
         return replace(self, **left_open)
 
-    def preset_sizes(self) -> dict[str, int]:
-        """The whole numbers that its preset sets, where they are still its own."""
-        values = spelling.preset_values(type(self), self.preset)
-        return {
-            name: value
-            for name, value in values.items()
-            if type(value) is int and getattr(self, name) == value
-        }
-
     def data_digest(self) -> str:
         """SHA-256 of the files this stage reads, where its parameters name any: part of a cell's identity."""
         return ""
