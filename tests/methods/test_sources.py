@@ -59,7 +59,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_a_stage_depends_on_its_helpers_and_not_on_other_stages() -> None:
     assert {f"{C}affine_codes", f"{C}coded_store", f"{C}rtn"} <= house_code([f"{C}rtn"]).keys()
-    assert f"{L}clusters" in house_code([f"{L}retroinfer"])
+    assert f"{L}retroinfer_clusters" in house_code([f"{L}retroinfer"])
     assert f"{L}retroinfer" not in house_code([f"{L}quest"])
 
 
