@@ -27,7 +27,7 @@ def install(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-keys\nVersion: 1\n")
     (info / "entry_points.txt").write_text(f"[scbench.methods]\n{name} = their_keys:SmallKeys\n")
     monkeypatch.syspath_prepend(str(folder))
-    for module in ("their_keys", "their_base"):  # of another test
+    for module in ("their_keys", "their_own_base"):  # of another test
         monkeypatch.delitem(sys.modules, module, raising=False)
 
 
@@ -60,9 +60,9 @@ def test_a_base_class_of_a_package_of_its_own_is_no_special_case(
 ) -> None:
     install(tmp_path, "small-keys", monkeypatch)
     code = (tmp_path / "their_keys.py").read_text(encoding="utf-8")
-    (tmp_path / "their_base.py").write_text(code.replace("SmallKeys", "Base"), encoding="utf-8")
+    (tmp_path / "their_own_base.py").write_text(code.replace("SmallKeys", "Base"), encoding="utf-8")
     (tmp_path / "their_keys.py").write_text(
-        "from their_base import Base\n\n\nclass SmallKeys(Base):\n    about = 'As its base.'\n",
+        "from their_own_base import Base\n\n\nclass SmallKeys(Base):\n    about = 'As its base.'\n",
         encoding="utf-8",
     )
     (card,) = [card for card in cards() if card.name == "small-keys"]
