@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "keeps": "surely keep it",
+    "same": "same answers so far",
     "breaks": "surely do not",
     "unknown": "nobody can tell yet",
     "too large": "use more bytes",
@@ -47,7 +48,8 @@ def choose(
     """Name the methods of a run that surely keep a bound, those that surely do not, and those
     nobody can tell, with the command that would.
 
-    "Surely" holds for all methods and modes of a table at once, at 95 %.
+    "Surely" holds for all methods and modes of a table at once, at 95 %; the interval of a row is
+    its own.
     """
     from scbench import api
     from scbench.stats.choice import Bounds, choose, more_sessions
@@ -92,7 +94,7 @@ def _title(
 
 
 def _table(rows: Sequence[Chosen]) -> Table:
-    heads = ("method", "", "loses", "95 %, all rows at once", "held", "loaded", "why")
+    heads = ("method", "", "loses", "95 %, this row alone", "held", "loaded", "why")
     table = Table(*heads, pad_edge=False)
     for row in rows:
         table.add_row(
@@ -123,12 +125,13 @@ def _share(text: str | None, flag: str) -> float | None:
     if text is None:
         return None
     try:
-        share = float(Fraction(text))
+        is_percent = text.strip().endswith("%")
+        share = float(Fraction(text.strip().rstrip("%"))) / (100.0 if is_percent else 1.0)
     except (ValueError, ZeroDivisionError):
         share = 0.0
     if not 0 < share <= 2:  # an index may hold more than dense does
         raise BadConfig(
-            f"{flag} {text}: it is a share of what dense uses, at most 2, such as 1/4 or 0.25"
+            f"{flag} {text}: it is a share of what dense uses, at most 2, such as 1/4, 0.25 or 25%"
         )
     return share
 

@@ -113,7 +113,7 @@ def test_rows_are_the_baseline_then_best_first_and_gaps_last(small: Summary) -> 
 
 def test_the_sentence_names_losses_equals_and_a_pair_of_lossy_methods(small: Summary) -> None:
     words = sentence(small, headline(small, small.settings[0]))
-    assert words.startswith("At a quarter of the bytes, against dense:")
+    assert words.startswith("At about a quarter of the bytes, against dense:")
     assert "snapkv" in words
     assert "surely" in words
     assert "exact-topk, kvzip surely within 5 points" in words

@@ -101,3 +101,36 @@ def test_the_worse_mode_decides() -> None:
     assert (row.choice, row.mode) == (Choice.BREAKS, "multi-request")
     (row,) = choose(summary, Bounds(max_loss=0.05, mode="multi-turn"))
     assert row.choice is Choice.KEEPS
+
+
+def test_answers_that_are_all_the_same_are_no_proof_that_nothing_can_be_lost() -> None:
+    """Two sessions of equal answers leave a loss of 20 points open; many do not."""
+    few = by_method(world(2), max_loss=0.03)["near"]
+    assert few.choice in (Choice.SAME, Choice.UNKNOWN)
+    assert few.high is not None
+    assert few.high > 0.03
+    assert few.more_sessions > 0
+    same = world(2, dense=lambda turn: 0.95, twin=lambda turn: 0.95)
+    assert by_method(same, max_loss=0.03)["twin"].choice is Choice.SAME
+    many = world(64, dense=lambda turn: 0.95, twin=lambda turn: 0.95)
+    assert by_method(many, max_loss=0.03)["twin"].choice is Choice.KEEPS
+
+
+def test_what_is_surely_worse_by_a_report_is_not_unknown_under_a_bound_far_below_its_loss() -> None:
+    """Both are corrected alike (Holm), so no reader meets two kinds of surely."""
+    summary = world(6)
+    lossy = by_method(summary, max_loss=0.001)["lossy"]
+    (setting,) = summary.settings
+    average = summary.average(setting, "multi-turn", "lossy", "Overall")
+    assert average is not None
+    assert average.difference is not None
+    assert average.difference.judged is not None
+    if average.difference.judged.standing == "worse":
+        assert lossy.choice is Choice.BREAKS
+
+
+def test_without_dense_the_reason_is_that_dense_was_not_played() -> None:
+    made = run(tasks=("kv",), methods={"x": lambda turn: 0.5}, sessions=3, modes=[Mode.MULTI_TURN])
+    (row,) = choose(summarise(made, resamples=0), Bounds(max_loss=0.05))
+    assert row.choice is Choice.UNMEASURED
+    assert "dense was not played" in row.why

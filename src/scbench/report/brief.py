@@ -34,10 +34,12 @@ HEADS = ("top1%", "KL ", "held%", "load%", "ms")
 BESIDE = (5, 6, 5, 5, 5)  # columns of the numbers beside the scores
 SIGNS = {Standing.AGREES: "≈", Standing.DEPARTS: "≠", Standing.TOO_FEW: "?"}  # beside KL
 WORD = 6
+WORST = "KL and top1 are those of the mode that is further from it."
+AFTER = "held: after the answers, not after the context (there was no cost pass)."
 BELOW = "Scores are corrected for chance: below 0 is worse than guessing."
 LEGEND = (
     "equal: surely within {margin}; +9: 9 more sessions would tell; low: no headroom. held,",
-    "load: bytes, % of {baseline}'s. KL, top1: to its tokens; ≈ surely < {kl}, ≠ > {kl}.",
+    "load: bytes, % of {baseline}'s. KL: to its tokens, ≈ surely < {kl}, ≠ >, ? unsure.",
 )
 
 
@@ -224,6 +226,8 @@ def _legend(summary: Summary) -> list[str]:
     used = "".join(line.notes for setting in summary.settings for line in _lines(summary, setting))
     lines += note_lines(used, {}, 0)
     lines += [BELOW] * _is_below_chance(summary)
+    lines += [WORST] * any(len(summary.modes_in(one)) > 1 for one in summary.settings)
+    lines += [AFTER] * any(share.is_after_answers for share in summary.shares)
     simulated = any(method.is_simulated for method in summary.methods)
     return [_cut(line, WIDTH) for line in lines] + (
         [f"{SIMULATED} simulated: entries are masked, not freed."] if simulated else []
@@ -263,7 +267,9 @@ def _gaps(summary: Summary) -> list[str]:
 
 
 def _page(page: Path | None, *, hidden: int) -> list[str]:
-    lines = [f"{hidden} more tables are in the page."] if hidden else []
+    is_one = hidden == 1
+    more = f"{counted(hidden, 'more table')} {'is' if is_one else 'are'} in the page."
+    lines = [more] if hidden else []
     if page is None:
         return lines
     # A path that is cut cannot be opened, so it may pass the margin.

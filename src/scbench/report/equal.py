@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from scbench.report.again import newest_of
 
 WHEN = {"context": "right after the context", "end": "at the session's end"}
-LEFT_OUT = re.compile(r"^(?:(?P<model>.+?): )?equal bytes at .+?: (?P<method>.+) is left out: ")
+LEFT_OUT = re.compile(
+    r"^(?:(?P<model>.+?): )?equal (?:loaded )?bytes at .+?: (?P<method>.+) is left out: "
+)
 
 
 def equal_facts(manifest: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from scbench.report.marks import of_notes
 from scbench.stats import (
     OVERALL,
     Agreement,
+    Cell,
     Difference,
     Ruling,
     Setting,
@@ -28,6 +29,7 @@ class ModeScore:
     mode: str
     value: float | None
     difference: Difference | None = None
+    is_measurable: bool = True  # False: full attention cannot do this, by the model's card or gate
 
     @property
     def ruling(self) -> Ruling | None:
@@ -44,7 +46,7 @@ class MethodLine:
     has_gaps: bool
     notes: str  # signs of notes that mark the numbers, such as those kept from older code
     scores: tuple[ModeScore, ...]
-    agreement: Agreement | None  # in the first mode that has it
+    agreement: Agreement | None  # in the mode where it is furthest from the baseline
     share: Share | None
 
     @property
@@ -168,12 +170,18 @@ def _score(summary: Summary, setting: Setting, mode: str, method: str, name: str
     )
     if found is None:
         return ModeScore(mode=mode, value=None)
-    return ModeScore(mode=mode, value=found.strict.value, difference=found.difference)
+    return ModeScore(
+        mode=mode,
+        value=found.strict.value,
+        difference=found.difference,
+        is_measurable=not isinstance(found, Cell) or found.is_measurable,
+    )
 
 
 def _agreement(summary: Summary, setting: Setting, method: str) -> Agreement | None:
     found = [summary.agreement(setting, mode, method) for mode in summary.modes_in(setting)]
-    return next((one for one in found if one is not None and not one.is_gap), None)
+    measured = [one for one in found if one is not None and not one.is_gap]
+    return max(measured, key=lambda one: one.kl.value or 0.0, default=None)
 
 
 def common_bracket(methods: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ from scbench.stats import KL_MARGIN, OVERALL, Standing, Summary
 
 SHARES = {0.5: "half", 0.25: "a quarter", 0.125: "an eighth", 1 / 16: "a sixteenth"}
 ALL_BYTES = 0.9  # who holds as much as this saves nothing
-ALIKE = 1.2  # bytes within this factor of each other are called the same
+ALIKE = 1.2  # bytes within this factor of each other are called about the same
+EQUAL = 1.02  # and within this one are one number
 
 
 def sentence(summary: Summary, one: Headline, *, most_named: int = 3) -> str:
@@ -41,6 +42,7 @@ def _clearest(one: Headline, methods: Sequence[MethodLine]) -> int | None:
         place
         for place, rulings in enumerate(known)
         if _is_open([ruling.standing for ruling in rulings if ruling])
+        and all(line.scores[place].is_measurable for line in methods)
     ]
     return max(
         open_modes,
@@ -67,9 +69,11 @@ def _lead(methods: Sequence[MethodLine], baseline: str, mode: str) -> str:
     middle = sorted(ratios)[len(ratios) // 2]
     words = next(
         (word for share, word in SHARES.items() if share / ALIKE < middle < share * ALIKE),
-        f"{percent(middle)} %",
+        f"{percent(middle)} %" if max(ratios) <= EQUAL * min(ratios) else "",
     )
-    return f"At {words} of the bytes, against {baseline}{mode}:"
+    if not words:
+        return start
+    return f"At about {words} of the bytes, against {baseline}{mode}:"
 
 
 def _by_score(

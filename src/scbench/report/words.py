@@ -40,7 +40,8 @@ def nats(value: float | None) -> str:
     """A mean of nats a token, with three decimals; ten and more with one."""
     if value is None:
         return GAP
-    return format(value, ".3f" if abs(value) < 10.0 else ".1f").replace("-", MINUS)
+    text = format(value, ".3f" if abs(value) < 10.0 else ".1f")
+    return "0.000" if text == "-0.000" else text.replace("-", MINUS)
 
 
 def nats_interval(estimate: Estimate) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from scbench.errors import BadRecord
 from scbench.files import cannot_write, sealed, unsealed, write_atomically
 from scbench.reading import read_json
+from scbench.types import Equal
 
 NAME = "equal-bytes.json"
 MET, BELOW, OUT, REFERENCE = "met", "below", "left out", "reference"
@@ -58,8 +59,9 @@ class EqualBytes:
     def gaps(self) -> list[str]:
         """A line for each method that is left out."""
         at = f"{self.length_tokens:,} tokens" if self.length_tokens else "their own lengths"
+        what = "loaded bytes" if self.what == Equal.LOADED else "bytes"
         return [
-            f"equal bytes at {at}: {row.asked} is left out: {row.why}"
+            f"equal {what} at {at}: {row.asked} is left out: {row.why}"
             for row in self.rows
             if row.verdict == OUT
         ]

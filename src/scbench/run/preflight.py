@@ -148,7 +148,7 @@ def make_plan(settings: Settings, *, price_per_hour: float | None = None) -> Pla
 
     `settings.device` may name a card that is not here (`run.rates.CARDS`).
     """
-    methods = [parse(text) for text in settings.methods]
+    methods = list({str(one): one for one in map(parse, settings.methods)}.values())
     rate = card(settings.device)
     rows, models, refusals = list[PlanRow](), list[PlannedModel](), list[Refusal]()
     low = high = 0.0

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scbench.stats.cells import Setting
-from scbench.stats.difference import Difference
+from scbench.stats.difference import Difference, holm
+from scbench.stats.intervals import ALPHA
 from scbench.stats.paper import OVERALL
 from scbench.stats.power import MOST_SESSIONS, sessions_to_see
-from scbench.stats.standing import FEW_SESSIONS, HEADROOM
+from scbench.stats.standing import FEW_SESSIONS, HEADROOM, LEAST_SESSIONS
 from scbench.stats.summary import Summary
 
 # Whole slots, and where each head's begin, may put a budget a little above the share it was given.
@@ -21,6 +22,7 @@ class Choice(StrEnum):
     """What can be said of a method under a bound."""
 
     KEEPS = "keeps"  # surely loses less than the bound
+    SAME = "same"  # no answer differs so far, which does not yet exclude such a loss
     BREAKS = "breaks"  # surely loses more
     UNKNOWN = "unknown"
     TOO_LARGE = "too large"  # holds, or loads, more bytes than allowed
@@ -31,8 +33,9 @@ class Choice(StrEnum):
 class Chosen:
     """A method in one mode, or in all of them (`mode` empty): the worst of its modes decides.
 
-    Losses are chance-corrected, 0..1, of the average over all tasks; `low` and `high` hold for all
-    methods and modes of the setting at once.
+    Losses are chance-corrected, 0..1, of the average over all tasks. `low` and `high` are 95 % for
+    this row alone; `choice` is corrected (Holm) for all methods and modes of the setting, as the
+    verdicts of a report are.
     """
 
     setting: Setting
@@ -61,22 +64,62 @@ class Bounds:
 def choose(summary: Summary, bounds: Bounds) -> list[Chosen]:
     """A row per setting and method but the baseline, those that keep the bounds first."""
     order = list(Choice)
-    rows = [
-        _of_method(summary, setting, method.name, bounds)
-        for setting in summary.settings
-        for method in summary.methods_in(setting)
-        if method.name != summary.baseline
-    ]
+    rows = []
+    for setting in summary.settings:
+        modes = [mode for mode in summary.modes_in(setting) if bounds.mode in ("", mode)]
+        names = [info.name for info in summary.methods_in(setting)]
+        methods = [name for name in names if name != summary.baseline]
+        cells = [_of_mode(summary, setting, method, mode) for method in methods for mode in modes]
+        judged = _judged(cells, bounds.max_loss)
+        for method in methods:
+            mine = [one for one in judged if one.method == method]
+            rows.append(_of_method(summary, setting, method, mine, bounds))
     rows.sort(key=lambda row: (row.setting, order.index(row.choice), row.loss or 0.0, row.method))
     return rows
 
 
-def _of_method(summary: Summary, setting: Setting, method: str, bounds: Bounds) -> Chosen:
+def _judged(cells: Sequence[_Compared], max_loss: float) -> list[Chosen]:
+    """All methods and modes together: that each keeps the bound, and that each breaks it, are two
+    kinds of claim, and each kind is corrected over all of them."""
+    known = [one.difference.paired if one.difference is not None else None for one in cells]
+    keeps = holm([None if one is None else one.p_above(-max_loss) / 2.0 for one in known])
+    breaks = holm([None if one is None else one.p_below(-max_loss) for one in known])
+    return [
+        _told(one, p_keeps, p_breaks, max_loss)
+        for one, p_keeps, p_breaks in zip(cells, keeps, breaks, strict=True)
+    ]
+
+
+def _told(one: _Compared, p_keeps: float | None, p_breaks: float | None, max_loss: float) -> Chosen:
+    difference = one.difference
+    if difference is None or difference.value is None:
+        return one.row
+    choice = Choice.UNKNOWN
+    if p_keeps is not None and p_keeps < ALPHA:
+        choice = Choice.KEEPS
+    elif p_breaks is not None and p_breaks < ALPHA:
+        choice = Choice.BREAKS
+    elif difference.same_turns == difference.estimate.n > 0:
+        choice = Choice.SAME
+    low, high = difference.estimate.low, difference.estimate.high
+    is_open = choice in (Choice.UNKNOWN, Choice.SAME)
+    return replace(
+        one.row,
+        choice=choice,
+        loss=-difference.value,
+        low=None if high is None else -high,
+        high=None if low is None else -low,
+        more_sessions=_missing(difference, one.sessions, max_loss) if is_open else 0,
+    )
+
+
+def _of_method(
+    summary: Summary, setting: Setting, method: str, found: Sequence[Chosen], bounds: Bounds
+) -> Chosen:
+    """The worst of its modes, and its bytes."""
     share = summary.share(setting, method)
     held = None if share is None else share.ratio
     loaded = None if share is None else share.loaded
-    modes = [mode for mode in summary.modes_in(setting) if bounds.mode in ("", mode)]
-    found = [_of_mode(summary, setting, method, mode, bounds) for mode in modes]
     worst = max(found, key=_badness, default=None)
     if worst is None:
         return Chosen(
@@ -100,7 +143,7 @@ def _of_method(summary: Summary, setting: Setting, method: str, bounds: Bounds) 
     return Chosen(
         setting=setting,
         method=method,
-        mode=worst.mode if len(modes) > 1 else "",
+        mode=worst.mode if len(found) > 1 else "",
         choice=choice,
         loss=worst.loss,
         low=worst.low,
@@ -113,49 +156,45 @@ def _of_method(summary: Summary, setting: Setting, method: str, bounds: Bounds) 
 
 
 def _badness(one: Chosen) -> tuple[int, float]:
-    """Modes in the order in which they decide: surely broken, unknown, unmeasured, kept."""
-    order = (Choice.KEEPS, Choice.UNMEASURED, Choice.UNKNOWN, Choice.BREAKS)
+    """Modes in the order in which they decide: surely broken, unknown, unmeasured, same, kept."""
+    order = (Choice.KEEPS, Choice.SAME, Choice.UNMEASURED, Choice.UNKNOWN, Choice.BREAKS)
     return order.index(one.choice), one.loss or 0.0
 
 
-def _of_mode(summary: Summary, setting: Setting, method: str, mode: str, bounds: Bounds) -> Chosen:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """A method in one mode before it is judged; `row` says why where it cannot be."""
+
+    row: Chosen
+    difference: Difference | None = None
+    sessions: int = 0
+
+    @property
+    def method(self) -> str:
+        return self.row.method
+
+
+def _of_mode(summary: Summary, setting: Setting, method: str, mode: str) -> _Compared:
+    row = Chosen(setting=setting, method=method, mode=mode, choice=Choice.UNMEASURED)
     average = summary.average(setting, mode, method, OVERALL)
     difference = None if average is None else average.difference
     if average is None or difference is None or difference.value is None:
-        return Chosen(
-            setting=setting,
-            method=method,
-            mode=mode,
-            choice=Choice.UNMEASURED,
-            why="it has no score that dense has too",
-        )
+        return _Compared(row=replace(row, why=_why_unmeasured(summary, setting, method, mode)))
     level = average.baseline_shared.value
     if level is None or level < HEADROOM:
-        return Chosen(
-            setting=setting,
-            method=method,
-            mode=mode,
-            choice=Choice.UNMEASURED,
-            why=f"{summary.baseline} is too near to chance here to lose anything",
-        )
-    same = difference.same_turns == difference.estimate.n > 0
-    low, high = difference.joint_low, difference.joint_high
-    choice = Choice.UNKNOWN
-    if same or (low is not None and low > -bounds.max_loss):
-        choice = Choice.KEEPS
-    elif high is not None and high < -bounds.max_loss:
-        choice = Choice.BREAKS
-    missing = _missing(difference, average.sessions, bounds.max_loss)
-    return Chosen(
-        setting=setting,
-        method=method,
-        mode=mode,
-        choice=choice,
-        loss=-difference.value,
-        low=None if high is None else -high,
-        high=None if low is None else -low,
-        more_sessions=missing if choice is Choice.UNKNOWN else 0,
-    )
+        why = f"{summary.baseline} is too near to chance here to lose anything"
+        return _Compared(row=replace(row, why=why))
+    return _Compared(row=row, difference=difference, sessions=average.sessions)
+
+
+def _why_unmeasured(summary: Summary, setting: Setting, method: str, mode: str) -> str:
+    """Why a method has no average to compare."""
+    if not any(info.name == summary.baseline for info in summary.methods_in(setting)):
+        return f"{summary.baseline} was not played: add it to the methods"
+    cells = [summary.cell(setting, mode, method, task) for task in summary.tasks_in(setting)]
+    if any(cell is not None and not cell.is_measurable for cell in cells):
+        return f"no headroom: {summary.baseline} does not solve these tasks here"
+    return f"it has no score that {summary.baseline} has too"
 
 
 def _missing(difference: Difference, sessions: int, max_loss: float) -> int:
@@ -166,10 +205,11 @@ def _missing(difference: Difference, sessions: int, max_loss: float) -> int:
     distance = abs(difference.value + max_loss)
     alpha = 0.05 / max(1, difference.family)
     needed = sessions_to_see(distance, known.error, sessions, alpha=alpha)
-    return max(1, min(needed, MOST_SESSIONS) - sessions)
+    return max(1, LEAST_SESSIONS - sessions, min(needed, MOST_SESSIONS) - sessions)
 
 
 def more_sessions(rows: Sequence[Chosen]) -> int:
     """What would tell the most of those nobody can tell yet: the least number that tells any."""
-    wanted = [row.more_sessions for row in rows if row.choice is Choice.UNKNOWN]
+    is_open = (Choice.UNKNOWN, Choice.SAME)
+    wanted = [row.more_sessions for row in rows if row.choice in is_open]
     return min(wanted, default=0)

@@ -238,10 +238,10 @@ def _change(first: pl.DataFrame, later: pl.DataFrame, parts: tuple[str, ...]) ->
         return Difference(estimate=GAP)
     values = (both["strict"] - both["strict_first"]).to_numpy()
     index = session_index(both), part_index(both, parts)
-    # Who starts at 100 can only fall: the first turn's level says how far there is room.
-    start_levels = Clusters.of(both["strict_first"].to_numpy(), *index, part_count=len(parts))
-    changes = Changes.of(values, *index, part_count=len(parts))
-    return difference_of(changes, base=start_levels)
+    # Who starts at 100 can only fall. How high the first turn stands is known but for its interval.
+    begun = mean_of(Clusters.of(both["strict_first"].to_numpy(), *index, part_count=len(parts)))
+    room = (1.0 - (begun.low or 0.0), 1.0 if begun.high is None else begun.high)
+    return difference_of(Changes.of(values, *index, part_count=len(parts)), room=room)
 
 
 def slope(rows: pl.DataFrame, parts: tuple[str, ...]) -> Estimate:

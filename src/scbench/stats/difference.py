@@ -51,23 +51,21 @@ def difference_of(
     *,
     told: tuple[tuple[float, ...], tuple[float, ...]] = ((), ()),
     base: Clusters | None = None,
+    room: tuple[float, float] | None = None,
     scale: float = 1.0,
     same_turns: int = 0,
     resamples: int = 0,
 ) -> Difference:
-    """Of gains and losses; `base` are the other method's scores, which say how far there is room.
+    """Of gains and losses; `base` are the other method's scores, which say how far there is room,
+    or `room` does: how far up and down.
 
     A method cannot gain more than the other lacks, nor lose more than the other has.
     """
     if not changes.gains.is_complete or changes.gains.sessions < 2:
         return Difference(estimate=estimate(changes, None), same_turns=same_turns)
     level = base.mean if base is not None else 0.0
-    known = changes.paired(
-        told=told,
-        scale=scale,
-        most_up=scale * (1.0 - level),
-        most_down=scale * (level if base is not None else 1.0),
-    )
+    up, down = room or (1.0 - level, level if base is not None else 1.0)
+    known = changes.paired(told=told, scale=scale, most_up=scale * up, most_down=scale * down)
     return Difference(
         estimate=estimate(changes, known, resamples=resamples),
         p=known.p,

@@ -75,6 +75,14 @@ class Paired:
 
         return _smallest_level(lies_within) / 2.0
 
+    def p_above(self, bound: float) -> float:
+        """That it lies above a bound: the smallest level whose lower limit does."""
+        return _smallest_level(lambda levels: self.limits(levels)[0] > bound)
+
+    def p_below(self, bound: float) -> float:
+        """That it lies below a bound: the smallest level whose upper limit does."""
+        return _smallest_level(lambda levels: self.limits(levels)[1] < bound)
+
     @property
     def error(self) -> float:
         """A standard error: from the half-widths of the interval."""

@@ -11,6 +11,7 @@ from scbench.stats.cells import Setting
 from scbench.stats.costs import CostRow
 
 ACCOUNTED = "dense's cache of the uncompressed context, in {dtype}, right after the context"
+AFTER_ANSWERS = "after the answer (there was no cost pass)"
 ALLOCATED = "what dense itself holds, as allocated (a cost pass of before the accounting dtype)"
 
 
@@ -28,6 +29,11 @@ class Share:
     end: float | None = None
     loaded: float | None = None  # per decode step, of what dense loads
     tpot_s: float | None = None  # seconds a token, as measured
+
+    @property
+    def is_after_answers(self) -> bool:
+        """Whether it is of another moment than a share that the cost pass measured."""
+        return self.basis.endswith(AFTER_ANSWERS)
 
 
 def shares(
@@ -80,6 +86,8 @@ def _measured(setting: Setting, row: CostRow, dense: CostRow | None) -> Share | 
 
 def _loaded(row: CostRow, dense: CostRow | None) -> float | None:
     """Loaded bytes over dense's own, counted alike; else over dense's cache."""
+    if dense is not None and _median(dense, "loaded_accounted_bytes") == 0.0:
+        return None  # a model without attention loads its states, which nobody counts
     for name in ("loaded_accounted_bytes", "loaded_bytes"):
         own, reference = _median(row, name), _median(dense, name)
         if own is not None and reference:
@@ -94,7 +102,8 @@ def _median(row: CostRow | None, name: str) -> float | None:
 
 
 def _scored(table: pl.DataFrame, setting: Setting, baseline: str) -> Mapping[str, Share]:
-    """From the bytes held after each answer, over the baseline's on the same turns."""
+    """From the bytes held after each answer, over the baseline's on the same turns: accounted ones
+    where the records have them, so that codes are not set against fp32."""
     here = table.filter(
         (pl.col("model") == setting.model)
         & (pl.col("length_tokens") == setting.length_tokens)
@@ -102,6 +111,8 @@ def _scored(table: pl.DataFrame, setting: Setting, baseline: str) -> Mapping[str
         & (pl.col("form") == setting.form)
         & pl.col("held_bytes").is_not_null()
     )
+    counted = pl.coalesce("held_accounted_bytes", "held_bytes")
+    here = here.with_columns(counted.alias("held_bytes"))
     keys = ["mode", "task", "session", "turn"]
     base = here.filter(pl.col("method") == baseline).select(*keys, "held_bytes")
     both = here.join(base, on=keys, suffix="_base")
@@ -111,7 +122,7 @@ def _scored(table: pl.DataFrame, setting: Setting, baseline: str) -> Mapping[str
             setting=setting,
             method=method,
             ratio=own / reference,
-            basis=f"{baseline}, same turns",
+            basis=f"{baseline}'s on the same turns, {AFTER_ANSWERS}",
         )
         for method, own, reference in sums.sort("method").iter_rows()
         if reference > 0

@@ -10,6 +10,8 @@ from scbench.stats.power import MOST_SESSIONS, sessions_to_see
 MARGIN = 0.05  # a loss below this counts as none, unless the reader says otherwise
 HEADROOM = 0.20  # a baseline nearer to chance than this leaves a method nothing to lose
 FEW_SESSIONS = 8  # what one session is told to become
+LEAST_SESSIONS = 4  # fewer never decide: their interval is wider than the formula knows
+MOST_TOLD = 1_000  # more sessions than this are no advice
 
 
 class Standing(StrEnum):
@@ -61,6 +63,8 @@ class Ruling:
                 return f"{self.standing} within {100.0 * self.margin:g}"
             case Standing.WORSE | Standing.BETTER if self.is_within:
                 return f"{self.standing}, within {100.0 * self.margin:g}"
+            case Standing.TOO_FEW if self.more_sessions > MOST_TOLD:
+                return f"{self.standing} (over {MOST_TOLD:,} more)"
             case Standing.TOO_FEW if self.more_sessions:
                 return f"{self.standing} ({self.more_sessions:,} more)"
         return str(self.standing)
@@ -108,4 +112,5 @@ def _missing(seen: Evidence) -> int:
         return max(1, FEW_SESSIONS - seen.sessions)
     distance = max(abs(seen.value), seen.margin - abs(seen.value))
     needed = sessions_to_see(distance, seen.error, seen.sessions, alpha=seen.alpha)
-    return max(1, min(needed, MOST_SESSIONS) - seen.sessions)
+    few = LEAST_SESSIONS - seen.sessions
+    return max(1, few, min(needed, MOST_SESSIONS) - seen.sessions)
