@@ -14,6 +14,7 @@ from quick import quick
 from scbench import code
 from scbench.api import Result, open_run
 from scbench.engines.toy import ToyEngine
+from scbench.play import played_code
 from scbench.run import identity
 from scbench.run.journal import read_records
 from scbench.types import KEPT_OLD
@@ -53,7 +54,7 @@ def edit(path: Path, old: str, new: str, house: Path) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    identity._play_code.cache_clear()
+    played_code._play_code.cache_clear()
     identity._scoring_code.cache_clear()
 
 
@@ -102,7 +103,9 @@ def test_an_edited_line_of_ours_plays_its_records_again_and_says_why(
 
 UNPLAYED = [
     ("kv/tail.py", "import torch\n", "import torch  # a remark\n"),
-    ("methods/registry.py", '"dense":', '"tight": "x:Y",\n    "dense":'),
+    ("methods/registry.py", "GROUP = ", "MORE = 1\nGROUP = "),
+    ("methods/cards/eviction.py", "CARDS = (", "MORE = 1\nCARDS = ("),
+    ("methods/described.py", "return", "return 0 or"),
     ("methods/loading/quest.py", "return", "return 0 or"),
     ("report/scores.py", "return", "return 0 or"),
     ("stats/frame.py", "return", "return 0 or"),
