@@ -31,6 +31,7 @@ from scbench.play.reads import Reads
 from scbench.play.sources import Source
 from scbench.play.talks import Talks
 from scbench.prompts import Rendering
+from scbench.task_cards import Subtask, TaskCard, bring
 from scbench.types import (
     Accounting,
     Cell,
@@ -46,7 +47,16 @@ from scbench.types import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TASK = "question"  # no task's own words stand around a text that somebody brings
+TASK = "text_and_question"
+# No task's own words stand around a text that somebody brings, and nothing but the model ends an
+# answer. Its scorer is never asked.
+bring(
+    TaskCard(
+        name=TASK,
+        title="Text and question",
+        subtasks=(Subtask(name=TASK, strict="contains", is_short=False),),
+    )
+)
 ANSWER_TOKENS = 64
 
 
