@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from scbench import api
-from scbench.run.runner import run
+from scbench.grid.runner import run
 
 
 def main() -> None:

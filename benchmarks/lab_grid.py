@@ -21,8 +21,8 @@ from scbench.defaults import LAB
 from scbench.engines.lab_models import solves
 from scbench.engines.load import shape_of_model
 from scbench.errors import Mismatch
+from scbench.grid import pairing
 from scbench.methods import parse
-from scbench.run import pairing
 from scbench.stats import OVERALL, Average, Summary
 from scbench.types import Mode
 

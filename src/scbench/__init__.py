@@ -12,16 +12,13 @@
 from __future__ import annotations
 
 import os
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Unpack
-
-import scbench.run as _run_room
 
 if TYPE_CHECKING:
     from scbench.api import Result
     from scbench.front import LanguageModel
+    from scbench.grid.plan import Plan
     from scbench.options import RunWords
-    from scbench.run.plan import Plan
 
 __version__ = "0.1.0"
 
@@ -64,21 +61,22 @@ def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
     return wrap(model, tokenizer, name=name)
 
 
+def run(**words: Unpack[RunWords]) -> Result:
+    """Play a grid of tasks, modes and methods, and write its report.
+
+    Every word is typed and explained in `scbench.options.RunWords`; what is not said takes the
+    models' default (docs/defaults.md). `methods` may hold objects, `model` a loaded model. Raises
+    UsageError for words that cannot work, Mismatch for a method that no model takes; what was
+    computed stays in the run's folder.
+    """
+    from scbench.api import run
+
+    return run(**words)
+
+
 def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> Plan:
     """What `scbench.run` with these settings would cost and refuse; nothing is played, no weights
     are read. `device` may also name a card that is not here: "h200" (docs/python.md)."""
     from scbench.api import plan as made
 
     return made(price_per_hour=price_per_hour, **words)
-
-
-class _CallableRoom(ModuleType):
-    """The room `scbench.run`, which is also the function `scbench.run(...)` (docs/decisions/0001)."""
-
-    def __call__(self, **words: Unpack[RunWords]) -> Result:
-        from scbench.api import run
-
-        return run(**words)
-
-
-_run_room.__class__ = _CallableRoom

@@ -12,20 +12,20 @@ from scbench.defaults import ALL, EMBEDDED, EVERY_METHOD, defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
+from scbench.grid import folder
+from scbench.grid.settings import Settings, read_settings
+from scbench.grid.settings_file import read_words
+from scbench.grid.words import ALIASES, tokens, typed_words
 from scbench.methods import names
 from scbench.methods.cards import card
 from scbench.methods.spelling import read_part, split
 from scbench.options import RunWords
 from scbench.result import Result
-from scbench.run import folder
-from scbench.run.settings import Settings, read_settings
-from scbench.run.settings_file import read_words
-from scbench.run.words import ALIASES, tokens, typed_words
 from scbench.types import Record
 
 if TYPE_CHECKING:
-    from scbench.run.plan import Plan
-    from scbench.run.preflight import Prepared
+    from scbench.grid.plan import Plan
+    from scbench.grid.preflight import Prepared
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
     "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
@@ -50,7 +50,7 @@ def run(
     chosen = settle(settings)
     if settings.get("extend") is None:
         chosen = folder.admitted(chosen)
-    from scbench.run.runner import run as play
+    from scbench.grid.runner import run as play
 
     prepared = prepare(chosen, engine, is_named=settings.get("methods") is not None)
     for refusal in prepared.refusals:
@@ -77,7 +77,7 @@ def embedded(given: Mapping[str, Any]) -> list[dict[str, Any]]:
 def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) -> Prepared:
     """What a run would leave out and take, known before weights are read; raises what it could not
     begin with (`run.preflight.prepare`)."""
-    from scbench.run.preflight import prepare
+    from scbench.grid.preflight import prepare
 
     return prepare(settings, engine, is_named=is_named)
 
@@ -93,7 +93,7 @@ def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> P
 
 def plan_of(settings: Settings, *, price_per_hour: float | None = None) -> Plan:
     """`plan` of settings already read."""
-    from scbench.run.preflight import make_plan
+    from scbench.grid.preflight import make_plan
 
     return make_plan(settings, price_per_hour=price_per_hour)
 

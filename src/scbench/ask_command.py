@@ -41,8 +41,8 @@ def ask(
     The text is read once for all methods that read alike. Bytes count 16-bit numbers, as in a run.
     """
     from scbench import front
+    from scbench.grid.words import typed_words
     from scbench.methods import parse
-    from scbench.run.words import typed_words
 
     text = _text(context)
     spelled = typed_words({"methods": methods})["methods"]

@@ -109,7 +109,7 @@ def _tell_gaps(folder: Path, outcome: Any) -> None:
 
 def _tell_stopped(folder: Path, outcome: Any) -> None:
     """Three lines: what is kept, how to see it, how to go on."""
-    from scbench.run.settings_file import NAME
+    from scbench.grid.settings_file import NAME
 
     failed = f" and {outcome.turns_failed:,} failed" if outcome.turns_failed else ""
     tell(

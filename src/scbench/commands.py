@@ -48,7 +48,7 @@ def list_(
 
 
 def _tasks() -> None:
-    from scbench.run.task_places import package_names
+    from scbench.grid.task_places import package_names
     from scbench.tasks import card, has_tiny, names
 
     table = Table("task", "in tables", "ability", "turns", "sub-tasks", "chance", "tiny form")
@@ -187,10 +187,10 @@ def make_data(
     file_format: Annotated[str, typer.Option("--format", help="jsonl or parquet")] = "jsonl",
 ) -> None:
     """Write generated sessions in the published schema, so that other tools can use them."""
-    from scbench.run.progress import Progress
-    from scbench.run.settings import check_length
-    from scbench.run.task_places import task_at
-    from scbench.run.words import one_of, several, tokens
+    from scbench.grid.progress import Progress
+    from scbench.grid.settings import check_length
+    from scbench.grid.task_places import task_at
+    from scbench.grid.words import one_of, several, tokens
     from scbench.tasks import names, published
 
     written: Literal["jsonl", "parquet"] = "parquet" if file_format == "parquet" else "jsonl"
@@ -237,7 +237,7 @@ def _counter(name: str) -> Any:
     if name in ("words", "bytes"):
         return Words() if name == "words" else Bytes()
     from scbench.engines.load import load_tokenizer
-    from scbench.run.suite import TokenCount
+    from scbench.grid.suite import TokenCount
 
     return TokenCount(load_tokenizer(name))
 
@@ -258,7 +258,7 @@ def doctor(
 ) -> None:
     """Examine a method, every law on tiny random models with MHA, GQA and MQA; or a task, without
     a model. Says which law fails and how."""
-    from scbench.run.task_places import is_task
+    from scbench.grid.task_places import is_task
 
     head, rows = _examined_task(what) if is_task(what) else _examined_method(what)
     table = Table("law", "model", "verdict", "why")
@@ -278,15 +278,15 @@ Examined = tuple[str, list[tuple[str, str, str, str]]]  # of what; law, model, v
 
 
 def _examined_method(spelling: str) -> Examined:
-    from scbench.run.doctor import doctor as examine
+    from scbench.grid.doctor import doctor as examine
 
     method, findings = examine(spelling)
     return str(method), [(one.law, one.model, one.verdict, one.why) for one in findings]
 
 
 def _examined_task(written: str) -> Examined:
-    from scbench.run.task_laws import examine_task
-    from scbench.run.task_places import task_at
+    from scbench.grid.task_laws import examine_task
+    from scbench.grid.task_places import task_at
 
     found = task_at(written)
     findings = examine_task(found)
@@ -316,10 +316,10 @@ def search_patterns(
 
     from scbench.engines import load
     from scbench.files import write_atomically
+    from scbench.grid.patterns import search_patterns as search
+    from scbench.grid.suite import TokenCount
+    from scbench.grid.words import tokens
     from scbench.methods.generation.minference_patterns import written
-    from scbench.run.patterns import search_patterns as search
-    from scbench.run.suite import TokenCount
-    from scbench.run.words import tokens
     from scbench.tasks import task
 
     engine = load.load(model)
@@ -360,8 +360,8 @@ def search_gates(
     """Find by gradient which KV heads of a model must see everything (DuoAttention's retrieval heads)."""
     from scbench.engines import load
     from scbench.files import write_atomically
-    from scbench.run.gates import search_gates as search
-    from scbench.run.words import tokens
+    from scbench.grid.gates import search_gates as search
+    from scbench.grid.words import tokens
 
     engine = load.load(model)
     every = max(1, steps // 10)

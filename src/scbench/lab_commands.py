@@ -126,7 +126,7 @@ def play(
 ) -> list[Record]:
     """The records of the grid that the claims need, played where the folder lacks them; none where no task has a cell that counts."""
     from scbench import api
-    from scbench.run.runner import run
+    from scbench.grid.runner import run
 
     lengths = api.settle({"length": length, "tasks": "kv"}).lengths_tokens
     planned = list(grids(roles, gate, lengths))

@@ -11,9 +11,9 @@ from rich.table import Table
 from scbench.cli import app
 from scbench.console import err, out, plain
 from scbench.errors import BadConfig
+from scbench.grid.plan import Plan, PlannedModel, Refusal
+from scbench.grid.settings import Settings
 from scbench.options import OPTIONS
-from scbench.run.plan import Plan, PlannedModel, Refusal
-from scbench.run.settings import Settings
 
 JSON, PRICE = "as_json", "price_per_hour"
 PLAN_PANEL = "What to show"

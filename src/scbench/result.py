@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 from scbench import report as reports
 from scbench.engines.lab_models import solves
 from scbench.errors import BadConfig, BadRecord
-from scbench.run import manifest
-from scbench.run.cells import read_plan
-from scbench.run.equal_table import EqualBytes
-from scbench.run.equal_table import read as read_equal_bytes
-from scbench.run.facts import cards, read_facts, task_cards
-from scbench.run.journal import COSTS, RECORDS, current, read_costs, read_records
-from scbench.run.lines import torn_tail
-from scbench.run.settings import Settings, read_settings
-from scbench.run.settings_file import NAME as SETTINGS
-from scbench.run.settings_file import read_words
-from scbench.run.words import typed_words
+from scbench.grid import manifest
+from scbench.grid.cells import read_plan
+from scbench.grid.equal_table import EqualBytes
+from scbench.grid.equal_table import read as read_equal_bytes
+from scbench.grid.facts import cards, read_facts, task_cards
+from scbench.grid.journal import COSTS, RECORDS, current, read_costs, read_records
+from scbench.grid.lines import torn_tail
+from scbench.grid.settings import Settings, read_settings
+from scbench.grid.settings_file import NAME as SETTINGS
+from scbench.grid.settings_file import read_words
+from scbench.grid.words import typed_words
 from scbench.types import Record, Session
 
 if TYPE_CHECKING:
     import polars
 
-    from scbench.run.outcome import Outcome
+    from scbench.grid.outcome import Outcome
     from scbench.stats import Summary
 
 
@@ -143,7 +143,7 @@ class Result:
         is gone."""
         import polars as pl
 
-        from scbench.run.store import SessionStore
+        from scbench.grid.store import SessionStore
 
         store = SessionStore(self.folder)
         sessions: dict[str, Session | None] = {}

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from statistics import fmean
 
-from scbench.run.settings import Settings
-from scbench.run.task_places import task_at
+from scbench.grid.settings import Settings
+from scbench.grid.task_places import task_at
 from scbench.stats import power
 from scbench.task_cards import TaskCard
 

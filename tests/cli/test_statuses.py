@@ -14,7 +14,7 @@ from scbench import (
     cli,
     commands,  # noqa: F401  (registers its commands)
 )
-from scbench.run.outcome import Outcome
+from scbench.grid.outcome import Outcome
 
 GRID = ["run", "--model", "toy", "--tasks", "kv", "--length", "512", "--sessions", "1"]
 GRID += ["--turns", "2", "--modes", "multi-turn", "--cost-sessions", "0", "--quiet"]

@@ -14,10 +14,10 @@ import pytest
 
 import scbench
 from scbench.errors import BadConfig
+from scbench.grid.plan import Plan
+from scbench.grid.settings import Settings
+from scbench.grid.words import ALIASES
 from scbench.options import RunWords, flags
-from scbench.run.plan import Plan
-from scbench.run.settings import Settings
-from scbench.run.words import ALIASES
 
 DOC = Path(__file__).parents[2] / "docs" / "python.md"
 

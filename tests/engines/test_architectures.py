@@ -15,11 +15,11 @@ from scbench.engines.load import from_model, refuse_by_config
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch, OutOfDevice, TooLong, Unknown
+from scbench.grid.laws import read
 from scbench.kv import Stream
 from scbench.methods import parse
 from scbench.methods.fork import fork
 from scbench.prompts import ByteTokenizer
-from scbench.run.laws import read
 
 ATTENTION = ["llama", "qwen2", "qwen3", "mistral", "phi3", "glm", "glm4", "olmo2"]
 HYBRID = ["jamba", "bamba"]

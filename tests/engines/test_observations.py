@@ -13,6 +13,7 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.rotation import Rotation
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.grid.laws import context
 from scbench.kernels import column_sums as column_sums_module
 from scbench.kernels import reference
 from scbench.kernels.column_sums import column_sums
@@ -20,7 +21,6 @@ from scbench.kv import Snapshot
 from scbench.methods import parse
 from scbench.methods.fork import fork
 from scbench.prompts import ByteTokenizer
-from scbench.run.laws import context
 
 NEEDS = ("window", "column-sums", "query-moments")
 engine = cache(tiny)

@@ -15,18 +15,18 @@ from fuzz.tally import Tally, draws
 from scbench import api
 from scbench.engines.toy import ToyEngine
 from scbench.errors import ScbenchError
+from scbench.grid import folder as run_folder
+from scbench.grid import manifest
+from scbench.grid.agreement import AGREEMENT, DenseBook
+from scbench.grid.cells import PLAN, read_plan
+from scbench.grid.facts import FACTS, Facts
+from scbench.grid.journal import COSTS, RECORDS, Costs, Journal
+from scbench.grid.lock import Lock
+from scbench.grid.runner import run
+from scbench.grid.store import FOLDER, SessionStore
 from scbench.kv.pool import DiskTier, PrefixPool, file
 from scbench.methods import parse
 from scbench.play.pooled import made_by
-from scbench.run import folder as run_folder
-from scbench.run import manifest
-from scbench.run.agreement import AGREEMENT, DenseBook
-from scbench.run.cells import PLAN, read_plan
-from scbench.run.facts import FACTS, Facts
-from scbench.run.journal import COSTS, RECORDS, Costs, Journal
-from scbench.run.lock import Lock
-from scbench.run.runner import run
-from scbench.run.store import FOLDER, SessionStore
 
 REFUSED, NO_EFFECT, SILENT, CRASHED = "refused", "no effect", "SILENT", "TRACEBACK"
 POOL = "pool"

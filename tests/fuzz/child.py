@@ -23,10 +23,10 @@ def warm(methods: str) -> None:
 
     import scbench.commands
     import scbench.engines.toy
+    import scbench.grid.runner
     import scbench.report
-    import scbench.run.runner
+    from scbench.grid.identity import cost_code, method_facts, scoring_digest
     from scbench.methods import parse
-    from scbench.run.identity import cost_code, method_facts, scoring_digest
 
     engine = scbench.engines.toy.ToyEngine()
     cost_code(engine)

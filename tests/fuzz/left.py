@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from scbench.run import manifest
-from scbench.run.cells import Planned, read_plan
-from scbench.run.journal import read_costs, read_records
-from scbench.run.store import SessionStore
+from scbench.grid import manifest
+from scbench.grid.cells import Planned, read_plan
+from scbench.grid.journal import read_costs, read_records
+from scbench.grid.store import SessionStore
 from scbench.types import Record
 
 TABLES = ("results.csv", "turns.csv")

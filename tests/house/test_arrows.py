@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "methods": {"kv", "kernels"},
     "engines": {"kv", "kernels", "prompts"},
     "play": {"prompts", "kv", "methods", "engines", "scoring"},
-    "run": {"tasks", "prompts", "kv", "methods", "engines", "scoring", "play"},
+    "grid": {"tasks", "prompts", "kv", "methods", "engines", "scoring", "play"},
     "lab": {"tasks", "prompts", "engines"},
 }
 EVERYONE = {"types", "errors", "files", "reading", "code", "console", "task_cards"}

@@ -12,13 +12,13 @@ MAY_DECODE = {
     "reading.py",
     "lab/train.py",
     "report/drawing.py",
-    "run/facts.py",
-    "run/lines.py",
-    "run/manifest.py",
-    "run/store.py",
+    "grid/facts.py",
+    "grid/lines.py",
+    "grid/manifest.py",
+    "grid/store.py",
     "tasks/published.py",
 }
-BEHIND_CHECK = {"run/lines.py", "run/store.py", "tasks/published.py"}
+BEHIND_CHECK = {"grid/lines.py", "grid/store.py", "tasks/published.py"}
 
 
 def calls(path: Path) -> set[str]:

@@ -9,8 +9,8 @@ import pytest
 from methods import ELSEWHERE, METHODS, may_idle
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
+from scbench.grid.laws import LAWS, examine
 from scbench.methods import names, parse
-from scbench.run.laws import LAWS, examine
 
 engine = cache(tiny)
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from scbench.engines.tiny import tiny
+from scbench.grid.laws import LAWS, examine
 from scbench.kernels import causal, full
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read, Store
 from scbench.methods import parse
 from scbench.methods.compression.streaming_llm import StreamingLLM
 from scbench.methods.contract import Codec, Eviction, Generation, LoadAll, Loading
 from scbench.methods.method import Method
-from scbench.run.laws import LAWS, examine
 
 engine = cache(tiny)
 stage = dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.laws import far
 from scbench.kv import Snapshot, Stream
 from scbench.methods import names, parse
 from scbench.methods.cards import CARDS
@@ -28,7 +29,6 @@ from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.blending import Blending, read_context
 from scbench.play.pooled import PooledReads
-from scbench.run.laws import far
 
 # Label to spelling. A form beside a method's first has a word of its own after the name.
 FORMS = {

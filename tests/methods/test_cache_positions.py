@@ -16,6 +16,7 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.rotation import Rotation
 from scbench.engines.tiny import HEADS, tiny
 from scbench.errors import Mismatch
+from scbench.grid.laws import context
 from scbench.kv import Stream
 from scbench.methods import parse
 from scbench.methods.compression.rolling_eviction import RollingTail
@@ -23,7 +24,6 @@ from scbench.methods.compression.rolling_positions import closing_up, moved
 from scbench.methods.fork import fork
 from scbench.play.pooled import PooledReads
 from scbench.prompts import ByteTokenizer
-from scbench.run.laws import context
 
 engine = cache(tiny)
 YARN = {

@@ -16,6 +16,8 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import Mismatch
+from scbench.grid.costs import cost_of
+from scbench.grid.laws import context
 from scbench.kernels import masked
 from scbench.kv import CacheShape, Snapshot
 from scbench.methods import parse
@@ -24,8 +26,6 @@ from scbench.methods.retrieval.cacheblend import CacheBlend
 from scbench.play.blending import Blending
 from scbench.play.cell import CellPlay
 from scbench.play.session import SessionPlay
-from scbench.run.costs import cost_of
-from scbench.run.laws import context
 from scbench.types import Cell, CompressAfter, Mode, Protocol, Record, Session, Turn, Wanted
 
 engine = cache(tiny)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.laws import context
 from scbench.kv import CacheShape, LayerView, Observed, RaggedStore
 from scbench.methods import parse
 from scbench.methods.cards import card
@@ -26,7 +27,6 @@ from scbench.methods.compression.tova import TOVA
 from scbench.methods.compression.window_voting import window_attention
 from scbench.methods.contract import Eviction
 from scbench.methods.fork import fork
-from scbench.run.laws import context
 
 engine = cache(tiny)
 OURS = ("pyramidkv", "adakv", "h2o", "tova", "knorm", "keydiff")

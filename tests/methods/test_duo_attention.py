@@ -12,12 +12,12 @@ import torch
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.laws import context
 from scbench.kv import CacheShape, Stream
 from scbench.methods import parse
 from scbench.methods.cards import card
 from scbench.methods.compression.duo_attention import DuoAttention
 from scbench.methods.fork import fork
-from scbench.run.laws import context
 
 engine = cache(tiny)
 SHAPE = CacheShape(

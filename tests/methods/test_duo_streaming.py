@@ -14,12 +14,12 @@ from scbench.engines.contract import Feed
 from scbench.engines.gate_search import visible
 from scbench.engines.tiny import HEADS, tiny
 from scbench.errors import Mismatch
+from scbench.grid.laws import context
 from scbench.methods import parse
 from scbench.methods.compression.duo_attention import DuoAttention, DuoReading
 from scbench.methods.compression.duo_attention_gates import HeadGates
 from scbench.methods.fork import fork
 from scbench.play.blending import read_context
-from scbench.run.laws import context
 
 engine = cache(tiny)
 SINKS, RECENT = 3, 20

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from scbench.errors import BadConfig
+from scbench.grid.doctor import doctor
 from scbench.methods import names, parse
 from scbench.methods.listing import cards
-from scbench.run.doctor import doctor
 
 WALK = Path(__file__).parents[2] / "docs" / "add-a-method.md"
 

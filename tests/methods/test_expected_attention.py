@@ -11,6 +11,7 @@ import torch
 
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.grid.laws import context
 from scbench.kv import LayerView, Snapshot
 from scbench.methods import parse
 from scbench.methods.cards import card
@@ -20,7 +21,6 @@ from scbench.methods.compression.expected_attention import (
     mean_rotation,
 )
 from scbench.methods.fork import fork
-from scbench.run.laws import context
 
 engine = cache(tiny)
 

@@ -8,11 +8,11 @@ import pytest
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.doctor import doctor
+from scbench.grid.identity import card_of, method_facts
 from scbench.methods import parse, refuse_twins
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.run.doctor import doctor
-from scbench.run.identity import card_of, method_facts
 
 CODE = '''"""A runner of somebody's."""
 

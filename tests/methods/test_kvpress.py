@@ -16,11 +16,11 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
+from scbench.grid.doctor import doctor
 from scbench.kv import Snapshot
 from scbench.methods import parse
 from scbench.methods.contract import WINDOW
 from scbench.methods.fork import fork
-from scbench.run.doctor import doctor
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = """

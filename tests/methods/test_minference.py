@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.laws import examine
 from scbench.kernels import reference, sparse
 from scbench.kv import CacheShape
 from scbench.methods import parse
@@ -26,7 +27,6 @@ from scbench.methods.generation.minference_patterns import (
     read,
     written,
 )
-from scbench.run.laws import examine
 
 SHAPE = CacheShape(
     layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4

@@ -12,13 +12,13 @@ from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.grid.hit_seconds import hit_seconds
 from scbench.kv import Snapshot
 from scbench.methods import parse
 from scbench.methods.contract import Dense
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.pooled import PooledReads, made_by, refuse_timing
-from scbench.run.hit_seconds import hit_seconds
 from scbench.types import CompressAfter
 
 CONTEXT = [(at * at * 31 + at * 7) % 96 + 32 if at % 5 else 65 + at % 7 for at in range(150)]

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.doctor import doctor
+from scbench.grid.laws import context, read
 from scbench.kv import LayerView
 from scbench.methods import parse
 from scbench.methods.compression.adakv import AdaKV
@@ -27,8 +29,6 @@ from scbench.methods.contract import (
 )
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.run.doctor import doctor
-from scbench.run.laws import context, read
 
 LAW = "what is protected stays, whatever the budget"
 

@@ -10,14 +10,14 @@ import torch
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.grid.equal import solve
+from scbench.grid.laws import context
+from scbench.grid.suite import TokenCount
 from scbench.kv import QueryHeadStore, Stream
 from scbench.methods import parse
 from scbench.methods.compression.window_voting import Voting, head_votes
 from scbench.methods.contract import top_slots
 from scbench.methods.fork import fork
-from scbench.run.equal import solve
-from scbench.run.laws import context
-from scbench.run.suite import TokenCount
 from scbench.tasks import task
 from scbench.types import Protocol
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch, MissingExtra
+from scbench.grid.laws import examine
 from scbench.kernels import reference
 from scbench.kv import CacheShape, DenseStore
 from scbench.methods import parse
 from scbench.methods.loading import retrieval_attention_graph
 from scbench.methods.loading.retrieval_attention import RetrievalAttention, SearchedStore, recall
-from scbench.run.laws import examine
 
 SHAPE = CacheShape(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4

@@ -11,11 +11,11 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.grid.laws import context
 from scbench.kv import LayerView, Observed
 from scbench.methods import parse
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.fork import fork
-from scbench.run.laws import context
 
 engine = cache(tiny)
 SPELLINGS = (

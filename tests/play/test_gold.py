@@ -17,12 +17,12 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadRecord
+from scbench.grid.agreement import DenseBook
 from scbench.methods import parse
 from scbench.play.dense_tokens import KEPT, DenseTokens
 from scbench.play.gold import GOLD_TOKENS, NOT_PLAYED, OWN_HISTORY, GoldPass
 from scbench.play.session import SessionPlay
 from scbench.prompts import Conversation
-from scbench.run.agreement import DenseBook
 from scbench.types import CompressAfter, History, Mode, Protocol, Record
 
 engine = cache(tiny)

@@ -15,6 +15,8 @@ from scbench.engines.contract import Engine, Feed
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import Mismatch
+from scbench.grid.journal import Journal
+from scbench.grid.lock import Lock
 from scbench.kv import DenseStore, sealed
 from scbench.methods import parse
 from scbench.methods.again import with_budget_of
@@ -24,8 +26,6 @@ from scbench.play.session import SessionPlay
 from scbench.play.strands import apart
 from scbench.play.talks import Talks
 from scbench.prompts import ByteTokenizer
-from scbench.run.journal import Journal
-from scbench.run.lock import Lock
 from scbench.types import Mode, Protocol, Record, Session, Turn, Wanted
 
 PIECES = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scbench.run.manifest import manifest
-from scbench.run.settings import Settings
+from scbench.grid.manifest import manifest
+from scbench.grid.settings import Settings
 
 STAGES = {
     "dense": ("reference", "full attention"),

@@ -7,8 +7,8 @@ from typing import Any
 
 from scbench.api import Result, settle
 from scbench.engines.toy import ToyEngine
-from scbench.run import folder as folders
-from scbench.run.runner import run
+from scbench.grid import folder as folders
+from scbench.grid.runner import run
 
 
 def quick(folder: Path | None, engine: Any = None, **words: Any) -> Result:

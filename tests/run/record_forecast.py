@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from scbench import api
-from scbench.run import runner
-from scbench.run.forecast import Forecast, Work
+from scbench.grid import runner
+from scbench.grid.forecast import Forecast, Work
 
 
 class Recording(Forecast):

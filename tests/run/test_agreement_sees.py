@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from scbench.api import Result, load, settle
-from scbench.run.runner import run
+from scbench.grid.runner import run
 from scbench.stats import Standing, Summary
 from scbench.tasks import names
 from scbench.types import Form

@@ -15,11 +15,11 @@ from scbench.engines.contract import Feed
 from scbench.engines.llm import HYBRID, RECURRENT
 from scbench.engines.local import LocalEngine
 from scbench.engines.models import LLMS
+from scbench.grid.suite import TokenCount
 from scbench.methods import parse
 from scbench.play.cell import CellPlay
 from scbench.play.session import SessionPlay
 from scbench.prompts import Conversation
-from scbench.run.suite import TokenCount
 from scbench.tasks import task
 from scbench.types import Cell, Mode, Protocol, Record, Session
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord
-from scbench.run.cells import (
+from scbench.grid.cells import (
     PLAN,
     MadeBy,
     MethodFacts,

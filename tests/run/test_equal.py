@@ -21,6 +21,10 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig
+from scbench.grid.equal import solve
+from scbench.grid.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted
+from scbench.grid.pairing import apart
+from scbench.grid.suite import TokenCount
 from scbench.kv import LayerView
 from scbench.kv.accounting import counted_in, counted_shape
 from scbench.methods import parse
@@ -29,10 +33,6 @@ from scbench.methods.compression import knorm
 from scbench.methods.contract import Eviction
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.run.equal import solve
-from scbench.run.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted
-from scbench.run.pairing import apart
-from scbench.run.suite import TokenCount
 from scbench.tasks import task
 from scbench.types import Accounting, Equal, Protocol, Session
 

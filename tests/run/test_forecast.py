@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scbench.run.forecast import COST, WEIGHTS, Forecast, Work
+from scbench.grid.forecast import COST, WEIGHTS, Forecast, Work
 
 
 def works(model: str, *, times: int = 4, guess_s: float = 1.0) -> list[Work]:

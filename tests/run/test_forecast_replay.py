@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scbench.run.forecast import Forecast, Work
+from scbench.grid.forecast import Forecast, Work
 
 DATA = Path(__file__).parent / "data"
 RUNS = ("forecast-smollm2.json", "forecast-lab.json", "forecast-three-models.json")

@@ -14,10 +14,10 @@ from scbench.engines.gate_search import Sample
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.gates import passkeys, window
+from scbench.grid.laws import context
 from scbench.methods import parse
 from scbench.play.blending import read_context
-from scbench.run.gates import passkeys, window
-from scbench.run.laws import context
 
 HEAD_DIM = 32
 

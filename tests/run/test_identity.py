@@ -14,9 +14,9 @@ from quick import quick
 from scbench import code
 from scbench.api import Result, open_run
 from scbench.engines.toy import ToyEngine
+from scbench.grid import identity
+from scbench.grid.journal import read_records
 from scbench.play import played_code
-from scbench.run import identity
-from scbench.run.journal import read_records
 from scbench.types import KEPT_OLD
 
 GRID: dict[str, Any] = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scbench import api
-from scbench.run import gold, preflight, rates, workload
-from scbench.run.plan import Plan
+from scbench.grid import gold, preflight, rates, workload
+from scbench.grid.plan import Plan
 
 SMALL: dict[str, Any] = {
     "model": "toy",

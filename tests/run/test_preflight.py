@@ -22,9 +22,9 @@ from scbench.errors import (
     TooLong,
     Unknown,
 )
-from scbench.run import refusals
-from scbench.run.plan import Plan
-from scbench.run.workload import BYTES_A_TOKEN
+from scbench.grid import refusals
+from scbench.grid.plan import Plan
+from scbench.grid.workload import BYTES_A_TOKEN
 from scbench.tasks import published, task
 from scbench.tasks.contract import Words
 from scbench.types import BEYOND_TRAINED
@@ -267,14 +267,14 @@ def test_a_plan_is_defined_without_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys, scbench.run.plan; sys.exit('torch' in sys.modules)"
+    code = "import sys, scbench.grid.plan; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_progress_and_plan_have_the_same_rows(model: Path) -> None:
     from scbench.engines.facts import facts_from_config
+    from scbench.grid.plan import plan as rows_of
     from scbench.methods import parse
-    from scbench.run.plan import plan as rows_of
 
     settings = api.settle({**GRID, "model": str(model)})
     methods = [parse(text) for text in settings.methods]

@@ -11,7 +11,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from scbench.run.progress import LINE_EVERY_S, Progress, Spectator, spell_s
+from scbench.grid.progress import LINE_EVERY_S, Progress, Spectator, spell_s
 
 
 class Clock:
@@ -217,7 +217,7 @@ def test_a_job_without_advances_still_says_it_lives_and_its_thread_ends_with_it(
     code = """
 import io, threading, time
 from rich.console import Console
-from scbench.run import progress
+from scbench.grid import progress
 progress.QUIET_S, progress.LINE_EVERY_S, progress._TICK_S = 0.05, 0.05, 0.02
 out = io.StringIO()
 with progress.Progress(10, console=Console(file=out)) as shown:

@@ -19,11 +19,11 @@ from scbench.engines.contract import Feed, stacked
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig, OutOfDevice
+from scbench.grid.runner import run
 from scbench.kv.fingerprint import fingerprint
 from scbench.methods.compression import knorm
 from scbench.play.decode import drive
 from scbench.play.faults import FOLDER
-from scbench.run.runner import run
 
 GRID: dict[str, Any] = {
     "model": "toy",

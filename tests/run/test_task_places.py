@@ -12,10 +12,10 @@ from walk import walk_file, write_walk
 
 from scbench.api import Result, open_run, settle
 from scbench.errors import BadConfig, BadRow, ScbenchError, Unknown
+from scbench.grid.facts import task_cards
+from scbench.grid.task_places import is_task, package_names, task_at
+from scbench.grid.workload import workloads
 from scbench.prompts import ByteTokenizer
-from scbench.run.facts import task_cards
-from scbench.run.task_places import is_task, package_names, task_at
-from scbench.run.workload import workloads
 from scbench.task_cards import card_of
 from scbench.tasks import NoTinyForm, names
 from scbench.types import Form

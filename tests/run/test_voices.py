@@ -13,8 +13,8 @@ from rich.console import Console
 from strangers import write
 
 import scbench
+from scbench.grid.progress import QUIET_S, Progress
 from scbench.play.voices import LOG, NOBODY, Voices
-from scbench.run.progress import QUIET_S, Progress
 
 GRID = {"model": "toy", "tasks": "kv", "length": "512", "sessions": 1, "turns": 1}
 

@@ -28,7 +28,7 @@ OWN_HISTORY = "with the model's own answers as history every method has prompts 
 
 
 class DenseMemory(Protocol):
-    """Where what dense said is kept, by cell and turn (`run/agreement.py` has it on disk)."""
+    """Where what dense said is kept, by cell and turn (`grid/agreement.py` has it on disk)."""
 
     def put(self, key: str, turn: int, said: DenseTokens) -> None: ...
 

@@ -13,10 +13,10 @@ from scbench.methods.sources import WORDING
 NOT_PLAYED = (
     "scbench.scoring",
     "scbench.play.record",
-    "scbench.run.cells",
+    "scbench.grid.cells",
     "scbench.play.faults",
-    "scbench.run.identity",
-    "scbench.run.settings",
+    "scbench.grid.identity",
+    "scbench.grid.settings",
     "scbench.play.voices",
     *WORDING,
 )

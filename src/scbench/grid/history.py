@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from scbench.grid.facts import Facts
+from scbench.grid.journal import Journal
 from scbench.play.record import Needles, scored_again
-from scbench.run.facts import Facts
-from scbench.run.journal import Journal
 from scbench.types import Cell, Session
 
 

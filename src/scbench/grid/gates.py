@@ -8,9 +8,9 @@ from itertools import pairwise
 from scbench.engines.gate_search import L1_WEIGHT, Found, Sample
 from scbench.engines.gate_search import search_gates as search
 from scbench.engines.local import LocalEngine
+from scbench.grid.suite import TokenCount
 from scbench.methods.compression.duo_attention_gates import HeadGates
 from scbench.prompts import Conversation
-from scbench.run.suite import TokenCount
 from scbench.tasks import task
 from scbench.types import Form, Mode, Protocol
 

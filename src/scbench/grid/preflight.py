@@ -11,13 +11,12 @@ from scbench.engines.facts import facts_from_config
 from scbench.engines.places import TOY, is_here
 from scbench.engines.tokenizers import load_tokenizer
 from scbench.errors import BadConfig, ScbenchError
-from scbench.methods import parse, refuse_twins
-from scbench.run import pairing
-from scbench.run.forecast import Work, with_guessed_params, works_of
-from scbench.run.knobs import widest
-from scbench.run.plan import Plan, PlannedModel, PlanRow, Refusal, row_of
-from scbench.run.rates import CARDS, FIXED_S, Rate, card, measured, seconds
-from scbench.run.refusals import (
+from scbench.grid import pairing
+from scbench.grid.forecast import Work, with_guessed_params, works_of
+from scbench.grid.knobs import widest
+from scbench.grid.plan import Plan, PlannedModel, PlanRow, Refusal, row_of
+from scbench.grid.rates import CARDS, FIXED_S, Rate, card, measured, seconds
+from scbench.grid.refusals import (
     Scout,
     disk_bytes,
     disk_refusals,
@@ -25,8 +24,9 @@ from scbench.run.refusals import (
     raise_first,
     refusals_of,
 )
-from scbench.run.settings import Settings
-from scbench.run.unit_sizes import as_sized
+from scbench.grid.settings import Settings
+from scbench.grid.unit_sizes import as_sized
+from scbench.methods import parse, refuse_twins
 from scbench.types import Form
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from scbench.engines.lab_models import beyond
 from scbench.engines.window import SHORT_FACTORS
 from scbench.errors import CannotWrite, Mismatch, ScbenchError, TooLong
+from scbench.grid.pairing import apart
+from scbench.grid.plan import Refusal
+from scbench.grid.settings import Settings
+from scbench.grid.workload import Workload, workloads
 from scbench.prompts.template_check import check_template
-from scbench.run.pairing import apart
-from scbench.run.plan import Refusal
-from scbench.run.settings import Settings
-from scbench.run.workload import Workload, workloads
 from scbench.types import Form, Mode, Truncate
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import torch
 from scbench import code
 from scbench.code import house_code
 from scbench.engines.contract import Engine
+from scbench.grid.cells import SHORT, MethodFacts, ModelFacts, digest
 from scbench.methods.described import card_of as stage_card
 from scbench.methods.method import Method
 from scbench.methods.origin import origin_of, shown_name
 from scbench.play.played_code import NOT_PLAYED, play_code
-from scbench.run.cells import SHORT, MethodFacts, ModelFacts, digest
 from scbench.tasks.contract import TaskOrigin
 
 GRAMMARS = (  # they parse what RepoQA scores
@@ -130,4 +130,4 @@ def cost_code(engine: object) -> dict[str, str]:
 
 @cache
 def _cost_code(root: Path) -> dict[str, str]:
-    return house_code(["scbench.run.costs"], without=NOT_PLAYED)
+    return house_code(["scbench.grid.costs"], without=NOT_PLAYED)

@@ -26,6 +26,8 @@ from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
 from scbench.errors import ReuseBroken, ScbenchError
+from scbench.grid.hit_seconds import hit_seconds
+from scbench.grid.meter import Measured, measured
 from scbench.kv import Snapshot
 from scbench.kv.accounting import counted_in, counted_shape, in_force
 from scbench.kv.fingerprint import fingerprint
@@ -39,8 +41,6 @@ from scbench.play.guard import torch_state_kept
 from scbench.play.rewriting import rewritten
 from scbench.play.voices import Voices
 from scbench.prompts import Conversation
-from scbench.run.hit_seconds import hit_seconds
-from scbench.run.meter import Measured, measured
 from scbench.types import Accounting, Mode, Protocol, Session
 
 STEPS = 8  # decode steps that are timed

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from scbench.errors import BadRecord
-from scbench.run.book import Book
-from scbench.run.cells import Planned
-from scbench.run.lines import Place, read_lines
-from scbench.run.lock import Lock
-from scbench.run.store import as_dict
+from scbench.grid.book import Book
+from scbench.grid.cells import Planned
+from scbench.grid.lines import Place, read_lines
+from scbench.grid.lock import Lock
+from scbench.grid.store import as_dict
 from scbench.types import KEPT_OLD, Cell, Cost, GoldScore, Record
 
 RECORDS = "records.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scbench.run.settings import Settings
+from scbench.grid.settings import Settings
 
 
 @dataclass(slots=True)

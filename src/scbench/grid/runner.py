@@ -12,6 +12,40 @@ from typing import Any
 
 from scbench.code import digest_of
 from scbench.engines.contract import Engine
+from scbench.grid import equal_table, manifest, pairing
+from scbench.grid.agreement import DenseBook
+from scbench.grid.cells import MadeBy, SessionFacts, cells, digest, keep_plan
+from scbench.grid.costs import cost_of
+from scbench.grid.equal import solve_run
+from scbench.grid.facts import Facts
+from scbench.grid.folder import refuse_foreign
+from scbench.grid.forecast import (
+    WEIGHTS,
+    Forecast,
+    Work,
+    cost_piece_of,
+    piece_of,
+    planned_answers,
+    works_of,
+)
+from scbench.grid.history import History
+from scbench.grid.identity import (
+    card_of,
+    cost_code,
+    method_facts,
+    model_facts,
+    scoring_digest,
+)
+from scbench.grid.journal import Costs, Journal
+from scbench.grid.lock import Lock
+from scbench.grid.outcome import Outcome
+from scbench.grid.plan import plan
+from scbench.grid.progress import Progress
+from scbench.grid.settings import Settings
+from scbench.grid.settings_file import portable, write_settings
+from scbench.grid.store import SessionStore
+from scbench.grid.suite import Item, suite
+from scbench.grid.unit_sizes import as_sized
 from scbench.kv.accounting import counted_in
 from scbench.methods import parse, refuse_twins
 from scbench.methods.method import Method
@@ -21,40 +55,6 @@ from scbench.play.gold import DENSE, GoldPass
 from scbench.play.played_code import play_code
 from scbench.play.session import SessionPlay
 from scbench.play.voices import Voices
-from scbench.run import equal_table, manifest, pairing
-from scbench.run.agreement import DenseBook
-from scbench.run.cells import MadeBy, SessionFacts, cells, digest, keep_plan
-from scbench.run.costs import cost_of
-from scbench.run.equal import solve_run
-from scbench.run.facts import Facts
-from scbench.run.folder import refuse_foreign
-from scbench.run.forecast import (
-    WEIGHTS,
-    Forecast,
-    Work,
-    cost_piece_of,
-    piece_of,
-    planned_answers,
-    works_of,
-)
-from scbench.run.history import History
-from scbench.run.identity import (
-    card_of,
-    cost_code,
-    method_facts,
-    model_facts,
-    scoring_digest,
-)
-from scbench.run.journal import Costs, Journal
-from scbench.run.lock import Lock
-from scbench.run.outcome import Outcome
-from scbench.run.plan import plan
-from scbench.run.progress import Progress
-from scbench.run.settings import Settings
-from scbench.run.settings_file import portable, write_settings
-from scbench.run.store import SessionStore
-from scbench.run.suite import Item, suite
-from scbench.run.unit_sizes import as_sized
 from scbench.types import BEYOND_TRAINED, Cell, Record
 
 

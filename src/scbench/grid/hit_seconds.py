@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from scbench.engines.contract import Engine, Feed
+from scbench.grid.meter import measured
 from scbench.kv import Snapshot
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.pooled import PooledReads, Served
-from scbench.run.meter import measured
 
 
 def hit_seconds(

@@ -23,8 +23,8 @@ from typing import Any
 import scbench
 from scbench.errors import BadRecord
 from scbench.files import sealed, unsealed, write_atomically
+from scbench.grid.cells import canonical_json
 from scbench.reading import read_json
-from scbench.run.cells import canonical_json
 
 NAME = "manifest.json"
 FORMAT = 2  # 1 had no id and no checksum

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from scbench.engines.contract import Engine
 from scbench.errors import BadConfig, ScbenchError
+from scbench.grid.settings import Settings
+from scbench.grid.task_places import task_at
+from scbench.grid.workload import kinds_of
 from scbench.play.record import needles_of
 from scbench.prompts import Tokenizer
-from scbench.run.settings import Settings
-from scbench.run.task_places import task_at
-from scbench.run.workload import kinds_of
 from scbench.tasks import NoTinyForm
 from scbench.tasks.build import digest_of
 from scbench.tasks.contract import Task

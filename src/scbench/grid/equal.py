@@ -18,16 +18,8 @@ from typing import Any
 
 from scbench.engines.contract import Engine, Feed
 from scbench.errors import Mismatch
-from scbench.kv import Snapshot, Stream
-from scbench.kv.accounting import counted_shape
-from scbench.methods.contract import Dense, Stage, is_default
-from scbench.methods.fork import fork
-from scbench.methods.method import Method
-from scbench.play.faults import CRASHED, FAULTS, fault_of
-from scbench.play.rewriting import rewritten
-from scbench.prompts import Conversation
-from scbench.run.cells import digest
-from scbench.run.equal_table import (
+from scbench.grid.cells import digest
+from scbench.grid.equal_table import (
     BELOW,
     MET,
     OUT,
@@ -38,9 +30,17 @@ from scbench.run.equal_table import (
     target,
     write,
 )
-from scbench.run.knobs import knob_name, knob_stage, knob_steps, loading_knob_stage, turned
-from scbench.run.settings import Settings
-from scbench.run.suite import suite
+from scbench.grid.knobs import knob_name, knob_stage, knob_steps, loading_knob_stage, turned
+from scbench.grid.settings import Settings
+from scbench.grid.suite import suite
+from scbench.kv import Snapshot, Stream
+from scbench.kv.accounting import counted_shape
+from scbench.methods.contract import Dense, Stage, is_default
+from scbench.methods.fork import fork
+from scbench.methods.method import Method
+from scbench.play.faults import CRASHED, FAULTS, fault_of
+from scbench.play.rewriting import rewritten
+from scbench.prompts import Conversation
 from scbench.types import Equal, Mode, Protocol, Session
 
 SCAN = 256  # steps looked at on both sides where bytes do not simply grow with the knob: codes by whole groups, an index by its page size

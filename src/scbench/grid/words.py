@@ -11,9 +11,9 @@ from typing import Any
 from scbench import types
 from scbench.engines.places import canonical
 from scbench.errors import BadConfig
+from scbench.grid.settings import Settings
 from scbench.methods.spelling import apart
 from scbench.methods.sweep import swept
-from scbench.run.settings import Settings
 from scbench.types import Mode
 
 ALIASES: Mapping[str, str] = {  # words of the command line that are no settings' names
@@ -39,7 +39,7 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
     None means not given. Names that are no settings' stay, for `read_settings` to refuse. Raises
     BadConfig, Unknown for a task, BadRow for a task's file of data.
     """
-    from scbench.run.task_places import written_tasks
+    from scbench.grid.task_places import written_tasks
     from scbench.tasks import names as every_task
 
     words = {ALIASES.get(name, name): value for name, value in given.items() if value is not None}

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from scbench.engines.contract import ModelFacts
-from scbench.run.plan import PlanRow, read_flops
-from scbench.run.settings import Settings
+from scbench.grid.plan import PlanRow, read_flops
+from scbench.grid.settings import Settings
 
 RECENT = 4  # pieces of a kind that its next ones are judged by
 # Of guesses alone: only their proportions matter once a piece has been seen.

@@ -14,9 +14,9 @@ from typing import Any
 
 from scbench.errors import BadConfig
 from scbench.files import write_atomically
-from scbench.run.method_files import read_in, seen_from
-from scbench.run.settings import OF_A_COMMAND, Settings
-from scbench.run.words import several
+from scbench.grid.method_files import read_in, seen_from
+from scbench.grid.settings import OF_A_COMMAND, Settings
+from scbench.grid.words import several
 
 NAME = "run.toml"
 HEAD = (

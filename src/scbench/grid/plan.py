@@ -1,6 +1,6 @@
 """What a run will cost before anything runs: one object behind command, progress line and API.
 
-Closed forms over workloads (`run/workload.py`) and the facts of a model; no torch is imported here.
+Closed forms over workloads (`grid/workload.py`) and the facts of a model; no torch is imported here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scbench.errors import ScbenchError
-from scbench.run.settings import Settings
-from scbench.run.workload import ASK_TOKENS, GOLD_TOKENS, Workload, workloads
+from scbench.grid.settings import Settings
+from scbench.grid.workload import ASK_TOKENS, GOLD_TOKENS, Workload, workloads
 from scbench.types import Form, Mode
 
 if TYPE_CHECKING:

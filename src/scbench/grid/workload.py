@@ -13,8 +13,8 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from scbench.errors import Unknown
-from scbench.run.settings import Settings
-from scbench.run.task_places import task_at
+from scbench.grid.settings import Settings
+from scbench.grid.task_places import task_at
 from scbench.tasks import NoTinyForm
 from scbench.tasks.contract import Task
 from scbench.tasks.tiny.form import MOST_ANSWER_TOKENS

@@ -20,8 +20,8 @@ import msgspec
 
 from scbench.errors import BadConfig, BadRecord, CannotWrite, Released
 from scbench.files import cannot_write, sealed, sync_folder, unsealed
+from scbench.grid.store import as_dict
 from scbench.reading import check as limits
-from scbench.run.store import as_dict
 
 T = TypeVar("T")
 _BLOCK_BYTES = 1 << 16

@@ -91,7 +91,7 @@ class Settings:
     agreement: bool = True  # feed each gold answer through every stream, beside the scores
     units: UnitSizes = UnitSizes.SCALED
     equal_bytes: str | None = (
-        None  # share of dense's bytes all methods are fitted to (run/equal.py)
+        None  # share of dense's bytes all methods are fitted to (grid/equal.py)
     )
     equal_at: Equal = Equal.CONTEXT  # what that share is of: the context's bytes, the session's end
     equal_loaded: str | None = None  # the same for the bytes that a decode step loads

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from scbench.run.forecast import Forecast
+from scbench.grid.forecast import Forecast
 
 QUIET_S = 3.0  # a job that ends sooner shows nothing
 LINE_EVERY_S = 30.0  # without a terminal: one line in this time, and fewer as the hours go by

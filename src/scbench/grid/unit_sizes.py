@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scbench.grid.settings import Settings
 from scbench.kv import CacheShape
 from scbench.methods.method import Method
-from scbench.run.settings import Settings
 from scbench.types import UnitSizes
 
 

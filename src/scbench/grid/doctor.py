@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig
+from scbench.grid.laws import examine
 from scbench.methods import parse
 from scbench.methods.method import Method
-from scbench.run.laws import examine
 
 KINDS = ("mha", "gqa", "mqa")
 

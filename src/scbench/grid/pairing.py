@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scbench.errors import Mismatch, ScbenchError
+from scbench.grid.knobs import widest
+from scbench.grid.settings import MOST_TOKENS
 from scbench.kv import CacheShape
 from scbench.methods.method import Method
-from scbench.run.knobs import widest
-from scbench.run.settings import MOST_TOKENS
 
 
 def refusal(method: Method, shape: CacheShape, lengths_tokens: Sequence[int]) -> str | None:

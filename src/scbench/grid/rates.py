@@ -10,8 +10,8 @@ import torch
 
 from scbench.engines.contract import ModelFacts
 from scbench.engines.places import TOY
-from scbench.run.plan import PlanRow, read_flops
-from scbench.run.settings import Settings
+from scbench.grid.plan import PlanRow, read_flops
+from scbench.grid.settings import Settings
 
 GIB = 1 << 30
 # name: dense bf16 FLOP/s, bytes/s and memory in GiB, from the makers' data sheets

@@ -17,8 +17,8 @@ from functools import cached_property
 from types import MappingProxyType
 
 from scbench.errors import ScbenchError, TooSmall
+from scbench.grid.store import SessionStore
 from scbench.prompts import Wording
-from scbench.run.store import SessionStore
 from scbench.scoring import grade
 from scbench.tasks import published
 from scbench.tasks.build import digest_of, tolerance
@@ -97,8 +97,8 @@ def same_seed_same_session(exam: Exam) -> str | None:
 
 _ELSEWHERE = """
 import sys
-from scbench.run.task_laws import Exam
-from scbench.run.task_places import task_at
+from scbench.grid.task_laws import Exam
+from scbench.grid.task_places import task_at
 print(Exam(task_at(sys.argv[1])).made("doctor:a", 2048).digest)
 """
 

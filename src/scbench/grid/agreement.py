@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from scbench.errors import BadRecord
+from scbench.grid.book import Book
+from scbench.grid.lines import Place
+from scbench.grid.lock import Lock
 from scbench.play.dense_tokens import DenseTokens
-from scbench.run.book import Book
-from scbench.run.lines import Place
-from scbench.run.lock import Lock
 
 AGREEMENT = "agreement.jsonl"
 
