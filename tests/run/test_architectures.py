@@ -21,7 +21,7 @@ from scbench.play.cell import CellPlay
 from scbench.play.session import SessionPlay
 from scbench.prompts import Conversation
 from scbench.tasks import task
-from scbench.types import Cell, Mode, Protocol, Record, Session
+from scbench.types import PAPER_MODES, Cell, Mode, Protocol, Record, Session
 
 NAMES = [llm.name for llm in LLMS]
 OF = {
@@ -50,7 +50,7 @@ def play(engine: LocalEngine, of: Session, methods: list[str]) -> list[Record]:
     records: list[Record] = []
     jobs = []
     for method in methods:
-        for mode in Mode:
+        for mode in PAPER_MODES:
             cell = Cell(
                 task="kv",
                 length_tokens=400,
@@ -164,7 +164,7 @@ def test_a_model_without_attention_answers_densely_and_refuses_every_method_by_n
 # -- prompts -------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", PAPER_MODES)
 @pytest.mark.parametrize("name", NAMES)
 def test_prompts_in_each_models_kind_of_template_are_full_renders_that_begin_with_the_shared_context(
     name: str, mode: Mode

@@ -26,7 +26,7 @@ from scbench.grid.manifest import (
     revision,
     versions,
 )
-from scbench.types import Form, Mode, Protocol
+from scbench.types import PAPER_MODES, Form, Mode, Protocol
 
 PROTOCOL = Protocol()
 
@@ -34,7 +34,7 @@ PROTOCOL = Protocol()
 @dataclass(frozen=True)
 class Settings:
     tasks: tuple[str, ...] = ("kv",)
-    modes: tuple[Mode, ...] = tuple(Mode)
+    modes: tuple[Mode, ...] = PAPER_MODES
     out: Path = Path("out")
     api_key: str = ""
     base_url: str = ""

@@ -10,7 +10,7 @@ import pytest
 
 from scbench.scoring import grade
 from scbench.scoring.official import LineWanted
-from scbench.types import Mode, Wanted
+from scbench.types import PAPER_MODES, Mode, Wanted
 
 from .corpus import TASKS, Item, corpus
 
@@ -132,7 +132,7 @@ def test_kv_half_of_the_code_mix_is_zero_in_multi_request_mode_only() -> None:
     wanted = Wanted(golds=("0f3c",))
     values = {
         mode: grade("kv", "0f3c", wanted, rule="official", within="repoqa_and_kv", mode=mode).value
-        for mode in Mode
+        for mode in PAPER_MODES
     }
     assert values == {Mode.MULTI_TURN: 1.0, Mode.MULTI_REQUEST: 0.0}
     assert (
