@@ -124,30 +124,13 @@ def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     if not isinstance(settings.get("model", ""), str) and hasattr(settings["model"], "engine"):
         engine = settings["model"].engine
         settings["model"] = engine.facts.name
+    from scbench.methods.objects import spelled
+
     methods = settings.get("methods")
     if methods is not None and not isinstance(methods, str):
         given = methods if isinstance(methods, Sequence) else [methods]
-        settings["methods"] = [_spelled(method) for method in given]
+        settings["methods"] = [spelled(method) for method in given]
     return settings, engine
-
-
-def _spelled(method: object) -> str:
-    """A method, or a stage of one, as the command line writes it."""
-    if isinstance(method, str):
-        return method
-    from scbench.methods.contract import Stage
-    from scbench.methods.method import Method
-    from scbench.methods.origin import written_name
-    from scbench.methods.spelling import spell
-
-    if isinstance(method, Method):
-        return method.spelling
-    if isinstance(method, Stage):
-        return spell(method, written_name(type(method)))
-    raise BadConfig(
-        f"methods has a {type(method).__name__}; a method is its spelling, such as "
-        "'snapkv[tau=1/4]', or an object that scbench.methods.parse or a stage's class makes"
-    )
 
 
 OF_COMMANDS = ("config", "extend", "detect", "preset")  # words of a command that are no settings

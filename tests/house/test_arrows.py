@@ -67,3 +67,31 @@ def test_torch_is_not_imported_by(module: str) -> None:
         f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+STAGES = {"Stage", "Generation", "Compression", "Eviction", "Codec", "Retrieval", "Loading"}
+STAGES |= {"Dense", "OwnSession", "LoadAll", "Chunked", "Budgeted"}
+
+
+def asks_for_a_stage(tree: ast.AST) -> list[int]:
+    """Lines with isinstance or issubclass of a stage."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("isinstance", "issubclass")
+        and STAGES & {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    ]
+
+
+def test_nobody_outside_methods_asks_what_kind_a_stage_is() -> None:
+    """What must be known of a stage it says itself (`Traits`)."""
+    found = {
+        str(path.relative_to(SRC)): lines
+        for path in SRC.rglob("*.py")
+        if "methods" not in path.relative_to(SRC).parts
+        and (lines := asks_for_a_stage(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+    assert asks_for_a_stage(ast.parse("if isinstance(stage, (int, Dense)): pass")) == [1]

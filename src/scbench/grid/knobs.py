@@ -8,7 +8,6 @@ from typing import Any
 
 from scbench.methods.contract import Stage
 from scbench.methods.method import Method
-from scbench.methods.stage import Budgeted
 
 
 def knob_stage(method: Method) -> Stage | None:
@@ -43,9 +42,8 @@ def turned(method: Method, stage: Stage, value: object) -> Method:
 def loading_knob_stage(method: Method) -> Stage | None:
     """The stage whose knob sets what a step loads: the loading stage where it has a budget, else
     what sets the bytes held."""
-    if isinstance(method.loading, Budgeted):
-        return method.loading
-    return knob_stage(method)
+    has_budget = any(field.name == "budget_tokens" for field in fields(method.loading))
+    return method.loading if has_budget else knob_stage(method)
 
 
 def widest(method: Method) -> Method:

@@ -14,7 +14,7 @@ from scbench.kv import Snapshot
 from scbench.kv.pool import Pool
 from scbench.methods.contract import is_default
 from scbench.methods.method import Method
-from scbench.methods.retrieval.blended_chunks import Chunked
+from scbench.methods.retrieval.blended_chunks import Chunked, chunked
 
 MIB = 1 << 20
 
@@ -146,8 +146,9 @@ def read_context(
     engine: Engine, method: Method, ids: Sequence[int], *, blending: Blending | None = None
 ) -> Snapshot:
     """The bare context as a method reads it: densely, by its pattern, or blended from chunks."""
-    if isinstance(method.retrieval, Chunked):
-        return (blending or Blending(engine)).read(ids, method.retrieval).snapshot
+    stage = chunked(method)
+    if stage is not None:
+        return (blending or Blending(engine)).read(ids, stage).snapshot
     pattern = None if is_default(method.generation) else method.generation
     return engine.read(ids, pattern=pattern, needs=method.needs)
 

@@ -11,7 +11,7 @@ from scbench.kv import Snapshot
 from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, is_default
 from scbench.methods.method import Method
-from scbench.methods.retrieval.blended_chunks import Chunked
+from scbench.methods.retrieval.blended_chunks import Chunked, chunked
 from scbench.play.blending import Blended, Blending
 from scbench.prompts import Prompt, Rendering
 
@@ -40,8 +40,9 @@ class Reads:
 
     def context(self, method: Method, talk: Rendering) -> Snapshot:
         """The context as a method reads it, or puts it together from stored chunks."""
-        if isinstance(method.retrieval, Chunked):
-            return self._blend(method.retrieval, talk.context.ids).snapshot
+        stage = chunked(method)
+        if stage is not None:
+            return self._blend(stage, talk.context.ids).snapshot
         return self.read(talk.context.ids, method.generation)
 
     def with_query(self, method: Method, talk: Rendering, prompt: Prompt) -> Snapshot:

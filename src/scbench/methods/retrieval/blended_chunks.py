@@ -13,6 +13,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv.pool import Hit, Pool
 from scbench.methods.contract import Retrieval
+from scbench.methods.method import Method
 from scbench.methods.traits import Traits
 
 BLANK_LINE, LINE, SENTENCE, CLAUSE, NOTHING = (
@@ -137,3 +138,9 @@ def _rank(texts: Sequence[str], cut: int) -> int:
         return BLANK_LINE if before.endswith("\n\n") else LINE
     said = last.rstrip(" ")
     return next((rank for rank, ends in ENDS if said.endswith(ends)), NOTHING)
+
+
+def chunked(method: Method) -> Chunked | None:
+    """The stage that puts a method's context together from stored chunks; None where it is read."""
+    stage = method.retrieval
+    return stage if isinstance(stage, Chunked) else None
