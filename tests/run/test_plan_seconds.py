@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from scbench import api
-from scbench.grid import gold, preflight, rates, workload
+from scbench.grid import preflight, rates, workload
 from scbench.grid.plan import Plan
+from scbench.play import gold
 
 SMALL: dict[str, Any] = {
     "model": "toy",
