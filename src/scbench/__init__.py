@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scbench.run.plan import Plan
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "plan", "run", "wrap"]
 
 # OpenMP reads this when torch is loaded. By default its threads spin while they wait for each other, and on a busy machine the one they wait for
 # does not get a core: 20 times slower, measured (docs/log.md). Sleeping costs next to nothing on an idle one.
@@ -82,3 +83,8 @@ class _CallableRoom(ModuleType):
 
 
 _run_room.__class__ = _CallableRoom
+
+
+def __dir__() -> list[str]:
+    """The public names, for whoever completes them."""
+    return sorted(__all__)
