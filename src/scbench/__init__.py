@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scbench.options import RunWords
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "plan", "run", "wrap"]
 
 # OpenMP reads this when torch is loaded. By default its threads spin while they wait for each other, and on a busy machine the one they wait for
 # does not get a core: 20 times slower, measured (docs/log.md). Sleeping costs next to nothing on an idle one.
@@ -80,3 +81,8 @@ def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> P
     from scbench.api import plan as made
 
     return made(price_per_hour=price_per_hour, **words)
+
+
+def __dir__() -> list[str]:
+    """The public names, for whoever completes them."""
+    return sorted(__all__)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from scbench.cli import app
 from scbench.console import out, plain, tell
 from scbench.errors import BadConfig, ScbenchError
 
 if TYPE_CHECKING:
-    from scbench.front import Doc, Said
+    from scbench.front import Doc
+    from scbench.front_said import Said
 
 METHODS = "dense,snapkv[tau=1/4],kvzip[tau=1/4]"
+NOT_KNOWN = "–"
+METHOD_COLUMNS = 24  # of a line of a method's spelling
+PIPE_COLUMNS = 100  # at most, where no terminal has a width
 
 
 def ask(
@@ -41,23 +47,30 @@ def ask(
     The text is read once for all methods that read alike. Bytes count 16-bit numbers, as in a run.
     """
     from scbench import front
+    from scbench.front_checks import checked_after, checked_max_tokens, checked_text
     from scbench.grid.words import typed_words
     from scbench.methods import parse
 
+    checked_text(question, what="question")
+    checked_max_tokens(max_tokens)
+    checked_after(after)
     text = _text(context)
     spelled = typed_words({"methods": methods})["methods"]
     chosen = [parse(method) for method in spelled]
-    doc = front.load(model, device=device, dtype=dtype).read(text).expect(*chosen)
-    rows: list[tuple[str, Said | None, str]] = []
+    llm = front.load(model, device=device, dtype=dtype)
+    doc = llm.read(text, quiet=True).expect(*chosen)
+    rows: list[tuple[str, Said | ScbenchError]] = []
     for method in chosen:
         try:
             said = doc.under(method, after=after).ask(question, max_tokens=max_tokens)
-            rows.append((str(method), said, ""))
+            rows.append((str(method), said))
         except ScbenchError as error:
-            rows.append((str(method), None, str(error)))
-    out.print(_table(rows))
+            rows.append((str(method), error))
+    _raise_if_alike([came_of for _, came_of in rows])
+    columns = out.width if out.is_terminal else min(out.width, PIPE_COLUMNS)
+    out.print(_table(rows), width=columns)
     _tell_reads(doc)
-    if all(said is None for _, said, _ in rows):
+    if all(isinstance(came_of, ScbenchError) for _, came_of in rows):
         raise typer.Exit(1)
 
 
@@ -77,29 +90,64 @@ def _text(path: Path) -> str:
     return text
 
 
-def _table(rows: list[tuple[str, Said | None, str]]) -> Table:
-    table = Table("method", "answer", "held", "loaded a step", "seconds", pad_edge=False)
-    for method, said, why in rows:
-        if said is None:
-            table.add_row(plain(method), plain(why, style="yellow"), "", "", "")
+def _raise_if_alike(results: list[Said | ScbenchError]) -> None:
+    """Raise what every method failed of: a text that is too long is one error, not a table."""
+    errors = [error for error in results if isinstance(error, ScbenchError)]
+    if len(errors) == len(results) and len({str(error) for error in errors}) == 1:
+        raise errors[0]
+
+
+def _table(rows: list[tuple[str, Said | ScbenchError]]) -> Table:
+    """A row a method. Shares are of what dense holds after the text, and loads in these steps."""
+    from scbench.report.words import seconds_text
+
+    table = Table(pad_edge=False)
+    widest = max(len(line) for method, _ in rows for line in _lines(method).plain.split("\n"))
+    table.add_column("method", overflow="fold", no_wrap=widest <= METHOD_COLUMNS)
+    table.add_column("answer", overflow="fold")
+    for head in ("held", "loaded a step", "tokens", "a token"):
+        table.add_column(head, no_wrap=True, justify="right")
+    for method, said in rows:
+        if isinstance(said, ScbenchError):
+            table.add_row(_lines(method), plain(said, style="yellow"), *(NOT_KNOWN,) * 4)
             continue
+        pace = said.seconds_a_token
         table.add_row(
-            plain(method),
+            _lines(method),
             plain(" ".join(said.text.split())),
-            _share(said.held_bytes, said.dense_bytes),
-            _share(said.loaded_bytes, said.dense_bytes),
-            f"{said.seconds:.2f}",
+            _share(said.context_bytes, said.dense_context_bytes),
+            _share(said.loaded_bytes, said.dense_loaded_bytes),
+            str(len(said.ids)),
+            NOT_KNOWN if pace is None else seconds_text(pace),
         )
     return table
 
 
-def _share(count: int | None, dense_bytes: int) -> str:
+def _lines(method: str) -> Text:
+    """A spelling, cut between its stages or their settings where it is too long for a line."""
+    lines = [""]
+    for stage in re.findall(r"[^+]+\+?", method):
+        fits = len(stage) <= METHOD_COLUMNS
+        for word in [stage] if fits else re.findall(r"[^,[]+[,[]?", stage):
+            if lines[-1] and len(lines[-1] + word) > METHOD_COLUMNS:
+                lines.append("")
+            lines[-1] += word
+    return plain("\n".join(lines))
+
+
+def _share(count: int | None, dense_bytes: int | None) -> str:
     """Bytes, and what part they are of dense's."""
+    from scbench.report.words import bytes_text
+
     if count is None or not dense_bytes:
-        return "–"
-    return f"{count / (1 << 20):.1f} MiB, {100 * count / dense_bytes:.0f} %"
+        return NOT_KNOWN
+    return f"{bytes_text(count)}, {100 * count / dense_bytes:.0f} %"
 
 
 def _tell_reads(doc: Doc) -> None:
-    times = "once" if doc.reads == 1 else f"{doc.reads} times"
-    tell(f"{times}, for all methods above", label="read", style="dim")
+    reads = doc.read_by
+    if reads.times <= 1:
+        tell("once, for all methods above", label="read", style="dim")
+        return
+    whys = ", and ".join(dict.fromkeys(reads.whys))
+    tell(f"{reads.tokens:,} tokens, because {whys}", label=f"read {reads.times} times")

@@ -11,72 +11,37 @@ The same player answers here as in a run: `ask` gives what a run would record, t
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from scbench.console import tell
 from scbench.engines.contract import Engine
-from scbench.errors import BadConfig, Mismatch
+from scbench.errors import Mismatch, TooLong
+from scbench.front_checks import (
+    check_model,
+    checked_after,
+    checked_max_tokens,
+    checked_method,
+    checked_text,
+)
+from scbench.front_reads import TextReads
+from scbench.front_said import AfterContext, NotedSource, Said, said_of
+from scbench.front_session import cell_of, nobody, session_of, whole_tokens
 from scbench.kv import Stream
-from scbench.kv.accounting import counted_in, counted_shape
-from scbench.methods import parse
+from scbench.kv.accounting import counted_in
 from scbench.methods.method import Method
-from scbench.play.cell import CellPlay
-from scbench.play.contract import Keep, Reply, Step
+from scbench.play.contract import Keep, Step
 from scbench.play.local import LocalPlayer
 from scbench.play.patterns.asking import graded
-from scbench.play.reads import Reads
 from scbench.play.sources import Source
 from scbench.play.talks import Talks
 from scbench.prompts import Rendering
-from scbench.task_cards import Subtask, TaskCard, bring
-from scbench.types import (
-    Accounting,
-    Cell,
-    CompressAfter,
-    Finish,
-    Mode,
-    Protocol,
-    Session,
-    Turn,
-    Wanted,
-)
+from scbench.types import Accounting, CompressAfter, Mode, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TASK = "text_and_question"
-# No task's own words stand around a text that somebody brings, and nothing but the model ends an
-# answer. Its scorer is never asked.
-bring(
-    TaskCard(
-        name=TASK,
-        title="Text and question",
-        subtasks=(Subtask(name=TASK, strict="contains", is_short=False),),
-    )
-)
 ANSWER_TOKENS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """An answer, and what it took. Bytes count 16-bit numbers, as in a run's tables."""
-
-    text: str
-    ids: tuple[int, ...]
-    finish: Finish
-    seconds: float  # from the question to the last token, the text being read
-    held_bytes: int | None  # by the stream, after the last token
-    dense_bytes: int  # what dense would hold then
-    loaded_bytes: int | None  # per decode step; None where no step was decoded
-    kept_tokens: float | None  # mean over layers and KV heads; None for a model without attention
-    seen_tokens: int
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(slots=True)
@@ -89,15 +54,16 @@ class LanguageModel:
     def name(self) -> str:
         return self.engine.facts.name
 
-    def read(self, text: str) -> Doc:
-        """A text to ask about. It is read when it is first needed."""
-        if not text.strip():
-            raise BadConfig("the text to read is empty; give one with at least a word")
-        return Doc(self, text)
+    def read(self, text: str, *, quiet: bool = False) -> Doc:
+        """A text to ask about. It is read when it is first needed. A second read is told at once
+        unless `quiet`."""
+        text = checked_text(text, what="text to read")
+        return Doc(self, text, TextReads(self.engine, is_quiet=quiet))
 
     def __repr__(self) -> str:
         facts = self.engine.facts
-        return f"LanguageModel({facts.name!r}, {facts.params:,} weights, {facts.dtype} on {facts.device})"
+        where = f"{facts.dtype} on {facts.device}"
+        return f"LanguageModel({facts.name!r}, {facts.params:,} weights, {where})"
 
 
 @dataclass(slots=True)
@@ -110,19 +76,14 @@ class Doc:
 
     llm: LanguageModel
     text: str
-    reads: int = 0
-    _reads: list[Reads] = field(default_factory=list, repr=False)
-    _expected: frozenset[str] = frozenset()
+    read_by: TextReads = field(repr=False)
 
     def under(self, method: str | Method, *, after: CompressAfter | str = "context") -> View:
         """The same text under a method, compressed after the `context` or the `first-query`.
 
         Raises Unknown, BadConfig or Mismatch for a method that does not exist or cannot be.
         """
-        chosen = parse(method) if isinstance(method, str) else method
-        if after not in list(CompressAfter):
-            raise BadConfig(f"after={after!r}: it is one of {', '.join(CompressAfter)}")
-        return View(self, chosen, CompressAfter(after))
+        return View(self, checked_method(method), checked_after(after))
 
     def ask(self, question: str, *, max_tokens: int = ANSWER_TOKENS) -> Said:
         """The answer of the whole cache (dense)."""
@@ -132,25 +93,15 @@ class Doc:
         return self.under("dense").chat()
 
     def expect(self, *methods: str | Method) -> Doc:
-        """Have the first read look at all that these methods must see, so that it is the only one."""
-        needs = [parse(one).needs if isinstance(one, str) else one.needs for one in methods]
-        self._expected |= frozenset().union(*needs)
+        """Have the first read look at all that these methods must see: it is the only one then."""
+        needs = [checked_method(method).needs for method in methods]
+        self.read_by.expected |= frozenset().union(*needs)
         return self
 
-    def _reads_for(self, method: Method) -> Reads:
-        """The reads whose observations the method can live with, or new ones."""
-        for reads in self._reads:
-            if method.needs <= reads.needs:
-                return reads
-        reads = Reads(self.llm.engine, None, on_read=self._count)
-        reads.needs = method.needs | self._expected
-        self._reads.append(reads)
-        return reads
-
-    def _count(self, tokens: int) -> None:
-        self.reads += 1
-        if self.reads > 1:
-            tell(f"{tokens:,} tokens, for a method that observes more", label="read again")
+    @property
+    def reads(self) -> int:
+        """How often the text was read."""
+        return self.read_by.times
 
     def __repr__(self) -> str:
         return f"Doc({len(self.text):,} characters, read {self.reads} times by {self.llm.name})"
@@ -186,40 +137,84 @@ class Chat:
     questions: list[str] = field(default_factory=list)
     _states: dict[str, Stream] = field(default_factory=dict, repr=False)
     _ids: tuple[int, ...] = field(default=(), repr=False)
+    _after_context: AfterContext | None = field(default=None, repr=False)
 
     def ask(self, question: str, *, max_tokens: int = ANSWER_TOKENS, keep: bool = True) -> Said:
         """The answer to the next question; without `keep` as if it had never been asked."""
-        if not question.strip():
-            raise BadConfig("the question is empty; give one with at least a word")
-        if max_tokens < 1:
-            raise BadConfig(f"max_tokens is {max_tokens}; an answer has at least one token")
+        checked_text(question, what="question")
+        checked_max_tokens(max_tokens)
         view = self.view
-        engine, method = view.doc.llm.engine, view.method
-        session = _session(view.doc.text, [*self.questions, question], self.said, max_tokens)
-        protocol = Protocol(compress_after=view.after)
-        mode = Mode.MULTI_TURN if self.questions else Mode.MULTI_REQUEST
-        talks = Talks(engine, session, protocol)
-        reads = view.doc._reads_for(method)
-        player = LocalPlayer(engine, talks, emit=_nobody, reads=reads, debug=True)
+        session = session_of(
+            view.doc.text,
+            [*self.questions, question],
+            [one.text for one in self.said],
+            max_tokens,
+        )
+        talks = Talks(view.doc.llm.engine, session, Protocol(compress_after=view.after))
         with counted_in(Accounting.BFLOAT16):
-            talk = talks.talk(mode, method.generation)
-            tokens = len(talk.context.ids)
-            method.check(shape=engine.facts.shape, tokens=tokens)
-            source = self._source(player, talk)
-            step = self._step(talk, keep=keep)
-            source.ready()
-            started = time.perf_counter()
-            reply = player.one(
-                _cell(session, method, protocol, mode), talk, source, step, self._states
-            )
-            seconds = time.perf_counter() - started
-            dense = counted_shape(engine.facts.shape).dense_bytes(reply.cost.logical_tokens or 0)
-        said = _said(reply, seconds=seconds, dense_bytes=dense)
+            try:
+                said, step = self._asked(talks, keep=keep)
+            except TooLong as error:
+                raise self._too_long(talks, error) from error
         if keep:
             self._ids = (*step.prompt.ids, *said.ids)
             self.questions.append(question)
             self.said.append(said)
         return said
+
+    def _asked(self, talks: Talks, *, keep: bool) -> tuple[Said, Step]:
+        """The last turn of a session, played and timed."""
+        view, session = self.view, talks.session
+        engine, method = view.doc.llm.engine, view.method
+        mode = Mode.MULTI_TURN if self.questions else Mode.MULTI_REQUEST
+        stamps: list[float] = []
+        player = LocalPlayer(
+            engine,
+            talks,
+            emit=nobody,
+            reads=view.doc.read_by.of(method, view.after),
+            on_tokens=lambda _: stamps.append(time.perf_counter()),
+            debug=True,
+        )
+        talk = talks.talk(mode, method.generation)
+        method.check(shape=engine.facts.shape, tokens=len(talk.context.ids))
+        source = NotedSource(self._source(player, talk))
+        step = self._step(talk, keep=keep)
+        source.ready()
+        for stream in self._states.values():  # what earlier answers loaded is not this one's
+            stream.loaded_bytes = stream.moved_bytes = stream.steps = 0
+        started = time.perf_counter()
+        cell = cell_of(session, method, talks.protocol, mode)
+        reply = player.one(cell, talk, source, step, self._states)
+        seconds = time.perf_counter() - started
+        self._after_context = source.noted or self._after_context
+        assert self._after_context is not None, "the first turn opens a stream of the text"
+        said = said_of(
+            reply,
+            self._after_context,
+            shape=engine.facts.shape,
+            lost_tokens=whole_tokens(talks, talk, method) - len(talk.context.ids),
+            seconds=seconds,
+            stamps=stamps,
+        )
+        return said, step
+
+    def _too_long(self, talks: Talks, error: TooLong) -> TooLong:
+        """The error in the words of one who brought a text."""
+        view = self.view
+        facts, tokenizer = view.doc.llm.engine.facts, view.doc.llm.engine.tokenizer
+        generation = view.method.generation
+        tokens = len(tokenizer.encode(talks.shown(generation).context).ids)
+        whose = (
+            f"the text that {generation} leaves" if generation.traits.is_rewriting else "the text"
+        )
+        need = f", {error.tokens:,} with question and answer" if error.tokens else ""
+        return TooLong(
+            f"{whose} has {tokens:,} tokens{need}; {facts.name} holds {facts.window_tokens:,}. Use "
+            "a shorter text, a smaller max_tokens, or a model with a larger window",
+            tokens=error.tokens,
+            window_tokens=facts.window_tokens,
+        )
 
     def _source(self, player: LocalPlayer, talk: Rendering) -> Source:
         """One for the view: the text is compressed once, however many questions follow."""
@@ -271,6 +266,7 @@ def load(
 ) -> LanguageModel:
     """A model by its short name (`scbench list models`), folder or hub name. Raises as
     `engines.load.load`."""
+    checked_text(name, what="model's name")
     if name == "toy":
         from scbench.engines.toy import ToyEngine
 
@@ -295,63 +291,6 @@ def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
     """
     from scbench.engines.load import from_model
 
+    check_model(model, tokenizer)
     named = name or str(getattr(model, "name_or_path", "") or type(model).__name__)
     return LanguageModel(from_model(model, tokenizer, name=named))
-
-
-def _session(text: str, questions: list[str], said: list[Said], max_tokens: int) -> Session:
-    """The text with its questions; answers given so far stand as the history."""
-    golds = [*(one.text.strip() for one in said), ""]
-    turns = tuple(
-        Turn(task=TASK, ask=question, gold=gold, wanted=Wanted(golds=()), max_new_tokens=max_tokens)
-        for question, gold in zip(questions, golds, strict=True)
-    )
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Session(
-        task=TASK,
-        context=text,
-        turns=turns,
-        counted=len(text),
-        counter="characters",
-        recipe={},
-        digest=digest,
-    )
-
-
-def _cell(session: Session, method: Method, protocol: Protocol, mode: Mode) -> CellPlay:
-    """The last turn of a session, as a cell that nobody records."""
-    last = len(session.turns) - 1
-    cell = Cell(
-        task=TASK,
-        length_tokens=0,
-        seed="",
-        mode=mode,
-        model="",
-        method=str(method),
-        protocol=protocol,
-        turns=len(session.turns),
-        session_digest=session.digest,
-        key="",
-    )
-    return CellPlay(cell, method, {last})
-
-
-def _nobody(cell: CellPlay, turn: int, talk: Rendering, reply: Reply) -> None:
-    """A question is no record."""
-
-
-def _said(reply: Reply, *, seconds: float, dense_bytes: int) -> Said:
-    assert reply.answer is not None, "the last turn was asked"
-    answer, cost = reply.answer, reply.cost
-    return Said(
-        text=answer.text,
-        ids=answer.ids,
-        finish=answer.finish,
-        seconds=seconds,
-        held_bytes=cost.held_accounted_bytes,
-        dense_bytes=dense_bytes,
-        loaded_bytes=cost.loaded_bytes,
-        kept_tokens=cost.stored_tokens,
-        seen_tokens=cost.logical_tokens or 0,
-        notes=reply.notes,
-    )

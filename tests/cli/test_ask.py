@@ -28,28 +28,111 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_answers_stand_side_by_side_with_their_bytes_and_the_text_is_read_once(
     text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    methods = "dense,streaming-llm[sink_tokens=4,recent_tokens=60],streaming-llm[tau=1/700]"
+    methods = "dense,streaming-llm[tau=1/4],streaming-llm[tau=1/700]"
     words = ("--context", str(text), "--question", 'Key: "key12"', "--methods", methods)
     assert run(monkeypatch, *words) == 0
     told = capsys.readouterr()
     lines = [line for line in told.out.splitlines() if "│" in line]
     dense, small, refused = (
         next(line for line in lines if name in line)
-        for name in ("dense", "recent_tokens=60", "tau=1/700")
+        for name in ("dense", "[tau=1/4]", "[tau=1/700]")
     )
     assert "value12" in dense
-    assert "100 %" in dense
+    assert dense.count(", 100 %") == 2
     assert "value12" not in small
-    assert "100 %" not in small
-    assert "MiB" not in refused  # the reason stands there instead
+    assert ", 25 %" in small
+    assert "%" not in refused  # the reason stands there instead
     assert "read: once" in told.err
+
+
+def test_why_a_text_was_read_again_is_said_once_at_the_end(
+    text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    methods = "dense,snapkv[tau=1/4],selective-context,minference[tau=1/4]"
+    words = ("--context", str(text), "--question", 'Key: "key12"', "--methods", methods)
+    assert run(monkeypatch, *words) == 0
+    told = capsys.readouterr().err
+    assert "read again" not in told
+    last = told.splitlines()[-1]
+    assert last.startswith("read 3 times: ")
+    assert "because selective-context leaves words of it out, and minference[tau=1/4]" in last
+
+
+def test_a_table_in_a_pipe_has_at_most_100_columns(
+    text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--context", str(text), "--question", 'Key: "key12"', "--methods")
+    spelled = "streaming-llm[sink_tokens=4,recent_tokens=60]"
+    refused = "snapkv[tau=1/700]+kivi[bits=4]"
+    assert run(monkeypatch, *asked, f"dense,{spelled},{refused}") == 0
+    wide = capsys.readouterr().out
+    assert max(map(len, wide.splitlines())) <= 100
+    # A spelling is cut between its words.
+    for words in ("streaming-llm[", "recent_tokens=60]", "snapkv[tau=1/700]+", "kivi[bits=4]"):
+        assert f"{words} " in wide
+    assert run(monkeypatch, *asked, "dense") == 0
+    narrow = capsys.readouterr().out
+    assert max(map(len, narrow.splitlines())) < 80
+    assert "value12" in narrow
+
+
+def test_a_model_without_attention_loads_nothing_that_is_known(
+    text: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--context", str(text), "--question", "x", "--methods", "dense", "--max-tokens", "3")
+    assert run(monkeypatch, "--model", "lab-mamba2", *words) == 0
+    told = capsys.readouterr().out
+    assert "0.0" not in told
+    assert " – " in told
+    assert "100 %" in told
+
+
+def test_a_text_beyond_the_window_is_one_error_and_not_a_table_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("what is where . " * 3000, encoding="utf-8")
+    words = ("--context", str(path), "--question", "x", "--methods", "dense,snapkv[tau=1/4]")
+    assert run(monkeypatch, "--model", "lab-mamba2", *words) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("error: the text has ")
+    assert "lab-mamba2 holds" in told.err
+    assert "read" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--question", " "), "question is empty"),
+        (("--question", "x", "--max-tokens", "0"), "max_tokens is 0"),
+        (("--question", "x", "--max-tokens", "-3"), "max_tokens is -3"),
+        (("--question", "x", "--compress-after", "never"), "first-query"),
+    ],
+)
+def test_a_bad_question_is_one_error_before_anything_is_read(
+    text: Path,
+    words: tuple[str, ...],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("scbench.front.load", load)
+    assert run(monkeypatch, "--context", str(text), *words) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("error: ")
+    assert len(told.err.splitlines()) == 1
+    assert says in told.err
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (("--context", "no-such-file", "--question", "x"), "text file in UTF-8"),
-        (("--context", "TEXT", "--question", " "), "question is empty"),
         (("--context", "TEXT", "--question", "x", "--methods", "snapkw"), "snapkv"),
     ],
 )
@@ -61,6 +144,6 @@ def test_bad_input_is_refused_in_words(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = [str(text) if word == "TEXT" else word for word in words]
-    assert run(monkeypatch, *given) in (1, 2)
+    assert run(monkeypatch, *given) == 2
     told = capsys.readouterr()
     assert says in " ".join((told.out + told.err).replace("│", " ").split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -303,3 +304,26 @@ def test_a_model_without_weights_refuses_what_no_model_has(
 def test_a_plan_that_refuses_a_device_names_the_cards_that_it_also_takes() -> None:
     (refusal,) = plan(model="toy", device="gpu").refusals
     assert "a plan also takes a card that is not here: a100, b200, h100" in refusal.why
+
+
+@pytest.mark.parametrize("modes", ["grow", "grow,branch"])
+def test_a_task_without_material_is_not_made_to_grow(tmp_path: Path, modes: str) -> None:
+    words = {"model": "toy", "modes": modes, "tasks": "mf,kv"}
+    with pytest.raises(Mismatch, match="no turn of mf brings material, so its context cannot grow"):
+        play(tmp_path / "run", **words)
+    assert not (tmp_path / "run").exists()
+    refused = [refusal for refusal in plan(**words).refusals if refusal.kind == "mode"]
+    assert [(one.what, one.stops_run) for one in refused] == [("--modes grow", True)] * 2
+    assert [one.why.split()[3] for one in refused] == ["mf", "kv"]
+
+
+def test_a_task_that_brings_material_or_may_is_let_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = (SimpleNamespace(material=""), SimpleNamespace(material="more"))
+    kinds = [
+        SimpleNamespace(name="diary", given=(SimpleNamespace(turns=turns),)),
+        SimpleNamespace(name="made_when_asked", given=()),
+        SimpleNamespace(name="still", given=(SimpleNamespace(turns=turns[:1]),)),
+    ]
+    monkeypatch.setattr(refusals, "kinds_of", lambda *_: kinds)
+    whys = [one.why for one in plan(model="toy", modes="grow").refusals if one.kind == "mode"]
+    assert [why.split()[3] for why in whys] == ["still"]

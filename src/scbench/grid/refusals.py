@@ -13,8 +13,11 @@ from scbench.errors import CannotWrite, Mismatch, ScbenchError, TooLong
 from scbench.grid.pairing import apart
 from scbench.grid.plan import Refusal
 from scbench.grid.settings import Settings
-from scbench.grid.workload import Workload, workloads
+from scbench.grid.task_places import task_at
+from scbench.grid.workload import Workload, kinds_of, workloads
+from scbench.prompts.growing import without_material
 from scbench.prompts.template_check import check_template
+from scbench.task_cards import PAPER
 from scbench.types import Form, Mode, Truncate
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ def refusals_of(
     found = [
         *_methods(settings, methods, scout.facts),
         *_templates(settings, scout),
+        *_modes(settings, scout),
         *_lengths(settings, scout.facts, loads),
     ]
     return sorted(found, key=lambda refusal: (not refusal.stops_run, not refusal.is_certain))
@@ -116,6 +120,27 @@ def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
             model=scout.facts.name,
             stops_run=True,
         )
+
+
+def _modes(settings: Settings, scout: Scout) -> Iterable[Refusal]:
+    """Tasks whose contexts cannot grow, as far as is known before their sessions are made."""
+    if Mode.GROW not in settings.modes:
+        return
+    if settings.is_generated:
+        kinds = kinds_of(settings, scout.form)
+    else:
+        kinds = [task_at(name) for name in settings.tasks]
+    for kind in kinds:
+        turns = [turn for session in kind.given[: settings.sessions] for turn in session.turns]
+        is_known = bool(turns) or kind.name in PAPER  # no turn of the paper's tasks brings any
+        if is_known and not any(turn.material for turn in turns):
+            yield Refusal(
+                kind="mode",
+                what=f"--modes {Mode.GROW}",
+                why=without_material(kind.name),
+                model=scout.facts.name,
+                stops_run=True,
+            )
 
 
 def _lengths(settings: Settings, facts: ModelFacts, loads: Sequence[Workload]) -> Iterable[Refusal]:

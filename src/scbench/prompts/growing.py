@@ -14,6 +14,14 @@ from scbench.prompts.tokens import Prompt
 from scbench.types import Mode, Protocol, Session
 
 
+def without_material(task: str) -> str:
+    """Why a task whose turns bring nothing is not played in this mode."""
+    return (
+        f"no turn of {task} brings material, so its context cannot grow; use the modes multi-turn "
+        "or multi-request, or a task whose turns have `material`"
+    )
+
+
 class Growing(Parts):
     """Turn i sees the context and the material of turns 0..i, and no other question.
 
@@ -29,10 +37,7 @@ class Growing(Parts):
         window_tokens: int | None = None,
     ) -> None:
         if not any(turn.material for turn in session.turns):
-            raise Mismatch(
-                f"no turn of {session.task} brings material, so its context cannot grow; use the "
-                "modes multi-turn or multi-request, or a task whose turns have `material`"
-            )
+            raise Mismatch(without_material(session.task))
         texts = accumulate((turn.material for turn in session.turns), initial=session.context)
         next(texts)  # the context without any
         sessions = [

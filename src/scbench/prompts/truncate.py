@@ -21,7 +21,10 @@ def advice(policy: Truncate) -> str:
     """What to do about a session that is refused."""
     if policy is Truncate.DROP_ROW:
         return "--truncate drop-row leaves this session out"
-    return "use shorter contexts (--length-tokens), a larger window, or --truncate middle, head, drop-row or task-aware"
+    return (
+        "use shorter contexts (--length), a larger window, or --truncate middle, head, drop-row or "
+        "task-aware"
+    )
 
 
 def middle_cut(tokens: int, budget_tokens: int) -> Cut:
