@@ -66,9 +66,9 @@ PLAYED = [
     ("kv/tail.py", "return", "return 0 or"),
     ("kernels/attention.py", "    return ", "    return 0 or "),
     ("prompts/conversation.py", "return", "return 0 or"),
-    ("prompts/templates.py", "Read", "Skim"),
+    ("task_cards/kv.py", "Extract", "Fetch"),
     ("play/decode.py", "logits_V.argmax()", "logits_V.argmin()"),
-    ("play/session.py", "LANES = 48", "LANES = 47"),
+    ("play/local.py", "LANES = 48", "LANES = 47"),
     ("engines/toy.py", "HEAD_DIM = 32", "HEAD_DIM = 64"),
     ("methods/fork.py", "return", "return 0 or"),
 ]
