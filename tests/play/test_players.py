@@ -8,9 +8,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from test_session import ASKED, BOTH, job, session
 
 from scbench.engines.contract import Engine, Feed
@@ -202,3 +204,21 @@ def test_an_answer_beyond_its_limit_is_cut_where_ours_would_end() -> None:
     assert cut.text == "x" * step.limit_tokens
     ended = answer_of([120, 121, *engine.tokenizer.end_ids], engine.tokenizer, step, who="mine")
     assert (ended.text, ended.finish) == ("xy", "end")
+
+
+def test_a_box_is_asked_last_and_leaves_torch_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "ext.py").write_text(
+        "import torch\n"
+        "class Rude:\n"
+        "    def open(self, prompt): torch.set_default_dtype(torch.float64)\n"
+        "    def ask(self, handle, prompt, limit_tokens): return 'x'\n"
+        "    def close(self, handle): pass\n"
+    )
+    of, protocol = session(), Protocol()
+    records: list[Record] = []
+    run = SessionPlay(ToyEngine(), of, protocol, emit=records.append, needles={})
+    rude = parse(f"{tmp_path}/ext.py:Rude")
+    run.play([job(method, Mode.MULTI_TURN, protocol, of) for method in (rude, parse("dense"))])
+    assert [one.method for one in records[:3]] == ["dense"] * 3
+    assert [one.answer.text for one in records[3:] if one.answer] == ["x"] * 3
+    assert torch.get_default_dtype() == torch.float32

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from scbench.errors import BadConfig
+from scbench.errors import BadConfig, CannotWrite
 from scbench.play.cell import CellPlay
 from scbench.play.contract import Reply, Step
 from scbench.play.decode import stopped
@@ -62,6 +62,8 @@ class ForeignPlayer:
         earlier answers the turns after it are gaps too."""
         try:
             self._play(cell, box)
+        except CannotWrite:  # the disk failed: no play can go on
+            raise
         except FAULTS as error:
             if self.debug:
                 raise
@@ -86,6 +88,8 @@ class ForeignPlayer:
                     continue
                 try:
                     reply = self._ask(cell, talk, step, box, handle)
+                except CannotWrite:
+                    raise
                 except FAULTS as error:
                     if pattern.waits or self.debug:
                         raise

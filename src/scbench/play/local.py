@@ -72,9 +72,8 @@ class LocalPlayer:
         refuse_timing(method, after)
         pattern = pattern_of(mode, protocol)
         source = self.source(method, talk, after)
-        if (
-            pattern.waits or method.retrieval.traits.is_pooled
-        ):  # a pool remembers the requests before
+        # A pool remembers the requests before.
+        if pattern.waits or method.retrieval.traits.is_pooled:
             start = partial(self._strand, cell, talk, source, partial(pattern.steps, talk))
             return [Strand(cell, frozenset(cell.todo), start)]
         return [

@@ -88,9 +88,7 @@ class SessionPlay:
     def play(self, cells: Sequence[CellPlay]) -> None:
         """A cell that fails becomes records of failure; others go on. Methods that are not ours
         come after ours, one at a time, each from snapshots that are looked at again afterwards."""
-        for cell in cells:
-            if cell.method.black_box is not None:
-                self._ask(cell)
+        boxes = [cell for cell in cells if cell.method.black_box is not None]
         cells = [cell for cell in cells if cell.method.black_box is None]
         if self.has_gold:  # what dense says is what all others are compared with
             cells = sorted(cells, key=lambda cell: cell.cell.method != DENSE)
@@ -112,6 +110,11 @@ class SessionPlay:
                 with nullcontext() if self.voices is None else self.voices.of(str(method)):
                     self._play_guarded(its_cells)
             reads.forget()
+        for cell in boxes:
+            # Nothing is shared with it; what it leaves changed of torch is put back for the others.
+            with torch_state_kept():
+                torch.manual_seed(seed_of(self.session, cell.method))
+                self._ask(cell)
 
     def _ask(self, cell: CellPlay) -> None:
         """Play a cell by asking somebody's own object, made anew for it."""
