@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.kv import Stream
-from scbench.play.decode import Play, decode, drive, side_by_side
+from scbench.play.decode import Aside, Play, decode, drive, side_by_side
 from scbench.prompts import ByteTokenizer
 from scbench.types import Answer, Finish
 
@@ -215,3 +215,20 @@ def test_two_parts_of_a_play_are_fed_in_the_same_forwards_and_end_apart() -> Non
     assert packed == [[1, 2], [1], [1]]
     assert ended == [([], []), ([1, 2, 3], [5])]
     assert (long.ids, short.ids) == ([1, 2, 3], [4, 5])
+
+
+def test_a_part_put_aside_goes_on_while_its_play_does_and_fails_alone() -> None:
+    """The play reads two questions; the first answer takes two steps beside the second."""
+    engine = Echo()
+    seen: list[tuple[int, int]] = []
+
+    def conversation() -> Play:
+        yield Feed(Stream(layers={}, ids=[]), [1])
+        yield Aside(0, counting(10, 2, seen))
+        yield Feed(Stream(layers={}, ids=[]), [2])
+        yield Aside(1, counting(11, 2, seen, breaks_at=0))
+
+    (lost,) = drive(engine, [conversation()], lanes=4)
+    assert engine.groups == [1, 2, 1]  # one after the other these are 1, 1, 1, 1
+    assert (lost.at, lost.turn, lost.is_own) == (0, 1, True)
+    assert [name for name, _ in seen] == [10, 10]

@@ -461,3 +461,31 @@ def test_what_compresses_after_the_first_query_begins_its_first_answer_as_dense_
     assert len(said) == 7
     assert len({ids[:1] for ids in said.values()}) == 1
     assert len(set(said.values())) > 1  # and then they part
+
+
+class Counted(ToyEngine):
+    """A toy that counts its forwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forwards = 0
+
+    def advance(self, feeds: Sequence[Feed]) -> Any:
+        self.forwards += 1
+        return super().advance(feeds)
+
+
+def forwards_of(history: History) -> tuple[int, list[str]]:
+    engine = Counted()
+    protocol = Protocol(history=history)
+    records = play(["dense"], modes=[Mode.MULTI_TURN], protocol=protocol, engine=engine)
+    return engine.forwards, [record.answer.text for record in records if record.answer]
+
+
+def test_turns_that_wait_for_no_answer_are_decoded_side_by_side() -> None:
+    """Three answers of seven tokens: with gold history they share their forwards."""
+    ahead, said = forwards_of(History.GOLD)
+    in_order, said_in_order = forwards_of(History.MODEL)
+    assert sorted(said) == sorted(said_in_order)
+    assert len(said) == len(ASKED)
+    assert 2 * ahead < in_order

@@ -78,7 +78,7 @@ class Pattern(Protocol):
         """Whether a step's prompt depends on the replies before it.
 
         Where it does not, `steps` may be run to its end with None for every reply, and a player may
-        play steps side by side.
+        play steps side by side: no step of it may go on from an answer (`Keep.ANSWER`).
         """
         ...
 

@@ -24,7 +24,18 @@ from scbench.types import Answer, Finish
 One = TypeVar("One")
 Other = TypeVar("Other")
 Wish: TypeAlias = Feed | tuple[Feed, ...]
-Play: TypeAlias = Generator[Wish, Any, None]
+Play: TypeAlias = Generator["Wish | Aside", Any, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A part of a play that goes on by itself from here, on streams of its own.
+
+    A conversation hands over each answer so, and reads its next question meanwhile.
+    """
+
+    turn: int  # that the part answers
+    play: Generator[Wish, Any, object]
 
 
 def side_by_side(
@@ -117,6 +128,20 @@ class Lost:
     at: int
     fault: Fault
     is_own: bool
+    turn: int | None = None  # of a part that went on by itself; None: the play did not get further
+
+
+@dataclass(slots=True)
+class _Running:
+    """A play, or a part that it put aside, and what it wants fed next."""
+
+    at: int
+    play: Generator[Wish | Aside, Any, object]
+    turn: int | None = None
+    wish: Wish = ()
+
+    def lost(self, fault: Fault, *, is_own: bool) -> Lost:
+        return Lost(self.at, fault, is_own, self.turn)
 
 
 def drive(
@@ -127,36 +152,41 @@ def drive(
     on_tokens: Callable[[int], None] | None = None,
     debug: bool = False,
 ) -> list[Lost]:
-    """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next.
+    """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next,
+    and parts put aside go before plays that have not begun.
 
     A forward that fails takes all plays in it down with it (their streams may be half written);
     they come back as `Lost` and the caller may start them again one by one: with one lane nothing
     is packed. `on_tokens` is told tokens as they are fed. With `debug` the first exception is raised as it is.
     """
     lost: list[Lost] = []
-    waiting = list(enumerate(plays))[::-1]
-    running: list[tuple[int, Play, Wish]] = []
+    waiting = [_Running(at, play) for at, play in enumerate(plays)][::-1]
+    running: list[_Running] = []
+
+    def resume(one: _Running, given: Tensor | list[Tensor] | None) -> None:
+        if _resumed(one, given, waiting, lost, debug):
+            running.append(one)
+
     while waiting or running:
         while waiting and len(running) < lanes:
-            at, play = waiting.pop()
-            _resume(at, play, None, running, lost, debug)
+            resume(waiting.pop(), None)
         if not running:
             continue
-        feeds = [feed for _, _, wish in running for feed in _feeds(wish)]
+        feeds = [feed for one in running for feed in _feeds(one.wish)]
         logits, fault = _advance(engine, feeds, debug, is_packed=lanes > 1)
         if fault is not None:
-            for at, play, _ in running:
-                play.close()
-                lost.append(Lost(at, fault, len(feeds) == 1))
-            running = []
+            for one in running:
+                one.play.close()
+                lost.append(one.lost(fault, is_own=len(feeds) == 1))
+            running.clear()
             continue
         if on_tokens is not None:
             on_tokens(sum(len(feed.ids) for feed in feeds))
-        stepped, running, rows = running, [], iter(logits)
-        for at, play, wish in stepped:
-            given = [next(rows) for _ in _feeds(wish)]
-            answer = given[0] if isinstance(wish, Feed) else given
-            _resume(at, play, answer, running, lost, debug)
+        stepped, rows = list(running), iter(logits)
+        running.clear()
+        for one in stepped:
+            given = [next(rows) for _ in _feeds(one.wish)]
+            resume(one, given[0] if isinstance(one.wish, Feed) else given)
     return lost
 
 
@@ -182,23 +212,27 @@ def _advance(
         return [], fault_of(error)
 
 
-def _resume(
-    at: int,
-    play: Play,
+def _resumed(
+    one: _Running,
     given: Tensor | list[Tensor] | None,
-    running: list[tuple[int, Play, Wish]],
+    waiting: list[_Running],
     lost: list[Lost],
     debug: bool,
-) -> None:
+) -> bool:
+    """Whether the play goes on: it knows what it wants fed next. Its parts join those who wait."""
     try:
-        wish = next(play) if given is None else play.send(given)
+        wish = next(one.play) if given is None else one.play.send(given)
+        while isinstance(wish, Aside):
+            waiting.append(_Running(one.at, wish.play, wish.turn))
+            wish = next(one.play)
     except StopIteration:
-        return
+        return False
     except CannotWrite:  # the disk failed: no play can go on
         raise
     except FAULTS as error:
         if debug:
             raise
-        lost.append(Lost(at, fault_of(error), True))
-        return
-    running.append((at, play, wish))
+        lost.append(one.lost(fault_of(error), is_own=True))
+        return False
+    one.wish = wish
+    return True

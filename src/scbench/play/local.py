@@ -16,13 +16,13 @@ from scbench.kv import Stream
 from scbench.methods.method import Method
 from scbench.play.cell import CellPlay
 from scbench.play.contract import Keep, Reply, Step, Steps
-from scbench.play.decode import Lost, Play, Wish, decode, drive, side_by_side
+from scbench.play.decode import Aside, Lost, Play, Wish, decode, drive, side_by_side
 from scbench.play.gold import GoldPass
 from scbench.play.patterns import pattern_of
-from scbench.play.pooled import Served, refuse_timing
+from scbench.play.pooled import refuse_timing
 from scbench.play.reads import Reads
-from scbench.play.sources import Own, Source, pooled_source
-from scbench.play.strands import Strand, apart, listed
+from scbench.play.sources import Opened, Own, Source, pooled_source
+from scbench.play.strands import Strand, apart
 from scbench.play.talks import Talks
 from scbench.play.turn import evidence_kept, turn_cost
 from scbench.prompts import Rendering
@@ -76,11 +76,13 @@ class LocalPlayer:
         if pattern.waits or method.retrieval.traits.is_pooled:
             start = partial(self._strand, cell, talk, source, partial(pattern.steps, talk))
             return [Strand(cell, frozenset(cell.todo), start)]
-        return [
-            Strand(cell, turns, partial(self._strand, cell, talk, source, partial(listed, steps)))
-            for steps in apart(self.talks.steps(talk))
-            if (turns := frozenset(step.turn for step in steps if step.turn in cell.todo))
-        ]
+        strands = []
+        for steps in apart(self.talks.steps(talk)):
+            turns = frozenset(step.turn for step in steps if step.turn in cell.todo)
+            if turns:
+                start = partial(self._ahead, cell, talk, source(), steps)
+                strands.append(Strand(cell, turns, start))
+        return strands
 
     def run(self, strands: Sequence[Strand], *, at_once: int) -> list[Lost]:
         """Play strands to their end, at most so many together; those that failed come back."""
@@ -99,7 +101,12 @@ class LocalPlayer:
         replies: list[Reply] = []
 
         def play() -> Play:
-            replies.append((yield from self._play(cell, talk, source, step, states)))
+            opened = yield from self._read(cell, talk, source, step, states)
+            replies.append(
+                (yield from self._answer(cell, talk, step, opened))
+                if opened is not None
+                else cell.known(step.turn)
+            )
 
         drive(self.engine, [play()], lanes=1, on_tokens=self.on_tokens, debug=True)
         return replies[0]
@@ -118,7 +125,8 @@ class LocalPlayer:
         make_source: Callable[[], Source],
         make_steps: Callable[[], Steps],
     ) -> Play:
-        """The one loop over turns: each step goes on from the state that its parent left."""
+        """The one loop over turns that wait for each other: each step goes on from the state that
+        its parent left."""
         source, steps = make_source(), make_steps()
         states: dict[str, Stream] = {}
         reply: Reply | None = None
@@ -128,50 +136,63 @@ class LocalPlayer:
                     step = steps.send(reply)
                 except StopIteration:
                     return
-                reply = yield from self._play(cell, talk, source, step, states)
+                opened = yield from self._read(cell, talk, source, step, states)
+                reply = cell.known(step.turn)
+                if opened is not None:
+                    reply = yield from self._answer(cell, talk, step, opened)
         finally:
             source.close()
 
-    def _play(
+    def _ahead(
+        self, cell: CellPlay, talk: Rendering, source: Source, steps: Sequence[Step]
+    ) -> Play:
+        """The same loop where no step waits for a reply: it reads on while answers are decoded."""
+        states: dict[str, Stream] = {}
+        left = {step.turn for step in steps if step.turn in cell.todo}
+        for step in steps:
+            if not left:
+                return
+            opened = yield from self._read(cell, talk, source, step, states)
+            if opened is not None:
+                assert step.turn is not None
+                left.discard(step.turn)
+                yield Aside(step.turn, self._answer(cell, talk, step, opened))
+
+    def _read(
         self,
         cell: CellPlay,
         talk: Rendering,
         source: Source,
         step: Step,
         states: dict[str, Stream],
-    ) -> Generator[Wish, Any, Reply]:
-        """One step: its prompt is read, and answered where that is still to be done."""
+    ) -> Generator[Wish, Any, Opened | None]:
+        """A step's prompt, read; its state stays where the step says so. What is to be answered
+        comes back: a stream to decode into, with the logits after the prompt."""
         is_root = step.is_material and step.parent is None  # read when something goes on from it
         is_asked = step.turn in cell.todo
         if is_root or (not is_asked and step.keep is Keep.NOTHING):
-            return cell.known(step.turn)
+            return None
         stream, logits_V, served = source.open(step, _state_of(step, states))
-        reply = cell.known(step.turn)
         if logits_V is None:
             rest = talk.delta(stream.ids, step.prompt)
             grown = source.grow(stream, rest) if step.is_material else None
             if grown is None:
                 logits_V = yield Feed(stream, rest)
             stream = grown or stream
-        if is_asked:
-            assert logits_V is not None, "material is not asked"
-            own = stream.fork() if step.keep is Keep.PROMPT else stream
-            reply = yield from self._answer(cell, talk, step, own, logits_V, served)
         if step.keep is not Keep.NOTHING:
             states[step.id] = stream
-        return reply
+        if not is_asked:
+            return None
+        own = stream.fork() if step.keep is Keep.PROMPT else stream
+        return Opened(own, logits_V, served)
 
     def _answer(
-        self,
-        cell: CellPlay,
-        talk: Rendering,
-        step: Step,
-        stream: Stream,
-        logits_V: Tensor,
-        served: Served,
+        self, cell: CellPlay, talk: Rendering, step: Step, opened: Opened
     ) -> Generator[Wish, Any, Reply]:
-        """Decode into `stream`, the gold answer beside it, and hand the reply on."""
+        """Decode into the stream, the gold answer beside it, and hand the reply on."""
+        stream, logits_V, served = opened
         assert step.turn is not None
+        assert logits_V is not None, "material is not asked"
         kv_heads = self.engine.facts.shape.kv_heads
         prompt_tokens = stream.logical_tokens
         shown = self.talks.shown(cell.method.generation)

@@ -171,13 +171,14 @@ class SessionPlay:
             if one.is_own:
                 self._lose(strands[one.at], one)
         # A shared forward failed: alone, each either works or fails for a reason of its own.
-        for one in lost:
-            if not one.is_own:
-                for again in self.player.run([strands[one.at]], at_once=1):
-                    self._lose(strands[one.at], again)
+        for at in dict.fromkeys(one.at for one in lost if not one.is_own):
+            for again in self.player.run([strands[at]], at_once=1):
+                self._lose(strands[at], again)
 
     def _lose(self, strand: Strand, lost: Lost) -> None:
-        self._fail(strand.cell, lost.fault, strand.turns)
+        """An answer that was put aside fails alone; else what the strand has not answered."""
+        turns = strand.turns if lost.turn is None else frozenset({lost.turn})
+        self._fail(strand.cell, lost.fault, turns)
 
     def _answered(self, cell: CellPlay, turn: int, talk: Rendering, reply: Reply) -> None:
         """Score a reply, and write its record."""

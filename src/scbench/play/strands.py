@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scbench.play.cell import CellPlay
-from scbench.play.contract import Step, Steps
+from scbench.play.contract import Step
 from scbench.play.decode import Play
 
 
@@ -45,9 +45,3 @@ def apart(steps: Sequence[Step]) -> list[list[Step]]:
             strand_of[step.id] = strand_of[step.parent]
         strand_of[step.id].append(step)
     return strands
-
-
-def listed(steps: Sequence[Step]) -> Steps:
-    """Steps that are known beforehand, as a pattern that takes no notice of replies."""
-    for step in steps:  # noqa: UP028 (a list cannot be sent replies)
-        yield step
