@@ -40,7 +40,7 @@ def run(
     """Run a grid and write its report. `options.RunWords` says what each word means.
 
     Words not said take the embedded default's. `model` may be a loaded model (`scbench.load`), and
-    methods may be objects. Errors as `run.runner.run`; Mismatch for a method that none of the
+    methods and tasks may be objects. Errors as `run.runner.run`; Mismatch for a method that none of the
     models can take.
     """
     settings, loaded = spelled_words(words)
@@ -118,7 +118,7 @@ def load(settings: Settings, name: str) -> Any:
 def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     """The words with objects spelled out, and the engine of a loaded model among them.
 
-    Raises BadConfig for an object that is no method.
+    Raises BadConfig for an object that is no method, or no task.
     """
     settings, engine = dict(words), None
     if not isinstance(settings.get("model", ""), str) and hasattr(settings["model"], "engine"):
@@ -130,6 +130,12 @@ def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     if methods is not None and not isinstance(methods, str):
         given = methods if isinstance(methods, Sequence) else [methods]
         settings["methods"] = [spelled(method) for method in given]
+    tasks = settings.get("tasks")
+    if tasks is not None and not isinstance(tasks, str):
+        from scbench.grid.task_places import handed
+
+        given = tasks if isinstance(tasks, Sequence) else [tasks]
+        settings["tasks"] = [handed(task) for task in given]
     return settings, engine
 
 

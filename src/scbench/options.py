@@ -38,7 +38,7 @@ class RunWords(TypedDict, total=False):
         ),
     ]
     tasks: Annotated[
-        str | Sequence[str] | None,
+        str | Sequence[object] | None,
         Flag(
             "--tasks",
             str,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import pytest
 from quick import quick
 from walk import walk_file, write_walk
 
+import scbench
 from scbench.api import Result, open_run, settle
 from scbench.errors import BadConfig, BadRow, ScbenchError, Unknown
 from scbench.grid.facts import task_cards
-from scbench.grid.task_places import is_task, package_names, task_at
+from scbench.grid.task_places import handed, is_task, package_names, task_at
 from scbench.grid.workload import workloads
 from scbench.prompts import ByteTokenizer
 from scbench.task_cards import card_of
@@ -278,3 +281,38 @@ def test_a_title_full_of_markup_is_told_as_it_is_and_nothing_more(tmp_path: Path
     assert r"\$x\_1\$" in latex
     markdown = paths["report.md"].read_text(encoding="utf-8")
     assert "<b>Keys" not in markdown
+
+
+# -- objects ---------------------------------------------------------------------------------------
+
+
+def run_of(folder: Path, tasks: list[object]) -> Result:
+    return scbench.run(**{**GRID, "tasks": tasks, "out": folder, "quiet": True})
+
+
+def test_a_task_object_is_played_as_its_file_is(tmp_path: Path) -> None:
+    (place,) = write_walk(tmp_path, "doors.py")
+    written = play(tmp_path / "written", place)
+    handed_over = run_of(tmp_path / "handed", [task_at(place), "kv"])
+    assert {record.task for record in handed_over.records()} == {"doors", "kv"}
+    of_doors = [record.key for record in handed_over.records() if record.task == "doors"]
+    assert set(of_doors) == keys(written)
+
+
+def test_a_task_made_in_this_process_counts_by_the_source_of_its_sessions(tmp_path: Path) -> None:
+    (place,) = write_walk(tmp_path, "doors.py")
+    bare = replace(task_at(place), origin=None)
+    result = run_of(tmp_path / "run", [bare])
+    assert {record.task for record in result.records()} == {"doors"}
+    assert task_at("doors").origin is not None
+    other = replace(bare, make=partial(bare.make))
+    assert handed(other) == "doors"
+
+
+def test_an_object_that_is_no_task_or_is_called_like_ours_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="is int and no task"):
+        run_of(tmp_path / "run", [3])
+    ours = task_at("kv")
+    with pytest.raises(BadConfig, match="give yours another name"):
+        handed(replace(ours, version=99))
+    assert handed(ours) == "kv"

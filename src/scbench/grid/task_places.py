@@ -18,7 +18,7 @@ from scbench.code import digest_of, house_code
 from scbench.errors import BadConfig, Unknown
 from scbench.methods.loader import class_from
 from scbench.methods.origin import mark_of
-from scbench.methods.sources import stranger_code
+from scbench.methods.sources import sources_of_function, stranger_code
 from scbench.task_cards import PAPER
 from scbench.tasks import MORE, NoTinyForm, data_file, names, task
 from scbench.tasks.contract import Task, TaskOrigin
@@ -26,6 +26,7 @@ from scbench.types import Form
 
 GROUP = "scbench.tasks"  # of entry points: name = "package.module:TASK"
 CODE, DATA = ".py:", ".jsonl"
+_HANDED: dict[str, Task] = {}  # objects of this process, by the name that settings write
 
 
 def task_at(written: str, form: Form | str = Form.FULL) -> Task:
@@ -58,6 +59,29 @@ def written_tasks(asked: Iterable[object]) -> tuple[str, ...]:
     return tuple(places.values())
 
 
+def handed(given: object) -> str:
+    """How settings write a task that somebody hands over: as it is written, or an object.
+
+    An object is known by its name while this process lasts; the source of what makes its sessions
+    is its digest, as for a file. Raises BadConfig for what is no task, or has the name of ours.
+    """
+    if isinstance(given, str):
+        return given
+    found = _checked(given, f"tasks={given!r:.60}")
+    if found.origin is not None:
+        return found.written
+    if found.name in names():
+        if task(found.name) != found:
+            raise BadConfig(
+                f"a task handed over as an object is called {found.name!r}, and so is one of "
+                "scbench; give yours another name"
+            )
+        return found.name
+    origin = TaskOrigin(place=found.name, digest=digest_of(sources_of_function(found.make)))
+    _HANDED[found.name] = _brought(replace(found, origin=origin))
+    return found.name
+
+
 def package_names() -> tuple[str, ...]:
     """Tasks that installed packages registered; a name of ours always means ours."""
     return tuple(sorted({point.name for point in entry_points(group=GROUP)} - {*names()}))
@@ -79,6 +103,8 @@ def is_task(written: str) -> bool:
 
 def _full(written: str) -> Task:
     place = _unquoted(written.strip())
+    if place in _HANDED:
+        return _HANDED[place]
     if place.endswith(DATA):
         return _brought(data_file.read_task(place))
     if CODE in place:

@@ -1,7 +1,8 @@
 """A method that is somebody's own object: a patched model, a server, a cache of their making.
 
-It has `open`, `ask` and `close` and derives from no stage (`play/foreign.py` says what each gets).
-Nothing of its cache is seen, so it composes with nothing, and its bytes are what it declares.
+Its class has `open`, `ask` and `close` (`play/foreign.py` says what each gets), or `patch(model)`,
+or is a `transformers.Cache`; it derives from no stage. Nothing of its cache is seen, so it composes
+with nothing, and its bytes are what it declares.
 """
 
 from __future__ import annotations
@@ -20,8 +21,25 @@ VERBS = ("open", "ask", "close")
 
 
 def is_foreign_class(found: object) -> bool:
-    """Whether objects of a class can be asked."""
-    return inspect.isclass(found) and all(callable(getattr(found, verb, None)) for verb in VERBS)
+    """Whether objects of a class can be asked, or can answer with the run's model."""
+    return inspect.isclass(found) and (
+        all(callable(getattr(found, verb, None)) for verb in VERBS)
+        or is_cache_class(found)
+        or is_patch_class(found)
+    )
+
+
+def is_cache_class(found: type) -> bool:
+    """Whether it derives from `transformers.Cache`; asked without importing that."""
+    return any(
+        (base.__module__, base.__name__) == ("transformers.cache_utils", "Cache")
+        for base in found.__mro__
+    )
+
+
+def is_patch_class(found: type) -> bool:
+    """Whether its objects change a model: `patch(model)` gives the one to run."""
+    return callable(getattr(found, "patch", None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +86,17 @@ class ForeignMethod:
             raise BadConfig(f"{written!r}: {kind.__name__} must be given [{words}]")
         return cls(kind, tuple((name, given[name]) for name in known if name in given))
 
-    def make(self) -> Any:
-        """A new object, which is asked."""
-        return self.kind(**dict(self.given))
+    @property
+    def is_cache(self) -> bool:
+        return is_cache_class(self.kind)
+
+    @property
+    def is_patch(self) -> bool:
+        return is_patch_class(self.kind)
+
+    def make(self, **more: Any) -> Any:
+        """A new object, which is asked; `more` are keywords that the run brings."""
+        return self.kind(**more, **dict(self.given))
 
     def spelled(self, name: str) -> str:
         words = ",".join(f"{key}={typed(value)}" for key, value in self.given)
@@ -87,7 +113,11 @@ def _keywords(kind: type) -> dict[str, inspect.Parameter]:
     except (TypeError, ValueError):  # a class of native code does not say
         return {}
     by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return {name: one for name, one in parameters.items() if one.kind in by_name}
+    # A cache is given the run's model configuration.
+    brought = {"config"} if is_cache_class(kind) else set()
+    return {
+        name: one for name, one in parameters.items() if one.kind in by_name and name not in brought
+    }
 
 
 def _hints(kind: type) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def parse(text: str) -> Method:
 
 
 def _foreign(part: str) -> Method | None:
-    """The method of a class in a file that has open, ask and close and derives from no stage."""
+    """The method of a class in a file that answers by itself and derives from no stage."""
     label, name, params = spelling.read_labelled(part)
     if FILE not in name:
         return None
@@ -189,6 +189,7 @@ def _checked(found: Any, place: str) -> type[Stage]:
     if not (inspect.isclass(found) and issubclass(found, Stage) and found.stage):
         raise BadConfig(
             f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval or "
-            "Loading of scbench.methods.contract, or give it open, ask and close and name it alone"
+            "Loading of scbench.methods.contract, or give it open, ask and close, or patch(model), "
+            "and name it alone"
         )
     return found

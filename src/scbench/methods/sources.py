@@ -12,9 +12,11 @@ import importlib.util
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from scbench.code import PACKAGE, code_digest, house_code, imports
 
@@ -46,6 +48,16 @@ def sources_of(stage: type) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def sources_of_function(made_by: Callable[..., object]) -> dict[str, str]:
+    """The same for a function, or an object that is called, of a file or typed into a session."""
+    code = made_by if inspect.isroutine(made_by) else type(made_by)
+    module = sys.modules.get(code.__module__)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return {f"{code.__module__}.{code.__qualname__}": _typed_digest(code)}
+    return stranger_code(Path(file), code.__module__)
+
+
 def _of_stranger(base: type) -> dict[str, str]:
     module = sys.modules.get(base.__module__)
     file = getattr(module, "__file__", None)
@@ -56,15 +68,19 @@ def _of_stranger(base: type) -> dict[str, str]:
     return stranger_code(Path(file), base.__module__)
 
 
-def _typed_digest(base: type) -> str:
-    """Of a class typed into a session, which has no file."""
+def _typed_digest(base: Any) -> str:
+    """Of a class or function typed into a session, which has no file."""
     try:
         source = inspect.getsource(base)
     except (OSError, TypeError):
-        source = repr(
-            [(name, getattr(value, "__code__", value)) for name, value in vars(base).items()]
-        )
+        parts = vars(base) if inspect.isclass(base) else {"": base}
+        source = repr([(name, _shown_code(value)) for name, value in parts.items()])
     return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _shown_code(value: Any) -> object:
+    code = getattr(value, "__code__", None)
+    return value if code is None else (code.co_code, code.co_consts, code.co_names)
 
 
 def stranger_code(path: Path, module: str = "") -> dict[str, str]:

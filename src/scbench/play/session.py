@@ -28,6 +28,7 @@ from scbench.play.foreign import ForeignPlayer
 from scbench.play.gold import DENSE, GoldPass
 from scbench.play.guard import torch_state_kept
 from scbench.play.local import LANES, LocalPlayer
+from scbench.play.own_forward import own_forward
 from scbench.play.record import Needles, answered, failed
 from scbench.play.strands import Strand
 from scbench.play.talks import Talks
@@ -88,8 +89,8 @@ class SessionPlay:
     def play(self, cells: Sequence[CellPlay]) -> None:
         """A cell that fails becomes records of failure; others go on. Methods that are not ours
         come after ours, one at a time, each from snapshots that are looked at again afterwards."""
-        boxes = [cell for cell in cells if cell.method.black_box is not None]
-        cells = [cell for cell in cells if cell.method.black_box is None]
+        boxes = [cell for cell in cells if cell.method.is_foreign]
+        cells = [cell for cell in cells if not cell.method.is_foreign]
         if self.has_gold:  # what dense says is what all others are compared with
             cells = sorted(cells, key=lambda cell: cell.cell.method != DENSE)
         by_generation: dict[Generation, list[CellPlay]] = {}
@@ -118,11 +119,12 @@ class SessionPlay:
 
     def _ask(self, cell: CellPlay) -> None:
         """Play a cell by asking somebody's own object, made anew for it."""
-        make = cell.method.black_box
-        assert make is not None
+        foreign = cell.method.foreign
+        assert foreign is not None
         with nullcontext() if self.voices is None else self.voices.of(str(cell.method)):
             try:
-                box = make()
+                has_forward = foreign.is_cache or foreign.is_patch
+                box = own_forward(foreign, self.engine) if has_forward else foreign.make()
             except FAULTS as error:
                 if self.debug:
                     raise
