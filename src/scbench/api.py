@@ -40,8 +40,8 @@ def run(
     """Run a grid and write its report. `options.RunWords` says what each word means.
 
     Words not said take the embedded default's. `model` may be a loaded model (`scbench.load`), and
-    methods and tasks may be objects. Errors as `run.runner.run`; Mismatch for a method that none of the
-    models can take.
+    methods and tasks may be objects. Errors as `grid.runner.run`; Mismatch for a method that none
+    of the models can take.
     """
     settings, loaded = spelled_words(words)
     engine = loaded if engine is None else engine

@@ -16,6 +16,13 @@ out = Console(width=None if sys.stdout.isatty() else 150)  # a pipe has no width
 err = Console(stderr=True)
 
 
+class Spectator(Console):
+    """A console whose broken pipe is an error like any other: rich's own ends the program."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def take_any_sign() -> None:
     """Let both streams replace what their code page lacks, instead of ending the program."""
     for stream in (sys.stdout, sys.stderr):

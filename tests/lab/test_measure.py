@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from scbench.lab import measure, scan, shapes, tokens
-from scbench.lab.measure import Cell, Judged, cell, wilson
+from scbench.lab.measure import Judged, MeasuredCell, cell, wilson
 from scbench.prompts import Conversation
 from scbench.types import PAPER_MODES, Mode, Protocol
 
-CELL = Cell(
+CELL = MeasuredCell(
     task="kv",
     length_tokens=256,
     mode="multi-turn",

@@ -62,7 +62,7 @@ def test_the_card_covers_every_task_in_both_modes_up_to_the_trained_window(name:
     for cell in found["cells"]:
         known = {key: value for key, value in cell.items() if key != "passes"}
         assert (
-            measure.Cell(
+            measure.MeasuredCell(
                 **{
                     **known,
                     "by_turn": tuple(known["by_turn"]),

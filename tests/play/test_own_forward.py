@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_session import BOTH, job, session
@@ -55,11 +56,11 @@ class Lost:
 '''
 
 
-def played(folder: Path, *methods: str, engine: object = None) -> dict[str, list[Record]]:
+def played(folder: Path, *methods: str, engine: Any = None) -> dict[str, list[Record]]:
     (folder / "ext.py").write_text(CODE, encoding="utf-8")
     of, protocol = session(), Protocol()
     records: list[Record] = []
-    run = SessionPlay(engine or tiny("gqa"), of, protocol, emit=records.append, needles={})  # type: ignore[arg-type]
+    run = SessionPlay(engine or tiny("gqa"), of, protocol, emit=records.append, needles={})
     chosen = [parse(name.replace("ext.py", f"{folder}/ext.py")) for name in methods]
     run.play([job(method, mode, protocol, of) for method in chosen for mode in BOTH])
     by_method: dict[str, list[Record]] = {}
@@ -115,7 +116,7 @@ def test_ours_are_computed_as_before_when_another_attention_has_run(tmp_path: Pa
     ],
 )
 def test_what_cannot_answer_is_a_named_gap(
-    tmp_path: Path, name: str, engine: object, why: str
+    tmp_path: Path, name: str, engine: Any, why: str
 ) -> None:
     (records,) = played(tmp_path, name, engine=engine).values()
     assert len(records) == 6

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from scbench.errors import BadConfig, BadRecord
 from scbench.grid.cells import (
     PLAN,
+    AnsweringModel,
     MadeBy,
     MethodFacts,
-    ModelFacts,
     Planned,
     SessionFacts,
     canonical_json,
@@ -41,7 +41,7 @@ from scbench.types import (
     Truncate,
 )
 
-MODEL = ModelFacts(
+MODEL = AnsweringModel(
     name="toy",
     weights_digest="w",
     tokenizer_digest="t",
@@ -90,7 +90,7 @@ MADE_CHANGES = {
         f"model.{f.name}": replace(
             MADE, model=replace(MODEL, **{f.name: OTHERS.get(f.name, "other")})
         )
-        for f in fields(ModelFacts)
+        for f in fields(AnsweringModel)
     },
     **{
         f"method.{f.name}": replace(

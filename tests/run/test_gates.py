@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from scbench.engines import gate_search
-from scbench.engines.gate_search import Sample
+from scbench.engines.gate_search import GateSample
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
@@ -22,10 +22,12 @@ from scbench.play.blending import read_context
 HEAD_DIM = 32
 
 
-def texts(tokens: int = 96, count: int = 3) -> list[Sample]:
+def texts(tokens: int = 96, count: int = 3) -> list[GateSample]:
     draw = torch.Generator().manual_seed(1)
     return [
-        Sample(torch.randint(512, (tokens,), generator=draw).tolist(), range(tokens - 12, tokens))
+        GateSample(
+            torch.randint(512, (tokens,), generator=draw).tolist(), range(tokens - 12, tokens)
+        )
         for _ in range(count)
     ]
 
@@ -49,7 +51,7 @@ def planted() -> LocalEngine:
 
 
 @cache
-def found() -> gate_search.Found:
+def found() -> gate_search.FoundGates:
     return gate_search.search_gates(planted(), texts(), sinks=2, recent=12, steps=40, rate=0.06)
 
 

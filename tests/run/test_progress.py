@@ -11,7 +11,8 @@ import threading
 import pytest
 from rich.console import Console
 
-from scbench.grid.progress import LINE_EVERY_S, Progress, Spectator, spell_s
+from scbench.console import Spectator
+from scbench.grid.progress import LINE_EVERY_S, Progress, spell_s
 
 
 class Clock:

@@ -12,7 +12,7 @@ from math import sqrt
 
 import numpy as np
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.paired import Changes, Paired
 
 Floats = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -112,7 +112,7 @@ def graded(
 def limits_of(hits: tuple[int, ...], turns: int) -> tuple[float, float]:
     """The report's interval of a mean, from the right answers of each session."""
     answers = np.arange(turns) < np.array(hits)[:, None]
-    return Clusters.of(*flat(answers.astype(float))).rate().limits()
+    return SessionClusters.of(*flat(answers.astype(float))).rate().limits()
 
 
 @lru_cache(maxsize=200_000)

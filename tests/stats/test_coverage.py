@@ -28,7 +28,7 @@ from simulated import (
     told,
 )
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.paired import Changes
 
 # The worst of the review's beta-binomial, simulated 2,000 times a regime.
@@ -88,7 +88,7 @@ def test_graded_means_hold_the_truth(sessions: int) -> None:
                         spread: float = spread,
                     ) -> tuple[float, float, float]:
                         scores = graded(rng, sessions, turns, mean, alike, spread)
-                        return *Clusters.of(*flat(scores)).rate().limits(), mean
+                        return *SessionClusters.of(*flat(scores)).rate().limits(), mean
 
                     found.append(
                         simulate(

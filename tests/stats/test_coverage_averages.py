@@ -20,7 +20,7 @@ from simulated import (
 )
 
 from scbench.stats.agreement import unbounded
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.paired import Changes
 
 TASKS, STORY = 11, 3  # as many tasks as the paper's, three of them with the same questions
@@ -50,8 +50,8 @@ def drawn(
 
 def average(
     rng: np.random.Generator, sessions: int, turns: int, mean_K: np.ndarray, alike: float
-) -> Clusters:
-    return Clusters.of(*drawn(rng, sessions, turns, mean_K, alike), part_count=len(mean_K))
+) -> SessionClusters:
+    return SessionClusters.of(*drawn(rng, sessions, turns, mean_K, alike), part_count=len(mean_K))
 
 
 WORLDS = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.difference import holm
 from scbench.stats.intervals import Estimate, mean_of
 from scbench.stats.paired import Changes, Paired, estimate_of
@@ -20,8 +20,8 @@ def flat(sessions: Sessions) -> tuple[np.ndarray, ...]:
     return values, index, np.zeros(values.size, dtype=np.int64)
 
 
-def clusters(sessions: Sessions) -> Clusters:
-    return Clusters.of(*flat(sessions))
+def clusters(sessions: Sessions) -> SessionClusters:
+    return SessionClusters.of(*flat(sessions))
 
 
 def paired(sessions: Sessions, level: float | None = None) -> Paired:
@@ -266,12 +266,12 @@ def test_parts_are_moved_to_one_mean_before_sessions_are_compared() -> None:
     values = np.array([1.0, 0.0] * 40)
     sessions = np.repeat(np.arange(40), 2)
     parts = np.tile([0, 1], 40)
-    apart = Clusters.of(values, np.arange(80), parts, part_count=2)
-    as_one = Clusters.of(values, np.arange(80), np.zeros(80, dtype=np.int64))
+    apart = SessionClusters.of(values, np.arange(80), parts, part_count=2)
+    as_one = SessionClusters.of(values, np.arange(80), np.zeros(80, dtype=np.int64))
     low, high = apart.rate().limits()
     wide_low, wide_high = as_one.rate().limits()
     assert high - low < 0.6 * (wide_high - wide_low)
-    assert Clusters.of(values, sessions, parts, part_count=2).mean == 0.5
+    assert SessionClusters.of(values, sessions, parts, part_count=2).mean == 0.5
 
 
 def test_the_interval_of_an_average_lies_about_its_mean_where_tasks_are_unlike() -> None:
@@ -279,7 +279,7 @@ def test_the_interval_of_an_average_lies_about_its_mean_where_tasks_are_unlike()
     easy = np.repeat([1.0, 0.0], [27 * 3, 3 * 3])
     values = np.concatenate([easy, np.zeros(90)])
     parts = np.repeat([0, 1], 90)
-    average = Clusters.of(values, np.repeat(np.arange(60), 3), parts, part_count=2)
+    average = SessionClusters.of(values, np.repeat(np.arange(60), 3), parts, part_count=2)
     low, high = average.rate().limits()
     assert average.mean == pytest.approx(0.45)
     assert (low + high) / 2.0 == pytest.approx(0.45, abs=0.05 * (high - low))
@@ -296,7 +296,7 @@ def test_an_average_allows_for_all_that_its_sessions_vary() -> None:
     values = (luck_KST < chance_KS1).astype(float).ravel()
     source = np.repeat(np.array([0, 0, 0, *range(1, 9)]) * 80, 240)
     sessions = source + np.tile(np.repeat(np.arange(80), 3), 11)
-    average = Clusters.of(values, sessions, np.repeat(np.arange(11), 240), part_count=11)
+    average = SessionClusters.of(values, sessions, np.repeat(np.arange(11), 240), part_count=11)
     low, high = average.rate().limits()
     sandwich = float((average.influence_S() ** 2).sum()) ** 0.5
     assert high - low > 0.95 * 2.0 * 1.96 * sandwich
@@ -307,6 +307,6 @@ def test_the_interval_of_an_average_mirrors_as_right_and_wrong_change_places() -
     chance = np.repeat([0.9, 0.3, 0.05], 60)
     values = (rng.random(180) < chance).astype(float)
     sessions, parts = np.repeat(np.arange(60), 3), np.repeat([0, 1, 2], 60)
-    low, high = Clusters.of(values, sessions, parts, part_count=3).rate().limits()
-    turned = Clusters.of(1.0 - values, sessions, parts, part_count=3).rate().limits()
+    low, high = SessionClusters.of(values, sessions, parts, part_count=3).rate().limits()
+    turned = SessionClusters.of(1.0 - values, sessions, parts, part_count=3).rate().limits()
     assert turned == (pytest.approx(1.0 - high, abs=1e-9), pytest.approx(1.0 - low, abs=1e-9))

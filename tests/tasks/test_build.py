@@ -13,7 +13,7 @@ from scbench.task_cards import PAPER
 from scbench.tasks import TASKS, card, names, task
 from scbench.tasks.build import (
     MOST_COUNTS,
-    Fitted,
+    FittedText,
     Mark,
     Piece,
     by_shape,
@@ -48,7 +48,7 @@ def fitted(
     unit: str = "lorem ipsum dolor sit amet",
     padded: bool = True,
     **more: object,
-) -> Fitted:
+) -> FittedText:
     pieces = [
         Piece(PIECE, depth, (Mark(4, 10, Role.ANSWER, 0), Mark(0, len(PIECE), Role.SUPPORT, 0)))
     ]

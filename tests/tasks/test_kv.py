@@ -11,7 +11,7 @@ from scbench.errors import BadConfig, BadRow
 from scbench.tasks import task
 from scbench.tasks.contract import Bytes, Words
 from scbench.tasks.draw import Draw
-from scbench.tasks.pairs import Maker, Shape, digits_for, key_words_for
+from scbench.tasks.pairs import PairMaker, PairShape, digits_for, key_words_for
 from scbench.tasks.words import WORDS
 from scbench.types import Role, Session
 
@@ -80,7 +80,7 @@ def test_near_keys_are_one_or_two_edits_away_and_marked() -> None:
 
 
 def test_a_near_uuid_is_a_uuid_of_version_4() -> None:
-    maker, draw = Maker(Shape("uuid")), Draw("x")
+    maker, draw = PairMaker(PairShape("uuid")), Draw("x")
     for _ in range(50):
         key, _ = maker.fresh(draw)
         near, _ = maker.near(key, draw)

@@ -16,7 +16,7 @@ from scbench.tasks.story.english import ENGLISH
 from scbench.tasks.story.filler import Filler
 from scbench.tasks.story.language import Language
 from scbench.tasks.story.log import KINDS as EVENT_KINDS
-from scbench.tasks.story.plan import Shape, make_plan
+from scbench.tasks.story.plan import StoryShape, make_plan
 from scbench.tasks.story.questions import KINDS, answers
 
 BOTH = (ENGLISH, CHINESE)
@@ -31,7 +31,7 @@ def composer(
     people: int = 40,
     hops: int = 2,
 ) -> Composer:
-    shape = Shape(
+    shape = StoryShape(
         turns=turns, kinds=KINDS, hops=hops, mentions=1 if compact else 3, people=people, templates=2 if compact else 6, days=360,
         first_day=1, moves=(2, 4), options=0,
     )  # fmt: skip

@@ -25,7 +25,7 @@ RAMP = 5  # the rate rises over the first and falls over the last fifth of the s
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class GateSample:
     """A text and the rows whose hidden states count: those that predict a token of an answer."""
 
     ids: Sequence[int]
@@ -33,7 +33,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundGates:
     """`gates`: per attention layer one number per KV head. Objective and distance: means over all samples, before and after."""
 
     gates: list[list[float]]
@@ -81,14 +81,14 @@ def visible(tokens: int, sinks: int, recent: int, device: str) -> Tensor:
 
 def search_gates(
     engine: LocalEngine,
-    samples: Sequence[Sample],
+    samples: Sequence[GateSample],
     *,
     sinks: int,
     recent: int,
     steps: int,
     rate: float,
     on_step: Callable[[int, float], None] | None = None,
-) -> Found:
+) -> FoundGates:
     """`steps` steps of Adam, a sample each, in turn. Holds the activations of one text of the longest sample: no checkpointing.
 
     Raises Mismatch (no attention layers; no text longer than a streaming head's window), TooLong, BadConfig, OutOfDevice.
@@ -126,14 +126,14 @@ def search_gates(
     finally:
         for weight, was in frozen:
             weight.requires_grad_(was)
-    return Found(gates.detach().cpu().tolist(), (before[0], after[0]), (before[1], after[1]))
+    return FoundGates(gates.detach().cpu().tolist(), (before[0], after[0]), (before[1], after[1]))
 
 
 class _Descent:
     def __init__(
         self,
         engine: LocalEngine,
-        samples: Sequence[Sample],
+        samples: Sequence[GateSample],
         wanted: Sequence[Tensor],
         order: dict[int, int],
         gates: Tensor,
@@ -175,7 +175,7 @@ class _Descent:
                 on_step(step + 1, float(loss.detach()))
 
 
-def _hidden(engine: LocalEngine, sample: Sample, batch: GatePass) -> Tensor:
+def _hidden(engine: LocalEngine, sample: GateSample, batch: GatePass) -> Tensor:
     """The last hidden states (R, hidden) at the sample's rows, in fp32."""
     ids = torch.tensor([list(sample.ids)], device=engine.device)
     words: dict[str, Any] = {"use_cache": False, "scbench_pass": batch}

@@ -23,7 +23,7 @@ FIRST = "\n\nRepeat the previous context exactly:\n\n"
 NEXT = "\n\nRepeat the part of the previous context exactly that starts after `{lead}`:\n\n"
 
 
-class Piece(NamedTuple):
+class RepeatPiece(NamedTuple):
     """Tokens [start, stop) of the context, and what is fed after it to have them said again (the request, then the tokens themselves)."""
 
     start: int
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
     ids: list[int]
 
 
-def pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[Piece]:
+def pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[RepeatPiece]:
     """The context in chunks of a quarter of it, at least 128 and at most 2,048 tokens, each with its request."""
     chunk = min(MOST_CHUNK_TOKENS, max(LEAST_CHUNK_TOKENS, len(ids) // 4))
     found = []
@@ -39,7 +39,7 @@ def pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[Piece]:
         lead = tokenizer.decode(list(ids[max(0, start - LEAD_TOKENS) : start]))
         request = FIRST if start == 0 else NEXT.format(lead=lead)
         stop = min(start + chunk, len(ids))
-        found.append(Piece(start, stop, [*tokenizer.encode(request).ids, *ids[start:stop]]))
+        found.append(RepeatPiece(start, stop, [*tokenizer.encode(request).ids, *ids[start:stop]]))
     return found
 
 
@@ -47,7 +47,7 @@ class RepeatPass(StepPass):
     """Dense attention of one fork, whose queries score the keys of `piece` on their way."""
 
     def __init__(
-        self, snapshot: Snapshot, stream: Stream, piece: Piece, scores: dict[int, Tensor]
+        self, snapshot: Snapshot, stream: Stream, piece: RepeatPiece, scores: dict[int, Tensor]
     ) -> None:
         super().__init__([Lane(stream, 0, len(piece.ids))])
         self.snapshot, self.piece, self.scores = snapshot, piece, scores
@@ -68,8 +68,8 @@ class RepeatPass(StepPass):
 
 
 def passes(
-    snapshot: Snapshot, found: Sequence[Piece], scores: dict[int, Tensor]
-) -> Iterator[tuple[RepeatPass, Piece, Stream]]:
+    snapshot: Snapshot, found: Sequence[RepeatPiece], scores: dict[int, Tensor]
+) -> Iterator[tuple[RepeatPass, RepeatPiece, Stream]]:
     """One forward to run per piece, each on a fork of its own."""
     for piece in found:
         stream = snapshot.fork()

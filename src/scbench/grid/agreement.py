@@ -17,7 +17,7 @@ from torch import Tensor
 
 from scbench.errors import BadRecord
 from scbench.grid.book import Book
-from scbench.grid.lines import Place
+from scbench.grid.lines import LinePlace
 from scbench.grid.lock import Lock
 from scbench.play.dense_tokens import DenseTokens
 
@@ -44,7 +44,7 @@ class DenseBook(Book[DenseLine]):
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
         super().__init__(folder, AGREEMENT, DenseLine, lock, _check)
         try:
-            self._places: dict[tuple[str, int], Place] = {
+            self._places: dict[tuple[str, int], LinePlace] = {
                 (line.key, line.turn): place for place, line in self.lines.places()
             }
         except BaseException:

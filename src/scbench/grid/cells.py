@@ -23,7 +23,7 @@ SHORT = 16  # hex digits of a digest where it only points to a line of facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
+class AnsweringModel:
     """Which model answers, and how it is computed. Digests are SHA-256; "" where a thing does not exist (an endpoint's weights)."""
 
     name: str
@@ -58,7 +58,7 @@ class MethodFacts:
 class MadeBy:
     """What made an answer, beside session, mode and protocol, which the record itself names."""
 
-    model: ModelFacts
+    model: AnsweringModel
     method: MethodFacts
     code: Mapping[str, str]  # our modules that a play runs through -> digest
 

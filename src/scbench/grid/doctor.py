@@ -15,7 +15,7 @@ KINDS = ("mha", "gqa", "mqa")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LawFinding:
     """One law on one model. `verdict` is holds, idle or broken; `why` has the numbers or the reason."""
 
     law: str
@@ -24,7 +24,7 @@ class Finding:
     why: str
 
 
-def doctor(spelling: str, *, kinds: Sequence[str] = KINDS) -> tuple[Method, list[Finding]]:
+def doctor(spelling: str, *, kinds: Sequence[str] = KINDS) -> tuple[Method, list[LawFinding]]:
     """Examine a method; raises what `parse` raises if it cannot be built."""
     method = parse(spelling)
     if method.is_foreign:
@@ -36,5 +36,5 @@ def doctor(spelling: str, *, kinds: Sequence[str] = KINDS) -> tuple[Method, list
     for kind in kinds:
         for statement, found in examine(tiny(kind), method).items():
             verdict, _, why = found.partition(": ")
-            findings.append(Finding(statement, kind, verdict, why))
+            findings.append(LawFinding(statement, kind, verdict, why))
     return method, findings

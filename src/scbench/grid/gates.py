@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from scbench.engines.gate_search import L1_WEIGHT, Found, Sample
+from scbench.engines.gate_search import L1_WEIGHT, FoundGates, GateSample
 from scbench.engines.gate_search import search_gates as search
 from scbench.engines.local import LocalEngine
 from scbench.grid.suite import TokenCount
@@ -25,7 +25,7 @@ def window(length_tokens: int) -> tuple[int, int]:
     return min(SINKS, max(4, length_tokens // 32)), min(RECENT, max(8, length_tokens // 16))
 
 
-def passkeys(engine: LocalEngine, *, length_tokens: int, seed: str) -> Sample:
+def passkeys(engine: LocalEngine, *, length_tokens: int, seed: str) -> GateSample:
     """A context full of random keys and values, questions for some of them, and the answers: the tokens of every answer but the last's count.
 
     The paper hides ten passkeys in a book; here all of the context is passkeys (Retr.KV), in the form that the model's tokenizer is made for.
@@ -40,7 +40,7 @@ def passkeys(engine: LocalEngine, *, length_tokens: int, seed: str) -> Sample:
     for turn, (asked, following) in enumerate(pairwise(prompts)):
         answer_tokens = len(tokenizer.encode(session.turns[turn].gold).ids)
         rows += range(len(asked) - 1, min(len(asked) - 1 + answer_tokens, len(following) - 1))
-    return Sample(prompts[-1], rows)
+    return GateSample(prompts[-1], rows)
 
 
 def search_gates(
@@ -51,7 +51,7 @@ def search_gates(
     rate: float,
     sessions: int,
     on_step: Callable[[int, float], None] | None = None,
-) -> tuple[HeadGates, Found]:
+) -> tuple[HeadGates, FoundGates]:
     """Gates of this model, ready to be written, and how well they were found. Raises as `engines.gate_search.search_gates`."""
     samples = [
         passkeys(engine, length_tokens=length_tokens, seed=f"gates:{at}") for at in range(sessions)

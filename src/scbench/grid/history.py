@@ -18,7 +18,7 @@ from scbench.types import Cell, Session
 
 
 @dataclass(slots=True)
-class History:
+class EarlierRecords:
     """The older records of one run. `superseded` counts turns by the reason they count no more."""
 
     journal: Journal

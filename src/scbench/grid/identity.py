@@ -12,7 +12,7 @@ import torch
 from scbench import code
 from scbench.code import house_code
 from scbench.engines.contract import Engine
-from scbench.grid.cells import SHORT, MethodFacts, ModelFacts, digest
+from scbench.grid.cells import SHORT, AnsweringModel, MethodFacts, digest
 from scbench.methods.described import card_of as stage_card
 from scbench.methods.method import Method
 from scbench.methods.origin import origin_of, shown_name
@@ -33,14 +33,14 @@ KEPT = ("stage", "category", "about", "paper", "bytes_formula", "difference", "n
 PROBE = 'The quick brown fox 0123456789 {"key": "value"}\n\n阅读以下书籍 VAR ABCDE = 48213'
 
 
-def model_facts(engine: Engine) -> ModelFacts:
+def model_facts(engine: Engine) -> AnsweringModel:
     """What of the model and its engine can move a number."""
     facts, tokenizer = engine.facts, engine.tokenizer
     packages = ("torch", "transformers")
     versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     own = getattr(facts, "tokenizer_digest", "")
     probe = {"name": tokenizer.name, "probe": list(tokenizer.encode(PROBE).ids)}
-    return ModelFacts(
+    return AnsweringModel(
         name=facts.name,
         weights_digest=facts.weights_digest,
         tokenizer_digest=own or digest(probe),

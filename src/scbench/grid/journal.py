@@ -14,7 +14,7 @@ import msgspec
 from scbench.errors import BadRecord
 from scbench.grid.book import Book
 from scbench.grid.cells import Planned
-from scbench.grid.lines import Place, read_lines
+from scbench.grid.lines import LinePlace, read_lines
 from scbench.grid.lock import Lock
 from scbench.grid.store import as_dict
 from scbench.types import KEPT_OLD, Cell, Cost, GoldScore, Record
@@ -26,7 +26,7 @@ NO_PLAN = Planned()
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    place: Place
+    place: LinePlace
     is_failure: bool
     scored: str
 
@@ -50,7 +50,7 @@ class Journal(Book[Record]):
             self.close()
             raise
 
-    def _note(self, record: Record, place: Place) -> None:
+    def _note(self, record: Record, place: LinePlace) -> None:
         turns = self._done.setdefault(record.key, {})
         self._made[record.key] = record.made
         turns[record.turn] = _Entry(place, record.failure is not None, record.scored)

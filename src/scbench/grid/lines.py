@@ -29,7 +29,7 @@ _ENDED = re.compile(rb',"crc":"[0-9a-f]{8}"\}.')
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LinePlace:
     """Where a line stands in its file."""
 
     start: int
@@ -76,21 +76,21 @@ class LineFile(Generic[T]):
             raise cannot_write(err, self.path, "Every whole line is kept.") from err
         return size
 
-    def places(self) -> Iterator[tuple[Place, T]]:
+    def places(self) -> Iterator[tuple[LinePlace, T]]:
         """Every line with its place, oldest first."""
         return scan(self.path, self.decode)
 
-    def read(self, place: Place) -> T:
+    def read(self, place: LinePlace) -> T:
         """The line that `append` or `places` gave this place to."""
         with open(self.path, "rb") as file:
             file.seek(place.start)
             return self.decode(file.read(place.length_bytes), 0)
 
-    def append(self, row: T) -> Place:
+    def append(self, row: T) -> LinePlace:
         """Write one line; it is on the disk when this returns. Raises CannotWrite, and then the file is as it was before."""
         return self.extend([row])[0]
 
-    def extend(self, rows: Sequence[T]) -> list[Place]:
+    def extend(self, rows: Sequence[T]) -> list[LinePlace]:
         """Write several lines with one fsync; if the disk refuses, none of them stays."""
         written = [self._encode(row) for row in rows]
         with self._turn:
@@ -99,7 +99,7 @@ class LineFile(Generic[T]):
             for line in written:
                 starts.append(starts[-1] + len(line))
             self._write(b"".join(written))
-        return [Place(start, len(line)) for start, line in zip(starts, written, strict=False)]
+        return [LinePlace(start, len(line)) for start, line in zip(starts, written, strict=False)]
 
     def _encode(self, row: T) -> bytes:
         """One line that reads back equal. NaN, for one, would come back as None and make a gap of a number."""
@@ -227,7 +227,7 @@ def _strays(raw: object, row: object) -> set[str]:
     return set()
 
 
-def scan(path: Path, decode: Callable[[bytes, int], T]) -> Iterator[tuple[Place, T]]:
+def scan(path: Path, decode: Callable[[bytes, int], T]) -> Iterator[tuple[LinePlace, T]]:
     """The whole lines of `path` with their places."""
     start = 0
     try:
@@ -235,7 +235,7 @@ def scan(path: Path, decode: Callable[[bytes, int], T]) -> Iterator[tuple[Place,
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n") and _is_torn(decode, line, number):
                     return
-                yield Place(start, len(line)), decode(line, number)
+                yield LinePlace(start, len(line)), decode(line, number)
                 start += len(line)
     except OSError as err:
         raise BadConfig(

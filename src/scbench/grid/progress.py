@@ -18,19 +18,13 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from scbench.console import Spectator
 from scbench.grid.forecast import Forecast
 
 QUIET_S = 3.0  # a job that ends sooner shows nothing
 LINE_EVERY_S = 30.0  # without a terminal: one line in this time, and fewer as the hours go by
 _TICK_S = 0.5
 _RECENT = 32  # advances that the recent speed looks back on; several may end in one instant
-
-
-class Spectator(Console):
-    """A console on stderr whose broken pipe is an error like any other; rich's own would end the program and point stdout at nothing."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
 
 
 class Progress:

@@ -28,7 +28,7 @@ from scbench.grid.forecast import (
     planned_answers,
     works_of,
 )
-from scbench.grid.history import History
+from scbench.grid.history import EarlierRecords
 from scbench.grid.identity import (
     card_of,
     cost_code,
@@ -66,7 +66,7 @@ class _Ledger:
     costs: Costs
     facts: Facts
     sessions: SessionStore
-    history: History
+    history: EarlierRecords
     dense: DenseBook
     planned: list[Cell] = field(default_factory=list)
 
@@ -149,7 +149,7 @@ def _opened(settings: Settings, files: ExitStack) -> _Ledger:
         costs=files.enter_context(Costs(settings.out, lock)),
         facts=facts,
         sessions=SessionStore(settings.out),
-        history=History(journal, facts, settings.keep_old),
+        history=EarlierRecords(journal, facts, settings.keep_old),
         dense=files.enter_context(DenseBook(settings.out, lock)),
     )
 

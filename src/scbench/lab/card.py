@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scbench.errors import BadConfig
 from scbench.lab import tokens
 from scbench.lab.corpus import EVALUATION_SEEDS
-from scbench.lab.measure import BLIND_MARGIN, DECILE_FLOOR, GATE, Cell
+from scbench.lab.measure import BLIND_MARGIN, DECILE_FLOOR, GATE, MeasuredCell
 from scbench.reading import read_json, read_json_file
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def ship(courses: Sequence[Path], to: Path) -> Path:
 def write(
     folder: Path,
     model: PreTrainedModel,
-    cells: Iterable[Cell],
+    cells: Iterable[MeasuredCell],
     *,
     name: str,
     courses: Sequence[Path],

@@ -76,14 +76,14 @@ SCHEDULE = "schedule.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CorpusRow:
     """One session as a stream: `<bos> context <ask> q <ans> a <end> ...`. `loss` marks what is to be predicted: answers and their ends."""
 
     ids: tuple[int, ...]
     loss: tuple[int, ...]
 
 
-def row(session: Session) -> Row:
+def row(session: Session) -> CorpusRow:
     """Rendered exactly as the benchmark renders a multi-turn session with gold history, up to the end of the last answer."""
     tokens = tokenizer()
     turns = session.turns
@@ -94,7 +94,7 @@ def row(session: Session) -> Row:
     for token in ids:
         loss.append(int(inside))
         inside = token == answers or (inside and token != ends)
-    return Row(tuple(ids), tuple(loss))
+    return CorpusRow(tuple(ids), tuple(loss))
 
 
 def session_of(kind: Task, seed: int, length_tokens: int, course: int = 1) -> Session:
@@ -110,7 +110,7 @@ def session_of(kind: Task, seed: int, length_tokens: int, course: int = 1) -> Se
             )
 
 
-def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
+def sample(seed: int, portion: Portion) -> tuple[int, int, CorpusRow]:
     """(task index, context length, row) of a training seed."""
     draw = Draw("lab", "corpus", str(seed))
     known = names(Form.TINY)
@@ -125,7 +125,7 @@ def sample(seed: int, portion: Portion) -> tuple[int, int, Row]:
 
 def shard(path: Path, portion: Portion, first_seed: int, tokens: int) -> int:
     """Write rows of seeds first_seed, first_seed + 1, ... until there are `tokens`; returns how many tokens there are."""
-    rows: list[tuple[int, int, Row]] = []
+    rows: list[tuple[int, int, CorpusRow]] = []
     held = 0
     while held < tokens:
         rows.append(sample(first_seed + len(rows), portion))
@@ -191,8 +191,8 @@ __all__ = [
     "EVALUATION_SEEDS",
     "NAME",
     "PORTIONS",
+    "CorpusRow",
     "Portion",
-    "Row",
     "row",
     "sample",
     "session_of",

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.status import Status
 from torch import Tensor
 
+from scbench.console import Spectator
 from scbench.errors import CannotWrite
 from scbench.lab.batches import Batch
 
@@ -86,13 +87,6 @@ class Curves:
                 file.write(text)
         except OSError as error:
             raise CannotWrite(f"{self.path} cannot be written ({error})") from error
-
-
-class Spectator(Console):
-    """A console on stderr whose broken pipe is an error like any other; rich's own would end the program."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
 
 
 class Watch:

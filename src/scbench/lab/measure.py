@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from scbench.errors import TooSmall
-from scbench.lab.corpus import EVALUATION_SEEDS, Row, row
+from scbench.lab.corpus import EVALUATION_SEEDS, CorpusRow, row
 from scbench.lab.tokens import ASK, END, Count, tokenizer
 from scbench.tasks import task
 from scbench.types import PAPER_MODES, Form, Mode, Session
@@ -42,7 +42,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class MeasuredCell:
     """One task at one length in one mode. Ratios from 0 to 1; the interval is Wilson's over answers, 95 %."""
 
     task: str
@@ -83,7 +83,7 @@ def sessions(
 
 def cell(
     model: PreTrainedModel, name: str, length_tokens: int, mode: Mode, *, count: int = 200
-) -> Cell:
+) -> MeasuredCell:
     """Measure one cell. Raises what the generator raises where the length cannot hold the turns (TooSmall)."""
     return both(model, name, length_tokens, (mode,), count=count)[0]
 
@@ -95,7 +95,7 @@ def both(
     modes: Sequence[Mode] = PAPER_MODES,
     *,
     count: int = 200,
-) -> list[Cell]:
+) -> list[MeasuredCell]:
     """The cells of one task at one length; each context is read once for all modes."""
     held_out = sessions(name, length_tokens, count)
     judged = _judge(model, held_out, modes)
@@ -111,10 +111,10 @@ def _cell(
     judged: Sequence[Judged],
     blind: Sequence[Judged],
     count: int,
-) -> Cell:
+) -> MeasuredCell:
     right = sum(one.right for one in judged)
     low, high = wilson(right, len(judged))
-    return Cell(
+    return MeasuredCell(
         task=name,
         length_tokens=length_tokens,
         mode=str(mode),
@@ -139,7 +139,7 @@ def cells(
     modes: Sequence[Mode] = PAPER_MODES,
     *,
     count: int = 200,
-) -> Iterator[Cell]:
+) -> Iterator[MeasuredCell]:
     """All cells; a length that cannot hold a task's turns is left out."""
     for length_tokens in lengths_tokens:
         for name in names:
@@ -188,7 +188,7 @@ def _judge(
     return found
 
 
-def _shared(one: Row) -> int:
+def _shared(one: CorpusRow) -> int:
     """Tokens before the first question."""
     return one.ids.index(_token(ASK))
 
@@ -202,12 +202,12 @@ def _streams(batch: Sequence[Session], mode: Mode) -> Iterator[list[range]]:
         yield [range(turn, min(turn + 1, len(session.turns))) for session in batch]
 
 
-def _tail(session: Session, turns: range, size: int) -> Row:
+def _tail(session: Session, turns: range, size: int) -> CorpusRow:
     """What follows the shared part: these turns with their golds; a lone end where a session has no such turn."""
     if not turns:
-        return Row((_token(END), _token(END)), (0, 0))
+        return CorpusRow((_token(END), _token(END)), (0, 0))
     whole = row(replace(session, turns=session.turns[turns.start : turns.stop]))
-    return Row(whole.ids[size:], whole.loss[size:])
+    return CorpusRow(whole.ids[size:], whole.loss[size:])
 
 
 def _token(word: str) -> int:
@@ -244,7 +244,7 @@ def _hidden(model: PreTrainedModel, ids: Tensor, cache: Any, past_tokens: int) -
 
 @torch.inference_mode()
 def _rights(
-    model: PreTrainedModel, rows: Sequence[Row], cache: Any, past_tokens: int
+    model: PreTrainedModel, rows: Sequence[CorpusRow], cache: Any, past_tokens: int
 ) -> list[list[bool]]:
     """For every row, whether each of its answers is right, in order. `cache` is what stands before the rows; it is written to."""
     ids = pad_sequence([torch.tensor(one.ids) for one in rows], batch_first=True).to(model.device)

@@ -23,7 +23,7 @@ from scbench.prompts import Prompt
 
 
 @dataclass(slots=True)
-class Held:
+class Filled:
     """A cache, the tokens that are in it, and the logits after the last of them."""
 
     cache: Any
@@ -39,12 +39,12 @@ class OwnForward:
         self.make_cache = make_cache
         self.end_ids = end_ids
 
-    def open(self, prompt: Prompt) -> list[Held]:
+    def open(self, prompt: Prompt) -> list[Filled]:
         """The caches that requests may go on from, the longest last."""
-        empty = Held(self.make_cache(), (), torch.empty(0))
+        empty = Filled(self.make_cache(), (), torch.empty(0))
         return [self._fed(empty, prompt.ids)]
 
-    def ask(self, handle: list[Held], prompt: Prompt, limit_tokens: int) -> list[int]:
+    def ask(self, handle: list[Filled], prompt: Prompt, limit_tokens: int) -> list[int]:
         """Greedy. The prompt's state stays, the answer's does not: a conversation goes on from it,
         and a request that does not begin with it goes on from the context."""
         base = max(
@@ -62,15 +62,15 @@ class OwnForward:
             state = self._fed(state, answer[-1:])
         return answer
 
-    def close(self, handle: list[Held]) -> None:
+    def close(self, handle: list[Filled]) -> None:
         handle.clear()
 
-    def held_bytes(self, handle: list[Held]) -> int:
+    def held_bytes(self, handle: list[Filled]) -> int:
         """Of the tensors in the cache of the last prompt."""
         return sum(x.numel() * x.element_size() for x in tensors_in(handle[-1].cache))
 
     @torch.inference_mode()
-    def _fed(self, held: Held, ids: Sequence[int]) -> Held:
+    def _fed(self, held: Filled, ids: Sequence[int]) -> Filled:
         if not ids:
             return held
         device = next(self.model.parameters()).device
@@ -81,7 +81,7 @@ class OwnForward:
                 use_cache=True,
                 logits_to_keep=1,
             )
-        return Held(held.cache, (*held.ids, *ids), out.logits[0, -1].float())
+        return Filled(held.cache, (*held.ids, *ids), out.logits[0, -1].float())
 
 
 def own_forward(foreign: ForeignMethod, engine: Engine) -> OwnForward:

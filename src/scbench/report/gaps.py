@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.report import marks
 from scbench.report.table import Column, Entry, Row, Table
 from scbench.report.words import GAP, percent
-from scbench.stats import Cell, Setting, Summary
+from scbench.stats import ScoreCell, Setting, Summary
 
 TITLES = (
     "setting",
@@ -36,7 +36,7 @@ def gap_table(summary: Summary) -> Table:
     )
 
 
-def _entries(summary: Summary, cell: Cell) -> tuple[Entry, ...]:
+def _entries(summary: Summary, cell: ScoreCell) -> tuple[Entry, ...]:
     words = (cell.setting.label, cell.mode, summary.book.title_of(cell.task), reasons(cell))
     scored = marks.count(cell.strict.n, cell.planned_turns).removeprefix("n ")
     return (
@@ -46,7 +46,7 @@ def _entries(summary: Summary, cell: Cell) -> tuple[Entry, ...]:
     )
 
 
-def reasons(cell: Cell) -> str:
+def reasons(cell: ScoreCell) -> str:
     """Why turns have no score, how many for each reason, and the files of the tracebacks."""
     found = []
     for reason, count in cell.gaps.items():

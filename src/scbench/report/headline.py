@@ -11,9 +11,9 @@ from scbench.report.marks import of_notes
 from scbench.stats import (
     OVERALL,
     Agreement,
-    Cell,
     Difference,
     Ruling,
+    ScoreCell,
     Setting,
     Share,
     Summary,
@@ -174,7 +174,7 @@ def _score(summary: Summary, setting: Setting, mode: str, method: str, name: str
         mode=mode,
         value=found.strict.value,
         difference=found.difference,
-        is_measurable=not isinstance(found, Cell) or found.is_measurable,
+        is_measurable=not isinstance(found, ScoreCell) or found.is_measurable,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from scbench.stats import Average, Cell
+from scbench.stats import Average, ScoreCell
 from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING
 
 PARTIAL, SIGNIFICANT, LACKS, LOST, WEAK = "†", "*", "§", "¶", "◦"
@@ -18,7 +18,7 @@ WORDS = {PARTIAL: "fewer_tasks", LACKS: "gaps", LOST: "truncated", WEAK: "not_me
 }
 
 
-def of_cell(cell: Cell) -> str:
+def of_cell(cell: ScoreCell) -> str:
     marks = LACKS if cell.has_gaps else ""
     marks += LOST if cell.truncated_turns else ""
     marks += WEAK if not cell.is_measurable else ""

@@ -13,7 +13,7 @@ from scbench.stats import (
     HEADROOM,
     OVERALL,
     SIMULATED,
-    Cell,
+    ScoreCell,
     Setting,
     Summary,
 )
@@ -89,7 +89,7 @@ def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) ->
     return lines
 
 
-def _lacks(summary: Summary, cells: Sequence[Cell]) -> str:
+def _lacks(summary: Summary, cells: Sequence[ScoreCell]) -> str:
     """What a mean with gaps is over, and what it is compared with."""
     words = (
         f"{LACKS} some turns have no score (failed, unscored or not run) and are no part of the "
@@ -103,7 +103,7 @@ def _lacks(summary: Summary, cells: Sequence[Cell]) -> str:
     return words + (f" With failures as 0: {zeroed}." if zeroed else "")
 
 
-def _verdicts(summary: Summary, cells: Sequence[Cell]) -> str:
+def _verdicts(summary: Summary, cells: Sequence[ScoreCell]) -> str:
     """What the words of a verdict mean, and over how many comparisons they hold."""
     sizes = {cell.difference.family for cell in cells if cell.difference}
     family = f" ({max(sizes)} here)" if sizes else ""
@@ -117,14 +117,14 @@ def _verdicts(summary: Summary, cells: Sequence[Cell]) -> str:
     )
 
 
-def _reasons(cell: Cell) -> str:
+def _reasons(cell: ScoreCell) -> str:
     return (
         ", ".join(f"{reason} ({count})" for reason, count in cell.gaps.items())
         or "a sub-task has no turns"
     )
 
 
-def _zeroed(summary: Summary, cells: Sequence[Cell]) -> str:
+def _zeroed(summary: Summary, cells: Sequence[ScoreCell]) -> str:
     return "; ".join(
         f"{cell.method} on {summary.book.title_of(cell.task)} {percent(cell.failed_as_zero.value)} "
         f"(n {cell.failed_as_zero.n})"
@@ -133,7 +133,7 @@ def _zeroed(summary: Summary, cells: Sequence[Cell]) -> str:
     )
 
 
-def _survived(summary: Summary, cells: Sequence[Cell]) -> str:
+def _survived(summary: Summary, cells: Sequence[ScoreCell]) -> str:
     return "; ".join(
         f"{cell.method} on {summary.book.title_of(cell.task)} {percent(cell.survived.value)} "
         f"(n {cell.survived.n}, {cell.truncated_turns} turns cut)"

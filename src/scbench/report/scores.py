@@ -15,9 +15,9 @@ from scbench.stats import (
     OTHER_TASKS,
     OVERALL,
     Average,
-    Cell,
     Difference,
     MethodInfo,
+    ScoreCell,
     Setting,
     Standing,
     Summary,
@@ -109,7 +109,7 @@ def _entry(
     return Entry(main=GAP, marks=LACKS if planned else "", n=count(0, planned))
 
 
-def cell_entry(cell: Cell, baseline: str) -> Entry:
+def cell_entry(cell: ScoreCell, baseline: str) -> Entry:
     return Entry(
         main=percent(cell.strict.value),
         interval=interval(cell.strict),
@@ -137,13 +137,13 @@ def _delta(paired: Difference | None) -> dict[str, str]:
     }
 
 
-def _official(one: Cell | Average) -> str:
+def _official(one: ScoreCell | Average) -> str:
     """The published scorer's mean, with its own count where that is another."""
     own = f" ({count(one.official.n, one.planned_turns)})"
     return percent(one.official.value) + (own if one.official.n != one.strict.n else "")
 
 
-def _beside_baseline(one: Cell | Average, baseline: str) -> list[str]:
+def _beside_baseline(one: ScoreCell | Average, baseline: str) -> list[str]:
     """The two means that Δ is the difference of, where they are not those that stand in the table."""
     if one.shared.is_gap or not (one.has_gaps or one.shared.n < one.strict.n):
         return []
@@ -153,7 +153,7 @@ def _beside_baseline(one: Cell | Average, baseline: str) -> list[str]:
     return [f"{percent(one.shared.value)} against {base} on the {one.shared.n} turns both have"]
 
 
-def _sides(cell: Cell) -> list[str]:
+def _sides(cell: ScoreCell) -> list[str]:
     return [
         f"{word} {percent(cell.sides[name]) if name in SIDE_IS_SHARE else format(cell.sides[name], '.2f')}"
         for name, word in SIDES.items()

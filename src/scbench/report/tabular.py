@@ -11,10 +11,10 @@ from scbench.stats import (
     OVERALL,
     Agreement,
     Average,
-    Cell,
     Difference,
     Estimate,
     Ruling,
+    ScoreCell,
     Setting,
     Spread,
     Summary,
@@ -34,12 +34,12 @@ def table(summary: Summary) -> pl.DataFrame:
     stages = {method.name: stage_title(method) for method in summary.methods}
     rows: list[dict[str, object]] = []
     trends = {(one.setting, one.mode, one.method, one.task): one for one in summary.trends}
-    every: list[Cell | Average] = [*summary.cells, *summary.averages]
+    every: list[ScoreCell | Average] = [*summary.cells, *summary.averages]
     for one in every:
         share = summary.share(one.setting, one.method)
         head = _head(one.setting, one.mode, one.method, stages[one.method])
-        body = _cell(summary, one) if isinstance(one, Cell) else _average(one)
-        if isinstance(one, Cell) and not one.part:
+        body = _cell(summary, one) if isinstance(one, ScoreCell) else _average(one)
+        if isinstance(one, ScoreCell) and not one.part:
             body |= _trend(trends[one.setting, one.mode, one.method, one.task])
         rows.append(
             {
@@ -143,9 +143,9 @@ def _difference(paired: Difference | None) -> dict[str, object]:
     }
 
 
-def _agreement_of(summary: Summary, one: Cell | Average) -> Agreement | None:
+def _agreement_of(summary: Summary, one: ScoreCell | Average) -> Agreement | None:
     """Of a task with that task's turns, of the overall average with all turns."""
-    if isinstance(one, Cell):
+    if isinstance(one, ScoreCell):
         found = summary.agreement(one.setting, one.mode, one.method, one.task)
         return found if not one.part else None
     if one.name != OVERALL:
@@ -167,7 +167,7 @@ def _agreement(one: Agreement | None) -> dict[str, object]:
     }
 
 
-def _cell(summary: Summary, cell: Cell) -> dict[str, object]:
+def _cell(summary: Summary, cell: ScoreCell) -> dict[str, object]:
     paired = cell.difference
     return {
         "kind": "part" if cell.part else "task",
@@ -192,7 +192,7 @@ def _cell(summary: Summary, cell: Cell) -> dict[str, object]:
     }
 
 
-def _shared(one: Cell | Average) -> dict[str, object]:
+def _shared(one: ScoreCell | Average) -> dict[str, object]:
     """Both means over the turns that method and baseline have a score for."""
     return {
         **_estimate("shared", one.shared, full=False),

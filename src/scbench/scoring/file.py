@@ -10,7 +10,7 @@ from typing import Any
 
 from scbench.errors import BadConfig, BadRecord, BadRow
 from scbench.reading import read_json
-from scbench.scoring.lines import MIXES, Row, row_of, scored
+from scbench.scoring.lines import MIXES, AnswerLine, row_of, scored
 from scbench.types import Mode
 
 _RUNNER_NAME = re.compile(r"prediction_(?P<task>\w+?)_(?P<mode>multi_turn|scdq)(?:_lingua)?\.jsonl")
@@ -23,7 +23,7 @@ def score_file(path: Path) -> list[dict[str, Any]]:
     Lines of the released runner (`ground_truth` instead of `gold`) take task and mode from the file's name and come back with `task` =
     the published config, `subtask`, and `mode` set. Raises BadRow naming file, line and field, BadConfig where the file cannot be read.
     """
-    rows: list[tuple[dict[str, Any], Row]] = []
+    rows: list[tuple[dict[str, Any], AnswerLine]] = []
     for number, raw in _objects(path):
         try:
             line = _as_ours(raw, path) if _is_runner(raw) else raw

@@ -19,7 +19,7 @@ FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class AnswerLine:
     """A line that was understood. `prediction` is None where the turn failed."""
 
     task: str
@@ -44,7 +44,7 @@ def wanted_from_line(line: Mapping[str, object]) -> Wanted:
     return row_of(line).wanted
 
 
-def row_of(line: Mapping[str, object]) -> Row:
+def row_of(line: Mapping[str, object]) -> AnswerLine:
     """Understand one line, or raise BadRow naming the field, what it holds, and what is allowed."""
     task, subtask = _tasks(line)
     part = card_of(task).subtask(subtask)
@@ -65,7 +65,7 @@ def row_of(line: Mapping[str, object]) -> Row:
         raise BadRow(
             f"field {'turn_idx' if 'turn_idx' in line else 'turn'!r} is {_shown(turn)}; it holds the 0-based number of the turn"
         )
-    return Row(
+    return AnswerLine(
         task=task,
         part=part,
         mode=Mode(str(mode)),
@@ -183,7 +183,7 @@ def score_lines(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     Official RepoQA takes its needles, and strict RepoQA without `candidates` its candidates, from the lines themselves: all of one task,
     mode and `repo`, in order. Raises BadRow naming line and field.
     """
-    kept: list[tuple[dict[str, Any], Row]] = []
+    kept: list[tuple[dict[str, Any], AnswerLine]] = []
     for number, line in enumerate(lines, start=1):
         try:
             kept.append((line, row_of(line)))
@@ -192,7 +192,7 @@ def score_lines(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return scored(kept)
 
 
-def scored(rows: list[tuple[dict[str, Any], Row]]) -> list[dict[str, Any]]:
+def scored(rows: list[tuple[dict[str, Any], AnswerLine]]) -> list[dict[str, Any]]:
     """`score_lines` for lines already understood."""
     needles: dict[tuple[str, Mode, str | None], list[tuple[str, str]]] = {}
     for _, row in rows:
@@ -203,7 +203,9 @@ def scored(rows: list[tuple[dict[str, Any], Row]]) -> list[dict[str, Any]]:
     return [_scored(line, row, needles.get(row.needle_key, [])) for line, row in rows]
 
 
-def _scored(line: dict[str, Any], row: Row, needles: list[tuple[str, str]]) -> dict[str, Any]:
+def _scored(
+    line: dict[str, Any], row: AnswerLine, needles: list[tuple[str, str]]
+) -> dict[str, Any]:
     if row.prediction is None:
         scores = {
             rule: Score(value=None, rule=f"{rule}/1", why=FAILED) for rule in ("strict", "official")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scbench.stats.agreement import KL_MARGIN, TOP1_MARGIN, Agreement
 from scbench.stats.averages import Average
-from scbench.stats.cells import NOT_RUN, Cell, Setting
+from scbench.stats.cells import NOT_RUN, ScoreCell, Setting
 from scbench.stats.costs import COST_FIELDS, CostRow, Spread, cost_row
 from scbench.stats.curves import CurvePoint, Trend
 from scbench.stats.difference import Difference
@@ -36,7 +36,6 @@ __all__ = [
     "TOP1_MARGIN",
     "Agreement",
     "Average",
-    "Cell",
     "CostRow",
     "CurvePoint",
     "Difference",
@@ -44,6 +43,7 @@ __all__ = [
     "LengthPoint",
     "MethodInfo",
     "Ruling",
+    "ScoreCell",
     "Setting",
     "Share",
     "Solves",

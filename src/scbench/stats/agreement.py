@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from scbench.stats.cells import Setting, session_index
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import ALPHA, GAP, Estimate, mean_of
 from scbench.stats.paper import PAPER_BOOK, TaskBook
@@ -110,7 +110,7 @@ def _agreement(
         nll_difference=_by_session(compared, "difference"),
         kl=_by_session(measured, "gold_kl"),
         top1=mean_of(
-            Clusters.of(
+            SessionClusters.of(
                 shares["gold_top1"].to_numpy(),
                 session_index(shares),
                 np.zeros(shares.height, dtype=np.int64),

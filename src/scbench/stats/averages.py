@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from scbench.stats import pool
-from scbench.stats.cells import Cell, Setting, pairs, part_names, same_answers
+from scbench.stats.cells import ScoreCell, Setting, pairs, part_names, same_answers
 from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, Estimate
@@ -65,7 +65,7 @@ class Sheet:
     setting: Setting
     mode: str
     turns: Mapping[str, pl.DataFrame]
-    cells: Mapping[str, Mapping[str, Cell]]
+    cells: Mapping[str, Mapping[str, ScoreCell]]
     floors: Mapping[Part, float]
     parts: Mapping[str, tuple[str, ...]]  # of each task; one empty name for a plain one
     baseline: str
@@ -99,10 +99,10 @@ def averages(columns: Iterable[Sheet]) -> list[Average]:
 
 
 def columns(
-    cells: Sequence[Cell], table: pl.DataFrame, *, baseline: str, book: TaskBook = PAPER_BOOK
+    cells: Sequence[ScoreCell], table: pl.DataFrame, *, baseline: str, book: TaskBook = PAPER_BOOK
 ) -> list[Sheet]:
     """The modes of every setting; `cells` say what can be measured."""
-    by_place: dict[tuple[Setting, str], dict[str, dict[str, Cell]]] = {}
+    by_place: dict[tuple[Setting, str], dict[str, dict[str, ScoreCell]]] = {}
     for cell in cells:
         if cell.part == "":
             mine = by_place.setdefault((cell.setting, cell.mode), {})
@@ -119,7 +119,7 @@ def _column(
     setting: Setting,
     mode: str,
     rows: pl.DataFrame,
-    mine: Mapping[str, Mapping[str, Cell]],
+    mine: Mapping[str, Mapping[str, ScoreCell]],
     baseline: str,
     book: TaskBook,
 ) -> Sheet:
@@ -137,7 +137,7 @@ def _column(
     )
 
 
-def why_missing(cell: Cell | None) -> str:
+def why_missing(cell: ScoreCell | None) -> str:
     """Why a task does not count in an average; empty if it does."""
     if cell is None:
         return "not run"

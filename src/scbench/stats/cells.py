@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import polars as pl
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, Estimate, mean_of
@@ -42,7 +42,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class ScoreCell:
     """`part` is empty for the task itself; the sub-tasks of a mix have a cell each besides.
 
     `strict` is over all turns that the method has a score for; `shared` and `baseline_shared` are
@@ -100,13 +100,13 @@ def cells(
     gate: float | None,
     resamples: int,
     book: TaskBook = PAPER_BOOK,
-) -> list[Cell]:
+) -> list[ScoreCell]:
     """All cells of a frame.
 
     With a `gate` (0..1), tasks on which the baseline scores less, or did not run, are not
     measurable.
     """
-    found: list[Cell] = []
+    found: list[ScoreCell] = []
     for key, rows in table.partition_by(
         [*SETTING, "mode", "task"], as_dict=True, maintain_order=True
     ).items():
@@ -142,7 +142,7 @@ def part_names(task: str, rows: pl.DataFrame, book: TaskBook = PAPER_BOOK) -> tu
 def _column(
     setting: Setting, mode: str, task: str, part: str, rows: pl.DataFrame, parts: tuple[str, ...],
     planned: int, baseline: str, gate: float | None, resamples: int,
-) -> list[Cell]:  # fmt: skip
+) -> list[ScoreCell]:  # fmt: skip
     """The cells of all methods on one task: they met the same sessions, and share what these say
     of the correlation within sessions."""
     by_method = {
@@ -176,7 +176,7 @@ def _column(
     ]
 
 
-def _told(column: Sequence[Clusters]) -> list[tuple[float, ...]]:
+def _told(column: Sequence[SessionClusters]) -> list[tuple[float, ...]]:
     """What the other methods say of the correlation; graded scores and mixes tell nothing."""
     plain = [place for place, one in enumerate(column) if one.is_complete and one.is_plain]
     told: list[tuple[float, ...]] = [()] * len(column)
@@ -207,8 +207,8 @@ def _differences(
 
 
 def _compared(
-    cell: Cell, difference: Difference, both: pl.DataFrame, parts: tuple[str, ...]
-) -> Cell:
+    cell: ScoreCell, difference: Difference, both: pl.DataFrame, parts: tuple[str, ...]
+) -> ScoreCell:
     """With both means over the turns that method and baseline have a score for."""
     return replace(
         cell,
@@ -221,7 +221,7 @@ def _compared(
 def _cell(
     setting: Setting, mode: str, method: str, task: str, part: str, rows: pl.DataFrame,
     parts: tuple[str, ...], planned: int, resamples: int, told: tuple[float, ...],
-) -> Cell:  # fmt: skip
+) -> ScoreCell:  # fmt: skip
     strict = mean_of(clusters_of(rows, "strict", parts), resamples=resamples, told=told)
     failed = rows.with_columns(
         pl.when(pl.col("failure").is_not_null())
@@ -244,7 +244,7 @@ def _cell(
         if name.startswith("side_")
     }
     kept = rows["evidence_kept"].mean()
-    return Cell(
+    return ScoreCell(
         setting=setting,
         mode=mode,
         method=method,
@@ -285,10 +285,10 @@ def noted(rows: pl.DataFrame) -> dict[str, int]:
     return {name: count for name, count in notes.items() if count}
 
 
-def clusters_of(rows: pl.DataFrame, column: str, parts: tuple[str, ...]) -> Clusters:
+def clusters_of(rows: pl.DataFrame, column: str, parts: tuple[str, ...]) -> SessionClusters:
     """The non-empty values of a column, by session and by part."""
     scored = rows.filter(pl.col(column).is_not_null())
-    return Clusters.of(
+    return SessionClusters.of(
         scored[column].to_numpy(),
         session_index(scored),
         part_index(scored, parts),

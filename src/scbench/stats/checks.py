@@ -19,7 +19,7 @@ import polars as pl
 
 from scbench.errors import BadRecord
 from scbench.stats.cells import NOTED
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import estimate_of
 from scbench.stats.paper import PAPER_BOOK
@@ -191,7 +191,7 @@ def _number(
     if is_difference:
         estimate = estimate_of(values, sessions, cells, part_count=count)
     else:
-        estimate = mean_of(Clusters.of(values, sessions, cells, part_count=count))
+        estimate = mean_of(SessionClusters.of(values, sessions, cells, part_count=count))
     noted = _noted(rows.filter(pl.Series(kept)))
     return Number(estimate, count, missing + int((~kept).sum()), reference_turns, noted)
 

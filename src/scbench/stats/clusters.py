@@ -23,7 +23,7 @@ ROUNDS = 4  # in which the counts of an average settle
 
 
 @dataclass(frozen=True)
-class Clusters:
+class SessionClusters:
     """Values in 0..1, summed by session (S) and part (P).
 
     A plain task has one part, a mix two, an average one for each of its tasks. `squares_P` sums the
@@ -44,7 +44,7 @@ class Clusters:
         *,
         part_count: int = 1,
         weights: Sequence[float] = (),
-    ) -> Clusters:
+    ) -> SessionClusters:
         """`sessions` and `parts` are 0-based indices, one for each value."""
         shape = (int(sessions.max()) + 1 if sessions.size else 0, part_count)
         sums, counts, squares = np.zeros(shape), np.zeros(shape), np.zeros(part_count)

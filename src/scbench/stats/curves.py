@@ -13,7 +13,7 @@ import polars as pl
 from scbench.stats import pool
 from scbench.stats.averages import Sheet
 from scbench.stats.cells import Setting, clusters_of, noted, part_index, part_names, session_index
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.difference import Difference, difference_of
 from scbench.stats.frame import SETTING
 from scbench.stats.intervals import GAP, NOTHING, TAIL, Estimate, mean_of
@@ -239,7 +239,9 @@ def _change(first: pl.DataFrame, later: pl.DataFrame, parts: tuple[str, ...]) ->
     values = (both["strict"] - both["strict_first"]).to_numpy()
     index = session_index(both), part_index(both, parts)
     # Who starts at 100 can only fall. How high the first turn stands is known but for its interval.
-    begun = mean_of(Clusters.of(both["strict_first"].to_numpy(), *index, part_count=len(parts)))
+    begun = mean_of(
+        SessionClusters.of(both["strict_first"].to_numpy(), *index, part_count=len(parts))
+    )
     room = (1.0 - (begun.low or 0.0), 1.0 if begun.high is None else begun.high)
     return difference_of(Changes.of(values, *index, part_count=len(parts)), room=room)
 

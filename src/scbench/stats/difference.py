@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.intervals import ALPHA, Estimate
 from scbench.stats.paired import Changes, Paired, estimate
 from scbench.stats.standing import MARGIN, Evidence, Ruling, judge
@@ -50,7 +50,7 @@ def difference_of(
     changes: Changes,
     *,
     told: tuple[tuple[float, ...], tuple[float, ...]] = ((), ()),
-    base: Clusters | None = None,
+    base: SessionClusters | None = None,
     room: tuple[float, float] | None = None,
     scale: float = 1.0,
     same_turns: int = 0,

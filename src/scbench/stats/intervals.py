@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.rates import Floats
 
 CONFIDENCE = 0.95
@@ -49,7 +49,9 @@ class Estimate:
 GAP = Estimate(value=None)
 
 
-def mean_of(clusters: Clusters, *, resamples: int = 0, told: tuple[float, ...] = ()) -> Estimate:
+def mean_of(
+    clusters: SessionClusters, *, resamples: int = 0, told: tuple[float, ...] = ()
+) -> Estimate:
     """The mean of scores in 0..1 with its interval; a gap if any part has no score.
 
     `told` is what the other methods of a column say of the correlation within sessions.
@@ -70,7 +72,7 @@ def mean_of(clusters: Clusters, *, resamples: int = 0, told: tuple[float, ...] =
     )
 
 
-def bootstrap(clusters: Clusters, *, resamples: int = 2000) -> tuple[float, float] | None:
+def bootstrap(clusters: SessionClusters, *, resamples: int = 2000) -> tuple[float, float] | None:
     """Percentile limits from resampling sessions with their turns; None if a part runs empty.
 
     The same records give the same limits.

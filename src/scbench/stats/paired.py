@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.intervals import ALPHA, Estimate, bootstrap
 from scbench.stats.rates import Floats, Indices, KnownRate
 
@@ -109,8 +109,8 @@ def _smallest_level(holds: Callable[[Floats], Flags]) -> float:
 class Changes:
     """Gains and losses by session: the same sessions, turns and parts."""
 
-    gains: Clusters
-    losses: Clusters
+    gains: SessionClusters
+    losses: SessionClusters
 
     @classmethod
     def of(
@@ -124,7 +124,7 @@ class Changes:
     ) -> Changes:
         """`values` are method minus other per turn, in -1..1."""
         gains, losses = (
-            Clusters.of(
+            SessionClusters.of(
                 np.maximum(sign * values, 0.0),
                 sessions,
                 parts,
@@ -155,7 +155,7 @@ class Changes:
         )
 
 
-def _correlation(gains: Clusters, losses: Clusters) -> float:
+def _correlation(gains: SessionClusters, losses: SessionClusters) -> float:
     """At most 0: a positive one would narrow the interval, and few sessions estimate it badly."""
     left, right = gains.influence_S(), losses.influence_S()
     scale = sqrt(float((left**2).sum() * (right**2).sum()))
@@ -196,7 +196,7 @@ def estimate(changes: Changes, known: Paired | None, *, resamples: int = 0) -> E
 
 def _bootstrap(changes: Changes, scale: float, resamples: int) -> tuple[float, float] | None:
     gains, losses = changes.gains, changes.losses
-    both = Clusters(
+    both = SessionClusters(
         gains.sums_SP - losses.sums_SP, gains.counts_SP, gains.squares_P, gains.weights_P
     )
     limits = bootstrap(both, resamples=resamples)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import polars as pl
 
-from scbench.stats.clusters import Clusters
+from scbench.stats.clusters import SessionClusters
 from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
 from scbench.stats.paper import PAPER_BOOK, TaskBook
@@ -84,13 +84,13 @@ def floors_of(rows: pl.DataFrame, form: str, book: TaskBook = PAPER_BOOK) -> dic
     return floors
 
 
-def score(rows: pl.DataFrame, shares: Shares, column: str = "strict") -> Clusters | None:
+def score(rows: pl.DataFrame, shares: Shares, column: str = "strict") -> SessionClusters | None:
     """The scores of an average; None where a sub-task has none."""
     scored = rows.filter(pl.col(column).is_not_null())
     index = _index(scored, shares)
     if index is None:
         return None
-    return Clusters.of(
+    return SessionClusters.of(
         scored[column].to_numpy(),
         *index,
         part_count=len(shares.weights),

@@ -12,7 +12,7 @@ import polars as pl
 from scbench.errors import BadConfig
 from scbench.stats.agreement import EVERY_TASK, Agreement, agreements
 from scbench.stats.averages import Average, Sheet, averages, between, columns
-from scbench.stats.cells import Cell, Setting, cells
+from scbench.stats.cells import ScoreCell, Setting, cells
 from scbench.stats.costs import CostRow, cost_row
 from scbench.stats.curves import CurvePoint, Trend, ability_curves, curves, trends
 from scbench.stats.difference import Difference
@@ -59,7 +59,7 @@ class Summary:
     modes: tuple[str, ...]
     tasks: tuple[str, ...]
     methods: tuple[MethodInfo, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[ScoreCell, ...]
     averages: tuple[Average, ...]
     curves: tuple[CurvePoint, ...]
     ability_curves: tuple[CurvePoint, ...]
@@ -74,7 +74,7 @@ class Summary:
     book: TaskBook = PAPER_BOOK
 
     @cached_property
-    def _cells(self) -> dict[tuple[Setting, str, str, str, str], Cell]:
+    def _cells(self) -> dict[tuple[Setting, str, str, str, str], ScoreCell]:
         return {
             (cell.setting, cell.mode, cell.method, cell.task, cell.part): cell
             for cell in self.cells
@@ -86,7 +86,7 @@ class Summary:
 
     def cell(
         self, setting: Setting, mode: str, method: str, task: str, part: str = ""
-    ) -> Cell | None:
+    ) -> ScoreCell | None:
         return self._cells.get((setting, mode, method, task, part))
 
     def average(self, setting: Setting, mode: str, method: str, name: str) -> Average | None:
@@ -214,7 +214,7 @@ class Summary:
         return tuple(mode for mode in self.modes if mode in ran)
 
 
-def _by_card(cell: Cell, solves: Solves) -> Cell:
+def _by_card(cell: ScoreCell, solves: Solves) -> ScoreCell:
     said = solves(cell.setting.model, cell.task, cell.setting.length_tokens, cell.mode)
     return replace(cell, is_measurable=False) if said is False else cell
 

@@ -11,17 +11,17 @@ from dataclasses import replace
 from typing import TypeVar
 
 from scbench.stats.averages import Average, Sheet
-from scbench.stats.cells import Cell
+from scbench.stats.cells import ScoreCell
 from scbench.stats.difference import Case, Difference, corrected, families
 from scbench.stats.paper import OVERALL
 from scbench.stats.standing import MARGIN
 
-One = TypeVar("One", Cell, Average)
+One = TypeVar("One", ScoreCell, Average)
 
 
 def judged_cells(
-    cells: Sequence[Cell], columns: Sequence[Sheet], *, margin: float = MARGIN
-) -> list[Cell]:
+    cells: Sequence[ScoreCell], columns: Sequence[Sheet], *, margin: float = MARGIN
+) -> list[ScoreCell]:
     """The same cells; those of sub-tasks are a family of their own."""
     by_place = {(column.setting, column.mode): column for column in columns}
     return _judged(
@@ -53,7 +53,7 @@ def _judged(
     return found
 
 
-def _of_cell(cell: Cell, column: Sheet) -> Case | None:
+def _of_cell(cell: ScoreCell, column: Sheet) -> Case | None:
     if cell.difference is None:
         return None
     parts = (cell.part,) if cell.part else column.parts[cell.task]

@@ -64,7 +64,7 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted(Rendered):
+class FittedText(Rendered):
     """A rendering that has the wanted length."""
 
     counted: int
@@ -177,7 +177,7 @@ def fit(
     count: Counter,
     what: str,
     max_units: int | None = None,
-) -> Fitted:
+) -> FittedText:
     """Weave pieces and as many filler units as make `target` tokens under `count`.
 
     `filler(i)` is unit i, whatever their number; it is asked for in order, once each. `pad(steps)` is a harmless piece of about `steps`
@@ -211,7 +211,7 @@ def solve_length(
     what: str,
     padded: Callable[[int, int], Rendered] | None = None,
     max_units: int | None = None,
-) -> Fitted:
+) -> FittedText:
     """The rendering whose count is within tolerance(target) of `target`, found with at most MOST_COUNTS counts of whole texts.
 
     `render(units)`, and `padded(units, steps)` which is render(units) grown by about one token a step, must not shrink as they grow.
@@ -242,9 +242,9 @@ class _Search:
         )
         self.max_units = max_units
         self.counts = 0
-        self.best: Fitted | None = None
+        self.best: FittedText | None = None
 
-    def run(self) -> Fitted:
+    def run(self) -> FittedText:
         low = self._try(0, 0)
         if low.counted > self.target + tolerance(self.target):
             raise TooSmall(
@@ -265,10 +265,10 @@ class _Search:
             )
         return best
 
-    def _try(self, units: int, padding: int) -> Fitted:
+    def _try(self, units: int, padding: int) -> FittedText:
         drawn = self.padded(units, padding) if padding and self.padded else self.render(units)
         self.counts += 1
-        tried = Fitted(drawn.context, drawn.spans, self.count(drawn.context), units, padding)
+        tried = FittedText(drawn.context, drawn.spans, self.count(drawn.context), units, padding)
         if self.best is None or abs(tried.counted - self.target) < abs(
             self.best.counted - self.target
         ):
@@ -285,7 +285,7 @@ class _Search:
             1, self.target // 2000
         )
 
-    def _units(self, low: Fitted) -> Fitted:
+    def _units(self, low: FittedText) -> FittedText:
         """The longest rendering found that is not too long; leaves a few counts for the pad slot."""
         most = self.max_units if self.max_units is not None else 1 << 40
         sample = min(SAMPLE_UNITS, most)
@@ -297,7 +297,7 @@ class _Search:
                 f"{self.what}: {self.count.name} counts no tokens in {sample} units of filler; count with a model's tokenizer, or bytes"
             )
         per_unit = max(grown / sample, 1e-6)
-        high: Fitted | None = None
+        high: FittedText | None = None
         limit = MOST_COUNTS - 4 if self.padded else MOST_COUNTS
         while self.counts < limit and not self._is_close():
             lowest, highest = low.units + 1, high.units - 1 if high else most
@@ -312,7 +312,7 @@ class _Search:
             low, high = (tried, high) if tried.counted <= self.target else (low, tried)
         return self._dry(low) if low.units == most else low
 
-    def _dry(self, low: Fitted) -> Fitted:
+    def _dry(self, low: FittedText) -> FittedText:
         if low.counted < self.target - tolerance(self.target) and not (
             self.padded and self.max_units == 0
         ):
@@ -323,14 +323,14 @@ class _Search:
             )
         return low
 
-    def _close(self, base: Fitted) -> None:
+    def _close(self, base: FittedText) -> None:
         """Close the rest by the pad slot; where even its first step is too much, give up some units for it."""
         self._pad(base)
         for back in (1, 3):
             if not self._is_met() and base.units >= back and self.counts < MOST_COUNTS - 1:
                 self._pad(self._try(base.units - back, 0))
 
-    def _pad(self, base: Fitted) -> None:
+    def _pad(self, base: FittedText) -> None:
         """Grow the pad slot, one token a step at first guess."""
         low, high, per_step = base, None, 1.0
         while self.counts < MOST_COUNTS and not self._is_close():

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.scoring.strings import shape_of
-from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
+from scbench.tasks.build import FittedText, Mark, Piece, by_shape, depth_of, fit, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole
 from scbench.tasks.draw import Draw
-from scbench.tasks.pairs import MOST_DIGITS, MOST_KEY_WORDS, Maker, Shape, easy_shape, line
+from scbench.tasks.pairs import MOST_DIGITS, MOST_KEY_WORDS, PairMaker, PairShape, easy_shape, line
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.tasks.words import WORDS
 from scbench.types import Role, Session, Turn, Wanted
@@ -25,7 +25,7 @@ _QUOTED = re.compile(r'"([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class KvKnobs:
     variant: str | None = None  # "uuid" or "easy"; None: easy in the compact shape, else uuid
     key_words: int | None = (
         None  # easy: words in a key; None: the fewest that leave 4 keys for each pair
@@ -37,16 +37,16 @@ class Knobs:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class KvPlan:
     """What is asked, and where it lies."""
 
-    maker: Maker
+    maker: PairMaker
     asked: tuple[tuple[str, str], ...]
     pieces: tuple[Piece, ...]
 
 
-def _settled(knobs: Mapping[str, object]) -> Knobs:
-    given = settle(Knobs, knobs, task=NAME)
+def _settled(knobs: Mapping[str, object]) -> KvKnobs:
+    given = settle(KvKnobs, knobs, task=NAME)
     one_of(NAME, "variant", given.variant, (None, "uuid", "easy"))
     whole(NAME, "near_keys", given.near_keys, 0, 100)  # a two-letter key has 675 neighbours
     for knob, value, most in (
@@ -58,14 +58,14 @@ def _settled(knobs: Mapping[str, object]) -> Knobs:
     return given
 
 
-def _shape(knobs: Knobs, target: int, turns: int, count: Counter, small: bool) -> Shape:
+def _shape(knobs: KvKnobs, target: int, turns: int, count: Counter, small: bool) -> PairShape:
     variant = knobs.variant or ("easy" if small else "uuid")
     if variant == "uuid":
         if knobs.key_words is not None or knobs.digits is not None:
             raise BadConfig(
                 f"{NAME}: key_words and digits belong to variant='easy', but the variant here is 'uuid'; give variant='easy'"
             )
-        return Shape("uuid")
+        return PairShape("uuid")
     shape = easy_shape(target, count, key_words=knobs.key_words, digits=knobs.digits)
     wide = easy_shape(target, count)
     asked = turns * (1 + knobs.near_keys)
@@ -81,8 +81,8 @@ def _shape(knobs: Knobs, target: int, turns: int, count: Counter, small: bool) -
     return shape
 
 
-def _plan(seed: str, turns: int, shape: Shape, near_keys: int) -> Plan:
-    maker, draw = Maker(shape), Draw(NAME, seed, "plan")
+def _plan(seed: str, turns: int, shape: PairShape, near_keys: int) -> KvPlan:
+    maker, draw = PairMaker(shape), Draw(NAME, seed, "plan")
     asked = tuple(maker.fresh(draw.child(str(turn))) for turn in range(turns))
     near = [
         (turn, maker.near(asked[turn][0], draw.child(str(turn), "near", str(i))))
@@ -98,7 +98,7 @@ def _plan(seed: str, turns: int, shape: Shape, near_keys: int) -> Plan:
     for (turn, pair), depth in zip(near, near_depths, strict=True):
         text = line(*pair)
         pieces.append(Piece(text, depth, (Mark(0, len(text), Role.DISTRACTOR, turn),)))
-    return Plan(maker, asked, tuple(pieces))
+    return KvPlan(maker, asked, tuple(pieces))
 
 
 def _asked(turn: int, key: str, value: str, depth: float) -> Piece:
@@ -107,7 +107,7 @@ def _asked(turn: int, key: str, value: str, depth: float) -> Piece:
     return Piece(text, depth, (Mark(0, len(text), Role.SUPPORT, turn), answer))
 
 
-def _fit(plan: Plan, seed: str, target: int, count: Counter) -> Fitted:
+def _fit(plan: KvPlan, seed: str, target: int, count: Counter) -> FittedText:
     streams = Draw(NAME, seed).children("filler")
     padding = Draw(NAME, seed, "pad")
     note: list[str] = []
@@ -139,7 +139,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     checked(NAME, target=target, turns=turns)
     given = _settled(knobs)
 
-    def attempt(small: bool) -> tuple[Shape, Plan, Fitted]:
+    def attempt(small: bool) -> tuple[PairShape, KvPlan, FittedText]:
         shape = _shape(given, target, turns, count, small)
         plan = _plan(seed, turns, shape, given.near_keys)
         return shape, plan, _fit(plan, seed, target, count)
@@ -158,7 +158,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     )
 
 
-def _turn(turn: int, key: str, value: str, answer_shape: str, fitted: Fitted) -> Turn:
+def _turn(turn: int, key: str, value: str, answer_shape: str, fitted: FittedText) -> Turn:
     ask, spans = f'Key: "{key}"\nThe value associated with this key is:', fitted.spans[turn]
     return Turn(
         task=NAME,
@@ -209,5 +209,5 @@ TASK = Task(
     minimum=minimum,
     read_turn=read_turn,
     write_row=write_row,
-    knobs=Knobs,
+    knobs=KvKnobs,
 )

@@ -12,7 +12,7 @@ from string import ascii_uppercase
 from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.scoring.choice import parse_options
-from scbench.tasks.build import Fitted, Rendered, Units, by_shape, sealed, solve_length, weave
+from scbench.tasks.build import FittedText, Rendered, Units, by_shape, sealed, solve_length, weave
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.noise import of_words
@@ -36,7 +36,7 @@ JOIN = "\n\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class ManyShotKnobs:
     family: str | None = None  # "date", "tracking" or "translation"; None: one of them, by the seed
     objects: int | None = None  # tracking: people, things and options; None: 7, compact 3
     swaps: int | None = None  # tracking; None: as many as objects to twice as many
@@ -77,8 +77,8 @@ def _fresh(family: Family, draw: Draw, right: int, kind: int, seen: set[str]) ->
     return shot
 
 
-def _settled(knobs: Mapping[str, object]) -> Knobs:
-    given = settle(Knobs, knobs, task=NAME)
+def _settled(knobs: Mapping[str, object]) -> ManyShotKnobs:
+    given = settle(ManyShotKnobs, knobs, task=NAME)
     one_of(NAME, "family", given.family, (None, *FAMILIES))
     within(NAME, "label_noise", given.label_noise, 0, 1)
     for knob, value, low, high in (
@@ -95,7 +95,7 @@ def _settled(knobs: Mapping[str, object]) -> Knobs:
     return given
 
 
-def _family(seed: str, knobs: Knobs, small: bool) -> Family:
+def _family(seed: str, knobs: ManyShotKnobs, small: bool) -> Family:
     draw = Draw(NAME, seed, "plan", "family")
     name = draw.choice(FAMILIES) if knobs.family is None else knobs.family
     own = draw.child(name)
@@ -122,14 +122,14 @@ def _asked(seed: str, family: Family, turns: int, seen: set[str]) -> list[Shot]:
     ]
 
 
-def _least(family: Family, knobs: Knobs) -> int:
+def _least(family: Family, knobs: ManyShotKnobs) -> int:
     """The fewest shots that show what a turn needs: one, or with relabel one of each class."""
     return knobs.shots or (family.kinds if knobs.relabel else 1)
 
 
 def _fit(
-    shots: Shots, knobs: Knobs, small: bool, target: int, count: Counter
-) -> tuple[Fitted, int, list[str]]:
+    shots: Shots, knobs: ManyShotKnobs, small: bool, target: int, count: Counter
+) -> tuple[FittedText, int, list[str]]:
     """The context, the characters of its opening line, and its shots."""
     units, least = shots.units(), _least(shots.family, knobs)
     opening = SMALL_OPENING if small else OPENING
@@ -142,7 +142,7 @@ def _fit(
 
     if knobs.shots is not None:
         context = render(0).context
-        return Fitted(context, {}, count(context), 0, 0), len(head(0)), units.first(least)
+        return FittedText(context, {}, count(context), 0, 0), len(head(0)), units.first(least)
     fitted = solve_length(
         render, padded=render, target=target, count=count, what=f"{NAME}, seed {shots.seed}"
     )
@@ -154,7 +154,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     checked(NAME, target=target, turns=turns)
     given = _settled(knobs)
 
-    def attempt(small: bool) -> tuple[list[Shot], Shots, Fitted, int, list[str]]:
+    def attempt(small: bool) -> tuple[list[Shot], Shots, FittedText, int, list[str]]:
         family, seen = _family(seed, given, small), set[str]()
         asked = _asked(seed, family, turns, seen)
         shots = Shots(family, seed, given.label_noise, seen)
@@ -240,5 +240,5 @@ TASK = Task(
     minimum=minimum,
     read_turn=read_turn,
     write_row=write_row,
-    knobs=Knobs,
+    knobs=ManyShotKnobs,
 )

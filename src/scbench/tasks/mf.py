@@ -15,7 +15,7 @@ from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.reading import read_json
 from scbench.tasks import figures
-from scbench.tasks.build import Fitted, Rendered, Spans, depth_of, sealed, solve_length, strata
+from scbench.tasks.build import FittedText, Rendered, Spans, depth_of, sealed, solve_length, strata
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle, whole
 from scbench.tasks.draw import Draw
 from scbench.tasks.figures import Figure
@@ -30,14 +30,14 @@ MINIMUM_SEEDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class MfKnobs:
     digits: int = 3  # of every number, 2 to 6
     unique_extremes: bool = True  # values asked for by their order occur once, at planned depths
     kinds: tuple[str, ...] = figures.DEFAULT_KINDS  # of figures.KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MfPlan:
     """What is asked, where the values asked for by order go (turn -> depth), and the endless list."""
 
     seed: str
@@ -69,18 +69,18 @@ class Plan:
         return made[:n]
 
 
-def _settled(knobs: Mapping[str, object]) -> Knobs:
-    given = settle(Knobs, knobs, task=NAME)
+def _settled(knobs: Mapping[str, object]) -> MfKnobs:
+    given = settle(MfKnobs, knobs, task=NAME)
     whole(NAME, "digits", given.digits, 2, 6)
     kinds = (given.kinds,) if isinstance(given.kinds, str) else tuple(given.kinds)
     if not kinds or set(kinds) - set(figures.KINDS) or len(set(kinds)) < len(kinds):
         raise BadConfig(
             f"{NAME}: kinds={given.kinds!r} must be different ones of {', '.join(figures.KINDS)}"
         )
-    return Knobs(digits=given.digits, unique_extremes=bool(given.unique_extremes), kinds=kinds)
+    return MfKnobs(digits=given.digits, unique_extremes=bool(given.unique_extremes), kinds=kinds)
 
 
-def _plan(seed: str, turns: int, knobs: Knobs) -> Plan:
+def _plan(seed: str, turns: int, knobs: MfKnobs) -> MfPlan:
     draw, ten = Draw(NAME, seed, "plan"), 10 ** (knobs.digits - 1)
     low, high = draw.between(ten, 4 * ten + 1), draw.between(6 * ten, 10 * ten)
     if knobs.digits == 2:  # a wider range, so that it has values enough
@@ -89,10 +89,10 @@ def _plan(seed: str, turns: int, knobs: Knobs) -> Plan:
     ordered = dict.fromkeys(figure for figure in asked if figure.is_ordered)
     depths = dict(zip(ordered, strata(Draw(NAME, seed, "place"), len(ordered)), strict=True))
     by_turn = {turn: depths[figure] for turn, figure in enumerate(asked) if figure.is_ordered}
-    return Plan(seed, low, high, asked, by_turn if knobs.unique_extremes else {})
+    return MfPlan(seed, low, high, asked, by_turn if knobs.unique_extremes else {})
 
 
-def arrange(plan: Plan, n: int) -> list[int]:
+def arrange(plan: MfPlan, n: int) -> list[int]:
     """The list of `n` numbers, n odd, with the asked values where they belong."""
     numbers = plan.first(n)
     values = sorted(set(numbers))
@@ -141,7 +141,9 @@ def _plant_mode(numbers: list[int], low: int, high: int, change: Draw) -> None:
         numbers[at] = mode
 
 
-def _spans(plan: Plan, numbers: list[int], answers: list[tuple[Figure, int]], digits: int) -> Spans:
+def _spans(
+    plan: MfPlan, numbers: list[int], answers: list[tuple[Figure, int]], digits: int
+) -> Spans:
     """One answer in one support for what has one place; a support for each copy of the mode; global and answers for the rest."""
     about = [figure.k if figure.kind in figures.ABOUT else answer for figure, answer in answers]
     places: dict[int, list[int]] = {value: [] for value in about}
@@ -202,7 +204,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     )
 
 
-def _asked_about(plan: Plan, numbers: list[int]) -> list[Figure]:
+def _asked_about(plan: MfPlan, numbers: list[int]) -> list[Figure]:
     """The figures, with a number of the list for those that ask about one; no such question holds its own answer."""
     draw, found = Draw(NAME, plan.seed, "about", str(len(numbers))), []
     for figure in plan.asked:
@@ -215,7 +217,7 @@ def _asked_about(plan: Plan, numbers: list[int]) -> list[Figure]:
 
 
 def _turn(
-    figure: Figure, answer: int, spans: tuple[Span, ...], fitted: Fitted, has_depth: bool
+    figure: Figure, answer: int, spans: tuple[Span, ...], fitted: FittedText, has_depth: bool
 ) -> Turn:
     """A statistic of the whole list has no depth: its evidence is everywhere, and where the first piece lies says nothing."""
     ask, gold = figures.ask(figure), str(answer)
@@ -263,5 +265,5 @@ TASK = Task(
     minimum=minimum,
     read_turn=read_turn,
     write_row=write_row,
-    knobs=Knobs,
+    knobs=MfKnobs,
 )

@@ -21,7 +21,7 @@ _UUID_FREE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class PairShape:
     """uuid: version-4-like keys and values. easy: `key_words` words joined by "-", and numbers of `digits` digits without leading zero."""
 
     variant: str
@@ -46,10 +46,10 @@ def line(key: str, value: str) -> str:
 
 
 @dataclass(slots=True)
-class Maker:
+class PairMaker:
     """Makes pairs; no key and no value comes twice, and (all being of one length, or of letters and digits apart) none lies inside another."""
 
-    shape: Shape
+    shape: PairShape
     seen: set[str] = field(default_factory=set)
 
     def fresh(self, draw: Draw) -> tuple[str, str]:
@@ -109,17 +109,17 @@ def key_words_for(pairs: int) -> int:
 
 def easy_shape(
     target: int, count: Counter, *, key_words: int | None = None, digits: int | None = None
-) -> Shape:
+) -> PairShape:
     """The easy shape for as many pairs as fill `target` tokens, estimated on 64 pairs; given numbers are kept."""
-    shape = Shape("easy", key_words or 1, digits or 4)
+    shape = PairShape("easy", key_words or 1, digits or 4)
     for _ in range(3):  # longer pairs are fewer: the estimate settles at once or in the next round
         maker, draw = (
-            Maker(Shape("easy", max(shape.key_words, 2), max(shape.digits, 4))),
+            PairMaker(PairShape("easy", max(shape.key_words, 2), max(shape.digits, 4))),
             Draw("sample", "pairs"),
         )
         text = ",\n".join(line(*maker.fresh(draw)) for _ in range(64))
         pairs = max(round(target * 64 / max(count(text), 1)), 1)
-        found = Shape("easy", key_words or key_words_for(pairs), digits or digits_for(pairs))
+        found = PairShape("easy", key_words or key_words_for(pairs), digits or digits_for(pairs))
         if found == shape:
             break
         shape = found

@@ -13,7 +13,7 @@ from math import log2
 from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.tasks.build import (
-    Fitted,
+    FittedText,
     Mark,
     Piece,
     Rendered,
@@ -42,7 +42,7 @@ PADDED_STRINGS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class PrefixSuffixKnobs:
     shortest: int | None = None  # characters of a string: [shortest, longest]; None: 65, compact 12
     longest: int | None = None  # None: 122, compact 20
     decoys: int | None = (
@@ -54,7 +54,7 @@ class Knobs:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class StringShape:
     shortest: int
     longest: int
     decoys: int
@@ -71,11 +71,11 @@ class Shape:
         return self.letters if length >= MIXED_CHARS else self.alphabet
 
 
-def _shape(given: Knobs, turns: int, small: bool) -> Shape:
+def _shape(given: PrefixSuffixKnobs, turns: int, small: bool) -> StringShape:
     def of(value: int | None, large: int, little: int) -> int:
         return value if value is not None else (little if small else large)
 
-    shape = Shape(
+    shape = StringShape(
         of(given.shortest, 65, 12),
         of(given.longest, 122, 20),
         of(given.decoys, 2, 1),
@@ -87,7 +87,7 @@ def _shape(given: Knobs, turns: int, small: bool) -> Shape:
     return shape
 
 
-def _check(shape: Shape, turns: int) -> None:
+def _check(shape: StringShape, turns: int) -> None:
     whole(NAME, "shortest", shape.shortest, MIXED_CHARS, 4096)
     whole(NAME, "longest", shape.longest, shape.shortest, 4096)
     whole(NAME, "decoys", shape.decoys, 0, 1000)
@@ -123,10 +123,10 @@ def _check(shape: Shape, turns: int) -> None:
 
 
 @dataclass(slots=True)
-class Maker:
+class StringMaker:
     """Makes strings that differ; none but the asked ones and their decoys has an asked start or end."""
 
-    shape: Shape
+    shape: StringShape
     seen: set[str] = field(default_factory=set)
     prefixes: set[str] = field(default_factory=set)
     suffixes: set[str] = field(default_factory=set)
@@ -163,8 +163,8 @@ class Maker:
         return text
 
 
-def _plan(seed: str, turns: int, shape: Shape) -> tuple[Maker, list[str], list[Piece]]:
-    maker, draw, place = Maker(shape), Draw(NAME, seed, "plan"), Draw(NAME, seed, "place")
+def _plan(seed: str, turns: int, shape: StringShape) -> tuple[StringMaker, list[str], list[Piece]]:
+    maker, draw, place = StringMaker(shape), Draw(NAME, seed, "plan"), Draw(NAME, seed, "place")
     asked = [maker.asked(draw.child(str(turn))) for turn in range(turns)]
     pieces = [
         Piece(
@@ -188,7 +188,9 @@ def _plan(seed: str, turns: int, shape: Shape) -> tuple[Maker, list[str], list[P
     return maker, asked, pieces
 
 
-def _fit(seed: str, maker: Maker, pieces: list[Piece], target: int, count: Counter) -> Fitted:
+def _fit(
+    seed: str, maker: StringMaker, pieces: list[Piece], target: int, count: Counter
+) -> FittedText:
     shape, streams = maker.shape, Draw(NAME, seed).children("filler")
     spare = Draw(NAME, seed, "pad").text(shape.alphabet, PADDED_STRINGS * shape.longest)
     units = Units(lambda _: maker.fresh(next(streams)))
@@ -217,9 +219,9 @@ def _grown(strings: list[str], padding: int, longest: int) -> Iterator[tuple[int
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
     """A session of Retr.Prefix-Suffix (see Task)."""
     checked(NAME, target=target, turns=turns)
-    given = settle(Knobs, knobs, task=NAME)
+    given = settle(PrefixSuffixKnobs, knobs, task=NAME)
 
-    def attempt(small: bool) -> tuple[Shape, list[str], Fitted]:
+    def attempt(small: bool) -> tuple[StringShape, list[str], FittedText]:
         shape = _shape(given, turns, small)
         maker, asked, pieces = _plan(seed, turns, shape)
         return shape, asked, _fit(seed, maker, pieces, target, count)
@@ -239,7 +241,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     )
 
 
-def _turn(turn: int, text: str, shape: Shape, fitted: Fitted) -> Turn:
+def _turn(turn: int, text: str, shape: StringShape, fitted: FittedText) -> Turn:
     prefix, suffix, spans = text[: shape.prefix_len], text[-shape.suffix_len :], fitted.spans[turn]
     ask = f'Which string in the list starts with "{prefix}" and ends with "{suffix}"? Answer with the whole string.'
     wanted = Wanted(golds=(text,), generated=True, question=ask)
@@ -258,7 +260,7 @@ def _turn(turn: int, text: str, shape: Shape, fitted: Fitted) -> Turn:
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """The least target of the compact shape, in tokens: asked strings and decoys alone, the longest of a few seeds."""
     checked(NAME, target=1, turns=turns)
-    shape = _shape(settle(Knobs, knobs, task=NAME), turns, True)
+    shape = _shape(settle(PrefixSuffixKnobs, knobs, task=NAME), turns, True)
     plans = [_plan(f"minimum:{i}", turns, shape)[2] for i in range(MINIMUM_SEEDS)]
     return max(count("\n".join(piece.text for piece in pieces)) for pieces in plans)
 
@@ -285,5 +287,5 @@ TASK = Task(
     minimum=minimum,
     read_turn=read_turn,
     write_row=write_row,
-    knobs=Knobs,
+    knobs=PrefixSuffixKnobs,
 )

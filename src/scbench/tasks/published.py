@@ -31,7 +31,7 @@ UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class SideLine:
     """A line of the side file: a session without its context."""
 
     row: int
@@ -79,7 +79,7 @@ def write(
         import polars
 
         polars.DataFrame(rows, infer_schema_length=None).write_parquet(path)
-    sides = [asdict(Side(row=at, **_beside(session))) for at, session in enumerate(made)]
+    sides = [asdict(SideLine(row=at, **_beside(session))) for at, session in enumerate(made)]
     _side_path(path, kind).write_text(
         "".join(json.dumps(side, ensure_ascii=False) + "\n" for side in sides), encoding="utf-8"
     )
@@ -333,13 +333,13 @@ def _beside(session: Session) -> dict[str, Any]:
     }
 
 
-def _sides(path: Path, kind: Task) -> dict[int, Side]:
+def _sides(path: Path, kind: Task) -> dict[int, SideLine]:
     beside = _side_path(path, kind)
     if not beside.is_file():
         return {}
     import msgspec
 
-    sides: dict[int, Side] = {}
+    sides: dict[int, SideLine] = {}
     try:
         lines = beside.read_bytes().split(b"\n")
     except OSError as err:
@@ -350,7 +350,7 @@ def _sides(path: Path, kind: Task) -> dict[int, Side]:
         where = f"{beside} line {number}"
         try:
             check(line, where)
-            side = msgspec.json.decode(line, type=Side)
+            side = msgspec.json.decode(line, type=SideLine)
         except (msgspec.DecodeError, UnicodeDecodeError, BadRecord) as err:
             why = str(err).removeprefix(f"{where} ")
             raise BadRow(f"{where}: {why}; remove the file to read the rows without it") from err
@@ -358,7 +358,7 @@ def _sides(path: Path, kind: Task) -> dict[int, Side]:
     return sides
 
 
-def _restored(kind: Task, row: Row, side: Side, where: str) -> Session:
+def _restored(kind: Task, row: Row, side: SideLine, where: str) -> Session:
     """The session that was written. Raises BadRow if row and side file are not of one making."""
     session = Session(
         task=kind.name,

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scbench import task_cards
-from scbench.tasks.build import Fitted, Piece, Rendered, by_shape, depth_of, sealed
+from scbench.tasks.build import FittedText, Piece, Rendered, by_shape, depth_of, sealed
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
 from scbench.tasks.functions import shelf as shelves
 from scbench.tasks.functions.notes import note
-from scbench.tasks.functions.plan import FunctionKnobs, Plan, most_tokens, plan
+from scbench.tasks.functions.plan import FunctionKnobs, FunctionsPlan, most_tokens, plan
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Session, Turn, Wanted
 
@@ -66,7 +66,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
 
 def _fitted(
     draw: Draw, is_compact: bool, target: int, turns: int, knobs: FunctionKnobs, count: Counter
-) -> tuple[Plan, Fitted]:
+) -> tuple[FunctionsPlan, FittedText]:
     planned = plan(NAME, draw, turns=turns, knobs=knobs, is_compact=is_compact)
     pad_depth = draw.child("pad").unit()
 

@@ -9,7 +9,16 @@ from functools import lru_cache
 
 from scbench import task_cards
 from scbench.tasks import kv, repoqa
-from scbench.tasks.build import Fitted, Mark, Piece, Rendered, by_shape, depth_of, sealed, strata
+from scbench.tasks.build import (
+    FittedText,
+    Mark,
+    Piece,
+    Rendered,
+    by_shape,
+    depth_of,
+    sealed,
+    strata,
+)
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.functions import plan as functions
@@ -17,7 +26,7 @@ from scbench.tasks.functions import shelf as shelves
 from scbench.tasks.functions.harvest import library
 from scbench.tasks.functions.notes import note
 from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
-from scbench.tasks.pairs import Maker, Shape, digits_for, key_words_for, line
+from scbench.tasks.pairs import PairMaker, PairShape, digits_for, key_words_for, line
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "repoqa_and_kv", 1
@@ -27,7 +36,7 @@ _SPARE_PAIRS = 2  # at least so many are not asked for
 
 
 @dataclass(frozen=True, slots=True)
-class Knobs(functions.FunctionKnobs):
+class RepoqaKvKnobs(functions.FunctionKnobs):
     order: str = "alternate"  # of the sub-tasks: alternate or seeded
     variant: str | None = (
         None  # of the pairs: "uuid" or "easy"; None: easy in compact sessions, else uuid
@@ -42,8 +51,8 @@ class _Draft:
     """All of a session but its length. Spans count the function turns first."""
 
     parts: tuple[str, ...]
-    planned: functions.Plan
-    shape: Shape
+    planned: functions.FunctionsPlan
+    shape: PairShape
     pairs: tuple[tuple[str, str], ...]  # the asked ones first
     lines: tuple[Piece, ...]
     draw: Draw
@@ -60,7 +69,7 @@ class _Draft:
         return shelves.rendered(shelves.between(row, extra))
 
 
-def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) -> _Draft:
+def _draft(target: int, turns: int, given: RepoqaKvKnobs, draw: Draw, is_compact: bool) -> _Draft:
     given.checked(NAME)
     one_of(NAME, "order", given.order, ORDERS)
     one_of(NAME, "variant", given.variant, (None, "uuid", "easy"))
@@ -72,9 +81,9 @@ def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) 
     variant = given.variant or ("easy" if is_compact else "uuid")
     # A single word is likely to stand in code, two joined by a dash are not.
     shape = (
-        Shape("easy", max(2, key_words_for(number)), digits_for(number))
+        PairShape("easy", max(2, key_words_for(number)), digits_for(number))
         if variant == "easy"
-        else Shape("uuid")
+        else PairShape("uuid")
     )
     pairs = _pairs(shape, number, tuple(given.roots), draw.child("pairs"))
     place = draw.child("place", "pairs")
@@ -89,9 +98,11 @@ def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) 
     return _Draft(tuple(parts), planned, shape, tuple(pairs), lines, draw)
 
 
-def _pairs(shape: Shape, number: int, roots: tuple[str, ...], draw: Draw) -> list[tuple[str, str]]:
+def _pairs(
+    shape: PairShape, number: int, roots: tuple[str, ...], draw: Draw
+) -> list[tuple[str, str]]:
     """Pairs of which no part stands in code. (A random UUID does not.)"""
-    maker, stream = Maker(shape), draw.children("pair")
+    maker, stream = PairMaker(shape), draw.children("pair")
     if shape.variant == "uuid":
         return [maker.fresh(next(stream)) for _ in range(number)]
     joined, digits = _in_code(roots, shape.digits)
@@ -127,7 +138,7 @@ def _line(pair: tuple[str, str], depth: float, turn: int | None) -> Piece:
 
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
     checked(NAME, target=target, turns=turns)
-    given = settle(Knobs, knobs, task=NAME)
+    given = settle(RepoqaKvKnobs, knobs, task=NAME)
     draw = Draw(NAME, str(VERSION), str(seed))
     draft, fitted = by_shape(
         target,
@@ -156,14 +167,14 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     )
 
 
-def _fitted(draft: _Draft, target: int, count: Counter) -> tuple[_Draft, Fitted]:
+def _fitted(draft: _Draft, target: int, count: Counter) -> tuple[_Draft, FittedText]:
     what = f"{NAME} of {len(draft.parts)} turns"
     return draft, shelves.solved(
         draft.planned.shelf, draft.rendered, target=target, count=count, what=what
     )
 
 
-def _turns(draft: _Draft, fitted: Fitted, *, repo: str, count: Counter) -> list[Turn]:
+def _turns(draft: _Draft, fitted: FittedText, *, repo: str, count: Counter) -> list[Turn]:
     candidates = draft.planned.candidates(draft.planned.shelf.order(fitted.units))
     functions_asked = draft.parts.count("repoqa")
     done = {"repoqa": 0, "kv": 0}
@@ -203,7 +214,7 @@ def _value_turn(
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """The longest functions that may be asked for, and the lines of a few sessions."""
-    given = settle(Knobs, knobs, task=NAME)
+    given = settle(RepoqaKvKnobs, knobs, task=NAME)
     lines = 0
     for seed in range(4):
         draft = _draft(
@@ -236,5 +247,5 @@ TASK = Task(
     minimum=minimum,
     read_turn=read_turn,
     write_row=write_row,
-    knobs=Knobs,
+    knobs=RepoqaKvKnobs,
 )

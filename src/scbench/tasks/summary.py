@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from scbench import task_cards
-from scbench.tasks.build import Fitted, Rendered, by_shape, depth_of, sealed, solve_length
+from scbench.tasks.build import FittedText, Rendered, by_shape, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
 from scbench.tasks.reports.page import Page
-from scbench.tasks.reports.plan import Plan, ReportKnobs, Settled, plan
+from scbench.tasks.reports.plan import ReportKnobs, ReportPlan, Settled, plan
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
@@ -28,7 +28,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     given = settle(ReportKnobs, knobs, task=NAME)
     draw = Draw(NAME, str(VERSION), str(seed))
 
-    def attempt(is_compact: bool) -> tuple[Page, Fitted]:
+    def attempt(is_compact: bool) -> tuple[Page, FittedText]:
         settled = given.settled(NAME, target=target, asked=turns, is_compact=is_compact)
         page = Page(plan(NAME, draw, settled, asked=turns), settled, draw)
         what = f"{NAME} of {turns} turns"
@@ -57,7 +57,7 @@ def resolved(settled: Settled) -> dict[str, object]:
 
 
 def turn_of(
-    planned: Plan, settled: Settled, text: Rendered, k: int, spans: Sequence[Span], draw: Draw
+    planned: ReportPlan, settled: Settled, text: Rendered, k: int, spans: Sequence[Span], draw: Draw
 ) -> Turn:
     """The k-th summary turn. Its depth is that of one of its facts, drawn, as the first one lies early in every report."""
     report = planned.reports[planned.asked[k]]

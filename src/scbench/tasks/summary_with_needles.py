@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scbench import task_cards
 from scbench.tasks import summary
 from scbench.tasks.build import (
-    Fitted,
+    FittedText,
     Mark,
     Piece,
     Rendered,
@@ -23,7 +23,7 @@ from scbench.tasks.draw import Draw
 from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
 from scbench.tasks.reports import words
 from scbench.tasks.reports.page import Page
-from scbench.tasks.reports.plan import Plan, ReportKnobs, Settled, plan
+from scbench.tasks.reports.plan import ReportKnobs, ReportPlan, Settled, plan
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
@@ -35,17 +35,17 @@ _MOST_EXTRA = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Knobs(ReportKnobs):
+class SummaryNeedlesKnobs(ReportKnobs):
     order: str = "alternate"  # of the sub-tasks: alternate or seeded
     extra_needles: int = 1  # pass keys that are not asked for
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class _SummaryDraft:
     """All of a session but its length."""
 
     parts: tuple[str, ...]  # the sub-task of each turn
-    planned: Plan
+    planned: ReportPlan
     settled: Settled
     page: Page
     needles: tuple[Piece, ...]  # the asked ones first
@@ -56,7 +56,9 @@ class _Draft:
         return self.page.rendered(self.least_units + units, padding, self.needles)
 
 
-def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) -> _Draft:
+def _draft(
+    target: int, turns: int, given: SummaryNeedlesKnobs, draw: Draw, is_compact: bool
+) -> _SummaryDraft:
     one_of(NAME, "order", given.order, ORDERS)
     within(NAME, "extra_needles", given.extra_needles, 0, _MOST_EXTRA)
     parts = order_of(PARTS, turns, given.order, draw.child("order"))
@@ -75,10 +77,10 @@ def _draft(target: int, turns: int, given: Knobs, draw: Draw, is_compact: bool) 
     least = 0
     while page.places(least) < wanted:
         least += 1 if settled.is_compact else len(planned.reports)
-    return _Draft(tuple(parts), planned, settled, page, needles, tuple(keys[:asked]), least)
+    return _SummaryDraft(tuple(parts), planned, settled, page, needles, tuple(keys[:asked]), least)
 
 
-def _keys(draw: Draw, wanted: int, planned: Plan) -> list[tuple[str, str]]:
+def _keys(draw: Draw, wanted: int, planned: ReportPlan) -> list[tuple[str, str]]:
     """(owner, number): owners differ; no number holds, or lies in, another or a value of the reports."""
     if wanted <= len(words.COLOURS) * len(words.ANIMALS):
         owners = [f"{colour} {animal}" for colour in words.COLOURS for animal in words.ANIMALS]
@@ -129,10 +131,10 @@ def _needle(i: int, owner: str, number: str, depth: float, first_turn: int, aske
 
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
     checked(NAME, target=target, turns=turns)
-    given = settle(Knobs, knobs, task=NAME)
+    given = settle(SummaryNeedlesKnobs, knobs, task=NAME)
     draw = Draw(NAME, str(VERSION), str(seed))
 
-    def attempt(is_compact: bool) -> tuple[_Draft, Fitted]:
+    def attempt(is_compact: bool) -> tuple[_SummaryDraft, FittedText]:
         draft = _draft(target, turns, given, draw, is_compact)
         what = f"{NAME} of {turns} turns"
         return draft, solve_length(
@@ -186,7 +188,7 @@ def _passkey(owner: str, number: str, spans: Sequence[Span], text: Rendered) -> 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
     """Of the longest of a few sessions, with room for the differences between seeds."""
-    given = settle(Knobs, knobs, task=NAME)
+    given = settle(SummaryNeedlesKnobs, knobs, task=NAME)
     longest = 0
     for seed in range(8):
         draft = _draft(
@@ -226,5 +228,5 @@ TASK = Task(
     minimum=minimum,
     read_turn=read_turn,
     write_row=write_row,
-    knobs=Knobs,
+    knobs=SummaryNeedlesKnobs,
 )

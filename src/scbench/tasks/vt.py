@@ -8,7 +8,7 @@ from math import ceil
 
 from scbench import task_cards
 from scbench.tasks import noise as dull
-from scbench.tasks.build import Fitted, Mark, Piece, by_shape, depth_of, fit, sealed, strata
+from scbench.tasks.build import FittedText, Mark, Piece, by_shape, depth_of, fit, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole
 from scbench.tasks.draw import Draw
 from scbench.tasks.rows import answers_of, ask_of
@@ -26,7 +26,7 @@ MOST_CHAINS = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class VtKnobs:
     hops: int = 2  # 1 to 8 copies after the first assignment
     extra_chains: int | None = None  # chains nobody asks about; None: 2, compact 0
     noise: str = (
@@ -75,8 +75,8 @@ class _Namer:
         return Chain(value, tuple(steps))
 
 
-def _settled(knobs: Mapping[str, object], turns: int) -> Knobs:
-    given = settle(Knobs, knobs, task=NAME)
+def _settled(knobs: Mapping[str, object], turns: int) -> VtKnobs:
+    given = settle(VtKnobs, knobs, task=NAME)
     whole(NAME, "hops", given.hops, 1, 8)
     whole(NAME, "branch", given.branch, 1, 8)
     one_of(NAME, "noise", given.noise, ("repeat", "varied"))
@@ -101,7 +101,7 @@ def _pieces(chain: Chain, depths: list[float], turn: int | None) -> list[Piece]:
     return found
 
 
-def _plan(seed: str, turns: int, extra: int, knobs: Knobs) -> tuple[list[Chain], list[Piece]]:
+def _plan(seed: str, turns: int, extra: int, knobs: VtKnobs) -> tuple[list[Chain], list[Piece]]:
     namer = _Namer(Draw(NAME, seed, "plan"))
     chains = [namer.chain(knobs.hops, knobs.branch) for _ in range(turns + extra)]
     length = 1 + knobs.hops * knobs.branch
@@ -116,7 +116,7 @@ def _plan(seed: str, turns: int, extra: int, knobs: Knobs) -> tuple[list[Chain],
     return chains, pieces
 
 
-def _fit(seed: str, pieces: list[Piece], noise: str, target: int, count: Counter) -> Fitted:
+def _fit(seed: str, pieces: list[Piece], noise: str, target: int, count: Counter) -> FittedText:
     streams = Draw(NAME, seed).children("filler")
     cycle = dull.CYCLE
 
@@ -140,7 +140,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     checked(NAME, target=target, turns=turns)
     given = _settled(knobs, turns)
 
-    def attempt(small: bool) -> tuple[int, list[Chain], Fitted]:
+    def attempt(small: bool) -> tuple[int, list[Chain], FittedText]:
         extra = given.extra_chains if given.extra_chains is not None else (0 if small else 2)
         chains, pieces = _plan(seed, turns, extra, given)
         return extra, chains, _fit(seed, pieces, given.noise, target, count)
@@ -158,7 +158,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     )
 
 
-def _turn(turn: int, value: str, fitted: Fitted, count: Counter) -> Turn:
+def _turn(turn: int, value: str, fitted: FittedText, count: Counter) -> Turn:
     spans = fitted.spans[turn]
     golds = tuple(
         fitted.context[span.start : span.stop] for span in spans if span.role is Role.ANSWER
@@ -218,5 +218,5 @@ TASK = Task(
     minimum=minimum,
     read_turn=read_turn,
     write_row=write_row,
-    knobs=Knobs,
+    knobs=VtKnobs,
 )

@@ -13,7 +13,7 @@ from scbench.tasks.contract import Counter, one_of, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.functions.describe import HINTS, described
 from scbench.tasks.functions.harvest import Library, Needle, library
-from scbench.tasks.functions.shelf import JOIN, Shelf
+from scbench.tasks.functions.shelf import JOIN, FunctionShelf
 from scbench.tasks.functions.source import LINES, Function
 from scbench.types import Role, Span, Turn, Wanted
 
@@ -52,7 +52,7 @@ def library_of(knobs: FunctionKnobs) -> Library:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class FunctionsPlan:
     asked: tuple[Needle, ...]
     depths: tuple[float, ...]
     others: tuple[int, ...]  # indices into the library, in seeded order
@@ -63,10 +63,10 @@ class Plan:
         return self.library.functions[self.asked[turn].index]
 
     @cached_property
-    def shelf(self) -> Shelf:
+    def shelf(self) -> FunctionShelf:
         """Its spans count the functions asked for."""
         asked = [self._asked_piece(k) for k in range(len(self.asked))]
-        return Shelf(
+        return FunctionShelf(
             asked,
             [
                 self._head(self.library.functions[i]) + self.library.functions[i].source
@@ -131,7 +131,9 @@ class Plan:
         )
 
 
-def plan(task: str, draw: Draw, *, turns: int, knobs: FunctionKnobs, is_compact: bool) -> Plan:
+def plan(
+    task: str, draw: Draw, *, turns: int, knobs: FunctionKnobs, is_compact: bool
+) -> FunctionsPlan:
     """Asked functions have different names and none is another's rival; rivals of the asked ones stay out of the context."""
     books = library_of(knobs)
     able = askable(books, knobs, is_compact=is_compact)
@@ -161,7 +163,9 @@ def plan(task: str, draw: Draw, *, turns: int, knobs: FunctionKnobs, is_compact:
     others = [i for i in range(len(books.functions)) if i not in out]
     draw.child("filler").shuffle(others)
     depths = tuple(strata(draw.child("place"), turns)) if turns else ()
-    return Plan(asked=tuple(asked), depths=depths, others=tuple(others), library=books, knobs=knobs)
+    return FunctionsPlan(
+        asked=tuple(asked), depths=depths, others=tuple(others), library=books, knobs=knobs
+    )
 
 
 def askable(books: Library, knobs: FunctionKnobs, *, is_compact: bool) -> list[Needle]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from scbench.errors import TooLarge
-from scbench.tasks.build import Fitted, Piece, Rendered, solve_length, spans_of
+from scbench.tasks.build import FittedText, Piece, Rendered, solve_length, spans_of
 from scbench.tasks.contract import Counter
 
 JOIN = "\n\n\n"  # two blank lines
@@ -20,7 +20,7 @@ _SAMPLE = 32  # functions on which tokens per character are estimated
 _EDGE = 0.03  # of a part of the text: kept free at either end
 
 
-class Shelf:
+class FunctionShelf:
     """`asked` have strictly different depths, one in each of len(asked) equal parts; `others` are taken from the front."""
 
     def __init__(self, asked: Sequence[Piece], others: Sequence[str]) -> None:
@@ -152,8 +152,8 @@ def rendered(pieces: Sequence[Piece], *, join: str = JOIN) -> Rendered:
 
 
 def solved(
-    shelf: Shelf, render: Callable[..., Rendered], *, target: int, count: Counter, what: str
-) -> Fitted:
+    shelf: FunctionShelf, render: Callable[..., Rendered], *, target: int, count: Counter, what: str
+) -> FittedText:
     """`render(units, padding)` at the wanted length (see solve_length).
 
     A few more units may leave the text as it is, where no function fits; a secant through two such lengths would reach for the whole

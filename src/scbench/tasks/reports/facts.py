@@ -17,7 +17,7 @@ YEARS = range(1801, 2000)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FactKind:
     name: str
     section: int
     value: Callable[[Draw], str]
@@ -64,8 +64,8 @@ def _wordings(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.strip().splitlines())
 
 
-KINDS: tuple[Kind, ...] = (
-    Kind("begun", 0, _date, _wordings("""
+KINDS: tuple[FactKind, ...] = (
+    FactKind("begun", 0, _date, _wordings("""
         Work on the {t} began on {v}.
         It was {v} when ground was first broken at the {t}.
         The council gave its consent to our {t} by a letter dated {v}.
@@ -75,7 +75,7 @@ KINDS: tuple[Kind, ...] = (
         Records of this {t} reach back as far as {v}.
         A charter signed on {v} brought the {t} into being.
     """)),
-    Kind("head", 0, _name, _wordings("""
+    FactKind("head", 0, _name, _wordings("""
         {v} led the team that looked after the {t}.
         The {t} had been placed in the hands of {v}.
         Nobody knew our {t} better than its steward {v}.
@@ -85,7 +85,7 @@ KINDS: tuple[Kind, ...] = (
         As owner of the {t} they name {v}.
         Credit for founding the {t} belongs to {v}.
     """)),
-    Kind("tool", 1, _term, _wordings("""
+    FactKind("tool", 1, _term, _wordings("""
         The team studied the {t} with a {v}.
         A {v} was chosen for all tests at our {t}.
         Measuring this {t} called for building one {v}.
@@ -95,7 +95,7 @@ KINDS: tuple[Kind, ...] = (
         Borrowed from sailors, the {v} suited our {t} well.
         No instrument but the {v} entered the {t}.
     """)),
-    Kind("samples", 1, _number, _wordings("""
+    FactKind("samples", 1, _number, _wordings("""
         In all {v} samples were drawn from the {t}.
         The inspectors filled {v} jars at our {t}.
         {v} photographs of the {t} formed a base for every judgement.
@@ -105,7 +105,7 @@ KINDS: tuple[Kind, ...] = (
         We compared {v} drawings made inside the {t} by hand.
         Testing at the {t} went on for {v} rounds.
     """)),
-    Kind("count", 2, _number, _wordings("""
+    FactKind("count", 2, _number, _wordings("""
         The {t} turned out to lose {v} litres each month.
         Counting showed {v} cracks in our {t}.
         Every year {v} travellers make use of the {t}.
@@ -115,7 +115,7 @@ KINDS: tuple[Kind, ...] = (
         Output at our {t} rose to {v} crates.
         Damage to the {t} was found at {v} points.
     """)),
-    Kind("cause", 2, _term, _wordings("""
+    FactKind("cause", 2, _term, _wordings("""
         A broken {v} caused most trouble at the {t}.
         The weak spot of our {t} proved to be its {v}.
         Under the {t} lay a forgotten {v} in good order.
@@ -125,7 +125,7 @@ KINDS: tuple[Kind, ...] = (
         Everything at the {t} depends on some hidden {v}.
         To general surprise, the {t} contained a {v}.
     """)),
-    Kind("price", 3, _number, _wordings("""
+    FactKind("price", 3, _number, _wordings("""
         The {t} cost {v} crowns in the end.
         A bill of {v} crowns was paid for our {t}.
         Repairs to this {t} swallowed {v} crowns altogether.
@@ -135,7 +135,7 @@ KINDS: tuple[Kind, ...] = (
         For looking after our {t}, townsfolk gave {v} crowns.
         Selling the old {t} would yield {v} crowns.
     """)),
-    Kind("hours", 3, _number, _wordings("""
+    FactKind("hours", 3, _number, _wordings("""
         It took {v} hours to finish work on the {t}.
         The {t} used up {v} hours of paid labour.
         Volunteers spent {v} hours at our {t}.
@@ -145,7 +145,7 @@ KINDS: tuple[Kind, ...] = (
         Cleaning the {t} meant {v} hours without pause.
         A budget of {v} hours was agreed for the {t}.
     """)),
-    Kind("next_head", 4, _name, _wordings("""
+    FactKind("next_head", 4, _name, _wordings("""
         The board advises putting {v} in charge of the {t}.
         From now on {v} should keep our {t}.
         We propose handing this {t} over to {v}.
@@ -155,7 +155,7 @@ KINDS: tuple[Kind, ...] = (
         Our wish is that {v} inherits the {t}.
         Training at the {t} is best left with {v}.
     """)),
-    Kind("deadline", 4, _date, _wordings("""
+    FactKind("deadline", 4, _date, _wordings("""
         The {t} should be inspected again on {v}.
         All changes at our {t} must be complete by {v}.
         We advise closing this {t} from {v} onwards.

@@ -9,12 +9,12 @@ from scbench.tasks.build import Mark, Piece, Rendered, Units, spans_of
 from scbench.tasks.draw import Draw
 from scbench.tasks.reports import prose
 from scbench.tasks.reports.facts import SECTIONS
-from scbench.tasks.reports.plan import Plan, Report, Settled
+from scbench.tasks.reports.plan import Report, ReportPlan, Settled
 from scbench.types import Role
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _PageEntry:
     """One sentence and what stands before it."""
 
     before: str
@@ -27,7 +27,7 @@ class _Entry:
 class Page:
     """The reports of a plan, each with its share of `units` sentences of filler."""
 
-    def __init__(self, plan: Plan, settled: Settled, draw: Draw) -> None:
+    def __init__(self, plan: ReportPlan, settled: Settled, draw: Draw) -> None:
         self.plan, self.settled, self._draw = plan, settled, draw
         self._dealt = list(
             range(len(plan.reports))
@@ -95,7 +95,7 @@ class Page:
         """Between how many pairs of filler sentences something can be put."""
         return sum(entry.may_precede for entry in self._entries(units, 0))
 
-    def _entries(self, units: int, padding: int) -> Iterator[_Entry]:
+    def _entries(self, units: int, padding: int) -> Iterator[_PageEntry]:
         shares: list[list[str]] = [[] for _ in self.plan.reports]
         for i, text in enumerate(self._units.first(units)):
             shares[self._dealt[i % len(shares)]].append(text)
@@ -104,7 +104,7 @@ class Page:
                 share = [*share, prose.pad(padding, self._draw.child("pad", "words"))]
             yield from self._report(number, report, share)
 
-    def _report(self, number: int, report: Report, share: Sequence[str]) -> Iterator[_Entry]:
+    def _report(self, number: int, report: Report, share: Sequence[str]) -> Iterator[_PageEntry]:
         before = ("\n\n" if number else "") + f"Report {number + 1}: {report.title}\n"
         was_filler = False
         section_now = -1
@@ -115,7 +115,7 @@ class Page:
                 if section_now >= 0:
                     before = f"\n\n{SECTIONS[section]}\n"
             section_now = section
-            yield _Entry(
+            yield _PageEntry(
                 before, text, fact, number, may_precede=fact is None and was_filler and not opens
             )
             before, was_filler = " ", fact is None
@@ -139,7 +139,7 @@ def _in_order(report: Report, share: Sequence[str]) -> list[tuple[int, float, st
     return sorted(rows, key=lambda row: row[:2])
 
 
-def _places(entries: Sequence[_Entry], between: Sequence[Piece]) -> dict[int, list[Piece]]:
+def _places(entries: Sequence[_PageEntry], between: Sequence[Piece]) -> dict[int, list[Piece]]:
     """For each piece the entry it goes before; different ones while there are enough."""
     starts: list[int] = []
     at = 0

@@ -77,12 +77,12 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ReportPlan:
     reports: tuple[Report, ...]
     asked: tuple[int, ...]  # for each summary turn the report, by its place in the text
 
 
-def plan(task: str, draw: Draw, settled: Settled, *, asked: int) -> Plan:
+def plan(task: str, draw: Draw, settled: Settled, *, asked: int) -> ReportPlan:
     """Redrawn until no other report's reference scores above MOST_FLOOR for an asked one. Raises BadConfig if none such is found."""
     order = list(range(settled.reports))
     draw.child("place").shuffle(order)
@@ -94,7 +94,7 @@ def plan(task: str, draw: Draw, settled: Settled, *, asked: int) -> Plan:
             (floor((golds[i],), tuple(golds[:i] + golds[i + 1 :])) for i in wanted), default=0.0
         )
         if worst <= MOST_FLOOR:
-            return Plan(reports=reports, asked=wanted)
+            return ReportPlan(reports=reports, asked=wanted)
     raise BadConfig(
         f"{task}: {settled.reports} reports of {settled.facts} facts are too alike (another's summary scores {worst:.2f}, allowed is "
         f"{MOST_FLOOR}); ask for fewer reports or turns, or more facts (at most {_MOST_FACTS})"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scbench.tasks.story.filler import Filler
-from scbench.tasks.story.language import Language, Words
+from scbench.tasks.story.language import Language, StoryWords
 from scbench.tasks.story.log import Event
-from scbench.tasks.story.plan import Plan
+from scbench.tasks.story.plan import StoryPlan
 from scbench.tasks.story.weights import weights
 from scbench.types import Role, Span
 
@@ -30,7 +30,7 @@ class Story:
     units: int
 
 
-def lines_of(plan: Plan, language: Language, words: Words) -> tuple[Line, ...]:
+def lines_of(plan: StoryPlan, language: Language, words: StoryWords) -> tuple[Line, ...]:
     lines = []
     for place in plan.placed:
         text, where = language.say(place.event, place.template, words)
@@ -41,7 +41,7 @@ def lines_of(plan: Plan, language: Language, words: Words) -> tuple[Line, ...]:
 class Composer:
     """Composes one story at any length; the filler is made once and shared by all lengths."""
 
-    def __init__(self, plan: Plan, filler: Filler) -> None:
+    def __init__(self, plan: StoryPlan, filler: Filler) -> None:
         self.plan, self.filler = plan, filler
         self.lines = lines_of(plan, filler.language, filler.words)
         self._space = filler.language.space

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scbench.tasks.draw import Draw
-from scbench.tasks.story.language import Language, Words
+from scbench.tasks.story.language import Language, StoryWords
 from scbench.tasks.story.log import Event
 from scbench.tasks.story.weights import weights
 from scbench.tasks.story.world import World
@@ -38,7 +38,7 @@ class Filler:
     """Grows on demand. `logs[i]` holds the events of unit i (day 0: the story's length decides it); `ends[i]` the weight of the first i units."""
 
     def __init__(
-        self, world: World, language: Language, words: Words, *, templates: int, compact: bool
+        self, world: World, language: Language, words: StoryWords, *, templates: int, compact: bool
     ) -> None:
         self.world, self.language, self.words = world, language, words
         self.templates, self.compact = templates, compact

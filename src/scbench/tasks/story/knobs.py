@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from scbench.errors import BadConfig
 from scbench.tasks.contract import within
 from scbench.tasks.story.english import ENGLISH
-from scbench.tasks.story.plan import Shape
+from scbench.tasks.story.plan import StoryShape
 from scbench.tasks.story.questions import DEFAULT_KINDS, KINDS
 from scbench.tasks.story.world import LEAST, PEOPLE_MAX
 
@@ -54,13 +54,15 @@ def check(task: str, knobs: StoryKnobs) -> None:
                 raise BadConfig(f"{task}: {name}={value!r} is not allowed; give a whole number")
 
 
-def shape_of(knobs: StoryKnobs, *, turns: int, compact: bool, people: int, options: int) -> Shape:
+def shape_of(
+    knobs: StoryKnobs, *, turns: int, compact: bool, people: int, options: int
+) -> StoryShape:
     """`people` is what the length asks for, where the knob leaves it open."""
 
     def chosen(given: int | None, small: int, large: int) -> int:
         return given if given is not None else small if compact else large
 
-    return Shape(
+    return StoryShape(
         turns=turns,
         kinds=tuple(knobs.kinds),
         hops=knobs.hops,

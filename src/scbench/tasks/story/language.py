@@ -17,7 +17,7 @@ SLOT = re.compile(r"\{([abopxd])\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class StoryWords:
     """The names of a world in one language, by id; `x` is by kind of event, a birth year is said as digits."""
 
     people: Sequence[str]
@@ -68,7 +68,7 @@ class Language:
         }
 
     def say(
-        self, event: Event, template: int, words: Words
+        self, event: Event, template: int, words: StoryWords
     ) -> tuple[str, dict[str, tuple[int, int]]]:
         """The sentence, and slot letter -> its half-open range of characters (the last one where a word is said twice)."""
         said, text, where, at = words.of(event), "", dict[str, tuple[int, int]](), 0

@@ -17,7 +17,7 @@ RESERVE = 5  # background people and objects beside those of the turns, so that 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class StoryShape:
     """What the plan depends on besides the seed; every field is in the recipe."""
 
     turns: int
@@ -46,7 +46,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class StoryPlan:
     world: World
     asked: tuple[Asked, ...]
     placed: tuple[Placed, ...]  # by depth
@@ -54,12 +54,12 @@ class Plan:
     last_day: int
 
 
-def kinds_of(seed: str, shape: Shape) -> list[str]:
+def kinds_of(seed: str, shape: StoryShape) -> list[str]:
     start = Draw(seed, "plan", "kinds").below(len(shape.kinds))
     return [shape.kinds[(start + turn) % len(shape.kinds)] for turn in range(shape.turns)]
 
 
-def make_plan(seed: str, shape: Shape) -> Plan:
+def make_plan(seed: str, shape: StoryShape) -> StoryPlan:
     kinds = kinds_of(seed, shape)
     own = [needs(kind, shape.hops, shape.mentions) for kind in kinds]
     cast_people, cast_objects = sum(people for people, _ in own), sum(things for _, things in own)
@@ -92,7 +92,7 @@ def make_plan(seed: str, shape: Shape) -> Plan:
     return _settle(seed, shape, world, casted)
 
 
-def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Scene]) -> Plan:
+def _settle(seed: str, shape: StoryShape, world: World, casted: Sequence[Scene]) -> StoryPlan:
     """Give every statement its depth and day, fill in the days that questions name or want, and prove each answer the only one."""
     wording = Draw(seed, "plan", "wording")
     drafts = sorted(
@@ -127,7 +127,7 @@ def _settle(seed: str, shape: Shape, world: World, casted: Sequence[Scene]) -> P
         assert answers(one, log) == {one.answer}, (
             f"seed {seed}: {one} has the answers {answers(one, log)}"
         )
-    return Plan(
+    return StoryPlan(
         world=world,
         asked=asked,
         placed=tuple(placed),
@@ -184,7 +184,7 @@ def entities(event: Event, answer_type: str) -> tuple[int, ...]:
     return ()
 
 
-def _with_options(role: Scene, turn: int, seed: str, world: World, shape: Shape) -> Scene:
+def _with_options(role: Scene, turn: int, seed: str, world: World, shape: StoryShape) -> Scene:
     """Add near misses until the turn's own statements show enough entities for its options (days differ by themselves)."""
     kind, extra = role.asked.answer_type, list[Part]()
     caster = Caster(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scbench.tasks.story.language import Language, Words
+from scbench.tasks.story.language import Language, StoryWords
 from scbench.tasks.story.log import Event
 
 KINDS = ("place-last", "who-gave", "where-before", "kin", "trade-of-finder", "when", "count")
@@ -39,13 +39,13 @@ class Asked:
     def answer_type(self) -> str:
         return ANSWER_TYPE[self.kind]
 
-    def text(self, language: Language, words: Words) -> str:
+    def text(self, language: Language, words: StoryWords) -> str:
         slots = words.of(
             Event("learns", day=self.d, a=self.a, b=self.b, o=self.o, p=self.p, x=self.x)
         )
         return language.ask(f"kin-{self.hops}" if self.kind == "kin" else self.kind, slots)
 
-    def gold(self, words: Words) -> str:
+    def gold(self, words: StoryWords) -> str:
         tables = {"place": words.places, "person": words.people, "trade": words.trades}
         return (
             tables[self.answer_type][self.answer]

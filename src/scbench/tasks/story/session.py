@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from scbench.errors import BadConfig, TooSmall
 from scbench.task_cards import PARTS
-from scbench.tasks.build import Fitted, Rendered, compact, depth_of, sealed, solve_length
+from scbench.tasks.build import FittedText, Rendered, compact, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, checked, recipe, settle
 from scbench.tasks.story.compose import Composer, Story
 from scbench.tasks.story.filler import Filler
 from scbench.tasks.story.knobs import StoryKnobs, check, shape_of
 from scbench.tasks.story.language import Language
 from scbench.tasks.story.options import LETTERS, letters, options
-from scbench.tasks.story.plan import Shape, make_plan
+from scbench.tasks.story.plan import StoryShape, make_plan
 from scbench.tasks.story.questions import Asked
 from scbench.tasks.story.world import population
 from scbench.types import Session, Turn, Wanted
@@ -84,7 +84,7 @@ class StoryTask:
             longest = max(longest, count(composer.compose(0).text))
         return -(-longest * 106 // 100)
 
-    def _shape(self, knobs: StoryKnobs, turns: int, people: int, small: bool) -> Shape:
+    def _shape(self, knobs: StoryKnobs, turns: int, people: int, small: bool) -> StoryShape:
         return shape_of(
             knobs,
             turns=turns,
@@ -93,7 +93,7 @@ class StoryTask:
             options=len(LETTERS) if self.has_options else 0,
         )
 
-    def _composer(self, seed: str, shape: Shape, small: bool) -> Composer:
+    def _composer(self, seed: str, shape: StoryShape, small: bool) -> Composer:
         plan = make_plan(seed, shape)
         words = plan.world.words(self.language)
         return Composer(
@@ -102,7 +102,7 @@ class StoryTask:
 
     def _fit(
         self, seed: str, target: int, turns: int, count: Counter, knobs: StoryKnobs, small: bool
-    ) -> tuple[Composer, Shape, Fitted]:
+    ) -> tuple[Composer, StoryShape, FittedText]:
         people = population(int(target * self._sentences_per_token(seed, count, knobs)))
         shape = self._shape(knobs, turns, people, small)
         composer = self._composer(seed, shape, small)
@@ -130,7 +130,7 @@ class StoryTask:
             )
         return filler.ends[SAMPLE_UNITS] / counted
 
-    def _turns(self, seed: str, composer: Composer, fitted: Fitted) -> list[Turn]:
+    def _turns(self, seed: str, composer: Composer, fitted: FittedText) -> list[Turn]:
         story = composer.compose(fitted.units, fitted.padding)
         wanted: Callable[[int, Asked], Wanted] = _named(composer)
         if self.has_options:

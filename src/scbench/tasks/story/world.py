@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scbench.tasks.draw import Draw
 from scbench.tasks.story import terms
-from scbench.tasks.story.language import Language, Words
+from scbench.tasks.story.language import Language, StoryWords
 from scbench.tasks.story.names import chinese_names, english_names
 
 PEOPLE_MAX = 4_000
@@ -36,13 +36,13 @@ class World:
         int, ...
     ]  # a background person with a higher id, so that nobody is their own ancestor; -1 for the last
 
-    def words(self, language: Language) -> Words:
+    def words(self, language: Language) -> StoryWords:
         column = language.column
         people = english_names if column == 0 else chinese_names
         trades, crafts, towns = (
             [pair[column] for pair in table] for table in (terms.TRADES, terms.CRAFTS, terms.TOWNS)
         )
-        return Words(
+        return StoryWords(
             people=people(Draw(self.seed, "names", language.name), self.people),
             objects=_compounds(
                 self.seed, "objects", terms.MATERIALS, terms.THINGS, language, self.objects

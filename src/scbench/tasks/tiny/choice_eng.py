@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.qa_eng import ENGLISH
 from scbench.tasks.tiny.world import Question, options, story
 from scbench.types import Wanted
@@ -12,7 +12,7 @@ from scbench.types import Wanted
 NAME, MOST_TURNS, LETTERS = "choice_eng", 32, "ABCD"
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     return story(
         draw,
@@ -22,12 +22,12 @@ def plan(draw: Draw, turns: int) -> Plan:
     )
 
 
-def _question(question: Question, draw: Draw) -> Asked:
+def _question(question: Question, draw: Draw) -> TinyAsked:
     shown = options(draw, question, len(LETTERS))
     ask = f"{' '.join(f'{text} {letter}' for letter, text in zip(LETTERS, shown, strict=True))} {question.ask}"
     letter = LETTERS[list(shown).index(question.answer)]
     wanted = Wanted(golds=(letter,), generated=True, question=ask, options=tuple(shown))
-    return Asked(task=NAME, ask=ask, gold=f"{question.answer} {letter}", wanted=wanted)
+    return TinyAsked(task=NAME, ask=ask, gold=f"{question.answer} {letter}", wanted=wanted)
 
 
 TASK = tiny(

@@ -18,12 +18,12 @@ MOST_ANSWER_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knobs:
+class TinyKnobs:
     """Tiny forms have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class TinyAsked:
     """A turn before the context is written: its evidence is looked up under `place` (default: its own number)."""
 
     task: str
@@ -35,16 +35,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TinyPlan:
     """A session but for its length. `filler(i, draw)` is unit i, drawn from a stream of its own."""
 
     pieces: tuple[Piece, ...]
-    asked: tuple[Asked, ...]
+    asked: tuple[TinyAsked, ...]
     filler: Callable[[Draw], str]
     join: str = " "
 
 
-Planner = Callable[[Draw, int], Plan]
+Planner = Callable[[Draw, int], TinyPlan]
 
 
 def evidence(before: str, answer: str, after: str, depth: float, turn: int) -> Piece:
@@ -64,7 +64,7 @@ def tiny(
 
     def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
         checked(name, target=target, turns=turns)
-        given = settle(Knobs, knobs, task=name)
+        given = settle(TinyKnobs, knobs, task=name)
         draw = Draw("tiny", name, str(version), str(seed))
         planned = plan(draw.child("plan"), turns)
         streams = draw.children("filler")
@@ -96,7 +96,7 @@ def tiny(
 
     def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
         checked(name, target=1, turns=turns)
-        settle(Knobs, knobs, task=name)
+        settle(TinyKnobs, knobs, task=name)
         plans = [plan(Draw("tiny", name, "minimum", str(i)), turns) for i in range(MINIMUM_SEEDS)]
         return max(
             count(planned.join.join(piece.text for piece in planned.pieces)) for planned in plans
@@ -107,7 +107,7 @@ def tiny(
         version=version,
         make=make,
         minimum=minimum,
-        knobs=Knobs,
+        knobs=TinyKnobs,
         practice=practice,
     )
 
@@ -120,11 +120,11 @@ def most_turns(name: str, turns: int, most: int) -> None:
         )
 
 
-def _place(asked: Asked, turn: int) -> int:
+def _place(asked: TinyAsked, turn: int) -> int:
     return turn if asked.place is None else asked.place
 
 
-def _turn(asked: Asked, spans: Sequence[Span], context: str) -> Turn:
+def _turn(asked: TinyAsked, spans: Sequence[Span], context: str) -> Turn:
     if asked.is_global:
         spans = (Span(0, len(context), Role.GLOBAL),)
     return Turn(

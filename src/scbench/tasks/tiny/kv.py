@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.tasks.build import Piece, strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, evidence, most_turns, tiny
 from scbench.tasks.words import WORDS
 from scbench.types import Wanted
 
@@ -16,7 +16,7 @@ def value(draw: Draw) -> str:
     return draw.text("0123456789", 4)
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     """Asked keys stand once; a key of the filler may stand more than once, and is never asked."""
     most_turns(NAME, turns, MOST_TURNS)
     keys = list(WORDS)
@@ -24,7 +24,7 @@ def plan(draw: Draw, turns: int) -> Plan:
     asked, rest = keys[:turns], keys[turns:]
     values = [value(draw) for _ in asked]
     places = strata(draw.child("place"), turns)
-    return Plan(
+    return TinyPlan(
         pieces=tuple(
             pair(key, found, depth, i)
             for i, (key, found, depth) in enumerate(zip(asked, values, places, strict=True))
@@ -38,10 +38,10 @@ def pair(key: str, found: str, depth: float, turn: int) -> Piece:
     return evidence(f"{key}: ", found, "", depth, turn)
 
 
-def question(key: str, found: str) -> Asked:
+def question(key: str, found: str) -> TinyAsked:
     ask = f"{key}:"
     wanted = Wanted(golds=(found,), generated=True, question=ask, shape="digits", asked_key=key)
-    return Asked(task=NAME, ask=ask, gold=found, wanted=wanted)
+    return TinyAsked(task=NAME, ask=ask, gold=found, wanted=wanted)
 
 
 TASK = tiny(

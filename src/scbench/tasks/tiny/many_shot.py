@@ -5,14 +5,14 @@ from __future__ import annotations
 from scbench.tasks.build import Mark, Piece
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import GROUPS, LABELS
 from scbench.types import Role, Wanted
 
 NAME, MOST_TURNS, MOST_KINDS, SHOWN_OF_KIND = "many_shot", 24, 6, 2
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     """2 to 6 kinds; each is shown at least twice, and the asked things never."""
     most_turns(NAME, turns, MOST_TURNS)
     kinds = draw.sample(sorted(GROUPS), draw.between(2, MOST_KINDS + 1))
@@ -31,7 +31,7 @@ def plan(draw: Draw, turns: int) -> Plan:
     ]
     draw.shuffle(shots)
     depths = sorted(draw.unit() for _ in shots)
-    return Plan(
+    return TinyPlan(
         pieces=tuple(
             _shot(*shot, depth, labels, asked) for shot, depth in zip(shots, depths, strict=True)
         ),
@@ -57,9 +57,9 @@ def _shot(
     return Piece(text, depth, marks)
 
 
-def _question(thing: str, label: str, labels: list[str]) -> Asked:
+def _question(thing: str, label: str, labels: list[str]) -> TinyAsked:
     wanted = Wanted(golds=(label,), generated=True, question=thing, options=tuple(labels))
-    return Asked(task=NAME, ask=thing, gold=label, wanted=wanted)
+    return TinyAsked(task=NAME, ask=thing, gold=label, wanted=wanted)
 
 
 TASK = tiny(

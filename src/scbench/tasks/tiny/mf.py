@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.tasks.build import Piece
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.types import Wanted
 
 NAME = "mf"
@@ -13,7 +13,7 @@ KINDS = ("largest", "smallest", "largest odd", "smallest odd", "largest even", "
 LEAST_RANGE, LEAST_NUMBERS = 12, 12
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     """Numbers of a drawn range. The ends of that range stand in the context, so that filler cannot change an answer: the length of a context
     is found after its questions are."""
     most_turns(NAME, turns, len(KINDS))
@@ -27,7 +27,7 @@ def plan(draw: Draw, turns: int) -> Plan:
     draw.shuffle(numbers)
     depths = sorted(draw.unit() for _ in numbers)
     kinds = draw.sample(KINDS, turns)
-    return Plan(
+    return TinyPlan(
         pieces=tuple(
             Piece(str(number), depth) for number, depth in zip(numbers, depths, strict=True)
         ),
@@ -43,9 +43,9 @@ def find(kind: str, numbers: list[int]) -> int:
     return max(chosen) if which == "largest" else min(chosen)
 
 
-def _question(kind: str, found: int) -> Asked:
+def _question(kind: str, found: int) -> TinyAsked:
     wanted = Wanted(golds=(str(found),), generated=True, question=kind)
-    return Asked(task=NAME, ask=kind, gold=str(found), wanted=wanted, is_global=True)
+    return TinyAsked(task=NAME, ask=kind, gold=str(found), wanted=wanted, is_global=True)
 
 
 TASK = tiny(

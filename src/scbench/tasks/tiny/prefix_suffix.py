@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.tasks.build import strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, evidence, most_turns, tiny
 from scbench.tasks.tiny.lexicon import CONSONANTS
 from scbench.types import Wanted
 
@@ -18,13 +18,13 @@ def string(draw: Draw, prefix: str) -> str:
     return prefix + draw.text(ALPHABET, INNER_CHARS + GIVEN_CHARS - 1) + draw.text("0123456789", 1)
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     prefixes = [first + second for first in CONSONANTS for second in CONSONANTS]
     draw.shuffle(prefixes)
     asked = [string(draw, prefix) for prefix in prefixes[:turns]]
     places = strata(draw.child("place"), turns)
-    return Plan(
+    return TinyPlan(
         pieces=tuple(
             evidence("", text, "", depth, i)
             for i, (text, depth) in enumerate(zip(asked, places, strict=True))
@@ -34,9 +34,9 @@ def plan(draw: Draw, turns: int) -> Plan:
     )
 
 
-def _question(text: str) -> Asked:
+def _question(text: str) -> TinyAsked:
     ask = f"{text[:GIVEN_CHARS]}*{text[-GIVEN_CHARS:]}"
-    return Asked(
+    return TinyAsked(
         task=NAME, ask=ask, gold=text, wanted=Wanted(golds=(text,), generated=True, question=ask)
     )
 

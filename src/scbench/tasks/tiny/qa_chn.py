@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import GIVEN, PLACES_ZH, SURNAMES, THINGS_ZH
-from scbench.tasks.tiny.world import Language, Question, story
+from scbench.tasks.tiny.world import Question, TinyLanguage, story
 from scbench.types import Wanted
 
 NAME, MOST_TURNS = "qa_chn", 16
-CHINESE = Language(
+CHINESE = TinyLanguage(
     people=tuple(surname + given for surname in SURNAMES for given in GIVEN),
     places=PLACES_ZH,
     things=THINGS_ZH,
@@ -22,12 +22,12 @@ CHINESE = Language(
 )
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     return story(draw, turns, CHINESE, lambda question, _: _question(question), join="")
 
 
-def _question(question: Question) -> Asked:
+def _question(question: Question) -> TinyAsked:
     wanted = Wanted(
         golds=(question.answer,),
         generated=True,
@@ -35,7 +35,7 @@ def _question(question: Question) -> Asked:
         vocabulary=question.rivals,
         is_chinese=True,
     )
-    return Asked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
+    return TinyAsked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
 
 
 TASK = tiny(

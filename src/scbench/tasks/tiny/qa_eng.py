@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import NAMES, PLACES
-from scbench.tasks.tiny.world import Language, Question, story
+from scbench.tasks.tiny.world import Question, TinyLanguage, story
 from scbench.tasks.words import WORDS
 from scbench.types import Wanted
 
 NAME, MOST_TURNS = "qa_eng", 32
-ENGLISH = Language(
+ENGLISH = TinyLanguage(
     people=NAMES,
     places=PLACES,
     things=tuple(word for word in WORDS if word not in PLACES),
@@ -23,16 +23,16 @@ ENGLISH = Language(
 )
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     return story(draw, turns, ENGLISH, lambda question, _: _question(question))
 
 
-def _question(question: Question) -> Asked:
+def _question(question: Question) -> TinyAsked:
     wanted = Wanted(
         golds=(question.answer,), generated=True, question=question.ask, vocabulary=question.rivals
     )
-    return Asked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
+    return TinyAsked(task=NAME, ask=question.ask, gold=question.answer, wanted=wanted)
 
 
 TASK = tiny(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scbench.tasks.build import Mark, Piece, strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.words import WORDS
 from scbench.types import Role, Wanted
 
@@ -16,7 +16,7 @@ NAME, MOST_TURNS, CALLS = "repoqa", 32, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class TinyFunction:
     """`about` are two words, `calls` CALLS names."""
 
     about: str
@@ -33,23 +33,23 @@ class Function:
         return f"{self.about}: {self.source}"
 
 
-def functions(draw: Draw, asked: int) -> tuple[list[Function], list[str]]:
+def functions(draw: Draw, asked: int) -> tuple[list[TinyFunction], list[str]]:
     """Functions whose name and description stand nowhere else, and the words that may stand anywhere else."""
     own = draw.sample(WORDS, 3 * asked)
     rest = [word for word in WORDS if word not in set(own)]
     made = []
     for i in range(asked):
         name, *about = own[3 * i : 3 * i + 3]
-        made.append(Function(" ".join(about), name, tuple(draw.sample(rest, CALLS))))
+        made.append(TinyFunction(" ".join(about), name, tuple(draw.sample(rest, CALLS))))
     return made, rest
 
 
 def filler_of(rest: Sequence[str], draw: Draw) -> str:
     one, two, name, *calls = draw.sample(rest, CALLS + 3)
-    return Function(f"{one} {two}", name, tuple(calls)).line
+    return TinyFunction(f"{one} {two}", name, tuple(calls)).line
 
 
-def piece(function: Function, depth: float, turn: int) -> Piece:
+def piece(function: TinyFunction, depth: float, turn: int) -> Piece:
     whole, size = function.line, len(function.line)
     return Piece(
         whole,
@@ -61,7 +61,7 @@ def piece(function: Function, depth: float, turn: int) -> Piece:
     )
 
 
-def question(function: Function, others: Sequence[Function]) -> Asked:
+def question(function: TinyFunction, others: Sequence[TinyFunction]) -> TinyAsked:
     ask = f"{function.about}:"
     wanted = Wanted(
         golds=(function.source,),
@@ -72,14 +72,14 @@ def question(function: Function, others: Sequence[Function]) -> Asked:
         repo="tiny",
         candidates={other.name: other.source for other in others},
     )
-    return Asked(task=NAME, ask=ask, gold=function.source, wanted=wanted)
+    return TinyAsked(task=NAME, ask=ask, gold=function.source, wanted=wanted)
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     asked, rest = functions(draw, turns)
     places = strata(draw.child("place"), turns)
-    return Plan(
+    return TinyPlan(
         pieces=tuple(
             piece(function, depth, i)
             for i, (function, depth) in enumerate(zip(asked, places, strict=True))

@@ -6,18 +6,18 @@ from scbench.tasks.build import Piece, strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny import kv, repoqa
-from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, evidence, most_turns, tiny
 
 NAME, MOST_TURNS = "repoqa_and_kv", 24
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     functions, rest = repoqa.functions(draw, (turns + 1) // 2)
     keys = draw.sample(rest, turns // 2)
     others = [word for word in rest if word not in set(keys)]
     pieces: list[Piece] = []
-    asked: list[Asked] = []
+    asked: list[TinyAsked] = []
     for turn, depth in enumerate(strata(draw.child("place"), turns)):
         if turn % 2 == 0:
             pieces.append(repoqa.piece(functions[turn // 2], depth, turn))
@@ -26,7 +26,7 @@ def plan(draw: Draw, turns: int) -> Plan:
             key, found = keys[turn // 2], kv.value(draw)
             pieces.append(evidence(f"{key}: ", found, "", depth, turn))
             asked.append(kv.question(key, found))
-    return Plan(
+    return TinyPlan(
         pieces=tuple(pieces), asked=tuple(asked), filler=lambda stream: _filler(stream, others)
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scbench.tasks.build import Mark, Piece, strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import FACTS
 from scbench.tasks.words import WORDS
 from scbench.types import Role, Wanted
@@ -17,7 +17,7 @@ NAME, MOST_TURNS = "summary", 24
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TinyReport:
     number: int
     values: tuple[str, ...]
 
@@ -26,18 +26,18 @@ class Report:
         return " ".join(f"{fact}={value}" for fact, value in zip(FACTS, self.values, strict=True))
 
 
-def reports(draw: Draw, asked: int) -> tuple[list[Report], list[int]]:
+def reports(draw: Draw, asked: int) -> tuple[list[TinyReport], list[int]]:
     """Reports with numbers of their own, and the numbers that are left."""
     numbers = list(range(100))
     draw.shuffle(numbers)
-    return [Report(number, values(draw)) for number in numbers[:asked]], numbers[asked:]
+    return [TinyReport(number, values(draw)) for number in numbers[:asked]], numbers[asked:]
 
 
 def values(draw: Draw) -> tuple[str, ...]:
     return tuple(str(100 + draw.below(900)) for _ in FACTS)
 
 
-def piece(report: Report, draw: Draw, depth: float, turn: int) -> Piece:
+def piece(report: TinyReport, draw: Draw, depth: float, turn: int) -> Piece:
     """`report 3 cost=412 weeks=905 staff=710 stone river.`: two words of filler end it."""
     text = f"report {report.number}"
     marks = []
@@ -50,10 +50,10 @@ def piece(report: Report, draw: Draw, depth: float, turn: int) -> Piece:
 
 
 def filler_of(numbers: Sequence[int], draw: Draw) -> str:
-    return piece(Report(draw.choice(numbers), values(draw)), draw, 0.0, 0).text
+    return piece(TinyReport(draw.choice(numbers), values(draw)), draw, 0.0, 0).text
 
 
-def question(report: Report, others: Sequence[Report]) -> Asked:
+def question(report: TinyReport, others: Sequence[TinyReport]) -> TinyAsked:
     rivals = [other for other in others if other.number != report.number]
     ask = f"report {report.number}"
     wanted = Wanted(
@@ -64,15 +64,15 @@ def question(report: Report, others: Sequence[Report]) -> Asked:
         rival_facts=tuple(value for other in rivals for value in other.values),
         rival_golds=tuple(other.gold for other in rivals),
     )
-    return Asked(task=NAME, ask=ask, gold=report.gold, wanted=wanted)
+    return TinyAsked(task=NAME, ask=ask, gold=report.gold, wanted=wanted)
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     asked, rest = reports(draw, turns)
     places = strata(draw.child("place"), turns)
     texts = draw.child("texts")
-    return Plan(
+    return TinyPlan(
         pieces=tuple(
             piece(report, texts, depth, i)
             for i, (report, depth) in enumerate(zip(asked, places, strict=True))

@@ -6,21 +6,21 @@ from scbench.tasks.build import Piece, strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
 from scbench.tasks.tiny import summary
-from scbench.tasks.tiny.form import Asked, Plan, evidence, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, evidence, most_turns, tiny
 from scbench.tasks.words import WORDS
 from scbench.types import Wanted
 
 NAME, MOST_TURNS = "summary_with_needles", 24
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     most_turns(NAME, turns, MOST_TURNS)
     reports, rest = summary.reports(draw, (turns + 1) // 2)
     owners = draw.sample(WORDS, turns // 2)
     others = [word for word in WORDS if word not in set(owners)]
     places, texts = strata(draw.child("place"), turns), draw.child("texts")
     pieces: list[Piece] = []
-    asked: list[Asked] = []
+    asked: list[TinyAsked] = []
     for turn, depth in enumerate(places):
         if turn % 2 == 0:
             pieces.append(summary.piece(reports[turn // 2], texts, depth, turn))
@@ -29,7 +29,7 @@ def plan(draw: Draw, turns: int) -> Plan:
             owner, number = owners[turn // 2], _number(draw)
             pieces.append(evidence(f"key {owner}= ", number, ".", depth, turn))
             asked.append(_question(f"key {owner}=", number))
-    return Plan(
+    return TinyPlan(
         pieces=tuple(pieces),
         asked=tuple(asked),
         filler=lambda stream: _filler(stream, rest, others),
@@ -49,8 +49,8 @@ def _filler(draw: Draw, rest: list[int], others: list[str]) -> str:
     )
 
 
-def _question(ask: str, number: str) -> Asked:
-    return Asked(
+def _question(ask: str, number: str) -> TinyAsked:
+    return TinyAsked(
         task="passkey",
         ask=ask,
         gold=number,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scbench.tasks.build import Mark, Piece
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan, most_turns, tiny
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import CAPITALS
 from scbench.tasks.words import WORDS
 from scbench.types import Role, Wanted
@@ -13,7 +13,7 @@ from scbench.types import Role, Wanted
 NAME, MOST_TURNS, NOISE_WORDS = "vt", 12, 4
 
 
-def plan(draw: Draw, turns: int) -> Plan:
+def plan(draw: Draw, turns: int) -> TinyPlan:
     """A chain of two variables a turn: a value goes to the first, the first to the second, in this order."""
     most_turns(NAME, turns, MOST_TURNS)
     names = draw.sample(CAPITALS, 2 * turns)
@@ -32,17 +32,17 @@ def plan(draw: Draw, turns: int) -> Plan:
         )
         pieces.append(Piece(text, depth, marks))
     asked = tuple(_question(value, *names[2 * i : 2 * i + 2]) for i, value in enumerate(values))
-    return Plan(
+    return TinyPlan(
         pieces=tuple(pieces),
         asked=asked,
         filler=lambda stream: " ".join(stream.sample(WORDS, NOISE_WORDS)) + ".",
     )
 
 
-def _question(value: str, first: str, second: str) -> Asked:
+def _question(value: str, first: str, second: str) -> TinyAsked:
     ask = f"{value} to"
     wanted = Wanted(golds=(first, second), generated=True, question=ask)
-    return Asked(task=NAME, ask=ask, gold=f"{first} to {second}", wanted=wanted)
+    return TinyAsked(task=NAME, ask=ask, gold=f"{first} to {second}", wanted=wanted)
 
 
 TASK = tiny(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from scbench.tasks.build import Mark, Piece, strata
 from scbench.tasks.draw import Draw
-from scbench.tasks.tiny.form import Asked, Plan
+from scbench.tasks.tiny.form import TinyAsked, TinyPlan
 from scbench.types import Role
 
 MOVES_RATIO = 0.3  # of the asked people have been somewhere else before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Language:
+class TinyLanguage:
     """Sentences with holes. A question's answer is a place for `where`, else a person."""
 
     people: tuple[str, ...]
@@ -37,14 +37,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class TinyWorld:
     pieces: tuple[Piece, ...]
     questions: tuple[Question, ...]
     people: tuple[str, ...]  # nobody asks about these
     things: tuple[str, ...]
 
 
-def world(draw: Draw, turns: int, language: Language) -> World:
+def world(draw: Draw, turns: int, language: TinyLanguage) -> TinyWorld:
     """One question a turn, each about a person or a thing that no other sentence of the context speaks of."""
     people, things = list(language.people), list(language.things)
     draw.shuffle(people)
@@ -79,10 +79,10 @@ def world(draw: Draw, turns: int, language: Language) -> World:
             questions.append(
                 Question(form.format(thing=things[turn], giver=giver), answer, language.people)
             )
-    return World(tuple(pieces), tuple(questions), tuple(others), tuple(things[turns:]))
+    return TinyWorld(tuple(pieces), tuple(questions), tuple(others), tuple(things[turns:]))
 
 
-def sentence(draw: Draw, found: World, language: Language) -> str:
+def sentence(draw: Draw, found: TinyWorld, language: TinyLanguage) -> str:
     """Filler: of people and things that nobody asks about."""
     if draw.below(2):
         return language.being.format(
@@ -95,13 +95,13 @@ def sentence(draw: Draw, found: World, language: Language) -> str:
 def story(
     draw: Draw,
     turns: int,
-    language: Language,
-    asked: Callable[[Question, int], Asked],
+    language: TinyLanguage,
+    asked: Callable[[Question, int], TinyAsked],
     join: str = " ",
-) -> Plan:
+) -> TinyPlan:
     """A session of this world; `asked(question, turn)` is how a task puts a question."""
     found = world(draw, turns, language)
-    return Plan(
+    return TinyPlan(
         pieces=found.pieces,
         asked=tuple(asked(question, turn) for turn, question in enumerate(found.questions)),
         filler=lambda stream: sentence(stream, found, language),
