@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "stats"))
 from factory import run
 from report_sample import CHANCES, COSTS, STAGES, TASKS
 
+from scbench.report.drawing import Drawing, Spec
 from scbench.stats import Summary, summarise
 from scbench.types import Failure, Record
 
@@ -46,3 +48,20 @@ def records() -> list[Record]:
 @pytest.fixture(scope="session")
 def summary(records: list[Record]) -> Summary:
     return summarise(records, COSTS, stages=STAGES)
+
+
+def undrawn(specs: Sequence[Spec | None]) -> list[Drawing]:
+    return [Drawing(text="<svg/>")] * len(specs)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Charts are made everywhere, and drawn, by a process a page, where pictures are tested."""
+    if request.path.stem in ("test_page", "test_hostile"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        module = sys.modules["scbench.report.page"]
+        patch.setattr(module, "drawings", undrawn)
+        patch.setattr(module, "bundle", lambda: "")
+        yield

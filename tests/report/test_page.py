@@ -6,8 +6,10 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import altair as alt
 import pytest
 from factory import run, session
+from jsonschema import ValidationError
 from report_sample import COMMAND, COSTS, MANIFEST, STAGES
 
 from scbench.report import page, write_all
@@ -154,6 +156,14 @@ def test_every_method_has_a_colour_of_its_own_and_the_baseline_is_grey(summary: 
     assert text.startswith("<svg")
     assert "#8a8a8a" in text
     assert all(name in text for name in ("dense", "a-shape ‡", "snapkv[tau=1/32]", "quest"))
+
+
+def test_every_chart_is_what_vega_lite_allows(summary: Summary) -> None:
+    for chart in charts(summary, summary.settings[0]):
+        alt.Chart.from_dict(dict(chart.spec), validate=True)
+    wrong = {**charts(summary, summary.settings[0])[-1].spec, "width": "broad"}
+    with pytest.raises(ValidationError, match="broad"):
+        alt.Chart.from_dict(wrong, validate=True)
 
 
 def test_charts_carry_their_data_and_no_schema_address(summary: Summary) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
+from scbench.report.drawing import LEFT_OUT, is_off
 from scbench.stats import Estimate
 
 # Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even
@@ -30,8 +32,13 @@ class Chart:
 
 def made(title: str, make: Callable[[], Chart | None]) -> Chart | None:
     """A chart, or the reason why there is none: no picture may cost a report its tables."""
+    if is_off():
+        return Chart(title=title, caption=LEFT_OUT, spec={})
     try:
-        return make()
+        # Every part would be held against Vega-Lite's schema several times, which takes longer than
+        # making it; a test does it once.
+        with debug_mode(False):
+            return make()
     except Exception as err:
         why = f"This chart cannot be made: {type(err).__name__}: {err}"
         return Chart(title=title, caption=why[:500], spec={})

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 SWITCH = "SCBENCH_CHARTS"
+LEFT_OUT = f"charts are left out ({SWITCH}=off)"
 CHILD = """
 import json, sys
 import vl_convert
@@ -41,14 +42,19 @@ class Drawing:
     why: str = ""
 
 
+def is_off() -> bool:
+    """Whether nobody wants charts."""
+    return os.environ.get(SWITCH) == "off"
+
+
 def drawings(specs: Sequence[Spec | None]) -> list[Drawing]:
     """One for each specification, in order; None asks for the script that makes charts live.
 
     With SCBENCH_CHARTS=off in the environment none is made: where no process may be started, or
     where nobody looks.
     """
-    if os.environ.get(SWITCH) == "off":
-        return [Drawing(why=f"charts are left out ({SWITCH}=off)")] * len(specs)
+    if is_off():
+        return [Drawing(why=LEFT_OUT)] * len(specs)
     done: list[Drawing] = []
     barren = 0
     while len(done) < len(specs):
