@@ -160,6 +160,7 @@ def test_what_cannot_work_is_refused_with_its_reason(
     assert isinstance(call(*given).exception, kind)
 
 
+@pytest.mark.slow
 def test_a_folder_without_the_transformer_is_refused(
     played: Path, folders: tuple[str, ...], tmp_path: Path
 ) -> None:

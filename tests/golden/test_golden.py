@@ -22,11 +22,9 @@ SOME = ("dense", "snapkv[tau=1/4]", "kivi[bits=2]", "prefix", "quest[tau=1/4]", 
 SAMPLE: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # part: methods, tasks
     "scores": ((), ()),
     "sessions": ((), ()),
-    "held:lab-transformer": ((), ()),
     "toy": (("dense", "snapkv[tau=1/4]", "knorm[tau=1/4]"), ()),
     "tiny-llama": (("dense", "expected-attention[tau=1/4]"), ()),
-    "lab-transformer": (SOME, ("kv", "summary_with_needles")),
-    "lab-mamba2": ((), ("many_shot",)),
+    "lab-transformer": (SOME, ("kv",)),
 }
 
 

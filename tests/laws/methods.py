@@ -32,16 +32,17 @@ COMPOSITIONS = (
     "streaming-llm[tau=1/4]+turboquant[bits=3.5,variant=inner-product]",
     "streaming-llm[tau=1/4]+fp8",
 )
-METHODS = (
-    *(
-        spelling
-        for card in CARDS.values()
-        for spelling in dict.fromkeys(
-            [*card.spelled_forms().values(), *map(card.spelled, card.examined)]
-        )
-    ),
-    *COMPOSITIONS,
-)
+OF_CARDS = [
+    list(dict.fromkeys([*card.spelled_forms().values(), *map(card.spelled, card.examined)]))
+    for card in CARDS.values()
+]
+METHODS = (*(spelling for spellings in OF_CARDS for spelling in spellings), *COMPOSITIONS)
+
+# On every save: one form of each method, and the compositions of three stages. The rest is CI's.
+ON_EVERY_SAVE = {
+    *(spellings[0] for spellings in OF_CARDS if spellings),
+    *(spelling for spelling in COMPOSITIONS if spelling.count("+") > 1),
+}
 
 # What a law may say nothing about. Keys: the start of a law's statement; values: stages (any of them in a method makes the law idle).
 EVICTED = "evicted entries"

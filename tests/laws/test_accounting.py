@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 import torch
 
-from methods import ELSEWHERE, METHODS
+from methods import ELSEWHERE, METHODS, ON_EVERY_SAVE
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
@@ -50,7 +50,14 @@ def played(dtype: torch.dtype, spelling: str) -> Stream:
     return stream
 
 
-@pytest.mark.parametrize("spelling", [one for one in METHODS if one not in ELSEWHERE])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        pytest.param(one, marks=[] if one in ON_EVERY_SAVE else pytest.mark.slow)
+        for one in METHODS
+        if one not in ELSEWHERE
+    ],
+)
 def test_fp32_counted_in_bf16_is_what_bf16_allocates_and_reads(spelling: str) -> None:
     allocated = played(torch.bfloat16, spelling)
     with counted_in(Accounting.BFLOAT16):

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from methods import ELSEWHERE, METHODS, may_idle
+from methods import ELSEWHERE, METHODS, ON_EVERY_SAVE, may_idle
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.grid.laws import LAWS, examine
@@ -20,13 +20,9 @@ def test_every_registered_method_is_held_against_the_laws() -> None:
     assert set(names()) <= examined | ELSEWHERE
 
 
-LONG = "infllm"  # seconds a law: one of its forms on every save
-ON_EVERY_SAVE = "infllm[tau=1/2]"
-
-
 def is_slow(heads: str, spelling: str) -> bool:
     """On every save the laws are played on grouped heads, the middle between the two others."""
-    return heads != "gqa" or (LONG in spelling and spelling != ON_EVERY_SAVE)
+    return heads != "gqa" or spelling not in ON_EVERY_SAVE
 
 
 @pytest.mark.parametrize(

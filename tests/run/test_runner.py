@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,14 @@ GRID: dict[str, Any] = {
 
 def play(folder: Path, **more: Any) -> Result:
     return scbench.run(**{**GRID, **more, "out": folder})
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one session."""
+    folder = tmp_path_factory.mktemp("once")
+    play(folder, sessions=1)
+    return folder
 
 
 def scores(result: Result) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -90,9 +99,9 @@ def test_an_extended_run_keeps_what_was_done(tmp_path: Path) -> None:
     ],
 )
 def test_another_run_in_a_named_folder_is_refused_with_both_ways_out(
-    tmp_path: Path, change: dict[str, Any]
+    tmp_path: Path, once: Path, change: dict[str, Any]
 ) -> None:
-    play(tmp_path, sessions=1)
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "records.jsonl").read_bytes()
     with pytest.raises(BadConfig) as refusal:
         play(tmp_path, **{"sessions": 1, **change})

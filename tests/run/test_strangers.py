@@ -97,7 +97,13 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+ON_EVERY_SAVE = ("raises", "exits", "no-memory")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[] if kind in ON_EVERY_SAVE else pytest.mark.slow) for kind in KINDS],
+)
 def test_what_a_method_raises_is_its_own_gap_in_scores_and_costs(tmp_path: Path, kind: str) -> None:
     result = play(tmp_path / "run", f"dense,{write(tmp_path, kind)}", cost_sessions=1)
     rows = by_method(result)

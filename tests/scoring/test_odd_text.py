@@ -76,13 +76,14 @@ BIG_WANTS = {
 
 
 @pytest.mark.parametrize("task", SUBTASKS)
-@pytest.mark.parametrize("rule", ["strict", "official"])
-def test_a_huge_answer_is_scored_in_seconds(task: str, rule: str) -> None:
+@pytest.mark.parametrize("rule", ["strict", pytest.param("official", marks=pytest.mark.slow)])
+def test_a_huge_answer_is_scored_in_linear_time(task: str, rule: str) -> None:
     wanted = BIG_WANTS.get(task, Wanted(golds=("The board advises a second pier.",)))
-    start = time.perf_counter()
+    start_s = time.process_time()
     for blob in BLOBS.values():
         grade(task, blob, wanted, rule=rule)  # type: ignore[arg-type]
-    assert time.perf_counter() - start < 10
+    # A second here; what grows with the square of the length takes hours.
+    assert time.process_time() - start_s < 60
 
 
 @pytest.mark.parametrize(
