@@ -11,17 +11,14 @@ from scbench.console import tell
 from scbench.defaults import ALL, EMBEDDED, EVERY_METHOD, defaults
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
-from scbench.errors import BadConfig, BadRecord, MissingExtra, ScbenchError
+from scbench.errors import BadConfig, BadRecord, MissingExtra
 from scbench.grid import folder
 from scbench.grid.settings import Settings, read_settings
 from scbench.grid.settings_file import read_words
 from scbench.grid.words import ALIASES, tokens, typed_words
 from scbench.methods import names
-from scbench.methods.cards import card
-from scbench.methods.spelling import read_part, split
 from scbench.options import RunWords
-from scbench.result import Result
-from scbench.types import Record
+from scbench.result import Result, stages_of
 
 if TYPE_CHECKING:
     from scbench.grid.plan import Plan
@@ -174,26 +171,6 @@ def settle(given: Mapping[str, Any]) -> Settings:
     if "out" not in words:
         settings = replace(settings, out=folder.own_folder(settings))
     return settings
-
-
-def stages_of(
-    records: Sequence[Record], cards: Mapping[str, Mapping[str, Any]]
-) -> dict[str, tuple[str, str]]:
-    """method -> (stage, category) for the report; a composition is placed by its first stage.
-
-    `cards` are those that the run kept; a folder from before there were any is read by name.
-    """
-    places: dict[str, tuple[str, str]] = {}
-    for shown in dict.fromkeys(record.method for record in records):
-        if shown in cards:
-            places[shown] = (cards[shown]["stage"], cards[shown]["category"])
-            continue
-        try:
-            first = card(read_part(split(shown)[0])[0])
-            places[shown] = (first.stage, first.category)
-        except ScbenchError:  # somebody's, which is not looked for and never read
-            places[shown] = ("other", "other")
-    return places
 
 
 def open_run(folder: str | Path) -> Result:

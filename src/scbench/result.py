@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
 from scbench.engines.lab_models import solves
-from scbench.errors import BadConfig, BadRecord
-from scbench.grid import manifest
-from scbench.grid.cells import read_plan
-from scbench.grid.equal_table import EqualBytes
-from scbench.grid.equal_table import read as read_equal_bytes
-from scbench.grid.facts import cards, read_facts, task_cards
-from scbench.grid.journal import COSTS, RECORDS, current, read_costs, read_records
-from scbench.grid.lines import torn_tail
+from scbench.errors import BadConfig, BadRecord, ScbenchError
 from scbench.grid.settings import Settings, read_settings
 from scbench.grid.settings_file import NAME as SETTINGS
 from scbench.grid.settings_file import read_words
 from scbench.grid.words import typed_words
+from scbench.ledger import manifest
+from scbench.ledger.cells import read_plan
+from scbench.ledger.equal_table import EqualBytes
+from scbench.ledger.equal_table import read as read_equal_bytes
+from scbench.ledger.facts import cards, read_facts, task_cards
+from scbench.ledger.journal import COSTS, RECORDS, current, read_costs, read_records
+from scbench.ledger.lines import torn_tail
+from scbench.methods.cards import card
+from scbench.methods.spelling import read_part, split
 from scbench.types import Record, Session
 
 if TYPE_CHECKING:
@@ -143,7 +146,7 @@ class Result:
         is gone."""
         import polars as pl
 
-        from scbench.grid.store import SessionStore
+        from scbench.ledger.store import SessionStore
 
         store = SessionStore(self.folder)
         sessions: dict[str, Session | None] = {}
@@ -191,8 +194,6 @@ class Result:
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def _stages(self, records: list[Record]) -> dict[str, tuple[str, str]]:
-        from scbench.api import stages_of
-
         return stages_of(records, self.methods())
 
     def _repr_html_(self) -> str:
@@ -235,3 +236,23 @@ def _sample(record: Record, session: Session | None) -> dict[str, object]:
         "evidence_kept": record.evidence_kept,
         "kl_to_dense": None if record.gold is None else record.gold.kl_to_dense,
     }
+
+
+def stages_of(
+    records: Sequence[Record], cards: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, str]]:
+    """method -> (stage, category) for the report; a composition is placed by its first stage.
+
+    `cards` are those that the run kept; a folder from before there were any is read by name.
+    """
+    places: dict[str, tuple[str, str]] = {}
+    for shown in dict.fromkeys(record.method for record in records):
+        if shown in cards:
+            places[shown] = (cards[shown]["stage"], cards[shown]["category"])
+            continue
+        try:
+            first = card(read_part(split(shown)[0])[0])
+            places[shown] = (first.stage, first.category)
+        except ScbenchError:  # somebody's, which is not looked for and never read
+            places[shown] = ("other", "other")
+    return places

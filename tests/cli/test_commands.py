@@ -93,7 +93,10 @@ def test_lists_name_every_task_method_and_model() -> None:
 
 @pytest.mark.parametrize("what", ["methods", "tasks", "models"])
 def test_lists_need_no_torch(what: str) -> None:
-    code = f"import sys; from scbench import commands; commands.list_({what!r}); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from scbench.commands.lists import list_; "
+        f"list_({what!r}); sys.exit('torch' in sys.modules)"
+    )
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode
         == 0

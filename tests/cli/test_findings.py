@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from scbench import api, commands, lab_commands  # noqa: F401  (registers its commands)
+from scbench import api
 from scbench.api import open_run
 from scbench.cli import app
+from scbench.commands import findings as lab_commands
 from scbench.engines.lab_models import CARD
 from scbench.errors import BadConfig, DataError, Mismatch, ScbenchError
 from scbench.lab import tokens

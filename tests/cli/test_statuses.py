@@ -84,7 +84,7 @@ def test_of_two_runs_the_first_does_not_keep_the_second_from_playing(
         played.append(words)
         return 1 if len(played) == 1 else 0
 
-    monkeypatch.setattr(cli, "_run", run)
+    monkeypatch.setattr("scbench.commands.run._run", run)
     shown = CliRunner().invoke(cli.app, ["run", "--quiet"], catch_exceptions=False)
     assert len(played) == 2
     assert shown.exit_code == 1

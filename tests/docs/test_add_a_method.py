@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scbench.grid.doctor import doctor
+from scbench.exam.doctor import doctor
 
 ROOT = Path(__file__).parents[2]
 DOC = ROOT / "docs" / "add-a-method.md"

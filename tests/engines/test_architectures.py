@@ -15,7 +15,7 @@ from scbench.engines.load import from_model, refuse_by_config
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch, OutOfDevice, TooLong, Unknown
-from scbench.grid.laws import read
+from scbench.exam.laws import read
 from scbench.kv import Stream
 from scbench.methods import parse
 from scbench.methods.fork import fork

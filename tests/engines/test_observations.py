@@ -13,7 +13,7 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.rotation import Rotation
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.kernels import column_sums as column_sums_module
 from scbench.kernels import reference
 from scbench.kernels.column_sums import column_sums

@@ -16,15 +16,15 @@ from scbench import api
 from scbench.engines.toy import ToyEngine
 from scbench.errors import ScbenchError
 from scbench.grid import folder as run_folder
-from scbench.grid import manifest
 from scbench.grid.agreement import AGREEMENT, DenseBook
-from scbench.grid.cells import PLAN, read_plan
-from scbench.grid.facts import FACTS, Facts
-from scbench.grid.journal import COSTS, RECORDS, Costs, Journal
-from scbench.grid.lock import Lock
 from scbench.grid.runner import run
-from scbench.grid.store import FOLDER, SessionStore
 from scbench.kv.pool import DiskTier, PrefixPool, file
+from scbench.ledger import manifest
+from scbench.ledger.cells import PLAN, read_plan
+from scbench.ledger.facts import FACTS, Facts
+from scbench.ledger.journal import COSTS, RECORDS, Costs, Journal
+from scbench.ledger.lock import Lock
+from scbench.ledger.store import FOLDER, SessionStore
 from scbench.methods import parse
 from scbench.play.pooled import made_by
 

@@ -21,7 +21,7 @@ def warm(methods: str) -> None:
     """Import all that a run needs, and digest our code for these methods, which takes seconds."""
     import polars  # noqa: F401
 
-    import scbench.commands
+    import scbench.cli
     import scbench.engines.toy
     import scbench.grid.runner
     import scbench.report

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from scbench.grid import manifest
-from scbench.grid.cells import Planned, read_plan
-from scbench.grid.journal import read_costs, read_records
-from scbench.grid.store import SessionStore
+from scbench.ledger import manifest
+from scbench.ledger.cells import Planned, read_plan
+from scbench.ledger.journal import read_costs, read_records
+from scbench.ledger.store import SessionStore
 from scbench.types import Record
 
 TABLES = ("results.csv", "turns.csv")

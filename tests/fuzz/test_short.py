@@ -14,7 +14,7 @@ import pytest
 from fuzz import bits, faults
 from fuzz.left import TABLES, difference, left
 from fuzz.tally import Tally, table
-from scbench.grid import lines
+from scbench.ledger import lines
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {

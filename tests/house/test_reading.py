@@ -12,13 +12,13 @@ MAY_DECODE = {
     "reading.py",
     "lab/train.py",
     "report/drawing.py",
-    "grid/facts.py",
-    "grid/lines.py",
-    "grid/manifest.py",
-    "grid/store.py",
+    "ledger/facts.py",
+    "ledger/lines.py",
+    "ledger/manifest.py",
+    "ledger/store.py",
     "tasks/published.py",
 }
-BEHIND_CHECK = {"grid/lines.py", "grid/store.py", "tasks/published.py"}
+BEHIND_CHECK = {"ledger/lines.py", "ledger/store.py", "tasks/published.py"}
 
 
 def calls(path: Path) -> set[str]:

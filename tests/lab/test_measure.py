@@ -64,7 +64,7 @@ def test_an_answer_counts_exactly_when_greedy_decoding_gives_it(
     rows = measure._rights(
         model,
         [
-            measure.Row(
+            measure.CorpusRow(
                 (*talk.prompt(0).ids, *said), (0,) * len(talk.prompt(0).ids) + (1,) * len(said)
             )
         ],
@@ -76,7 +76,7 @@ def test_an_answer_counts_exactly_when_greedy_decoding_gives_it(
     rows = measure._rights(
         model,
         [
-            measure.Row(
+            measure.CorpusRow(
                 (*talk.prompt(0).ids, *wrong), (0,) * len(talk.prompt(0).ids) + (1,) * len(said)
             )
         ],

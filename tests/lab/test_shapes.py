@@ -11,7 +11,7 @@ import torch
 from scbench.engines.contract import Feed
 from scbench.engines.load import from_model
 from scbench.errors import BadConfig
-from scbench.grid.laws import read
+from scbench.exam.laws import read
 from scbench.lab.scan import fast
 from scbench.lab.shapes import ARCHITECTURES, DT_RANGE, SIZES, WINDOW_TOKENS, build, params
 from scbench.methods import parse

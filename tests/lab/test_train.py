@@ -281,7 +281,7 @@ def test_a_closed_stderr_does_not_end_the_training(
 
 
 def test_help_does_not_import_torch() -> None:
-    code = "import sys, scbench.lab.commands, scbench.commands; sys.exit('torch' in sys.modules)"
+    code = "import sys, scbench.lab.commands, scbench.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from methods import ELSEWHERE, METHODS, ON_EVERY_SAVE, may_idle
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
-from scbench.grid.laws import LAWS, examine
+from scbench.exam.laws import LAWS, examine
 from scbench.methods import names, parse
 
 engine = cache(tiny)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scbench.engines.tiny import tiny
-from scbench.grid.laws import LAWS, examine
+from scbench.exam.laws import LAWS, examine
 from scbench.kernels import causal, full
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read, Store
 from scbench.methods import parse

@@ -20,7 +20,7 @@ from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
-from scbench.grid.laws import far
+from scbench.exam.laws import far
 from scbench.kv import Snapshot, Stream
 from scbench.methods import names, parse
 from scbench.methods.cards import CARDS

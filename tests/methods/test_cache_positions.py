@@ -16,7 +16,7 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.rotation import Rotation
 from scbench.engines.tiny import HEADS, tiny
 from scbench.errors import Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.kv import Stream
 from scbench.methods import parse
 from scbench.methods.compression.rolling_eviction import RollingTail

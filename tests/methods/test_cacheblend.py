@@ -16,8 +16,8 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import Mismatch
+from scbench.exam.laws import context
 from scbench.grid.costs import cost_of
-from scbench.grid.laws import context
 from scbench.kernels import masked
 from scbench.kv import CacheShape, Snapshot
 from scbench.methods import parse

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.kv import CacheShape, LayerView, Observed, RaggedStore
 from scbench.methods import parse
 from scbench.methods.cards import card

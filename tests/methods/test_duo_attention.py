@@ -12,7 +12,7 @@ import torch
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.kv import CacheShape, Stream
 from scbench.methods import parse
 from scbench.methods.cards import card

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from scbench.engines.contract import Feed
-from scbench.engines.gate_search import visible
 from scbench.engines.tiny import HEADS, tiny
 from scbench.errors import Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.methods import parse
 from scbench.methods.compression.duo_attention import DuoAttention, DuoReading
 from scbench.methods.compression.duo_attention_gates import HeadGates
 from scbench.methods.fork import fork
 from scbench.play.blending import read_context
+from scbench.search.gate_training import visible
 
 engine = cache(tiny)
 SINKS, RECENT = 3, 20

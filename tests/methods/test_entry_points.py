@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scbench.errors import BadConfig
-from scbench.grid.doctor import doctor
+from scbench.exam.doctor import doctor
 from scbench.methods import names, parse
 from scbench.methods.listing import cards
 

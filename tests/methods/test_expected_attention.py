@@ -11,7 +11,7 @@ import torch
 
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.kv import LayerView, Snapshot
 from scbench.methods import parse
 from scbench.methods.cards import card

@@ -8,7 +8,7 @@ import pytest
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
-from scbench.grid.doctor import doctor
+from scbench.exam.doctor import doctor
 from scbench.grid.identity import card_of, method_facts
 from scbench.methods import parse, refuse_twins
 from scbench.methods.fork import fork

@@ -16,7 +16,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
-from scbench.grid.doctor import doctor
+from scbench.exam.doctor import doctor
 from scbench.kv import Snapshot
 from scbench.methods import parse
 from scbench.methods.contract import WINDOW

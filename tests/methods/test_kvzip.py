@@ -10,7 +10,7 @@ import torch
 from scbench.engines import observe, repeat
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.kernels import column_max as column_max_module
 from scbench.kernels.column_max import column_max
 from scbench.kv import Snapshot

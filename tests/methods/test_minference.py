@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
-from scbench.grid.laws import examine
+from scbench.exam.laws import examine
 from scbench.kernels import reference, sparse
 from scbench.kv import CacheShape
 from scbench.methods import parse

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
-from scbench.grid.doctor import doctor
-from scbench.grid.laws import context, read
+from scbench.exam.doctor import doctor
+from scbench.exam.laws import context, read
 from scbench.kv import LayerView
 from scbench.methods import parse
 from scbench.methods.compression.adakv import AdaKV

@@ -10,8 +10,8 @@ import torch
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.exam.laws import context
 from scbench.grid.equal import solve
-from scbench.grid.laws import context
 from scbench.grid.suite import TokenCount
 from scbench.kv import QueryHeadStore, Stream
 from scbench.methods import parse

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch, MissingExtra
-from scbench.grid.laws import examine
+from scbench.exam.laws import examine
 from scbench.kernels import reference
 from scbench.kv import CacheShape, DenseStore
 from scbench.methods import parse

@@ -11,7 +11,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.kv import LayerView, Observed
 from scbench.methods import parse
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail

@@ -14,7 +14,7 @@ from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch, TooLong, Unknown
 from scbench.front import LanguageModel, load, wrap
-from scbench.front_session import session_of
+from scbench.front.session import session_of
 from scbench.grid.costs import cost_of
 from scbench.kv.accounting import counted_in
 from scbench.methods import parse

@@ -15,9 +15,9 @@ from scbench.engines.contract import Engine, Feed
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import Mismatch
-from scbench.grid.journal import Journal
-from scbench.grid.lock import Lock
 from scbench.kv import DenseStore, sealed
+from scbench.ledger.journal import Journal
+from scbench.ledger.lock import Lock
 from scbench.methods import parse
 from scbench.methods.again import with_budget_of
 from scbench.methods.fork import fork

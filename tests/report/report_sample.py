@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scbench.grid.manifest import manifest
 from scbench.grid.settings import Settings
+from scbench.ledger.manifest import manifest
 
 STAGES = {
     "dense": ("reference", "full attention"),

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord
-from scbench.grid.cells import (
+from scbench.ledger.cells import (
     PLAN,
     AnsweringModel,
     MadeBy,

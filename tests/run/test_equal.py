@@ -22,11 +22,11 @@ from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig
 from scbench.grid.equal import solve
-from scbench.grid.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted
 from scbench.grid.pairing import apart
 from scbench.grid.suite import TokenCount
 from scbench.kv import LayerView
 from scbench.kv.accounting import counted_in, counted_shape
+from scbench.ledger.equal_table import BELOW, MET, OUT, REFERENCE, EqualBytes, Fitted
 from scbench.methods import parse
 from scbench.methods.budget import rounded
 from scbench.methods.compression import knorm

@@ -16,11 +16,11 @@ import scbench
 from scbench.api import Result, open_run, settle
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig
-from scbench.grid import manifest
 from scbench.grid.folder import own_folder
-from scbench.grid.journal import read_records
 from scbench.grid.method_files import read_in, seen_from
 from scbench.grid.settings_file import NAME
+from scbench.ledger import manifest
+from scbench.ledger.journal import read_records
 from scbench.types import KEPT_OLD
 
 GRID: dict[str, Any] = {
@@ -213,7 +213,7 @@ def test_a_folder_that_is_not_ours_is_not_written_into(tmp_path: Path, file: str
 
 def test_a_kill_before_the_first_line_leaves_a_folder_that_is_known_as_ours(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from scbench.grid.lock import Lock; "
+        "import os, sys; from pathlib import Path; from scbench.ledger.lock import Lock; "
         "lock = Lock(Path(sys.argv[1])); os._exit(9)"
     )
     folder = tmp_path / "run"

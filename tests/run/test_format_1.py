@@ -12,9 +12,9 @@ import scbench
 from scbench.api import open_run
 from scbench.engines.toy import ToyEngine
 from scbench.errors import ScbenchError
-from scbench.grid import manifest
-from scbench.grid.journal import read_records
-from scbench.grid.store import SessionStore
+from scbench.ledger import manifest
+from scbench.ledger.journal import read_records
+from scbench.ledger.store import SessionStore
 
 OLD = Path(__file__).parent / "data" / "format-1"
 

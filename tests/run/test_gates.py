@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from scbench.engines import gate_search
-from scbench.engines.gate_search import GateSample
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
-from scbench.grid.gates import passkeys, window
-from scbench.grid.laws import context
+from scbench.exam.laws import context
 from scbench.methods import parse
 from scbench.play.blending import read_context
+from scbench.search.gate_training import GateSample
+from scbench.search.gates import passkeys, window
 
 HEAD_DIM = 32
 

@@ -15,7 +15,7 @@ from scbench import code
 from scbench.api import Result, open_run
 from scbench.engines.toy import ToyEngine
 from scbench.grid import identity
-from scbench.grid.journal import read_records
+from scbench.ledger.journal import read_records
 from scbench.play import played_code
 from scbench.types import KEPT_OLD
 

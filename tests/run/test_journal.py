@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord, Busy, CannotWrite, Released
 from scbench.files import sealed
-from scbench.grid import lines
-from scbench.grid.cells import Planned
-from scbench.grid.journal import COSTS, RECORDS, Costs, Journal, current, read_costs, read_records
-from scbench.grid.lock import Lock
+from scbench.ledger import lines
+from scbench.ledger.cells import Planned
+from scbench.ledger.journal import COSTS, RECORDS, Costs, Journal, current, read_costs, read_records
+from scbench.ledger.lock import Lock
 from scbench.types import Answer, Cell, Cost, Failure, Finish, Form, Mode, Protocol, Record, Score
 
 GAP = Score(value=None, rule="strict/1", why="crashed")
@@ -422,7 +422,7 @@ WRITER = """
 import sys
 sys.path.insert(0, {here!r})
 from test_journal import record
-from scbench.grid.journal import Journal
+from scbench.ledger.journal import Journal
 with Journal({folder!r}) as journal:
     print("ready", flush=True)
     for number in range(100_000):
@@ -467,7 +467,7 @@ def test_a_second_process_is_refused_and_told_who_is_there(tmp_path: Path) -> No
 def test_a_forked_worker_does_not_keep_the_folder_of_a_killed_run(tmp_path: Path) -> None:
     code = f"""
 import os, time
-from scbench.grid.lock import Lock
+from scbench.ledger.lock import Lock
 lock = Lock({str(tmp_path)!r})
 worker = os.fork()
 if worker == 0:

@@ -13,8 +13,8 @@ import pytest
 
 import scbench
 from scbench.errors import BadRecord
-from scbench.grid import manifest as room
-from scbench.grid.manifest import (
+from scbench.ledger import manifest as room
+from scbench.ledger.manifest import (
     NAME,
     add_model,
     begin,
@@ -141,7 +141,7 @@ def test_secret_settings_do_not_reach_the_file_either() -> None:
 
 
 def test_torch_is_not_imported_for_it() -> None:
-    code = "import sys; from scbench.grid.manifest import manifest; m = manifest({}); print(m['host']['accelerators'], m['versions']['torch']); sys.exit('torch' in sys.modules)"
+    code = "import sys; from scbench.ledger.manifest import manifest; m = manifest({}); print(m['host']['accelerators'], m['versions']['torch']); sys.exit('torch' in sys.modules)"
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert got.stdout.startswith("None 2.")
 

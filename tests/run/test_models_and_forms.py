@@ -14,11 +14,12 @@ import scbench
 from scbench.api import Result
 from scbench.engines.lab_models import CARD, TRAINED
 from scbench.errors import BadConfig, DataError, Mismatch, TooLong
-from scbench.grid import manifest, pairing
-from scbench.grid.cells import read_plan
-from scbench.grid.journal import read_records
+from scbench.grid import pairing
 from scbench.kv import CacheShape
 from scbench.lab import tokens
+from scbench.ledger import manifest
+from scbench.ledger.cells import read_plan
+from scbench.ledger.journal import read_records
 from scbench.methods import parse
 from scbench.tasks import published, task
 from scbench.types import BEYOND_TRAINED, Form

@@ -9,11 +9,11 @@ import torch
 
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
-from scbench.grid.laws import context
-from scbench.grid.patterns import search_patterns
+from scbench.exam.laws import context
 from scbench.methods import parse
 from scbench.methods.generation.minference_patterns import BLOCKS, STREAM, VERTICAL_SLASH, written
 from scbench.methods.generation.minference_search import best_pattern, candidates
+from scbench.search.patterns import search_patterns
 
 TOKENS = 512
 

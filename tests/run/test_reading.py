@@ -14,7 +14,7 @@ import pytest
 from scbench.engines import custom_code, lab_models, weights
 from scbench.errors import BadConfig, BadRecord, BadRow, DataError, ScbenchError
 from scbench.grid import suite
-from scbench.grid.store import SessionStore
+from scbench.ledger.store import SessionStore
 from scbench.methods.compression import duo_attention_gates
 from scbench.methods.generation import minference_patterns
 from scbench.reading import MOST_DEPTH, read_json
@@ -166,7 +166,7 @@ def test_a_session_that_was_edited_is_refused_though_its_file_is_whole(tmp_path:
 def test_a_small_file_with_an_endless_session_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scbench.grid.store.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("scbench.ledger.store.MOST_BYTES", 1 << 20)
     monkeypatch.setattr("scbench.reading.MOST_BYTES", 1 << 20)
     store = SessionStore(tmp_path)
     path = store.path("0" * 64)

@@ -18,7 +18,7 @@ import scbench
 from scbench.api import Result, open_run
 from scbench.engines.toy import ToyEngine
 from scbench.errors import BadConfig, BadRecord, Mismatch, TooLong, Unknown
-from scbench.grid.journal import read_records
+from scbench.ledger.journal import read_records
 
 GRID: dict[str, Any] = {
     "model": "toy",

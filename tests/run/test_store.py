@@ -15,7 +15,7 @@ import pytest
 from scbench import files as room
 from scbench.errors import BadConfig, BadRecord, CannotWrite
 from scbench.files import PART, write_atomically
-from scbench.grid.store import SessionStore
+from scbench.ledger.store import SessionStore
 from scbench.tasks.build import digest_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 

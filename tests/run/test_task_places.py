@@ -15,9 +15,9 @@ from walk import walk_file, write_walk
 import scbench
 from scbench.api import Result, open_run, settle
 from scbench.errors import BadConfig, BadRow, ScbenchError, Unknown
-from scbench.grid.facts import task_cards
 from scbench.grid.task_places import handed, is_task, package_names, task_at
 from scbench.grid.workload import workloads
+from scbench.ledger.facts import task_cards
 from scbench.prompts import ByteTokenizer
 from scbench.task_cards import card_of
 from scbench.tasks import NoTinyForm, names

@@ -10,9 +10,9 @@ import pytest
 import scbench
 from scbench.api import Result
 from scbench.errors import BadConfig
-from scbench.grid import manifest
 from scbench.grid.settings import read_settings
 from scbench.grid.words import typed_words
+from scbench.ledger import manifest
 from scbench.types import NOT_BINDING, Mode, Record
 
 METHODS = "dense,snapkv[tau=1/4],quest[tau=1/8],a-shape[tau=1/4]"

@@ -14,7 +14,7 @@ from walk import walk_file, write_walk
 
 from scbench import commands, task_cards  # noqa: F401  (commands registers them)
 from scbench.cli import app
-from scbench.grid.task_laws import LAWS, TaskFinding, examine_task
+from scbench.exam.task_laws import LAWS, TaskFinding, examine_task
 from scbench.grid.task_places import task_at
 from scbench.scoring.plain import contains
 from scbench.task_cards import PAPER

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from scbench.engines.architecture import cache_shape, family, refuse_by_config, sliding_tokens
+from scbench.engines.configs import read_config
 from scbench.engines.contract import ModelFacts
 from scbench.engines.foreign import loading, warnings_as_notes
 from scbench.engines.lab_models import trained_window
@@ -84,8 +85,6 @@ def config_of(name: str, *, trust_remote_code: bool = False) -> tuple[Place | No
 
     The network is asked for a name that is neither here nor in the table.
     """
-    from scbench.engines.load import read_config
-
     known = canonical(name)
     llm = next((llm for llm in LLMS if known in (llm.name, llm.hub)), None)
     if llm is not None and not is_here(known):

@@ -10,6 +10,7 @@ import torch
 from scbench.engines import custom_code
 from scbench.engines.architecture import cache_shape, family, layer_types, refuse_by_config
 from scbench.engines.architecture import sliding_tokens as sliding
+from scbench.engines.configs import CURE, read_config
 from scbench.engines.contract import ModelFacts
 from scbench.engines.devices import device_of, dtype_of
 from scbench.engines.facts import config_of
@@ -31,8 +32,6 @@ from scbench.engines.weights import (
 from scbench.engines.window import UNLIMITED, settle_window, trained_tokens
 from scbench.kv import CacheShape
 from scbench.prompts import HfTokenizer
-
-CURE = "take a complete copy of the model's folder"
 
 
 def load(
@@ -93,18 +92,6 @@ def shape_of_model(name: str, *, trust_remote_code: bool = False) -> CacheShape:
     text = config.get_text_config(decoder=True)
     is_recurrent = "linear_attention" in layer_types(text)
     return replace(cache_shape(text, dtype_bytes=4), recurrent_bytes=int(is_recurrent))
-
-
-def read_config(place: Place, *, trust_remote_code: bool = False) -> Any:
-    """The configuration in a folder. Raises DataError, or Mismatch for one that is code."""
-    from transformers import AutoConfig, PreTrainedConfig
-
-    what = f"the configuration of {str(place.folder)!r}"
-    with warnings_as_notes([]), loading(what, CURE):
-        if not trust_remote_code:
-            held, _ = PreTrainedConfig.get_config_dict(place.folder)
-            custom_code.refuse_untrusted(place.folder, held.get("model_type"))
-        return AutoConfig.from_pretrained(place.folder, trust_remote_code=trust_remote_code)
 
 
 def _read_weights(

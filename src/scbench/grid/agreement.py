@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from scbench.errors import BadRecord
-from scbench.grid.book import Book
-from scbench.grid.lines import LinePlace
-from scbench.grid.lock import Lock
+from scbench.ledger.book import Book
+from scbench.ledger.lines import LinePlace
+from scbench.ledger.lock import Lock
 from scbench.play.dense_tokens import DenseTokens
 
 AGREEMENT = "agreement.jsonl"

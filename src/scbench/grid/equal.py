@@ -18,8 +18,13 @@ from typing import Any
 
 from scbench.engines.contract import Engine, Feed
 from scbench.errors import Mismatch
-from scbench.grid.cells import digest
-from scbench.grid.equal_table import (
+from scbench.grid.knobs import knob_name, knob_stage, knob_steps, loading_knob_stage, turned
+from scbench.grid.settings import Settings
+from scbench.grid.suite import suite
+from scbench.kv import Snapshot, Stream
+from scbench.kv.accounting import counted_shape
+from scbench.ledger.cells import digest
+from scbench.ledger.equal_table import (
     BELOW,
     MET,
     OUT,
@@ -30,11 +35,6 @@ from scbench.grid.equal_table import (
     target,
     write,
 )
-from scbench.grid.knobs import knob_name, knob_stage, knob_steps, loading_knob_stage, turned
-from scbench.grid.settings import Settings
-from scbench.grid.suite import suite
-from scbench.kv import Snapshot, Stream
-from scbench.kv.accounting import counted_shape
 from scbench.methods.contract import Dense, Stage, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method

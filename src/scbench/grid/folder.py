@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from scbench.errors import BadConfig
-from scbench.grid import manifest
-from scbench.grid.cells import digest
 from scbench.grid.method_files import absolute, read_in
 from scbench.grid.settings import ASIDE, GROWING, OF_A_COMMAND, Settings, fixed_names, read_settings
 from scbench.grid.settings_file import NAME, plain, plain_value
 from scbench.grid.words import known, typed_words
+from scbench.ledger import manifest
+from scbench.ledger.cells import digest
 
 ROOM = Path("runs")  # where runs without a named folder lie
 # By one of these a folder is known as ours; a crash may have left only the first few.

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from scbench.grid.facts import Facts
-from scbench.grid.journal import Journal
+from scbench.ledger.facts import Facts
+from scbench.ledger.journal import Journal
 from scbench.play.record import Needles, scored_again
 from scbench.types import Cell, Session
 

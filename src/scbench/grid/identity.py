@@ -12,7 +12,7 @@ import torch
 from scbench import code
 from scbench.code import house_code
 from scbench.engines.contract import Engine
-from scbench.grid.cells import SHORT, AnsweringModel, MethodFacts, digest
+from scbench.ledger.cells import SHORT, AnsweringModel, MethodFacts, digest
 from scbench.methods.described import card_of as stage_card
 from scbench.methods.method import Method
 from scbench.methods.origin import origin_of, shown_name

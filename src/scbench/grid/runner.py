@@ -12,12 +12,10 @@ from typing import Any
 
 from scbench.code import digest_of
 from scbench.engines.contract import Engine
-from scbench.grid import equal_table, manifest, pairing
+from scbench.grid import pairing
 from scbench.grid.agreement import DenseBook
-from scbench.grid.cells import MadeBy, SessionFacts, cells, digest, keep_plan
 from scbench.grid.costs import cost_of
 from scbench.grid.equal import solve_run
-from scbench.grid.facts import Facts
 from scbench.grid.folder import refuse_foreign
 from scbench.grid.forecast import (
     WEIGHTS,
@@ -36,17 +34,20 @@ from scbench.grid.identity import (
     model_facts,
     scoring_digest,
 )
-from scbench.grid.journal import Costs, Journal
-from scbench.grid.lock import Lock
 from scbench.grid.outcome import Outcome
 from scbench.grid.plan import plan
 from scbench.grid.progress import Progress
 from scbench.grid.settings import Settings
 from scbench.grid.settings_file import portable, write_settings
-from scbench.grid.store import SessionStore
 from scbench.grid.suite import Item, suite
 from scbench.grid.unit_sizes import as_sized
 from scbench.kv.accounting import counted_in
+from scbench.ledger import equal_table, manifest
+from scbench.ledger.cells import MadeBy, SessionFacts, cells, digest, keep_plan
+from scbench.ledger.facts import Facts
+from scbench.ledger.journal import Costs, Journal
+from scbench.ledger.lock import Lock
+from scbench.ledger.store import SessionStore
 from scbench.methods import parse, refuse_twins
 from scbench.methods.method import Method
 from scbench.play.cell import CellPlay

@@ -55,7 +55,7 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
 def _check_kept(keeps: list[list[Tensor]], slots_L: list[int], method: Method) -> None:
     """Raise Mismatch for slots that are none: an empty layer ends native code without a word.
 
-    That each is kept once, and in order, is a law (`grid/laws.py`).
+    That each is kept once, and in order, is a law (`exam/laws.py`).
     """
     for layer, (kept, there) in enumerate(zip(keeps, slots_L, strict=True)):
         if not any(len(slots) for slots in kept):

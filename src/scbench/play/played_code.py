@@ -13,7 +13,7 @@ from scbench.methods.sources import WORDING
 NOT_PLAYED = (
     "scbench.scoring",
     "scbench.play.record",
-    "scbench.grid.cells",
+    "scbench.ledger.cells",
     "scbench.play.faults",
     "scbench.grid.identity",
     "scbench.grid.settings",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig
-from scbench.grid.laws import examine
+from scbench.exam.laws import examine
 from scbench.methods import parse
 from scbench.methods.method import Method
 

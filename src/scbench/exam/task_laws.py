@@ -17,7 +17,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from scbench.errors import ScbenchError, TooSmall
-from scbench.grid.store import SessionStore
+from scbench.ledger.store import SessionStore
 from scbench.prompts import Wording
 from scbench.scoring import grade
 from scbench.tasks import published
@@ -97,7 +97,7 @@ def same_seed_same_session(exam: Exam) -> str | None:
 
 _ELSEWHERE = """
 import sys
-from scbench.grid.task_laws import Exam
+from scbench.exam.task_laws import Exam
 from scbench.grid.task_places import task_at
 print(Exam(task_at(sys.argv[1])).made("doctor:a", 2048).digest)
 """

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from scbench.errors import BadRecord
-from scbench.grid.book import Book
-from scbench.grid.cells import Planned
-from scbench.grid.lines import LinePlace, read_lines
-from scbench.grid.lock import Lock
-from scbench.grid.store import as_dict
+from scbench.ledger.book import Book
+from scbench.ledger.cells import Planned
+from scbench.ledger.lines import LinePlace, read_lines
+from scbench.ledger.lock import Lock
+from scbench.ledger.store import as_dict
 from scbench.types import KEPT_OLD, Cell, Cost, GoldScore, Record
 
 RECORDS = "records.jsonl"

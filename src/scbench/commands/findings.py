@@ -11,7 +11,6 @@ import typer
 from scbench.console import out, say, tell
 from scbench.engines.lab_models import CARD, LAB_MODELS, lab_folder
 from scbench.errors import BadConfig, BadRecord, DataError, Mismatch
-from scbench.lab.commands import lab
 from scbench.reading import read_json_file
 from scbench.stats.checks import CellName
 from scbench.stats.findings import DENSE, METHODS, RECALL, Roles, findings, passing
@@ -21,7 +20,6 @@ LENGTHS, SESSIONS, FOLDER = "256,512", 24, Path("runs/findings")
 QUICK_LENGTHS, QUICK_SESSIONS, QUICK_FOLDER = "256", 4, Path("runs/findings-quick")
 
 
-@lab.command("findings")
 def findings_(
     models: Annotated[
         str,

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from scbench.errors import BadConfig
-from scbench.grid.lines import LineFile
-from scbench.grid.lock import Lock
+from scbench.ledger.lines import LineFile
+from scbench.ledger.lock import Lock
 
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Book[Any]")

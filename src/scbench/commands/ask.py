@@ -10,13 +10,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from scbench.cli import app
 from scbench.console import out, plain, tell
 from scbench.errors import BadConfig, ScbenchError
 
 if TYPE_CHECKING:
     from scbench.front import Doc
-    from scbench.front_said import Said
+    from scbench.front.said import Said
 
 METHODS = "dense,snapkv[tau=1/4],kvzip[tau=1/4]"
 NOT_KNOWN = "–"
@@ -47,7 +46,7 @@ def ask(
     The text is read once for all methods that read alike. Bytes count 16-bit numbers, as in a run.
     """
     from scbench import front
-    from scbench.front_checks import checked_after, checked_max_tokens, checked_text
+    from scbench.front.checks import checked_after, checked_max_tokens, checked_text
     from scbench.grid.words import typed_words
     from scbench.methods import parse
 
@@ -72,9 +71,6 @@ def ask(
     _tell_reads(doc)
     if all(isinstance(came_of, ScbenchError) for _, came_of in rows):
         raise typer.Exit(1)
-
-
-app.command()(ask)
 
 
 def _text(path: Path) -> str:

@@ -1,13 +1,4 @@
-"""Ask one question of one cache: load a model, read a text, put a method on it, ask.
-
-    llm = scbench.load("smollm2-135m")
-    doc = llm.read("The code is 4711. " + "Nothing happened. " * 200)
-    doc.ask("What is the code?").text
-    small = doc.under("snapkv[tau=1/4]")
-    small.ask("What is the code?")
-
-The same player answers here as in a run: `ask` gives what a run would record, token for token.
-"""
+"""The verbs of the front door and what they hand out: a model, a text, a view of it, a chat."""
 
 from __future__ import annotations
 
@@ -17,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from scbench.engines.contract import Engine
 from scbench.errors import Mismatch, TooLong
-from scbench.front_checks import (
+from scbench.front.checks import (
     check_model,
     checked_after,
     checked_max_tokens,
     checked_method,
     checked_text,
 )
-from scbench.front_reads import TextReads
-from scbench.front_said import AfterContext, NotedSource, Said, said_of
-from scbench.front_session import cell_of, nobody, session_of, whole_tokens
+from scbench.front.reads import TextReads
+from scbench.front.said import AfterContext, NotedSource, Said, said_of
+from scbench.front.session import cell_of, nobody, session_of, whole_tokens
 from scbench.kv import Stream
 from scbench.kv.accounting import counted_in
 from scbench.methods.method import Method

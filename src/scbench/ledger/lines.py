@@ -20,7 +20,7 @@ import msgspec
 
 from scbench.errors import BadConfig, BadRecord, CannotWrite, Released
 from scbench.files import cannot_write, sealed, sync_folder, unsealed
-from scbench.grid.store import as_dict
+from scbench.ledger.store import as_dict
 from scbench.reading import check as limits
 
 T = TypeVar("T")

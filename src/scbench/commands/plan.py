@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import typer
 from rich.table import Table
 
-from scbench.cli import app
 from scbench.console import err, out, plain
 from scbench.errors import BadConfig
 from scbench.grid.plan import Plan, PlannedModel, Refusal
 from scbench.grid.settings import Settings
-from scbench.options import OPTIONS
 
 JSON, PRICE = "as_json", "price_per_hour"
 PLAN_PANEL = "What to show"
@@ -25,7 +22,7 @@ MINUTE, HOUR = 60.0, 3600.0
 GIB = 1 << 30
 
 
-def plan(**words: Any) -> None:
+def plan(words: dict[str, Any]) -> None:
     """Show cells, tokens, time, memory, disk and refusals of a run before anything runs.
 
     No weights are read: a configuration is enough, and the short names of `scbench list models`
@@ -34,7 +31,7 @@ def plan(**words: Any) -> None:
     """
     from scbench import api
 
-    given = {name: value for name, value in words.items() if value is not None}
+    given = dict(words)
     for name in ("quiet", "full"):
         given.pop(name, None)
     is_json = bool(given.pop(JSON, False))
@@ -53,22 +50,6 @@ def plan(**words: Any) -> None:
             _sight(settings)
     if not made.rows:
         raise typer.Exit(2)
-
-
-def _with_options() -> None:
-    """Give the command every option of a run, and its own."""
-    options = (*OPTIONS, *PLAN_OPTIONS)
-    plan.__annotations__ = {name: hint | None for name, hint, *_ in options}
-    parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=typer.Option(None, flag, help=about, rich_help_panel=panel),
-            annotation=hint | None,
-        )
-        for name, hint, flag, panel, about in options
-    ]
-    plan.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
 
 
 def show(made: Plan) -> None:
@@ -185,7 +166,3 @@ def _time(seconds: float) -> str:
     if seconds < 2 * HOUR:
         return f"{seconds / MINUTE:,.0f} minutes"
     return f"{seconds / HOUR:,.1f} hours"
-
-
-_with_options()
-app.command()(plan)

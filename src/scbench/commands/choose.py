@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from scbench.cli import app
 from scbench.console import counted, out, plain, say
 from scbench.errors import BadConfig
 from scbench.types import Mode
@@ -77,9 +76,6 @@ def choose(
     if more:
         words = ["scbench", "run", "--extend", str(run), "--sessions", str(sessions + more)]
         say(f"to tell more of them: {shlex.join(words)}")
-
-
-app.command()(choose)
 
 
 def _title(

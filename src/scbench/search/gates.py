@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from scbench.engines.gate_search import L1_WEIGHT, FoundGates, GateSample
-from scbench.engines.gate_search import search_gates as search
 from scbench.engines.local import LocalEngine
 from scbench.grid.suite import TokenCount
 from scbench.methods.compression.duo_attention_gates import HeadGates
 from scbench.prompts import Conversation
+from scbench.search.gate_training import L1_WEIGHT, FoundGates, GateSample
+from scbench.search.gate_training import search_gates as search
 from scbench.tasks import task
 from scbench.types import Form, Mode, Protocol
 

@@ -23,7 +23,7 @@ from typing import Any
 import scbench
 from scbench.errors import BadRecord
 from scbench.files import sealed, unsealed, write_atomically
-from scbench.grid.cells import canonical_json
+from scbench.ledger.cells import canonical_json
 from scbench.reading import read_json
 
 NAME = "manifest.json"

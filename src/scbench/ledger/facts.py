@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from scbench.errors import BadConfig, BadRecord
-from scbench.grid.book import Book
-from scbench.grid.cells import SHORT, MadeBy, canonical_json, digest
-from scbench.grid.lines import read_lines
-from scbench.grid.lock import Lock
+from scbench.ledger.book import Book
+from scbench.ledger.cells import SHORT, MadeBy, canonical_json, digest
+from scbench.ledger.lines import read_lines
+from scbench.ledger.lock import Lock
 from scbench.task_cards import Subtask, TaskCard
 from scbench.tasks.contract import TaskOrigin
 

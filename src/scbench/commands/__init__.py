@@ -1,0 +1,1 @@
+"""The commands of the program `scbench`, one a file; `cli.py` puts them together."""

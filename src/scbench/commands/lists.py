@@ -1,0 +1,95 @@
+"""`scbench list`: tasks, methods and models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from scbench.console import out, plain, say
+from scbench.errors import BadConfig, Unknown
+
+KINDS = ("tasks", "methods", "models")
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="tasks, methods or models")] = "methods",
+    markdown: Annotated[
+        bool,
+        typer.Option(
+            "--markdown", help="methods or models as the table of docs/methods.md, docs/models.md"
+        ),
+    ] = False,
+) -> None:
+    """List tasks, methods (stage, category, parameters, paper) or models."""
+    if what not in KINDS:
+        raise Unknown(f"there is no list of {what!r}; there are {', '.join(KINDS)}")
+    if markdown:
+        if what == "tasks":
+            raise BadConfig(
+                "--markdown makes the tables of docs/methods.md and docs/models.md; tasks have none"
+            )
+        from scbench.engines import models
+        from scbench.methods import listing
+
+        print((models if what == "models" else listing).markdown(), end="")
+        return
+    {"tasks": _tasks, "methods": _methods, "models": _models}[what]()
+
+
+def _tasks() -> None:
+    from scbench.grid.task_places import package_names
+    from scbench.tasks import card, has_tiny, names
+
+    table = Table("task", "in tables", "ability", "turns", "sub-tasks", "chance", "tiny form")
+    for name in names():
+        found = card(name)
+        words = ", ".join(found.parts), f"{found.chance:.3g}", "yes" if has_tiny(name) else "no"
+        table.add_row(name, found.title, found.ability, str(found.turns), *words)
+    out.print(table)
+    for name in package_names():
+        say(f"{name}: of an installed package")
+    say(
+        "A task of your own: --tasks path/to/file.py:TASK, or path/to/data.jsonl "
+        "(docs/add-a-task.md)"
+    )
+
+
+def _methods() -> None:
+    from scbench.methods.listing import cards
+
+    for card in cards():
+        parameters = ", ".join(f"{name}={default}" for name, default in card.parameters.items())
+        head = Text.assemble(plain(card.name, "bold"), f"  {card.stage} · {card.category}")
+        out.print(head + plain(f"  {card.paper}" if card.paper else "", "dim"))
+        if card.about:
+            say(f"    {card.about}")
+        for title, text in (("parameters", parameters), ("presets", ", ".join(card.presets))):
+            if text:
+                say(f"    {title}: {text}")
+    say(
+        "Compose stages with +, set parameters in brackets: "
+        "a-shape+snapkv[tau=1/16]+quest[preset=code]"
+    )
+
+
+def _models() -> None:
+    from scbench.api import MODELS
+    from scbench.engines.models import HEADER, LLMS, row
+
+    for llm in LLMS:
+        words = dict(zip(HEADER, row(llm), strict=True))
+        out.print(plain(words.pop("short name"), "bold") + plain(f"  {words.pop('hub name')}"))
+        note, told = words.pop("note"), [f"{what}: {value}" for what, value in words.items()]
+        for line in (" · ".join(told[:4]), " · ".join(told[4:]), note):
+            if line:
+                say(f"    {line}")
+    for name, about in MODELS.items():
+        if name not in {llm.name for llm in LLMS}:
+            out.print(plain(name, "bold") + plain(f"  {about}"))
+    say(
+        "Weights, K and V in bf16; GPUs: weights and the full cache of one 128K context, a tenth added. The local engine uses one."
+    )
+    say("Any other --model is a folder with a transformers checkpoint, or a hub name.")

@@ -1,0 +1,1 @@
+"""The exam: laws that every method and every task must pass."""

@@ -1,0 +1,1 @@
+"""Searches made once per model, before any run: head gates, sparse patterns."""
