@@ -36,8 +36,6 @@ PACKAGES = (
     "triton",
     "numpy",
     "msgspec",
-    "rouge-score",
-    "nltk",
     "tree-sitter",
     "openai",
 )

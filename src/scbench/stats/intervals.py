@@ -41,10 +41,6 @@ class Estimate:
     def is_gap(self) -> bool:
         return self.value is None
 
-    @property
-    def has_interval(self) -> bool:
-        return self.low is not None and self.high is not None
-
 
 GAP = Estimate(value=None)
 

@@ -55,8 +55,3 @@ def t_quantile(probability: float, df: float) -> float:
         middle = (low + high) / 2.0
         low, high = (middle, high) if t_cdf(middle, df) < probability else (low, middle)
     return (low + high) / 2.0
-
-
-def binomial_bound(n: int, alpha: float) -> float:
-    """The largest rate of an event that n draws could miss with probability `alpha` (Clopper-Pearson's closed form at 0 of n)."""
-    return float(1.0 - alpha ** (1.0 / n))

@@ -114,12 +114,11 @@ class Disk:
 
     def load(self, name: str) -> Segment | None:
         """The segment of a file; None, and the file is gone, if it is not exactly what was written."""
-        began, header = time.perf_counter(), self._headers[name]
+        header = self._headers[name]
         segment = self._open(name, lambda fd, name: files.read(fd, name, self.made_by, self.device))
         if segment is None:
             self.forget(name)
             return None
-        self.stats.read_s += time.perf_counter() - began
         self.stats.read_bytes += header.file_bytes
         return segment
 
@@ -132,7 +131,6 @@ class Disk:
 
     def store(self, segment: Segment) -> None:
         """Keep what of a segment is not here yet, and let the least recently used files go for it. Trouble is a warning, never an error."""
-        began = time.perf_counter()
         self.refresh()
         missing = [segment.cut(first, stop) for first, stop in gaps(segment.links, self.has)]
         ending = segment.ending
@@ -149,7 +147,6 @@ class Disk:
         )
         for piece in reversed(missing):
             self._write(piece)
-        self.stats.written_s += time.perf_counter() - began
 
     def cool(self) -> None:
         """Ask the system to drop our files from its own cache, so that the next read comes from the disk: for measurements."""
@@ -197,7 +194,6 @@ class Disk:
                 stacklevel=2,
             )
             return
-        self.stats.written_bytes += size
         self.refresh()
         self.touch([segment.name])
 

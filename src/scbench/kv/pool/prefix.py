@@ -139,7 +139,6 @@ class PrefixPool:
             held = self._fetched(runs, usable)
         tokens = runs[-1].stop if runs else 0
         on_disk = sum(run.stop - run.start for run in runs if run.on_disk)
-        self.stats.lookups += 1
         self.stats.disk_tokens += on_disk
         self.stats.memory_tokens += tokens - on_disk
         self.stats.miss_tokens += len(ids) - tokens

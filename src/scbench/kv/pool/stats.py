@@ -7,19 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class PoolStats:
-    """Counters since the pool was made. Tokens of a lookup are memory hits, disk hits or misses, and add up to what was asked.
+    """Counters since the pool was made. Tokens of a lookup are memory hits, disk hits or misses, and add up to what was asked."""
 
-    `written_s` includes the wait for another process that writes into the same folder.
-    """
-
-    lookups: int = 0
     memory_tokens: int = 0
     disk_tokens: int = 0
     miss_tokens: int = 0
     read_bytes: int = 0  # of files
-    read_s: float = 0.0
-    written_bytes: int = 0
-    written_s: float = 0.0
     dropped: int = 0  # pieces that left memory and found no place on disk
     bad_files: int = 0  # damaged, cut short, foreign or unreadable: each was a miss
     vanished: int = 0  # files another process removed in between: a miss

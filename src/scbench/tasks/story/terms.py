@@ -54,6 +54,3 @@ TOWNS = pairs(
     "Elverham 埃弗镇, Tarnwick 塔恩镇, Ostrello 奥斯镇, Quillby 奎尔镇, Fendrake 芬德镇, Ulmstead 乌姆镇, Yarrowin 雅罗镇, Cresthol 克雷镇, "
     "Ivenport 伊文镇, Zellmar 泽尔镇, Bexley 贝克镇, Oldrun 欧德镇"
 )
-
-OBJECTS_MAX = len(MATERIALS) * len(THINGS)
-PLACES_MAX = len(PLACE_QUALITIES) * len(PLACE_KINDS)

@@ -73,7 +73,6 @@ THINGS_ZH: tuple[str, ...] = _list(
 )
 CLERICAL_ZH = "在由给。"
 
-HEX = "0123456789abcdef"
 CONSONANTS = "bcdfghjklmnpqrstvwxz"  # no vowel: a random string is never a word
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
