@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from scbench.engines import gate_search
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.exam.laws import context
 from scbench.methods import parse
 from scbench.play.blending import read_context
+from scbench.search import gate_training as gate_search
 from scbench.search.gate_training import GateSample
 from scbench.search.gates import passkeys, window
 

@@ -9,13 +9,13 @@ from factory import record, run, session
 from lacking import LACKS, records
 
 from scbench.errors import BadRecord
-from scbench.stats import ABILITIES, OVERALL, Average, Cell, Summary, frame, summarise
+from scbench.stats import ABILITIES, OVERALL, Average, ScoreCell, Summary, frame, summarise
 from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, Cost, Score
 
 MT = "multi-turn"
 
 
-def cell(summary: Summary, method: str, task: str = "kv") -> Cell:
+def cell(summary: Summary, method: str, task: str = "kv") -> ScoreCell:
     found = summary.cell(summary.settings[0], MT, method, task)
     assert found is not None
     return found
@@ -40,7 +40,7 @@ def test_a_method_equal_wherever_it_has_a_score_is_equal_in_every_difference(
 
 
 def test_a_mean_above_the_baselines_has_gaps_and_a_count(lacking: Summary) -> None:
-    pairs: list[tuple[Cell | Average, Cell | Average]] = [
+    pairs: list[tuple[ScoreCell | Average, ScoreCell | Average]] = [
         (cell(lacking, "x", task), cell(lacking, "dense", task)) for task in lacking.tasks
     ]
     pairs += [

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord
-from scbench.stats import NOT_RUN, OVERALL, Cell, Spread, Summary, cost_row, frame, summarise
+from scbench.stats import NOT_RUN, OVERALL, ScoreCell, Spread, Summary, cost_row, frame, summarise
 from scbench.types import Cost, Form, Mode, Record
 
 MT = "multi-turn"
@@ -16,7 +16,7 @@ MT = "multi-turn"
 
 def only_cell(
     records: list[Record], task: str, part: str = "", method: str = "dense", mode: str = MT
-) -> Cell:
+) -> ScoreCell:
     summary = summarise(records, resamples=0)
     found = summary.cell(summary.settings[0], mode, method, task, part)
     assert found is not None
