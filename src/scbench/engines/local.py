@@ -38,6 +38,7 @@ from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
 from scbench.errors import Mismatch, OutOfDevice, TooLong
 from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
+from scbench.kv.snapshot import Piece
 from scbench.kv.store import Holder
 from scbench.prompts import Tokenizer
 
@@ -218,7 +219,7 @@ class LocalEngine:
             ):
                 if seen.repeat_scores_HS is not None:
                     seen.repeat_scores_HS = functional.pad(
-                        seen.repeat_scores_HS, (0, pieces[-1].k_HSD.shape[1]), value=1.0
+                        seen.repeat_scores_HS, (0, pieces[-1].slots.most), value=1.0
                     )
             return {}
         if self.grows_by_token:
@@ -368,7 +369,7 @@ class LocalEngine:
         pattern: ReadPattern | None,
         rotation: Rotation | None,
     ) -> Snapshot:
-        layers: dict[int, tuple[DenseStore, ...]] = {}
+        layers: dict[int, tuple[Piece, ...]] = {}
         for layer, cache in stream.layers.items():
             tail = cache.tail
             assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"

@@ -122,7 +122,7 @@ class ToyEngine:
         cache.tail.settle()
         if len(ids) == 1:
             stream.loaded_bytes += sum(read.loaded_by(0) for read in loaded)
-            stream.moved_bytes += sum(read.moved_bytes for read in loaded)
+            stream.moved_bytes += sum(read.moved_by(0) for read in loaded)
             stream.steps += 1
         stream.ids.extend(int(token) for token in ids)
 

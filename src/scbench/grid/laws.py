@@ -19,7 +19,7 @@ from scbench.errors import Mismatch, ScbenchError
 from scbench.kv import LayerView, QueryHeadStore, Snapshot, Stream
 from scbench.kv.store import nbytes
 from scbench.methods.blame import files_of, offending_line
-from scbench.methods.contract import ROTATION, Eviction, is_default
+from scbench.methods.contract import ROTATION, Eviction
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.blending import read_context
@@ -93,10 +93,13 @@ def full_budget_is_dense(engine: LocalEngine, method: Method) -> None:
 def bytes_are_the_formula(engine: LocalEngine, method: Method) -> None:
     shape = engine.facts.shape
     stream = opened(engine, method)
+    held = stream.slots_held(shape.kv_heads)
     for appended in (0, len(QUERY), len(QUERY) + 1):
         if appended:
             logits(engine, stream, QUERY if appended == len(QUERY) else (7,))
-        formula = method.held_bytes(shape=shape, tokens=CONTEXT_TOKENS, appended=appended)
+        formula = method.held_bytes(
+            shape=shape, tokens=CONTEXT_TOKENS, appended=appended, held=held
+        )
         need(
             stream.held_bytes() == formula,
             f"{method} holds {stream.held_bytes():,} bytes after {appended} more tokens, its formula says {formula:,}",
@@ -241,7 +244,7 @@ def positions_are_sane(engine: LocalEngine, method: Method) -> None:
 def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
     if method.eviction is None:
         raise Idle("nothing is evicted")
-    if method.codec is not None or not is_default(method.loading):
+    if method.codec is not None or not method.reads_all:
         raise Idle(
             "another stage stands between what is kept and what is read; the eviction is checked alone"
         )
@@ -268,7 +271,7 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
             torch.zeros_like(q_HGTD),
         )
         placed = (
-            method.eviction.gathered(view, held)[0] if ROTATION in method.needs else None
+            method.eviction.picked(view, held).k_HSD if ROTATION in method.needs else None
         )  # keys that were moved
         for head, member in product(range(shape.kv_heads), range(shape.group)):
             kept, one = _kept_by(stream, layer, head, member), slice(member, member + 1)

@@ -14,10 +14,8 @@ from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
 from scbench.methods.compression.pyramidkv import shared_out
 from scbench.methods.compression.window_voting import WindowVoting
-from scbench.methods.contract import ROTATION, Eviction, Stage, check_protected
+from scbench.methods.contract import ROTATION, STARTS_BYTES, Eviction, Stage, check_protected
 from scbench.methods.traits import Traits
-
-STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

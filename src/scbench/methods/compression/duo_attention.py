@@ -14,13 +14,17 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.kv.tail import newest
 from scbench.methods.compression import duo_attention_gates
-from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
+from scbench.methods.contract import (
+    STARTS_BYTES,
+    Eviction,
+    Generation,
+    rounded,
+    smallest_share,
+)
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.stage import HEAD_GATES, Stage
 from scbench.methods.traits import Traits
 from scbench.methods.units import streaming_head
-
-STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from scbench.kv import CacheShape, LayerCache, LayerView
-from scbench.methods.contract import REPEAT_SCORES, Eviction
+from scbench.methods.contract import REPEAT_SCORES, STARTS_BYTES, Eviction
 from scbench.methods.traits import Traits
 
-STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 SINK_TOKENS = 4
 
 
