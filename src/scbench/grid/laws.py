@@ -16,7 +16,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.errors import Mismatch, ScbenchError
-from scbench.kv import LayerView, QueryHeadStore, Snapshot, Stream
+from scbench.kv import LayerView, QueryHeadStore, SelectedStore, Snapshot, Stream
 from scbench.kv.store import nbytes
 from scbench.methods.blame import files_of, offending_line
 from scbench.methods.contract import ROTATION, Eviction
@@ -342,6 +342,32 @@ def _need_protected(eviction: Eviction, views: list[LayerView]) -> None:
                 f"{eviction} ranks {len(protected)} slots of layer {view.index} inf, which always "
                 f"stays, and drops {len(lost)} of them from head {head}, the newest at position "
                 f"{int(lost.max()) if len(lost) else 0} of {view.tokens}",
+            )
+
+
+@law("a step moves what it chose, and nothing else")
+def only_what_is_chosen_moves(engine: LocalEngine, method: Method) -> None:
+    if not method.tier.traits.has_slow_tier:
+        raise Idle("nothing is moved")
+    stream, shape = opened(engine, method), engine.facts.shape
+    draw = torch.Generator().manual_seed(1)
+    q_HGTD = torch.randn(shape.kv_heads, shape.group, 1, shape.head_dim, generator=draw)
+    scale = shape.head_dim**-0.5
+    for layer, cache in stream.layers.items():
+        for store in cache.stores:
+            selected = store if isinstance(store, SelectedStore) else None
+            base = store if selected is None else selected.base
+            wanted_bytes = nbytes(base.tensors().values())
+            chosen = None if selected is None else selected.digest.choose(q_HGTD, scale=scale)
+            if chosen is not None:
+                slots = len(base.positions(0))
+                rows = len(chosen.flat(shape.kv_heads, slots))
+                wanted_bytes = wanted_bytes * rows // (shape.kv_heads * slots)
+            moved_bytes = store.attend(q_HGTD, scale=scale).moved_by(0)
+            need(
+                moved_bytes == wanted_bytes,
+                f"{method}: a token of layer {layer} moved {moved_bytes:,} bytes, and what it "
+                f"reads are {wanted_bytes:,}",
             )
 
 

@@ -70,7 +70,8 @@ class Chosen:
             inside = self.inside_HCTR
             counting = numbers.flatten() if inside is None else numbers[inside]
             rows = [*(row.to(found.device) for row in rows), counting]
-        return torch.unique(torch.cat(rows))
+        distinct: Tensor = torch.unique(torch.cat(rows))
+        return distinct
 
     def attend_rows(
         self,

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from scbench.errors import CannotWrite
 from scbench.kernels import full
-from scbench.kv.accounting import accounted, width
+from scbench.kv.accounting import width
 from scbench.kv.chosen import Chosen
 from scbench.kv.store import DenseStore, Read
 
@@ -27,7 +27,9 @@ TierName = Literal["host", "disk"]
 
 
 class Shelf(Protocol):
-    """Where one tensor is kept."""
+    """Where one tensor is kept. It counts the numbers that it has handed out."""
+
+    handed: int
 
     def load(self) -> Tensor:
         """A fresh copy in host memory, ready to go to the device."""
@@ -53,14 +55,18 @@ class HostShelf:
     def __init__(self, x: Tensor) -> None:
         host = torch.empty(x.shape, dtype=x.dtype, pin_memory=x.is_cuda)
         self._kept, self._is_pinned = host.copy_(x), x.is_cuda
+        self.handed = 0
 
     def load(self) -> Tensor:
+        self.handed += self._kept.numel()
         return (
             self._kept if self._is_pinned else self._kept.clone()
         )  # the way to the device is the copy
 
     def rows(self, rows_U: Tensor) -> Tensor:
-        return self._kept.flatten(0, -2).index_select(0, rows_U)
+        rows_UD = self._kept.flatten(0, -2).index_select(0, rows_U)
+        self.handed += rows_UD.numel()
+        return rows_UD
 
     def shown(self) -> Tensor:
         return self._kept
@@ -71,6 +77,7 @@ class DiskShelf:
 
     def __init__(self, x: Tensor) -> None:
         self._shape, self._dtype, self._is_pinned = x.shape, x.dtype, x.is_cuda
+        self.handed = 0
         try:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
             weakref.finalize(self, self._file.close)
@@ -82,6 +89,7 @@ class DiskShelf:
             ) from err
 
     def load(self) -> Tensor:
+        self.handed += self._shape.numel()
         host = torch.empty(self._shape, dtype=self._dtype, pin_memory=self._is_pinned)
         room, at = memoryview(raw(host)), 0
         while at < len(room):
@@ -99,7 +107,9 @@ class DiskShelf:
         return raw.view(self._dtype).view(self._shape)
 
     def rows(self, rows_U: Tensor) -> Tensor:
-        return self._mapped.flatten(0, -2).index_select(0, rows_U)
+        rows_UD = self._mapped.flatten(0, -2).index_select(0, rows_U)
+        self.handed += rows_UD.numel()
+        return rows_UD
 
     def shown(self) -> Tensor:
         return self._mapped
@@ -133,19 +143,25 @@ class TieredStore:
         if self.next is not None:
             self.next.begin()
         rows_U = chosen.flat(self._heads, self._slots)
+        before = self._handed
         k_UD, v_UD = self.take_rows(rows_U)
+        came_bytes = (self._handed - before) * width(self._dtype)
         partial = chosen.attend_rows(q_HGTD, rows_U, k_UD, v_UD, slots=self._slots, scale=scale)
-        moved = self._moved(chosen, accounted((k_UD, v_UD)))
+        moved = self._moved(chosen, came_bytes)
         return Read(partial, moved, moved)
 
     def _moved(self, chosen: Chosen, came_bytes: int) -> list[int]:
-        """Bytes that came for each token. What several tokens chose comes once for all of them, and
-        counts for each as if it were alone; one token's are those that came."""
+        """Bytes that came for each token: one token's are those that the shelves handed out. What
+        several tokens chose comes once for all, and counts for each as if it were alone."""
         if len(chosen.rows_T) == 1:
             return [came_bytes]
         shared = self._heads * chosen.range_slots
         row_bytes = 2 * self._dim * width(self._dtype)
         return [(shared + rows) * row_bytes for rows in chosen.rows_T]
+
+    @property
+    def _handed(self) -> int:
+        return self._keys.handed + self._values.handed
 
     def take_rows(self, rows_U: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of K and V, laid flat head after head, on the device."""
