@@ -212,8 +212,10 @@ class LocalEngine:
         return self._known_gates
 
     def _repeat(self, snapshot: Snapshot, base: Snapshot | None) -> dict[str, str]:
-        """Score every KV pair of the context by a repeat pass; what was read on top of a scored base scores 1. Says why it could not."""
-        if base is not None:
+        """Score every KV pair of the context by a repeat pass; what was read on top of a scored base
+        scores 1. A context that was thinned out and has grown is repeated whole, over what is held
+        of it. Says why it could not."""
+        if base is not None and not base.new_from:
             for seen, pieces in zip(
                 snapshot.observed.values(), snapshot.layers.values(), strict=True
             ):
@@ -390,6 +392,7 @@ class LocalEngine:
             recurrent=stream.recurrent,
             read_by=read_by,
             rotate=rotation.forward if rotation else None,
+            new_from=0 if base is None else base.new_from,
         )
 
     def _check_window(self, tokens: int) -> None:

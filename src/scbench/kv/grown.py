@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from scbench.errors import Mismatch
+from scbench.kv.selected import SelectedStore
 from scbench.kv.shape import CacheShape
 from scbench.kv.snapshot import Piece, Snapshot
 from scbench.kv.store import DenseStore, RaggedStore, Store
@@ -42,9 +43,11 @@ def _pieces(cache: LayerCache, stream: Stream) -> tuple[Piece, ...]:
 
 
 def _plain(store: Store) -> Piece:
-    if not isinstance(store, DenseStore | RaggedStore):
-        raise _unlike(store)
-    return store
+    # What a selection looks at is made anew of what is kept.
+    plain = store.base if isinstance(store, SelectedStore) else store
+    if not isinstance(plain, DenseStore | RaggedStore):
+        raise _unlike(plain)
+    return plain
 
 
 def _unlike(held: object) -> Mismatch:

@@ -36,6 +36,8 @@ class Observed:
     `query_mean_HGD`, `query_scatter_HGDD` = sum of (q - mean)(q - mean)^T, `query_rows`: moments of the queries BEFORE RoPE (fp32), without
     the first `MOMENTS_SKIP_ROWS` of a prefix, which are unlike all others.
     `head_gates_H`: how far back each KV head looks, in [0, 1]; of the model, not of the prefix.
+    Where KV heads hold different numbers of slots, S is that of the head with the most, and -inf
+    stands where a head has none.
     `repeat_scores_HS`: most attention a key got, by any head of the group and any row, while the model repeated its context (fp32, in [0, 1]).
     """
 
@@ -113,6 +115,13 @@ class LayerView:
             if isinstance(value, Tensor):
                 setattr(seen, name, value[one, :count] if name.endswith("_HS") else value[one])
         return replace(self, slots=self.slots.of_head(head), observed=seen)
+
+    @property
+    def everything(self) -> list[Tensor]:
+        """All slots of every KV head."""
+        if self.slots.is_even:
+            return [torch.arange(self.tokens)] * self.heads
+        return [torch.arange(count) for count in self.slots.counts]
 
     def pick(self, kept: Sequence[Tensor]) -> Slots:
         """Copies of the slots `kept` of every head, with their logical positions."""

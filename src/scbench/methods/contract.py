@@ -19,16 +19,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, Digest, LayerCache, LayerView, Slots, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import check_protected as check_protected
+from scbench.methods.budget import ranks_by_head as ranks_by_head
 from scbench.methods.budget import rounded as rounded
 from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
+from scbench.methods.budget import within as within
 from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
 from scbench.methods.stage import HEAD_GATES as HEAD_GATES
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
@@ -119,10 +120,15 @@ class Eviction(Budgeted, Compression):
         raise NotImplementedError
 
     def keep(self, view: LayerView) -> list[Tensor]:
-        """Slots to keep per KV head, ascending int64 indices into `view.k_HSD`; heads may keep different numbers. Ties go to the lower index."""
+        """Slots to keep per KV head, ascending int64 indices; heads may keep different numbers. Ties
+        go to the lower index. Where heads hold different numbers, each is ranked by itself."""
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         if slots >= view.tokens:
-            return [torch.arange(view.tokens)] * view.k_HSD.shape[0]
+            return view.everything
+        if not view.slots.is_even:
+            ranks_HS = ranks_by_head(view, self.rank)
+            check_protected(ranks_HS, slots, who=self, layer=view.index)
+            return within(top_slots(ranks_HS, slots), view.slots.counts)
         ranks_HS = self.rank(view)
         if ranks_HS.shape != view.k_HSD.shape[:2]:
             shape, slots_HS = tuple(ranks_HS.shape), tuple(view.k_HSD.shape[:2])
@@ -144,6 +150,13 @@ class Eviction(Budgeted, Compression):
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         """The layer of a stream that holds `kept`. Copies, so that the snapshot can go."""
         return view.cut(kept)
+
+    def again(self, tokens: int) -> Self:
+        """This eviction where it acts a second time, `tokens` tokens having been seen: its budget in
+        slots. A share is one of all tokens, and fewer slots are there to be chosen from: a quarter
+        of 800 tokens stays 200 slots, of however many there are."""
+        slots = max(self.budget(tokens), self.minimum_tokens)
+        return replace(self, tau=None, budget_tokens=slots)
 
     def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:
         """Closed form: slots per KV head (mean over heads) kept of `tokens` in this layer."""
