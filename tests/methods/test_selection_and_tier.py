@@ -90,7 +90,7 @@ def test_a_step_of_quest_moves_its_pages_and_no_more(heads: str, at: str) -> Non
     )
 
 
-def test_what_moves_are_the_rows_of_the_best_pages() -> None:
+def test_what_moves_are_the_rows_of_the_best_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted from the query and the keys, by nothing that the tier or the selection computes."""
     generator = torch.Generator().manual_seed(1)
     k_HSD, v_HSD = (torch.randn(2, 50, 8, generator=generator) for _ in range(2))
@@ -102,7 +102,12 @@ def test_what_moves_are_the_rows_of_the_best_pages() -> None:
     (tiered,) = chained([DenseStore(k_HSD, v_HSD)], "host")
     taken: list[torch.Tensor] = []
     take_rows = tiered.take_rows
-    tiered.take_rows = lambda rows_U: (taken.append(rows_U), take_rows(rows_U))[1]  # type: ignore[method-assign]
+
+    def noted(rows_U: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        taken.append(rows_U)
+        return take_rows(rows_U)
+
+    monkeypatch.setattr(tiered, "take_rows", noted)
     read = SelectedStore(tiered, digest).attend(q_HGTD, scale=0.3)
     bounds_HP = page_bounds(q_HGTD, *page_extremes(k_HSD, 4))[:, 0]
     wanted = set()

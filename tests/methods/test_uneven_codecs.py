@@ -1,4 +1,4 @@
-"""Codes of KV heads that keep different numbers of slots: exact where the parts are, and counted."""
+"""Codes of KV heads that keep different numbers of slots: exact where the parts are, counted."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ def test_a_coded_head_is_near_what_it_was() -> None:
     generator = torch.Generator().manual_seed(4)
     counts = [50, 21]
     heads = [tuple(torch.randn(2, count, 16, generator=generator)) for count in counts]
-    slots = Slots.of_heads(heads, [torch.arange(count) for count in counts])  # type: ignore[arg-type]
+    positions = [torch.arange(count) for count in counts]
+    slots = Slots.of_heads(heads, positions)  # type: ignore[arg-type]
     q = torch.randn(2, 3, 1, 16, generator=generator)
     for spelling in ("rtn[bits=8]", "turboquant[bits=8]", "fp8"):
         codec = parse(spelling).codec

@@ -6,7 +6,7 @@ K and V are kept at KV-head granularity (but for `QueryHeadStore`, which is aske
 never share a variable.
 """
 
-from scbench.kv.chosen import Chosen
+from scbench.kv.chosen import ChosenSlots
 from scbench.kv.grown import sealed
 from scbench.kv.selected import Digest, SelectedStore
 from scbench.kv.shape import CacheShape
@@ -18,7 +18,7 @@ from scbench.kv.tail import DenseTail, Tail
 
 __all__ = [
     "CacheShape",
-    "Chosen",
+    "ChosenSlots",
     "DenseStore",
     "DenseTail",
     "Digest",

@@ -12,7 +12,7 @@ from scbench.kernels import Partial, full, gathered, merge
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenSlots:
     """The slots that each query token reads of a store whose KV heads hold S slots each: `ranges`
     [start, stop) that all tokens read, and those found for each token, `slots_HCTR`, of which the
     ones marked `inside_HCTR` count (None: all).
@@ -23,7 +23,7 @@ class Chosen:
     every key where it lies, so that only values are still to be loaded.
 
     >>> found = torch.tensor([[[[0, 2]]]])  # one KV head, one choice, one token, two slots
-    >>> chosen = Chosen(found, rows_T=[2], ranges=((4, 6),))
+    >>> chosen = ChosenSlots(found, rows_T=[2], ranges=((4, 6),))
     >>> chosen.range_slots, chosen.flat(heads=1, slots=6).tolist()
     (2, [0, 2, 4, 5])
     """

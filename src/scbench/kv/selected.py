@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from torch import Tensor
 
 from scbench.kv.accounting import accounted
-from scbench.kv.chosen import Chosen
+from scbench.kv.chosen import ChosenSlots
 from scbench.kv.store import Read, RowStore
 
 
@@ -17,7 +17,7 @@ class Digest(Protocol):
     It stays on the device, wherever K and V are. It never changes after it is made.
     """
 
-    def choose(self, q_HGTD: Tensor, *, scale: float) -> Chosen | None:
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         """What each query token reads; rows are independent. None: everything."""
         ...
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scbench.kernels import Partial, full
 from scbench.kv.accounting import accounted, width
-from scbench.kv.chosen import Chosen
+from scbench.kv.chosen import ChosenSlots
 from scbench.kv.slots import Slots
 
 
@@ -58,7 +58,7 @@ class RowStore(Store, Protocol):
     """A store that can be asked for some of its slots: K and V in full precision, as many in every
     KV head. What holds codes, or uneven heads, has no such verb, so that nobody can ask in vain."""
 
-    def attend_chosen(self, q_HGTD: Tensor, chosen: Chosen, *, scale: float) -> Read:
+    def attend_chosen(self, q_HGTD: Tensor, chosen: ChosenSlots, *, scale: float) -> Read:
         """Attention over what `chosen` names, and the bytes of that alone."""
         ...
 
@@ -137,7 +137,7 @@ class DenseStore:
         partial = full(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
         return Read(partial, accounted((self.k_HSD, self.v_HSD)))
 
-    def attend_chosen(self, q_HGTD: Tensor, chosen: Chosen, *, scale: float) -> Read:
+    def attend_chosen(self, q_HGTD: Tensor, chosen: ChosenSlots, *, scale: float) -> Read:
         partial = chosen.attend(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
         row_bytes = self.k_HSD.shape[2] * width(self.k_HSD.dtype)
         sides = 1 if chosen.has_read_keys else 2

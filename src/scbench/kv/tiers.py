@@ -20,7 +20,7 @@ from torch import Tensor
 from scbench.errors import CannotWrite
 from scbench.kernels import full
 from scbench.kv.accounting import width
-from scbench.kv.chosen import Chosen
+from scbench.kv.chosen import ChosenSlots
 from scbench.kv.store import DenseStore, Read
 
 TierName = Literal["host", "disk"]
@@ -139,7 +139,7 @@ class TieredStore:
         moved_bytes = self._numbers * width(self._dtype)
         return Read(full(q_HGTD, k_HSD, v_HSD, scale=scale), moved_bytes, moved_bytes)
 
-    def attend_chosen(self, q_HGTD: Tensor, chosen: Chosen, *, scale: float) -> Read:
+    def attend_chosen(self, q_HGTD: Tensor, chosen: ChosenSlots, *, scale: float) -> Read:
         if self.next is not None:
             self.next.begin()
         rows_U = chosen.flat(self._heads, self._slots)
@@ -150,7 +150,7 @@ class TieredStore:
         moved = self._moved(chosen, came_bytes)
         return Read(partial, moved, moved)
 
-    def _moved(self, chosen: Chosen, came_bytes: int) -> list[int]:
+    def _moved(self, chosen: ChosenSlots, came_bytes: int) -> list[int]:
         """Bytes that came for each token: one token's are those that the shelves handed out. What
         several tokens chose comes once for all, and counts for each as if it were alone."""
         if len(chosen.rows_T) == 1:

@@ -9,8 +9,9 @@
     Placing.place_all       where K and V live, and are moved from
 
 Loading is a selection times a place; a method may have one of each. Which stages cannot be joined
-is a table (`pairs.py`). A stage says what it needs (`needs`) and answers what the runner asks before it runs (`traits`);
-nobody asks for a type. Adding a method is one file with one class, and one card (`cards/`).
+is a table (`pairs.py`). A stage says what it needs (`needs`) and answers what the runner asks
+before it runs (`traits`); nobody asks for a type. Adding a method is one file with one class, and
+one card (`cards/`).
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ class Eviction(Budgeted, Compression):
         raise NotImplementedError
 
     def keep(self, view: LayerView) -> list[Tensor]:
-        """Slots to keep per KV head, ascending int64 indices; heads may keep different numbers. Ties
-        go to the lower index. Where heads hold different numbers, each is ranked by itself."""
+        """Slots to keep per KV head, ascending int64 indices; heads may keep different numbers.
+        Ties go to the lower index. Heads that hold different numbers are ranked by themselves."""
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         if slots >= view.tokens:
             return view.everything
@@ -152,9 +153,11 @@ class Eviction(Budgeted, Compression):
         return view.cut(kept)
 
     def again(self, tokens: int) -> Self:
-        """This eviction where it acts a second time, `tokens` tokens having been seen: its budget in
-        slots. A share is one of all tokens, and fewer slots are there to be chosen from: a quarter
-        of 800 tokens stays 200 slots, of however many there are."""
+        """This eviction where it acts a second time, after `tokens` tokens: its budget in slots.
+
+        A share is one of all tokens, and fewer slots are there to be chosen from: a quarter of 800
+        tokens stays 200 slots, of however many there are.
+        """
         slots = max(self.budget(tokens), self.minimum_tokens)
         return replace(self, tau=None, budget_tokens=slots)
 
@@ -194,8 +197,8 @@ class Codec(Compression):
         raise NotImplementedError
 
     def uneven_bytes(self, *, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
-        """Closed form: bytes of one layer whose head h held `slots[h]` slots when it was coded, with
-        `appended` more in each: each head by itself, and a table of where they begin."""
+        """Closed form: bytes of one layer whose head h held `slots[h]` slots when it was coded,
+        with `appended` more in each: head by head, and a table of where they begin."""
         one = replace(shape, kv_heads=1, query_heads=max(1, shape.group))
         heads = sum(self.coded_bytes(shape=one, slots=count + appended) for count in slots)
         return heads + STARTS_BYTES * (len(slots) + 1)
@@ -222,7 +225,7 @@ class OwnSession(Retrieval):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading(Stage):
-    """Which part of the stored cache a decode step reads, `Selection`, and from where, `Placing`."""
+    """Which part of the stored cache a step reads, `Selection`, and from where, `Placing`."""
 
     stage: ClassVar[str] = "loading"
 

@@ -1,4 +1,4 @@
-"""Which stages cannot be joined, and why: data, read by `Method`, the laws, `scbench list` and docs.
+"""Which stages cannot be joined, and why: data, read by `Method`, `scbench list` and the docs.
 
 A stage is known here by its *words*: its kind, and what its traits answer. A pair of stages is
 refused where a row of the table names a word of each.
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from itertools import permutations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-
-from scbench.methods.stage import ROTATION
 
 if TYPE_CHECKING:
     from scbench.methods.contract import Stage
@@ -57,6 +55,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
     }
 )
 KINDS = tuple(WORDS)[:6]
+OF_THE_MODEL = frozenset({"rotation"})  # needs that nothing is observed for
 
 _PLAIN = "{a} keeps a cache of its own kind, and {b} needs plain stores; leave one of them out"
 _ROLLING = (
@@ -117,6 +116,26 @@ TABLE: tuple[Refused, ...] = (
 )
 
 
+def markdown() -> str:
+    """docs/pairs.md."""
+    lines = [
+        "# What cannot be joined",
+        "",
+        "Made by `scbench list pairs --markdown` of the table in `src/scbench/methods/pairs.py`; a",
+        "test fails when it is stale. Everything else goes together: one generation, one eviction,",
+        "one codec, one retrieval, one selection and one tier.",
+        "",
+        "| a stage that is | and one that is | why not |",
+        "|---|---|---|",
+        *(f"| {row.a} | {row.b} | {row.told('*a*', '*b*', '...')} |" for row in TABLE),
+        "",
+        "| word | a stage that |",
+        "|---|---|",
+        *(f"| {word} | {meaning} |" for word, meaning in WORDS.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def words_of(stage: Stage) -> frozenset[str]:
     """The words that hold for a stage under its parameters."""
     return frozenset(word for word, holds in _HOLDS.items() if holds(stage))
@@ -134,7 +153,7 @@ def refusal(stages: Sequence[Stage]) -> str | None:
             several = kind + "s" * (kind in ("eviction", "codec", "selection", "tier"))
             return f"{' and '.join(found)} are two {several}; a method has at most one"
     for row, one, other in _matches(words):
-        needs = ", ".join(sorted(one.needs - {ROTATION}))
+        needs = ", ".join(sorted(one.needs - OF_THE_MODEL))
         return row.told(one, other, needs)
     return None
 
@@ -167,7 +186,7 @@ _HOLDS: Mapping[str, Callable[[Stage], bool]] = MappingProxyType(
         "uneven heads": lambda stage: stage.traits.has_uneven_heads,
         "pooled": lambda stage: stage.traits.is_pooled,
         "blended": lambda stage: stage.traits.is_blended,
-        "watching": lambda stage: bool(stage.needs - {ROTATION}),
+        "watching": lambda stage: bool(stage.needs - OF_THE_MODEL),
     }
 )
 assert _HOLDS.keys() == WORDS.keys(), "every word has a meaning and a test"

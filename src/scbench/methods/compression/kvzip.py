@@ -41,8 +41,8 @@ class KVzip(Eviction):
         return heads * min(self.budget(tokens), tokens)
 
     def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
-        """One ranking of all pairs there are. Where heads hold different numbers of slots, the score
-        of a pair that is not there is -inf."""
+        """One ranking of all pairs there are. Where heads hold different numbers of slots, a pair
+        that is not there scores -inf."""
         by_layer, seen_tokens = list[Tensor](), 0
         for view in views:
             by_layer.append(self._scores(view))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scbench.kernels import largest
-from scbench.kv import CacheShape, Chosen, Digest, Slots
+from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.methods.contract import Budgeted, Selection
 from scbench.methods.loading.plain_stores import row_bytes
 
@@ -52,12 +52,12 @@ class KeyDigest:
         scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, self.k_HSD)
         return largest(scores if self.per_query_head else scores.amax(dim=1, keepdim=True), self.k)
 
-    def choose(self, q_HGTD: Tensor, *, scale: float) -> Chosen | None:
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         if self.k == self.slots:
             return None
         slots = self.chosen_slots(q_HGTD)
         keys_bytes = self.heads * self.slots * row_bytes(self.k_HSD)
-        return Chosen(
+        return ChosenSlots(
             slots,
             rows_T=distinct(slots, self.slots),
             digest_bytes=keys_bytes,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, Chosen, Digest, Slots
+from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.kv.accounting import accounted
 from scbench.methods.contract import Budgeted, Selection, smallest_share
 from scbench.methods.traits import Traits
@@ -176,11 +176,11 @@ class PageDigest:
         in_last_page = self.slots - (self.low_HPD.shape[1] - 1) * page_tokens
         self._read_slots = (self.pages - 1) * page_tokens + in_last_page
 
-    def choose(self, q_HGTD: Tensor, *, scale: float) -> Chosen | None:
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         if self.pages == self.low_HPD.shape[1]:
             return None  # no bound is read
         slots_HTR, inside_HTR = self.chosen_slots(q_HGTD)
-        return Chosen(  # one choice for the queries of a KV head
+        return ChosenSlots(  # one choice for the queries of a KV head
             slots_HTR.unsqueeze(1),
             inside_HTR.unsqueeze(1),
             rows_T=[self.heads * self._read_slots] * q_HGTD.shape[2],

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kernels import largest
-from scbench.kv import CacheShape, Chosen, Digest, SelectedStore, Slots, Store
+from scbench.kv import CacheShape, ChosenSlots, Digest, SelectedStore, Slots, Store
 from scbench.kv.accounting import width
 from scbench.methods import units
 from scbench.methods.contract import Budgeted, Selection
@@ -151,16 +151,16 @@ class SearchDigest:
             other.keys_HSD = self.keys_HSD.clone()
         return other
 
-    def choose(self, q_HGTD: Tensor, *, scale: float) -> Chosen | None:
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         if self.k == self.between:
             return None
         ends = ((0, self.static), (self.stop, self.slots))
         if not self.k:
-            return Chosen(None, ranges=ends, rows_T=[0] * q_HGTD.shape[2])
+            return ChosenSlots(None, ranges=ends, rows_T=[0] * q_HGTD.shape[2])
         slots_HGTK, searched_bytes = self.found(q_HGTD)
         inside = None if self.graph is None else slots_HGTK >= self.static
         slots_HGTK = slots_HGTK.clamp(min=self.static)
-        return Chosen(
+        return ChosenSlots(
             slots_HGTK,
             inside,
             ranges=ends,

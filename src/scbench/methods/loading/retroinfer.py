@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kernels import Partial
-from scbench.kv import CacheShape, Chosen, Digest, Slots
+from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.methods.contract import Budgeted, Selection, rounded
 from scbench.methods.loading.plain_stores import row_bytes
 from scbench.methods.loading.retroinfer_clusters import clustered
@@ -192,7 +192,7 @@ class ClusterDigest:
     def detached(self) -> ClusterDigest:
         return self
 
-    def choose(self, q_HGTD: Tensor, *, scale: float) -> Chosen | None:
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         scores_HGTC = (
             torch.einsum("hgtd,hcd->hgtc", q_HGTD, self.clusters.centres_HCD).float() * scale
         )
@@ -202,7 +202,7 @@ class ClusterDigest:
         if self.plan.estimated:
             parts = (self.estimated(scores_HGTC, order_HTC, taken_HT, q_HGTD.dtype),)
         rows_T = [int(rows) for rows in read_HT.sum(dim=0).tolist()]
-        return Chosen(
+        return ChosenSlots(
             slots.unsqueeze(1),
             inside.unsqueeze(1),
             rows_T=rows_T,
