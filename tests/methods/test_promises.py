@@ -174,7 +174,17 @@ OF_A_KIND: dict[type[Stage], set[str]] = {
     Generation: {"attend", "is_one_shot", "cache", "more_bytes", "kept_ranges", "computed_share"},
     Eviction: {
         *OF_A_BUDGET,
-        *("rank", "keep", "keep_all", "picked", "cache", "reading", "kept_slots", "held_bytes"),
+        *(
+            "rank",
+            "keep",
+            "keep_all",
+            "picked",
+            "again",
+            "cache",
+            "reading",
+            "kept_slots",
+            "held_bytes",
+        ),
     },
     Codec: {"encode", "coded_bytes", "uneven_bytes", "at"},
     Retrieval: {"prefix_pool"},
