@@ -85,13 +85,14 @@ def test_lists_name_every_task_method_and_model() -> None:
     from scbench.methods import names
     from scbench.tasks import names as tasks
 
-    shown = {what: call("list", what).output for what in ("tasks", "methods", "models")}
+    shown = {what: call("list", what).output for what in ("tasks", "methods", "models", "pairs")}
     assert all(name in shown["methods"] for name in names())
     assert all(name in shown["tasks"] for name in tasks())
     assert "llama-3.1-8b" in shown["models"]
+    assert "stores codes" in shown["pairs"]
 
 
-@pytest.mark.parametrize("what", ["methods", "tasks", "models"])
+@pytest.mark.parametrize("what", ["methods", "tasks", "models", "pairs"])
 def test_lists_need_no_torch(what: str) -> None:
     code = (
         "import sys; from scbench.commands.lists import list_; "

@@ -7,7 +7,16 @@ import torch
 
 from scbench.errors import Mismatch, Released
 from scbench.kernels import reference
-from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, RaggedStore, Snapshot, Stream
+from scbench.kv import (
+    CacheShape,
+    DenseStore,
+    DenseTail,
+    LayerCache,
+    RaggedStore,
+    Slots,
+    Snapshot,
+    Stream,
+)
 from scbench.kv.store import digest, nbytes
 from scbench.kv.stream import share
 
@@ -55,7 +64,7 @@ def test_a_full_cache_of_llama_3_1_8b_is_131072_bytes_a_token() -> None:
 def test_a_ragged_store_is_attention_over_what_each_head_kept() -> None:
     k, v = kv(20)
     keep = [torch.tensor([0, 3, 19]), torch.tensor([5])]
-    store = RaggedStore.gather(k, v, keep, keep)
+    store = RaggedStore(Slots.even(k, v).pick(keep))
     got = store.attend(queries(3), scale=0.5).partial
     for head, kept in enumerate(keep):
         one = slice(head, head + 1)
@@ -69,7 +78,7 @@ def test_a_ragged_store_is_attention_over_what_each_head_kept() -> None:
 def test_a_head_without_slots_sees_nothing() -> None:
     k, v = kv(6)
     keep = [torch.arange(6), torch.tensor([], dtype=torch.int64)]
-    got = RaggedStore.gather(k, v, keep, keep).attend(queries(2), scale=0.5).partial
+    got = RaggedStore(Slots.even(k, v).pick(keep)).attend(queries(2), scale=0.5).partial
     assert bool((got.lse[1] == float("-inf")).all())
     assert not got.out[1].any()
 

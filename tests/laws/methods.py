@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scbench.methods import parse
 from scbench.methods.cards import CARDS
-from scbench.methods.contract import Eviction, is_default
+from scbench.methods.contract import Eviction
 
 # Needs a package that is not installed here: held against the laws over a stand-in, by its own
 # tests.
@@ -31,6 +31,18 @@ COMPOSITIONS = (
     "snapkv[tau=1/4]+rtn[bits=3]",
     "streaming-llm[tau=1/4]+turboquant[bits=3.5,variant=inner-product]",
     "streaming-llm[tau=1/4]+fp8",
+    "kvzip[tau=1/4]+kivi",
+    "kvzip[tau=1/8]+fp8[scale_scope=head]",
+    "kvzip[tau=1/4]+fp8[scale_scope=tensor]",
+    "adakv[tau=1/4]+kivi[bits=4]",
+    "adakv[tau=1/4]+rtn[bits=3]",
+    "duo-attention[tau=1/2]+turboquant[bits=2.5]",
+    "quest[tau=1/8]+tier",
+    "quest[tau=1/2,exempt_layers=1]+tier[at=disk]",
+    "exact-topk[tau=1/8,granularity=query_head]+tier",
+    "retrieval-attention[tau=1/4]+tier",
+    "retroinfer[tau=1/4]+tier[at=disk]",
+    "snapkv[tau=1/2]+quest[tau=1/4]+tier",
 )
 OF_CARDS = [
     list(dict.fromkeys([*card.spelled_forms().values(), *map(card.spelled, card.examined)]))
@@ -49,12 +61,13 @@ EVICTED = "evicted entries"
 PROTECTED = "what is protected"
 FUTURE = "a later token"
 CHUNKS = "chunks equal"
+MOVED = "a step moves"
 
 
 def may_idle(spelling: str) -> set[str]:
     """Starts of the statements of the laws that may be idle for a method."""
     method, idle = parse(spelling), set()
-    if method.eviction is None or method.codec is not None or not is_default(method.loading):
+    if method.eviction is None or method.codec is not None or not method.reads_all:
         idle.add(
             EVICTED
         )  # nothing is evicted, or another stage stands between what is kept and what is read
@@ -64,6 +77,8 @@ def may_idle(spelling: str) -> set[str]:
         method.eviction is not None and method.eviction.traits.is_rolling
     ):
         idle.add(FUTURE)  # its tail may have coded, or evicted, the newest keys
+    if not method.tier.traits.has_slow_tier:
+        idle.add(MOVED)
     if method.generation.is_one_shot:
         idle.add(CHUNKS)  # it needs all queries of a layer at once
     return idle

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -13,10 +15,13 @@ from torch import Tensor
 from scbench.engines.tiny import tiny
 from scbench.exam.laws import LAWS, examine
 from scbench.kernels import causal, full
-from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read, Store
+from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read, Slots, Store
+from scbench.kv.snapshot import stored
+from scbench.kv.tiers import TieredStore
 from scbench.methods import parse
 from scbench.methods.compression.streaming_llm import StreamingLLM
-from scbench.methods.contract import Codec, Eviction, Generation, LoadAll, Loading
+from scbench.methods.contract import Codec, Eviction, Generation, OnDevice, Placing
+from scbench.methods.loading.tier import Tier
 from scbench.methods.method import Method
 
 engine = cache(tiny)
@@ -86,8 +91,10 @@ class Views(Codec):
 
     name = "views"
 
-    def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
-        return LayerCache((DenseStore(k_HSD[:, :115], v_HSD[:, :115]),), DenseTail())
+    def encode(self, slots: Slots) -> LayerCache:
+        cut = slice(0, 115)
+        store = DenseStore(slots.k_HSD[:, cut], slots.v_HSD[:, cut])
+        return LayerCache((store,), DenseTail())
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
         return 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes * (slots - 115)
@@ -115,8 +122,8 @@ class Whole(Codec):
 
     name = "whole"
 
-    def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
-        return LayerCache((DenseStore(k_HSD, v_HSD),), DenseTail())
+    def encode(self, slots: Slots) -> LayerCache:
+        return stored(slots)
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
         return 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes * slots
@@ -124,8 +131,8 @@ class Whole(Codec):
 
 @stage
 class Clairvoyant(Whole):
-    def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
-        return LayerCache((DenseStore(k_HSD, v_HSD),), LeakyTail())
+    def encode(self, slots: Slots) -> LayerCache:
+        return LayerCache(stored(slots).stores, LeakyTail())
 
     def lossless(self, tokens: int) -> Whole:  # type: ignore[override]
         return Whole()
@@ -201,26 +208,56 @@ class Forges(StreamingLLM):
     """Holds, at the positions it kept, a value of another slot."""
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
-        k_HSD, v_HSD, positions_HS = view.gather(kept)
-        v_HSD[:, 0] = view.v_HSD[:, view.tokens // 2]
-        store = DenseStore(k_HSD, v_HSD, positions_HS=positions_HS)
-        return LayerCache((store,), DenseTail())
+        slots = view.pick(kept)
+        slots.v_HSD[:, 0] = view.v_HSD[:, view.tokens // 2]
+        return stored(slots)
 
 
-def loading(kind: type[Wrapped]) -> Loading:
+def loading(kind: type[Wrapped]) -> Placing:
     @stage
-    class Crooked(Loading):
-        def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
-            return tuple(kind(store) for store in stores)
+    class Crooked(Placing):
+        def place_all(
+            self, layers: Sequence[tuple[Store, ...]], *, is_chosen: Sequence[bool]
+        ) -> list[tuple[Store, ...]]:
+            return [tuple(kind(store) for store in stores) for stores in layers]
 
-        def lossless(self, tokens: int) -> LoadAll:  # type: ignore[override]
-            return LoadAll()
+        def lossless(self, tokens: int) -> OnDevice:  # type: ignore[override]
+            return OnDevice()
 
     Crooked.name = kind.__name__
     return Crooked()
 
 
+class HaulingStore(TieredStore):
+    """Asked for rows, it moves all there is and hands on the rows."""
+
+    def take_rows(self, rows_U: Tensor) -> tuple[Tensor, Tensor]:
+        k_HSD, v_HSD = self.take()
+        return k_HSD.flatten(0, 1)[rows_U], v_HSD.flatten(0, 1)[rows_U]
+
+
+@stage
+class Hauls(Tier):
+    name = "hauls"
+
+    def place_all(
+        self, layers: Sequence[tuple[Store, ...]], *, is_chosen: Sequence[bool]
+    ) -> list[tuple[Store, ...]]:
+        fetcher = ThreadPoolExecutor(max_workers=1)
+        return [
+            tuple(
+                HaulingStore(store, "host", fetcher)
+                for store in stores
+                if isinstance(store, DenseStore)
+            )
+            for stores in layers
+        ]
+
+
 BROKEN = {
+    "a step moves what it chose, and nothing else": [
+        Method(loading=parse("quest[tau=1/4]").loading, tier=Hauls())
+    ],
     "a full budget equals dense": [Method(compression=(NeverWhole(),))],
     "bytes held are those of the formula, and of the storages": [
         Method(compression=(Understated(),)),
@@ -228,12 +265,12 @@ BROKEN = {
     ],
     "a fork never changes its base": [
         Method(compression=(Scribbling(),)),
-        Method(loading=loading(Writes)),
+        Method(tier=loading(Writes)),
     ],
-    "requests do not depend on their order": [Method(loading=loading(Remembers))],
+    "requests do not depend on their order": [Method(tier=loading(Remembers))],
     "a later token never changes an earlier one": [Method(compression=(Clairvoyant(),))],
     "chunks equal one piece": [Method(generation=ForgetsChunks())],
-    "packing streams equals running each alone": [Method(loading=loading(SharesAmongRows))],
+    "packing streams equals running each alone": [Method(tier=loading(SharesAmongRows))],
     "held positions are distinct, in order and before the next token": [
         Method(compression=(Backwards(),))
     ],
@@ -262,7 +299,7 @@ def test_a_broken_method_is_found_by_exactly_its_law(law: str, method: Method) -
 
 
 def test_summing_the_queries_of_a_block_is_found_by_two_laws() -> None:
-    found = examine(engine("gqa"), Method(loading=loading(SumsQueries)))
+    found = examine(engine("gqa"), Method(tier=loading(SumsQueries)))
     assert {statement for statement, verdict in found.items() if verdict.startswith("broken")} == {
         "a later token never changes an earlier one",
         "packing streams equals running each alone",

@@ -24,7 +24,7 @@ from scbench.exam.laws import far
 from scbench.kv import Snapshot, Stream
 from scbench.methods import names, parse
 from scbench.methods.cards import CARDS
-from scbench.methods.contract import Eviction, Stage
+from scbench.methods.contract import Stage
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.blending import Blending, read_context
@@ -35,14 +35,13 @@ FORMS = {
     label: spelling for card in CARDS.values() for label, spelling in card.spelled_forms().items()
 }
 EXACT = {"prefix", "tier"}  # lose nothing, whatever their parameters
-KINDS = ("generation", "eviction", "codec", "retrieval", "loading")
+KINDS = ("generation", "eviction", "codec", "retrieval", "selection", "tier")
 
 ALL = frozenset({"all"})
 ROLLING = frozenset({"streaming-llm rolling", "h2o rolling", "tova rolling", "tova closed"})
 APART = frozenset({"snapkv apart", "pyramidkv apart"})  # per query head
-OWN_CACHE = (
-    frozenset({"adakv", "adakv knorm", "kvzip", "duo-attention"}) | ROLLING | APART
-)  # ragged, rolling, or apart
+OWN_CACHE = ROLLING | APART
+UNEVEN = frozenset({"adakv", "adakv knorm", "kvzip", "duo-attention"})
 WATCHING = frozenset(  # of the queries, or the attention, of the whole context
     {
         "snapkv",
@@ -81,21 +80,26 @@ REFUSED: dict[
         (SPARSE, frozenset({"cacheblend"})),  # chunks are read densely
         (frozenset({"infllm"}), frozenset({"prefix"})),
     ],
-    ("generation", "loading"): [(frozenset({"infllm"}), ALL)],
+    ("generation", "selection"): [(frozenset({"infllm"}), ALL)],
+    ("generation", "tier"): [(frozenset({"infllm"}), ALL)],
     ("eviction", "codec"): [(OWN_CACHE, ALL)],  # needs plain stores
     ("eviction", "retrieval"): [
         (WATCHING, frozenset({"cacheblend"}))
     ],  # computes only some queries
-    ("eviction", "loading"): [
-        (OWN_CACHE, ALL),
+    ("eviction", "tier"): [(OWN_CACHE | UNEVEN, ALL)],
+    ("eviction", "selection"): [
+        (OWN_CACHE | UNEVEN, ALL),  # needs as many slots in every head
         (
             frozenset({"pyramidkv"}),
             frozenset({"quest exempt"}),
         ),  # uneven layers cannot share one budget
     ],
     ("codec", "retrieval"): [],
-    ("codec", "loading"): [(ALL, ALL)],  # reads full-precision keys
-    ("retrieval", "loading"): [],
+    ("codec", "selection"): [(ALL, ALL)],  # reads full-precision keys
+    ("codec", "tier"): [(ALL, ALL)],  # moves full-precision rows
+    ("retrieval", "selection"): [],
+    ("retrieval", "tier"): [],
+    ("selection", "tier"): [],
 }
 
 SAID = "the red key of a small box opens door number seven and then nobody knows why it was so, said Ann. Bob has 12 apples"
@@ -112,14 +116,7 @@ def part(label: str) -> Stage:
 
 @cache
 def kind(label: str) -> str:
-    stage = part(label)
-    return (
-        stage.stage
-        if stage.stage != "compression"
-        else "eviction"
-        if isinstance(stage, Eviction)
-        else "codec"
-    )
+    return part(label).role
 
 
 @cache
@@ -216,6 +213,7 @@ def faults(first: str, second: str) -> Iterator[str]:
     seal, stream = snapshot.digest(), fork(snapshot, method)
     left = snapshot.logical_tokens
     held = [stream.held_bytes()]
+    counts = stream.slots_held(shape.kv_heads)
     ours, *others = bench.decode([stream, *(fork(bench.snapshot(one), one) for one in beside)])
     held.append(stream.held_bytes())
     if snapshot.digest() != seal:
@@ -223,7 +221,7 @@ def faults(first: str, second: str) -> Iterator[str]:
     if not bool(ours.isfinite().all()):
         yield "its logits are not finite"
     formula = [
-        method.held_bytes(shape=shape, tokens=left, appended=appended)
+        method.held_bytes(shape=shape, tokens=left, appended=appended, held=counts)
         for appended in (0, len(QUERY) + 2)
     ]
     if held != formula:

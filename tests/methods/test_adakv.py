@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from scbench.kv import LayerView, Observed
+from scbench.kv import LayerView, Observed, Slots
 from scbench.methods import parse
 from scbench.methods.compression.adakv import share_left_over, share_slots
 from scbench.methods.compression.pyramidkv import PyramidKV
@@ -23,7 +23,7 @@ def view_of(*, seed: int, tokens: int, question_tokens: int | None = None) -> La
     made = torch.Generator().manual_seed(seed)
     k_HSD, v_HSD = (torch.randn(2, tokens, 8, generator=made) for _ in range(2))
     seen = Observed(window_HGWD=torch.randn(2, 2, 64, 8, generator=made))
-    return LayerView(0, 4, k_HSD, v_HSD, seen, 0.5, question_tokens=question_tokens)
+    return LayerView(0, 4, Slots.even(k_HSD, v_HSD), seen, 0.5, question_tokens=question_tokens)
 
 
 def plain_counts(scores: Tensor, room: int, alpha: Fraction) -> list[Fraction]:

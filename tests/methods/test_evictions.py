@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, DenseStore, LayerView, Observed, RaggedStore, Snapshot
+from scbench.kv import CacheShape, DenseStore, LayerView, Observed, RaggedStore, Slots, Snapshot
 from scbench.methods import parse
 from scbench.methods.compression.snapkv import SnapKV
 from scbench.methods.compression.streaming_llm import StreamingLLM
@@ -35,7 +35,7 @@ def view(
     generator = torch.Generator().manual_seed(seed)
     k, v = (torch.randn(heads, tokens, dim, generator=generator) for _ in range(2))
     window = torch.randn(heads, group, min(rows, tokens), dim, generator=generator)
-    return LayerView(0, 1, k, v, Observed(window_HGWD=window), 0.4)
+    return LayerView(0, 1, Slots.even(k, v), Observed(window_HGWD=window), 0.4)
 
 
 def slow_snapkv(
@@ -116,8 +116,7 @@ def test_equal_votes_keep_the_lowest_slots() -> None:
     zero = LayerView(
         0,
         1,
-        torch.zeros_like(seen.k_HSD),
-        seen.v_HSD,
+        Slots.even(torch.zeros_like(seen.k_HSD), seen.v_HSD),
         Observed(window_HGWD=torch.zeros(2, 2, 40, 8)),
         0.4,
     )
@@ -135,8 +134,7 @@ def test_one_query_head_per_kv_head_votes_as_each_would_alone() -> None:
         alone = LayerView(
             0,
             1,
-            seen.k_HSD[one],
-            seen.v_HSD[one],
+            Slots.even(seen.k_HSD[one], seen.v_HSD[one]),
             Observed(window_HGWD=seen.observed.window_HGWD[one]),
             0.4,
         )
@@ -307,9 +305,16 @@ def test_heads_may_keep_different_numbers_and_a_layer_may_keep_all() -> None:
     assert [len(stream.positions(1, head)) for head in (0, 1)] == [2, 3]
 
 
-def test_ragged_heads_under_codes_are_refused() -> None:
+def test_ragged_heads_under_codes_hold_what_each_head_keeps() -> None:
+    """Whether or not an eviction says of itself that its heads are uneven."""
+    method = Method(compression=(Ragged(), *parse("rtn[group=8]").compression))
+    stream = fork(read(), method)
+    assert [len(stream.positions(1, head)) for head in (0, 1)] == [2, 3]
+
+
+def test_ragged_heads_under_a_selection_are_refused() -> None:
     with pytest.raises(Mismatch, match="ragged"):
-        fork(read(), Method(compression=(Ragged(), *parse("kivi").compression)))
+        fork(read(), Method(compression=(Ragged(),), loading=parse("quest").loading))
 
 
 def test_stages_of_compression_have_one_order() -> None:

@@ -8,19 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, DenseStore, RaggedStore
+from scbench.kv import CacheShape, DenseStore, RaggedStore, SelectedStore, Slots
 from scbench.methods import parse
-from scbench.methods.loading.exact_topk import ExactTopK, TopKStore
+from scbench.methods.loading.exact_topk import ExactTopK, KeyDigest
+from scbench.methods.loading.plain_stores import first_slots
 
 SHAPE = CacheShape(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 
 
-def store(slots: int = 60, *, k: int = 5, per_query_head: bool = False, seed: int = 0) -> TopKStore:
+def store(
+    slots: int = 60, *, k: int = 5, per_query_head: bool = False, seed: int = 0
+) -> SelectedStore:
     generator = torch.Generator().manual_seed(seed)
     keys, values = (torch.randn(2, slots, 8, generator=generator) for _ in range(2))
-    return TopKStore(DenseStore(keys, values), k=k, per_query_head=per_query_head)
+    digest = KeyDigest(keys, k=k, per_query_head=per_query_head)
+    return SelectedStore(DenseStore(keys, values), digest)
 
 
 def queries(tokens: int = 3, seed: int = 9) -> torch.Tensor:
@@ -33,7 +37,7 @@ def test_the_chosen_slots_are_the_sorted_inner_products(per_query_head: bool) ->
     scores = torch.einsum("hgtd,hsd->hgts", q, held.base.k_HSD)
     scores = scores if per_query_head else scores.amax(dim=1, keepdim=True)
     wanted = scores.argsort(dim=-1, descending=True)[..., :5].sort(dim=-1).values
-    assert torch.equal(held.chosen(q), wanted)
+    assert torch.equal(held.digest.chosen_slots(q), wanted)
 
 
 @settings(deadline=None, max_examples=30)
@@ -52,7 +56,10 @@ def test_a_step_loads_every_key_and_the_chosen_values() -> None:
     shared = store(k=5).attend(queries(2), scale=1.0)
     assert shared.loaded_bytes == [2 * 60 * 32 + 2 * 5 * 32] * 2
     own = store(k=5, per_query_head=True)
-    loaded, slots = own.attend(queries(2), scale=1.0).loaded_bytes, own.chosen(queries(2))
+    loaded, slots = (
+        own.attend(queries(2), scale=1.0).loaded_bytes,
+        own.digest.chosen_slots(queries(2)),
+    )
     assert isinstance(loaded, list)
     for token, loaded_bytes in enumerate(loaded):
         different = sum(len(set(slots[head, :, token].flatten().tolist())) for head in range(2))
@@ -75,11 +82,7 @@ def test_k_is_the_rounded_share() -> None:
 
 
 def test_ragged_heads_are_refused() -> None:
-    ragged = RaggedStore.gather(
-        torch.zeros(2, 4, 8),
-        torch.zeros(2, 4, 8),
-        [torch.arange(4), torch.arange(2)],
-        [torch.arange(4), torch.arange(2)],
-    )
+    whole = Slots.even(torch.zeros(2, 4, 8), torch.zeros(2, 4, 8))
+    ragged = RaggedStore(whole.pick([torch.arange(4), torch.arange(2)]))
     with pytest.raises(Mismatch, match="ragged"):
-        ExactTopK().index((ragged,), layer=0)
+        first_slots((ragged,), ExactTopK())

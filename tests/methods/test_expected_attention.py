@@ -12,7 +12,7 @@ import torch
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.exam.laws import context
-from scbench.kv import LayerView, Snapshot
+from scbench.kv import LayerView, Slots, Snapshot
 from scbench.methods import parse
 from scbench.methods.cards import card
 from scbench.methods.compression.expected_attention import (
@@ -43,8 +43,7 @@ def test_without_spread_and_for_one_position_it_is_the_attention_of_the_mean_que
     certain = LayerView(
         view.index,
         view.layers,
-        view.k_HSD,
-        torch.ones_like(view.v_HSD),
+        Slots.even(view.k_HSD, torch.ones_like(view.v_HSD)),
         replace(view.observed),
         view.scale,
         view.rotate,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scbench.errors import Mismatch
 from scbench.kernels import merge, reference
-from scbench.kv import CacheShape, LayerCache
+from scbench.kv import CacheShape, LayerCache, Slots
 from scbench.methods import parse
 from scbench.methods.compression.kivi import (
     CodedStore,
@@ -95,7 +95,7 @@ def test_no_element_is_off_by_more_than_half_a_step_and_its_rounding(
 def test_a_logit_moves_by_at_most_half_a_step_per_channel(bits: int, seed: int) -> None:
     kivi = Kivi(bits=bits)
     k, v = kv(64, seed=seed)
-    cache = kivi.encode(k, v, None)
+    cache = kivi.encode(Slots.even(k, v))
     k_coded, _ = decoded(cache, kivi)
     assert isinstance(cache.stores[0], CodedStore)
     steps_HGD = torch.cat([cache.stores[0].keys.scale, cache.tail.keys.scale], dim=1).float()  # type: ignore[attr-defined]
@@ -128,13 +128,13 @@ def test_what_is_not_finite_is_refused_before_it_spreads(bad: float, side: str) 
     k, v = kv(100)
     (k if side == "keys" else v)[1, 50, 5] = bad
     with pytest.raises(Mismatch, match="not finite"):
-        Kivi().encode(k, v, None)
+        Kivi().encode(Slots.even(k, v))
     with pytest.raises(Mismatch, match="not finite"):
         kivi_after(k, v, 40)
 
 
 def kivi_after(k: torch.Tensor, v: torch.Tensor, before: int) -> LayerCache:
-    cache = Kivi().encode(k[:, :before], v[:, :before], None)
+    cache = Kivi().encode(Slots.even(k[:, :before], v[:, :before]))
     for at in range(before, k.shape[1]):
         cache.tail.append(k[:, at : at + 1], v[:, at : at + 1])
         cache.tail.settle()
@@ -154,14 +154,14 @@ def test_growing_in_any_pieces_equals_coding_at_once(
 ) -> None:
     kivi = Kivi(bits=bits, group=group, residual_tokens=group * residuals)
     k, v = kv(before + sum(pieces))
-    grown = kivi.encode(k[:, :before], v[:, :before], None)
+    grown = kivi.encode(Slots.even(k[:, :before], v[:, :before]))
     at = before
     for piece in pieces:
         grown.tail.append(k[:, at : at + piece], v[:, at : at + piece])
         grown.tail.settle()
         at += piece
     for ours, wanted in zip(
-        decoded(grown, kivi), decoded(kivi.encode(k, v, None), kivi), strict=True
+        decoded(grown, kivi), decoded(kivi.encode(Slots.even(k, v)), kivi), strict=True
     ):
         assert torch.equal(ours, wanted)
     assert held(grown) == kivi.coded_bytes(shape=shape(), slots=at)
@@ -181,7 +181,7 @@ def test_bytes_are_the_closed_form_for_any_length(
     kivi = Kivi(bits=bits, group=group, residual_tokens=group * residuals)
     dtype = torch.bfloat16 if half else torch.float32
     k, v = (x.to(dtype) for x in kv(slots))
-    cache = kivi.encode(k, v, None)
+    cache = kivi.encode(Slots.even(k, v))
     assert held(cache) == kivi.coded_bytes(shape=shape(dtype_bytes=2 if half else 4), slots=slots)
     residual = group * residuals
     coded_k, coded_v = (
@@ -201,7 +201,7 @@ def test_bytes_are_the_closed_form_for_any_length(
 def test_a_context_shorter_than_the_residual_is_held_as_it_came(slots: int) -> None:
     kivi = Kivi(residual_tokens=64)
     k, v = kv(slots)
-    ours_k, ours_v = decoded(kivi.encode(k, v, None), kivi)
+    ours_k, ours_v = decoded(kivi.encode(Slots.even(k, v)), kivi)
     assert torch.equal(ours_k, k)
     assert torch.equal(ours_v, v)
 
@@ -209,7 +209,7 @@ def test_a_context_shorter_than_the_residual_is_held_as_it_came(slots: int) -> N
 def test_the_residual_is_bit_exact() -> None:
     kivi = Kivi(residual_tokens=64)
     k, v = kv(64 * 3 + 10)
-    ours_k, ours_v = decoded(kivi.encode(k, v, None), kivi)
+    ours_k, ours_v = decoded(kivi.encode(Slots.even(k, v)), kivi)
     assert torch.equal(ours_k[:, 64 * 3 :], k[:, 64 * 3 :])
     assert torch.equal(ours_v[:, -64:], v[:, -64:])
     assert not torch.equal(ours_k[:, : 64 * 3], k[:, : 64 * 3])
@@ -220,7 +220,7 @@ def test_a_block_of_queries_sees_every_key_before_it(block: int) -> None:
     """The published code masks a block with the length of the residual: 8 queries after 1,000 tokens see 33..40 keys (spec section 9, item 1)."""
     kivi = Kivi(bits=8)
     k, v = kv(1000 + block)
-    cache = kivi.encode(k[:, :1000], v[:, :1000], None)
+    cache = kivi.encode(Slots.even(k[:, :1000], v[:, :1000]))
     k_coded, v_coded = decoded(cache, kivi)
     cache.tail.append(k[:, 1000:], v[:, 1000:])
     q = torch.randn(2, 3, block, 32, generator=torch.Generator().manual_seed(2))
@@ -235,7 +235,7 @@ def test_a_block_of_queries_sees_every_key_before_it(block: int) -> None:
 
 def test_what_a_forked_tail_codes_its_parent_never_sees() -> None:
     k, v = kv(120)
-    parent = Kivi().encode(k[:, :60], v[:, :60], None).tail
+    parent = Kivi().encode(Slots.even(k[:, :60], v[:, :60])).tail
     before = {name: x.clone() for name, x in parent.tensors().items()}
     child = parent.fork()
     child.append(k[:, 60:], v[:, 60:])
@@ -324,7 +324,7 @@ def test_bytes_under_a_share_are_those_of_the_bits_chosen_when_it_was_coded() ->
         except Mismatch:
             continue
         k, v = kv(tokens + 90)
-        cache = codec.encode(k[:, :tokens], v[:, :tokens], None)
+        cache = codec.encode(Slots.even(k[:, :tokens], v[:, :tokens]))
         cache.tail.append(k[:, tokens:], v[:, tokens:])
         cache.tail.settle()
         assert held(cache) == method.held_bytes(shape=shape(), tokens=tokens, appended=90)

@@ -22,8 +22,9 @@ from scbench.methods.contract import (
     Codec,
     Eviction,
     Generation,
-    Loading,
+    Placing,
     Retrieval,
+    Selection,
     Stage,
     Traits,
 )
@@ -155,18 +156,40 @@ def test_a_file_that_cannot_be_imported_names_the_line(tmp_path: Path) -> None:
 
 
 # What is public of a stage is what the runner asks of it, or what a class of its kind may say.
-OF_ANY = {"name", "stage", "needs", "traits", "knob", "parts", "data_digest", "check", "notes"}
+OF_ANY = {
+    "name",
+    "stage",
+    "role",
+    "needs",
+    "traits",
+    "knob",
+    "parts",
+    "data_digest",
+    "check",
+    "notes",
+}
 OF_ANY |= {"lossless", "units", "fixed", "coarse", "preset"}
 OF_A_BUDGET = {"tau", "budget_tokens", "minimum_tokens", "own_tokens", "budget"}
 OF_A_KIND: dict[type[Stage], set[str]] = {
     Generation: {"attend", "is_one_shot", "cache", "more_bytes", "kept_ranges", "computed_share"},
     Eviction: {
         *OF_A_BUDGET,
-        *("rank", "keep", "keep_all", "gathered", "cache", "reading", "kept_slots", "held_bytes"),
+        *(
+            "rank",
+            "keep",
+            "keep_all",
+            "picked",
+            "again",
+            "cache",
+            "reading",
+            "kept_slots",
+            "held_bytes",
+        ),
     },
-    Codec: {"encode", "coded_bytes", "at"},
+    Codec: {"encode", "coded_bytes", "uneven_bytes", "at"},
     Retrieval: {"prefix_pool"},
-    Loading: {"index", "index_all", "index_bytes"},
+    Selection: {"digest", "digest_all", "index_bytes", "detached_bytes"},
+    Placing: {"place_all"},
 }
 
 
@@ -176,7 +199,7 @@ def test_a_kind_of_stage_has_these_public_names_and_no_more(kind: type[Stage]) -
     assert public == OF_ANY | OF_A_KIND[kind]
 
 
-def test_heads_that_are_uneven_make_a_cache_of_their_own() -> None:
-    assert Traits(has_uneven_heads=True).has_own_cache
+def test_what_rolls_has_a_cache_of_its_own_and_what_is_uneven_has_not() -> None:
     assert Traits(is_rolling=True).has_own_cache
+    assert not Traits(has_uneven_heads=True).has_own_cache
     assert not Traits().has_own_cache

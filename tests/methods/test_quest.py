@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from scbench.errors import Mismatch
 from scbench.kernels import merge, reference
-from scbench.kv import CacheShape, DenseStore, RaggedStore
+from scbench.kv import CacheShape, DenseStore, RaggedStore, SelectedStore, Slots
 from scbench.kv.store import nbytes
 from scbench.methods import parse
-from scbench.methods.loading.quest import PagedStore, Quest, page_bounds, page_extremes
+from scbench.methods.loading.plain_stores import first_slots
+from scbench.methods.loading.quest import PageDigest, Quest, page_bounds, page_extremes
 
 
 def made(
@@ -29,6 +30,16 @@ def made(
         torch.randn(heads, slots, dim, generator=generator),
         torch.randn(heads, slots, dim, generator=generator),
     )
+
+
+def paged(k: torch.Tensor, v: torch.Tensor, *, page_tokens: int, pages: int) -> SelectedStore:
+    return SelectedStore(DenseStore(k, v), PageDigest(k, page_tokens=page_tokens, pages=pages))
+
+
+def indexed(quest: Quest, k: torch.Tensor, v: torch.Tensor, *, layer: int) -> SelectedStore:
+    digest = quest.digest(Slots.even(k, v), layer=layer)
+    assert digest is not None
+    return SelectedStore(DenseStore(k, v), digest)
 
 
 SHAPE = CacheShape(
@@ -83,8 +94,7 @@ def test_every_token_reads_its_own_best_pages_and_the_newest(
     slots: int, page: int, pages: int, seed: int
 ) -> None:
     q, k, v = made(slots, seed=seed)
-    base = DenseStore(k, v)
-    store = PagedStore(base, page_tokens=page, pages=pages)
+    store = paged(k, v, page_tokens=page, pages=pages)
     got = store.attend(q, scale=0.3).partial
     bounds = page_bounds(q, *page_extremes(k, page))
     total = bounds.shape[-1]
@@ -104,7 +114,7 @@ def test_every_token_reads_its_own_best_pages_and_the_newest(
 
 def test_a_token_reads_the_same_however_many_come_with_it() -> None:
     q, k, v = made(64, tokens=9)
-    store = PagedStore(DenseStore(k, v), page_tokens=4, pages=3)
+    store = paged(k, v, page_tokens=4, pages=3)
     block = store.attend(q, scale=0.3).partial.out
     alone = torch.cat(
         [store.attend(q[:, :, at : at + 1], scale=0.3).partial.out for at in range(9)], dim=2
@@ -114,7 +124,7 @@ def test_a_token_reads_the_same_however_many_come_with_it() -> None:
 
 def test_rows_too_many_to_gather_at_once_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     q, k, v = made(64, tokens=9)
-    store = PagedStore(DenseStore(k, v), page_tokens=4, pages=3)
+    store = paged(k, v, page_tokens=4, pages=3)
     whole = store.attend(q, scale=0.3).partial
     monkeypatch.setattr(sys.modules["scbench.kernels.gathered"], "GATHER_BYTES", 1)
     for ours, wanted in zip(store.attend(q, scale=0.3).partial, whole, strict=True):
@@ -122,10 +132,10 @@ def test_rows_too_many_to_gather_at_once_read_the_same(monkeypatch: pytest.Monke
 
 
 def test_the_best_page_is_read_once_it_is_read_under_any_larger_budget() -> None:
-    q, k, v = made(96, tokens=5)
+    q, k, _ = made(96, tokens=5)
     before: set[tuple[int, int, int]] = set()
     for pages in range(1, 25):
-        slots, inside = PagedStore(DenseStore(k, v), page_tokens=4, pages=pages).chosen_slots(q)
+        slots, inside = PageDigest(k, page_tokens=4, pages=pages).chosen_slots(q)
         read = {
             (h, t, int(s)) for h in range(2) for t in range(5) for s in slots[h, t][inside[h, t]]
         }
@@ -139,13 +149,16 @@ def test_bytes_loaded_are_the_bounds_and_the_pages_that_are_read(
     slots: int, page: int, pages: int
 ) -> None:
     q, k, v = made(slots, tokens=1)
-    store = PagedStore(DenseStore(k, v), page_tokens=page, pages=pages)
+    store = paged(k, v, page_tokens=page, pages=pages)
     loaded = store.attend(q, scale=0.3).loaded_bytes
     if pages >= -(-slots // page):
         assert loaded == nbytes((k, v))
         return
-    _, inside = store.chosen_slots(q)
-    assert loaded == nbytes((store.low_HPD, store.high_HPD)) + int(inside.sum()) * 2 * 8 * 4
+    digest = store.digest
+    assert isinstance(digest, PageDigest)
+    _, inside = digest.chosen_slots(q)
+    bounds_bytes = nbytes((digest.low_HPD, digest.high_HPD))
+    assert loaded == [bounds_bytes + int(inside.sum()) * 2 * 8 * 4]
 
 
 @pytest.mark.parametrize("tokens", [1, 5, 16, 100, 230])
@@ -157,7 +170,7 @@ def test_a_budget_of_everything_reads_everything(tokens: int) -> None:
         Quest(budget_tokens=16 + 2 * tokens),
     ):
         quest.check(shape=SHAPE, tokens=tokens)
-        (store,) = quest.index((DenseStore(k, v),), layer=0)
+        store = indexed(quest, k, v, layer=0)
         out, _ = reference.attend(q, k, v, scale=0.3)
         torch.testing.assert_close(
             store.attend(q, scale=0.3).partial.out, out, atol=1e-5, rtol=1e-5
@@ -169,9 +182,8 @@ def test_a_budget_of_everything_reads_everything(tokens: int) -> None:
 def test_index_bytes_are_the_closed_form(slots: int, page: int) -> None:
     _, k, v = made(slots)
     quest = Quest(page_tokens=page, exempt_layers=1)
-    (plain,) = quest.index((DenseStore(k, v),), layer=0)
-    (paged,) = quest.index((DenseStore(k, v),), layer=1)
-    assert isinstance(plain, DenseStore)
+    assert quest.digest(Slots.even(k, v), layer=0) is None
+    paged = indexed(quest, k, v, layer=1)
     assert quest.index_bytes(shape=SHAPE, slots=slots, layer=0) == 0
     assert nbytes(paged.tensors().values()) - nbytes((k, v)) == quest.index_bytes(
         shape=SHAPE, slots=slots, layer=1
@@ -191,9 +203,9 @@ def test_extremes_of_pages_do_not_depend_on_where_the_keys_come_from() -> None:
 
 def test_heads_of_different_lengths_are_refused() -> None:
     _, k, v = made(9)
-    keep = [torch.arange(3), torch.arange(5)]
+    ragged = RaggedStore(Slots.even(k, v).pick([torch.arange(3), torch.arange(5)]))
     with pytest.raises(Mismatch, match="ragged"):
-        Quest().index((RaggedStore.gather(k, v, keep, keep),), layer=0)
+        first_slots((ragged,), Quest())
 
 
 def test_codes_are_refused_by_name() -> None:
@@ -270,25 +282,25 @@ def test_the_papers_share_leaves_nothing_to_the_layers_that_are_not_exempt() -> 
 
 def test_all_layers_together_read_the_budget_and_hold_the_closed_form() -> None:
     quest, slots = Quest(tau=Fraction(1, 2), exempt_layers=1), 192
-    stores = [(DenseStore(*made(slots, seed=layer)[1:]),) for layer in range(3)]
-    indexed = [store for (store,) in quest.index_all(stores)]
-    assert [
-        store.pages * store.page_tokens for store in indexed[1:] if isinstance(store, PagedStore)
-    ] == [
+    layers = [Slots.even(*made(slots, seed=layer)[1:]) for layer in range(3)]
+    digests = quest.digest_all(layers)
+    assert digests[0] is None
+    paged = [digest for digest in digests if isinstance(digest, PageDigest)]
+    assert [digest.pages * digest.page_tokens for digest in paged] == [
         48,
         48,
     ]  # (3 * 96 - 192) / 2
-    for layer, (store, (base,)) in enumerate(zip(indexed, stores, strict=True)):
-        held = nbytes(store.tensors().values()) - nbytes(base.tensors().values())
+    for layer, digest in enumerate(digests):
+        held = 0 if digest is None else nbytes(digest.tensors().values())
         assert held == quest.index_bytes(shape=SHAPE, slots=slots, layer=layer)
 
 
 def test_layers_of_different_sizes_cannot_share_one_charge() -> None:
-    stores = [(DenseStore(*made(slots)[1:]),) for slots in (192, 160, 192)]
+    layers = [Slots.even(*made(slots)[1:]) for slots in (192, 160, 192)]
     with pytest.raises(Mismatch, match="different numbers of slots"):
-        Quest(tau=Fraction(1, 2), exempt_layers=1).index_all(stores)
+        Quest(tau=Fraction(1, 2), exempt_layers=1).digest_all(layers)
     assert (
-        len(Quest(tau=Fraction(1, 2), exempt_layers=1, count_exempt=False).index_all(stores)) == 3
+        len(Quest(tau=Fraction(1, 2), exempt_layers=1, count_exempt=False).digest_all(layers)) == 3
     )
 
 
@@ -299,7 +311,7 @@ def test_a_follow_up_block_sees_nothing_of_its_own_future() -> None:
     q, k, v = made(60, tokens=6)
     tail = DenseTail()
     tail.append(k[:, 54:], v[:, 54:])
-    store = PagedStore(DenseStore(k[:, :54], v[:, :54]), page_tokens=6, pages=9)
+    store = paged(k[:, :54], v[:, :54], page_tokens=6, pages=9)
     got = merge([store.attend(q, scale=0.3).partial, tail.attend(q, scale=0.3).partial])
     out, _ = reference.attend(q, k, v, scale=0.3, mask_TS=reference.causal_mask(6, 60))
     torch.testing.assert_close(got.out, out, atol=1e-5, rtol=1e-5)

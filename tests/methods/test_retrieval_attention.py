@@ -13,10 +13,10 @@ from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch, MissingExtra
 from scbench.exam.laws import examine
 from scbench.kernels import reference
-from scbench.kv import CacheShape, DenseStore
+from scbench.kv import CacheShape, DenseStore, SelectedStore
 from scbench.methods import parse
 from scbench.methods.loading import retrieval_attention_graph
-from scbench.methods.loading.retrieval_attention import RetrievalAttention, SearchedStore, recall
+from scbench.methods.loading.retrieval_attention import RetrievalAttention, SearchDigest, recall
 
 SHAPE = CacheShape(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
@@ -35,10 +35,11 @@ def queries(tokens: int = 3, seed: int = 9) -> torch.Tensor:
     return torch.randn(2, 2, tokens, 8, generator=torch.Generator().manual_seed(seed))
 
 
-def searched(store: DenseStore, **given: object) -> SearchedStore:
-    (indexed,) = RetrievalAttention(**given).index((store,), layer=0)  # type: ignore[arg-type]
-    assert isinstance(indexed, SearchedStore)
-    return indexed
+def searched(store: DenseStore, **given: object) -> SelectedStore:
+    loading = RetrievalAttention(**given)  # type: ignore[arg-type]
+    digest = loading.digest(store.slots, layer=0)
+    assert digest is not None
+    return SelectedStore(store, digest)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,8 @@ def test_the_parts_merge_to_attention_over_their_union(
 
 def test_what_is_loaded_is_the_ends_all_keys_between_and_the_values_found() -> None:
     store, q = searched(base(), static_tokens=4, recent_tokens=6, top_tokens=5), queries()
-    slots, loaded = store.best(q), store.attend(q, scale=1.0).loaded_bytes
+    assert isinstance(store.digest, SearchDigest)
+    slots, loaded = store.digest.best(q), store.attend(q, scale=1.0).loaded_bytes
     assert isinstance(loaded, list)
     for token, loaded_bytes in enumerate(loaded):
         different = sum(len(set(slots[head, :, token].flatten().tolist())) for head in range(2))
@@ -156,10 +158,9 @@ def test_a_graph_looks_at_part_of_the_keys_and_says_how_many_bytes() -> None:
 @pytest.mark.parametrize("links", [4, 32])
 def test_the_bytes_of_a_graph_are_the_closed_form(links: int) -> None:
     loading = RetrievalAttention(top_tokens=10, search="hnsw", links=links)
-    (store,) = loading.index((base(1500),), layer=0)
-    held = (
-        sum(x.numel() * x.element_size() for x in store.tensors().values()) - 2 * 2 * 1500 * 8 * 4
-    )
+    digest = loading.digest(base(1500).slots, layer=0)
+    assert digest is not None
+    held = sum(x.numel() * x.element_size() for x in digest.tensors().values())
     assert held == loading.index_bytes(shape=SHAPE, slots=1500, layer=0)
     assert held / (2 * (1500 - 640)) == pytest.approx(
         4 * 8 + 8 * links + 12, rel=0.1
@@ -169,8 +170,8 @@ def test_the_bytes_of_a_graph_are_the_closed_form(links: int) -> None:
 @needs_faiss
 def test_the_same_keys_give_the_same_graph() -> None:
     one, other = (searched(base(1500), top_tokens=10, search="hnsw") for _ in range(2))
-    for name, x in one.index().items():
-        assert torch.equal(x, other.index()[name]), name
+    for name, x in one.digest.tensors().items():
+        assert torch.equal(x, other.digest.tensors()[name]), name
 
 
 @needs_faiss

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from scbench.errors import Mismatch
 from scbench.kernels import reference
-from scbench.kv import CacheShape, DenseStore
+from scbench.kv import CacheShape, DenseStore, SelectedStore
+from scbench.kv.store import nbytes
 from scbench.methods import parse
-from scbench.methods.loading.retroinfer import ClusteredStore, RetroInfer
+from scbench.methods.loading.retroinfer import ClusterDigest, RetroInfer
 from scbench.methods.loading.retroinfer_clusters import (
     clustered,
     labels_of,
@@ -36,15 +37,21 @@ def queries(tokens: int = 3, seed: int = 9) -> torch.Tensor:
     return torch.randn(2, 2, tokens, 8, generator=torch.Generator().manual_seed(seed))
 
 
-def stored(store: DenseStore, **given: object) -> ClusteredStore:
-    (indexed,) = RetroInfer(**given).index((store,), layer=0)  # type: ignore[arg-type]
-    assert isinstance(indexed, ClusteredStore)
-    return indexed
+def stored(store: DenseStore, **given: object) -> SelectedStore:
+    digest = RetroInfer(**given).digest(store.slots, layer=0)  # type: ignore[arg-type]
+    assert digest is not None
+    return SelectedStore(store, digest)
+
+
+def clusters_of(store: SelectedStore) -> ClusterDigest:
+    assert isinstance(store.digest, ClusterDigest)
+    return store.digest
 
 
 def read_slots(
-    store: ClusteredStore, q: torch.Tensor
+    selected: SelectedStore, q: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    store = clusters_of(selected)
     scores = torch.einsum("hgtd,hcd->hgtc", q, store.clusters.centres_HCD)
     return store.slots_of(*store.ranked(scores))
 
@@ -139,12 +146,12 @@ def test_an_estimate_never_claims_more_than_its_keys_have(seed: int) -> None:
     """Jensen: n exp(q.mean(k)) <= sum exp(q.k)."""
     held, q = base(seed=seed), 2 * queries(seed=seed + 1)
     store = stored(held, retrieve=Fraction(1, 10), estimate=Fraction(1), cluster_tokens=6)
-    scores = torch.einsum("hgtd,hcd->hgtc", q, store.clusters.centres_HCD) * 0.5
-    order, taken = store.ranked(scores)
-    estimate = store.estimated(scores, order, taken, torch.float32).lse
-    slots, inside, _ = store.slots_of(order, taken)
+    scores = torch.einsum("hgtd,hcd->hgtc", q, clusters_of(store).clusters.centres_HCD) * 0.5
+    order, taken = clusters_of(store).ranked(scores)
+    estimate = clusters_of(store).estimated(scores, order, taken, torch.float32).lse
+    slots, inside, _ = clusters_of(store).slots_of(order, taken)
     unread = torch.zeros(2, 2, 3, 300, dtype=torch.bool)
-    unread[..., store.plan.sink : store.stop] = True
+    unread[..., clusters_of(store).plan.sink : clusters_of(store).stop] = True
     for head in range(2):
         for token in range(3):
             unread[head, :, token, slots[head, token][inside[head, token]]] = False
@@ -197,15 +204,17 @@ def test_no_token_reads_more_than_its_budget_but_for_a_first_cluster_that_is_lar
     store = stored(base(seed=seed), budget_tokens=budget)
     q = queries(seed=seed + 1)
     slots, inside, read = read_slots(store, q)
-    largest = int(store.clusters.sizes_HC.max())
-    allowed = budget - store.plan.sink - store.plan.recent
+    largest = int(clusters_of(store).clusters.sizes_HC.max())
+    allowed = budget - clusters_of(store).plan.sink - clusters_of(store).plan.recent
     assert int(read.max()) <= max(allowed, largest)
     assert bool((inside.sum(-1) == read).all())
     for head in range(2):
         for token in range(3):
             chosen = slots[head, token][inside[head, token]].tolist()
             assert len(set(chosen)) == len(chosen)
-            assert all(store.plan.sink <= slot < store.stop for slot in chosen)
+            assert all(
+                clusters_of(store).plan.sink <= slot < clusters_of(store).stop for slot in chosen
+            )
 
 
 def test_the_best_clusters_are_read_first() -> None:
@@ -213,21 +222,30 @@ def test_the_best_clusters_are_read_first() -> None:
     store, q = stored(held, budget_tokens=64), 4 * queries()
     slots, inside, _ = read_slots(store, q)
     scores = torch.softmax(
-        torch.einsum("hgtd,hcd->hgtc", q, store.clusters.centres_HCD), dim=-1
+        torch.einsum("hgtd,hcd->hgtc", q, clusters_of(store).clusters.centres_HCD), dim=-1
     ).sum(dim=1)
     for head in range(2):
         for token in range(3):
             best = int(
-                scores[head, token].masked_fill(store.clusters.sizes_HC[head] == 0, -1).argmax()
+                scores[head, token]
+                .masked_fill(clusters_of(store).clusters.sizes_HC[head] == 0, -1)
+                .argmax()
             )
-            start, stop = (int(store.clusters.starts_HC[head, at]) for at in (best, best + 1))
-            members = set((store.clusters.slots_HS[head, start:stop] + store.plan.sink).tolist())
+            start, stop = (
+                int(clusters_of(store).clusters.starts_HC[head, at]) for at in (best, best + 1)
+            )
+            members = set(
+                (
+                    clusters_of(store).clusters.slots_HS[head, start:stop]
+                    + clusters_of(store).plan.sink
+                ).tolist()
+            )
             assert members <= set(slots[head, token][inside[head, token]].tolist())
 
 
 def test_bytes_loaded_are_means_ends_and_the_slots_read() -> None:
     store, q = stored(base(), budget_tokens=64), queries()
-    plan, row = store.plan, 32
+    plan, row = clusters_of(store).plan, 32
     *_, read = read_slots(store, q)
     loaded = store.attend(q, scale=1.0).loaded_bytes
     assert isinstance(loaded, list)
@@ -242,15 +260,15 @@ def test_bytes_loaded_are_means_ends_and_the_slots_read() -> None:
 @pytest.mark.parametrize("slots", [60, 300, 2100])
 def test_bytes_held_are_the_closed_form(slots: int) -> None:
     loading = RetroInfer(budget_tokens=40)
-    (store,) = loading.index((base(slots),), layer=0)
-    held = sum(x.numel() * x.element_size() for x in store.tensors().values())
-    assert held == 2 * 2 * slots * 8 * 4 + loading.index_bytes(shape=SHAPE, slots=slots, layer=0)
+    digest = loading.digest(base(slots).slots, layer=0)
+    held = 0 if digest is None else nbytes(digest.tensors().values())
+    assert held == loading.index_bytes(shape=SHAPE, slots=slots, layer=0)
 
 
 def test_a_store_shorter_than_a_cluster_is_read_whole() -> None:
     held = base(70)
-    assert RetroInfer(retrieve=Fraction(1, 10)).index((held,), layer=0) == (held,)
-    assert RetroInfer(budget_tokens=70).index((held,), layer=0) == (held,)
+    assert RetroInfer(retrieve=Fraction(1, 10)).digest(held.slots, layer=0) is None
+    assert RetroInfer(budget_tokens=70).digest(held.slots, layer=0) is None
 
 
 def test_bf16_works_and_is_close() -> None:
@@ -335,5 +353,7 @@ def test_which_k_means_a_method_runs_is_in_its_name() -> None:
     ours, other = (
         stored(store, budget_tokens=64, clustering=kind) for kind in ("spherical", "euclidean")
     )
-    assert not torch.equal(ours.clusters.slots_HS, other.clusters.slots_HS)
+    assert not torch.equal(
+        clusters_of(ours).clusters.slots_HS, clusters_of(other).clusters.slots_HS
+    )
     assert "clustering=euclidean" in str(parse("retroinfer[clustering=euclidean]"))

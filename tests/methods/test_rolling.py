@@ -12,7 +12,7 @@ from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
 from scbench.exam.laws import context
-from scbench.kv import LayerView, Observed
+from scbench.kv import LayerView, Observed, Slots
 from scbench.methods import parse
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.fork import fork
@@ -37,7 +37,7 @@ def start(spelling: str, tokens: int = 30) -> RollingTail:
     scores = torch.einsum("hgtd,hsd->hgts", q, k) * SCALE
     scores = scores.masked_fill(torch.ones(tokens, tokens, dtype=torch.bool).triu(1), float("-inf"))
     sums = torch.softmax(scores, dim=-1).sum(dim=2).mean(dim=1)
-    view = LayerView(0, 1, k, v, Observed(window_HGWD=q, column_sums_HS=sums), SCALE)
+    view = LayerView(0, 1, Slots.even(k, v), Observed(window_HGWD=q, column_sums_HS=sums), SCALE)
     method = parse(spelling).eviction
     assert isinstance(method, Rolling)
     tail = method.cache(view, method.keep(view)).tail

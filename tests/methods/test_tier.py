@@ -8,7 +8,6 @@ import torch
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
-from scbench.kv import DenseTail, LayerCache
 from scbench.kv.tiers import TieredStore
 from scbench.methods import parse
 from scbench.methods.fork import fork
@@ -52,7 +51,8 @@ def test_every_piece_of_a_prefix_is_moved() -> None:
 
 
 def test_an_empty_cache_has_nothing_to_move() -> None:
-    assert parse("tier").loading.index_all([LayerCache((), DenseTail()).stores] * 2) == [(), ()]
+    placed = parse("tier").tier.place_all([(), ()], is_chosen=[False, False])
+    assert placed == [(), ()]
 
 
 def test_codes_stay_where_they_are() -> None:

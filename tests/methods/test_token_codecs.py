@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scbench.errors import Mismatch
 from scbench.kernels import merge, reference
-from scbench.kv import CacheShape, LayerCache
+from scbench.kv import CacheShape, LayerCache, Slots
 from scbench.methods import parse
 from scbench.methods.compression import coded_store
 from scbench.methods.compression.coded_store import CodedStore, TokenTail
@@ -80,7 +80,7 @@ def decoded(cache: LayerCache) -> tuple[torch.Tensor, torch.Tensor]:
 def grown(
     codec: Codec, k: torch.Tensor, v: torch.Tensor, before: int, pieces: list[int]
 ) -> LayerCache:
-    cache = codec.encode(k[:, :before], v[:, :before], None)
+    cache = codec.encode(Slots.even(k[:, :before], v[:, :before]))
     at = before
     for piece in pieces:
         cache.tail.append(k[:, at : at + piece], v[:, at : at + piece])
@@ -94,7 +94,7 @@ def grown(
 def test_rtn_is_off_by_half_a_step_of_its_group_at_most(bits: int, group: int, seed: int) -> None:
     k, v = kv(20, seed=seed)
     for ours, x in zip(
-        decoded(RTN(bits=bits, group=group).encode(k, v, None)), (k, v), strict=True
+        decoded(RTN(bits=bits, group=group).encode(Slots.even(k, v))), (k, v), strict=True
     ):
         groups = x.view(2, 20, -1, group)
         step = (groups.amax(-1) - groups.amin(-1)) / (2**bits - 1)
@@ -115,7 +115,7 @@ def test_fp8_is_off_by_a_sixteenth_for_normal_numbers(seed: int, size: float) ->
 
 def test_fp8_keeps_zeros_and_saturates_beyond_a_frozen_scale() -> None:
     k, v = torch.zeros(2, 4, 32), torch.ones(2, 4, 32)
-    cache = FP8(scale_scope="tensor").encode(k, v, None)
+    cache = FP8(scale_scope="tensor").encode(Slots.even(k, v))
     ours_k, ours_v = decoded(cache)
     assert torch.equal(ours_k, k)
     torch.testing.assert_close(ours_v, v, rtol=2**-4, atol=0)
@@ -129,7 +129,7 @@ def test_fp8_scales_have_the_scope_asked_for() -> None:
     k[1] *= 100
     scales = {
         scope: codec_of(f"fp8[scale_scope={scope}]")
-        .encode(k, v, None)
+        .encode(Slots.even(k, v))
         .stores[0]
         .tensors()["k_scale"]
         for scope in ("token", "head", "tensor")
@@ -151,7 +151,7 @@ def test_growing_in_any_pieces_gives_the_codes_of_one_piece(
     codec, (k, v) = codec_of(spelling), kv(before + sum(pieces))
     ours = grown(codec, k, v, before, pieces)
     at_once = (
-        codec.encode(k, v, None)
+        codec.encode(Slots.even(k, v))
         if spelling in PER_TOKEN
         else grown(codec, k, v, before, [sum(pieces)] if pieces else [])
     )
@@ -189,9 +189,9 @@ def test_attention_is_that_over_what_the_codes_say(
 @pytest.mark.parametrize("spelling", PER_TOKEN)
 def test_the_code_of_a_token_does_not_depend_on_the_tokens_around_it(spelling: str) -> None:
     codec, (k, v) = codec_of(spelling), kv(12)
-    alone = decoded(codec.encode(k[:, 3:4], v[:, 3:4], None))
+    alone = decoded(codec.encode(Slots.even(k[:, 3:4], v[:, 3:4])))
     k[:, 4:] *= 50
-    among = decoded(codec.encode(k, v, None))
+    among = decoded(codec.encode(Slots.even(k, v)))
     for one, other in zip(alone, among, strict=True):
         torch.testing.assert_close(one[:, 0], other[:, 3], atol=edge_of(spelling), rtol=0)
 
@@ -202,11 +202,11 @@ def test_what_is_not_finite_is_refused_in_the_context_and_after_it(
     spelling: str, bad: float
 ) -> None:
     k, v = kv(8)
-    cache = codec_of(spelling).encode(k, v, None)
+    cache = codec_of(spelling).encode(Slots.even(k, v))
     v = v.clone()
     v[1, 3, 5] = bad
     with pytest.raises(Mismatch, match="not finite"):
-        codec_of(spelling).encode(k, v, None)
+        codec_of(spelling).encode(Slots.even(k, v))
     with pytest.raises(Mismatch, match="not finite"):
         cache.tail.append(k, v)
 

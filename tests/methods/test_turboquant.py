@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape
+from scbench.kv import CacheShape, Slots
 from scbench.methods import parse
 from scbench.methods.compression.turboquant import Rotation, TurboQuant, Turned, Unbiased
 from scbench.methods.compression.turboquant_rotation import codebook, hadamard, orthogonal
@@ -40,7 +40,7 @@ def back_and_forth(coder: Turned, x: torch.Tensor) -> torch.Tensor:
 
 def decoded(codec: TurboQuant, x: torch.Tensor) -> torch.Tensor:
     """Keys as attention sees them, in their own basis."""
-    coders = codec.coders(x, x)
+    coders = codec.coders(Slots.even(x, x))
     assert coders is not None
     return coders.keys.turn_back(coders.keys.read(coders.keys.write(x), torch.float32))
 

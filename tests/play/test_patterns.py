@@ -15,11 +15,12 @@ from scbench.engines.contract import Engine, Feed
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
 from scbench.errors import Mismatch
-from scbench.kv import DenseStore, sealed
+from scbench.kv import DenseStore, SelectedStore, sealed
 from scbench.ledger.journal import Journal
 from scbench.ledger.lock import Lock
 from scbench.methods import parse
 from scbench.methods.again import with_budget_of
+from scbench.methods.compression.adakv import filled
 from scbench.methods.fork import fork
 from scbench.play.cell import CellPlay
 from scbench.play.session import SessionPlay
@@ -32,7 +33,10 @@ PIECES = [
     ", ".join(f'"key{at:02d}": "value{at:02d}"' for at in range(start, start + 8)) + ", "
     for start in (0, 8, 16)
 ]
-METHODS = ("dense", "snapkv[tau=1/2]", "kivi[bits=4]", "quest[tau=1/2]", "prefix")
+METHODS = (
+    *("dense", "snapkv[tau=1/2]", "kivi[bits=4]", "quest[tau=1/2]", "prefix"),
+    *("kvzip[tau=1/2]", "adakv[tau=1/2]", "quest[tau=1/2]+tier"),
+)
 
 
 def asked(key: int, **more: Any) -> Turn:
@@ -139,7 +143,7 @@ def test_what_is_kept_a_second_time_stands_at_the_positions_it_was_read_at() -> 
     method = parse("streaming-llm[sink_tokens=4,recent_tokens=12]")
     first = fork(engine.read(range(1, 101)), method)
     base = sealed(first, engine.facts.shape)
-    assert base.slots(0) == 16
+    assert base.counts(0) == [16] * engine.facts.shape.kv_heads
     grown = engine.read(range(101, 131), base=base)
     assert grown.logical_tokens == 130
     view = grown.view(0)
@@ -167,7 +171,7 @@ def test_keys_read_after_a_gap_are_those_that_a_stream_with_the_gap_appends() ->
         assert torch.allclose(read.layers[layer][-1].k_HSD, appended, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["kivi[bits=4]", "h2o[rolling=yes]", "adakv[tau=1/4]"])
+@pytest.mark.parametrize("method", ["kivi[bits=4]", "h2o[rolling=yes]", "kvzip[tau=1/4]+rtn"])
 def test_a_cache_of_its_own_kind_is_refused_a_second_compression_in_words(method: str) -> None:
 
     engine = tiny("gqa")
@@ -175,6 +179,123 @@ def test_a_cache_of_its_own_kind_is_refused_a_second_compression_in_words(method
     stream = fork(engine.read(range(1, 101), needs=chosen.needs), chosen)
     with pytest.raises(Mismatch, match="acts again needs plain keys and values"):
         sealed(stream, engine.facts.shape)
+
+
+UNEVEN = ("kvzip[tau=1/4]", "adakv[tau=1/4]", "duo-attention[tau=1/2]")
+
+
+@pytest.mark.parametrize("heads", ["mha", "gqa", "mqa"])
+@pytest.mark.parametrize("spelling", UNEVEN)
+def test_uneven_heads_are_thinned_out_again_within_the_budget_of_all_tokens(
+    spelling: str, heads: str
+) -> None:
+    engine, method = tiny(heads), parse(spelling)
+    shape = engine.facts.shape
+    layers, kv_heads = len(shape.attention_layers), shape.kv_heads
+    stream = fork(engine.read(range(1, 101), needs=method.needs), method)
+    share = method.eviction.budget(100) / 100  # type: ignore[union-attr]
+    for seen_tokens in (140, 170):
+        before = [
+            [set(stream.positions(layer, head).tolist()) for head in range(kv_heads)]
+            for layer in stream.layers
+        ]
+        base = sealed(stream, shape)
+        new = range(stream.logical_tokens, seen_tokens)
+        grown = engine.read([at % 90 + 1 for at in new], needs=method.needs, base=base)
+        view = grown.view(0)
+        assert view.seen_tokens == seen_tokens
+        assert view.new_from == new.start
+        stream = fork(grown, with_budget_of(method, seen_tokens))
+        slots = sum(map(sum, stream.slots_held(kv_heads)))
+        budget = layers * kv_heads * method.eviction.budget(seen_tokens)  # type: ignore[union-attr]
+        assert slots <= budget
+        if not spelling.startswith("duo"):
+            assert slots == budget
+        for at, layer in enumerate(stream.layers):
+            for head in range(kv_heads):
+                held = stream.positions(layer, head)
+                assert bool((held[1:] > held[:-1]).all())
+                assert set(held.tolist()) <= before[at][head] | set(new)
+    assert share <= 1 / 2
+
+
+def test_a_head_with_few_slots_leaves_its_share_to_the_others() -> None:
+    ranks_HS = torch.tensor([[9.0, 8.0, float("-inf"), float("-inf")], [7.0, 6.0, 5.0, 4.0]])
+    kept = [torch.tensor([0, 1]), torch.tensor([0])]
+    assert [slots.tolist() for slots in filled(kept, ranks_HS, 5)] == [[0, 1], [0, 1, 2]]
+    assert [slots.tolist() for slots in filled(kept, ranks_HS, 9)] == [[0, 1], [0, 1, 2, 3]]
+
+
+def test_a_grown_view_is_scored_by_the_queries_that_came_since() -> None:
+    """The window of a second compression are the newest queries, and they stand at the end of every
+    head, however uneven."""
+    engine, method = tiny("gqa"), parse("adakv[tau=1/4]")
+    stream = fork(engine.read(range(1, 101), needs=method.needs), method)
+    grown = engine.read(range(30, 50), needs=method.needs, base=sealed(stream, engine.facts.shape))
+    view = grown.view(1)
+    assert len(set(view.slots.counts)) > 1
+    window_HGWD = view.observed.window_HGWD
+    assert window_HGWD is not None
+    assert window_HGWD.shape[2] == 20  # none of before
+    for head in range(view.heads):
+        assert view.slots.positions(head)[-20:].tolist() == list(range(100, 120))
+        alone = view.of_head(head)
+        assert torch.equal(alone.k_HSD[0], view.slots.head(head)[0])
+        assert alone.observed.window_HGWD is not None
+        assert torch.equal(alone.observed.window_HGWD[0], window_HGWD[head])
+
+
+def test_a_second_repeat_scores_what_is_held_as_the_first_does_where_nothing_was_dropped() -> None:
+    engine = tiny("gqa")
+    first = engine.read(range(1, 101), needs=["repeat-scores"])
+    everything = fork(first, parse("kvzip[budget_tokens=300]"))
+    base = sealed(everything, engine.facts.shape)
+    again = engine.read(range(30, 50), needs=["repeat-scores"], base=base)
+    whole = engine.read([*range(1, 101), *range(30, 50)], needs=["repeat-scores"])
+    for layer in whole.layers:
+        ours = again.observed[layer].repeat_scores_HS
+        wanted = whole.observed[layer].repeat_scores_HS
+        assert ours is not None
+        assert wanted is not None
+        torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-3)
+
+
+def test_each_head_scores_what_it_holds_as_if_the_rest_had_never_been() -> None:
+    """The general repeat over a thinned context, against the plain one over the same slots."""
+    engine = tiny("mqa")
+    method = parse("streaming-llm[sink_tokens=4,recent_tokens=20]")
+    base = sealed(fork(engine.read(range(1, 101)), method), engine.facts.shape)
+    grown = engine.read(range(30, 40), needs=["repeat-scores"], base=base)
+    scores_HS = grown.observed[0].repeat_scores_HS
+    assert scores_HS is not None
+    assert scores_HS.shape == (1, 34)
+    assert bool((scores_HS[0, :4] == 1).all())
+    assert bool(((scores_HS[0, 4:] > 0) & (scores_HS[0, 4:] < 1)).all())
+
+
+def test_what_was_observed_of_all_rows_cannot_be_asked_of_a_thinned_context() -> None:
+    engine, method = tiny("gqa"), parse("h2o[tau=1/4]")
+    stream = fork(engine.read(range(1, 101), needs=method.needs), method)
+    grown = engine.read(range(30, 50), needs=method.needs, base=sealed(stream, engine.facts.shape))
+    with pytest.raises(Mismatch, match="has acted on this context before"):
+        fork(grown, with_budget_of(method, 120))
+
+
+def test_keys_that_were_moved_are_not_moved_a_second_time() -> None:
+    with pytest.raises(Mismatch, match="position_mode=original"):
+        with_budget_of(parse("h2o[tau=1/4,position_mode=cache]"), 100)
+
+
+def test_a_selection_is_made_anew_of_what_a_second_compression_keeps() -> None:
+    engine, method = tiny("gqa"), parse("snapkv[tau=1/2]+quest[tau=1/2]")
+    stream = fork(engine.read(range(1, 101), needs=method.needs), method)
+    grown = engine.read(range(30, 70), needs=method.needs, base=sealed(stream, engine.facts.shape))
+    second = fork(grown, with_budget_of(method, 140))
+    selected = second.stores()[0]
+    assert isinstance(selected, SelectedStore)
+    assert len(selected.positions(0)) == 70
+    formula = method.held_bytes(shape=engine.facts.shape, tokens=140)
+    assert second.held_bytes() == formula
 
 
 def test_branches_do_not_see_each_other() -> None:

@@ -11,32 +11,36 @@ from rich.text import Text
 from scbench.console import out, plain, say
 from scbench.errors import BadConfig, Unknown
 
-KINDS = ("tasks", "methods", "models")
+KINDS = ("tasks", "methods", "models", "pairs")
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="tasks, methods or models")] = "methods",
+    what: Annotated[str, typer.Argument(help="tasks, methods, models or pairs")] = "methods",
     markdown: Annotated[
         bool,
         typer.Option(
-            "--markdown", help="methods or models as the table of docs/methods.md, docs/models.md"
+            "--markdown",
+            help="as the tables of docs/methods.md, docs/models.md and docs/pairs.md",
         ),
     ] = False,
 ) -> None:
-    """List tasks, methods (stage, category, parameters, paper) or models."""
+    """List tasks, methods (stage, category, parameters, paper), models, or pairs of stages that
+    cannot be joined."""
     if what not in KINDS:
         raise Unknown(f"there is no list of {what!r}; there are {', '.join(KINDS)}")
     if markdown:
         if what == "tasks":
             raise BadConfig(
-                "--markdown makes the tables of docs/methods.md and docs/models.md; tasks have none"
+                "--markdown makes the tables of docs/methods.md, docs/models.md and docs/pairs.md; "
+                "tasks have none"
             )
         from scbench.engines import models
-        from scbench.methods import listing
+        from scbench.methods import listing, pairs
 
-        print((models if what == "models" else listing).markdown(), end="")
+        tables = {"models": models, "methods": listing, "pairs": pairs}
+        print(tables[what].markdown(), end="")
         return
-    {"tasks": _tasks, "methods": _methods, "models": _models}[what]()
+    {"tasks": _tasks, "methods": _methods, "models": _models, "pairs": _pairs}[what]()
 
 
 def _tasks() -> None:
@@ -73,6 +77,17 @@ def _methods() -> None:
         "Compose stages with +, set parameters in brackets: "
         "a-shape+snapkv[tau=1/16]+quest[preset=code]"
     )
+
+
+def _pairs() -> None:
+    from scbench.methods.pairs import TABLE, WORDS
+
+    for row in TABLE:
+        out.print(plain(row.a, "bold") + plain(" + ") + plain(row.b, "bold"))
+        say(f"    {row.told('the first', 'the second', '...')}")
+    say("What the words mean:")
+    for word, meaning in WORDS.items():
+        say(f"    {word}: {meaning}")
 
 
 def _models() -> None:

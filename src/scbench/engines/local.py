@@ -38,6 +38,7 @@ from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
 from scbench.errors import Mismatch, OutOfDevice, TooLong
 from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
+from scbench.kv.snapshot import Piece
 from scbench.kv.store import Holder
 from scbench.prompts import Tokenizer
 
@@ -211,14 +212,16 @@ class LocalEngine:
         return self._known_gates
 
     def _repeat(self, snapshot: Snapshot, base: Snapshot | None) -> dict[str, str]:
-        """Score every KV pair of the context by a repeat pass; what was read on top of a scored base scores 1. Says why it could not."""
-        if base is not None:
+        """Score every KV pair of the context by a repeat pass; what was read on top of a scored base
+        scores 1. A context that was thinned out and has grown is repeated whole, over what is held
+        of it. Says why it could not."""
+        if base is not None and not base.new_from:
             for seen, pieces in zip(
                 snapshot.observed.values(), snapshot.layers.values(), strict=True
             ):
                 if seen.repeat_scores_HS is not None:
                     seen.repeat_scores_HS = functional.pad(
-                        seen.repeat_scores_HS, (0, pieces[-1].k_HSD.shape[1]), value=1.0
+                        seen.repeat_scores_HS, (0, pieces[-1].slots.most), value=1.0
                     )
             return {}
         if self.grows_by_token:
@@ -368,7 +371,7 @@ class LocalEngine:
         pattern: ReadPattern | None,
         rotation: Rotation | None,
     ) -> Snapshot:
-        layers: dict[int, tuple[DenseStore, ...]] = {}
+        layers: dict[int, tuple[Piece, ...]] = {}
         for layer, cache in stream.layers.items():
             tail = cache.tail
             assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
@@ -389,6 +392,7 @@ class LocalEngine:
             recurrent=stream.recurrent,
             read_by=read_by,
             rotate=rotation.forward if rotation else None,
+            new_from=0 if base is None else base.new_from,
         )
 
     def _check_window(self, tokens: int) -> None:

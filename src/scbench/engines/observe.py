@@ -36,6 +36,7 @@ class Observer:
         backward: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self.needs, self.backward = needs, backward
+        self.is_grown = base is not None and base.new_from > 0
         self.layers: dict[int, Observed] = (
             {} if base is None else {at: self._carried(seen) for at, seen in base.observed.items()}
         )
@@ -58,6 +59,12 @@ class Observer:
     def unseen(self) -> dict[str, str]:
         """What was asked for and is not there, and why."""
         why = "the prefix this read goes on from was read without observing {}; read it with that need"
+        if self.is_grown:
+            why = (
+                "a compression has acted on this context before, and {} of all that went by are "
+                "not held; take one that goes by keys, the newest queries or a repeat: knorm, "
+                "snapkv, adakv, kvzip"
+            )
         return {
             need: why.format(need)
             for need in self.needs & FIELDS.keys()
@@ -76,6 +83,8 @@ class Observer:
             seen.window_HGWD = rows.clone()
         if not self.needs & {COLUMN_SUMS, QUERY_MOMENTS}:
             return
+        if not all(isinstance(store, DenseStore) for store in cache.stores):
+            return  # heads of a thinned context are uneven, and what went before was not observed
         k_HSD, v_HSD = _keys(cache)
         first = k_HSD.shape[1] - q_HGTD.shape[2]
         if COLUMN_SUMS in self.needs and (first == 0 or seen.column_sums_HS is not None):

@@ -101,7 +101,7 @@ class StepPass:
         """KV bytes of decode steps; longer appends are prefill and counted by their tokens."""
         if lane.stop - lane.start == 1:
             lane.stream.loaded_bytes += read.loaded_by(at)
-            lane.stream.moved_bytes += read.moved_bytes
+            lane.stream.moved_bytes += read.moved_by(at)
 
 
 class ReadPass:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scbench.engines.packed import Lane, StepPass
 from scbench.kernels.column_max import column_max
-from scbench.kv import Snapshot, Stream
+from scbench.kv import LayerView, Snapshot, Stream
 from scbench.prompts import Tokenizer
 
 SINKS = 4  # first tokens: every softmax sees them, and they score 1
@@ -55,7 +55,11 @@ class RepeatPass(StepPass):
     def attend(
         self, layer: int, q_HGND: Tensor, k_HND: Tensor, v_HND: Tensor, scale: float
     ) -> Tensor:
-        k_HSD, (start, stop, _) = self.snapshot.view(layer).k_HSD, self.piece
+        view, (start, stop, _) = self.snapshot.view(layer), self.piece
+        if not view.slots.is_even or view.positions_HS is not None:
+            self._score_held(view, layer, q_HGND, k_HND, scale)
+            return super().attend(layer, q_HGND, k_HND, v_HND, scale)
+        k_HSD = view.k_HSD
         sinks = min(SINKS, start)
         restricted = torch.cat([k_HSD[:, :sinks], k_HSD[:, start:stop]], dim=1)
         best = column_max(q_HGND, restricted, k_HND, scale=scale)[:, sinks:]
@@ -65,6 +69,27 @@ class RepeatPass(StepPass):
             )
         self.scores[layer][:, max(start, SINKS) : stop] = best[:, max(start, SINKS) - start :]
         return super().attend(layer, q_HGND, k_HND, v_HND, scale)
+
+    def _score_held(
+        self, view: LayerView, layer: int, q_HGND: Tensor, k_HND: Tensor, scale: float
+    ) -> None:
+        """The same where slots were dropped: each head scores what it holds of the piece."""
+        start, stop, _ = self.piece
+        if layer not in self.scores:
+            shape = (view.heads, view.tokens)
+            self.scores[layer] = torch.full(shape, float("-inf"), device=k_HND.device)
+            for head, count in enumerate(view.slots.counts):
+                self.scores[layer][head, :count] = 1.0
+        for head in range(view.heads):
+            positions = view.slots.positions(head)
+            sinks = int((positions < min(SINKS, start)).sum())
+            first, last = (int((positions < edge).sum()) for edge in (start, stop))
+            k_SD, _ = view.slots.head(head)
+            one = slice(head, head + 1)
+            restricted = torch.cat([k_SD[:sinks], k_SD[first:last]]).unsqueeze(0)
+            best = column_max(q_HGND[one], restricted, k_HND[one], scale=scale)[0, sinks:]
+            scored = max(first, int((positions < SINKS).sum()))
+            self.scores[layer][head, scored:last] = best[scored - first :]
 
 
 def passes(

@@ -82,14 +82,16 @@ class ToyEngine:
         if on_tokens is not None:
             on_tokens(len(ids))
         earlier = base.layers[0] if base is not None else ()
+        held = [stream.ids[at] for at in stream.positions(0, 0).tolist()]
         return Snapshot(
             shape=self.facts.shape,
             layers={0: (*earlier, DenseStore(tail.k_HSD, tail.v_HSD, first_position=first))},
             ids=tuple(stream.ids),
             logits_V=self._next(stream, is_prompt=True),
-            observed={0: _observed(_vectors(stream.ids), frozenset(needs))},
+            observed={0: _observed(_vectors(held), frozenset(needs))},
             scales={0: 1.0},
             rotate=_unturned,
+            new_from=0 if base is None else base.new_from,
             read_by=pattern.name if pattern is not None else "dense",
         )
 
@@ -122,7 +124,7 @@ class ToyEngine:
         cache.tail.settle()
         if len(ids) == 1:
             stream.loaded_bytes += sum(read.loaded_by(0) for read in loaded)
-            stream.moved_bytes += sum(read.moved_bytes for read in loaded)
+            stream.moved_bytes += sum(read.moved_by(0) for read in loaded)
             stream.steps += 1
         stream.ids.extend(int(token) for token in ids)
 

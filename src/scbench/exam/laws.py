@@ -16,10 +16,10 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.errors import Mismatch, ScbenchError
-from scbench.kv import LayerView, QueryHeadStore, Snapshot, Stream
+from scbench.kv import LayerView, QueryHeadStore, SelectedStore, Snapshot, Stream
 from scbench.kv.store import nbytes
 from scbench.methods.blame import files_of, offending_line
-from scbench.methods.contract import ROTATION, Eviction, is_default
+from scbench.methods.contract import ROTATION, Eviction
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.blending import read_context
@@ -93,10 +93,13 @@ def full_budget_is_dense(engine: LocalEngine, method: Method) -> None:
 def bytes_are_the_formula(engine: LocalEngine, method: Method) -> None:
     shape = engine.facts.shape
     stream = opened(engine, method)
+    held = stream.slots_held(shape.kv_heads)
     for appended in (0, len(QUERY), len(QUERY) + 1):
         if appended:
             logits(engine, stream, QUERY if appended == len(QUERY) else (7,))
-        formula = method.held_bytes(shape=shape, tokens=CONTEXT_TOKENS, appended=appended)
+        formula = method.held_bytes(
+            shape=shape, tokens=CONTEXT_TOKENS, appended=appended, held=held
+        )
         need(
             stream.held_bytes() == formula,
             f"{method} holds {stream.held_bytes():,} bytes after {appended} more tokens, its formula says {formula:,}",
@@ -241,7 +244,7 @@ def positions_are_sane(engine: LocalEngine, method: Method) -> None:
 def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
     if method.eviction is None:
         raise Idle("nothing is evicted")
-    if method.codec is not None or not is_default(method.loading):
+    if method.codec is not None or not method.reads_all:
         raise Idle(
             "another stage stands between what is kept and what is read; the eviction is checked alone"
         )
@@ -268,7 +271,7 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
             torch.zeros_like(q_HGTD),
         )
         placed = (
-            method.eviction.gathered(view, held)[0] if ROTATION in method.needs else None
+            method.eviction.picked(view, held).k_HSD if ROTATION in method.needs else None
         )  # keys that were moved
         for head, member in product(range(shape.kv_heads), range(shape.group)):
             kept, one = _kept_by(stream, layer, head, member), slice(member, member + 1)
@@ -339,6 +342,32 @@ def _need_protected(eviction: Eviction, views: list[LayerView]) -> None:
                 f"{eviction} ranks {len(protected)} slots of layer {view.index} inf, which always "
                 f"stays, and drops {len(lost)} of them from head {head}, the newest at position "
                 f"{int(lost.max()) if len(lost) else 0} of {view.tokens}",
+            )
+
+
+@law("a step moves what it chose, and nothing else")
+def only_what_is_chosen_moves(engine: LocalEngine, method: Method) -> None:
+    if not method.tier.traits.has_slow_tier:
+        raise Idle("nothing is moved")
+    stream, shape = opened(engine, method), engine.facts.shape
+    draw = torch.Generator().manual_seed(1)
+    q_HGTD = torch.randn(shape.kv_heads, shape.group, 1, shape.head_dim, generator=draw)
+    scale = shape.head_dim**-0.5
+    for layer, cache in stream.layers.items():
+        for store in cache.stores:
+            selected = store if isinstance(store, SelectedStore) else None
+            base = store if selected is None else selected.base
+            wanted_bytes = nbytes(base.tensors().values())
+            chosen = None if selected is None else selected.digest.choose(q_HGTD, scale=scale)
+            if chosen is not None:
+                slots = len(base.positions(0))
+                rows = len(chosen.flat(shape.kv_heads, slots))
+                wanted_bytes = wanted_bytes * rows // (shape.kv_heads * slots)
+            moved_bytes = store.attend(q_HGTD, scale=scale).moved_by(0)
+            need(
+                moved_bytes == wanted_bytes,
+                f"{method}: a token of layer {layer} moved {moved_bytes:,} bytes, and what it "
+                f"reads are {wanted_bytes:,}",
             )
 
 

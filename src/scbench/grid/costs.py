@@ -236,11 +236,13 @@ def _row(
         "ttft_cold_s": [a + b + c for a, b, c in zip(prefill, compress, warm, strict=True)],
         "tpot_s": steps,
         "held_bytes": held_bytes,
-        "formula_bytes": method.held_bytes(shape=shape, tokens=tokens),
+        "formula_bytes": method.held_bytes(
+            shape=shape, tokens=tokens, held=stream.slots_held(shape.kv_heads)
+        ),
         "peak_bytes": max(known_peaks, default=None),
         "loaded_bytes": allocated_bytes,
         "loaded_accounted_bytes": loaded,
-        "moved_bytes": moved if method.loading.traits.has_slow_tier else None,
+        "moved_bytes": moved if method.tier.traits.has_slow_tier else None,
         "extra_passes": method.extra_passes,
         "simulated": method.is_simulated,
     }

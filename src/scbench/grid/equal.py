@@ -315,6 +315,8 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
         whole = f"{method.loading} reads less at each step and holds the whole cache" + (
             f" and {index:,} bytes of index" * (index > 0)
         )
+    elif not is_default(method.tier):
+        whole = f"{method.tier} holds the whole cache, on a slower tier"
     elif method.generation.traits.governs_decoding:
         whole = f"{method.generation} reads less at each step and holds the whole cache and what it remembers of it"
     elif not is_default(method.retrieval):
@@ -392,7 +394,7 @@ def _highest(
     if (
         not ladder.values
         and scan
-        and (ladder.method.codec is not None or not is_default(ladder.method.loading))
+        and (ladder.method.codec is not None or not ladder.method.reads_all)
     ):
         near = range(max(first, best - scan), min(len(ladder), best + scan + 1))
         fitting = [(held, at) for at in near if (held := size(ladder[at])) <= target_bytes]

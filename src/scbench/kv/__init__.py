@@ -6,23 +6,31 @@ K and V are kept at KV-head granularity (but for `QueryHeadStore`, which is aske
 never share a variable.
 """
 
+from scbench.kv.chosen import ChosenSlots
 from scbench.kv.grown import sealed
+from scbench.kv.selected import Digest, SelectedStore
 from scbench.kv.shape import CacheShape
+from scbench.kv.slots import Slots
 from scbench.kv.snapshot import LayerView, Observed, Snapshot
-from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, Store
+from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, RowStore, Store
 from scbench.kv.stream import LayerCache, Stream
 from scbench.kv.tail import DenseTail, Tail
 
 __all__ = [
     "CacheShape",
+    "ChosenSlots",
     "DenseStore",
     "DenseTail",
+    "Digest",
     "LayerCache",
     "LayerView",
     "Observed",
     "QueryHeadStore",
     "RaggedStore",
     "Read",
+    "RowStore",
+    "SelectedStore",
+    "Slots",
     "Snapshot",
     "Store",
     "Stream",

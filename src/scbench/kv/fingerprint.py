@@ -33,8 +33,7 @@ def _shared(snapshot: Snapshot) -> Iterator[Tensor]:
     yield snapshot.logits_V
     for stores in snapshot.layers.values():
         for store in stores:
-            yield store.k_HSD
-            yield store.v_HSD
+            yield from store.tensors().values()
     for observed in snapshot.observed.values():
         for field in fields(observed):
             value = getattr(observed, field.name)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import torch
 
 from scbench.errors import Mismatch
+from scbench.kv.selected import SelectedStore
 from scbench.kv.shape import CacheShape
-from scbench.kv.snapshot import Snapshot
-from scbench.kv.store import DenseStore, Store
+from scbench.kv.snapshot import Piece, Snapshot
+from scbench.kv.store import DenseStore, RaggedStore, Store
 from scbench.kv.stream import LayerCache, Stream
 from scbench.kv.tail import DenseTail
 
 
 def sealed(stream: Stream, shape: CacheShape) -> Snapshot:
-    """The slots of `stream` as a snapshot with gaps. It shares the stores and copies the tails; it
-    has no logits (NaN) and has observed nothing.
+    """The slots of `stream` as a snapshot with gaps, as many or as few in each KV head as it holds.
+    It shares the stores and copies the tails; it has no logits (NaN) and has observed nothing.
 
-    Raises Mismatch for a stream that holds anything but K and V, as many in every KV head: such a
-    cache can be appended to, and nothing can act on it again.
+    Raises Mismatch for a stream that holds anything but K and V: such a cache can be appended to,
+    and nothing can act on it again.
     """
     return Snapshot(
         shape=shape,
@@ -25,11 +26,12 @@ def sealed(stream: Stream, shape: CacheShape) -> Snapshot:
         ids=tuple(stream.ids),
         logits_V=torch.full((1,), float("nan")),
         recurrent=None if stream.recurrent is None else stream.recurrent.copy(),
+        new_from=stream.logical_tokens,
     )
 
 
-def _pieces(cache: LayerCache, stream: Stream) -> tuple[DenseStore, ...]:
-    stores = tuple(_dense(store) for store in cache.stores)
+def _pieces(cache: LayerCache, stream: Stream) -> tuple[Piece, ...]:
+    stores = tuple(_plain(store) for store in cache.stores)
     if not isinstance(cache.tail, DenseTail):
         raise _unlike(cache.tail)
     if not cache.tail.slots:
@@ -40,14 +42,16 @@ def _pieces(cache: LayerCache, stream: Stream) -> tuple[DenseStore, ...]:
     return (*stores, DenseStore(k_HSD, v_HSD, first_position=first))
 
 
-def _dense(store: Store) -> DenseStore:
-    if not isinstance(store, DenseStore):
-        raise _unlike(store)
-    return store
+def _plain(store: Store) -> Piece:
+    # What a selection looks at is made anew of what is kept.
+    plain = store.base if isinstance(store, SelectedStore) else store
+    if not isinstance(plain, DenseStore | RaggedStore):
+        raise _unlike(plain)
+    return plain
 
 
 def _unlike(held: object) -> Mismatch:
     return Mismatch(
-        f"a compression that acts again needs plain keys and values, as many in every KV head, and "
-        f"this stream holds a {type(held).__name__}; let it act once, on the first context"
+        f"a compression that acts again needs plain keys and values, and this stream holds a "
+        f"{type(held).__name__}; let it act once, on the first context"
     )

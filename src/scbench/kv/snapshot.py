@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from scbench.errors import Mismatch, Released
 from scbench.kv import store as stores_of
 from scbench.kv.shape import CacheShape
+from scbench.kv.slots import Slots, joined
 from scbench.kv.store import DenseStore, RaggedStore
 from scbench.kv.stream import LayerCache, Recurrent, Stream
 from scbench.kv.tail import DenseTail
@@ -35,6 +36,8 @@ class Observed:
     `query_mean_HGD`, `query_scatter_HGDD` = sum of (q - mean)(q - mean)^T, `query_rows`: moments of the queries BEFORE RoPE (fp32), without
     the first `MOMENTS_SKIP_ROWS` of a prefix, which are unlike all others.
     `head_gates_H`: how far back each KV head looks, in [0, 1]; of the model, not of the prefix.
+    Where KV heads hold different numbers of slots, S is that of the head with the most, and -inf
+    stands where a head has none.
     `repeat_scores_HS`: most attention a key got, by any head of the group and any row, while the model repeated its context (fp32, in [0, 1]).
     """
 
@@ -49,16 +52,21 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class LayerView:
-    """One layer as a compression sees it: the slots there are, which need not be all tokens read.
+    """One layer as a compression sees it: the slots there are, of a context that was just read, or
+    of a stream that an earlier compression has thinned out and that has grown since: what came
+    since stands at `new_from` and later.
 
-    `positions_HS` says at which logical position each slot stands, where an earlier compression
-    left gaps; None: slot i at position i.
+    >>> k_HSD = torch.zeros(2, 3, 8)
+    >>> at = torch.tensor([[0, 7, 9], [0, 8, 9]])  # two heads kept other slots of ten tokens
+    >>> slots = Slots.even(k_HSD, k_HSD, at)
+    >>> view = LayerView(0, 1, slots, Observed(), 0.35, logical_tokens=10, new_from=9)
+    >>> view.tokens, view.seen_tokens, view.of_head(1).positions_HS.tolist()
+    (3, 10, [[0, 8, 9]])
     """
 
     index: int  # among the attention layers, 0-based
     layers: int  # attention layers
-    k_HSD: Tensor
-    v_HSD: Tensor
+    slots: Slots
     observed: Observed
     scale: float
     rotate: Rotate | None = None
@@ -66,39 +74,78 @@ class LayerView:
         None  # what the generation stage that read it goes on from
     )
     question_tokens: int | None = None  # how many of the last tokens are a question; None: unknown
-    positions_HS: Tensor | None = None
+    logical_tokens: int | None = None  # tokens seen; None: as many as there are slots
+    new_from: int = 0
 
     @property
     def tokens(self) -> int:
-        return self.k_HSD.shape[1]
+        """Slots of a KV head; of the one that holds the most, where they hold different numbers."""
+        return self.slots.most
 
-    def gather(self, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Copies of K and V (H, B, D) at `kept`, as many slots in every head, and their logical
-        positions (H, B) on the CPU: bookkeeping."""
-        at = torch.stack(kept)
-        positions_HB = torch.stack(self.standing(kept))
-        index = at.to(self.k_HSD.device).unsqueeze(-1).expand(-1, -1, self.k_HSD.shape[-1])
-        return self.k_HSD.gather(1, index), self.v_HSD.gather(1, index), positions_HB
+    @property
+    def heads(self) -> int:
+        return self.slots.heads
 
-    def standing(self, kept: list[Tensor]) -> list[Tensor]:
-        """The logical positions of the slots `kept` of each KV head, on the CPU."""
-        if self.positions_HS is None:
-            return [slots.cpu() for slots in kept]
-        return [self.positions_HS[head, slots.cpu()] for head, slots in enumerate(kept)]
+    @property
+    def seen_tokens(self) -> int:
+        """Tokens that went by, held or not; the next one stands at this position."""
+        return self.tokens if self.logical_tokens is None else self.logical_tokens
+
+    @property
+    def k_HSD(self) -> Tensor:
+        """Keys where all heads hold as many slots. Raises Mismatch where they do not."""
+        return self.slots.k_HSD
+
+    @property
+    def v_HSD(self) -> Tensor:
+        return self.slots.v_HSD
+
+    @property
+    def positions_HS(self) -> Tensor | None:
+        """Logical positions of the slots; None: slot i stands at position i."""
+        return self.slots.positions_HS
+
+    def of_head(self, head: int) -> LayerView:
+        """One KV head by itself, with what was observed of it."""
+        one = slice(head, head + 1)
+        count = self.slots.counts[head]
+        seen = Observed(query_rows=self.observed.query_rows)
+        for name in Observed.__slots__:
+            value = getattr(self.observed, name)
+            if isinstance(value, Tensor):
+                setattr(seen, name, value[one, :count] if name.endswith("_HS") else value[one])
+        return replace(self, slots=self.slots.of_head(head), observed=seen)
+
+    @property
+    def everything(self) -> list[Tensor]:
+        """All slots of every KV head."""
+        if self.slots.is_even:
+            return [torch.arange(self.tokens)] * self.heads
+        return [torch.arange(count) for count in self.slots.counts]
+
+    def pick(self, kept: Sequence[Tensor]) -> Slots:
+        """Copies of the slots `kept` of every head, with their logical positions."""
+        return self.slots.pick(kept)
 
     def cut(self, kept: list[Tensor]) -> LayerCache:
         """A copy of the slots `kept` in a store of its own (ragged if heads keep different numbers) and an empty tail."""
-        if len({len(slots) for slots in kept}) > 1:
-            return self.cut_ragged(kept)
-        k_HSD, v_HSD, positions_HS = self.gather(kept)
-        return LayerCache((DenseStore(k_HSD, v_HSD, positions_HS=positions_HS),), DenseTail())
+        return stored(self.pick(kept))
 
     def cut_ragged(self, kept: list[Tensor]) -> LayerCache:
         """The same, laid flat even where all heads keep as many."""
-        return LayerCache(
-            (RaggedStore.gather(self.k_HSD, self.v_HSD, kept, self.standing(kept)),),
-            DenseTail(),
-        )
+        return LayerCache((RaggedStore(self.pick(kept)),), DenseTail())
+
+
+def stored(slots: Slots) -> LayerCache:
+    """Slots in full precision, and an empty tail."""
+    if not slots.is_even:
+        return LayerCache((RaggedStore(slots),), DenseTail())
+    positions_HS = slots.positions_HS
+    store = DenseStore(slots.k_HSD, slots.v_HSD, positions_HS=positions_HS)
+    return LayerCache((store,), DenseTail())
+
+
+Piece: TypeAlias = DenseStore | RaggedStore  # of a prefix: plain keys and values
 
 
 @dataclass(slots=True)
@@ -110,7 +157,7 @@ class Snapshot:
     """
 
     shape: CacheShape
-    layers: dict[int, tuple[DenseStore, ...]]
+    layers: Mapping[int, tuple[Piece, ...]]
     ids: tuple[int, ...]
     logits_V: Tensor
     observed: dict[int, Observed] = field(default_factory=dict)
@@ -123,6 +170,7 @@ class Snapshot:
         default_factory=dict
     )  # by layer: what the stage that read it goes on from
     question_tokens: int | None = None  # of `ids`, the last that are a question; None: unknown
+    new_from: int = 0  # tokens seen when it last was a stream, compressed; what came since is new
     released: bool = False
 
     @property
@@ -144,34 +192,24 @@ class Snapshot:
     def view(self, layer: int) -> LayerView:
         """K and V of one layer over the whole prefix. Copies only if the prefix was read in several pieces."""
         self.check()
-        pieces = self.layers[layer]
-        k_HSD = (
-            pieces[0].k_HSD
-            if len(pieces) == 1
-            else torch.cat([piece.k_HSD for piece in pieces], dim=1)
-        )
-        v_HSD = (
-            pieces[0].v_HSD
-            if len(pieces) == 1
-            else torch.cat([piece.v_HSD for piece in pieces], dim=1)
-        )
-        index = list(self.layers).index(layer)
         return LayerView(
-            index,
+            list(self.layers).index(layer),
             len(self.layers),
-            k_HSD,
-            v_HSD,
+            _slots(self.layers[layer]),
             self.observed.get(layer, Observed()),
             self.scales[layer],
             self.rotate,
             self.remembered.get(layer),
             self.question_tokens,
-            _positions(pieces),
+            self.logical_tokens,
+            self.new_from,
         )
 
-    def slots(self, layer: int) -> int:
-        """How many slots a layer has; fewer than the tokens read where some were dropped."""
-        return sum(piece.k_HSD.shape[1] for piece in self.layers[layer])
+    def counts(self, layer: int) -> list[int]:
+        """How many slots each KV head of a layer has; fewer than the tokens read where some were
+        dropped."""
+        by_piece = [piece.slots.counts for piece in self.layers[layer]]
+        return [sum(counts) for counts in zip(*by_piece, strict=True)]
 
     def prefix(self, tokens: int) -> Snapshot:
         """The first `tokens` tokens as a snapshot that shares these tensors. It has no logits of its own (NaN) and observed nothing. Raises
@@ -181,10 +219,15 @@ class Snapshot:
             raise Mismatch(
                 "a recurrent state covers all tokens it has seen; it cannot serve a shorter prefix"
             )
-        layers: dict[int, tuple[DenseStore, ...]] = {}
+        layers: dict[int, tuple[Piece, ...]] = {}
         for layer, pieces in self.layers.items():
-            cut, left = [], tokens
+            cut, left = list[DenseStore](), tokens
             for piece in pieces:
+                if not isinstance(piece, DenseStore) or piece.positions_HS is not None:
+                    raise Mismatch(
+                        "slots were dropped from this prefix, and it has no shorter one: read the "
+                        "tokens again"
+                    )
                 if left > 0:
                     cut.append(
                         DenseStore(
@@ -239,14 +282,17 @@ class Snapshot:
             )
 
 
-def _positions(pieces: tuple[DenseStore, ...]) -> Tensor | None:
-    """Logical positions of all slots of a layer (H, S); None where slot i stands at position i."""
-    starts = [0, *accumulate(piece.k_HSD.shape[1] for piece in pieces)]
-    if all(
-        piece.positions_HS is None and piece.first_position == start
+def _slots(pieces: Sequence[Piece]) -> Slots:
+    """All slots of a layer. They carry no positions where slot i stands at position i."""
+    starts = accumulate((piece.slots.most for piece in pieces), initial=0)
+    is_whole = all(
+        isinstance(piece, DenseStore)
+        and piece.positions_HS is None
+        and piece.first_position == start
         for piece, start in zip(pieces, starts, strict=False)
-    ):
-        return None
-    heads = range(pieces[0].k_HSD.shape[0])
-    by_piece = [torch.stack([piece.positions(head) for head in heads]) for piece in pieces]
-    return torch.cat(by_piece, dim=1)
+    )
+    if not is_whole or len(pieces) == 1:
+        return joined([piece.slots for piece in pieces])
+    sides = [(piece.slots.k_HSD, piece.slots.v_HSD) for piece in pieces]
+    k_HSD, v_HSD = (torch.cat(side, dim=1) for side in zip(*sides, strict=True))
+    return Slots.even(k_HSD, v_HSD)

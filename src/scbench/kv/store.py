@@ -1,40 +1,48 @@
-"""Stores: the shared, read-only part of one layer's cache. Whoever holds one may read it; nobody writes.
-
-A method may bring its own store (codes, pages, clusters); it only has to keep the contract of `Store`.
-"""
+"""Stores: the shared, read-only part of one layer's cache. Whoever holds one may read it; nobody
+writes. A method may bring its own store, which only has to keep the contract of `Store`."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from scbench.kernels import Partial, full
-from scbench.kv.accounting import accounted
+from scbench.kv.accounting import accounted, width
+from scbench.kv.chosen import ChosenSlots
+from scbench.kv.slots import Slots
 
 
 class Read(NamedTuple):
-    """What some queries got from a store, the bytes each query TOKEN made it load (one number if
-    all load the same), and the bytes that were fetched from a slower tier for it, however many
-    tokens there were. Bytes are counted as `accounting.py` says."""
+    """What some queries got from a store, the bytes each query TOKEN made it load, and those that
+    were fetched from a slower tier for it: one number if it is the same for all, however many
+    tokens came. Bytes are counted as `accounting.py` says."""
 
     partial: Partial
     loaded_bytes: int | list[int]
-    moved_bytes: int = 0
+    moved_bytes: int | list[int] = 0
 
     def loaded_by(self, token: int) -> int:
-        return self.loaded_bytes if isinstance(self.loaded_bytes, int) else self.loaded_bytes[token]
+        return _of(self.loaded_bytes, token)
+
+    def moved_by(self, token: int) -> int:
+        return _of(self.moved_bytes, token)
+
+
+def _of(counted: int | list[int], token: int) -> int:
+    return counted if isinstance(counted, int) else counted[token]
 
 
 class Store(Protocol):
-    """Slots of one layer, at KV-head granularity. Every slot lies before every token that will ever read it, so reads need no mask."""
+    """Slots of one layer, at KV-head granularity. Every slot lies before every token that will ever
+    read it, so reads need no mask."""
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        """Attention of all queries over the store; queries of several streams may come packed along T, and rows are independent."""
+        """Attention of all queries over the store; queries of several streams may come packed along
+        T, and rows are independent."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
@@ -43,6 +51,15 @@ class Store(Protocol):
 
     def positions(self, head: int) -> Tensor:
         """Logical positions of the slots of a KV head (S,), int64, strictly ascending."""
+        ...
+
+
+class RowStore(Store, Protocol):
+    """A store that can be asked for some of its slots: K and V in full precision, as many in every
+    KV head. What holds codes, or uneven heads, has no such verb, so that nobody can ask in vain."""
+
+    def attend_chosen(self, q_HGTD: Tensor, chosen: ChosenSlots, *, scale: float) -> Read:
+        """Attention over what `chosen` names, and the bytes of that alone."""
         ...
 
 
@@ -82,8 +99,14 @@ def digest(stores: Iterable[Holder]) -> str:
 class DenseStore:
     """K and V as they came out of the model: (H, S, D) each.
 
-    `positions_HS` are the logical positions of the slots per KV head; None means `first_position`, `first_position + 1`, ...
-    They are bookkeeping for reports and later re-rotation: attention never needs them, and they count as bytes only where they are kept.
+    `positions_HS` are the logical positions of the slots per KV head; None means `first_position`,
+    `first_position + 1`, ... They are bookkeeping for reports and later re-rotation: attention
+    never needs them, and they count as bytes only where they are kept.
+
+    >>> k_HSD = torch.zeros(2, 3, 8)  # 2 KV heads, 3 slots, 8 numbers
+    >>> store = DenseStore(k_HSD, k_HSD, first_position=5)
+    >>> store.positions(0).tolist(), nbytes(store.tensors().values())
+    ([5, 6, 7], 384)
     """
 
     def __init__(
@@ -97,12 +120,29 @@ class DenseStore:
         assert k_HSD.shape == v_HSD.shape, (
             f"K {tuple(k_HSD.shape)} and V {tuple(v_HSD.shape)} differ"
         )
-        self.k_HSD, self.v_HSD = k_HSD, v_HSD
-        self.first_position, self.positions_HS = first_position, positions_HS
+        self.k_HSD = k_HSD
+        self.v_HSD = v_HSD
+        self.first_position = first_position
+        self.positions_HS = positions_HS
+
+    @property
+    def slots(self) -> Slots:
+        """What it holds, with positions: a view."""
+        positions_HS = self.positions_HS
+        if positions_HS is None and self.first_position:
+            positions_HS = self.positions(0).expand(self.k_HSD.shape[:2])
+        return Slots.even(self.k_HSD, self.v_HSD, positions_HS)
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         partial = full(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
         return Read(partial, accounted((self.k_HSD, self.v_HSD)))
+
+    def attend_chosen(self, q_HGTD: Tensor, chosen: ChosenSlots, *, scale: float) -> Read:
+        partial = chosen.attend(q_HGTD, self.k_HSD, self.v_HSD, scale=scale)
+        row_bytes = self.k_HSD.shape[2] * width(self.k_HSD.dtype)
+        sides = 1 if chosen.has_read_keys else 2
+        shared = 2 * self.k_HSD.shape[0] * chosen.range_slots * row_bytes
+        return Read(partial, [shared + rows * sides * row_bytes for rows in chosen.rows_T])
 
     def tensors(self) -> dict[str, Tensor]:
         return {"k": self.k_HSD, "v": self.v_HSD}
@@ -114,54 +154,42 @@ class DenseStore:
 
 
 class RaggedStore:
-    """K and V with another number of slots per KV head, laid flat: (N, D) with `starts` (H + 1,) where each head begins.
+    """K and V with another number of slots per KV head, laid flat, and a table of where each head
+    begins. Bytes: 2 N D e + 8 (H + 1). Heads without slots are allowed. Attention loops over heads:
+    H launches, no padding held."""
 
-    Bytes: 2 N D e + 8 (H + 1). Heads without slots are allowed. Attention loops over heads: H launches, no padding held.
-    """
-
-    def __init__(self, k_ND: Tensor, v_ND: Tensor, starts: Tensor, positions: list[Tensor]) -> None:
-        self.k_ND, self.v_ND, self.starts, self._positions = k_ND, v_ND, starts, positions
-
-    @classmethod
-    def gather(
-        cls, k_HSD: Tensor, v_HSD: Tensor, keep: list[Tensor], positions: list[Tensor]
-    ) -> RaggedStore:
-        """Copy the slots `keep[h]` (ascending indices) of every KV head h out of dense K and V."""
-        lengths = torch.tensor([0, *(len(kept) for kept in keep)])
-        k_ND, v_ND = (
-            torch.cat([x[head, kept] for head, kept in enumerate(keep)]) for x in (k_HSD, v_HSD)
-        )
-        return cls(k_ND, v_ND, lengths.cumsum(0), positions)
-
-    @cached_property
-    def _bounds(self) -> list[int]:
-        return [int(x) for x in self.starts]
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.starts = torch.tensor(slots.starts)
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        heads, group, tokens, _ = q_HGTD.shape
-        out = torch.zeros_like(q_HGTD)
-        lse = torch.full((heads, group, tokens), float("-inf"), device=q_HGTD.device)
-        for head, (start, stop) in enumerate(zip(self._bounds, self._bounds[1:], strict=False)):
-            if stop > start:
+        whole = nothing(q_HGTD)
+        for head, count in enumerate(self.slots.counts):
+            if count:
                 one = slice(head, head + 1)
-                part = full(
-                    q_HGTD[one],
-                    self.k_ND[start:stop].unsqueeze(0),
-                    self.v_ND[start:stop].unsqueeze(0),
-                    scale=scale,
+                k_SD, v_SD = self.slots.head(head)
+                whole.out[one], whole.lse[one] = full(
+                    q_HGTD[one], k_SD.unsqueeze(0), v_SD.unsqueeze(0), scale=scale
                 )
-                out[one], lse[one] = part
-        return Read(Partial(out, lse), accounted((self.k_ND, self.v_ND)))
+        return Read(whole, accounted((self.slots.k_ND, self.slots.v_ND)))
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"k": self.k_ND, "v": self.v_ND, "starts": self.starts}
+        return {"k": self.slots.k_ND, "v": self.slots.v_ND, "starts": self.starts}
 
     def positions(self, head: int) -> Tensor:
-        return self._positions[head]
+        return self.slots.positions(head)
+
+
+def nothing(q_HGTD: Tensor) -> Partial:
+    """The part of a query that sees no key: zeros, and -inf in place of a log-sum-exp."""
+    return Partial(
+        torch.zeros_like(q_HGTD), torch.full(q_HGTD.shape[:3], float("-inf"), device=q_HGTD.device)
+    )
 
 
 class QueryHeadStore:
-    """K and V at query-head granularity, as many slots in every query head: (H * G, S, D) each, the group of a KV head side by side.
+    """K and V at query-head granularity, as many slots in every query head: (H * G, S, D) each, the
+    group of a KV head side by side.
 
     Bytes: 2 H G S D e. A position that several heads of a group keep is held as many times.
     """

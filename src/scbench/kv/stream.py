@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scbench.kv.accounting import accounted
 from scbench.kv.store import Holder, QueryHeadStore, Store, nbytes
-from scbench.kv.tail import Sparse, Tail
+from scbench.kv.tail import Begun, Sparse, Tail
 
 
 class Recurrent(Protocol):
@@ -101,11 +101,20 @@ class Stream:
     def positions(self, layer: int, head: int) -> Tensor:
         """Logical positions whose K and V this layer's KV head still holds, ascending (int64)."""
         cache = self.layers[layer]
+        older = [store.positions(head) for store in cache.stores]
         if isinstance(cache.tail, Sparse):
-            tail = cache.tail.positions(head)
-        else:
-            tail = torch.arange(self.logical_tokens - cache.tail.slots, self.logical_tokens)
-        return torch.cat([*(store.positions(head) for store in cache.stores), tail])
+            return torch.cat([*older, cache.tail.positions(head)])
+        appended = cache.tail.slots
+        if isinstance(cache.tail, Begun):
+            begun = cache.tail.begun(head)
+            older.append(begun)
+            appended = cache.tail.appended
+        newest = torch.arange(self.logical_tokens - appended, self.logical_tokens)
+        return torch.cat([*older, newest])
+
+    def slots_held(self, kv_heads: int) -> list[list[int]]:
+        """Slots of each KV head of each attention layer."""
+        return [[self._slots(layer, head) for head in range(kv_heads)] for layer in self.layers]
 
     def stored_tokens(self, kv_heads: int) -> float:
         """Slots held, mean over attention layers and KV heads; what several query heads hold for themselves counts as often."""

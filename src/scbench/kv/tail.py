@@ -7,9 +7,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from scbench.kernels import Partial, causal, full, merge
+from scbench.kernels import causal, full, merge
 from scbench.kv.accounting import accounted
 from scbench.kv.store import Read
+from scbench.kv.store import nothing as nothing
 
 
 class Tail(Protocol):
@@ -45,6 +46,20 @@ class Sparse(Protocol):
 
     def positions(self, head: int) -> Tensor:
         """Logical positions of the slots of a KV head (S,), int64, strictly ascending, on the CPU."""
+        ...
+
+
+@runtime_checkable
+class Begun(Protocol):
+    """A tail that began with slots of the context; what it holds beyond them was appended."""
+
+    def begun(self, head: int) -> Tensor:
+        """Logical positions of the slots that a KV head began with, ascending, on the CPU."""
+        ...
+
+    @property
+    def appended(self) -> int:
+        """Tokens appended since."""
         ...
 
 
@@ -127,11 +142,4 @@ def newest(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Rea
         return Read(own, read_bytes)
     return Read(
         merge([full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale), own]), read_bytes
-    )
-
-
-def nothing(q_HGTD: Tensor) -> Partial:
-    """The part of a query that sees no key: zeros, and -inf in place of a log-sum-exp."""
-    return Partial(
-        torch.zeros_like(q_HGTD), torch.full(q_HGTD.shape[:3], float("-inf"), device=q_HGTD.device)
     )

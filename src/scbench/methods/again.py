@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scbench.methods.contract import Budgeted
+from scbench.errors import Mismatch
 from scbench.methods.method import Method
+from scbench.methods.stage import ROTATION
 
 
 def with_budget_of(method: Method, tokens: int) -> Method:
-    """The method with its eviction's budget for `tokens` tokens spelled out in slots.
+    """The method with its eviction as it acts again after `tokens` tokens.
 
-    A share is one of all tokens seen, and what is held when it acts again are fewer slots: a
-    quarter of 800 tokens stays 200 slots, of however many there are.
+    Raises Mismatch for one that moves keys: those it moved stand where no position says.
     """
     eviction = method.eviction
-    if not isinstance(eviction, Budgeted):
+    if eviction is None:
         return method
-    slots = eviction.budget(tokens)
-    fixed = replace(eviction, tau=None, budget_tokens=max(slots, eviction.minimum_tokens))
+    if ROTATION in eviction.needs:
+        raise Mismatch(
+            f"{eviction} has moved keys to other positions, and cannot act on them again: use "
+            "position_mode=original where a context grows"
+        )
+    fixed = eviction.again(tokens)
     stages = tuple(fixed if stage is eviction else stage for stage in method.compression)
     return replace(method, compression=stages)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch, NotFinite
+from scbench.kv import LayerView
 from scbench.methods.units import rounded as rounded
 
 DEFAULT_SHARE = Fraction(
@@ -33,6 +35,22 @@ def check_protected(scores_HS: Tensor, budget: int, *, who: object, layer: int) 
             f"fewer, or use tau={share} (about {float(share):.4f}) or more"
         )
     return protected
+
+
+def ranks_by_head(view: LayerView, rank: Callable[[LayerView], Tensor]) -> Tensor:
+    """`rank` of each KV head by itself, (H, S) with the S of the head that holds the most slots;
+    -inf, which never stays, where a head has none.
+    """
+    rows = [rank(view.of_head(head))[0] for head in range(view.heads)]
+    ranks_HS = rows[0].new_full((view.heads, view.tokens), float("-inf"))
+    for head, row_S in enumerate(rows):
+        ranks_HS[head, : len(row_S)] = row_S
+    return ranks_HS
+
+
+def within(kept: Iterable[Tensor], counts: Sequence[int]) -> list[Tensor]:
+    """`kept` without the slots that a head of `counts[h]` slots has not."""
+    return [slots[slots < count] for slots, count in zip(kept, counts, strict=True)]
 
 
 def top_slots(scores_HS: Tensor, budget: int) -> Tensor:

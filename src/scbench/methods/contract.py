@@ -5,28 +5,32 @@
     Eviction.rank           a score per slot; the best of each head stay
     Codec.encode            how what stays is written down
     Retrieval.prefix_pool   where the stored caches of earlier requests are looked up
-    Loading.index           wraps a layer's stores so that a step reads only part of them
+    Selection.digest        what is looked at to choose the slots that a step reads
+    Placing.place_all       where K and V live, and are moved from
 
-A stage says what it needs (`needs`) and answers what the runner asks before it runs (`traits`);
-nobody asks for a type. Adding a method is one file with one class, and one card (`cards/`).
+Loading is a selection times a place; a method may have one of each. Which stages cannot be joined
+is a table (`pairs.py`). A stage says what it needs (`needs`) and answers what the runner asks
+before it runs (`traits`); nobody asks for a type. Adding a method is one file with one class, and
+one card (`cards/`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, LayerCache, LayerView, Store
+from scbench.kv import CacheShape, Digest, LayerCache, LayerView, Slots, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import check_protected as check_protected
+from scbench.methods.budget import ranks_by_head as ranks_by_head
 from scbench.methods.budget import rounded as rounded
 from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
+from scbench.methods.budget import within as within
 from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
 from scbench.methods.stage import HEAD_GATES as HEAD_GATES
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
@@ -41,6 +45,8 @@ from scbench.methods.traits import Traits as Traits
 if TYPE_CHECKING:
     from scbench.kv.pool import PrefixPool
 
+STARTS_BYTES = 8  # of one entry of the table that says where a KV head begins
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation(Stage):
@@ -50,6 +56,7 @@ class Generation(Stage):
     """
 
     stage: ClassVar[str] = "generation"
+    role: ClassVar[str] = "generation"
     is_one_shot: ClassVar[bool] = False
 
     def attend(
@@ -99,6 +106,7 @@ class Eviction(Budgeted, Compression):
     """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not simply the best of each head that stay."""
 
     knob: ClassVar[Knob | None] = Knob("tau")
+    role: ClassVar[str] = "eviction"
 
     @property
     def reading(self) -> Generation | None:
@@ -113,10 +121,15 @@ class Eviction(Budgeted, Compression):
         raise NotImplementedError
 
     def keep(self, view: LayerView) -> list[Tensor]:
-        """Slots to keep per KV head, ascending int64 indices into `view.k_HSD`; heads may keep different numbers. Ties go to the lower index."""
+        """Slots to keep per KV head, ascending int64 indices; heads may keep different numbers.
+        Ties go to the lower index. Heads that hold different numbers are ranked by themselves."""
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         if slots >= view.tokens:
-            return [torch.arange(view.tokens)] * view.k_HSD.shape[0]
+            return view.everything
+        if not view.slots.is_even:
+            ranks_HS = ranks_by_head(view, self.rank)
+            check_protected(ranks_HS, slots, who=self, layer=view.index)
+            return within(top_slots(ranks_HS, slots), view.slots.counts)
         ranks_HS = self.rank(view)
         if ranks_HS.shape != view.k_HSD.shape[:2]:
             shape, slots_HS = tuple(ranks_HS.shape), tuple(view.k_HSD.shape[:2])
@@ -131,13 +144,22 @@ class Eviction(Budgeted, Compression):
         """`keep` for every layer, one view at a time; override where layers share one budget."""
         return [self.keep(view) for view in views]
 
-    def gathered(self, view: LayerView, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """K, V and positions of `kept` as they are held, where heads keep equally many."""
-        return view.gather(kept)
+    def picked(self, view: LayerView, kept: list[Tensor]) -> Slots:
+        """Copies of the slots `kept`, as they are held."""
+        return view.pick(kept)
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         """The layer of a stream that holds `kept`. Copies, so that the snapshot can go."""
         return view.cut(kept)
+
+    def again(self, tokens: int) -> Self:
+        """This eviction where it acts a second time, after `tokens` tokens: its budget in slots.
+
+        A share is one of all tokens, and fewer slots are there to be chosen from: a quarter of 800
+        tokens stays 200 slots, of however many there are.
+        """
+        slots = max(self.budget(tokens), self.minimum_tokens)
+        return replace(self, tau=None, budget_tokens=slots)
 
     def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:
         """Closed form: slots per KV head (mean over heads) kept of `tokens` in this layer."""
@@ -155,19 +177,31 @@ class Eviction(Budgeted, Compression):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec(Compression):
-    """Writes all slots down in fewer bits, with its own attention over the codes."""
+    """Writes all slots down in fewer bits, with its own attention over the codes; KV heads may hold
+    different numbers of slots."""
+
+    role: ClassVar[str] = "codec"
 
     def at(self, *, shape: CacheShape, tokens: int) -> Self:
-        """The parameters this codec takes for `tokens` slots of a model, where a share `tau` has to be mapped to them."""
+        """The parameters this codec takes for `tokens` slots a head of a model, where a share `tau`
+        has to be mapped to them."""
         return self
 
-    def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
+    def encode(self, slots: Slots) -> LayerCache:
         """Codes in a shared store, and a tail that goes on quantising what is appended."""
         raise NotImplementedError
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
-        """Closed form: bytes of one layer that holds `slots` slots per KV head, full-precision residual included."""
+        """Closed form: bytes of one layer that holds `slots` slots per KV head, full-precision
+        residual included."""
         raise NotImplementedError
+
+    def uneven_bytes(self, *, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+        """Closed form: bytes of one layer whose head h held `slots[h]` slots when it was coded,
+        with `appended` more in each: head by head, and a table of where they begin."""
+        one = replace(shape, kv_heads=1, query_heads=max(1, shape.group))
+        heads = sum(self.coded_bytes(shape=one, slots=count + appended) for count in slots)
+        return heads + STARTS_BYTES * (len(slots) + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +209,7 @@ class Retrieval(Stage):
     """Which stored cache serves a new request."""
 
     stage: ClassVar[str] = "retrieval"
+    role: ClassVar[str] = "retrieval"
 
     def prefix_pool(self, made_by: str, device: str) -> PrefixPool:
         """An empty pool of a stage that is pooled; `made_by` covers all that makes stored caches of equal tokens differ (model, dtype, code, pattern)."""
@@ -190,31 +225,69 @@ class OwnSession(Retrieval):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading(Stage):
-    """Which part of the stored cache a decode step reads, and from where."""
+    """Which part of the stored cache a step reads, `Selection`, and from where, `Placing`."""
 
     stage: ClassVar[str] = "loading"
 
-    def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
-        """`index` for every layer; override where layers work together."""
-        return [self.index(stores, layer=at) for at, stores in enumerate(layers)]
 
-    def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
-        """Stores that read selectively; they share the tensors of the given ones. `layer` counts attention layers from 0."""
-        return stores
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection(Loading):
+    """Chooses, per query token, which slots are read. It looks at a digest of them that it holds on
+    the device, and moves nothing itself."""
+
+    role: ClassVar[str] = "selection"
+
+    def digest_all(self, layers: Sequence[Slots | None]) -> list[Digest | None]:
+        """`digest` for every layer; None for one without a store. Override where layers work
+        together."""
+        return [
+            None if slots is None else self.digest(slots, layer=layer)
+            for layer, slots in enumerate(layers)
+        ]
+
+    def digest(self, slots: Slots, *, layer: int) -> Digest | None:
+        """What it looks at to choose among the slots of a layer, as many in every KV head; None:
+        the layer is read whole. `layer` counts attention layers from 0."""
+        return None
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
-        """Closed form: bytes added to one layer that holds `slots` slots per KV head."""
+        """Closed form: bytes of the digest of one layer that holds `slots` slots per KV head."""
+        return 0
+
+    def detached_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
+        """Closed form: what the digest holds in addition where K and V live on a slower tier."""
         return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadAll(Loading):
+class LoadAll(Selection):
     """Every step reads the whole store."""
 
     name: ClassVar[str] = "load-all"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing(Loading):
+    """Where K and V live between the steps that read them."""
+
+    role: ClassVar[str] = "tier"
+
+    def place_all(
+        self, layers: Sequence[tuple[Store, ...]], *, is_chosen: Sequence[bool]
+    ) -> list[tuple[Store, ...]]:
+        """The stores of every layer, moved there. Where `is_chosen`, a selection will ask the first
+        store of the layer for rows, and never for all ahead of time."""
+        return list(layers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDevice(Placing):
+    """Where the model is: nothing is moved."""
+
+    name: ClassVar[str] = "on-device"
+
+
 def is_default(stage: Stage) -> bool:
     """Whether a stage is what a method has where nothing was chosen: read densely, fork from the
     own session, read everything. By exact type: what derives from these is somebody's method."""
-    return type(stage) in (Dense, OwnSession, LoadAll)
+    return type(stage) in (Dense, OwnSession, LoadAll, OnDevice)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import LayerCache, Snapshot, Stream
+from scbench.kv import Digest, LayerCache, SelectedStore, Snapshot, Store, Stream
+from scbench.methods.contract import is_default
+from scbench.methods.loading.plain_stores import first_slots
 from scbench.methods.method import Method
 from scbench.types import NOT_BINDING as NOT_BINDING
 
@@ -30,12 +34,10 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     keeps: list[list[Tensor]] | None = None
     if eviction is not None and snapshot.layers:
         keeps = eviction.keep_all(snapshot.view(layer) for layer in snapshot.layers)
-        slots = [snapshot.slots(layer) for layer in snapshot.layers]
-        _check_kept(keeps, slots, method)
-        if (
-            all(_is_all(kept, count) for kept, count in zip(keeps, slots, strict=True))
-            and not eviction.traits.is_rolling
-        ):
+        counts = [snapshot.counts(layer) for layer in snapshot.layers]
+        _check_kept(keeps, counts, method)
+        is_all = all(_is_all(kept, there) for kept, there in zip(keeps, counts, strict=True))
+        if is_all and not eviction.traits.is_rolling:
             keeps, stream.notes = None, (*stream.notes, NOT_BINDING)
     for at, layer in enumerate(snapshot.layers):
         cache = stream.layers[layer]
@@ -46,21 +48,45 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
         if method.generation.traits.governs_decoding:
             cache = method.generation.cache(snapshot.view(layer), cache)
         stream.layers[layer] = cache
-    indexed = method.loading.index_all([cache.stores for cache in stream.layers.values()])
-    for cache, stores in zip(list(stream.layers.values()), indexed, strict=True):
+    loaded = _loaded(method, [cache.stores for cache in stream.layers.values()])
+    for cache, stores in zip(list(stream.layers.values()), loaded, strict=True):
         cache.stores = stores
     return stream
 
 
-def _check_kept(keeps: list[list[Tensor]], slots_L: list[int], method: Method) -> None:
+def _loaded(method: Method, layers: list[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
+    """The stores of every layer as a step reads them: where the tier says, and of the first, which
+    holds the context, what the selection chooses."""
+    if method.reads_all:
+        return layers
+    digests: list[Digest | None] = [None] * len(layers)
+    if not is_default(method.loading):
+        slots = [first_slots(stores, method.loading) for stores in layers]
+        digests = method.loading.digest_all(slots)
+    is_chosen = [digest is not None for digest in digests]
+    placed = method.tier.place_all(layers, is_chosen=is_chosen)
+    found: list[tuple[Store, ...]] = []
+    for stores, digest in zip(placed, digests, strict=True):
+        if digest is None:
+            found.append(stores)
+            continue
+        near = digest.detached() if method.tier.traits.has_slow_tier else digest
+        base: Any = stores[0]
+        found.append((SelectedStore(base, near), *stores[1:]))
+    return found
+
+
+def _check_kept(keeps: list[list[Tensor]], counts_L: list[list[int]], method: Method) -> None:
     """Raise Mismatch for slots that are none: an empty layer ends native code without a word.
 
     That each is kept once, and in order, is a law (`exam/laws.py`).
     """
-    for layer, (kept, there) in enumerate(zip(keeps, slots_L, strict=True)):
+    for layer, (kept, counts) in enumerate(zip(keeps, counts_L, strict=True)):
         if not any(len(slots) for slots in kept):
             raise Mismatch(f"{method} keeps no slot of layer {layer}; at least one head keeps one")
+        group = len(kept) // len(counts)  # more than 1 where query heads choose apart
         for head, slots in enumerate(kept):
+            there = counts[head // group]
             if len(slots) and not 0 <= int(slots.min()) <= int(slots.max()) < there:
                 raise Mismatch(
                     f"{method} keeps slots {int(slots.min())} to {int(slots.max())} of layer "
@@ -68,8 +94,10 @@ def _check_kept(keeps: list[list[Tensor]], slots_L: list[int], method: Method) -
                 )
 
 
-def _is_all(kept: list[Tensor], tokens: int) -> bool:
-    return all(len(slots) == tokens for slots in kept)
+def _is_all(kept: list[Tensor], counts: list[int]) -> bool:
+    group = len(kept) // len(counts)
+    there = [count for count in counts for _ in range(group)]
+    return [len(slots) for slots in kept] == there
 
 
 def _compressed(
@@ -77,20 +105,15 @@ def _compressed(
 ) -> LayerCache | None:
     """A layer's new cache; None where nothing is to be done."""
     view, eviction, codec = snapshot.view(layer), method.eviction, method.codec
-    if (
-        kept is not None
-        and _is_all(kept, view.tokens)
-        and not (eviction and eviction.traits.has_own_cache)
-    ):
-        kept = None
-    if codec is None:
-        return eviction.cache(view, kept) if eviction is not None and kept is not None else None
-    if kept is None:
-        return codec.encode(view.k_HSD, view.v_HSD, view.positions_HS)
-    if len({len(slots) for slots in kept}) > 1:
-        raise Mismatch(
-            f"{codec} needs as many slots in every KV head, and {eviction} keeps ragged heads"
-        )
-    return codec.encode(
-        *(eviction.gathered(view, kept) if eviction is not None else view.gather(kept))
-    )
+    if codec is not None:
+        is_cut = kept is not None and not _is_all(kept, view.slots.counts)
+        slots = view.slots
+        if is_cut and kept is not None:
+            slots = view.pick(kept) if eviction is None else eviction.picked(view, kept)
+        return codec.encode(slots)
+    if eviction is None or kept is None:
+        return None
+    traits = eviction.traits
+    if _is_all(kept, view.slots.counts) and not (traits.has_own_cache or traits.has_uneven_heads):
+        return None
+    return eviction.cache(view, kept)

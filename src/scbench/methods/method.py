@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods.contract import (
-    ROTATION,
     Codec,
     Compression,
     Dense,
     Eviction,
     Generation,
     LoadAll,
-    Loading,
+    OnDevice,
     OwnSession,
+    Placing,
     Retrieval,
+    Selection,
     Stage,
     is_default,
 )
 from scbench.methods.foreign import ForeignMethod
 from scbench.methods.origin import Origin, origin_of, shown_name, written_name
+from scbench.methods.pairs import refusal
 from scbench.methods.spelling import preset_sizes, spell
 
 
@@ -35,78 +37,34 @@ class Method:
     generation: Generation = Dense()  # noqa: RUF009  (frozen, without fields)
     compression: tuple[Compression, ...] = ()
     retrieval: Retrieval = OwnSession()  # noqa: RUF009  (frozen, without fields)
-    loading: Loading = LoadAll()  # noqa: RUF009  (frozen, without fields)
+    loading: Selection = LoadAll()  # noqa: RUF009  (frozen, without fields)
+    tier: Placing = OnDevice()  # noqa: RUF009  (frozen, without fields)
     labels: tuple[tuple[str, str], ...] = ()  # (how a stage is shown, what the user calls it)
     foreign: ForeignMethod | None = None  # somebody's own object in place of the four stages
     eviction: Eviction | None = field(init=False, default=None, repr=False)
     codec: Codec | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.foreign is not None and (self.compression or self.chosen):
-            beside = Method(
-                generation=self.generation,
-                compression=self.compression,
-                retrieval=self.retrieval,
-                loading=self.loading,
-            )
+        if self.foreign is not None and self.chosen:
+            beside = replace(self, foreign=None)
             raise Mismatch(
                 f"{self.foreign} is an object of its own, whose cache nobody else sees; it is "
                 f"joined with nothing: leave {beside} out"
             )
-        evictions = [stage for stage in self.compression if isinstance(stage, Eviction)]
-        codecs = [stage for stage in self.compression if isinstance(stage, Codec)]
-        for kind, found in (("eviction", evictions), ("codec", codecs)):
-            if len(found) > 1:
-                raise Mismatch(
-                    f"{' and '.join(map(str, found))} are two {kind}s; a method has at most one"
-                )
-        reading = evictions[0].reading if evictions else None
-        if reading is not None:
-            if not is_default(self.generation) and type(self.generation) is not type(reading):
-                raise Mismatch(
-                    f"{evictions[0]} reads the context in its own way, and {self.generation} in another; choose one of them"
-                )
+        of_role = {stage.role: stage for stage in self.compression}
+        eviction: Any = of_role.get("eviction")
+        object.__setattr__(self, "eviction", eviction)
+        object.__setattr__(self, "codec", of_role.get("codec"))
+        reading = None if eviction is None else eviction.reading
+        if reading is not None and isinstance(self.generation, (Dense, type(reading))):
             object.__setattr__(self, "generation", reading)
-        if (
-            evictions
-            and evictions[0].traits.has_own_cache
-            and (codecs or not is_default(self.loading))
-        ):
-            raise Mismatch(
-                f"{evictions[0]} keeps a cache of its own kind, and {codecs[0] if codecs else self.loading} needs plain stores"
-            )
-        if codecs and not is_default(self.loading):
-            raise Mismatch(
-                f"{self.loading} reads full-precision keys, and {codecs[0]} stores codes; choose one of them"
-            )
-        if self.generation.traits.governs_decoding and (
-            self.compression or not is_default(self.loading) or self.retrieval.traits.is_pooled
-        ):
-            also = Method(
-                compression=self.compression, retrieval=self.retrieval, loading=self.loading
-            )
-            raise Mismatch(
-                f"{self.generation} says what is read after the context, too, and goes on from its own read of it; leave {also} out, or let it "
-                "read the context alone"
-            )
-        if self.retrieval.traits.is_blended and not (
-            is_default(self.generation) or self.generation.traits.is_rewriting
-        ):
-            raise Mismatch(
-                f"{self.retrieval} computes its tokens densely, over chunks read densely; leave {self.generation} out"
-            )
-        if self.retrieval.traits.is_blended and self.needs - {ROTATION}:
-            watching = " and ".join(str(stage) for stage in self.stages if stage.needs)
-            raise Mismatch(
-                f"{self.retrieval} computes only some queries of the context, and {watching} must have observed them all "
-                f"({', '.join(sorted(self.needs - {ROTATION}))}); take one that asks for K and V alone, such as knorm, keydiff, streaming-llm, kivi or quest"
-            )
-        others = [stage for stage in self.compression if not isinstance(stage, Eviction | Codec)]
-        object.__setattr__(
-            self, "compression", (*evictions, *others, *codecs)
-        )  # one order, one spelling
-        object.__setattr__(self, "eviction", evictions[0] if evictions else None)
-        object.__setattr__(self, "codec", codecs[0] if codecs else None)
+        why = refusal(self.chosen)
+        if why is not None:
+            raise Mismatch(why)
+        # One order, one spelling.
+        order = {"eviction": 0, "": 1, "codec": 2}
+        ordered = sorted(self.compression, key=lambda stage: order[stage.role])
+        object.__setattr__(self, "compression", tuple(ordered))
 
     def lossless(self, tokens: int) -> Method:
         """Every stage at its lossless setting for `tokens` tokens."""
@@ -115,19 +73,26 @@ class Method:
             compression=tuple(stage.lossless(tokens) for stage in self.compression),
             retrieval=self.retrieval.lossless(tokens),
             loading=self.loading.lossless(tokens),
+            tier=self.tier.lossless(tokens),
         )
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        return (self.generation, *self.compression, self.retrieval, self.loading)
+        return (self.generation, *self.compression, self.retrieval, self.loading, self.tier)
 
     @property
     def chosen(self) -> tuple[Stage, ...]:
         """The stages that it is spelled by: those that are no default. A reading that comes with
         its eviction is not one of them."""
-        comes_along = self.eviction is not None and self.eviction.reading is not None
+        reading = None if self.eviction is None else self.eviction.reading
+        comes_along = reading is not None and type(self.generation) is type(reading)
         spelled = self.stages[1:] if comes_along else self.stages
         return tuple(stage for stage in spelled if not is_default(stage))
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether a step reads the whole store, where the model is."""
+        return is_default(self.loading) and is_default(self.tier)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -165,6 +130,7 @@ class Method:
                 compression=tuple(replace(stage, preset="") for stage in self.compression),
                 retrieval=replace(self.retrieval, preset=""),
                 loading=replace(self.loading, preset=""),
+                tier=replace(self.tier, preset=""),
             )
         )
 
@@ -242,7 +208,7 @@ class Method:
                 f"{max(left):,}; take an eviction that leaves all layers the same, or a budget for each layer by itself (quest: count_exempt=no)"
             )
         for slots in sorted(left):  # a codec and a loading get what an eviction leaves
-            for stage in (*((self.codec,) if self.codec else ()), self.loading):
+            for stage in (*((self.codec,) if self.codec else ()), self.loading, self.tier):
                 stage.check(shape=shape, tokens=slots)
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
@@ -282,12 +248,14 @@ class Method:
         compression: Any = tuple(fixed[id(stage)] for stage in self.compression)
         retrieval: Any = fixed[id(self.retrieval)]
         loading: Any = fixed[id(self.loading)]
+        tier: Any = fixed[id(self.tier)]
         return replace(
             self,
             generation=generation,
             compression=compression,
             retrieval=retrieval,
             loading=loading,
+            tier=tier,
         )
 
     def _acts_on(
@@ -309,6 +277,7 @@ class Method:
             *((stage, left) for stage in others),
             (self.retrieval, read),
             (self.loading, left),
+            (self.tier, left),
         ]
 
     def _kept_slots(self, layer: int, layers: int, tokens: int) -> int:
@@ -318,8 +287,20 @@ class Method:
             else tokens
         )
 
-    def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
-        """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
+    def held_bytes(
+        self,
+        *,
+        shape: CacheShape,
+        tokens: int,
+        appended: int = 0,
+        held: Sequence[Sequence[int]] | None = None,
+    ) -> int:
+        """Closed form of what a stream holds after compressing `tokens` tokens and appending
+        `appended` more (all layers).
+
+        `held` are the slots that were left to each KV head of each layer. A codec over uneven heads
+        rounds each of them to whole groups, so that without it the form is that of even heads.
+        """
         if self.is_foreign:
             raise Mismatch(
                 f"{self} is an object of its own: what it holds is what its held_bytes(handle) "
@@ -333,9 +314,18 @@ class Method:
         total += self.generation.more_bytes(shape=shape, tokens=tokens, appended=appended)
         for layer in range(layers):
             slots = self._kept_slots(layer, layers, tokens)
-            if self.codec:
-                total += self.codec.at(shape=shape, tokens=slots).coded_bytes(
-                    shape=shape, slots=slots + appended
-                )
+            counts = [slots] * shape.kv_heads if held is None else held[layer]
+            total += self._coded_bytes(shape, counts, appended)
             total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
+            if self.tier.traits.has_slow_tier:
+                total += self.loading.detached_bytes(shape=shape, slots=slots, layer=layer)
         return total
+
+    def _coded_bytes(self, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+        """Of one layer, whose KV heads held `slots` when it was coded."""
+        if self.codec is None:
+            return 0
+        if len(set(slots)) > 1:
+            return self.codec.uneven_bytes(shape=shape, slots=slots, appended=appended)
+        codec = self.codec.at(shape=shape, tokens=slots[0])
+        return codec.coded_bytes(shape=shape, slots=slots[0] + appended)

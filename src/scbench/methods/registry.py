@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from scbench.methods.method import Method
 
 GROUP = "scbench.methods"
+FIELDS = {  # of a method, by the role of the one stage it has there
+    "generation": "generation",
+    "retrieval": "retrieval",
+    "selection": "loading",
+    "tier": "tier",
+}
 
 
 def names() -> list[str]:
@@ -103,25 +109,26 @@ def parse(text: str) -> Method:
             )
         if foreign is not None:
             return foreign
-    chosen: dict[str, list[Stage]] = {}
+    chosen: list[Stage] = []
     labels: list[tuple[str, str]] = []
     for part in parts:
         label, name, params = spelling.read_labelled(part)
         stage = _built(stage_class(name), params, part)
-        chosen.setdefault(stage.stage, []).append(stage)
+        chosen.append(stage)
         if label:
             _refuse_label(label, part)
             labels.append((shown_name(type(stage)), label))
-    for kind in ("generation", "retrieval", "loading"):
-        if len(chosen.get(kind, [])) > 1:
+    single: dict[str, Stage] = {}
+    for role, field in FIELDS.items():
+        found = [stage for stage in chosen if stage.role == role]
+        if len(found) > 1:
             raise Mismatch(
-                f"{text!r} has two {kind} stages ({', '.join(map(str, chosen[kind]))}); "
-                "a method has one of each"
+                f"{text!r} has two {field} stages ({', '.join(map(str, found))}); a method has one "
+                f"{role}"
             )
-    single = {
-        kind: chosen[kind][0] for kind in ("generation", "retrieval", "loading") if kind in chosen
-    }
-    compression = tuple(chosen.get("compression", ()))
+        if found:
+            single[field] = found[0]
+    compression = tuple(stage for stage in chosen if stage.stage == "compression")
     return Method(compression=compression, labels=tuple(labels), **single)  # type: ignore[arg-type]
 
 
@@ -188,8 +195,13 @@ def _checked(found: Any, place: str) -> type[Stage]:
 
     if not (inspect.isclass(found) and issubclass(found, Stage) and found.stage):
         raise BadConfig(
-            f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval or "
-            "Loading of scbench.methods.contract, or give it open, ask and close, or patch(model), "
-            "and name it alone"
+            f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval, "
+            "Selection or Placing of scbench.methods.contract, or give it open, ask and close, or "
+            "patch(model), and name it alone"
+        )
+    if found.stage == "loading" and not found.role:
+        raise BadConfig(
+            f"{place!r} neither chooses nor places; derive it from Selection, which chooses what a "
+            "step reads, or from Placing, which says where keys and values live"
         )
     return found

@@ -32,6 +32,7 @@ class Stage:
 
     name: ClassVar[str] = ""  # on the command line
     stage: ClassVar[str] = ""
+    role: ClassVar[str] = ""  # its kind in the table of pairs (`pairs.py`)
     needs: ClassVar[frozenset[str]] = frozenset()  # what must be observed during the read
     traits: ClassVar[Traits] = Traits()
     knob: ClassVar[Knob | None] = None  # None: nothing changes how many bytes are held

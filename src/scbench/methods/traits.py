@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Traits:
     """Answers that hold for a stage under its parameters; what it does not say is the usual.
 
-    >>> Traits(has_uneven_heads=True).has_own_cache
+    >>> Traits(is_rolling=True).has_own_cache
     True
     """
 
@@ -32,20 +32,22 @@ class Traits:
     # Ranks of different heads are on one scale: shares of attention, each summing to the same.
     has_comparable_ranks: bool = False
     is_rolling: bool = False  # it goes on evicting while tokens are appended
-    # Its `cache` makes something else than dense stores and a plain tail: no codec and no loading
-    # stage can build on it. So it is wherever heads are uneven or it is rolling.
+    # Its `cache` makes something else than stores of K and V and a plain tail: no codec and no
+    # loading stage can build on it. So it is wherever it is rolling.
     has_own_cache: bool = False
 
     # Of a retrieval.
     is_pooled: bool = False  # requests go through a pool, and do not fork from their session's read
     is_blended: bool = False  # the context is put together from stored chunks
 
-    # Of a loading.
-    has_slow_tier: bool = False  # what it reads is moved from a slower tier
+    # Of a tier.
+    has_slow_tier: bool = False  # what a step reads is moved from there to the device
+
+    # Of a selection.
     needs_even_layers: bool = False  # it can only work on layers that hold equally many slots
 
     def __post_init__(self) -> None:
-        if self.has_uneven_heads or self.is_rolling:
+        if self.is_rolling:
             object.__setattr__(self, "has_own_cache", True)
 
 

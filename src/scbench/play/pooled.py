@@ -74,7 +74,7 @@ class PooledReads:
     @property
     def acts(self) -> bool:
         """Whether a stage makes something of a read prefix that a request then uses."""
-        return bool(self.method.compression) or not is_default(self.method.loading)
+        return bool(self.method.compression) or not self.method.reads_all
 
     @property
     def carries(self) -> frozenset[str] | None:

@@ -16,7 +16,7 @@ def turn_cost(
 ) -> Cost:
     """The cost of an answered turn, as its stream counted it; seconds come from the cost pass."""
     steps = stream.steps
-    moves = steps and method.loading.traits.has_slow_tier
+    moves = steps and method.tier.traits.has_slow_tier
     return Cost(
         held_bytes=stream.held_bytes(),
         held_accounted_bytes=stream.accounted_bytes(),

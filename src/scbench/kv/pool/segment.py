@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scbench.kv.pool import chain
 from scbench.kv.shape import CacheShape
-from scbench.kv.snapshot import Observed, Snapshot
+from scbench.kv.snapshot import Observed, Piece, Snapshot
 from scbench.kv.store import DenseStore, nbytes
 
 OBSERVED_TENSORS = tuple(f.name for f in fields(Observed) if f.name != "query_rows")
@@ -134,17 +134,17 @@ def segment_of(
     )
 
 
-def _range(pieces: Sequence[DenseStore], start: int, stop: int, which: str) -> Tensor:
+def _range(pieces: Sequence[Piece], start: int, stop: int, which: str) -> Tensor:
     """Slots [start, stop) of K or V over the pieces of a layer, in a storage of its own."""
     parts, at = [], 0
     for piece in pieces:
-        x = piece.k_HSD if which == "k" else piece.v_HSD
+        x = piece.slots.k_HSD if which == "k" else piece.slots.v_HSD
         low, high = max(start - at, 0), min(stop - at, x.shape[1])
         at += x.shape[1]
         if low < high:
             parts.append(x if (low, high) == (0, x.shape[1]) else x[:, low:high])
     if not parts:
-        x = pieces[0].k_HSD if which == "k" else pieces[0].v_HSD
+        x = pieces[0].slots.k_HSD if which == "k" else pieces[0].slots.v_HSD
         return x[:, :0].clone()
     whole = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
     owns = whole.is_contiguous() and whole.untyped_storage().nbytes() == nbytes([whole])

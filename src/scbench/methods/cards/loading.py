@@ -115,14 +115,14 @@ CARDS = (
         name="tier",
         place="scbench.methods.loading.tier:Tier",
         about=(
-            "Keeps the store in host memory or on disk and moves it at each step; take it "
-            "where the device is full."
+            "Keeps the store in host memory or on disk and moves what a step reads; take it "
+            "where the device is full, below a selection where the way there is slow."
         ),
         paper="none; KV offloading as in transformers",
         bytes_formula="2 H T D e, in host memory or on disk",
         difference=(
-            "moves the whole store at each step, the next layer ahead of time; bytes moved "
-            "are counted"
+            "moves the whole store at each step, the next layer ahead of time, or the rows "
+            "that a selection chose; bytes moved are counted"
         ),
         parameters={
             "at": "host",

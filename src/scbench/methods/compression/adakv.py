@@ -14,10 +14,16 @@ from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
 from scbench.methods.compression.pyramidkv import shared_out
 from scbench.methods.compression.window_voting import WindowVoting
-from scbench.methods.contract import ROTATION, Eviction, Stage, check_protected
+from scbench.methods.contract import (
+    ROTATION,
+    STARTS_BYTES,
+    Eviction,
+    Stage,
+    check_protected,
+    ranks_by_head,
+    within,
+)
 from scbench.methods.traits import Traits
-
-STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,10 @@ class AdaKV(Eviction):
                 f"adakv[scorer={self.scorer}]: give the budget to adakv itself, and a scorer that "
                 "acts once, per KV head, and moves nothing"
             )
+
+    def again(self, tokens: int) -> Self:
+        least = max(self.budget(tokens), self.inner.minimum_tokens)
+        return replace(self, tau=None, budget_tokens=least)
 
     def _refuse_scorer(self, name: str) -> NoReturn:
         raise Mismatch(
@@ -111,18 +121,22 @@ class AdaKV(Eviction):
 
     def keep(self, view: LayerView) -> list[Tensor]:
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
-        heads = view.k_HSD.shape[0]
-        if slots >= view.tokens:
-            return [torch.arange(view.tokens)] * heads
+        counts = view.slots.counts
+        if slots * view.heads >= sum(counts):
+            return view.everything
         inner = self.inner
         is_authors = self.division == "authors"
+        rank = inner.rank
         if is_authors and isinstance(inner, WindowVoting):
-            ranks_HS = inner.group_votes(view)
-        else:
-            ranks_HS = inner.rank(view)
+            rank = inner.group_votes
+        is_even = view.slots.is_even
+        ranks_HS = rank(view) if is_even else ranks_by_head(view, rank)
         check_protected(ranks_HS, slots, who=self, layer=view.index)
         share = share_slots if is_authors else share_left_over
-        return share(ranks_HS, slots, alpha=Fraction(str(self.alpha)))
+        kept = share(ranks_HS, slots, alpha=Fraction(str(self.alpha)))
+        if is_even:
+            return kept
+        return filled(within(kept, counts), ranks_HS, slots * view.heads)
 
     def units(
         self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
@@ -150,6 +164,22 @@ class AdaKV(Eviction):
             else 0
         )
         return super().held_bytes(shape=shape, tokens=tokens, appended=appended) + tables
+
+
+def filled(kept: list[Tensor], ranks_HS: Tensor, slots: int) -> list[Tensor]:
+    """`kept`, and the best of what is left over up to `slots` slots of all heads: a head that holds
+    few slots leaves some of its share to the others."""
+    spare = slots - sum(map(len, kept))
+    left_HS = ranks_HS.clone()
+    for head, own in enumerate(kept):
+        left_HS[head, own] = float("-inf")
+    order = torch.sort(left_HS.reshape(-1), descending=True, stable=True)
+    more = order.indices[:spare][~order.values[:spare].isneginf()]
+    tokens = ranks_HS.shape[1]
+    return [
+        torch.cat([own, more[more // tokens == head] % tokens]).sort().values
+        for head, own in enumerate(kept)
+    ]
 
 
 def share_slots(scores_HS: Tensor, slots: int, *, alpha: Fraction) -> list[Tensor]:

@@ -1,7 +1,10 @@
-"""Codes: K and V of a layer written down in fewer bits, read a block at a time. One mechanism; a codec brings its coders.
+"""Codes: K and V of a layer written down in fewer bits, read a block at a time. One mechanism; a
+codec brings its coders.
 
-A `Coder` turns vectors (H, S, D) into code tensors and back. `CodedStore` holds the shared slots. `TokenTail` holds what is appended where a
-token's code depends on that token alone; a codec whose codes span tokens brings a tail of its own (KIVI).
+A `Coder` turns vectors (H, S, D) into code tensors and back. `CodedStore` holds the shared slots,
+`CodedHeads` those of KV heads that hold different numbers of them. `TokenTail` holds what is
+appended where a token's code depends on that token alone; a codec whose codes span tokens brings a
+tail of its own (KIVI).
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, full, merge
-from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, Read
+from scbench.kv import CacheShape, LayerCache, Read, Slots
 from scbench.kv.accounting import accounted
+from scbench.kv.snapshot import stored
+from scbench.kv.store import nothing
 from scbench.methods.contract import Codec
 
 BLOCK_SLOTS = 2048  # decoded at a time: the whole cache never exists in full precision
@@ -44,6 +49,10 @@ class Coder:
         """Tensors that belong to the layer and not to its slots (a scale frozen once)."""
         return {}
 
+    def of_head(self, head: int) -> Coder:
+        """The same for one KV head by itself, (1, S, D)."""
+        return self
+
     def turn(self, x: Tensor) -> Tensor:
         """(..., D) into the basis of the codes: queries are turned once, instead of every key back."""
         return x
@@ -58,6 +67,17 @@ class Coders(NamedTuple):
 
     keys: Coder
     values: Coder
+
+    def of_head(self, head: int) -> Coders:
+        return Coders(self.keys.of_head(head), self.values.of_head(head))
+
+    def constants(self) -> dict[str, Tensor]:
+        """Tensors of the layer, by name."""
+        return {
+            f"{side}_{name}": x
+            for side, coder in zip("kv", self, strict=True)
+            for name, x in coder.constants().items()
+        }
 
     def named(self, keys: Codes, values: Codes) -> dict[str, Tensor]:
         both = (("k", self.keys, keys), ("v", self.values, values))
@@ -98,6 +118,16 @@ class Coders(NamedTuple):
 class CodedStore:
     """Slots whose K and V are both codes; attention decodes a block at a time and merges."""
 
+    @classmethod
+    def of(cls, slots: Slots, coders: Coders) -> CodedStore:
+        """The codes of a rectangle of slots."""
+        k_HSD, v_HSD = slots.k_HSD, slots.v_HSD
+        positions_HS = slots.positions_HS
+        if positions_HS is None:
+            positions_HS = torch.arange(k_HSD.shape[1]).expand(k_HSD.shape[:2])
+        keys, values = coders.keys.write(k_HSD), coders.values.write(v_HSD)
+        return cls(keys, values, coders, k_HSD.dtype, positions_HS)
+
     def __init__(
         self, keys: Codes, values: Codes, coders: Coders, dtype: torch.dtype, positions_HS: Tensor
     ) -> None:
@@ -119,15 +149,61 @@ class CodedStore:
         return Read(Partial(values.turn_back(out), lse), accounted(self.tensors().values()))
 
     def tensors(self) -> dict[str, Tensor]:
-        constants = {
-            f"{side}_{name}": x
-            for side, coder in zip("kv", self.coders, strict=True)
-            for name, x in coder.constants().items()
-        }
-        return {**self.coders.named(self.keys, self.values), **constants}
+        return {**self.coders.named(self.keys, self.values), **self.coders.constants()}
 
     def positions(self, head: int) -> Tensor:
         return self.positions_HS[head]
+
+
+class CodedHeads:
+    """Codes of KV heads that hold different numbers of slots, laid flat head after head, and a
+    table of where they begin: 8 (H + 1) bytes. Heads without slots are allowed. Attention loops
+    over heads."""
+
+    def __init__(self, slots: Slots, coders: Coders) -> None:
+        self.coders = [coders.of_head(head) for head in range(slots.heads)]
+        self.counts = slots.counts
+        self.dtype = slots.k_ND.dtype
+        self.starts = torch.tensor(slots.starts)
+        self._constants = coders.constants()
+        self._positions = [slots.positions(head) for head in range(slots.heads)]
+        keys: Codes = ()
+        values: Codes = ()
+        for head, coder in enumerate(self.coders):
+            if self.counts[head]:
+                k_SD, v_SD = slots.head(head)
+                keys = joined(keys, coder.keys.write(k_SD.unsqueeze(0)))
+                values = joined(values, coder.values.write(v_SD.unsqueeze(0)))
+        self.keys = keys
+        self.values = values
+
+    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+        whole = nothing(q_HGTD)
+        for head, (coder, count) in enumerate(zip(self.coders, self.counts, strict=True)):
+            if not count:
+                continue
+            one = slice(head, head + 1)
+            turned = coder.keys.turn(q_HGTD[one])
+            keys = self._of(head, coder.keys, self.keys)
+            values = self._of(head, coder.values, self.values)
+            parts = coder.seen(turned, keys, values, count, scale=scale, dtype=self.dtype)
+            out, lse = merge(parts)
+            whole.out[one], whole.lse[one] = coder.values.turn_back(out), lse
+        return Read(whole, accounted(x for name, x in self.tensors().items() if name != "starts"))
+
+    def _of(self, head: int, coder: Coder, codes: Codes) -> Codes:
+        """The codes of one head; a head holds whole groups."""
+        start = sum(self.counts[:head]) // coder.group_slots
+        stop = start + self.counts[head] // coder.group_slots
+        return tuple(x[:, start:stop] for x in codes)
+
+    def tensors(self) -> dict[str, Tensor]:
+        coder = self.coders[0]
+        named = coder.named(self.keys, self.values)
+        return {**named, **self._constants, "starts": self.starts}
+
+    def positions(self, head: int) -> Tensor:
+        return self._positions[head]
 
 
 class TokenTail:
@@ -200,42 +276,32 @@ def require_share(codec: Codec, tau: Fraction, shares: Mapping[Bits, Fraction]) 
     return max(fitting, key=lambda bits: shares[bits])
 
 
-def shape_of(k_HSD: Tensor) -> CacheShape:
-    """The shape of a one-layer cache that holds these keys."""
-    heads, _, dim = k_HSD.shape
+def shape_of(slots: Slots) -> CacheShape:
+    """The shape of a one-layer cache that holds these slots."""
+    heads, (k_SD, _) = slots.heads, slots.head(0)
     return CacheShape(
         layers=1,
         attention_layers=(0,),
         query_heads=heads,
         kv_heads=heads,
-        head_dim=dim,
-        dtype_bytes=k_HSD.element_size(),
+        head_dim=k_SD.shape[1],
+        dtype_bytes=k_SD.element_size(),
     )
-
-
-def plain(k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
-    """What a codec makes at 16 bits: nothing is quantised."""
-    return LayerCache((DenseStore(k_HSD, v_HSD, positions_HS=positions_HS),), DenseTail())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCodec(Codec):
-    """A codec that codes each token by itself; its subclasses say with which coders, and how many bytes a slot takes."""
+    """A codec that codes each token by itself; its subclasses say with which coders, and how many
+    bytes a slot takes."""
 
-    def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
+    def coders(self, slots: Slots) -> Coders | None:
         """For a layer that begins with these; None to quantise nothing."""
         raise NotImplementedError
 
-    def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
-        coders = self.coders(k_HSD, v_HSD)
+    def encode(self, slots: Slots) -> LayerCache:
+        coders = self.coders(slots)
         if coders is None:
-            return plain(k_HSD, v_HSD, positions_HS)
-        positions = (
-            torch.arange(k_HSD.shape[1]).expand(k_HSD.shape[:2])
-            if positions_HS is None
-            else positions_HS
-        )
-        store = CodedStore(
-            coders.keys.write(k_HSD), coders.values.write(v_HSD), coders, k_HSD.dtype, positions
-        )
-        return LayerCache((store,), TokenTail(coders, k_HSD.dtype))
+            return stored(slots)
+        if not slots.is_even:
+            return LayerCache((CodedHeads(slots, coders),), TokenTail(coders, slots.k_ND.dtype))
+        return LayerCache((CodedStore.of(slots, coders),), TokenTail(coders, slots.k_HSD.dtype))

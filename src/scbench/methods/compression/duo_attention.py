@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -14,13 +14,17 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.kv.tail import newest
 from scbench.methods.compression import duo_attention_gates
-from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
+from scbench.methods.contract import (
+    STARTS_BYTES,
+    Eviction,
+    Generation,
+    rounded,
+    smallest_share,
+)
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.stage import HEAD_GATES, Stage
 from scbench.methods.traits import Traits
 from scbench.methods.units import streaming_head
-
-STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,22 +134,27 @@ class DuoAttention(Eviction):
 
     def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
         tokens, seen = 0, list[list[float]]()
+        counts = list[list[int]]()
         for view in views:
-            tokens, gates_H = view.tokens, view.observed.head_gates_H
+            tokens, gates_H = view.seen_tokens, view.observed.head_gates_H
+            counts.append(view.slots.counts)
             seen += [] if gates_H is None else [[float(gate) for gate in gates_H]]
         rows = self.rows(seen or None)
         chosen = self.full_heads(rows, tokens=tokens)
         _, sink, recent = self.sizes(heads=sum(map(len, rows)), tokens=tokens)
-        everything = torch.arange(tokens)
-        ends = (
-            everything
-            if sink + recent >= tokens
-            else torch.cat([everything[:sink], everything[tokens - recent :]])
-        )
-        return [
-            [everything if (layer, head) in chosen else ends for head in range(len(row))]
-            for layer, row in enumerate(rows)
-        ]
+        kept = list[list[Tensor]]()
+        for layer, row in enumerate(rows):
+            everything = [torch.arange(count) for count in counts[layer]]
+            kept.append(
+                [
+                    slots if (layer, head) in chosen else _ends(slots, sink, recent)
+                    for head, slots in zip(range(len(row)), everything, strict=True)
+                ]
+            )
+        return kept
+
+    def again(self, tokens: int) -> Self:
+        return self if self.is_own else Eviction.again(self, tokens)
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         return view.cut_ragged(kept)
@@ -160,6 +169,13 @@ class DuoAttention(Eviction):
 
     def data_digest(self) -> str:
         return duo_attention_gates.digest(self.gates) if self.gates else ""
+
+
+def _ends(slots: Tensor, sink: int, recent: int) -> Tensor:
+    """The first and the last of a head's slots."""
+    if sink + recent >= len(slots):
+        return slots
+    return torch.cat([slots[:sink], slots[len(slots) - recent :]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape
+from scbench.kv import CacheShape, Slots
 from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
@@ -21,6 +22,7 @@ from scbench.methods.compression.coded_store import (
     require_finite,
     require_share,
 )
+from scbench.methods.contract import Codec
 from scbench.methods.traits import Knob
 
 LARGEST = 448.0  # of e4m3
@@ -56,15 +58,13 @@ class FP8(TokenCodec):
             per_token = Fraction(16, shape.head_dim) if self.scale_scope == "token" else Fraction(0)
             require_share(self, self.tau, {8: (8 + per_token) / 16})
 
-    def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
+    def coders(self, slots: Slots) -> Coders | None:
         if self.bits == 16:
             return None
-        return Coders(
-            *(
-                Tokens() if self.scale_scope == "token" else Frozen(x, self.scale_scope)
-                for x in (k_HSD, v_HSD)
-            )
-        )
+        if self.scale_scope == "token":
+            return Coders(Tokens(), Tokens())
+        keys, values = zip(*(slots.head(head) for head in range(slots.heads)), strict=True)
+        return Coders(frozen(keys, self.scale_scope), frozen(values, self.scale_scope))
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
         """2 H S D, and 2 bytes per scale."""
@@ -75,6 +75,12 @@ class FP8(TokenCodec):
             self.scale_scope
         ]
         return elements + 4 * scales
+
+    def uneven_bytes(self, *, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+        found = Codec.uneven_bytes(self, shape=shape, slots=slots, appended=appended)
+        if self.scale_scope != "tensor" or self.bits == 16:
+            return found
+        return found - 4 * (len(slots) - 1)  # one scale for all heads, and not one for each
 
 
 def largest_scale(x: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -113,12 +119,15 @@ class Tokens(Coder):
 
 
 class Frozen(Coder):
-    """A scale per KV head, or one, taken from what the layer begins with and kept."""
+    """A scale per KV head (H, 1, 1), or one (1, 1, 1), taken from what the layer begins with."""
 
     names: tuple[str, ...] = ("fp8",)
 
-    def __init__(self, x_HSD: Tensor, scope: Literal["head", "tensor"]) -> None:
-        self.scale = largest_scale(x_HSD, (1, 2) if scope == "head" else (0, 1, 2))
+    def __init__(self, scale: Tensor) -> None:
+        self.scale = scale
+
+    def of_head(self, head: int) -> Frozen:
+        return Frozen(self.scale[head : head + 1]) if len(self.scale) > 1 else self
 
     def write(self, x_HSD: Tensor) -> Codes:
         require_finite(x_HSD)
@@ -129,3 +138,18 @@ class Frozen(Coder):
 
     def constants(self) -> dict[str, Tensor]:
         return {"scale": self.scale}
+
+
+def frozen(heads: Sequence[Tensor], scope: Literal["head", "tensor"]) -> Frozen:
+    """The scale of what a layer begins with, given as (S_h, D) of each KV head.
+
+    A head that begins with nothing takes the largest scale of the others: what is appended to it
+    has no other range to go by.
+    """
+    largest = [largest_scale(x_SD, (0, 1)) for x_SD in heads if len(x_SD)]
+    common = torch.stack(largest).amax(dim=0)
+    if scope == "tensor":
+        return Frozen(common.view(1, 1, 1))
+    by_head = iter(largest)
+    scales = [next(by_head) if len(x_SD) else common for x_SD in heads]
+    return Frozen(torch.stack(scales).view(-1, 1, 1))

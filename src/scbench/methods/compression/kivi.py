@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
@@ -10,14 +12,22 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, LayerCache, Read
+from scbench.kernels import Partial
+from scbench.kv import CacheShape, LayerCache, Read, Slots
 from scbench.kv.accounting import accounted
+from scbench.kv.snapshot import stored
 from scbench.kv.tail import newest
 from scbench.methods.compression.affine_codes import ChannelGroups, Codes, TokenGroups
 from scbench.methods.compression.affine_codes import dequantise as dequantise
 from scbench.methods.compression.affine_codes import quantise as quantise
-from scbench.methods.compression.coded_store import CodedStore, Coders, joined, plain, shape_of
-from scbench.methods.contract import Codec
+from scbench.methods.compression.coded_store import (
+    CodedHeads,
+    CodedStore,
+    Coders,
+    joined,
+    shape_of,
+)
+from scbench.methods.contract import STARTS_BYTES, Codec
 from scbench.methods.traits import Knob
 
 
@@ -97,30 +107,48 @@ class Kivi(Codec):
             return {}
         return {"group": fitted.group, "residual_tokens": fitted.residual_tokens}
 
-    def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
-        heads, slots, _ = k_HSD.shape
-        fitted = self.at(shape=shape_of(k_HSD), tokens=slots)
+    def encode(self, slots: Slots) -> LayerCache:
+        fitted = self.at(shape=shape_of(slots), tokens=sum(slots.counts) // slots.heads)
         if fitted.bits == 16:
-            return plain(k_HSD, v_HSD, positions_HS)
+            return stored(slots)
         coders = Coders(
             TokenGroups(fitted.bits, fitted.group), ChannelGroups(fitted.bits, fitted.group)
         )
-        residual = fitted.residual_tokens
-        shared = (
-            max(0, slots - residual) // residual * residual
-        )  # both K and V of these slots are coded for ever
-        tail = CodedTail(coders, residual)
-        tail.append(k_HSD[:, shared:], v_HSD[:, shared:])
-        tail.settle()
+        if slots.is_even:
+            return fitted._coded(slots, coders)
+        coded = [fitted.shared_slots(count) for count in slots.counts]
+        tails = []
+        for head, shared in enumerate(coded):
+            one = slots.of_head(head)
+            tails.append(fitted._tail(one, coders, shared))
+        whole = UnevenTail(tails)
+        if not any(coded):
+            return LayerCache((), whole)
+        oldest = slots.pick([torch.arange(shared) for shared in coded])
+        return LayerCache((CodedHeads(oldest, coders),), whole)
+
+    def shared_slots(self, slots: int) -> int:
+        """Slots of a head whose K and V are both coded for ever, of `slots` that it begins with."""
+        residual = self.residual_tokens
+        return max(0, slots - residual) // residual * residual
+
+    def _coded(self, slots: Slots, coders: Coders) -> LayerCache:
+        shared = self.shared_slots(slots.most)
+        tail = self._tail(slots, coders, shared)
         if not shared:
             return LayerCache((), tail)
-        keys, values = coders.keys.write(k_HSD[:, :shared]), coders.values.write(v_HSD[:, :shared])
-        positions = (
-            torch.arange(shared).expand(heads, shared)
-            if positions_HS is None
-            else positions_HS[:, :shared]
-        )
-        return LayerCache((CodedStore(keys, values, coders, k_HSD.dtype, positions),), tail)
+        positions_HS = slots.positions_HS
+        cut = None if positions_HS is None else positions_HS[:, :shared]
+        oldest = Slots.even(slots.k_HSD[:, :shared], slots.v_HSD[:, :shared], cut)
+        return LayerCache((CodedStore.of(oldest, coders),), tail)
+
+    def _tail(self, slots: Slots, coders: Coders, shared: int) -> CodedTail:
+        """What follows the first `shared` slots of a rectangle."""
+        begun = [slots.positions(head)[shared:] for head in range(slots.heads)]
+        tail = CodedTail(coders, self.residual_tokens, begun)
+        tail.append(slots.k_HSD[:, shared:], slots.v_HSD[:, shared:])
+        tail.settle()
+        return tail
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
         fitted = self.at(shape=shape, tokens=slots) if self.tau is not None else self
@@ -132,6 +160,13 @@ class Kivi(Codec):
         per_code, per_group = Fraction(fitted.bits, 8), Fraction(4, fitted.group)
         codes = heads * dim * (coded_keys + coded_values) * (per_code + per_group)
         return int(codes) + heads * dim * e * ((slots - coded_keys) + (slots - coded_values))
+
+    def uneven_bytes(self, *, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+        found = Codec.uneven_bytes(self, shape=shape, slots=slots, appended=appended)
+        fitted = self.at(shape=shape, tokens=sum(slots) // len(slots))
+        if fitted.bits == 16 or any(fitted.shared_slots(count) for count in slots):
+            return found
+        return found - STARTS_BYTES * (len(slots) + 1)  # all of it is in the tails
 
 
 SHAPE_FIELDS = ("layers", "attention_layers", "query_heads", "kv_heads", "head_dim")
@@ -148,10 +183,14 @@ def values_of(codes: Codes, kivi: Kivi, dtype: torch.dtype) -> Tensor:
 
 
 class CodedTail:
-    """The newest slots: whole residuals of keys coded, the rest plain; all values but the newest residual coded. Codes when `settle` is called."""
+    """The newest slots: whole residuals of keys coded, the rest plain; all values but the newest
+    residual coded. Codes when `settle` is called. It begins with slots of the context, whose
+    logical positions are `begun`, by KV head."""
 
-    def __init__(self, coders: Coders, residual_tokens: int) -> None:
-        self.coders, self.residual_tokens = coders, residual_tokens
+    def __init__(self, coders: Coders, residual_tokens: int, begun: Sequence[Tensor]) -> None:
+        self.coders = coders
+        self.residual_tokens = residual_tokens
+        self._begun = tuple(begun)
         self.keys: Codes | None = None
         self.values: Codes | None = None
         self.k_HRD: Tensor | None = None  # keys not yet coded
@@ -201,16 +240,15 @@ class CodedTail:
         return Read(newest(q_HGTD, k, v, scale=scale).partial, accounted(self.tensors().values()))
 
     def fork(self) -> CodedTail:
-        child = CodedTail(
-            self.coders, self.residual_tokens
-        )  # tensors are replaced, never written in place, so sharing them is safe
-        child.keys, child.values, child.k_HRD, child.v_HRD = (
-            self.keys,
-            self.values,
-            self.k_HRD,
-            self.v_HRD,
-        )
-        return child
+        # Tensors are replaced, never written in place, so sharing them is safe.
+        return copy.copy(self)
+
+    def begun(self, head: int) -> Tensor:
+        return self._begun[head]
+
+    @property
+    def appended(self) -> int:
+        return self.slots - len(self._begun[0])
 
     def tensors(self) -> dict[str, Tensor]:
         held = (
@@ -220,3 +258,49 @@ class CodedTail:
             if codes is not None:
                 held |= {f"{side}_{name}": x for name, x in codes._asdict().items()}
         return held
+
+
+class UnevenTail:
+    """One tail for each KV head, where heads began with different numbers of slots."""
+
+    def __init__(self, tails: Sequence[CodedTail]) -> None:
+        self.tails = tuple(tails)
+
+    @property
+    def slots(self) -> int:
+        """Of the head that holds the most."""
+        return max(tail.slots for tail in self.tails)
+
+    def append(self, k_HTD: Tensor, v_HTD: Tensor) -> None:
+        for head, tail in enumerate(self.tails):
+            tail.append(k_HTD[head : head + 1], v_HTD[head : head + 1])
+
+    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+        reads = [
+            tail.attend(q_HGTD[head : head + 1], scale=scale)
+            for head, tail in enumerate(self.tails)
+        ]
+        sides = zip(*(read.partial for read in reads), strict=True)
+        loaded_bytes = sum(read.loaded_by(0) for read in reads)
+        return Read(Partial(*(torch.cat(side) for side in sides)), loaded_bytes)
+
+    def settle(self) -> None:
+        for tail in self.tails:
+            tail.settle()
+
+    def fork(self) -> UnevenTail:
+        return UnevenTail([tail.fork() for tail in self.tails])
+
+    def begun(self, head: int) -> Tensor:
+        return self.tails[head].begun(0)
+
+    @property
+    def appended(self) -> int:
+        return self.tails[0].appended
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {
+            f"{name}_{head}": x
+            for head, tail in enumerate(self.tails)
+            for name, x in tail.tensors().items()
+        }

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
-from scbench.kv import CacheShape, LayerView, Observed
+from scbench.kv import CacheShape, LayerView, Observed, Slots
 from scbench.methods import spelling
 from scbench.methods.contract import WINDOW, Eviction
 from scbench.methods.traits import Traits
@@ -187,8 +187,7 @@ def _trial(shape: CacheShape, tokens: int) -> LayerView:
     return LayerView(
         0,
         len(shape.attention_layers),
-        k_HSD,
-        v_HSD,
+        Slots.even(k_HSD, v_HSD),
         Observed(window_HGWD=window),
         shape.head_dim**-0.5,
     )

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from scbench.kv import CacheShape, LayerCache, LayerView
-from scbench.methods.contract import REPEAT_SCORES, Eviction
+from scbench.methods.contract import REPEAT_SCORES, STARTS_BYTES, Eviction
 from scbench.methods.traits import Traits
 
-STARTS_BYTES = 8  # of one entry of the table that says where a head begins
 SINK_TOKENS = 4
 
 
@@ -41,17 +41,27 @@ class KVzip(Eviction):
         return heads * min(self.budget(tokens), tokens)
 
     def keep_all(self, views: Iterable[LayerView]) -> list[list[Tensor]]:
-        scores = torch.stack([self._scores(view) for view in views])
-        layers, heads, tokens = scores.shape
-        groups = scores.view(layers, -1) if self.layerwise else scores.view(1, -1)
-        pairs = self.pairs(heads=groups.shape[1] // tokens, tokens=tokens)
-        order = torch.sort(groups, dim=-1, descending=True, stable=True).indices[:, :pairs]
-        kept = (
-            torch.zeros_like(groups, dtype=torch.bool)
-            .scatter_(1, order, True)
-            .view(layers, heads, tokens)
+        """One ranking of all pairs there are. Where heads hold different numbers of slots, a pair
+        that is not there scores -inf."""
+        by_layer, seen_tokens = list[Tensor](), 0
+        for view in views:
+            by_layer.append(self._scores(view))
+            seen_tokens = view.seen_tokens
+        most = max(scores_HS.shape[1] for scores_HS in by_layer)
+        scores = torch.stack(
+            [
+                functional.pad(scores_HS, (0, most - scores_HS.shape[1]), value=float("-inf"))
+                for scores_HS in by_layer
+            ]
         )
-        return [[head.nonzero().squeeze(1) for head in layer] for layer in kept]
+        layers, heads, _ = scores.shape
+        groups = scores.view(layers, -1) if self.layerwise else scores.view(1, -1)
+        pairs = self.pairs(heads=groups.shape[1] // most, tokens=seen_tokens)
+        order = torch.sort(groups, dim=-1, descending=True, stable=True).indices[:, :pairs]
+        kept = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, order, True)
+        kept &= ~groups.isneginf()
+        by_head = kept.view(layers, heads, most)
+        return [[head.nonzero().squeeze(1) for head in layer] for layer in by_head]
 
     @staticmethod
     def _scores(view: LayerView) -> Tensor:
@@ -60,7 +70,12 @@ class KVzip(Eviction):
             "the scores of a repeat pass are needed and the read did not make them"
         )
         scores_HS = seen.clone()
-        scores_HS[:, :SINK_TOKENS] = float("inf")
+        if view.positions_HS is None and view.slots.is_even:
+            scores_HS[:, :SINK_TOKENS] = float("inf")
+            return scores_HS
+        for head in range(view.heads):
+            sinks = int((view.slots.positions(head) < SINK_TOKENS).sum())
+            scores_HS[head, :sinks] = float("inf")
         return scores_HS
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:

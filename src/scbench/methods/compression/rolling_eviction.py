@@ -10,9 +10,9 @@ from typing import ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read
+from scbench.kv import CacheShape, LayerCache, LayerView, Read, Slots
 from scbench.kv.accounting import accounted
-from scbench.kv.snapshot import Rotate
+from scbench.kv.snapshot import Rotate, stored
 from scbench.kv.tail import newest
 from scbench.methods.compression.rolling_positions import closing_up, moved, turner
 from scbench.methods.contract import ROTATION, Eviction
@@ -35,10 +35,14 @@ class RollingTail:
     )
 
     def __init__(self, view: LayerView, kept: list[Tensor], budget: int) -> None:
-        self.k_HSD, self.v_HSD, positions_HS = view.gather(kept)
+        picked = view.pick(kept)
+        self.k_HSD, self.v_HSD = picked.k_HSD, picked.v_HSD
+        positions_HS = picked.positions_HS
+        assert positions_HS is not None, "what was picked has positions"
         # beside the keys, so that no step waits for the CPU; bookkeeping unless `rotate` is set
         self._positions_HS = positions_HS.to(self.k_HSD.device, torch.int32)
-        self.budget, self._seen_tokens = budget, view.tokens
+        self.budget = budget
+        self._seen_tokens = view.seen_tokens
         self.rotate: Rotate | None = None
 
     def best(self) -> Tensor:
@@ -139,21 +143,21 @@ class Rolling(Eviction):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return self.scored_by | {ROTATION} if self.is_closed_up else self.scored_by
 
-    def gathered(self, view: LayerView, kept: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        k_HSD, v_HSD, positions_HS = view.gather(kept)
-        if self.is_closed_up:
-            k_HSD = moved(
-                k_HSD, closing_up(positions_HS, view.tokens).to(k_HSD.device), turner(view, self)
-            )
-        return k_HSD, v_HSD, positions_HS
+    def picked(self, view: LayerView, kept: list[Tensor]) -> Slots:
+        slots = view.pick(kept)
+        positions_HS = slots.positions_HS
+        if not self.is_closed_up or positions_HS is None:
+            return slots
+        shift_HS = closing_up(positions_HS, view.seen_tokens).to(slots.device)
+        k_HSD = moved(slots.k_HSD, shift_HS, turner(view, self))
+        return Slots.even(k_HSD, slots.v_HSD, positions_HS)
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         if self.rolling:
             tail = self.tail(view, kept)
             tail.rotate = turner(view, self) if self.is_closed_up else None
             return LayerCache((), tail)
-        k_HSD, v_HSD, positions_HS = self.gathered(view, kept)
-        return LayerCache((DenseStore(k_HSD, v_HSD, positions_HS=positions_HS),), DenseTail())
+        return stored(self.picked(view, kept))
 
     def lossless(self, tokens: int) -> Self:
         room = 2 * tokens + 64 if self.rolling else tokens  # for what is appended

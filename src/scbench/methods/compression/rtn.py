@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape
+from scbench.kv import CacheShape, Slots
 from scbench.methods.compression.affine_codes import ChannelGroups
 from scbench.methods.compression.coded_store import Coders, TokenCodec, require_share
 from scbench.methods.traits import Knob
@@ -62,8 +60,9 @@ class RTN(TokenCodec):
         shares = {bits: (bits + Fraction(32, group)) / 16 for bits in (8, 4, 3, 2)}
         return replace(self, tau=None, bits=require_share(self, self.tau, shares))
 
-    def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
-        fitted, head_dim = self._fitted(k_HSD.shape[2]), k_HSD.shape[2]
+    def coders(self, slots: Slots) -> Coders | None:
+        head_dim = slots.head(0)[0].shape[1]
+        fitted = self._fitted(head_dim)
         if fitted.bits == 16:
             return None
         return Coders(*(ChannelGroups(fitted.bits, fitted.group or head_dim) for _ in range(2)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape
+from scbench.kv import CacheShape, Slots
 from scbench.kv.bits import pack, unpack
 from scbench.methods.compression.coded_store import (
     Coder,
@@ -112,22 +113,24 @@ class TurboQuant(TokenCodec):
             ),
         )
 
-    def coders(self, k_HSD: Tensor, v_HSD: Tensor) -> Coders | None:
-        fitted = self._fitted(k_HSD.shape[2])
+    def coders(self, slots: Slots) -> Coders | None:
+        keys, values = zip(*(slots.head(head) for head in range(slots.heads)), strict=True)
+        fitted = self._fitted(keys[0].shape[1])
         if fitted.bits == 16:
             return None
         kind = Unbiased if fitted.variant == "inner-product" else Turned
-        return Coders(fitted._coder(kind, k_HSD), fitted._coder(Turned, v_HSD))
+        return Coders(fitted._coder(kind, keys), fitted._coder(Turned, values))
 
-    def _coder(self, kind: type[Turned], x_HSD: Tensor) -> Coder:
-        dim, device, low = x_HSD.shape[2], x_HSD.device, math.floor(self.bits)
+    def _coder(self, kind: type[Turned], heads: Sequence[Tensor]) -> Coder:
+        """For a layer that begins with (S_h, D) of each KV head."""
+        dim, device, low = heads[0].shape[1], heads[0].device, math.floor(self.bits)
         if self.bits == low:
             return kind(dim, low, self.rotation, self.seed, device)
         halves = [
             kind(dim // 2, bits, self.rotation, self.seed + 2 * bits, device)
             for bits in (low + 1, low)
         ]
-        return Halves(x_HSD, halves)
+        return Halves(channel_order(heads), halves)
 
     def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
         """2 H S (D b / 8 + 2), and 2 H S for the residual norms of inner-product. Half bits: norms twice, and 4 H D for the order of channels."""
@@ -234,20 +237,34 @@ class Unbiased(Turned):
         return found.mul_(norm_HS1.float()).to(dtype)
 
 
-class Halves(Coder):
-    """The channels of every KV head in an order fixed when the layer is first coded, largest mean square first; each half has its own coder."""
+def channel_order(heads: Sequence[Tensor]) -> Tensor:
+    """Channels of each KV head, largest mean square first, (H, D) int16; as they come where a head
+    begins with nothing."""
+    orders = []
+    for x_SD in heads:
+        require_finite(x_SD)
+        size_1D = x_SD.unsqueeze(0).float().pow(2).mean(dim=1)
+        as_they_come = torch.arange(x_SD.shape[1], device=x_SD.device)
+        order_D = size_1D[0].sort(descending=True, stable=True).indices
+        orders.append(order_D if len(x_SD) else as_they_come)
+    return torch.stack(orders).to(torch.int16)
 
-    def __init__(self, x_HSD: Tensor, coders: list[Turned]) -> None:
-        require_finite(x_HSD)
-        order_HD = (
-            x_HSD.float().pow(2).mean(dim=1).sort(dim=-1, descending=True, stable=True).indices
-        )
-        self.order_HD, self.coders = order_HD.to(torch.int16), coders
+
+class Halves(Coder):
+    """The channels of every KV head in an order fixed when the layer is first coded, largest mean
+    square first; each half has its own coder."""
+
+    def __init__(self, order_HD: Tensor, coders: list[Turned]) -> None:
+        self.order_HD = order_HD
+        self.coders = coders
         self.names = tuple(
             f"{half}_{name}"
             for half, coder in zip(("large", "small"), coders, strict=True)
             for name in coder.names
         )
+
+    def of_head(self, head: int) -> Halves:
+        return Halves(self.order_HD[head : head + 1], self.coders)
 
     def _sorted(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Large and small channels of (H, ..., D)."""

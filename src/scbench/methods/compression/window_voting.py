@@ -170,7 +170,7 @@ class WindowVoting(Voting):
     def voters_in(self, view: LayerView) -> int:
         """Rows that vote in a layer: a question's rows are half of what the layer keeps at most."""
         if view.question_tokens is None or not self.is_question_voting:
-            return self.window(view.tokens)
+            return min(self.window(view.tokens), view.tokens)
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         return units.voting_rows(budget=slots, question_tokens=view.question_tokens)
 

@@ -8,14 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scbench.kernels import gathered, largest
-from scbench.kv import DenseStore, Read, Store
-from scbench.methods.contract import Budgeted, Loading
-from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.kernels import largest
+from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
+from scbench.methods.contract import Budgeted, Selection
+from scbench.methods.loading.plain_stores import row_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExactTopK(Budgeted, Loading):
+class ExactTopK(Budgeted, Selection):
     """Each query token attends to the K keys of the store with the largest inner product, found by computing all of them.
 
     An upper bound for Quest and RetrievalAttention at the same K, not a way to save: a step loads every key, and the values of the K chosen.
@@ -25,41 +25,51 @@ class ExactTopK(Budgeted, Loading):
 
     granularity: Literal["kv_head", "query_head"] = "kv_head"
 
-    def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
-        if not stores:
-            return stores
-        first = dense_first(stores, self)
-        return (
-            TopKStore(
-                first,
-                k=self.budget(first.k_HSD.shape[1]),
-                per_query_head=self.granularity == "query_head",
-            ),
-            *stores[1:],
-        )
+    def digest(self, slots: Slots, *, layer: int) -> Digest | None:
+        is_per_query_head = self.granularity == "query_head"
+        return KeyDigest(slots.k_HSD, k=self.budget(slots.most), per_query_head=is_per_query_head)
+
+    def detached_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
+        """All keys once more: they are looked at on the device."""
+        return shape.kv_heads * slots * shape.head_dim * shape.dtype_bytes
 
 
-class TopKStore(Indexed):
-    """A dense store of which each query token reads all keys and the values of its best `k`. Holds nothing of its own."""
+class KeyDigest:
+    """All keys, from which each query token finds its best `k`. They are the store's own, unless K
+    and V live elsewhere."""
 
-    def __init__(self, base: DenseStore, *, k: int, per_query_head: bool) -> None:
-        super().__init__(base)
-        self.k, self.per_query_head = min(k, self.slots), per_query_head
+    def __init__(
+        self, k_HSD: Tensor, *, k: int, per_query_head: bool, is_detached: bool = False
+    ) -> None:
+        self.k_HSD = k_HSD
+        self.heads, self.slots, _ = k_HSD.shape
+        self.k = min(k, self.slots)
+        self.per_query_head = per_query_head
+        self.is_detached = is_detached
 
-    def chosen(self, q_HGTD: Tensor) -> Tensor:
+    def chosen_slots(self, q_HGTD: Tensor) -> Tensor:
         """Slots each token attends to, ascending: (H, 1, T, K), or (H, G, T, K) per query head."""
-        scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, self.base.k_HSD)
+        scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, self.k_HSD)
         return largest(scores if self.per_query_head else scores.amax(dim=1, keepdim=True), self.k)
 
-    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         if self.k == self.slots:
-            return self.base.attend(q_HGTD, scale=scale)
-        slots = self.chosen(q_HGTD)
-        partial = gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, slots, scale=scale)
-        keys_bytes = self.heads * self.slots * self.row_bytes
-        return Read(
-            partial, [keys_bytes + rows * self.row_bytes for rows in distinct(slots, self.slots)]
+            return None
+        slots = self.chosen_slots(q_HGTD)
+        keys_bytes = self.heads * self.slots * row_bytes(self.k_HSD)
+        return ChosenSlots(
+            slots,
+            rows_T=distinct(slots, self.slots),
+            digest_bytes=keys_bytes,
+            has_read_keys=True,
         )
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"digest_keys": self.k_HSD} if self.is_detached else {}
+
+    def detached(self) -> KeyDigest:
+        k_HSD = self.k_HSD.clone()
+        return KeyDigest(k_HSD, k=self.k, per_query_head=self.per_query_head, is_detached=True)
 
 
 def distinct(slots_HGTR: Tensor, slots: int) -> list[int]:

@@ -11,17 +11,15 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import gathered
-from scbench.kv import CacheShape, DenseStore, Read, Store
+from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.kv.accounting import accounted
-from scbench.methods.contract import Budgeted, Loading, smallest_share
-from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.methods.contract import Budgeted, Selection, smallest_share
 from scbench.methods.traits import Traits
 from scbench.methods.units import PAGE, unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quest(Budgeted, Loading):
+class Quest(Budgeted, Selection):
     """Each query token reads, per KV head, the pages whose bound is largest; the last page and
     everything appended later are always read.
 
@@ -136,26 +134,26 @@ class Quest(Budgeted, Loading):
                 f"{least}; use tau={share} (about {float(share):.4f}) or more, or count_exempt=no"
             )
 
-    def index_all(self, layers: Sequence[tuple[Store, ...]]) -> list[tuple[Store, ...]]:
-        if (
-            self.is_charging_exempt
-            and len({dense_first(stores, self).k_HSD.shape[1] for stores in layers if stores}) > 1
-        ):
+    def digest_all(self, layers: Sequence[Slots | None]) -> list[Digest | None]:
+        there = [slots for slots in layers if slots is not None]
+        if self.is_charging_exempt and len({slots.most for slots in there}) > 1:
             raise Mismatch(
                 f"{self} charges what exempt layers read to the others, and here layers hold different numbers of slots; use count_exempt=no"
             )
-        return [self._paged(stores, layer, len(layers)) for layer, stores in enumerate(layers)]
+        return [
+            None if slots is None else self._paged(slots, layer, len(layers))
+            for layer, slots in enumerate(layers)
+        ]
 
-    def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
+    def digest(self, slots: Slots, *, layer: int) -> Digest | None:
         """A layer by itself: nothing is charged to it, as with count_exempt=no."""
-        return self._paged(stores, layer, 0)
+        return self._paged(slots, layer, 0)
 
-    def _paged(self, stores: tuple[Store, ...], layer: int, layers: int) -> tuple[Store, ...]:
-        if layer < self.exempt_layers or not stores:
-            return stores
-        first = dense_first(stores, self)
-        page, pages = self.sizes(first.k_HSD.shape[1], layers)
-        return (PagedStore(first, page_tokens=page, pages=pages), *stores[1:])
+    def _paged(self, slots: Slots, layer: int, layers: int) -> Digest | None:
+        if layer < self.exempt_layers:
+            return None
+        page, pages = self.sizes(slots.most, layers)
+        return PageDigest(slots.k_HSD, page_tokens=page, pages=pages)
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         if layer < self.exempt_layers:
@@ -164,33 +162,30 @@ class Quest(Budgeted, Loading):
         return 2 * shape.kv_heads * shape.head_dim * -(-slots // page) * shape.dtype_bytes
 
 
-class PagedStore(Indexed):
-    """A dense store read by pages. Holds the elementwise extremes of each page's keys: 2 H P D e
-    bytes more.
+class PageDigest:
+    """The elementwise extremes of each page's keys: 2 H P D e bytes.
 
-    A query token loads the extremes, and K and V of the pages it chose.
+    A query token looks at all of them, and reads K and V of the pages it chose.
     """
 
-    def __init__(self, base: DenseStore, *, page_tokens: int, pages: int) -> None:
-        super().__init__(base)
+    def __init__(self, k_HSD: Tensor, *, page_tokens: int, pages: int) -> None:
+        self.heads, self.slots, _ = k_HSD.shape
         self.page_tokens = page_tokens
-        self.low_HPD, self.high_HPD = page_extremes(base.k_HSD, page_tokens)
+        self.low_HPD, self.high_HPD = page_extremes(k_HSD, page_tokens)
         self.pages = min(pages, self.low_HPD.shape[1])
         in_last_page = self.slots - (self.low_HPD.shape[1] - 1) * page_tokens
-        read_slots = (self.pages - 1) * page_tokens + in_last_page
-        self._read_slots = read_slots
+        self._read_slots = (self.pages - 1) * page_tokens + in_last_page
 
-    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         if self.pages == self.low_HPD.shape[1]:
-            return self.base.attend(q_HGTD, scale=scale)  # nothing to choose: no bound is read
+            return None  # no bound is read
         slots_HTR, inside_HTR = self.chosen_slots(q_HGTD)
-        choice, inside = (
+        return ChosenSlots(  # one choice for the queries of a KV head
             slots_HTR.unsqueeze(1),
             inside_HTR.unsqueeze(1),
-        )  # one choice for the queries of a KV head
-        partial = gathered(q_HGTD, self.base.k_HSD, self.base.v_HSD, choice, inside, scale=scale)
-        bounds_bytes = accounted((self.low_HPD, self.high_HPD))
-        return Read(partial, bounds_bytes + self._read_slots * 2 * self.heads * self.row_bytes)
+            rows_T=[self.heads * self._read_slots] * q_HGTD.shape[2],
+            digest_bytes=accounted((self.low_HPD, self.high_HPD)),
+        )
 
     def chosen_slots(self, q_HGTD: Tensor) -> tuple[Tensor, Tensor]:
         """Slots each token reads, (H, T, R), and which of them exist (the last page may be partly
@@ -206,8 +201,11 @@ class PagedStore(Indexed):
         inside = slots < self.slots
         return slots.clamp_(max=self.slots - 1), inside
 
-    def index(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         return {"page_low": self.low_HPD, "page_high": self.high_HPD}
+
+    def detached(self) -> PageDigest:
+        return self
 
 
 def page_extremes(k_HSD: Tensor, page_tokens: int) -> tuple[Tensor, Tensor]:

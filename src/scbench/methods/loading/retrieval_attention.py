@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,18 +10,18 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import full, gathered, largest, merge
-from scbench.kv import CacheShape, DenseStore, Read, Store
+from scbench.kernels import largest
+from scbench.kv import CacheShape, ChosenSlots, Digest, SelectedStore, Slots, Store
 from scbench.kv.accounting import width
 from scbench.methods import units
-from scbench.methods.contract import Budgeted, Loading
+from scbench.methods.contract import Budgeted, Selection
 from scbench.methods.loading.exact_topk import distinct
-from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.methods.loading.plain_stores import row_bytes
 from scbench.methods.loading.retrieval_attention_graph import GraphIndex, graph_bytes, require_faiss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetrievalAttention(Budgeted, Loading):
+class RetrievalAttention(Budgeted, Selection):
     """Every query head reads the first `static_tokens` and last `recent_tokens` slots, and of those between the k whose keys a search finds.
 
     Source: RetrievalAttention (arXiv 2409.10516); the parts are merged by log-sum-exp, the largest taken out first. `search=exact` looks at
@@ -83,18 +84,15 @@ class RetrievalAttention(Budgeted, Loading):
                 f"{self} leaves all {len(shape.attention_layers)} attention layers of this model as they are; begin earlier"
             )
 
-    def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
-        if layer < self.from_layer or not stores:
-            return stores
-        first = dense_first(stores, self)
-        static, recent, k = self.sizes(first.k_HSD.shape[1])
-        between = first.k_HSD[:, static : first.k_HSD.shape[1] - recent]
-        graph = (
-            GraphIndex(between, links=self.links, breadth=self.breadth)
-            if self._is_graph(first.k_HSD.shape[1])
-            else None
-        )
-        return (SearchedStore(first, static=static, recent=recent, k=k, graph=graph), *stores[1:])
+    def digest(self, slots: Slots, *, layer: int) -> Digest | None:
+        if layer < self.from_layer:
+            return None
+        static, recent, k = self.sizes(slots.most)
+        between = slots.k_HSD[:, static : slots.most - recent]
+        graph = None
+        if self._is_graph(slots.most):
+            graph = GraphIndex(between, links=self.links, breadth=self.breadth)
+        return SearchDigest(slots.k_HSD, static=static, recent=recent, k=k, graph=graph)
 
     def _is_graph(self, tokens: int) -> bool:
         static, recent, k = self.sizes(tokens)
@@ -110,43 +108,66 @@ class RetrievalAttention(Budgeted, Loading):
             kv_heads=shape.kv_heads, head_dim=shape.head_dim, slots=between, links=self.links
         )
 
+    def detached_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
+        """The keys between both ends once more, where all of them are looked at."""
+        static, recent, _ = self.sizes(slots)
+        if layer < self.from_layer or self._is_graph(slots):
+            return 0
+        between = max(0, slots - static - recent)
+        return shape.kv_heads * between * shape.head_dim * shape.dtype_bytes
 
-class SearchedStore(Indexed):
-    """A dense store of which each query token reads both ends, and what is found between them for each of its query heads."""
+
+class SearchDigest:
+    """The keys between both ends of a store, searched one by one or through a graph. Each query
+    token reads both ends, and what is found between them for each of its query heads."""
 
     def __init__(
-        self, base: DenseStore, *, static: int, recent: int, k: int, graph: GraphIndex | None
+        self,
+        k_HSD: Tensor,
+        *,
+        static: int,
+        recent: int,
+        k: int,
+        graph: GraphIndex | None,
     ) -> None:
-        super().__init__(base)
-        self.static, self.stop = (
-            min(static, self.slots),
-            max(min(static, self.slots), self.slots - recent),
-        )  # searched: [static, stop)
+        self.heads, self.slots, _ = k_HSD.shape
+        self.static = min(static, self.slots)
+        self.stop = max(self.static, self.slots - recent)  # searched: [static, stop)
         self.between = self.stop - self.static
-        self.k, self.graph = min(k, self.between), graph
+        self.keys_HSD = k_HSD[:, self.static : self.stop]
+        self.k = min(k, self.between)
+        self.graph = graph
+        self.is_detached = False
 
-    def index(self) -> dict[str, Tensor]:
-        return {} if self.graph is None else self.graph.tensors()
+    def tensors(self) -> dict[str, Tensor]:
+        if self.graph is not None:
+            return self.graph.tensors()
+        return {"digest_keys": self.keys_HSD} if self.is_detached else {}
 
-    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+    def detached(self) -> SearchDigest:
+        other = copy.copy(self)
+        other.is_detached = True
+        if self.graph is None:
+            other.keys_HSD = self.keys_HSD.clone()
+        return other
+
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         if self.k == self.between:
-            return self.base.attend(q_HGTD, scale=scale)
-        k_HSD, v_HSD = self.base.k_HSD, self.base.v_HSD
-        ends = [(0, self.static), (self.stop, self.slots)]
-        parts = [full(q_HGTD, k_HSD[:, a:b], v_HSD[:, a:b], scale=scale) for a, b in ends if b > a]
-        searched_bytes = 0
-        found_bytes = [0] * q_HGTD.shape[2]
-        if self.k:
-            slots_HGTK, searched_bytes = self.found(q_HGTD)
-            inside = None if self.graph is None else slots_HGTK >= self.static
-            slots_HGTK = slots_HGTK.clamp(min=self.static)
-            parts.append(gathered(q_HGTD, k_HSD, v_HSD, slots_HGTK, inside, scale=scale))
-            per_slot = self.row_bytes * (
-                1 if self.graph is None else 2
-            )  # an exact search has read the keys already
-            found_bytes = [rows * per_slot for rows in distinct(slots_HGTK, self.slots)]
-        ends_bytes = 2 * self.heads * (self.slots - self.between) * self.row_bytes
-        return Read(merge(parts), [ends_bytes + searched_bytes + more for more in found_bytes])
+            return None
+        ends = ((0, self.static), (self.stop, self.slots))
+        if not self.k:
+            return ChosenSlots(None, ranges=ends, rows_T=[0] * q_HGTD.shape[2])
+        slots_HGTK, searched_bytes = self.found(q_HGTD)
+        inside = None if self.graph is None else slots_HGTK >= self.static
+        slots_HGTK = slots_HGTK.clamp(min=self.static)
+        return ChosenSlots(
+            slots_HGTK,
+            inside,
+            ranges=ends,
+            rows_T=distinct(slots_HGTK, self.slots),
+            digest_bytes=searched_bytes,
+            has_read_keys=self.graph is None,
+        )
 
     def found(self, q_HGTD: Tensor) -> tuple[Tensor, int]:
         """Slots (H, G, T, K), below `static` where a search gave fewer than k, and the bytes of keys it looked at, per token.
@@ -154,14 +175,14 @@ class SearchedStore(Indexed):
         A graph looks at another number of keys for every query; the tokens of one call share their sum evenly.
         """
         if self.graph is None:
-            return self.best(q_HGTD), self.heads * self.between * self.row_bytes
+            return self.best(q_HGTD), self.heads * self.between * row_bytes(self.keys_HSD)
         slots_HGTK, looked_at = self.graph.search(q_HGTD, self.k)
         key_bytes = q_HGTD.shape[3] * width(torch.float32)  # the graph keeps keys in fp32
         return slots_HGTK + self.static, sum(looked_at) * key_bytes // q_HGTD.shape[2]
 
     def best(self, q_HGTD: Tensor) -> Tensor:
         """The k slots of the largest inner product, (H, G, T, K)."""
-        scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, self.base.k_HSD[:, self.static : self.stop])
+        scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, self.keys_HSD)
         return largest(scores, self.k) + self.static
 
 
@@ -170,14 +191,15 @@ def recall(store: Store, q_HGTD: Tensor) -> float:
 
     Raises Mismatch for a store that searches nothing.
     """
-    if not isinstance(store, SearchedStore):
+    digest = store.digest if isinstance(store, SelectedStore) else None
+    if not isinstance(digest, SearchDigest):
         raise Mismatch(
             f"{type(store).__name__} searches nothing; recall is asked of what retrieval-attention indexes"
         )
-    if store.k in (0, store.between):
+    if digest.k in (0, digest.between):
         return 1.0
-    slots_HGTK, _ = store.found(q_HGTD)
-    wanted = torch.zeros((*q_HGTD.shape[:3], store.slots), dtype=torch.bool, device=q_HGTD.device)
-    wanted.scatter_(3, store.best(q_HGTD), True)
-    hits = wanted.gather(3, slots_HGTK.clamp(min=0)) & (slots_HGTK >= store.static)
+    slots_HGTK, _ = digest.found(q_HGTD)
+    wanted = torch.zeros((*q_HGTD.shape[:3], digest.slots), dtype=torch.bool, device=q_HGTD.device)
+    wanted.scatter_(3, digest.best(q_HGTD), True)
+    hits = wanted.gather(3, slots_HGTK.clamp(min=0)) & (slots_HGTK >= digest.static)
     return float(hits.float().mean())

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import Partial, full, gathered, merge
-from scbench.kv import CacheShape, DenseStore, Read, Store
-from scbench.methods.contract import Budgeted, Loading, rounded
-from scbench.methods.loading.indexed_store import Indexed, dense_first
+from scbench.kernels import Partial
+from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
+from scbench.methods.contract import Budgeted, Selection, rounded
+from scbench.methods.loading.plain_stores import row_bytes
 from scbench.methods.loading.retroinfer_clusters import clustered
 from scbench.methods.units import CLUSTER, recent_of_clusters, unit
 
@@ -37,7 +37,7 @@ class Plan(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetroInfer(Budgeted, Loading):
+class RetroInfer(Budgeted, Selection):
     """Each query token reads, per KV head, both ends of the store (steady zone) and its best
     clusters, and adds an estimate of the next ones.
 
@@ -143,16 +143,12 @@ class RetroInfer(Budgeted, Loading):
             None if budget is None else budget - sink - recent,
         )
 
-    def index(self, stores: tuple[Store, ...], *, layer: int) -> tuple[Store, ...]:
-        if not stores:
-            return stores
-        first = dense_first(stores, self)
-        plan = self.plan(first.k_HSD.shape[1])
-        return (self._clustered(first, plan), *stores[1:]) if plan.clusters else stores
-
-    def _clustered(self, first: DenseStore, plan: Plan) -> ClusteredStore:
-        return ClusteredStore(
-            first, plan, segment_tokens=self.segment_tokens, clustering=self.clustering
+    def digest(self, slots: Slots, *, layer: int) -> Digest | None:
+        plan = self.plan(slots.most)
+        if not plan.clusters:
+            return None
+        return ClusterDigest(
+            slots, plan, segment_tokens=self.segment_tokens, clustering=self.clustering
         )
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
@@ -168,15 +164,19 @@ class RetroInfer(Budgeted, Loading):
         )
 
 
-class ClusteredStore(Indexed):
-    """A dense store read by clusters of its keys."""
+class ClusterDigest:
+    """Clusters of a store's keys: their means, the means of their values, and lists of their slots.
 
-    def __init__(
-        self, base: DenseStore, plan: Plan, *, segment_tokens: int, clustering: str
-    ) -> None:
-        super().__init__(base)
-        self.plan, self.stop = plan, self.slots - plan.recent
-        k_HSD, v_HSD = (x[:, plan.sink : self.stop] for x in (base.k_HSD, base.v_HSD))
+    Each query token reads both ends of the store and its best clusters.
+    """
+
+    def __init__(self, slots: Slots, plan: Plan, *, segment_tokens: int, clustering: str) -> None:
+        self.heads = slots.heads
+        self.slots = slots.most
+        self.plan = plan
+        self.stop = self.slots - plan.recent
+        self.row_bytes = row_bytes(slots.k_HSD)
+        k_HSD, v_HSD = (x[:, plan.sink : self.stop] for x in (slots.k_HSD, slots.v_HSD))
         self.clusters = clustered(
             k_HSD,
             v_HSD,
@@ -185,25 +185,31 @@ class ClusteredStore(Indexed):
             clustering=clustering,
         )
 
-    def index(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         names = ("cluster_keys", "cluster_values", "cluster_slots", "cluster_starts")
         return dict(zip(names, self.clusters, strict=True))
 
-    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        k_HSD, v_HSD = self.base.k_HSD, self.base.v_HSD
-        ends = [(0, self.plan.sink), (self.stop, self.slots)]
-        parts = [full(q_HGTD, k_HSD[:, a:b], v_HSD[:, a:b], scale=scale) for a, b in ends if b > a]
+    def detached(self) -> ClusterDigest:
+        return self
+
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
         scores_HGTC = (
             torch.einsum("hgtd,hcd->hgtc", q_HGTD, self.clusters.centres_HCD).float() * scale
         )
         order_HTC, taken_HT = self.ranked(scores_HGTC)
         slots, inside, read_HT = self.slots_of(order_HTC, taken_HT)
-        parts.append(
-            gathered(q_HGTD, k_HSD, v_HSD, slots.unsqueeze(1), inside.unsqueeze(1), scale=scale)
-        )
+        parts: tuple[Partial, ...] = ()
         if self.plan.estimated:
-            parts.append(self.estimated(scores_HGTC, order_HTC, taken_HT, q_HGTD.dtype))
-        return Read(merge(parts), self._loaded(read_HT))
+            parts = (self.estimated(scores_HGTC, order_HTC, taken_HT, q_HGTD.dtype),)
+        rows_T = [int(rows) for rows in read_HT.sum(dim=0).tolist()]
+        return ChosenSlots(
+            slots.unsqueeze(1),
+            inside.unsqueeze(1),
+            rows_T=rows_T,
+            ranges=((0, self.plan.sink), (self.stop, self.slots)),
+            parts=parts,
+            digest_bytes=[self._looked_at(rows) for rows in rows_T],
+        )
 
     def ranked(self, scores_HGTC: Tensor) -> tuple[Tensor, Tensor]:
         """Clusters best first, (H, T, C), empty ones last, and how many of them each token reads,
@@ -270,16 +276,9 @@ class ClusteredStore(Indexed):
         )
         return Partial(torch.einsum("hgtc,hcd->hgtd", weights, self.clusters.values_HCD), lse)
 
-    def _loaded(self, read_HT: Tensor) -> list[int]:
-        """Both ends, every key mean and start, the value means of estimated clusters, and slots, K
-        and V of what is read.
+    def _looked_at(self, rows: int) -> int:
+        """Every key mean and start, the value means of estimated clusters, and the slots of what is
+        read.
         """
-        per_head = (
-            2 * (self.slots - (self.stop - self.plan.sink))
-            + self.plan.clusters
-            + self.plan.estimated
-        )
-        fixed = self.heads * (per_head * self.row_bytes + 4 * (self.plan.clusters + 1))
-        return [
-            fixed + int(read) * (2 * self.row_bytes + 4) for read in read_HT.sum(dim=0).tolist()
-        ]
+        means = self.plan.clusters + self.plan.estimated
+        return self.heads * (means * self.row_bytes + 4 * (self.plan.clusters + 1)) + 4 * rows

@@ -1,0 +1,60 @@
+"""A store of which each query token reads what a selection chooses."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+from torch import Tensor
+
+from scbench.kv.accounting import accounted
+from scbench.kv.chosen import ChosenSlots
+from scbench.kv.store import Read, RowStore
+
+
+class Digest(Protocol):
+    """What a selection looks at to choose: the extremes of pages, the means of clusters, all keys.
+
+    It stays on the device, wherever K and V are. It never changes after it is made.
+    """
+
+    def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:
+        """What each query token reads; rows are independent. None: everything."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it holds beside K and V, by name."""
+        ...
+
+    def detached(self) -> Self:
+        """The same for K and V that move to a slower tier: a copy of what it shares with them."""
+        ...
+
+
+class SelectedStore:
+    """A store, and the digest of it that says what each token reads.
+
+    Bytes held are those of both; bytes loaded are what choosing looked at, and what was chosen.
+    """
+
+    def __init__(self, base: RowStore, digest: Digest) -> None:
+        self.base = base
+        self.digest = digest
+
+    def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
+        chosen = self.digest.choose(q_HGTD, scale=scale)
+        if chosen is None:
+            return self.base.attend(q_HGTD, scale=scale)
+        read = self.base.attend_chosen(q_HGTD, chosen, scale=scale)
+        tokens = range(q_HGTD.shape[2])
+        loaded = [chosen.digest_by(token) + read.loaded_by(token) for token in tokens]
+        return Read(read.partial, loaded, read.moved_bytes)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**self.base.tensors(), **self.digest.tensors()}
+
+    def digest_bytes(self) -> int:
+        """Bytes held beside K and V, as they count."""
+        return accounted(self.digest.tensors().values())
+
+    def positions(self, head: int) -> Tensor:
+        return self.base.positions(head)
