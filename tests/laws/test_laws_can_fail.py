@@ -13,7 +13,7 @@ from torch import Tensor
 from scbench.engines.tiny import tiny
 from scbench.grid.laws import LAWS, examine
 from scbench.kernels import causal, full
-from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read, Store
+from scbench.kv import DenseStore, DenseTail, LayerCache, LayerShape, LayerView, Read, Store
 from scbench.methods import parse
 from scbench.methods.compression.streaming_llm import StreamingLLM
 from scbench.methods.contract import Codec, Eviction, Generation, LoadAll, Loading
@@ -89,7 +89,7 @@ class Views(Codec):
     def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
         return LayerCache((DenseStore(k_HSD[:, :115], v_HSD[:, :115]),), DenseTail())
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         return 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes * (slots - 115)
 
     def lossless(self, tokens: int) -> Whole:  # type: ignore[override]
@@ -118,7 +118,7 @@ class Whole(Codec):
     def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
         return LayerCache((DenseStore(k_HSD, v_HSD),), DenseTail())
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         return 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes * slots
 
 

@@ -12,7 +12,7 @@ from scbench.kv import CacheShape, DenseStore, RaggedStore
 from scbench.methods import parse
 from scbench.methods.loading.exact_topk import ExactTopK, TopKStore
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 

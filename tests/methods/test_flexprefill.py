@@ -25,7 +25,7 @@ from scbench.methods.generation.flexprefill import (
 )
 from scbench.methods.generation.minference import vertical_slash_scores
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
 )
 SCALE = 0.5

@@ -22,7 +22,7 @@ from scbench.methods.generation.infllm_memory import Memory, Plan
 from scbench.methods.method import Method
 
 engine = cache(tiny)
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
 )
 HEADS = {"mha": (3, 1), "gqa": (2, 2), "mqa": (1, 3)}

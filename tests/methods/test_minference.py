@@ -28,7 +28,7 @@ from scbench.methods.generation.minference_patterns import (
     written,
 )
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
 )
 SCALE = 0.5

@@ -15,7 +15,7 @@ from scbench.kv import CacheShape
 from scbench.methods.generation.a_shape import AShape
 from scbench.methods.generation.tri_shape import TriShape
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
 )
 

@@ -17,7 +17,7 @@ from scbench.methods import parse
 from scbench.methods.generation.block_masks import best, fewest, past
 from scbench.methods.generation.xattention import XAttention, block_masses
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
 )
 SCALE = 0.5

@@ -224,7 +224,7 @@ def positions_are_sane(engine: LocalEngine, method: Method) -> None:
     stream = opened(engine, method)
     logits(engine, stream, QUERY)
     for layer in stream.layers:
-        for head in range(engine.facts.shape.kv_heads):
+        for head in range(engine.facts.shape.layers[layer].kv_heads):
             held = stream.positions(layer, head)
             need(
                 bool((held[1:] > held[:-1]).all()),
@@ -247,9 +247,10 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
         )
     snapshot = read(engine, method, context())
     stream = fork(snapshot, method)
-    shape = engine.facts.shape
+    # The law is played on models of ours, whose layers are alike.
+    shape = engine.facts.shape.alike
     draw = torch.Generator().manual_seed(1)
-    q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.head_dim, generator=draw)
+    q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.key_dim, generator=draw)
     k_new, v_new = (
         torch.randn(shape.kv_heads, 3, shape.head_dim, generator=draw) for _ in range(2)
     )

@@ -7,7 +7,7 @@ never share a variable.
 """
 
 from scbench.kv.grown import sealed
-from scbench.kv.shape import CacheShape
+from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.snapshot import LayerView, Observed, Snapshot
 from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, Store
 from scbench.kv.stream import LayerCache, Stream
@@ -18,6 +18,8 @@ __all__ = [
     "DenseStore",
     "DenseTail",
     "LayerCache",
+    "LayerKind",
+    "LayerShape",
     "LayerView",
     "Observed",
     "QueryHeadStore",

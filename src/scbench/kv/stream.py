@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from scbench.kv.accounting import accounted
+from scbench.kv.shape import CacheShape
 from scbench.kv.store import Holder, QueryHeadStore, Store, nbytes
 from scbench.kv.tail import Sparse, Tail
 
@@ -107,9 +108,13 @@ class Stream:
             tail = torch.arange(self.logical_tokens - cache.tail.slots, self.logical_tokens)
         return torch.cat([*(store.positions(head) for store in cache.stores), tail])
 
-    def stored_tokens(self, kv_heads: int) -> float:
+    def stored_tokens(self, shape: CacheShape) -> float:
         """Slots held, mean over attention layers and KV heads; what several query heads hold for themselves counts as often."""
-        counts = [self._slots(layer, head) for layer in self.layers for head in range(kv_heads)]
+        counts = [
+            self._slots(layer, head)
+            for layer in self.layers
+            for head in range(shape.layers[layer].kv_heads)
+        ]
         return sum(counts) / len(counts) if counts else 0.0
 
     def _slots(self, layer: int, head: int) -> int:

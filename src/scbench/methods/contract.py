@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, LayerCache, LayerView, Store
+from scbench.kv import CacheShape, LayerCache, LayerShape, LayerView, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import check_protected as check_protected
 from scbench.methods.budget import rounded as rounded
@@ -146,27 +146,28 @@ class Eviction(Budgeted, Compression):
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         """Closed form: bytes of all layers after `appended` more tokens, with neither codec nor index."""
         layers = len(shape.attention_layers)
-        slots = sum(
-            self.kept_slots(layer=layer, layers=layers, tokens=tokens) + appended
-            for layer in range(layers)
+        return sum(
+            layer.slot_bytes * (self.kept_slots(layer=at, layers=layers, tokens=tokens) + appended)
+            for at, layer in enumerate(shape.attending)
         )
-        return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec(Compression):
     """Writes all slots down in fewer bits, with its own attention over the codes."""
 
-    def at(self, *, shape: CacheShape, tokens: int) -> Self:
-        """The parameters this codec takes for `tokens` slots of a model, where a share `tau` has to be mapped to them."""
+    def at(self, *, shape: LayerShape, tokens: int) -> Self:
+        """The parameters this codec takes for `tokens` slots of a layer, where a share `tau` has
+        to be mapped to them."""
         return self
 
     def encode(self, k_HSD: Tensor, v_HSD: Tensor, positions_HS: Tensor | None) -> LayerCache:
         """Codes in a shared store, and a tail that goes on quantising what is appended."""
         raise NotImplementedError
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
-        """Closed form: bytes of one layer that holds `slots` slots per KV head, full-precision residual included."""
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
+        """Closed form: bytes of a layer of this shape that holds `slots` slots per KV head,
+        full-precision residual included."""
         raise NotImplementedError
 
 
@@ -203,7 +204,8 @@ class Loading(Stage):
         return stores
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
-        """Closed form: bytes added to one layer that holds `slots` slots per KV head."""
+        """Closed form: bytes added to `shape.attending[layer]`, which holds `slots` slots per KV
+        head."""
         return 0
 
 

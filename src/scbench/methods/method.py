@@ -224,17 +224,20 @@ class Method:
         beside = (
             replace(self, generation=Dense()) if self.generation.traits.is_rewriting else self
         )  # a shorter text is read by any model
-        if not shape.attention_layers and str(beside) != "dense":
+        acted = shape.acted_on(tokens)
+        if not acted.attention_layers and str(beside) != "dense":
+            what = "window" if shape.attention_layers else "recurrent state"
             raise Mismatch(
-                f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense or a shorter prompt"
+                f"{self} works on attention layers that hold every token, and this model has none "
+                f"at {tokens:,} tokens; its {what} is what it is: use dense or a shorter prompt"
             )
         for stage in (
             self.generation,
             self.retrieval,
             *(stage for stage in self.compression if stage is not self.codec),
         ):
-            stage.check(shape=shape, tokens=tokens)
-        layers = len(shape.attention_layers)
+            stage.check(shape=acted, tokens=tokens)
+        layers = len(acted.attention_layers)
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
         if len(left) > 1 and self.loading.traits.needs_even_layers:
             raise Mismatch(
@@ -243,10 +246,11 @@ class Method:
             )
         for slots in sorted(left):  # a codec and a loading get what an eviction leaves
             for stage in (*((self.codec,) if self.codec else ()), self.loading):
-                stage.check(shape=shape, tokens=slots)
+                stage.check(shape=acted, tokens=slots)
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         """What a reader should know of this method on `tokens` tokens; each record carries it."""
+        shape = shape.acted_on(tokens)
         own = [note for stage in self.stages for note in stage.notes(shape=shape, tokens=tokens)]
         coarse = [
             note
@@ -262,6 +266,7 @@ class Method:
 
         Keys are stage and parameter, as in {"quest.page_tokens": 4}. A preset's own are among them.
         """
+        shape = shape.acted_on(tokens)
         found: dict[str, int] = {}
         for stage, its_tokens in self._acts_on(shape, tokens, question_tokens):
             sizes = preset_sizes(stage)
@@ -274,6 +279,7 @@ class Method:
     def with_fixed_units(self, *, shape: CacheShape, tokens: int) -> Method:
         """This method with the units it has on `tokens` tokens spelled out: the same at every
         length (`--units fixed`)."""
+        shape = shape.acted_on(tokens)
         fixed = {
             id(stage): stage.fixed(shape=shape, tokens=its_tokens)
             for stage, its_tokens in self._acts_on(shape, tokens)
@@ -319,23 +325,24 @@ class Method:
         )
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int = 0) -> int:
-        """Closed form of what a stream holds after compressing `tokens` tokens and appending `appended` more (all layers)."""
+        """Closed form of what a stream holds after compressing `tokens` tokens and appending
+        `appended` more: all layers, those that no method acts on included."""
         if self.is_foreign:
             raise Mismatch(
                 f"{self} is an object of its own: what it holds is what its held_bytes(handle) "
                 "declares, and there is no formula for it"
             )
-        layers, total = len(shape.attention_layers), shape.recurrent_bytes
+        acted = shape.acted_on(tokens)
+        total = shape.beside_bytes(tokens, appended)
         if self.codec is None and self.eviction is None:
-            total += shape.token_bytes * (tokens + appended)
+            total += acted.token_bytes * (tokens + appended)
         elif self.codec is None and self.eviction is not None:
-            total += self.eviction.held_bytes(shape=shape, tokens=tokens, appended=appended)
-        total += self.generation.more_bytes(shape=shape, tokens=tokens, appended=appended)
-        for layer in range(layers):
-            slots = self._kept_slots(layer, layers, tokens)
+            total += self.eviction.held_bytes(shape=acted, tokens=tokens, appended=appended)
+        total += self.generation.more_bytes(shape=acted, tokens=tokens, appended=appended)
+        for at, layer in enumerate(acted.attending):
+            slots = self._kept_slots(at, len(acted.attending), tokens)
             if self.codec:
-                total += self.codec.at(shape=shape, tokens=slots).coded_bytes(
-                    shape=shape, slots=slots + appended
-                )
-            total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
+                fitted = self.codec.at(shape=layer, tokens=slots)
+                total += fitted.coded_bytes(shape=layer, slots=slots + appended)
+            total += self.loading.index_bytes(shape=acted, slots=slots, layer=at)
         return total

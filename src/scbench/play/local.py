@@ -172,12 +172,10 @@ class LocalPlayer:
     ) -> Generator[Wish, Any, Reply]:
         """Decode into `stream`, the gold answer beside it, and hand the reply on."""
         assert step.turn is not None
-        kv_heads = self.engine.facts.shape.kv_heads
+        shape = self.engine.facts.shape
         prompt_tokens = stream.logical_tokens
         shown = self.talks.shown(cell.method.generation)
-        kept = evidence_kept(
-            self.talks.session, shown, talk, step.turn, stream, cell.method, kv_heads
-        )
+        kept = evidence_kept(self.talks.session, shown, talk, step.turn, stream, cell.method, shape)
         gold, answer = yield from side_by_side(
             self._gold(cell, step, stream, logits_V),
             decode(
@@ -191,7 +189,7 @@ class LocalPlayer:
         reply = Reply(
             answer=answer,
             gold=gold,
-            cost=turn_cost(stream, cell.method, served, prompt_tokens, kv_heads),
+            cost=turn_cost(stream, cell.method, served, prompt_tokens, shape),
             evidence_kept=kept,
             prompt_tokens=prompt_tokens,
             notes=(*stream.notes, *self.reads.blend_notes(cell.method, talk)),

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, full, merge
-from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, Read
+from scbench.kv import DenseStore, DenseTail, LayerCache, LayerKind, LayerShape, Read
 from scbench.kv.accounting import accounted
 from scbench.methods.contract import Codec
 
@@ -200,15 +200,15 @@ def require_share(codec: Codec, tau: Fraction, shares: Mapping[Bits, Fraction]) 
     return max(fitting, key=lambda bits: shares[bits])
 
 
-def shape_of(k_HSD: Tensor) -> CacheShape:
-    """The shape of a one-layer cache that holds these keys."""
+def shape_of(k_HSD: Tensor) -> LayerShape:
+    """The shape of a layer that holds these keys, and values alike."""
     heads, _, dim = k_HSD.shape
-    return CacheShape(
-        layers=1,
-        attention_layers=(0,),
+    return LayerShape(
+        kind=LayerKind.FULL,
         query_heads=heads,
         kv_heads=heads,
-        head_dim=dim,
+        key_dim=dim,
+        value_dim=dim,
         dtype_bytes=k_HSD.element_size(),
     )
 

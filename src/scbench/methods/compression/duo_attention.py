@@ -156,7 +156,9 @@ class DuoAttention(Eviction):
         full, sink, recent = self.sizes(heads=heads, tokens=tokens)
         slots = full * tokens + (heads - full) * min(sink + recent, tokens)
         tables = layers * STARTS_BYTES * (shape.kv_heads + 1) if slots < heads * tokens else 0
-        return (slots + heads * appended) * 2 * shape.head_dim * shape.dtype_bytes + tables
+        # Which heads are full is not known here, so that all must be of one size.
+        pair_bytes = shape.alike.slot_bytes // shape.kv_heads if heads else 0
+        return (slots + heads * appended) * pair_bytes + tables
 
     def data_digest(self) -> str:
         return duo_attention_gates.digest(self.gates) if self.gates else ""

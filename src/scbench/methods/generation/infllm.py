@@ -209,10 +209,11 @@ class InfLLM(Budgeted, Generation):
             return 0
         seen = tokens + appended
         pending = plan.pending(tokens) + (plan.pending(seen) if appended else 0)
-        of_a_head = (
-            plan.parts(seen)[1] * shape.head_dim * shape.dtype_bytes + RECEIVED_BYTES * pending
+        blocks = plan.parts(seen)[1]
+        return sum(
+            layer.kv_heads * (blocks * layer.key_dim * layer.dtype_bytes + RECEIVED_BYTES * pending)
+            for layer in shape.attending
         )
-        return len(shape.attention_layers) * shape.kv_heads * of_a_head
 
     def computed_share(self, tokens: int) -> float:
         plan = self.plan(tokens)

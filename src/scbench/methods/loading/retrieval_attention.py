@@ -106,8 +106,9 @@ class RetrievalAttention(Budgeted, Loading):
             return 0
         static, recent, _ = self.sizes(slots)
         between = slots - static - recent
+        own = shape.attending[layer]
         return graph_bytes(
-            kv_heads=shape.kv_heads, head_dim=shape.head_dim, slots=between, links=self.links
+            kv_heads=own.kv_heads, head_dim=own.key_dim, slots=between, links=self.links
         )
 
 
