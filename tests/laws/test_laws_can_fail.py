@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.grid.laws import LAWS, examine
-from scbench.kernels import causal, full
+from scbench.kernels import Partial, causal, full
 from scbench.kv import DenseStore, DenseTail, LayerCache, LayerShape, LayerView, Read, Store
 from scbench.methods import parse
 from scbench.methods.compression.streaming_llm import StreamingLLM
@@ -146,9 +146,9 @@ class ForgetsChunks(Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         tokens = q_HGTD.shape[2]
-        return causal(q_HGTD, k_HSD[:, -tokens:], v_HSD[:, -tokens:], scale=scale).out
+        return causal(q_HGTD, k_HSD[:, -tokens:], v_HSD[:, -tokens:], scale=scale)
 
 
 class Wrapped:

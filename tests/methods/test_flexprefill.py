@@ -71,7 +71,7 @@ def test_it_equals_attention_under_its_blocks(
         if tokens <= 2 * block
         else sparse.block_mask(seen, block, tokens)
     )
-    wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=mask)
+    wanted = reference.attend(q, k, v, scale=SCALE, mask_TS=mask)
     torch.testing.assert_close(
         method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=tokens),
         wanted,
@@ -109,7 +109,7 @@ def test_covering_in_tokens_can_keep_less_than_gamma() -> None:
 
 def test_gamma_one_without_limits_is_dense() -> None:
     q, k, v = made(200)
-    wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(200, 200))
+    wanted = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(200, 200))
     ours = FlexPrefill(gamma=1.0, block_tokens=16).attend(
         q, k, v, layer=0, scale=SCALE, total_tokens=200
     )

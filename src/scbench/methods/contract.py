@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
+from scbench.kernels import Partial
 from scbench.kv import CacheShape, LayerCache, LayerShape, LayerView, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import check_protected as check_protected
@@ -61,8 +62,14 @@ class Generation(Stage):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
-        """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far (the newest included). Returns (H, G, T, D)."""
+    ) -> Partial:
+        """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far
+        (the newest included).
+
+        A partial result: out (H, G, T, D), and lse (H, G, T), the natural log of the sum of
+        exp(scaled score) over the keys that each row saw, in fp32. So what a model adds to every
+        softmax, a sink, is one more part of a merge.
+        """
         raise NotImplementedError
 
     def cache(self, view: LayerView, cache: LayerCache) -> LayerCache:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
+from scbench.kernels import Partial
 from scbench.kv import CacheShape, LayerCache, LayerView
-from scbench.kv.tail import newest
+from scbench.kv.tail import newest, nothing
 from scbench.methods.compression import duo_attention_gates
 from scbench.methods.contract import Eviction, Generation, rounded, smallest_share
 from scbench.methods.generation.a_shape import AShape
@@ -203,7 +204,7 @@ class DuoReading(Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         return self.gated(None).attend(
             q_HGTD, k_HSD, v_HSD, layer=layer, scale=scale, total_tokens=total_tokens
         )
@@ -236,7 +237,7 @@ class Split:
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         _, sink, recent = self.of.sizes(heads=self.heads, tokens=total_tokens)
         chosen = self.of.full_heads(self.rows, tokens=total_tokens)
         full = [
@@ -246,10 +247,9 @@ class Split:
         ]
         other = [head for head in range(len(k_HSD)) if head not in full]
         if not other:
-            return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.out
+            return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial
         band = AShape(init_tokens=sink, local_tokens=recent)
-        out = torch.empty_like(q_HGTD)
-        out[other] = band.attend(
+        part = band.attend(
             q_HGTD[other],
             k_HSD[other],
             v_HSD[other],
@@ -257,6 +257,10 @@ class Split:
             scale=scale,
             total_tokens=total_tokens,
         )
-        if full:
-            out[full] = newest(q_HGTD[full], k_HSD[full], v_HSD[full], scale=scale).partial.out
-        return out
+        if not full:
+            return part
+        whole = nothing(q_HGTD)
+        whole.out[other], whole.lse[other] = part
+        dense = newest(q_HGTD[full], k_HSD[full], v_HSD[full], scale=scale).partial
+        whole.out[full], whole.lse[full] = dense
+        return whole
