@@ -311,3 +311,14 @@ def test_a_model_that_bypasses_the_attention_interface_is_refused_by_name() -> N
 def test_keys_of_more_heads_than_a_layers_shape_has_are_refused_with_both_numbers() -> None:
     with pytest.raises(Mismatch, match=r"\(4, 16, 16\) in layer 0 .*\(2, 16, 16\)"):
         played("JetMoeConfig", kv_channels=16, num_local_experts=4, num_experts_per_tok=2)
+
+
+def test_a_plan_says_that_a_model_with_sinks_will_be_refused(tmp_path: Path) -> None:
+    sizes = {key: SMALL[key] for key in SMALL if key != "vocab_size"}
+    words = {"head_dim": 16, "num_local_experts": 2, "num_experts_per_tok": 1}
+    folder = write_model(tmp_path / "sinks", architecture="GptOssConfig", **sizes, **words)
+    shown = CliRunner().invoke(app, ["plan", *PLAN, "--model", str(folder)])
+    text = " ".join(shown.output.split())
+    assert "4 layers add a sink to every softmax (model.layers.0.self_attn.sinks)" in text
+    assert "layers: 2 window (128 tokens), 2 full" in text
+    assert "which here hold 128" in text

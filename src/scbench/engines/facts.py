@@ -64,6 +64,7 @@ def facts_from_config(
         model = without_memory(config, name, trust_remote_code=trust_remote_code)
         params = sum(x.numel() for x in model.parameters())
         architecture = type(model).__name__
+        notes = (*notes, *sinks_told(model))
         if kind != "transformer":
             states, lost = state_bytes(model, dtype)
             shape = shape.with_states(states)
@@ -127,6 +128,17 @@ def without_memory(config: Any, name: str, *, trust_remote_code: bool = False) -
             return AutoModelForCausalLM.from_config(
                 plain, dtype=torch.bfloat16, trust_remote_code=trust_remote_code
             ).eval()
+
+
+def sinks_told(model: Any) -> tuple[str, ...]:
+    """What is to be known of a model that has a learned sink in each softmax, by its weights."""
+    names = [name for name, _ in model.named_parameters() if "sink" in name.rpartition(".")[2]]
+    if not names:
+        return ()
+    return (
+        f"{len(names)} layers add a sink to every softmax ({names[0]}), which the local engine "
+        "does not compute: a run refuses it when it is loaded",
+    )
 
 
 @torch.inference_mode()
