@@ -44,7 +44,7 @@ PATTERNS: dict[str, Callable[[], Generation | Reader | Split]] = {
     "a-shape": lambda: AShape(init_tokens=4, local_tokens=30),
     "tri-shape": lambda: TriShape(init_tokens=4, local_tokens=30, last_tokens=20),
     "minference": lambda: MInference(budget_tokens=50),
-    "minference, tiles": lambda: MInference(budget_tokens=130, mask="tile64"),
+    "minference, tiles": lambda: MInference(budget_tokens=40, mask="tile64"),
     "flexprefill": lambda: FlexPrefill(budget_tokens=64),
     "xattention": lambda: XAttention(budget_tokens=64),
     "infllm": infllm,
@@ -72,8 +72,8 @@ def read(name: str) -> tuple[Partial, Tensor]:
 @pytest.mark.parametrize("name", PATTERNS)
 def test_the_log_sum_exp_of_a_pattern_is_that_of_the_keys_it_read(name: str) -> None:
     part, scores_HGTS = read(name)
-    row = 150
-    assert bool((part.out[..., row, :row] == 0).any()), "a row of a pattern reads not all keys"
+    is_unread = (part.out == 0) & torch.ones(TOKENS, TOKENS, dtype=torch.bool).tril()
+    assert bool(is_unread.any()), "a pattern leaves something out"
     torch.testing.assert_close(part.lse, scores_HGTS.logsumexp(dim=-1), atol=1e-4, rtol=1e-5)
 
 

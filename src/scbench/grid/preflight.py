@@ -117,7 +117,8 @@ def scout_of(
         if not unrun:
             raise
         raise Mismatch(unrun) from error
-    lost = [_stopped("model", facts.name, unrun)] if unrun else []
+    why = unrun.removeprefix(f"{name} ")  # a refusal says whose it is
+    lost = [_stopped("model", facts.name, why)] if why else []
     if not is_here(name):
         return Scout(facts, None, settings.form or Form.FULL, tuple(lost))
     try:
