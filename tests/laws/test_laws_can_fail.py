@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -14,6 +15,7 @@ from scbench.engines.tiny import tiny
 from scbench.grid.laws import LAWS, examine
 from scbench.kernels import Partial, causal, full
 from scbench.kv import DenseStore, DenseTail, LayerCache, LayerShape, LayerView, Read, Store
+from scbench.kv.tail import newest
 from scbench.methods import parse
 from scbench.methods.compression.streaming_llm import StreamingLLM
 from scbench.methods.contract import Codec, Eviction, Generation, LoadAll, Loading
@@ -151,6 +153,26 @@ class ForgetsChunks(Generation):
         return causal(q_HGTD, k_HSD[:, -tokens:], v_HSD[:, -tokens:], scale=scale)
 
 
+@stage
+class CountsTwice(Generation):
+    """Dense, but that its log-sum-exp is that of two keys for each."""
+
+    name = "counts-twice"
+
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Partial:
+        part = newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial
+        return Partial(part.out, part.lse + math.log(2))
+
+
 class Wrapped:
     """A store that reads another."""
 
@@ -222,6 +244,7 @@ def loading(kind: type[Wrapped]) -> Loading:
 
 BROKEN = {
     "a full budget equals dense": [Method(compression=(NeverWhole(),))],
+    "a pattern's log-sum-exp is that of the keys its rows read": [Method(generation=CountsTwice())],
     "bytes held are those of the formula, and of the storages": [
         Method(compression=(Understated(),)),
         Method(compression=(Views(),)),
@@ -247,6 +270,23 @@ CASES = [
     for law, methods in BROKEN.items()
     for at, method in enumerate(methods)
 ]
+
+
+@stage
+class Bare(Generation):
+    """A pattern that returns its output alone."""
+
+    name = "bare"
+
+    def attend(self, q_HGTD: Tensor, *given: Tensor, **words: object) -> Tensor:  # type: ignore[override]
+        return q_HGTD
+
+
+def test_a_pattern_that_returns_a_bare_tensor_is_told_what_to_return() -> None:
+    found = examine(engine("gqa"), Method(generation=Bare()))
+    said = found["a pattern's log-sum-exp is that of the keys its rows read"]
+    assert said.startswith("broken: bare.attend returns Tensor; it must return")
+    assert "scbench.kernels.Partial" in said
 
 
 def test_every_law_has_a_method_that_breaks_it() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.grid.pattern_law import Still
 from scbench.kernels import Partial, merge
 from scbench.methods.compression.duo_attention import DuoAttention, Split
 from scbench.methods.contract import Generation
@@ -22,18 +23,6 @@ from scbench.methods.generation.tri_shape import TriShape
 from scbench.methods.generation.xattention import XAttention
 
 TOKENS, SCALE = 200, 0.4
-
-
-class Still:
-    """A rotation that turns nothing, so that a key moved to another distance is the same key."""
-
-    steady = True
-
-    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
-        return x
-
-    def backward(self, x: Tensor, positions: Tensor) -> Tensor:
-        return x
 
 
 def infllm() -> Reader:

@@ -16,6 +16,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.errors import Mismatch, ScbenchError
+from scbench.grid.pattern_law import lse_error
 from scbench.kv import LayerView, QueryHeadStore, Snapshot, Stream
 from scbench.kv.store import nbytes
 from scbench.methods.blame import files_of, offending_line
@@ -86,6 +87,18 @@ def full_budget_is_dense(engine: LocalEngine, method: Method) -> None:
     need(
         far(ours, dense) < 1e-3,
         f"{lossless} differs from dense by {far(ours, dense):.3g} in its logits (tolerance 1e-3)",
+    )
+
+
+@law("a pattern's log-sum-exp is that of the keys its rows read")
+def patterns_return_partials(engine: LocalEngine, method: Method) -> None:
+    pattern = method.generation
+    if is_default(pattern):
+        raise Idle("the context is read densely")
+    error = lse_error(pattern, engine.facts.shape.alike, CONTEXT_TOKENS)
+    need(
+        error < 1e-3,
+        f"{pattern} returns a log-sum-exp that is {error:.3g} off that of the keys its rows read",
     )
 
 
