@@ -28,6 +28,7 @@ KINDS = {
 }
 SLIDING = ("sliding_attention", "hybrid_sliding")
 CURE = "`scbench plan` counts its cache, and `scbench list models` names models that are played"
+UNCOUNTED = "take one of `scbench list models`"
 
 
 def layer_types(config: Any) -> list[str]:
@@ -39,8 +40,8 @@ def layer_types(config: Any) -> list[str]:
         layers = getattr(config, "num_hidden_layers", None)
         if layers is None:
             raise Mismatch(
-                f"a {type(config).__name__} does not say how many layers it has "
-                "(num_hidden_layers); take a model that `scbench list models` names"
+                f"it has a configuration ({type(config).__name__}) that does not say how many "
+                "layers it has (num_hidden_layers), so that its cache cannot be counted"
             )
         types = ["sliding_attention" if slides else "full_attention"] * layers
     return [OTHER_WORDS.get(kind, kind) for kind in types]
@@ -63,9 +64,8 @@ def cache_shape(config: Any, dtype_bytes: int) -> CacheShape:
     odd = sorted(set(words) - KINDS.keys())
     if odd:
         raise Mismatch(
-            f"it has layers of type {', '.join(odd)}, whose cache is not known here; take a model "
-            "that `scbench list models` names, or say what such a layer keeps in "
-            "engines/architecture.py"
+            f"it has layers of type {', '.join(odd)}, whose cache nobody has counted here "
+            "(KINDS in engines/architecture.py)"
         )
     sources = shared_from(config, words)
     own = per_layer(config, len(words))
@@ -117,9 +117,9 @@ def _query_heads(config: Any, at: int) -> int:
     heads = listed[at] if listed else getattr(config, "num_attention_heads", None)
     if not isinstance(heads, int) or heads < 1:
         raise Mismatch(
-            f"a {type(config).__name__} does not say how many attention heads layer {at} has "
-            "(num_attention_heads), so its cache cannot be counted; take a model that `scbench "
-            "list models` names"
+            f"it has a configuration ({type(config).__name__}) that does not say how many "
+            f"attention heads layer {at} has (num_attention_heads), so that its cache cannot be "
+            "counted"
         )
     return heads
 
@@ -229,7 +229,11 @@ def refusal(config: Any, name: str) -> str:
     if not reasons:
         return ""
     told = "; ".join(reasons)
-    return f"{name} cannot be run by the local engine: it has {told}. {CURE}"
+    try:
+        cache_shape(config.get_text_config(decoder=True), 1)
+    except Mismatch:
+        return f"{name} cannot be run by the local engine: it has {told}; {UNCOUNTED}"
+    return f"{name} cannot be run by the local engine: it has {told}; {CURE}"
 
 
 def refuse_by_config(config: Any, name: str) -> None:

@@ -93,6 +93,11 @@ class LayerShape:
         """Bytes of one slot in all KV heads: Hk (Dk + Dv) e."""
         return self.slot_numbers * self.dtype_bytes
 
+    @property
+    def pair_bytes(self) -> int:
+        """Bytes of a key with its value: of one slot in one KV head."""
+        return self.slot_bytes // self.kv_heads if self.kv_heads else 0
+
     def slides(self, tokens: int) -> bool:
         """Whether it has let go of some of `tokens` tokens, by window or chunk."""
         return self.keeps_kv and self.span_tokens is not None and tokens > self.span_tokens
@@ -210,7 +215,7 @@ class CacheShape:
     @property
     def query_heads(self) -> int:
         """Of every layer that keeps K and V. Raises Mismatch where they differ, as do the next
-        three."""
+        four."""
         return self._common("query_heads", "query heads")
 
     @property
@@ -227,6 +232,11 @@ class CacheShape:
     def group(self) -> int:
         """Query heads that read one KV head, in every layer that keeps K and V."""
         return self._common("group", "query heads for each KV head")
+
+    @property
+    def pair_bytes(self) -> int:
+        """Bytes of a key with its value, in every layer that keeps K and V."""
+        return self._common("pair_bytes", "bytes a pair of key and value")
 
     def _common(self, name: str, what: str) -> int:
         values = sorted({getattr(layer, name) for layer in self.attending})
@@ -252,6 +262,8 @@ class CacheShape:
 
         A window that has begun to slide is like a state: as large whatever the method does.
         """
+        if not any(layer.span_tokens or layer.state_bytes for layer in self.layers):
+            return self
         nothing = LayerShape(kind=LayerKind.NOTHING, dtype_bytes=self.dtype_bytes)
         layers = tuple(
             nothing if layer.slides(tokens) else replace(layer, span_tokens=None, state_bytes=0)

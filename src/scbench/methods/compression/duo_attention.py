@@ -95,6 +95,7 @@ class DuoAttention(Eviction):
         super().check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         heads = layers * shape.kv_heads
+        self.held_bytes(shape=shape, tokens=tokens, appended=0)  # raises where layers differ
         if self.gates:
             duo_attention_gates.read(self.gates).check(shape, str(self))
         if not self.is_own and heads and self.sizes(heads=heads, tokens=tokens)[0] < 1:
@@ -158,8 +159,7 @@ class DuoAttention(Eviction):
         slots = full * tokens + (heads - full) * min(sink + recent, tokens)
         tables = layers * STARTS_BYTES * (shape.kv_heads + 1) if slots < heads * tokens else 0
         # Which heads are full is not known here, so that all must be of one size.
-        pair_bytes = shape.alike.slot_bytes // shape.kv_heads if heads else 0
-        return (slots + heads * appended) * pair_bytes + tables
+        return (slots + heads * appended) * shape.pair_bytes + tables
 
     def data_digest(self) -> str:
         return duo_attention_gates.digest(self.gates) if self.gates else ""

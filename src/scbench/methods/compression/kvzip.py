@@ -69,7 +69,7 @@ class KVzip(Eviction):
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         super().check(shape=shape, tokens=tokens)
-        pair_bytes = {layer.slot_bytes // layer.kv_heads for layer in shape.attending}
+        pair_bytes = {layer.pair_bytes for layer in shape.attending}
         if len(pair_bytes) > 1 and not self.layerwise:
             raise Mismatch(
                 f"{self} shares one budget of pairs out between layers whose pairs hold "
@@ -87,7 +87,7 @@ class KVzip(Eviction):
     def _pairs_bytes(self, layers: Sequence[LayerShape], *, tokens: int, appended: int) -> int:
         """Bytes of layers that share one budget of pairs; a pair must be as large in all."""
         heads = sum(layer.kv_heads for layer in layers)
-        pair_bytes = {layer.slot_bytes // layer.kv_heads for layer in layers}
+        pair_bytes = {layer.pair_bytes for layer in layers}
         pairs = self.pairs(heads=heads, tokens=tokens)
         tables = sum(STARTS_BYTES * (layer.kv_heads + 1) for layer in layers)
         slots = pairs + heads * appended
