@@ -48,6 +48,7 @@ EVICTED = "evicted entries"
 PROTECTED = "what is protected"
 FUTURE = "a later token"
 CHUNKS = "chunks equal"
+PATTERN = "a pattern's log-sum-exp"
 
 
 def may_idle(spelling: str) -> set[str]:
@@ -63,6 +64,8 @@ def may_idle(spelling: str) -> set[str]:
         method.eviction is not None and method.eviction.traits.is_rolling
     ):
         idle.add(FUTURE)  # its tail may have coded, or evicted, the newest keys
+    if is_default(method.generation):
+        idle.add(PATTERN)  # the context is read densely
     if method.generation.is_one_shot:
         idle.add(CHUNKS)  # it needs all queries of a layer at once
     return idle

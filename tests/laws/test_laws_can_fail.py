@@ -278,7 +278,9 @@ class Bare(Generation):
 
     name = "bare"
 
-    def attend(self, q_HGTD: Tensor, *given: Tensor, **words: object) -> Tensor:  # type: ignore[override]
+    def attend(  # type: ignore[override]
+        self, q_HGTD: Tensor, *given: Tensor, **words: object
+    ) -> Tensor:
         return q_HGTD
 
 
