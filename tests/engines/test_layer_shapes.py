@@ -1,4 +1,4 @@
-"""What each layer of a real architecture keeps, by its published sizes, and what is played of it."""
+"""What each layer of a real architecture keeps, by its published sizes, and what is played."""
 
 from __future__ import annotations
 

@@ -82,7 +82,9 @@ class Bare(Generation):
 
     name = "bare"
 
-    def attend(self, q_HGTD: Tensor, *given: Tensor, **words: object) -> Tensor:  # type: ignore[override]
+    def attend(  # type: ignore[override]
+        self, q_HGTD: Tensor, *given: Tensor, **words: object
+    ) -> Tensor:
         return q_HGTD
 
 
@@ -91,7 +93,9 @@ class Flat(Generation):
 
     name = "flat"
 
-    def attend(self, q_HGTD: Tensor, *given: Tensor, **words: object) -> Partial:  # type: ignore[override]
+    def attend(  # type: ignore[override]
+        self, q_HGTD: Tensor, *given: Tensor, **words: object
+    ) -> Partial:
         return Partial(q_HGTD, q_HGTD[..., 0].sum(dim=-1))
 
 
