@@ -8,7 +8,7 @@ from scbench.methods import parse
 
 LENGTHS = (256, 512, 2048, 8192, 131_072)
 TAUS = ("1/4", "1/32")
-SHAPE = CacheShape(  # of Llama-3.1-8B
+SHAPE = CacheShape.even(  # of Llama-3.1-8B
     layers=32,
     attention_layers=tuple(range(32)),
     query_heads=32,

@@ -243,7 +243,11 @@ def made(name: str, **more: Any) -> LocalEngine:
     [
         ("Gemma2Config", {"head_dim": 16}, "soft-capped"),
         ("GptOssConfig", {"head_dim": 16}, "s_aux"),
-        ("FalconH1Config", {}, "layers of type hybrid"),
+        (
+            "FalconH1Config",
+            {},
+            r"2 of 2 layers that keep K and V of 2 heads of 16 beside a recurrent",
+        ),
         (
             "LlamaConfig",
             {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},

@@ -92,7 +92,8 @@ def test_refusals_need_no_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = str(write_model(tmp_path / "model", **KINDS["bamba"]))
     monkeypatch.setattr("scbench.engines.facts.without_memory", lambda *given, **words: 1 / 0)
     facts = facts_from_config(folder, count=False)
-    assert (facts.params, facts.shape.recurrent_bytes) == (0, 1)
+    assert facts.shape.has_states
+    assert (facts.params, facts.shape.recurrent_bytes) == (0, 0)
 
 
 def test_a_configuration_of_which_no_model_can_be_built_is_named(tmp_path: Path) -> None:

@@ -180,4 +180,4 @@ def test_a_model_whose_layers_do_not_all_rotate_is_refused_by_name() -> None:
     snapshot = local.read(context(40), needs=["query-moments", "column-sums"])
     with pytest.raises(Mismatch, match=r"expected-attention.*SmolLM3ForCausalLM, layer 3"):
         fork(snapshot, parse("expected-attention[budget_tokens=10]"))
-    assert fork(snapshot, parse("h2o[budget_tokens=10]")).stored_tokens(1) == 10
+    assert fork(snapshot, parse("h2o[budget_tokens=10]")).stored_tokens(snapshot.shape) == 10

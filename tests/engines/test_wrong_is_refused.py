@@ -139,9 +139,17 @@ def test_keys_that_contradict_the_configuration_are_refused() -> None:
     check_cache(engine, snapshot)
     from dataclasses import replace
 
-    for wrong in ({"kv_heads": 4}, {"head_dim": 16}, {"dtype_bytes": 2}):
-        engine.facts = replace(engine.facts, shape=replace(snapshot.shape, **wrong))
-        with pytest.raises(Mismatch, match=r"has K of .* its configuration says"):
+    *first, last = snapshot.shape.layers
+    for wrong, letter in (
+        ({"kv_heads": 4}, "K"),
+        ({"key_dim": 16}, "K"),
+        ({"value_dim": 16}, "V"),
+        ({"dtype_bytes": 2}, "K"),
+    ):
+        layers = (*first, replace(last, **wrong))
+        engine.facts = replace(engine.facts, shape=replace(snapshot.shape, layers=layers))
+        why = rf"has {letter} of .* in layer 2 .* its configuration says"
+        with pytest.raises(Mismatch, match=why):
             check_cache(engine, snapshot)
 
 

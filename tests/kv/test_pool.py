@@ -9,7 +9,7 @@ from scbench.errors import BadConfig, Released
 from scbench.kv import CacheShape, DenseStore, Snapshot
 from scbench.kv.pool import Pool
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=2, dtype_bytes=4
 )
 TOKEN_BYTES = 16

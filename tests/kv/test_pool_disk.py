@@ -27,7 +27,7 @@ def snapshot(
     ids: tuple[int, ...], *, dtype: torch.dtype = torch.float32, layers: tuple[int, ...] = (1, 4)
 ) -> Snapshot:
     draw = torch.Generator().manual_seed(sum(ids))
-    shape = CacheShape(
+    shape = CacheShape.even(
         layers=5,
         attention_layers=layers,
         query_heads=4,
@@ -367,7 +367,7 @@ def _segment(ids: tuple[int, ...]) -> Segment:
 
 def _write_and_read(folder: Path, seed: int, limit: int) -> None:
     """What each of two processes does; an exit code other than 0 means that it met wrong data, or trouble."""
-    shape = CacheShape(
+    shape = CacheShape.even(
         layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=64, dtype_bytes=4
     )
     draw, found = random.Random(seed), 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scbench.kv import CacheShape, DenseStore, Observed, Snapshot
 from scbench.kv.pool import DiskTier, PrefixPool
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=2, dtype_bytes=4
 )
 TOKEN_BYTES = 16

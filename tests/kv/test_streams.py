@@ -20,7 +20,7 @@ from scbench.kv import (
 from scbench.kv.store import digest, nbytes
 from scbench.kv.stream import share
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 
@@ -48,7 +48,7 @@ def snapshot(slots: int = 12) -> Snapshot:
 
 
 def test_a_full_cache_of_llama_3_1_8b_is_131072_bytes_a_token() -> None:
-    shape = CacheShape(
+    shape = CacheShape.even(
         layers=32,
         attention_layers=tuple(range(32)),
         query_heads=32,
@@ -138,7 +138,7 @@ def test_positions_of_a_stream_are_its_stores_and_then_its_newest_tokens() -> No
     stream.layers[0].tail.append(*kv(2))
     assert stream.positions(0, 0).tolist() == [0, 2, 7, 9, 10, 11]
     assert stream.positions(0, 1).tolist() == [1, 2, 3, 4, 10, 11]
-    assert stream.stored_tokens(2) == 6.0
+    assert stream.stored_tokens(SHAPE) == 6.0
     assert stream.logical_tokens == 12
 
 

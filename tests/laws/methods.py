@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scbench.methods import parse
 from scbench.methods.cards import CARDS
-from scbench.methods.contract import Eviction
+from scbench.methods.contract import Eviction, is_default
 
 # Needs a package that is not installed here: held against the laws over a stand-in, by its own
 # tests.
@@ -62,6 +62,7 @@ PROTECTED = "what is protected"
 FUTURE = "a later token"
 CHUNKS = "chunks equal"
 MOVED = "a step moves"
+PATTERN = "a pattern's log-sum-exp"
 
 
 def may_idle(spelling: str) -> set[str]:
@@ -79,6 +80,8 @@ def may_idle(spelling: str) -> set[str]:
         idle.add(FUTURE)  # its tail may have coded, or evicted, the newest keys
     if not method.tier.traits.has_slow_tier:
         idle.add(MOVED)
+    if is_default(method.generation):
+        idle.add(PATTERN)  # the context is read densely
     if method.generation.is_one_shot:
         idle.add(CHUNKS)  # it needs all queries of a layer at once
     return idle

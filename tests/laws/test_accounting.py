@@ -31,7 +31,7 @@ STEPS = 3
 def engine(dtype: torch.dtype) -> LocalEngine:
     local = tiny("gqa")
     local.model.to(dtype)
-    shape = replace(local.facts.shape, dtype_bytes=dtype.itemsize)
+    shape = local.facts.shape.counted(dtype.itemsize)
     local.facts = replace(local.facts, shape=shape, dtype=str(dtype).removeprefix("torch."))
     return local
 

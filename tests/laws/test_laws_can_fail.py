@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +15,19 @@ from torch import Tensor
 
 from scbench.engines.tiny import tiny
 from scbench.exam.laws import LAWS, examine
-from scbench.kernels import causal, full
-from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, Read, Slots, Store
+from scbench.kernels import Partial, causal, full
+from scbench.kv import (
+    DenseStore,
+    DenseTail,
+    LayerCache,
+    LayerShape,
+    LayerView,
+    Read,
+    Slots,
+    Store,
+)
 from scbench.kv.snapshot import stored
+from scbench.kv.tail import newest
 from scbench.kv.tiers import TieredStore
 from scbench.methods import parse
 from scbench.methods.compression.streaming_llm import StreamingLLM
@@ -96,7 +107,7 @@ class Views(Codec):
         store = DenseStore(slots.k_HSD[:, cut], slots.v_HSD[:, cut])
         return LayerCache((store,), DenseTail())
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         return 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes * (slots - 115)
 
     def lossless(self, tokens: int) -> Whole:  # type: ignore[override]
@@ -125,7 +136,7 @@ class Whole(Codec):
     def encode(self, slots: Slots) -> LayerCache:
         return stored(slots)
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         return 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes * slots
 
 
@@ -153,9 +164,29 @@ class ForgetsChunks(Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         tokens = q_HGTD.shape[2]
-        return causal(q_HGTD, k_HSD[:, -tokens:], v_HSD[:, -tokens:], scale=scale).out
+        return causal(q_HGTD, k_HSD[:, -tokens:], v_HSD[:, -tokens:], scale=scale)
+
+
+@stage
+class CountsTwice(Generation):
+    """Dense, but that its log-sum-exp is that of two keys for each."""
+
+    name = "counts-twice"
+
+    def attend(
+        self,
+        q_HGTD: Tensor,
+        k_HSD: Tensor,
+        v_HSD: Tensor,
+        *,
+        layer: int,
+        scale: float,
+        total_tokens: int,
+    ) -> Partial:
+        part = newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial
+        return Partial(part.out, part.lse + math.log(2))
 
 
 class Wrapped:
@@ -259,6 +290,7 @@ BROKEN = {
         Method(loading=parse("quest[tau=1/4]").loading, tier=Hauls())
     ],
     "a full budget equals dense": [Method(compression=(NeverWhole(),))],
+    "a pattern's log-sum-exp is that of the keys its rows read": [Method(generation=CountsTwice())],
     "bytes held are those of the formula, and of the storages": [
         Method(compression=(Understated(),)),
         Method(compression=(Views(),)),
@@ -284,6 +316,25 @@ CASES = [
     for law, methods in BROKEN.items()
     for at, method in enumerate(methods)
 ]
+
+
+@stage
+class Bare(Generation):
+    """A pattern that returns its output alone."""
+
+    name = "bare"
+
+    def attend(  # type: ignore[override]
+        self, q_HGTD: Tensor, *given: Tensor, **words: object
+    ) -> Tensor:
+        return q_HGTD
+
+
+def test_a_pattern_that_returns_a_bare_tensor_is_told_what_to_return() -> None:
+    found = examine(engine("gqa"), Method(generation=Bare()))
+    said = found["a pattern's log-sum-exp is that of the keys its rows read"]
+    assert said.startswith("broken: bare.attend returns Tensor; it must return")
+    assert "scbench.kernels.Partial" in said
 
 
 def test_every_law_has_a_method_that_breaks_it() -> None:

@@ -7,7 +7,7 @@ that make no sense; two of one kind never do. A pair that runs is played beside 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations_with_replacement
 
@@ -21,7 +21,7 @@ from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
 from scbench.errors import BadConfig, Mismatch
 from scbench.exam.laws import far
-from scbench.kv import Snapshot, Stream
+from scbench.kv import CacheShape, LayerKind, LayerShape, Snapshot, Stream
 from scbench.methods import names, parse
 from scbench.methods.cards import CARDS
 from scbench.methods.contract import Stage
@@ -318,7 +318,8 @@ def test_a_refusal_names_both_parts() -> None:
 
 
 def test_no_pair_is_let_through_on_a_model_without_attention() -> None:
-    shape = replace(workbench().engine.facts.shape, attention_layers=(), recurrent_bytes=4096)
+    state = LayerShape(kind=LayerKind.STATE, state_bytes=4096, dtype_bytes=4)
+    shape = CacheShape(layers=(state,))
     for first, second in pairs():
         with pytest.raises((Mismatch, BadConfig)):
             parse(f"{FORMS[first]}+{FORMS[second]}").check(shape=shape, tokens=len(TEXT))

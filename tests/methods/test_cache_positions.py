@@ -132,7 +132,7 @@ def test_in_one_layer_every_step_of_a_long_answer_reads_what_is_held_as_the_whol
         torch.testing.assert_close(
             local.advance([Feed(stream, new)])[0], wanted, atol=1e-4, rtol=1e-4
         )
-    assert stream.stored_tokens(1) == 12
+    assert stream.stored_tokens(local.facts.shape) == 12
     assert stream.logical_tokens == 60 + 45 + 2 * 4
 
 
@@ -296,7 +296,9 @@ def test_a_model_whose_keys_cannot_be_moved_is_refused_and_the_other_methods_of_
     snapshot = local.read(context(40), needs=parse("streaming-llm[position_mode=cache]").needs)
     with pytest.raises(Mismatch, match=why):
         fork(snapshot, parse("streaming-llm[budget_tokens=20,position_mode=cache]"))
-    assert fork(snapshot, parse("streaming-llm[budget_tokens=20]")).stored_tokens(1) == 20
+    assert (
+        fork(snapshot, parse("streaming-llm[budget_tokens=20]")).stored_tokens(snapshot.shape) == 20
+    )
 
 
 def test_a_read_without_the_rotation_is_named() -> None:

@@ -31,7 +31,7 @@ from scbench.types import Cell, CompressAfter, Mode, Protocol, Record, Session, 
 engine = cache(tiny)
 KINDS = ["mha", "mqa", "qwen2", "qwen3", "mistral", "phi3", "glm", "glm4", "olmo2"]
 IDS = tuple(context(240))
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=8,
     attention_layers=tuple(range(8)),
     query_heads=4,

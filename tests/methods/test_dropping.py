@@ -30,7 +30,7 @@ from scbench.methods.fork import fork
 
 engine = cache(tiny)
 OURS = ("pyramidkv", "adakv", "h2o", "tova", "knorm", "keydiff")
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=32,
     attention_layers=tuple(range(32)),
     query_heads=32,

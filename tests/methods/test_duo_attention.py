@@ -20,7 +20,7 @@ from scbench.methods.compression.duo_attention import DuoAttention
 from scbench.methods.fork import fork
 
 engine = cache(tiny)
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=32,
     attention_layers=tuple(range(32)),
     query_heads=32,
@@ -129,7 +129,7 @@ def test_a_gates_file_that_is_none_is_refused(text: str, tmp_path: Path) -> None
 
 
 def test_a_budget_below_one_full_head_is_refused_with_the_smallest_that_has_one() -> None:
-    small = CacheShape(
+    small = CacheShape.even(
         layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
     )
     with pytest.raises(Mismatch, match="smallest share is tau=") as refused:

@@ -14,6 +14,7 @@ from scbench.engines.contract import Feed
 from scbench.engines.tiny import HEADS, tiny
 from scbench.errors import Mismatch
 from scbench.exam.laws import context
+from scbench.kernels import Partial
 from scbench.methods import parse
 from scbench.methods.compression.duo_attention import DuoAttention, DuoReading
 from scbench.methods.compression.duo_attention_gates import HeadGates
@@ -55,7 +56,7 @@ class Oracle:
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         band, causal = (
             visible(total_tokens, SINKS, RECENT, "cpu"),
             visible(total_tokens, total_tokens, 1, "cpu"),
@@ -64,8 +65,9 @@ class Oracle:
             [causal if (layer, head) in self.full else band for head in range(len(k_HSD))]
         )
         scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, k_HSD) * scale
-        weights = torch.softmax(scores.masked_fill(~masks.unsqueeze(1), float("-inf")), dim=-1)
-        return torch.einsum("hgts,hsd->hgtd", weights, v_HSD)
+        scores = scores.masked_fill(~masks.unsqueeze(1), float("-inf"))
+        out = torch.einsum("hgts,hsd->hgtd", torch.softmax(scores, dim=-1), v_HSD)
+        return Partial(out, torch.logsumexp(scores, dim=-1))
 
 
 @pytest.mark.parametrize("chunk_tokens", [2048, 37])

@@ -23,7 +23,7 @@ from scbench.methods.generation.a_shape import AShape
 from scbench.methods.loading.quest import Quest
 from scbench.methods.method import Method
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 engine = cache(tiny)
@@ -294,7 +294,7 @@ def test_what_is_kept_is_a_copy_so_the_rest_can_be_freed() -> None:
         assert isinstance(store, DenseStore)
         assert store.k_HSD.untyped_storage().nbytes() == store.k_HSD.numel() * 4
     snapshot.release()
-    assert stream.stored_tokens(2) == 50
+    assert stream.stored_tokens(snapshot.shape) == 50
 
 
 def test_heads_may_keep_different_numbers_and_a_layer_may_keep_all() -> None:

@@ -13,7 +13,7 @@ from scbench.methods import parse
 from scbench.methods.loading.exact_topk import ExactTopK, KeyDigest
 from scbench.methods.loading.plain_stores import first_slots
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 

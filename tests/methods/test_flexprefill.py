@@ -25,7 +25,7 @@ from scbench.methods.generation.flexprefill import (
 )
 from scbench.methods.generation.minference import vertical_slash_scores
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
 )
 SCALE = 0.5
@@ -71,7 +71,7 @@ def test_it_equals_attention_under_its_blocks(
         if tokens <= 2 * block
         else sparse.block_mask(seen, block, tokens)
     )
-    wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=mask)
+    wanted = reference.attend(q, k, v, scale=SCALE, mask_TS=mask)
     torch.testing.assert_close(
         method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=tokens),
         wanted,
@@ -109,7 +109,7 @@ def test_covering_in_tokens_can_keep_less_than_gamma() -> None:
 
 def test_gamma_one_without_limits_is_dense() -> None:
     q, k, v = made(200)
-    wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(200, 200))
+    wanted = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(200, 200))
     ours = FlexPrefill(gamma=1.0, block_tokens=16).attend(
         q, k, v, layer=0, scale=SCALE, total_tokens=200
     )

@@ -13,6 +13,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.tiny import tiny
 from scbench.errors import Mismatch
+from scbench.kernels import rows_joined
 from scbench.kv import CacheShape, DenseStore, Stream
 from scbench.methods import parse
 from scbench.methods.fork import fork
@@ -22,7 +23,7 @@ from scbench.methods.generation.infllm_memory import Memory, Plan
 from scbench.methods.method import Method
 
 engine = cache(tiny)
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
 )
 HEADS = {"mha": (3, 1), "gqa": (2, 2), "mqa": (1, 3)}
@@ -117,9 +118,9 @@ def read(
     q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, pieces: list[int], scale: float
 ) -> tuple[Tensor, Memory]:
     """By the reader, in pieces that end at the given rows."""
-    reader, outs, start = Reader(plan, turn), [], 0
+    reader, parts, start = Reader(plan, turn), [], 0
     for stop in pieces:
-        outs.append(
+        parts.append(
             reader.attend(
                 q[:, :, start:stop],
                 k[:, :stop],
@@ -132,7 +133,7 @@ def read(
         start = stop
     memory = reader.remembered(0)
     assert memory is not None
-    return torch.cat(outs, dim=2), memory
+    return rows_joined(parts).out, memory
 
 
 @pytest.mark.parametrize("heads", HEADS)
@@ -223,7 +224,7 @@ def test_keys_of_a_row_are_those_it_attends_to() -> None:
             return torch.cat([super()._by(x[..., :DIM], positions), x[..., DIM:]], dim=-1)
 
     reader.turn = Padded()
-    out = reader.attend(wide[0], wide[1], seen, layer=0, scale=0.3, total_tokens=tokens)
+    out, _ = reader.attend(wide[0], wide[1], seen, layer=0, scale=0.3, total_tokens=tokens)
     for row in range(tokens):
         assert int((out[0, 0, row] > 0).sum()) == plan.keys(row)
 

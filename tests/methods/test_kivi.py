@@ -35,7 +35,7 @@ def kv(
 
 
 def shape(heads: int = 2, dim: int = 32, dtype_bytes: int = 4) -> CacheShape:
-    return CacheShape(
+    return CacheShape.even(
         layers=1,
         attention_layers=(0,),
         query_heads=heads,
@@ -164,7 +164,7 @@ def test_growing_in_any_pieces_equals_coding_at_once(
         decoded(grown, kivi), decoded(kivi.encode(Slots.even(k, v)), kivi), strict=True
     ):
         assert torch.equal(ours, wanted)
-    assert held(grown) == kivi.coded_bytes(shape=shape(), slots=at)
+    assert held(grown) == kivi.coded_bytes(shape=shape().alike, slots=at)
 
 
 @settings(deadline=None, max_examples=40)
@@ -182,7 +182,9 @@ def test_bytes_are_the_closed_form_for_any_length(
     dtype = torch.bfloat16 if half else torch.float32
     k, v = (x.to(dtype) for x in kv(slots))
     cache = kivi.encode(Slots.even(k, v))
-    assert held(cache) == kivi.coded_bytes(shape=shape(dtype_bytes=2 if half else 4), slots=slots)
+    assert held(cache) == kivi.coded_bytes(
+        shape=shape(dtype_bytes=2 if half else 4).alike, slots=slots
+    )
     residual = group * residuals
     coded_k, coded_v = (
         slots - slots % residual,
@@ -259,7 +261,7 @@ def test_no_code_is_a_slice_of_a_larger_storage() -> None:
 def test_a_share_takes_the_most_bits_whose_real_bytes_fit(tau: str, bits: int) -> None:
     codec = parse(f"kivi[tau={tau}]").codec
     assert isinstance(codec, Kivi)
-    llama = CacheShape(
+    llama = CacheShape.even(
         layers=32,
         attention_layers=tuple(range(32)),
         query_heads=32,
@@ -267,7 +269,7 @@ def test_a_share_takes_the_most_bits_whose_real_bytes_fit(tau: str, bits: int) -
         head_dim=128,
         dtype_bytes=2,
     )
-    fitted = codec.at(shape=llama, tokens=131_072)
+    fitted = codec.at(shape=llama.alike, tokens=131_072)
     assert (fitted.bits, fitted.group, fitted.residual_tokens) == (bits, 32, 32)
 
 
@@ -280,7 +282,7 @@ def test_a_share_that_two_bits_do_not_fit_is_refused_with_one_that_does(tau: str
 
 
 def test_llama_3_1_8b_at_131072_tokens_holds_3_gib() -> None:
-    llama = CacheShape(
+    llama = CacheShape.even(
         layers=32,
         attention_layers=tuple(range(32)),
         query_heads=32,

@@ -147,7 +147,7 @@ def test_a_context_that_leaves_no_room_for_its_repeat_is_refused_for_kvzip_alone
     tight = local.read(context(), needs=["repeat-scores", "window"])
     with pytest.raises(Mismatch, match=r"repeating 230 tokens reaches \d+, and tiny-gqa holds 300"):
         fork(tight, parse("kvzip[tau=1/2]"))
-    assert fork(tight, parse("snapkv[tau=1/2]")).stored_tokens(2) == 115
+    assert fork(tight, parse("snapkv[tau=1/2]")).stored_tokens(tight.shape) == 115
 
 
 def test_its_extra_pass_is_declared() -> None:

@@ -24,7 +24,7 @@ TEXT = " ".join(
     f"The {noun} number {at} was seen near the old mill."
     for at, noun in enumerate(["heron", "miller", "cart", "bell"] * 40)
 )
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=16, dtype_bytes=4
 )
 words = st.sampled_from(["the", "heron", "mill.", "42", "\n", "why?", "磨坊在这里。", "a" * 30])

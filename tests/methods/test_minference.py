@@ -28,7 +28,7 @@ from scbench.methods.generation.minference_patterns import (
     written,
 )
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=32, dtype_bytes=4
 )
 SCALE = 0.5
@@ -84,14 +84,15 @@ def test_it_equals_attention_under_its_mask(tokens: int, budget: int, mask: str,
     for head in range(2):
         for member in range(2):
             visible = mask_of(method, q[head, member], k[head], method.pattern(0, 0, tokens))
-            wanted, _ = reference.attend(
+            wanted = reference.attend(
                 q[head : head + 1, member : member + 1],
                 k[head : head + 1],
                 v[head : head + 1],
                 scale=SCALE,
                 mask_TS=visible,
             )
-            torch.testing.assert_close(ours[head, member], wanted[0, 0], atol=1e-5, rtol=1e-5)
+            for own, other in zip(ours, wanted, strict=True):
+                torch.testing.assert_close(own[head, member], other[0, 0], atol=1e-5, rtol=1e-5)
 
 
 @settings(deadline=None, max_examples=30)
@@ -123,7 +124,7 @@ def test_masks_are_nested_never_empty_and_larger_sizes_keep_more_of_the_last_row
 def test_as_many_columns_or_offsets_as_tokens_is_dense(sizes: tuple[int, int]) -> None:
     q, k, v = made(150)
     method = MInference(vertical_tokens=sizes[0], slash_tokens=sizes[1])
-    wanted, _ = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(150, 150))
+    wanted = reference.attend(q, k, v, scale=SCALE, mask_TS=reference.causal_mask(150, 150))
     torch.testing.assert_close(
         method.attend(q, k, v, layer=0, scale=SCALE, total_tokens=150), wanted, atol=1e-5, rtol=1e-5
     )
@@ -197,7 +198,7 @@ def table_file(tmp_path: Path, layers: int = 3) -> Path:
 def test_a_table_gives_every_listed_head_its_own_pattern(tmp_path: Path) -> None:
     method = MInference(table=str(table_file(tmp_path)))
     q, k, v = made(260)
-    ours = method.attend(q, k, v, layer=1, scale=SCALE, total_tokens=260)
+    ours = method.attend(q, k, v, layer=1, scale=SCALE, total_tokens=260).out
     seen = best_blocks(q[1, 0], k[1], 2)
     rows, keys = torch.arange(260).unsqueeze(1), torch.arange(260)
     masks = {

@@ -42,7 +42,7 @@ def indexed(quest: Quest, k: torch.Tensor, v: torch.Tensor, *, layer: int) -> Se
     return SelectedStore(DenseStore(k, v), digest)
 
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=3, attention_layers=(0, 1, 2), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 
@@ -246,7 +246,7 @@ def test_exempt_layers_count_against_a_budget(
     """The mean over layers is at most K and less than a slot below it, or the budget is refused before anything is read."""
     quest, shape = (
         Quest(tau=Fraction(numerator, 64), exempt_layers=exempt),
-        replace(SHAPE, attention_layers=tuple(range(layers))),
+        replace(SHAPE, layers=SHAPE.layers[:1] * layers),
     )
     if exempt >= layers:
         return
@@ -267,7 +267,7 @@ def test_exempt_layers_count_against_a_budget(
 
 def test_the_papers_share_leaves_nothing_to_the_layers_that_are_not_exempt() -> None:
     """Spec 6.1: s = 2 at L = 32, tau = 1/32 is refused; the least share named works; count_exempt=no reads K everywhere else."""
-    shape, tokens = replace(SHAPE, attention_layers=tuple(range(32))), 4096
+    shape, tokens = replace(SHAPE, layers=SHAPE.layers[:1] * 32), 4096
     with pytest.raises(Mismatch, match="count_exempt=no") as refused:
         Quest(tau=Fraction(1, 32), exempt_layers=2).check(shape=shape, tokens=tokens)
     least = Fraction(str(refused.value).split("tau=")[-1].split(" ")[0])

@@ -18,7 +18,7 @@ from scbench.methods import parse
 from scbench.methods.loading import retrieval_attention_graph
 from scbench.methods.loading.retrieval_attention import RetrievalAttention, SearchDigest, recall
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 needs_faiss = pytest.mark.skipif(

@@ -23,7 +23,7 @@ from scbench.methods.loading.retroinfer_clusters import (
     spherical_labels,
 )
 
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=8, dtype_bytes=4
 )
 

@@ -80,7 +80,7 @@ def test_a_prefix_below_the_budget_grows_to_it_and_no_further(spelling: str) -> 
     local, method = engine("mqa"), parse(spelling)
     stream = fork(local.read(context(12), needs=method.needs), method)
     for at in range(15):
-        assert stream.stored_tokens(1) == min(20, 12 + at)
+        assert stream.stored_tokens(local.facts.shape) == min(20, 12 + at)
         assert stream.held_bytes() == method.held_bytes(
             shape=local.facts.shape, tokens=12, appended=at
         )

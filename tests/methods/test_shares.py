@@ -15,7 +15,7 @@ from scbench.methods.loading.retrieval_attention import RetrievalAttention
 from scbench.methods.loading.retroinfer import RetroInfer
 
 SWEEP = ["1/32", "1/16", "1/8", "1/4", "1/2"]
-SHAPE = CacheShape(
+SHAPE = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=4, kv_heads=2, head_dim=64, dtype_bytes=2
 )
 
@@ -80,11 +80,11 @@ def test_a_codec_holds_no_more_than_its_share_and_a_twentieth_or_refuses(
     bracket = name.rstrip("]") + ("," if "[" in name else "[")
     codec = parse(f"{bracket}tau={tau}]").codec
     assert codec is not None
-    shape = CacheShape(
+    shape = CacheShape.even(
         layers=1, attention_layers=(0,), query_heads=4, kv_heads=2, head_dim=dim, dtype_bytes=2
     )
     try:
-        fitted = codec.at(shape=shape, tokens=500)
+        fitted = codec.at(shape=shape.alike, tokens=500)
         codec.check(shape=shape, tokens=500)
     except Mismatch as refusal:
         least = str(refusal).split("use tau=")[1].split()[0]
@@ -92,6 +92,6 @@ def test_a_codec_holds_no_more_than_its_share_and_a_twentieth_or_refuses(
         assert Fraction(least) > Fraction(tau)
         return
     assert (
-        fitted.coded_bytes(shape=shape, slots=500)
+        fitted.coded_bytes(shape=shape.alike, slots=500)
         <= Fraction(105, 100) * Fraction(tau) * 4 * 2 * dim * 500
     )

@@ -55,7 +55,7 @@ def kv(
 
 
 def shape(dim: int = 32, dtype_bytes: int = 4) -> CacheShape:
-    return CacheShape(
+    return CacheShape.even(
         layers=1,
         attention_layers=(0,),
         query_heads=4,
@@ -159,7 +159,7 @@ def test_growing_in_any_pieces_gives_the_codes_of_one_piece(
         torch.testing.assert_close(one, other, atol=edge_of(spelling), rtol=0)
     held = [x for holder in (*ours.stores, ours.tail) for x in holder.tensors().values()]
     assert sum(x.numel() * x.element_size() for x in held) == codec.coded_bytes(
-        shape=shape(), slots=k.shape[1]
+        shape=shape().alike, slots=k.shape[1]
     )
 
 
@@ -237,13 +237,13 @@ def test_rtn_takes_the_most_bits_a_share_allows(tau: str, dim: int, bits: int | 
     codec = codec_of(f"rtn[tau={tau}]")
     if bits is None:
         with pytest.raises(Mismatch, match=r"use tau=0\.134"):
-            codec.at(shape=shape(dim), tokens=100)
-        codec_of("rtn[tau=0.134]").at(shape=shape(dim), tokens=100)
+            codec.at(shape=shape(dim).alike, tokens=100)
+        codec_of("rtn[tau=0.134]").at(shape=shape(dim).alike, tokens=100)
     else:
-        fitted = codec.at(shape=shape(dim), tokens=100)
+        fitted = codec.at(shape=shape(dim).alike, tokens=100)
         assert isinstance(fitted, RTN)
         assert fitted.bits == bits
-        real = fitted.coded_bytes(shape=shape(dim, 2), slots=100) / (4 * 2 * dim * 100)
+        real = fitted.coded_bytes(shape=shape(dim, 2).alike, slots=100) / (4 * 2 * dim * 100)
         assert real <= 1.05 * float(eval(tau))
 
 

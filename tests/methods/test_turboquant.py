@@ -24,7 +24,7 @@ def units(rows: int, dim: int, seed: int = 0) -> torch.Tensor:
 
 
 def shape(dim: int = 128, dtype_bytes: int = 2) -> CacheShape:
-    return CacheShape(
+    return CacheShape.even(
         layers=1,
         attention_layers=(0,),
         query_heads=4,
@@ -201,10 +201,13 @@ def test_a_share_takes_the_most_bits_that_fit_with_the_norms(
 ) -> None:
     codec = parse(f"turboquant[tau={tau},variant={variant}]").codec
     assert codec is not None
-    fitted = codec.at(shape=shape(), tokens=100)
+    fitted = codec.at(shape=shape().alike, tokens=100)
     assert isinstance(fitted, TurboQuant)
     assert fitted.bits == Fraction(bits)
-    assert fitted.coded_bytes(shape=shape(), slots=100) <= 1.05 * Fraction(tau) * 4 * 2 * 128 * 100
+    assert (
+        fitted.coded_bytes(shape=shape().alike, slots=100)
+        <= 1.05 * Fraction(tau) * 4 * 2 * 128 * 100
+    )
 
 
 @pytest.mark.parametrize("tau", ["1/32", "1/16"])
@@ -241,5 +244,7 @@ def test_overhead_is_16_bits_per_head_vector() -> None:
     mse, product = parse("turboquant").codec, parse("turboquant[variant=inner-product]").codec
     assert mse is not None
     assert product is not None
-    assert mse.coded_bytes(shape=shape(), slots=10) == 2 * 2 * 10 * (128 * 4 // 8 + 2)
-    assert product.coded_bytes(shape=shape(), slots=10) == 2 * 10 * (2 * (128 * 4 // 8 + 2) + 2)
+    assert mse.coded_bytes(shape=shape().alike, slots=10) == 2 * 2 * 10 * (128 * 4 // 8 + 2)
+    assert product.coded_bytes(shape=shape().alike, slots=10) == 2 * 10 * (
+        2 * (128 * 4 // 8 + 2) + 2
+    )

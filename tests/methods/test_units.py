@@ -317,7 +317,7 @@ def test_what_a_row_says_is_what_the_method_answers() -> None:
 
 
 def test_a_stage_with_no_layers_to_act_on_still_answers() -> None:
-    none = CacheShape(
+    none = CacheShape.even(
         layers=2, attention_layers=(), query_heads=1, kv_heads=1, head_dim=8, dtype_bytes=4
     )
     assert parse("quest[tau=1/4]").units(shape=none, tokens=512) == {"quest.page_tokens": 4}

@@ -36,10 +36,10 @@ GRID: dict[str, Any] = {
     "cost_sessions": 0,
     "quiet": True,
 }
-ATTENDS = CacheShape(
+ATTENDS = CacheShape.even(
     layers=2, attention_layers=(0, 1), query_heads=2, kv_heads=1, head_dim=16, dtype_bytes=4
 )
-RECURS = CacheShape(
+RECURS = CacheShape.even(
     layers=2,
     attention_layers=(),
     query_heads=0,
@@ -48,7 +48,7 @@ RECURS = CacheShape(
     dtype_bytes=4,
     recurrent_bytes=1,
 )
-HYBRID = CacheShape(
+HYBRID = CacheShape.even(
     layers=2,
     attention_layers=(1,),
     query_heads=2,

@@ -339,7 +339,7 @@ def dense_pairs(tokens: int, layers: int) -> int:
 
 def blend_flops(facts: ModelFacts, *, rows: int, pairs: int, layers: int) -> float:
     """Linear layers over `rows` token-layers of `layers`, and QK^T and PV over `pairs` per query head: as `run.plan.read_flops` counts."""
-    return (
-        2.0 * facts.params * rows / max(1, layers)
-        + 4.0 * facts.shape.query_heads * facts.shape.head_dim * pairs
-    )
+    attending = facts.shape.attending
+    widths = [layer.query_heads * (layer.key_dim + layer.value_dim) for layer in attending]
+    width = sum(widths) / max(1, len(widths))
+    return 2.0 * facts.params * rows / max(1, layers) + 2.0 * width * pairs

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from scbench.kernels import Partial
 from scbench.kv import CacheShape, Snapshot, Stream
 from scbench.kv.store import Holder
 from scbench.prompts import Tokenizer
@@ -61,7 +62,7 @@ class ReadPattern(Protocol):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor: ...
+    ) -> Partial: ...
 
 
 class Reader(ReadPattern, Protocol):

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import torch
 
-from scbench.engines.architecture import cache_shape, family, refuse_by_config, sliding_tokens
+from scbench.engines.architecture import (
+    cache_shape,
+    family,
+    refusal,
+    refuse_by_config,
+    sliding_tokens,
+)
 from scbench.engines.configs import read_config
 from scbench.engines.contract import ModelFacts
 from scbench.engines.foreign import loading, warnings_as_notes
@@ -37,30 +42,33 @@ def facts_from_config(
     window_tokens: int | None = None,
     trust_remote_code: bool = False,
     count: bool = True,
+    refuse: bool = True,
 ) -> ModelFacts:
     """The facts of a model without its weights: digests are "", all else is what `load` would say.
 
-    Without `count`, parameters are 0, and 1 stands for the bytes of recurrent states: refusals need
-    neither. Raises as `load.load`.
+    Without `count`, parameters and bytes of recurrent states are 0: refusals need neither. Raises
+    as `load.load`; without `refuse`, a model that is counted and not run has its facts, too.
     """
     place, config = config_of(name, trust_remote_code=trust_remote_code)
-    refuse_by_config(config, name)
+    if refuse:
+        refuse_by_config(config, name)
     known = place.name if place else canonical(name)
     card = trained_window(place.folder) if place else None
     hub = place.hub if place else ""
     window = settle_window(config, known, asked=window_tokens, card=card, hub=hub)
     text = config.get_text_config(decoder=True)
     kind = family(text)
-    shape = replace(cache_shape(text, dtype.itemsize), recurrent_bytes=int(kind != "transformer"))
+    shape = cache_shape(text, dtype.itemsize)
     notes = () if place else (FROM_TABLE,)
     params, architecture = 0, type(config).__name__
     if count:
         model = without_memory(config, name, trust_remote_code=trust_remote_code)
         params = sum(x.numel() for x in model.parameters())
         architecture = type(model).__name__
+        notes = (*notes, *sinks_told(model))
         if kind != "transformer":
             states, lost = state_bytes(model, dtype)
-            shape = replace(shape, recurrent_bytes=states)
+            shape = shape.with_states(states)
             notes = (*notes, *lost)
     return ModelFacts(
         name=known,
@@ -78,6 +86,13 @@ def facts_from_config(
         choices={"rope": window.rule} if window.rule else {},
         notes=notes,
     )
+
+
+def refusal_of(name: str, *, trust_remote_code: bool = False) -> str:
+    """Why a model would not be run, as its configuration says; "" where it may be. Raises as
+    `load.load` for one that is not there."""
+    _, config = config_of(name, trust_remote_code=trust_remote_code)
+    return refusal(config, name)
 
 
 def config_of(name: str, *, trust_remote_code: bool = False) -> tuple[Place | None, Any]:
@@ -114,9 +129,20 @@ def without_memory(config: Any, name: str, *, trust_remote_code: bool = False) -
             ).eval()
 
 
+def sinks_told(model: Any) -> tuple[str, ...]:
+    """What is to be known of a model that has a learned sink in each softmax, by its weights."""
+    names = [name for name, _ in model.named_parameters() if "sink" in name.rpartition(".")[2]]
+    if not names:
+        return ()
+    return (
+        f"{len(names)} layers add a sink to every softmax ({names[0]}), which the local engine "
+        "does not compute: a run refuses it when it is loaded",
+    )
+
+
 @torch.inference_mode()
-def state_bytes(model: Any, dtype: torch.dtype) -> tuple[int, tuple[str, ...]]:
-    """What the recurrent layers of a model without memory hold; 1 and a note if none can tell.
+def state_bytes(model: Any, dtype: torch.dtype) -> tuple[dict[int, int], tuple[str, ...]]:
+    """What the recurrent layers of a model without memory hold, by layer; a note if none can tell.
 
     States that are of the model's own dtype, here bf16, are counted in `dtype`.
     """
@@ -128,7 +154,12 @@ def state_bytes(model: Any, dtype: torch.dtype) -> tuple[int, tuple[str, ...]]:
         with warnings_as_notes([]), torch.device("meta"):
             model(input_ids=ids, use_cache=True, logits_to_keep=1, **words)
     except Exception:  # some forwards look at numbers, and here there are none
-        return 1, (UNKNOWN_STATES,)
-    kept = states.tensors().values()
-    widths = [dtype.itemsize if x.dtype == torch.bfloat16 else x.element_size() for x in kept]
-    return sum(x.numel() * width for x, width in zip(kept, widths, strict=True)), ()
+        return {}, (UNKNOWN_STATES,)
+    held = {
+        at: sum(
+            x.numel() * (dtype.itemsize if x.dtype == torch.bfloat16 else x.element_size())
+            for x in tensors
+        )
+        for at, tensors in states.by_layer().items()
+    }
+    return held, ()

@@ -86,12 +86,10 @@ def load(
 def shape_of_model(name: str, *, trust_remote_code: bool = False) -> CacheShape:
     """The cache of a model, from its configuration alone.
 
-    Bytes of recurrent states are not known without weights; 1 stands for them. Raises as `load`.
+    Bytes of recurrent states are not known without weights. Raises as `load`.
     """
     _, config = config_of(name, trust_remote_code=trust_remote_code)
-    text = config.get_text_config(decoder=True)
-    is_recurrent = "linear_attention" in layer_types(text)
-    return replace(cache_shape(text, dtype_bytes=4), recurrent_bytes=int(is_recurrent))
+    return cache_shape(config.get_text_config(decoder=True), dtype_bytes=4)
 
 
 def _read_weights(

@@ -89,7 +89,8 @@ def packed_attention(
     out = scbench_pass.attend(
         module.layer_idx, q[0].view(heads, -1, tokens, dim), k[0], v[0], scaling
     )
-    return out.reshape(-1, tokens, dim).transpose(0, 1).unsqueeze(0), None
+    # Contiguous, as some models look at it through `view`; the others would copy it themselves.
+    return out.reshape(-1, tokens, dim).transpose(0, 1).unsqueeze(0).contiguous(), None
 
 
 AttentionInterface.register(OURS, packed_attention)
@@ -375,6 +376,13 @@ class LocalEngine:
         for layer, cache in stream.layers.items():
             tail = cache.tail
             assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
+            if not tail.slots:
+                raise Mismatch(
+                    f"{self.facts.name} ({self.facts.architecture}) keeps K and V in layer {layer} "
+                    "by its configuration, and handed none of them to the attention function of "
+                    "`transformers`, through which the local engine reads; ask it as an object of "
+                    "your own (--methods file.py:Class)"
+                )
             first = 0 if base is None else base.logical_tokens
             earlier = () if base is None else base.layers[layer]
             k_HSD, v_HSD = tail.sealed()

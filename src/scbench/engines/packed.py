@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scbench.engines.contract import ReadPattern
 from scbench.engines.observe import Observer
+from scbench.errors import Mismatch
 from scbench.kernels import Partial, each, merge
 from scbench.kv import Read, Store, Stream
 from scbench.kv.tail import DenseTail, nothing
@@ -135,7 +136,7 @@ class ReadPass:
         assert isinstance(tail, DenseTail), "a prefix is read into a dense tail"
         assert not cache.stores, "a pattern reads a prefix from its first token"
         self.observer.see(layer, q_HGND, cache, None, scale)
-        return self.pattern.attend(
+        part = self.pattern.attend(
             q_HGND,
             tail.k_HSD,
             tail.v_HSD,
@@ -143,3 +144,20 @@ class ReadPass:
             scale=scale,
             total_tokens=self.total_tokens,
         )
+        check_partial(part, q_HGND, self.pattern.name)
+        return part.out
+
+
+def check_partial(part: object, q_HGND: Tensor, name: str) -> None:
+    """Raise Mismatch unless a pattern gave its rows' output with their log-sum-exp."""
+    wanted = f"out {tuple(q_HGND.shape)} and lse {tuple(q_HGND.shape[:3])}"
+    told = type(part).__name__
+    if isinstance(part, Partial):
+        if part.out.shape == q_HGND.shape and part.lse.shape == q_HGND.shape[:3]:
+            return
+        told = f"out {tuple(part.out.shape)} and lse {tuple(part.lse.shape)}"
+    raise Mismatch(
+        f"{name or 'the pattern'}.attend returns {told}; it must return scbench.kernels.Partial "
+        f"with {wanted}: what a row read, and the log of the sum of exp(scaled score) over the "
+        "keys it saw"
+    )

@@ -12,6 +12,7 @@ import torch
 from scbench.engines.contract import Feed, ModelFacts
 from scbench.engines.foreign import is_out_of_memory, reason
 from scbench.engines.local import OURS, LocalEngine
+from scbench.engines.recurrent import States
 from scbench.errors import Mismatch, OutOfDevice, ScbenchError
 from scbench.kv import Snapshot
 
@@ -60,17 +61,17 @@ def check_logits(engine: LocalEngine, reference: torch.Tensor) -> None:
 
 def check_cache(engine: LocalEngine, snapshot: Snapshot) -> None:
     """Raise Mismatch unless the K and V that arrived are those of which bytes are counted."""
-    shape = engine.facts.shape
-    told = (shape.kv_heads, snapshot.logical_tokens, shape.head_dim)
     for layer, stores in snapshot.layers.items():
-        for word in ("k_HSD", "v_HSD"):
+        own = engine.facts.shape.layers[layer]
+        for word, dim in (("k_HSD", own.key_dim), ("v_HSD", own.value_dim)):
             x = getattr(stores[0], word)
-            if tuple(x.shape) == told and x.element_size() == shape.dtype_bytes:
+            told = (own.kv_heads, snapshot.logical_tokens, dim)
+            if tuple(x.shape) == told and x.element_size() == own.dtype_bytes:
                 continue
             raise Mismatch(
                 f"{engine.facts.name} ({engine.facts.architecture}) has {word[0].upper()} of "
                 f"{tuple(x.shape)} in layer {layer} ({x.element_size()} bytes a number), and its "
-                f"configuration says {told} ({shape.dtype_bytes}); its bytes cannot be counted"
+                f"configuration says {told} ({own.dtype_bytes}); its bytes cannot be counted"
             )
 
 
@@ -93,9 +94,12 @@ def own_logits(model: Any, implementation: str) -> torch.Tensor:
 def with_recurrent_bytes(engine: LocalEngine) -> ModelFacts:
     """The facts, knowing what the states of the recurrent layers hold."""
     snapshot = engine.read(probe_ids(engine.model)[:4])
-    assert snapshot.recurrent is not None
-    held = sum(x.numel() * x.element_size() for x in snapshot.recurrent.tensors().values())
-    return replace(engine.facts, shape=replace(engine.facts.shape, recurrent_bytes=held))
+    assert isinstance(snapshot.recurrent, States)
+    held = {
+        at: sum(x.numel() * x.element_size() for x in tensors)
+        for at, tensors in snapshot.recurrent.by_layer().items()
+    }
+    return replace(engine.facts, shape=engine.facts.shape.with_states(held))
 
 
 def restarts(engine: LocalEngine) -> bool:

@@ -63,6 +63,13 @@ class States:
             if isinstance(layer, PassThrough):
                 layer.logical_tokens = logical_tokens
 
+    def by_layer(self) -> dict[int, list[Tensor]]:
+        """The tensors of each layer that has states."""
+        held: dict[int, list[Tensor]] = {}
+        for name, x in self.tensors().items():
+            held.setdefault(int(name.split(".")[1]), []).append(x)
+        return held
+
     def tensors(self) -> dict[str, Tensor]:
         held: dict[str, Tensor] = {}
         for index, layer in enumerate(self.cache.layers):

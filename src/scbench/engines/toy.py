@@ -38,7 +38,7 @@ class ToyEngine:
 
     def __init__(self, *, window_tokens: int = 1 << 20, fails_at: int | None = None) -> None:
         self.tokenizer = ByteTokenizer()
-        shape = CacheShape(
+        shape = CacheShape.even(
             layers=1,
             attention_layers=(0,),
             query_heads=1,

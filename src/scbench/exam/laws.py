@@ -16,10 +16,11 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.errors import Mismatch, ScbenchError
+from scbench.exam.pattern_law import lse_error
 from scbench.kv import LayerView, QueryHeadStore, SelectedStore, Snapshot, Stream
 from scbench.kv.store import nbytes
 from scbench.methods.blame import files_of, offending_line
-from scbench.methods.contract import ROTATION, Eviction
+from scbench.methods.contract import ROTATION, Eviction, is_default
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
 from scbench.play.blending import read_context
@@ -86,6 +87,18 @@ def full_budget_is_dense(engine: LocalEngine, method: Method) -> None:
     need(
         far(ours, dense) < 1e-3,
         f"{lossless} differs from dense by {far(ours, dense):.3g} in its logits (tolerance 1e-3)",
+    )
+
+
+@law("a pattern's log-sum-exp is that of the keys its rows read")
+def patterns_return_partials(engine: LocalEngine, method: Method) -> None:
+    pattern = method.generation
+    if is_default(pattern):
+        raise Idle("the context is read densely")
+    error = lse_error(pattern, engine.facts.shape.alike, CONTEXT_TOKENS)
+    need(
+        error < 1e-3,
+        f"{pattern} returns a log-sum-exp that is {error:.3g} off that of the keys its rows read",
     )
 
 
@@ -227,7 +240,7 @@ def positions_are_sane(engine: LocalEngine, method: Method) -> None:
     stream = opened(engine, method)
     logits(engine, stream, QUERY)
     for layer in stream.layers:
-        for head in range(engine.facts.shape.kv_heads):
+        for head in range(engine.facts.shape.layers[layer].kv_heads):
             held = stream.positions(layer, head)
             need(
                 bool((held[1:] > held[:-1]).all()),
@@ -250,9 +263,10 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
         )
     snapshot = read(engine, method, context())
     stream = fork(snapshot, method)
-    shape = engine.facts.shape
+    # The law is played on models of ours, whose layers are alike.
+    shape = engine.facts.shape.alike
     draw = torch.Generator().manual_seed(1)
-    q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.head_dim, generator=draw)
+    q_HGTD = torch.randn(shape.kv_heads, shape.group, 3, shape.key_dim, generator=draw)
     k_new, v_new = (
         torch.randn(shape.kv_heads, 3, shape.head_dim, generator=draw) for _ in range(2)
     )

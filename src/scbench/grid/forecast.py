@@ -139,7 +139,7 @@ def cost_piece_of(length_tokens: int) -> str:
 
 def with_guessed_params(facts: ModelFacts) -> ModelFacts:
     """Before weights are read nobody has counted them: a layer has about 12 hidden squared."""
-    guess = 12 * facts.shape.layers * facts.hidden**2
+    guess = 12 * len(facts.shape.layers) * facts.hidden**2
     return facts if facts.params else replace(facts, params=guess)
 
 
@@ -147,7 +147,7 @@ def works_of(
     settings: Settings, facts: ModelFacts, rows: Sequence[PlanRow], methods: int
 ) -> list[Work]:
     """The pieces of one model, guessed from closed forms."""
-    name, layers = facts.name, facts.shape.layers
+    name, layers = facts.name, len(facts.shape.layers)
     is_recurrent = facts.family not in ("transformer", "toy")
     works = [
         Work(

@@ -13,7 +13,7 @@ from scbench.methods.method import Method
 
 def refusal(method: Method, shape: CacheShape, lengths_tokens: Sequence[int]) -> str | None:
     """Why a model of this shape takes the method at no length; None if it takes it at one of these, or at the longest there is."""
-    if shape.recurrent_bytes and (
+    if shape.has_states and (
         method.retrieval.traits.is_pooled or method.retrieval.traits.is_blended
     ):
         return f"{method} keeps caches in parts, and a recurrent state, which covers all tokens before it, has none"

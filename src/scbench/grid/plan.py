@@ -169,6 +169,10 @@ def read_flops(facts: ModelFacts, tokens: int) -> float:
 
     That is 2 T^2 per layer and channel.
     """
-    shape = facts.shape
-    width = shape.query_heads * shape.head_dim * len(shape.attention_layers)
-    return 2.0 * facts.params * tokens + 2.0 * width * tokens * tokens
+    pairs = 0.0
+    for layer in facts.shape.layers:
+        # A row of a window sees at most its span; rows before it is full see fewer.
+        seen = min(tokens, layer.span_tokens or tokens)
+        width = layer.query_heads * (layer.key_dim + layer.value_dim) / 2
+        pairs += 2.0 * width * seen * (2 * tokens - seen)
+    return 2.0 * facts.params * tokens + pairs

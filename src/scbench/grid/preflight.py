@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scbench.engines.contract import ModelFacts
 from scbench.engines.devices import device_of, dtype_of
-from scbench.engines.facts import facts_from_config
+from scbench.engines.facts import facts_from_config, refusal_of
 from scbench.engines.places import TOY, is_here
 from scbench.engines.tokenizers import load_tokenizer
-from scbench.errors import BadConfig, ScbenchError
+from scbench.errors import BadConfig, Mismatch, ScbenchError
 from scbench.grid import pairing
 from scbench.grid.forecast import Work, with_guessed_params, works_of
 from scbench.grid.knobs import widest
@@ -102,26 +102,39 @@ def scout_of(
     if engine is not None:
         return Scout(engine.facts, engine.tokenizer, settings.form_of(engine.tokenizer))
     trusts = settings.trust_remote_code
-    facts = facts_from_config(
-        name,
-        dtype=dtype,
-        device=device or str(where),
-        window_tokens=settings.window_tokens,
-        trust_remote_code=trusts,
-        count=for_plan,
-    )
+    unrun = refusal_of(name, trust_remote_code=trusts) if for_plan else ""
+    try:
+        facts = facts_from_config(
+            name,
+            dtype=dtype,
+            device=device or str(where),
+            window_tokens=settings.window_tokens,
+            trust_remote_code=trusts,
+            count=for_plan,
+            refuse=not for_plan,
+        )
+    except ScbenchError as error:
+        if not unrun:
+            raise
+        raise Mismatch(unrun) from error
+    why = unrun.removeprefix(f"{name} ")  # a refusal says whose it is
+    lost = [_stopped("model", facts.name, why)] if why else []
     if not is_here(name):
-        return Scout(facts, None, settings.form or Form.FULL)
+        return Scout(facts, None, settings.form or Form.FULL, tuple(lost))
     try:
         tokenizer = load_tokenizer(name, trust_remote_code=trusts)
     except ScbenchError as error:
         if not for_plan:
             raise
-        lost = Refusal(
-            kind="tokenizer", what="tokenizer", why=str(error), model=facts.name, stops_run=True
-        )
-        return Scout(facts, None, settings.form or Form.FULL, (lost,))
-    return Scout(facts, tokenizer, settings.form_of(tokenizer))
+        lost.append(_stopped("tokenizer", facts.name, str(error)))
+        return Scout(facts, None, settings.form or Form.FULL, tuple(lost))
+    return Scout(facts, tokenizer, settings.form_of(tokenizer), tuple(lost))
+
+
+def _stopped(kind: str, model: str, why: str) -> Refusal:
+    """What a plan goes on without and a run would not begin with."""
+    what = model if kind == "model" else kind
+    return Refusal(kind=kind, what=what, why=why, model=model, stops_run=True)
 
 
 def _place_of(
@@ -242,7 +255,11 @@ def _planned(facts: ModelFacts, rate: Rate) -> PlannedModel:
         state_bytes=facts.shape.recurrent_bytes,
         flops_per_s=rate.flops_per_s,
         rate=rate.name,
-        notes=(*(f"{what}: {why}" for what, why in facts.choices.items()), *facts.notes),
+        notes=(
+            *(f"{what}: {why}" for what, why in facts.choices.items()),
+            *facts.shape.kinds_told(),
+            *facts.notes,
+        ),
     )
 
 

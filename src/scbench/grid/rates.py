@@ -126,7 +126,7 @@ def _overhead_seconds(tokens: int, row: PlanRow, facts: ModelFacts, *, slow: boo
     if facts.family == TOY:
         steps = tokens + row.turns + TOY_BYTES * row.gold_tokens
         return steps * row.length_tokens * TOY_LOOK_S[slow]
-    return (tokens + row.turns + row.gold_tokens) * facts.shape.layers * LAYER_S[slow]
+    return (tokens + row.turns + row.gold_tokens) * len(facts.shape.layers) * LAYER_S[slow]
 
 
 def _decode_seconds(

@@ -111,6 +111,7 @@ def run(
                     settings.out,
                     index,
                     engine.facts,
+                    shape=engine.facts.shape.told(),
                     form=state.form,
                     does_not_apply=state.others,
                     presets=state.presets,

@@ -16,7 +16,16 @@ from scbench.kernels import reference
 
 
 class Partial(NamedTuple):
-    """Attention of some queries over some keys: out (H, G, T, D), lse (H, G, T) in fp32 (natural log of the sum of exp scores)."""
+    """Attention of some queries over some keys: out (H, G, T, D), and lse (H, G, T) in fp32, the
+    natural log of the sum of exp(scaled score).
+
+    A sink, a logit that a model adds to every softmax, is a part that saw one key without a value:
+
+    >>> seen = Partial(torch.ones(1, 1, 1, 2), torch.zeros(1, 1, 1))
+    >>> sink = Partial(torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 1))
+    >>> merge([seen, sink]).out.flatten().tolist()
+    [0.5, 0.5]
+    """
 
     out: Tensor
     lse: Tensor
@@ -77,13 +86,11 @@ def each(
     """
     heads, group, lanes, dim = q_HGND.shape
     if q_HGND.device.type != "cpu" or lanes == 1:
-        parts = [
-            full(q_HGND[:, :, n : n + 1], k, v, scale=scale)
-            for n, (k, v) in enumerate(zip(keys, values, strict=True))
-        ]
-        return Partial(
-            torch.cat([part.out for part in parts], dim=2),
-            torch.cat([part.lse for part in parts], dim=2),
+        return rows_joined(
+            [
+                full(q_HGND[:, :, n : n + 1], k, v, scale=scale)
+                for n, (k, v) in enumerate(zip(keys, values, strict=True))
+            ]
         )
     slots = [k.shape[1] for k in keys]
     k_NHSD, v_NHSD = (q_HGND.new_zeros(lanes, heads, max(slots), dim) for _ in range(2))
@@ -115,6 +122,16 @@ def merge(parts: Sequence[Partial]) -> Partial:
     shares = (weights / total.masked_fill(total == 0, 1.0)).to(parts[0].out.dtype).unsqueeze(-1)
     out = torch.stack([part.out for part in parts]).mul_(shares).sum(dim=0)
     return Partial(out, torch.log(total) + top)
+
+
+def rows_joined(parts: Sequence[Partial]) -> Partial:
+    """Attention of rows that follow each other, each part over keys of its own."""
+    if len(parts) == 1:
+        return parts[0]
+    return Partial(
+        torch.cat([part.out for part in parts], dim=2),
+        torch.cat([part.lse for part in parts], dim=2),
+    )
 
 
 def _per_query_head(x_HSD: Tensor, group: int) -> Tensor:

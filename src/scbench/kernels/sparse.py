@@ -63,8 +63,8 @@ def blocks(
     block_tokens: int,
     *,
     scale: float,
-) -> Tensor:
-    """Attention under `block_mask`, (H, G, T, D). Row blocks that see equally many past blocks go through the kernel together."""
+) -> Partial:
+    """Attention under `block_mask`. Row blocks that see equally many past blocks go through the kernel together."""
     heads, group, tokens, dim = q_HGTD.shape
     q_NbD, k_HRbD, v_HRbD = (
         _in_blocks(x, block_tokens) for x in (q_HGTD.transpose(0, 1), k_HTD, v_HTD)
@@ -90,12 +90,15 @@ def blocks(
             k, v = (x[head_N1, columns_NC].flatten(1, 2) for x in (k_HRbD, v_HRbD))
             part = full(q_NbD[at_N].unsqueeze(1), k, v, scale=scale)
             past.out[at_N], past.lse[at_N] = part.out.squeeze(1), part.lse.squeeze(1)
-    out = merge([own, Partial(past.out.view_as(own.out), past.lse.view_as(own.lse))]).out
-    return (
-        out.view(heads, rows, group, block_tokens, dim)
+    whole = merge([own, Partial(past.out.view_as(own.out), past.lse.view_as(own.lse))])
+    # (H R, G, b, ...) to (H, G, T, ...)
+    out_HGTD, lse_HGT = (
+        x.view(heads, rows, group, block_tokens, -1)
         .transpose(1, 2)
-        .reshape(heads, group, -1, dim)[:, :, :tokens]
+        .reshape(heads, group, rows * block_tokens, -1)[:, :, :tokens]
+        for x in whole
     )
+    return Partial(out_HGTD, lse_HGT.squeeze(-1))
 
 
 def vertical_slash(
@@ -107,12 +110,12 @@ def vertical_slash(
     *,
     scale: float,
     whole_tiles: bool,
-) -> Tensor:
-    """Attention of one query head under `vertical_slash_mask`, (T, D)."""
+) -> Partial:
+    """Attention of one query head under `vertical_slash_mask`: (T, D), and (T,)."""
     tokens, dim = q_TD.shape
     q_RbD, k_RbD, v_RbD = (_in_blocks(x.unsqueeze(0), TILE_ROWS)[0] for x in (q_TD, k_TD, v_TD))
     reach_S, windows = reach(offsets_S), _windows(offsets_S, q_TD.dtype)
-    outs, first = [], 0
+    parts, first = list[Partial](), 0
     while first < len(q_RbD):
         width = max(
             TILE_ROWS, _most_keys(reach_S, columns_S, min(len(q_RbD) - 1, first + 15) * TILE_ROWS)
@@ -130,7 +133,7 @@ def vertical_slash(
             torch.cat([x[keys_NK], own[first:last]], dim=1)
             for x, own in ((k_TD, k_RbD), (v_TD, v_RbD))
         )
-        outs.append(
+        parts.append(
             _biased(
                 q_RbD[first:last],
                 k,
@@ -140,7 +143,8 @@ def vertical_slash(
             )
         )
         first = last
-    return torch.cat(outs).flatten(0, 1)[:tokens]
+    out_NbD, lse_Nb = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
+    return Partial(out_NbD.flatten(0, 1)[:tokens], lse_Nb.flatten()[:tokens])
 
 
 def _windows(offsets_S: Tensor, dtype: torch.dtype) -> Tensor:
@@ -189,23 +193,24 @@ def _past_keys(starts_N: Tensor, reach_S: Tensor, columns_S: Tensor) -> tuple[Te
     return keys_NK, inside_NK
 
 
-def _biased(q_NTD: Tensor, k_NKD: Tensor, v_NKD: Tensor, bias_NTK: Tensor, scale: float) -> Tensor:
-    """Attention of N independent row blocks, each with its own bias on the scores; every row sees a key."""
+def _biased(q_NTD: Tensor, k_NKD: Tensor, v_NKD: Tensor, bias_NTK: Tensor, scale: float) -> Partial:
+    """Attention of N independent row blocks, each with its own bias on the scores, (N, T, D) and
+    (N, T); every row sees a key."""
     out: Tensor
     if q_NTD.device.type != "cpu":
         scores = torch.einsum("ntd,nkd->ntk", q_NTD.float(), k_NKD.float()) * scale + bias_NTK
         out = torch.einsum("ntk,nkd->ntd", torch.softmax(scores, dim=-1), v_NKD.float()).to(
             q_NTD.dtype
         )
-        return out
-    out, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        return Partial(out, torch.logsumexp(scores, dim=-1))
+    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         q_NTD.unsqueeze(1),
         k_NKD.unsqueeze(1),
         v_NKD.unsqueeze(1),
         attn_mask=bias_NTK.unsqueeze(1),
         scale=scale,
     )
-    return out.squeeze(1)
+    return Partial(out.squeeze(1), lse.squeeze(1))
 
 
 def _in_blocks(x: Tensor, block_tokens: int) -> Tensor:

@@ -9,7 +9,7 @@ never share a variable.
 from scbench.kv.chosen import ChosenSlots
 from scbench.kv.grown import sealed
 from scbench.kv.selected import Digest, SelectedStore
-from scbench.kv.shape import CacheShape
+from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.slots import Slots
 from scbench.kv.snapshot import LayerView, Observed, Snapshot
 from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, RowStore, Store
@@ -23,6 +23,8 @@ __all__ = [
     "DenseTail",
     "Digest",
     "LayerCache",
+    "LayerKind",
+    "LayerShape",
     "LayerView",
     "Observed",
     "QueryHeadStore",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from scbench.kv.accounting import accounted
+from scbench.kv.shape import CacheShape
 from scbench.kv.store import Holder, QueryHeadStore, Store, nbytes
 from scbench.kv.tail import Begun, Sparse, Tail
 
@@ -116,9 +117,13 @@ class Stream:
         """Slots of each KV head of each attention layer."""
         return [[self._slots(layer, head) for head in range(kv_heads)] for layer in self.layers]
 
-    def stored_tokens(self, kv_heads: int) -> float:
+    def stored_tokens(self, shape: CacheShape) -> float:
         """Slots held, mean over attention layers and KV heads; what several query heads hold for themselves counts as often."""
-        counts = [self._slots(layer, head) for layer in self.layers for head in range(kv_heads)]
+        counts = [
+            self._slots(layer, head)
+            for layer in self.layers
+            for head in range(shape.layers[layer].kv_heads)
+        ]
         return sum(counts) / len(counts) if counts else 0.0
 
     def _slots(self, layer: int, head: int) -> int:

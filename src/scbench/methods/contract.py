@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, Digest, LayerCache, LayerView, Slots, Store
+from scbench.kernels import Partial
+from scbench.kv import CacheShape, Digest, LayerCache, LayerShape, LayerView, Slots, Store
 from scbench.methods.budget import DEFAULT_SHARE as DEFAULT_SHARE
 from scbench.methods.budget import check_protected as check_protected
 from scbench.methods.budget import ranks_by_head as ranks_by_head
@@ -68,8 +69,14 @@ class Generation(Stage):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
-        """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far (the newest included). Returns (H, G, T, D)."""
+    ) -> Partial:
+        """Attention of the newest T tokens of a prefix of `total_tokens`, S of them read so far
+        (the newest included).
+
+        A partial result: out (H, G, T, D), and lse (H, G, T), the natural log of the sum of
+        exp(scaled score) over the keys that each row saw, in fp32. So what a model adds to every
+        softmax, a sink, is one more part of a merge.
+        """
         raise NotImplementedError
 
     def cache(self, view: LayerView, cache: LayerCache) -> LayerCache:
@@ -168,11 +175,10 @@ class Eviction(Budgeted, Compression):
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         """Closed form: bytes of all layers after `appended` more tokens, with neither codec nor index."""
         layers = len(shape.attention_layers)
-        slots = sum(
-            self.kept_slots(layer=layer, layers=layers, tokens=tokens) + appended
-            for layer in range(layers)
+        return sum(
+            layer.slot_bytes * (self.kept_slots(layer=at, layers=layers, tokens=tokens) + appended)
+            for at, layer in enumerate(shape.attending)
         )
-        return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +188,8 @@ class Codec(Compression):
 
     role: ClassVar[str] = "codec"
 
-    def at(self, *, shape: CacheShape, tokens: int) -> Self:
-        """The parameters this codec takes for `tokens` slots a head of a model, where a share `tau`
+    def at(self, *, shape: LayerShape, tokens: int) -> Self:
+        """The parameters this codec takes for `tokens` slots a head of a layer, where a share `tau`
         has to be mapped to them."""
         return self
 
@@ -191,12 +197,12 @@ class Codec(Compression):
         """Codes in a shared store, and a tail that goes on quantising what is appended."""
         raise NotImplementedError
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
-        """Closed form: bytes of one layer that holds `slots` slots per KV head, full-precision
-        residual included."""
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
+        """Closed form: bytes of a layer of this shape that holds `slots` slots per KV head,
+        full-precision residual included."""
         raise NotImplementedError
 
-    def uneven_bytes(self, *, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+    def uneven_bytes(self, *, shape: LayerShape, slots: Sequence[int], appended: int) -> int:
         """Closed form: bytes of one layer whose head h held `slots[h]` slots when it was coded,
         with `appended` more in each: head by head, and a table of where they begin."""
         one = replace(shape, kv_heads=1, query_heads=max(1, shape.group))
@@ -251,7 +257,8 @@ class Selection(Loading):
         return None
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
-        """Closed form: bytes of the digest of one layer that holds `slots` slots per KV head."""
+        """Closed form: bytes of the digest of `shape.attending[layer]`, which holds `slots` slots
+        per KV head."""
         return 0
 
     def detached_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape
+from scbench.kv import CacheShape, LayerShape
 from scbench.methods.contract import (
     Codec,
     Compression,
@@ -190,17 +190,20 @@ class Method:
         beside = (
             replace(self, generation=Dense()) if self.generation.traits.is_rewriting else self
         )  # a shorter text is read by any model
-        if not shape.attention_layers and str(beside) != "dense":
+        acted = shape.acted_on(tokens)
+        if not acted.attention_layers and str(beside) != "dense":
+            what = "window" if shape.attention_layers else "recurrent state"
             raise Mismatch(
-                f"{self} works on attention layers, and this model has none; its recurrent state is what it is: use dense or a shorter prompt"
+                f"{self} works on attention layers that hold every token, and this model has none "
+                f"at {tokens:,} tokens; its {what} is what it is: use dense or a shorter prompt"
             )
         for stage in (
             self.generation,
             self.retrieval,
             *(stage for stage in self.compression if stage is not self.codec),
         ):
-            stage.check(shape=shape, tokens=tokens)
-        layers = len(shape.attention_layers)
+            stage.check(shape=acted, tokens=tokens)
+        layers = len(acted.attention_layers)
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
         if len(left) > 1 and self.loading.traits.needs_even_layers:
             raise Mismatch(
@@ -209,10 +212,11 @@ class Method:
             )
         for slots in sorted(left):  # a codec and a loading get what an eviction leaves
             for stage in (*((self.codec,) if self.codec else ()), self.loading, self.tier):
-                stage.check(shape=shape, tokens=slots)
+                stage.check(shape=acted, tokens=slots)
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         """What a reader should know of this method on `tokens` tokens; each record carries it."""
+        shape = shape.acted_on(tokens)
         own = [note for stage in self.stages for note in stage.notes(shape=shape, tokens=tokens)]
         coarse = [
             note
@@ -228,6 +232,7 @@ class Method:
 
         Keys are stage and parameter, as in {"quest.page_tokens": 4}. A preset's own are among them.
         """
+        shape = shape.acted_on(tokens)
         found: dict[str, int] = {}
         for stage, its_tokens in self._acts_on(shape, tokens, question_tokens):
             sizes = preset_sizes(stage)
@@ -240,6 +245,7 @@ class Method:
     def with_fixed_units(self, *, shape: CacheShape, tokens: int) -> Method:
         """This method with the units it has on `tokens` tokens spelled out: the same at every
         length (`--units fixed`)."""
+        shape = shape.acted_on(tokens)
         fixed = {
             id(stage): stage.fixed(shape=shape, tokens=its_tokens)
             for stage, its_tokens in self._acts_on(shape, tokens)
@@ -296,32 +302,34 @@ class Method:
         held: Sequence[Sequence[int]] | None = None,
     ) -> int:
         """Closed form of what a stream holds after compressing `tokens` tokens and appending
-        `appended` more (all layers).
+        `appended` more: all layers, those that no method acts on included.
 
-        `held` are the slots that were left to each KV head of each layer. A codec over uneven heads
-        rounds each of them to whole groups, so that without it the form is that of even heads.
+        `held` are the slots that were left to each KV head of each layer that a method acts on. A
+        codec over uneven heads rounds each of them to whole groups, so that without it the form is
+        that of even heads.
         """
         if self.is_foreign:
             raise Mismatch(
                 f"{self} is an object of its own: what it holds is what its held_bytes(handle) "
                 "declares, and there is no formula for it"
             )
-        layers, total = len(shape.attention_layers), shape.recurrent_bytes
+        acted = shape.acted_on(tokens)
+        total = shape.beside_bytes(tokens, appended)
         if self.codec is None and self.eviction is None:
-            total += shape.token_bytes * (tokens + appended)
+            total += acted.token_bytes * (tokens + appended)
         elif self.codec is None and self.eviction is not None:
-            total += self.eviction.held_bytes(shape=shape, tokens=tokens, appended=appended)
-        total += self.generation.more_bytes(shape=shape, tokens=tokens, appended=appended)
-        for layer in range(layers):
-            slots = self._kept_slots(layer, layers, tokens)
-            counts = [slots] * shape.kv_heads if held is None else held[layer]
-            total += self._coded_bytes(shape, counts, appended)
-            total += self.loading.index_bytes(shape=shape, slots=slots, layer=layer)
+            total += self.eviction.held_bytes(shape=acted, tokens=tokens, appended=appended)
+        total += self.generation.more_bytes(shape=acted, tokens=tokens, appended=appended)
+        for at, layer in enumerate(acted.attending):
+            slots = self._kept_slots(at, len(acted.attending), tokens)
+            counts = [slots] * layer.kv_heads if held is None else held[at]
+            total += self._coded_bytes(layer, counts, appended)
+            total += self.loading.index_bytes(shape=acted, slots=slots, layer=at)
             if self.tier.traits.has_slow_tier:
-                total += self.loading.detached_bytes(shape=shape, slots=slots, layer=layer)
+                total += self.loading.detached_bytes(shape=acted, slots=slots, layer=at)
         return total
 
-    def _coded_bytes(self, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+    def _coded_bytes(self, shape: LayerShape, slots: Sequence[int], appended: int) -> int:
         """Of one layer, whose KV heads held `slots` when it was coded."""
         if self.codec is None:
             return 0

@@ -193,12 +193,10 @@ class LocalPlayer:
         stream, logits_V, served = opened
         assert step.turn is not None
         assert logits_V is not None, "material is not asked"
-        kv_heads = self.engine.facts.shape.kv_heads
+        shape = self.engine.facts.shape
         prompt_tokens = stream.logical_tokens
         shown = self.talks.shown(cell.method.generation)
-        kept = evidence_kept(
-            self.talks.session, shown, talk, step.turn, stream, cell.method, kv_heads
-        )
+        kept = evidence_kept(self.talks.session, shown, talk, step.turn, stream, cell.method, shape)
         gold, answer = yield from side_by_side(
             self._gold(cell, step, stream, logits_V),
             decode(
@@ -212,7 +210,7 @@ class LocalPlayer:
         reply = Reply(
             answer=answer,
             gold=gold,
-            cost=turn_cost(stream, cell.method, served, prompt_tokens, kv_heads),
+            cost=turn_cost(stream, cell.method, served, prompt_tokens, shape),
             evidence_kept=kept,
             prompt_tokens=prompt_tokens,
             notes=(*stream.notes, *self.reads.blend_notes(cell.method, talk)),

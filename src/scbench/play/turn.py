@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scbench.kv import Stream
+from scbench.kv import CacheShape, Stream
 from scbench.kv.stream import share
 from scbench.methods.method import Method
 from scbench.play.pooled import Served
@@ -12,7 +12,7 @@ from scbench.types import Cost, Role, Session
 
 
 def turn_cost(
-    stream: Stream, method: Method, served: Served, prompt_tokens: int, kv_heads: int
+    stream: Stream, method: Method, served: Served, prompt_tokens: int, shape: CacheShape
 ) -> Cost:
     """The cost of an answered turn, as its stream counted it; seconds come from the cost pass."""
     steps = stream.steps
@@ -24,7 +24,7 @@ def turn_cost(
         loaded_bytes=stream.loaded_bytes // steps if steps else None,
         moved_bytes=stream.moved_bytes // steps if moves else None,
         logical_tokens=stream.logical_tokens,
-        stored_tokens=stream.stored_tokens(kv_heads) if stream.layers else None,
+        stored_tokens=stream.stored_tokens(shape) if stream.layers else None,
         hit_tokens=served.tokens,
         hit_disk_tokens=served.disk_tokens,
         fetched_bytes=served.read_bytes,
@@ -41,7 +41,7 @@ def evidence_kept(
     turn: int,
     stream: Stream,
     method: Method,
-    kv_heads: int,
+    shape: CacheShape,
 ) -> float | None:
     """Share of the turn's evidence tokens that the stream still holds, mean over layers and heads.
 
@@ -62,6 +62,6 @@ def evidence_kept(
     shares = [
         share(wanted, stream.positions(layer, head))
         for layer in stream.layers
-        for head in range(kv_heads)
+        for head in range(shape.layers[layer].kv_heads)
     ]
     return left * sum(shares) / len(shares)

@@ -106,7 +106,8 @@ def search_gates(
         )
     engine._check_window(max(len(sample.ids) for sample in samples))
     order = {layer: at for at, layer in enumerate(shape.attention_layers)}
-    gates = torch.ones(len(order), shape.kv_heads, device=engine.device, requires_grad=True)
+    heads = shape.kv_heads  # raises where layers differ
+    gates = torch.ones(len(order), heads, device=engine.device, requires_grad=True)
     frozen = [(weight, weight.requires_grad) for weight in engine.model.parameters()]
     for weight, _ in frozen:
         weight.requires_grad_(False)

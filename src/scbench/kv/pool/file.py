@@ -29,11 +29,11 @@ from torch import Tensor
 from scbench.errors import BadRecord
 from scbench.kv.pool import chain
 from scbench.kv.pool.segment import OBSERVED_TENSORS, Ending, Segment
-from scbench.kv.shape import CacheShape
+from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.snapshot import Observed
 from scbench.reading import read_json
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = b"scbKV\x00\r\n"
 PREAMBLE = struct.Struct("<8sQ32s")
 PAGE, ALIGN = 4096, 64
@@ -251,12 +251,21 @@ def _parsed(fd: int, said: dict[str, Any], first_byte: int, made_by: str) -> Hea
 def _segment(header: Header, tensors: dict[tuple[str, int], Tensor]) -> Segment:
     said = header.said
     shape = CacheShape(
-        **{**said["shape"], "attention_layers": tuple(said["shape"]["attention_layers"])}
+        layers=tuple(
+            LayerShape(**{**layer, "kind": LayerKind(layer["kind"])})
+            for layer in said["shape"]["layers"]
+        ),
+        model_digest=said["shape"]["model_digest"],
     )
     layers = {layer: (tensors[K, layer], tensors[V, layer]) for kind, layer in tensors if kind == K}
-    wanted = (shape.kv_heads, len(header.ids), shape.head_dim)
-    if any(tuple(x.shape) != wanted for pair in layers.values() for x in pair):
-        raise ValueError("its K and V have other shapes than its model")
+    if not layers.keys() <= set(shape.attention_layers):
+        raise ValueError("its K and V are of layers that its model has not")
+    for at, (k_HSD, v_HSD) in layers.items():
+        own = shape.layers[at]
+        found = (tuple(k_HSD.shape), tuple(v_HSD.shape))
+        slots = (own.kv_heads, len(header.ids))
+        if found != ((*slots, own.key_dim), (*slots, own.value_dim)):
+            raise ValueError("its K and V have other shapes than its model")
     ending = None
     if header.carries is not None:
         observed = {

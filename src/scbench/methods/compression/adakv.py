@@ -158,11 +158,9 @@ class AdaKV(Eviction):
         kept = [
             self.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)
         ]
-        tables = (
-            layers * STARTS_BYTES * (shape.kv_heads + 1)
-            if min(kept, default=tokens) < tokens
-            else 0
-        )
+        tables = 0
+        if min(kept, default=tokens) < tokens:
+            tables = sum(STARTS_BYTES * (layer.kv_heads + 1) for layer in shape.attending)
         return super().held_bytes(shape=shape, tokens=tokens, appended=appended) + tables
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, full, merge
-from scbench.kv import CacheShape, LayerCache, Read, Slots
+from scbench.kv import LayerCache, LayerKind, LayerShape, Read, Slots
 from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import stored
 from scbench.kv.store import nothing
@@ -276,15 +276,15 @@ def require_share(codec: Codec, tau: Fraction, shares: Mapping[Bits, Fraction]) 
     return max(fitting, key=lambda bits: shares[bits])
 
 
-def shape_of(slots: Slots) -> CacheShape:
-    """The shape of a one-layer cache that holds these slots."""
+def shape_of(slots: Slots) -> LayerShape:
+    """The shape of a layer that holds these slots, keys and values alike."""
     heads, (k_SD, _) = slots.heads, slots.head(0)
-    return CacheShape(
-        layers=1,
-        attention_layers=(0,),
+    return LayerShape(
+        kind=LayerKind.FULL,
         query_heads=heads,
         kv_heads=heads,
-        head_dim=k_SD.shape[1],
+        key_dim=k_SD.shape[1],
+        value_dim=k_SD.shape[1],
         dtype_bytes=k_SD.element_size(),
     )
 

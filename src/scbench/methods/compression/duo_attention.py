@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
+from scbench.kernels import Partial
 from scbench.kv import CacheShape, LayerCache, LayerView
-from scbench.kv.tail import newest
+from scbench.kv.tail import newest, nothing
 from scbench.methods.compression import duo_attention_gates
 from scbench.methods.contract import (
     STARTS_BYTES,
@@ -98,6 +99,7 @@ class DuoAttention(Eviction):
         super().check(shape=shape, tokens=tokens)
         layers = len(shape.attention_layers)
         heads = layers * shape.kv_heads
+        self.held_bytes(shape=shape, tokens=tokens, appended=0)  # raises where layers differ
         if self.gates:
             duo_attention_gates.read(self.gates).check(shape, str(self))
         if not self.is_own and heads and self.sizes(heads=heads, tokens=tokens)[0] < 1:
@@ -165,7 +167,8 @@ class DuoAttention(Eviction):
         full, sink, recent = self.sizes(heads=heads, tokens=tokens)
         slots = full * tokens + (heads - full) * min(sink + recent, tokens)
         tables = layers * STARTS_BYTES * (shape.kv_heads + 1) if slots < heads * tokens else 0
-        return (slots + heads * appended) * 2 * shape.head_dim * shape.dtype_bytes + tables
+        # Which heads are full is not known here, so that all must be of one size.
+        return (slots + heads * appended) * shape.pair_bytes + tables
 
     def data_digest(self) -> str:
         return duo_attention_gates.digest(self.gates) if self.gates else ""
@@ -217,7 +220,7 @@ class DuoReading(Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         return self.gated(None).attend(
             q_HGTD, k_HSD, v_HSD, layer=layer, scale=scale, total_tokens=total_tokens
         )
@@ -250,7 +253,7 @@ class Split:
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         _, sink, recent = self.of.sizes(heads=self.heads, tokens=total_tokens)
         chosen = self.of.full_heads(self.rows, tokens=total_tokens)
         full = [
@@ -260,10 +263,9 @@ class Split:
         ]
         other = [head for head in range(len(k_HSD)) if head not in full]
         if not other:
-            return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.out
+            return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial
         band = AShape(init_tokens=sink, local_tokens=recent)
-        out = torch.empty_like(q_HGTD)
-        out[other] = band.attend(
+        part = band.attend(
             q_HGTD[other],
             k_HSD[other],
             v_HSD[other],
@@ -271,6 +273,10 @@ class Split:
             scale=scale,
             total_tokens=total_tokens,
         )
-        if full:
-            out[full] = newest(q_HGTD[full], k_HSD[full], v_HSD[full], scale=scale).partial.out
-        return out
+        if not full:
+            return part
+        whole = nothing(q_HGTD)
+        whole.out[other], whole.lse[other] = part
+        dense = newest(q_HGTD[full], k_HSD[full], v_HSD[full], scale=scale).partial
+        whole.out[full], whole.lse[full] = dense
+        return whole

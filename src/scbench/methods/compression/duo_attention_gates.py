@@ -39,11 +39,13 @@ class HeadGates:
 
     def check(self, shape: CacheShape, what: str) -> None:
         """Raise Mismatch unless these are gates of the model with this shape."""
-        layers = len(shape.attention_layers)
+        heads = [layer.kv_heads for layer in shape.attending]
         of_model = f" (it was made for {self.model})" if self.model else ""
-        if [len(row) for row in self.rows] != [shape.kv_heads] * layers:
+        if [len(row) for row in self.rows] != heads:
+            told = " or ".join(map(str, dict.fromkeys(heads))) or "no"
             raise Mismatch(
-                f"{what}: the file must have {layers} lists of {shape.kv_heads} gates for this model{of_model}; make one with {MAKE}"
+                f"{what}: the file must have {len(heads)} lists of {told} gates for this "
+                f"model{of_model}; make one with {MAKE}"
             )
         if self.digest and shape.model_digest and self.digest != shape.model_digest:
             raise Mismatch(

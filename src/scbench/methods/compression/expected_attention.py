@@ -66,7 +66,7 @@ class ExpectedAttention(Eviction):
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         return (
             ("expected_attention_covariance_rank_deficient",)
-            if tokens - MOMENTS_SKIP_ROWS < shape.head_dim
+            if tokens - MOMENTS_SKIP_ROWS < max((x.key_dim for x in shape.attending), default=0)
             else ()
         )
 

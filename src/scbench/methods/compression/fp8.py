@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, Slots
+from scbench.kv import CacheShape, LayerShape, Slots
 from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
@@ -54,8 +54,10 @@ class FP8(TokenCodec):
         return replace(self, tau=None, bits=16)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        if self.tau is not None:
-            per_token = Fraction(16, shape.head_dim) if self.scale_scope == "token" else Fraction(0)
+        if self.tau is None:
+            return
+        for dim in dict.fromkeys(dim for layer in shape.distinct for dim in layer.dims):
+            per_token = Fraction(16, dim) if self.scale_scope == "token" else Fraction(0)
             require_share(self, self.tau, {8: (8 + per_token) / 16})
 
     def coders(self, slots: Slots) -> Coders | None:
@@ -66,17 +68,15 @@ class FP8(TokenCodec):
         keys, values = zip(*(slots.head(head) for head in range(slots.heads)), strict=True)
         return Coders(frozen(keys, self.scale_scope), frozen(values, self.scale_scope))
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         """2 H S D, and 2 bytes per scale."""
-        elements = 2 * shape.kv_heads * slots * shape.head_dim
         if self.bits == 16:
-            return elements * shape.dtype_bytes
-        scales = {"token": shape.kv_heads * slots, "head": shape.kv_heads, "tensor": 1}[
-            self.scale_scope
-        ]
-        return elements + 4 * scales
+            return shape.slot_bytes * slots
+        heads = shape.kv_heads
+        scales = {"token": heads * slots, "head": heads, "tensor": 1}[self.scale_scope]
+        return shape.slot_numbers * slots + 2 * len(shape.dims) * scales
 
-    def uneven_bytes(self, *, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+    def uneven_bytes(self, *, shape: LayerShape, slots: Sequence[int], appended: int) -> int:
         found = Codec.uneven_bytes(self, shape=shape, slots=slots, appended=appended)
         if self.scale_scope != "tensor" or self.bits == 16:
             return found

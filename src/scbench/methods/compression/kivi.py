@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kernels import Partial
-from scbench.kv import CacheShape, LayerCache, Read, Slots
+from scbench.kv import CacheShape, LayerCache, LayerShape, Read, Slots
 from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import stored
 from scbench.kv.tail import newest
@@ -68,23 +68,26 @@ class Kivi(Codec):
         return replace(self, tau=None, bits=16)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        self.at(shape=shape, tokens=tokens)
+        for layer in shape.distinct:
+            self.at(shape=layer, tokens=tokens)
 
-    def at(self, *, shape: CacheShape, tokens: int) -> Kivi:
-        """The parameters for a model and a length: these, or those `tau` maps to. Shares are of a 16-bit dense cache."""
+    def at(self, *, shape: LayerShape, tokens: int) -> Kivi:
+        """The parameters for a layer and a length: these, or those `tau` maps to. Shares are of a
+        16-bit dense cache."""
         if self.tau is None:
-            if self.bits != 16 and shape.head_dim % self.group:
+            odd = [dim for dim in shape.dims if dim % self.group]
+            if self.bits != 16 and odd:
                 raise Mismatch(
-                    f"{self}: group={self.group} does not divide the head dimension {shape.head_dim}; use 8 or 16"
+                    f"{self}: group={self.group} does not divide the head dimension {odd[0]}; use "
+                    "8 or 16"
                 )
             return self
-        group = next((size for size in (32, 16, 8) if shape.head_dim % size == 0), None)
+        group = next((size for size in (32, 16, 8) if not any(d % size for d in shape.dims)), None)
         if group is None:
-            raise Mismatch(
-                f"{self}: no group of 32, 16 or 8 divides the head dimension {shape.head_dim}"
-            )
-        reference = Fraction(4 * shape.kv_heads * shape.head_dim * tokens)
-        half = CacheShape(**{name: getattr(shape, name) for name in SHAPE_FIELDS}, dtype_bytes=2)
+            told = " and ".join(map(str, dict.fromkeys(shape.dims)))
+            raise Mismatch(f"{self}: no group of 32, 16 or 8 divides the head dimension {told}")
+        half = shape.counted(2)
+        reference = Fraction(half.slot_bytes * tokens)
         for bits in (8, 4, 3, 2):
             fitted = Kivi(bits=bits, group=group, residual_tokens=group)
             if (
@@ -102,7 +105,9 @@ class Kivi(Codec):
     def units(
         self, *, shape: CacheShape, tokens: int, question_tokens: int | None = None
     ) -> dict[str, int]:
-        fitted = self.at(shape=shape, tokens=tokens)
+        if not shape.attending:
+            return {}
+        fitted = self.at(shape=shape.attending[0], tokens=tokens)
         if fitted.bits == 16:
             return {}
         return {"group": fitted.group, "residual_tokens": fitted.residual_tokens}
@@ -150,26 +155,24 @@ class Kivi(Codec):
         tail.settle()
         return tail
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         fitted = self.at(shape=shape, tokens=slots) if self.tau is not None else self
-        heads, dim, e = shape.kv_heads, shape.head_dim, shape.dtype_bytes
         if fitted.bits == 16:
-            return 2 * heads * slots * dim * e
+            return shape.slot_bytes * slots
         residual = fitted.residual_tokens
-        coded_keys, coded_values = slots - slots % residual, max(0, slots - residual)
-        per_code, per_group = Fraction(fitted.bits, 8), Fraction(4, fitted.group)
-        codes = heads * dim * (coded_keys + coded_values) * (per_code + per_group)
-        return int(codes) + heads * dim * e * ((slots - coded_keys) + (slots - coded_values))
+        coded_keys = slots - slots % residual
+        coded_values = max(0, slots - residual)
+        coded = shape.key_dim * coded_keys + shape.value_dim * coded_values
+        codes = shape.kv_heads * coded * (Fraction(fitted.bits, 8) + Fraction(4, fitted.group))
+        plain_numbers = shape.slot_numbers * slots - shape.kv_heads * coded
+        return int(codes) + plain_numbers * shape.dtype_bytes
 
-    def uneven_bytes(self, *, shape: CacheShape, slots: Sequence[int], appended: int) -> int:
+    def uneven_bytes(self, *, shape: LayerShape, slots: Sequence[int], appended: int) -> int:
         found = Codec.uneven_bytes(self, shape=shape, slots=slots, appended=appended)
         fitted = self.at(shape=shape, tokens=sum(slots) // len(slots))
         if fitted.bits == 16 or any(fitted.shared_slots(count) for count in slots):
             return found
         return found - STARTS_BYTES * (len(slots) + 1)  # all of it is in the tails
-
-
-SHAPE_FIELDS = ("layers", "attention_layers", "query_heads", "kv_heads", "head_dim")
 
 
 def keys_of(codes: Codes, kivi: Kivi, dtype: torch.dtype) -> Tensor:

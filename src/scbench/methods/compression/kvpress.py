@@ -182,14 +182,15 @@ def shown(view: LayerView) -> tuple[SimpleNamespace, Tensor, dict[str, Any]]:
 def _trial(shape: CacheShape, tokens: int) -> LayerView:
     """A layer of random keys and queries, as this model's are shaped."""
     draw = torch.Generator().manual_seed(0)
-    k_HSD, v_HSD = torch.randn(2, shape.kv_heads, tokens, shape.head_dim, generator=draw)
-    window = torch.randn(shape.kv_heads, shape.group, WINDOW_ROWS, shape.head_dim, generator=draw)
+    own = shape.attending[0]
+    k_HSD, v_HSD = torch.randn(2, own.kv_heads, tokens, own.head_dim, generator=draw)
+    window = torch.randn(own.kv_heads, own.group, WINDOW_ROWS, own.head_dim, generator=draw)
     return LayerView(
         0,
         len(shape.attention_layers),
         Slots.even(k_HSD, v_HSD),
         Observed(window_HGWD=window),
-        shape.head_dim**-0.5,
+        own.head_dim**-0.5,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scbench.kv import CacheShape, LayerCache, LayerView
+from scbench.errors import Mismatch
+from scbench.kv import CacheShape, LayerCache, LayerShape, LayerView
 from scbench.methods.contract import REPEAT_SCORES, STARTS_BYTES, Eviction
 from scbench.methods.traits import Traits
 
@@ -81,11 +82,28 @@ class KVzip(Eviction):
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         return view.cut_ragged(kept)
 
+    def check(self, *, shape: CacheShape, tokens: int) -> None:
+        super().check(shape=shape, tokens=tokens)
+        pair_bytes = {layer.pair_bytes for layer in shape.attending}
+        if len(pair_bytes) > 1 and not self.layerwise:
+            raise Mismatch(
+                f"{self} shares one budget of pairs out between layers whose pairs hold "
+                f"{' and '.join(map(str, sorted(pair_bytes)))} bytes; use layerwise=yes"
+            )
+
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
-        layers = len(shape.attention_layers)
-        parts = layers if self.layerwise else 1
-        pairs = parts * self.pairs(heads=layers // parts * shape.kv_heads, tokens=tokens)
-        everything = layers * shape.kv_heads * tokens
-        tables = layers * STARTS_BYTES * (shape.kv_heads + 1) if pairs < everything else 0
-        slots = pairs + layers * shape.kv_heads * appended
-        return slots * 2 * shape.head_dim * shape.dtype_bytes + tables
+        if self.layerwise:
+            return sum(
+                self._pairs_bytes([layer], tokens=tokens, appended=appended)
+                for layer in shape.attending
+            )
+        return self._pairs_bytes(shape.attending, tokens=tokens, appended=appended)
+
+    def _pairs_bytes(self, layers: Sequence[LayerShape], *, tokens: int, appended: int) -> int:
+        """Bytes of layers that share one budget of pairs; a pair must be as large in all."""
+        heads = sum(layer.kv_heads for layer in layers)
+        pair_bytes = {layer.pair_bytes for layer in layers}
+        pairs = self.pairs(heads=heads, tokens=tokens)
+        tables = sum(STARTS_BYTES * (layer.kv_heads + 1) for layer in layers)
+        slots = pairs + heads * appended
+        return slots * sum(pair_bytes) + (tables if pairs < heads * tokens else 0)

@@ -168,9 +168,4 @@ class Rolling(Eviction):
             return super().held_bytes(shape=shape, tokens=tokens, appended=appended)
         slots = min(self.budget(tokens), tokens + appended)
         extra = self.extra_slot_bytes + (self.turning_slot_bytes if self.is_closed_up else 0)
-        return (
-            len(shape.attention_layers)
-            * slots
-            * shape.kv_heads
-            * (2 * shape.head_dim * shape.dtype_bytes + extra)
-        )
+        return slots * sum(layer.slot_bytes + layer.kv_heads * extra for layer in shape.attending)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import ClassVar, Self
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, Slots
+from scbench.kv import CacheShape, LayerShape, Slots
 from scbench.methods.compression.affine_codes import ChannelGroups
 from scbench.methods.compression.coded_store import Coders, TokenCodec, require_share
 from scbench.methods.traits import Knob
@@ -44,10 +44,12 @@ class RTN(TokenCodec):
         return replace(self, tau=None, bits=16)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        self.at(shape=shape, tokens=tokens)
+        for layer in shape.distinct:
+            self.at(shape=layer, tokens=tokens)
 
-    def at(self, *, shape: CacheShape, tokens: int) -> Self:
-        return self._fitted(shape.head_dim)
+    def at(self, *, shape: LayerShape, tokens: int) -> Self:
+        fitted = [self._fitted(dim) for dim in shape.dims]
+        return fitted[0]
 
     def _fitted(self, head_dim: int) -> Self:
         group = self.group or head_dim
@@ -67,9 +69,11 @@ class RTN(TokenCodec):
             return None
         return Coders(*(ChannelGroups(fitted.bits, fitted.group or head_dim) for _ in range(2)))
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         """2 H S D (b / 8 + 4 / g)."""
-        elements = 2 * shape.kv_heads * slots * shape.head_dim
         if self.bits == 16:
-            return elements * shape.dtype_bytes
-        return int(elements * (Fraction(self.bits, 8) + Fraction(4, self.group or shape.head_dim)))
+            return shape.slot_bytes * slots
+        of_a_slot = [
+            dim * (Fraction(self.bits, 8) + Fraction(4, self.group or dim)) for dim in shape.dims
+        ]
+        return int(shape.kv_heads * slots * sum(of_a_slot))

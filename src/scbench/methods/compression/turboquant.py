@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kv import CacheShape, Slots
+from scbench.kv import CacheShape, LayerShape, Slots
 from scbench.kv.bits import pack, unpack
 from scbench.methods.compression.coded_store import (
     Coder,
@@ -79,9 +79,10 @@ class TurboQuant(TokenCodec):
         return replace(self, tau=None, bits=Fraction(16))
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        self.at(shape=shape, tokens=tokens)
+        for layer in shape.distinct:
+            self.at(shape=layer, tokens=tokens)
 
-    def at(self, *, shape: CacheShape, tokens: int) -> Self:
+    def at(self, *, shape: LayerShape, tokens: int) -> Self:
         return self._fitted(shape.head_dim)
 
     def _fitted(self, head_dim: int) -> Self:
@@ -132,7 +133,7 @@ class TurboQuant(TokenCodec):
         ]
         return Halves(channel_order(heads), halves)
 
-    def coded_bytes(self, *, shape: CacheShape, slots: int) -> int:
+    def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         """2 H S (D b / 8 + 2), and 2 H S for the residual norms of inner-product. Half bits: norms twice, and 4 H D for the order of channels."""
         if self.bits == 16:
             return 2 * shape.kv_heads * slots * shape.head_dim * shape.dtype_bytes

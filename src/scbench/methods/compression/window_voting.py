@@ -69,14 +69,12 @@ class Voting(Eviction):
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         layers = len(shape.attention_layers)
-        kept = [
-            self.kept_slots(layer=layer, layers=layers, tokens=tokens) for layer in range(layers)
-        ]
-        slots = sum(
-            n * (shape.group if self.is_per_query_head and n < tokens else 1) + appended
-            for n in kept
-        )
-        return slots * 2 * shape.kv_heads * shape.head_dim * shape.dtype_bytes
+        total = 0
+        for at, layer in enumerate(shape.attending):
+            kept = self.kept_slots(layer=at, layers=layers, tokens=tokens)
+            copies = layer.group if self.is_per_query_head and kept < tokens else 1
+            total += layer.slot_bytes * (kept * copies + appended)
+        return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

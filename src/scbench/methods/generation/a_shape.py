@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import masked
+from scbench.kernels import Partial, masked, rows_joined
 from scbench.kv import CacheShape
 from scbench.methods.contract import DEFAULT_SHARE, Generation, rounded, smallest_share
 from scbench.methods.units import sinks
@@ -96,19 +96,19 @@ class AShape(Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         init, local = self.sizes(total_tokens)
         tokens, seen = q_HGTD.shape[2], k_HSD.shape[1]
         first_row = seen - tokens
-        outs = []
+        parts = []
         for start in range(0, tokens, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, tokens)
-            outs.append(
+            parts.append(
                 self._block(
                     q_HGTD[:, :, start:stop], k_HSD, v_HSD, first_row + start, init, local, scale
                 )
             )
-        return torch.cat(outs, dim=2)
+        return rows_joined(parts)
 
     def _block(
         self,
@@ -119,7 +119,7 @@ class AShape(Generation):
         init: int,
         local: int,
         scale: float,
-    ) -> Tensor:
+    ) -> Partial:
         """Rows row .. row + T - 1, over the sinks and the union of their bands; no key is gathered twice."""
         end = row + q_HGTD.shape[2]
         band_start = max(0, row - local + 1)
@@ -128,8 +128,8 @@ class AShape(Generation):
         rows = torch.arange(row, end, device=k_HSD.device).unsqueeze(1)
         visible = (keys <= rows) & ((keys < init) | (rows - keys < local))
         if sinks == band_start:  # nothing is skipped: the keys are one slice, no copy needed
-            return masked(q_HGTD, k_HSD[:, :end], v_HSD[:, :end], visible, scale=scale).out
-        return masked(q_HGTD, k_HSD[:, keys], v_HSD[:, keys], visible, scale=scale).out
+            return masked(q_HGTD, k_HSD[:, :end], v_HSD[:, :end], visible, scale=scale)
+        return masked(q_HGTD, k_HSD[:, keys], v_HSD[:, keys], visible, scale=scale)
 
     def computed_share(self, tokens: int) -> float:
         init, local = self.sizes(tokens)

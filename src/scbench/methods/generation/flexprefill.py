@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scbench.errors import Mismatch
-from scbench.kernels import causal, sparse
+from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import DEFAULT_SHARE, Generation
 from scbench.methods.generation import block_masks
@@ -131,12 +131,12 @@ class FlexPrefill(Budgeted, Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         block, _, most, _ = self.sizes(total_tokens)
         rows = -(-total_tokens // block)
         is_whole = self.gamma >= 1 and (most is None or most >= rows)
         if is_whole or total_tokens <= max(2 * block, self.min_tokens or 0):
-            return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
+            return causal(q_HGTD, k_HSD, v_HSD, scale=scale)
         seen = [
             [self.seen(q_TD, k_TD, scale) for q_TD in q_GTD]
             for q_GTD, k_TD in zip(q_HGTD, k_HSD, strict=True)

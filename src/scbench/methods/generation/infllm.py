@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from scbench.errors import Mismatch
+from scbench.kernels import Partial
 from scbench.kv import CacheShape, DenseStore, LayerCache, LayerView
 from scbench.kv.tail import newest
 from scbench.methods.contract import DEFAULT_SHARE, Budgeted, Generation, smallest_share
@@ -187,7 +188,7 @@ class InfLLM(Budgeted, Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         raise Mismatch(
             f"{self} remembers what earlier rows attended to, and this engine did not begin a reader for it"
         )
@@ -209,10 +210,11 @@ class InfLLM(Budgeted, Generation):
             return 0
         seen = tokens + appended
         pending = plan.pending(tokens) + (plan.pending(seen) if appended else 0)
-        of_a_head = (
-            plan.parts(seen)[1] * shape.head_dim * shape.dtype_bytes + RECEIVED_BYTES * pending
+        blocks = plan.parts(seen)[1]
+        return sum(
+            layer.kv_heads * (blocks * layer.key_dim * layer.dtype_bytes + RECEIVED_BYTES * pending)
+            for layer in shape.attending
         )
-        return len(shape.attention_layers) * shape.kv_heads * of_a_head
 
     def computed_share(self, tokens: int) -> float:
         plan = self.plan(tokens)
@@ -245,14 +247,14 @@ class Reader:
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         if self.plan is None:
-            return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial.out
+            return newest(q_HGTD, k_HSD, v_HSD, scale=scale).partial
         if layer not in self.memories:
             self.memories[layer] = Memory(self.plan, self.turn, like_HSD=k_HSD)
         held, first = Held(((k_HSD, v_HSD),)), k_HSD.shape[1] - q_HGTD.shape[2]
         together = self.plan.exec > 1
-        return self.memories[layer].attend(q_HGTD, held, first, scale=scale, together=together).out
+        return self.memories[layer].attend(q_HGTD, held, first, scale=scale, together=together)
 
     def remembered(self, layer: int) -> Memory | None:
         """What a stream over this prefix goes on from."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scbench.errors import Mismatch
-from scbench.kernels import causal, sparse
+from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods import units
 from scbench.methods.budget import smallest_share, top_slots
@@ -173,9 +173,11 @@ class MInference(Budgeted, Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         heads, group, _, _ = q_HGTD.shape
-        out = torch.empty_like(q_HGTD)
+        whole = Partial(
+            torch.empty_like(q_HGTD), q_HGTD.new_empty(q_HGTD.shape[:3], dtype=torch.float32)
+        )
         for head in range(heads):
             for member in range(group):
                 pattern = self.pattern(layer, head * group + member, total_tokens)
@@ -184,26 +186,28 @@ class MInference(Budgeted, Generation):
                     k_HSD[head : head + 1],
                     v_HSD[head : head + 1],
                 )
-                out[head, member] = self._head(q, k, v, pattern, scale)[0, 0]
-        return out
+                part = self._head(q, k, v, pattern, scale)
+                whole.out[head, member] = part.out[0, 0]
+                whole.lse[head, member] = part.lse[0, 0]
+        return whole
 
     def _head(
         self, q_11TD: Tensor, k_1TD: Tensor, v_1TD: Tensor, pattern: HeadPattern, scale: float
-    ) -> Tensor:
+    ) -> Partial:
         tokens = q_11TD.shape[2]
         if pattern.keys >= tokens and (
             pattern.kind == BLOCKS or max(pattern.first, pattern.second) >= tokens
         ):
-            return causal(q_11TD, k_1TD, v_1TD, scale=scale).out
+            return causal(q_11TD, k_1TD, v_1TD, scale=scale)
         if pattern.kind == BLOCKS:
             seen = best_blocks(q_11TD[0, 0], k_1TD[0], pattern.first)
             return sparse.blocks(q_11TD, k_1TD, v_1TD, seen[None, None], BLOCK_TOKENS, scale=scale)
         columns, offsets = self.marks(q_11TD[0, 0], k_1TD[0], pattern, scale)
         tiles = self.mask == "tile64" and pattern.kind == VERTICAL_SLASH
-        out = sparse.vertical_slash(
+        part = sparse.vertical_slash(
             q_11TD[0, 0], k_1TD[0], v_1TD[0], columns, offsets, scale=scale, whole_tiles=tiles
         )
-        return out[None, None]
+        return Partial(part.out[None, None], part.lse[None, None])
 
     def marks(
         self, q_TD: Tensor, k_TD: Tensor, pattern: HeadPattern, scale: float

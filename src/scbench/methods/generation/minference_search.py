@@ -9,7 +9,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from scbench.kernels import causal
+from scbench.kernels import Partial, causal
 from scbench.methods.budget import rounded
 from scbench.methods.generation.minference import MInference, best_blocks
 from scbench.methods.generation.minference_patterns import (
@@ -58,7 +58,7 @@ class Probe:
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         heads, group, _, _ = q_HGTD.shape
         self.found[layer] = {
             head * group + member: best_pattern(
@@ -67,7 +67,7 @@ class Probe:
             for head in range(heads)
             for member in range(group)
         }
-        return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
+        return causal(q_HGTD, k_HSD, v_HSD, scale=scale)
 
 
 def best_pattern(

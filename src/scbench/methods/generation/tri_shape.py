@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
 
-import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import causal, full, merge
+from scbench.kernels import Partial, causal, full, merge, rows_joined
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
 from scbench.methods.generation.a_shape import BLOCK_ROWS, AShape
@@ -89,15 +88,15 @@ class TriShape(Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         tokens, seen = q_HGTD.shape[2], k_HSD.shape[1]
         dense_rows = min(tokens, max(0, seen - (total_tokens - self.sizes(total_tokens)[2])))
         upper_rows = tokens - dense_rows
-        outs = []
+        rows_parts = []
         if upper_rows:  # whole blocks of rows, as A-shape would compute them: the same bits
             rows = min(tokens, -(-upper_rows // BLOCK_ROWS) * BLOCK_ROWS)
             end = seen - tokens + rows
-            out = self.upper().attend(
+            upper = self.upper().attend(
                 q_HGTD[:, :, :rows],
                 k_HSD[:, :end],
                 v_HSD[:, :end],
@@ -105,14 +104,14 @@ class TriShape(Generation):
                 scale=scale,
                 total_tokens=total_tokens,
             )
-            outs.append(out[:, :, :upper_rows])
+            rows_parts.append(Partial(*(x[:, :, :upper_rows] for x in upper)))
         if dense_rows:
             q, before = q_HGTD[:, :, upper_rows:], seen - dense_rows
             parts = [causal(q, k_HSD[:, before:], v_HSD[:, before:], scale=scale)]
             if before:
                 parts.append(full(q, k_HSD[:, :before], v_HSD[:, :before], scale=scale))
-            outs.append(merge(parts).out)
-        return torch.cat(outs, dim=2)
+            rows_parts.append(merge(parts))
+        return rows_joined(rows_parts)
 
     def computed_share(self, tokens: int) -> float:
         init, local, last = self.sizes(tokens)

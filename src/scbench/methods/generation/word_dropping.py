@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from scbench.errors import Mismatch
-from scbench.kernels import causal, full, merge
+from scbench.kernels import Partial, causal, full, merge
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
 from scbench.methods.generation.word_classifiers import WordClassifier
@@ -148,12 +148,12 @@ class WordDropping(Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         before = k_HSD.shape[1] - q_HGTD.shape[2]
         parts = [causal(q_HGTD, k_HSD[:, before:], v_HSD[:, before:], scale=scale)]
         if before:
             parts.append(full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale))
-        return merge(parts).out
+        return merge(parts)
 
     def computed_share(self, tokens: int) -> float:
         """Of a context of `tokens` tokens before any word went."""

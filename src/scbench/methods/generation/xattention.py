@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scbench.errors import Mismatch
-from scbench.kernels import causal, sparse
+from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
 from scbench.methods.generation import block_masks
@@ -107,12 +107,12 @@ class XAttention(Budgeted, Generation):
         layer: int,
         scale: float,
         total_tokens: int,
-    ) -> Tensor:
+    ) -> Partial:
         block, stride, count = self.sizes(total_tokens)
         if (self.threshold is not None and self.threshold >= 1) or (
             count is not None and count * block >= total_tokens
         ):
-            return causal(q_HGTD, k_HSD, v_HSD, scale=scale).out
+            return causal(q_HGTD, k_HSD, v_HSD, scale=scale)
         seen = [
             [self.seen(q_TD, k_TD, block, stride, count, scale) for q_TD in q_GTD]
             for q_GTD, k_TD in zip(q_HGTD, k_HSD, strict=True)

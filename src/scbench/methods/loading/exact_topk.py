@@ -31,7 +31,8 @@ class ExactTopK(Budgeted, Selection):
 
     def detached_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         """All keys once more: they are looked at on the device."""
-        return shape.kv_heads * slots * shape.head_dim * shape.dtype_bytes
+        held = shape.attending[layer]
+        return held.kv_heads * slots * held.key_dim * held.dtype_bytes
 
 
 class KeyDigest:

@@ -159,7 +159,8 @@ class Quest(Budgeted, Selection):
         if layer < self.exempt_layers:
             return 0
         page, _ = self.sizes(slots, len(shape.attention_layers))
-        return 2 * shape.kv_heads * shape.head_dim * -(-slots // page) * shape.dtype_bytes
+        own = shape.attending[layer]
+        return 2 * own.kv_heads * own.key_dim * -(-slots // page) * own.dtype_bytes
 
 
 class PageDigest:

@@ -104,8 +104,9 @@ class RetrievalAttention(Budgeted, Selection):
             return 0
         static, recent, _ = self.sizes(slots)
         between = slots - static - recent
+        own = shape.attending[layer]
         return graph_bytes(
-            kv_heads=shape.kv_heads, head_dim=shape.head_dim, slots=between, links=self.links
+            kv_heads=own.kv_heads, head_dim=own.key_dim, slots=between, links=self.links
         )
 
     def detached_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
@@ -114,7 +115,8 @@ class RetrievalAttention(Budgeted, Selection):
         if layer < self.from_layer or self._is_graph(slots):
             return 0
         between = max(0, slots - static - recent)
-        return shape.kv_heads * between * shape.head_dim * shape.dtype_bytes
+        held = shape.attending[layer]
+        return held.kv_heads * between * held.key_dim * held.dtype_bytes
 
 
 class SearchDigest:

@@ -158,8 +158,9 @@ class RetroInfer(Budgeted, Selection):
         plan = self.plan(slots)
         if not plan.clusters:
             return 0
-        means = 2 * plan.clusters * shape.head_dim * shape.dtype_bytes
-        return shape.kv_heads * (
+        own = shape.attending[layer]
+        means = plan.clusters * (own.key_dim + own.value_dim) * own.dtype_bytes
+        return own.kv_heads * (
             means + 4 * (plan.clusters + 1) + 4 * (slots - plan.sink - plan.recent)
         )
 

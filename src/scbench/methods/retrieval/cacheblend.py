@@ -77,7 +77,7 @@ class CacheBlend(Chunked):
         return replace(self, ratio=Fraction(1), tau=None)
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        if shape.recurrent_bytes:
+        if shape.has_states:
             raise Mismatch(
                 f"{self}: a recurrent state covers all tokens it has seen, so the states of chunks read apart cannot be put together; use dense"
             )

@@ -49,7 +49,7 @@ class PrefixReuse(Retrieval):
             )
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        if shape.recurrent_bytes:
+        if shape.has_states:
             raise Mismatch(
                 f"{self}: a recurrent state covers all tokens it has seen, so a stored cache cannot serve a shorter prefix; use dense"
             )
