@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,25 @@ def test_the_examples_of_a_module_give_what_they_say(name: str) -> None:
     found = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
     assert found.attempted
     assert not found.failed
+
+
+MAP = SRC.parent / "docs" / "map.md"
+
+
+def test_the_question_that_the_map_follows_has_the_values_it_says() -> None:
+    found = doctest.testfile(str(MAP), module_relative=False, encoding="utf-8")
+    assert found.attempted > 20
+    assert not found.failed
+
+
+def test_the_map_counts_the_files_and_lines_that_it_names() -> None:
+    told = MAP.read_text(encoding="utf-8").split("## One question, with its values")[1]
+    told = told.split("```python")[0]
+    names = re.findall(r"`([a-z_/]+\.py)`", told)
+    lines = sum(
+        len((SRC / "scbench" / name).read_text(encoding="utf-8").splitlines()) for name in names
+    )
+    count, said = re.search(r"(\w+) files from .* answer, ([\d,]+) lines", told).groups()  # type: ignore[union-attr]
+    assert (count, len(names)) == ("Eleven", 11)
+    assert abs(lines - int(said.replace(",", ""))) <= 60
+    assert lines <= 1800
