@@ -46,7 +46,9 @@ def test_the_map_counts_the_files_and_lines_that_it_names() -> None:
     lines = sum(
         len((SRC / "scbench" / name).read_text(encoding="utf-8").splitlines()) for name in names
     )
-    count, said = re.search(r"(\w+) files from .* answer, ([\d,]+) lines", told).groups()  # type: ignore[union-attr]
+    found = re.search(r"(\w+) files from .* answer, ([\d,]+) lines", told)
+    assert found is not None
+    count, said = found.groups()
     assert (count, len(names)) == ("Eleven", 11)
     assert abs(lines - int(said.replace(",", ""))) <= 60
     assert lines <= 1800
