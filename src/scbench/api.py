@@ -73,7 +73,7 @@ def embedded(given: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) -> Prepared:
     """What a run would leave out and take, known before weights are read; raises what it could not
-    begin with (`run.preflight.prepare`)."""
+    begin with (`grid.preflight.prepare`)."""
     from scbench.grid.preflight import prepare
 
     return prepare(settings, engine, is_named=is_named)

@@ -55,15 +55,14 @@ def ext(tmp_path: Path) -> str:
 def test_a_class_with_open_ask_and_close_is_a_method(ext: str) -> None:
     method = parse(f"{ext}:Runner[size=5]")
     assert method.is_foreign
-    assert method.black_box is not None
-    first, second = method.black_box(), method.black_box()
+    assert method.foreign is not None
+    first, second = method.foreign.make(), method.foreign.make()
     assert first is not second
     assert first.ask(None, None, 1) == "5"
 
 
 def test_a_stage_of_ours_is_no_black_box() -> None:
     assert not parse("snapkv").is_foreign
-    assert parse("snapkv").black_box is None
 
 
 def test_it_is_shown_by_file_and_class_and_written_with_its_path(ext: str) -> None:
@@ -80,9 +79,9 @@ def test_its_parameters_are_the_keywords_of_its_constructor(ext: str) -> None:
         parse(f"{ext}:Runner[size=big]")
     with pytest.raises(BadConfig, match=r"must be given \[where=...\]"):
         parse(f"{ext}:Needy")
-    made = parse(f"{ext}:Needy[where=here]").black_box
+    made = parse(f"{ext}:Needy[where=here]").foreign
     assert made is not None
-    assert made().where == "here"
+    assert made.make().where == "here"
 
 
 def test_it_is_joined_with_nothing(ext: str) -> None:

@@ -50,6 +50,13 @@ class Louder:
         return model
 
 
+class Broken:
+    def patch(self, model):
+        with torch.no_grad():
+            model.model.layers[0].self_attn.v_proj.weight.fill_(float("nan"))
+        return model
+
+
 class Lost:
     def patch(self, model):
         return None
@@ -113,6 +120,7 @@ def test_ours_are_computed_as_before_when_another_attention_has_run(tmp_path: Pa
     [
         ("ext.py:Whole", ToyEngine(), "needs a transformer of the transformers package"),
         ("ext.py:Lost", None, "gives back the one to run"),
+        ("ext.py:Broken", None, "there is no answer to choose"),
     ],
 )
 def test_what_cannot_answer_is_a_named_gap(

@@ -145,11 +145,6 @@ class Method:
         return self.foreign is not None
 
     @property
-    def black_box(self) -> Callable[[], Any] | None:
-        """What makes the object that is asked, for each cell anew; None for stages of ours."""
-        return None if self.foreign is None else self.foreign.make
-
-    @property
     def origins(self) -> tuple[Origin, ...]:
         """Where its stages, and what these are made of, come from; the default ones left out."""
         return tuple(dict.fromkeys(map(origin_of, self.classes)))

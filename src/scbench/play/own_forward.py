@@ -18,8 +18,10 @@ from torch import Tensor
 
 from scbench.engines.contract import Engine
 from scbench.errors import Mismatch
+from scbench.kv import Stream
 from scbench.methods.foreign import ForeignMethod
-from scbench.prompts import Prompt
+from scbench.play.decode import decode
+from scbench.prompts import Prompt, Tokenizer
 
 
 @dataclass(slots=True)
@@ -34,10 +36,10 @@ class Filled:
 class OwnForward:
     """A model that answers by its own forward, over caches that `make_cache` makes."""
 
-    def __init__(self, model: Any, make_cache: Callable[[], Any], end_ids: frozenset[int]) -> None:
+    def __init__(self, model: Any, make_cache: Callable[[], Any], tokenizer: Tokenizer) -> None:
         self.model = model
         self.make_cache = make_cache
-        self.end_ids = end_ids
+        self.tokenizer = tokenizer
 
     def open(self, prompt: Prompt) -> list[Filled]:
         """The caches that requests may go on from, the longest last."""
@@ -45,8 +47,8 @@ class OwnForward:
         return [self._fed(empty, prompt.ids)]
 
     def ask(self, handle: list[Filled], prompt: Prompt, limit_tokens: int) -> list[int]:
-        """Greedy. The prompt's state stays, the answer's does not: a conversation goes on from it,
-        and a request that does not begin with it goes on from the context."""
+        """The prompt's state stays, the answer's does not: a conversation goes on from it, and a
+        request that does not begin with it goes on from the context. Raises NotFinite."""
         base = max(
             (held for held in handle if prompt.ids[: len(held.ids)] == held.ids),
             key=lambda held: len(held.ids),
@@ -54,13 +56,21 @@ class OwnForward:
         asked = self._fed(copy.deepcopy(base), prompt.ids[len(base.ids) :])
         handle[1:] = [asked]
         state = copy.deepcopy(asked)
-        answer: list[int] = []
-        while len(answer) < limit_tokens:
-            answer.append(int(state.logits_V.argmax()))
-            if answer[-1] in self.end_ids or len(answer) == limit_tokens:
-                break
-            state = self._fed(state, answer[-1:])
-        return answer
+        # The loop that all methods decode by; the stream only carries what it wants fed.
+        loop = decode(
+            Stream(layers={}, ids=[]),
+            state.logits_V,
+            tokenizer=self.tokenizer,
+            limit_tokens=limit_tokens,
+            stop_text=None,
+        )
+        try:
+            feed = next(loop)
+            while True:
+                state = self._fed(state, feed.ids)
+                feed = loop.send(state.logits_V)
+        except StopIteration as end:
+            return list(end.value.ids)
 
     def close(self, handle: list[Filled]) -> None:
         handle.clear()
@@ -95,7 +105,6 @@ def own_forward(foreign: ForeignMethod, engine: Engine) -> OwnForward:
             f"{foreign.kind.__name__} needs a transformer of the transformers package, and "
             f"{engine.facts.name} is a {engine.facts.family} model; run it with another --model"
         )
-    end_ids = frozenset(engine.tokenizer.end_ids)
     if foreign.is_patch:
         # Weights are copied: what somebody patches must not be what the other methods run on.
         patched = foreign.make().patch(copy.deepcopy(model))
@@ -104,10 +113,10 @@ def own_forward(foreign: ForeignMethod, engine: Engine) -> OwnForward:
                 f"{foreign.kind.__name__}.patch gave {type(patched).__name__}; it is handed the "
                 "model and gives back the one to run"
             )
-        return OwnForward(patched, lambda: _dense_cache(model), end_ids)
+        return OwnForward(patched, lambda: _dense_cache(model), engine.tokenizer)
     words = inspect.signature(foreign.kind).parameters
     given = {"config": model.config} if "config" in words else {}
-    return OwnForward(model, lambda: foreign.make(**given), end_ids)
+    return OwnForward(model, lambda: foreign.make(**given), engine.tokenizer)
 
 
 def _dense_cache(model: Any) -> Any:

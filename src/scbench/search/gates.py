@@ -52,7 +52,8 @@ def search_gates(
     sessions: int,
     on_step: Callable[[int, float], None] | None = None,
 ) -> tuple[HeadGates, FoundGates]:
-    """Gates of this model, ready to be written, and how well they were found. Raises as `engines.gate_search.search_gates`."""
+    """Gates of this model, ready to be written, and how well they were found. Raises as
+    `gate_training.search_gates`."""
     samples = [
         passkeys(engine, length_tokens=length_tokens, seed=f"gates:{at}") for at in range(sessions)
     ]
