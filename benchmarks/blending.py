@@ -1,9 +1,11 @@
-"""What does blending stored chunks save, and what does it lose? CPU seconds of a dense read and of warm blends of the same context, side by side.
+"""What does blending stored chunks save, and what does it lose? CPU seconds of a dense read and of
+warm blends of the same context, side by side.
 
     python benchmarks/blending.py [--model smollm2-135m] [--tokens 1000] [--repeats 3] [--most 0.5]
 
-The pool is filled before anything is timed. The losses are distances from the dense read: of all values, over their size, and of the distribution
-of the next token (KL, nats). Ends in one JSON line, and with status 1 where plain cacheblend takes more than --most of the dense read.
+The pool is filled before anything is timed. The losses are distances from the dense read: of all
+values, over their size, and of the distribution of the next token (KL, nats). Ends in one JSON
+line, and with status 1 where plain cacheblend takes more than --most of the dense read.
 """
 
 from __future__ import annotations
@@ -94,7 +96,8 @@ def main() -> int:
             "kl": kl,
         }
         print(
-            f"{spelling:40} {took:7.2f} {took / dense_s:8.2f} {made.flops / made.dense_flops:7.3f} {off:10.4f} {kl:8.4f}",
+            f"{spelling:40} {took:7.2f} {took / dense_s:8.2f} {made.flops / made.dense_flops:7.3f} "
+            f"{off:10.4f} {kl:8.4f}",
             flush=True,
         )
     print(

@@ -1,9 +1,11 @@
-"""How fast are contexts made? Megabytes of context text per second on one core, for each task, token counting aside.
+"""How fast are contexts made? Megabytes of context text per second on one core, for each task,
+token counting aside.
 
     python benchmarks/generation.py [--megabytes 4] [--tasks kv,vt] [--least 2.0]
 
-The counter is the length of the text in characters, so that nearly all the time is the generator's own. The digest of the session is part of
-it; loading a task (for the code tasks: reading the standard library) is not. Ends in one JSON line, and with status 1 where a task is below --least.
+The counter is the length of the text in characters, so that nearly all the time is the generator's
+own. The digest of the session is part of it; loading a task (for the code tasks: reading the
+standard library) is not. Ends in one JSON line, and with status 1 where a task is below --least.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ class Characters:
 
 
 def megabytes_per_s(name: str, megabytes: float, repeats: int) -> tuple[float, float]:
-    """The median rate over repeats of different seeds, and the size made (a source may be smaller than asked for), in MB."""
+    """The median rate over repeats of different seeds, and the size made (a source may be smaller
+    than asked for), in MB.
+    """
     wanted = int(megabytes * 1e6)
     made = task(name)
     made.make(seed="warm", target=20_000, turns=made.turns, count=Characters())

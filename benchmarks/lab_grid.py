@@ -62,7 +62,9 @@ TALK, REQUEST = str(Mode.MULTI_TURN), str(Mode.MULTI_REQUEST)
 
 
 def grid() -> tuple[str, ...]:
-    """`dense`, three budgets of all that has one, three widths of the codecs, and what has neither."""
+    """`dense`, three budgets of all that has one, three widths of the codecs, and what has
+    neither.
+    """
     budgets = tuple(
         f"{name}[tau={share}]" for name in (*READING, *DROPPING, *LOADING) for share in SHARES
     )

@@ -2,8 +2,9 @@
 
     python benchmarks/packed_decode.py [--model smollm2-135m] [--context 1024] [--streams 1,4,16,48]
 
-Side by side in one run, alternating: (a) the packed engine, all streams over one shared snapshot, (b) the same engine, one stream after another,
-(c) `transformers` with its own cache, one stream after another. Prints a table and one JSON line; "x" is b / a and c / a.
+Side by side in one run, alternating: (a) the packed engine, all streams over one shared snapshot,
+(b) the same engine, one stream after another, (c) `transformers` with its own cache, one stream
+after another. Prints a table and one JSON line; "x" is b / a and c / a.
 """
 
 from __future__ import annotations
@@ -37,15 +38,17 @@ def main() -> None:
         measure(engine, ids, int(streams), given.repeats) for streams in given.streams.split(",")
     ]
     print(
-        f"{engine.facts.name}, {given.context:,} tokens of context, {engine.facts.dtype} on {engine.facts.device}, {torch.get_num_threads()} threads"
+        f"{engine.facts.name}, {given.context:,} tokens of context, {engine.facts.dtype} on "
+        f"{engine.facts.device}, {torch.get_num_threads()} threads"
     )
     print(
-        f"{'streams':>8} {'packed ms/token':>16} {'alone ms/token':>15} {'transformers':>13} {'x alone':>8} {'x transformers':>15}"
+        f"{'streams':>8} {'packed ms/token':>16} {'alone ms/token':>15} {'transformers':>13} "
+        f"{'x alone':>8} {'x transformers':>15}"
     )
     for row in rows:
         print(
-            f"{row['streams']:>8} {row['packed_ms']:>16.2f} {row['alone_ms']:>15.2f} {row['transformers_ms']:>13.2f} "
-            f"{row['x_alone']:>8.2f} {row['x_transformers']:>15.2f}"
+            f"{row['streams']:>8} {row['packed_ms']:>16.2f} {row['alone_ms']:>15.2f} "
+            f"{row['transformers_ms']:>13.2f} {row['x_alone']:>8.2f} {row['x_transformers']:>15.2f}"
         )
     print(
         json.dumps(

@@ -2,9 +2,11 @@
 
     python benchmarks/sparse_prefill.py [--tokens 2048,8192] [--methods a-shape,tri-shape,...] [--heads 4] [--repeats 3]
 
-One attention layer, dense and each method in turn, on queries and keys made like a language model's: rotary positions (so attention falls off with
-distance and repeats), heavy first keys, a few heavy keys inside. Prints a table and one JSON line; "x dense" above 1 is faster than dense,
-"computed" the share of query-key pairs the method asks for. `--random` drops the structure: patterns then scatter, which is their worst case.
+One attention layer, dense and each method in turn, on queries and keys made like a language
+model's: rotary positions (so attention falls off with distance and repeats), heavy first keys, a
+few heavy keys inside. Prints a table and one JSON line; "x dense" above 1 is faster than dense,
+"computed" the share of query-key pairs the method asks for. `--random` drops the structure:
+patterns then scatter, which is their worst case.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def main() -> None:
     words.add_argument("--device", default="cpu")
     given = words.parse_args()
     print(
-        f"{given.heads} query heads of {given.dim}, {'random' if given.random else 'structured'}, {given.device}, {torch.get_num_threads()} threads"
+        f"{given.heads} query heads of {given.dim}, {'random' if given.random else 'structured'}, "
+        f"{given.device}, {torch.get_num_threads()} threads"
     )
     print(f"{'tokens':>7} {'method':<28} {'ms':>9} {'dense ms':>9} {'x dense':>8} {'computed':>9}")
     rows = []
@@ -48,7 +51,8 @@ def main() -> None:
             row = measure(name, tuple(x.to(given.device) for x in made), given.repeats)  # type: ignore[arg-type]
             rows.append(row)
             print(
-                f"{tokens:>7} {name:<28} {row['ms']:>9.1f} {row['dense_ms']:>9.1f} {row['x_dense']:>8.2f} {row['computed_share']:>9.3f}",
+                f"{tokens:>7} {name:<28} {row['ms']:>9.1f} {row['dense_ms']:>9.1f} "
+                f"{row['x_dense']:>8.2f} {row['computed_share']:>9.3f}",
                 flush=True,
             )
     print(
@@ -110,7 +114,9 @@ def loose(tokens: int, heads: int, dim: int) -> Tensors:
 
 
 def structured(tokens: int, heads: int, dim: int) -> Tensors:
-    """Rotated noise around a common direction; keys 0..3 and one in 256 are heavy for every query."""
+    """Rotated noise around a common direction; keys 0..3 and one in 256 are heavy for every
+    query.
+    """
     q, k, v = loose(tokens, heads, dim)
     common = torch.randn(dim, generator=torch.Generator().manual_seed(1))
     angles = torch.arange(tokens).unsqueeze(1) * 10_000.0 ** (-torch.arange(dim // 2) / (dim // 2))

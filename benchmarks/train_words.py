@@ -1,10 +1,14 @@
-"""Trains the small word classifier of llmlingua-2[classifier=trained] on generated sessions, and tells what it keeps of evidence it has not seen.
+"""Trains the small word classifier of llmlingua-2[classifier=trained] on generated sessions, and
+tells what it keeps of evidence it has not seen.
 
     python benchmarks/train_words.py [--out FILE] [--steps 200] [--sessions 4] [--held 6]
 
-A word matters if an ANSWER or SUPPORT span of any turn covers a part of it; near misses take no part in learning. First, for each family of tasks, a
-network learns from the other families alone and is asked about this one; then one learns from all (and, with --out, is written). Nobody learns from
-strings and code, where any pair or function might be asked for and nothing tells which. Held-out sessions have seeds of their own. One thread; the same arguments give the same weights on the same machine. Ends in one JSON line.
+A word matters if an ANSWER or SUPPORT span of any turn covers a part of it; near misses take no
+part in learning. First, for each family of tasks, a network learns from the other families alone
+and is asked about this one; then one learns from all (and, with --out, is written). Nobody learns
+from strings and code, where any pair or function might be asked for and nothing tells which.
+Held-out sessions have seeds of their own. One thread; the same arguments give the same weights on
+the same machine. Ends in one JSON line.
 """
 
 from __future__ import annotations
@@ -58,7 +62,9 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What the network is shown of one session, chunks kept apart by rows that are no words, and what it should say. Weight 0: not asked."""
+    """What the network is shown of one session, chunks kept apart by rows that are no words, and
+    what it should say. Weight 0: not asked.
+    """
 
     grams: Tensor
     offsets_N: Tensor
@@ -121,7 +127,9 @@ def spans_of(session: Session, *roles: Role) -> list[Range]:
 
 
 def lesson(session: Session) -> Lesson:
-    """Weighted so that the evidence and the rest of a session count alike; near misses count nothing."""
+    """Weighted so that the evidence and the rest of a session count alike; near misses count
+    nothing.
+    """
     found = [match.span() for match in WORD.finditer(session.context)]
     words = [session.context[start:stop] for start, stop in found]
     matters = covered(found, spans_of(session, *MATTERS), len(session.context))
@@ -231,7 +239,8 @@ def main() -> int:
         name: [session(name, f"held:{i}", lengths[i]) for i in range(args.held)] for name in tasks
     }
     print(
-        f"{sum(map(len, material.values()))} sessions to learn from, {time.process_time() - start:.0f} s",
+        f"{sum(map(len, material.values()))} sessions to learn from, "
+        f"{time.process_time() - start:.0f} s",
         flush=True,
     )
     found: list[dict[str, object]] = []

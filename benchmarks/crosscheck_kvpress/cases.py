@@ -1,4 +1,6 @@
-"""What is compared: our spelling, the press, and, where the two compute different things, the rule that makes ours into theirs."""
+"""What is compared: our spelling, the press, and, where the two compute different things, the rule
+that makes ours into theirs.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ ADAPTED = {  # what the adapter `kvpress` can score: press as we spell it -> its
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One comparison. `press` is {"class", "args"} and may hold another under "press"; `rule` names a function of rules.py, "" for none."""
+    """One comparison. `press` is {"class", "args"} and may hold another under "press"; `rule` names
+    a function of rules.py, "" for none.
+    """
 
     method: str
     setting: str

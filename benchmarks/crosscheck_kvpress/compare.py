@@ -1,9 +1,11 @@
-"""Compares the two sides of the cross-check: a table, method x model, and one JSON line. Exit code 1 for a difference nobody has explained.
+"""Compares the two sides of the cross-check: a table, method x model, and one JSON line. Exit code
+1 for a difference nobody has explained.
 
     python benchmarks/crosscheck_kvpress/compare.py FOLDER
 
-A cell is the share of kept slots in common, the least over the budgets: `=` if all are, else what accounts for the rest: `rule` (kvpress's rule
-on our scores keeps exactly what kvpress keeps), `tie` (it does but for slots whose scores are equal to 1 in 100,000), or `DIFFERS`.
+A cell is the share of kept slots in common, the least over the budgets: `=` if all are, else what
+accounts for the rest: `rule` (kvpress's rule on our scores keeps exactly what kvpress keeps), `tie`
+(it does but for slots whose scores are equal to 1 in 100,000), or `DIFFERS`.
 """
 
 from __future__ import annotations
@@ -79,7 +81,9 @@ def verdict(case: dict[str, Any], ours: dict[str, Tensor], theirs: Tensor) -> tu
 
 
 def only_ties(mask: Tensor, other: Tensor, scores: Tensor, *, shared: bool) -> bool:
-    """Whether two masks of as many slots differ only where scores are nearly equal, within each ranking."""
+    """Whether two masks of as many slots differ only where scores are nearly equal, within each
+    ranking.
+    """
     triples = [x.flatten(1) if shared else x.flatten(0, 1) for x in (mask, other, scores)]
     for one, two, score in zip(*triples, strict=True):
         swapped = score[one != two]
@@ -98,7 +102,8 @@ def show(
     apart: dict[str, float],
 ) -> None:
     print(
-        f"kvpress {versions['kvpress']} on transformers {versions['transformers']}; {plan['tokens']} tokens, budgets 1/8, 1/4, 1/2"
+        f"kvpress {versions['kvpress']} on transformers {versions['transformers']}; "
+        f"{plan['tokens']} tokens, budgets 1/8, 1/4, 1/2"
     )
     titles = [f"{method}: {setting}" for method, setting, _ in rows]
     wide = max(map(len, titles))

@@ -1,9 +1,11 @@
-"""One side of the cross-check: makes the models and the ids, and writes what our methods keep. Runs in scbench's environment.
+"""One side of the cross-check: makes the models and the ids, and writes what our methods keep. Runs
+in scbench's environment.
 
     python benchmarks/crosscheck_kvpress/ours.py FOLDER [--tokens 603] [--kvpress-site FOLDER] [--without-smollm2]
 
-Writes plan.json, a folder per model, and ours.safetensors: per case the kept slots as a mask (layers, KV heads, tokens), the same under the
-rule of kvpress, and the scores of the latter. `--kvpress-site` is a site-packages folder with kvpress, for the rows of the adapter.
+Writes plan.json, a folder per model, and ours.safetensors: per case the kept slots as a mask
+(layers, KV heads, tokens), the same under the rule of kvpress, and the scores of the latter.
+`--kvpress-site` is a site-packages folder with kvpress, for the rows of the adapter.
 """
 
 from __future__ import annotations
@@ -76,8 +78,9 @@ def main() -> None:
 
 
 def models(tokens: int, *, smollm2: bool) -> list[tuple[LocalEngine, list[int]]]:
-    """Engines and what they read. The random ones read random ids; the biases of qwen2, at zero in a fresh model, and the key
-    norms of qwen3, which give every key the same length, are drawn too."""
+    """Engines and what they read. The random ones read random ids; the biases of qwen2, at zero in
+    a fresh model, and the key norms of qwen3, which give every key the same length, are drawn too.
+    """
     draw, found = torch.Generator().manual_seed(1), []
     for kind in TINY:
         engine = tiny(kind)

@@ -1,6 +1,8 @@
-"""kvpress's rules on our own scores. A difference counts as explained only if its rule, put in the place of ours, keeps exactly what kvpress keeps.
+"""kvpress's rules on our own scores. A difference counts as explained only if its rule, put in the
+place of ours, keeps exactly what kvpress keeps.
 
-Each takes our eviction, one layer and the press's arguments, and returns (scores (H, S), slots kept per head).
+Each takes our eviction, one layer and the press's arguments, and returns (scores (H, S), slots kept
+per head).
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ def sinks(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
 
 
 def pyramid(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
-    """The window comes out of the layer's pyramid and is not added to it; a pyramid whose top is below the window is none: all layers alike."""
+    """The window comes out of the layer's pyramid and is not added to it; a pyramid whose top is
+    below the window is none: all layers alike.
+    """
     total, voting, beta = (
         view.tokens * (1 - args["compression_ratio"]),
         args["window_size"],
@@ -72,7 +76,9 @@ def pyramid(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kep
 
 
 def safeguard(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
-    """Every head is sure of int(alpha * budget) slots, the window among them; ours adds alpha * (budget - window) to the window."""
+    """Every head is sure of int(alpha * budget) slots, the window among them; ours adds alpha *
+    (budget - window) to the window.
+    """
     assert isinstance(eviction, AdaKV)
     scores, budget = eviction.inner.rank(view), eviction.budget(view.tokens)
     order = torch.sort(scores, dim=-1, descending=True, stable=True)
@@ -88,7 +94,9 @@ def safeguard(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> K
 
 
 def softmax(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
-    """The softmax of each query head leaves the 4 sinks out, so heads of a group weigh otherwise in their mean."""
+    """The softmax of each query head leaves the 4 sinks out, so heads of a group weigh otherwise in
+    their mean.
+    """
     assert isinstance(eviction, ExpectedAttention)
     seen = view.observed
     assert seen.query_mean_HGD is not None
@@ -103,7 +111,9 @@ def softmax(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kep
 
 
 def means(eviction: Eviction, view: LayerView, args: Mapping[str, Any]) -> Kept:
-    """The sum of attention over the number of rows that see the slot, and no recent slots kept apart."""
+    """The sum of attention over the number of rows that see the slot, and no recent slots kept
+    apart.
+    """
     rows = torch.arange(view.tokens, 0, -1)
     return _best(received(view) / rows, _cut_off(view, args))
 

@@ -1,9 +1,11 @@
-"""The other side of the cross-check: writes what kvpress keeps. Runs in kvpress's own environment and imports nothing of ours.
+"""The other side of the cross-check: writes what kvpress keeps. Runs in kvpress's own environment
+and imports nothing of ours.
 
     python benchmarks/crosscheck_kvpress/theirs.py FOLDER
 
-Reads plan.json and the models next to it; writes theirs.safetensors: per case the kept slots as a mask (layers, KV heads, tokens). A press
-returns keys and not positions, so each key it kept is looked up, bit for bit, among those it was given; a press that masks says where.
+Reads plan.json and the models next to it; writes theirs.safetensors: per case the kept slots as a
+mask (layers, KV heads, tokens). A press returns keys and not positions, so each key it kept is
+looked up, bit for bit, among those it was given; a press that masks says where.
 """
 
 from __future__ import annotations
@@ -67,8 +69,10 @@ def last_keys(model: Any, ids: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def kept_by_presses(model: Any, ids: Tensor, presses: list[Any]) -> list[Tensor]:
-    """A mask (layers, KV heads, tokens) per press. All act in one forward, each through its own hook: the cache gets back what it held, and a
-    press acts after the attention of its layer, so none can see that others are there."""
+    """A mask (layers, KV heads, tokens) per press. All act in one forward, each through its own
+    hook: the cache gets back what it held, and a press acts after the attention of its layer, so
+    none can see that others are there.
+    """
     with ExitStack() as stack:
         seen = [watch(press) for press in presses]
         for press in presses:
@@ -78,7 +82,9 @@ def kept_by_presses(model: Any, ids: Tensor, presses: list[Any]) -> list[Tensor]
 
 
 def watch(press: Any) -> list[Tensor]:
-    """The list where a press, from now on, notes what it keeps: one mask (KV heads, tokens) per layer."""
+    """The list where a press, from now on, notes what it keeps: one mask (KV heads, tokens) per
+    layer.
+    """
     layers: list[Tensor] = []
     compress = press.compress
 

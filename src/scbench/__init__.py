@@ -1,4 +1,5 @@
-"""scbench measures what happens to a long-context LLM when its KV cache is shared, compressed, fetched and reused.
+"""scbench measures what happens to a long-context LLM when its KV cache is shared, compressed,
+fetched and reused.
 
     import scbench
     result = scbench.run(model="lab-transformer", tasks=["kv"], methods=["dense", "snapkv[tau=1/4]"], length="512", sessions=4)
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "plan", "run", "wrap"]
 
-# OpenMP reads this when torch is loaded. By default its threads spin while they wait for each other, and on a busy machine the one they wait for
-# does not get a core: 20 times slower, measured (docs/log.md). Sleeping costs next to nothing on an idle one.
+# OpenMP reads this when torch is loaded. By default its threads spin while they wait for each
+# other, and on a busy machine the one they wait for does not get a core: 20 times slower, measured
+# (docs/log.md). Sleeping costs next to nothing on an idle one.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from scbench.grid.preflight import Prepared
 
 MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models` has all numbers
-    "toy": "no weights: answers key-value questions from what its cache still holds; for tests and for watching a method",
+    "toy": "no weights: answers key-value questions from what its cache still holds; for tests and "
+    "for watching a method",
     **LAB_MODELS,
     **{llm.name: f"{llm.hub} ({llm.category})" for llm in LLMS},
 }
@@ -178,7 +179,8 @@ def open_run(folder: str | Path) -> Result:
     path = Path(folder)
     if not (path / "records.jsonl").is_file():
         raise BadRecord(
-            f"{str(path)!r} is not the folder of a run: it has no records.jsonl; give the --out of an earlier `scbench run`"
+            f"{str(path)!r} is not the folder of a run: it has no records.jsonl; give the --out of "
+            f"an earlier `scbench run`"
         )
     return Result(path)
 

@@ -25,8 +25,10 @@ from scbench.options import OPTIONS
 
 app = typer.Typer(
     name="scbench",
-    help="Measure what happens to a long-context LLM when its KV cache is shared, compressed, fetched and reused.",
-    epilog="Start with `scbench run` (no arguments, no network, minutes), then `scbench list methods` and `scbench run --help`.",
+    help="Measure what happens to a long-context LLM when its KV cache is shared, compressed, "
+    "fetched and reused.",
+    epilog="Start with `scbench run` (no arguments, no network, minutes), then `scbench list "
+    "methods` and `scbench run --help`.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

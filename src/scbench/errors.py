@@ -6,15 +6,17 @@
       CannotWrite                                                                            the disk; ends the run, never a Failure
       RunError     Busy, Released, OutOfDevice, ReuseBroken, NotFinite                       becomes a Failure in the record
 
-The command line prints the message of a ScbenchError without a traceback. Callers match the type and read the attributes;
-nobody parses message text.
+The command line prints the message of a ScbenchError without a traceback. Callers match the type
+and read the attributes; nobody parses message text.
 """
 
 from __future__ import annotations
 
 
 class ScbenchError(Exception):
-    """Anything scbench raises on purpose; its text says what, what was given, what is allowed, and what to do."""
+    """Anything scbench raises on purpose; its text says what, what was given, what is allowed, and
+    what to do.
+    """
 
 
 class UsageError(ScbenchError):
@@ -30,7 +32,9 @@ class Unknown(UsageError):
 
 
 class Mismatch(UsageError):
-    """Two things that are each fine do not go together (a method and a model, two evictions, a query-aware stage without a query)."""
+    """Two things that are each fine do not go together (a method and a model, two evictions, a
+    query-aware stage without a query).
+    """
 
 
 class TooLong(UsageError):
@@ -74,7 +78,9 @@ class BadRecord(DataError):
 
 
 class CannotWrite(ScbenchError):
-    """A file cannot be written (full disk, no permission). What was written before stays; it ends the run and never becomes a Failure."""
+    """A file cannot be written (full disk, no permission). What was written before stays; it ends
+    the run and never becomes a Failure.
+    """
 
 
 class RunError(ScbenchError):

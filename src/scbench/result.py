@@ -72,7 +72,9 @@ class Result:
         return frame(self.records())
 
     def equal_bytes(self) -> list[EqualBytes]:
-        """Which settings the last command with `equal_bytes` chose, length by length; empty without it."""
+        """Which settings the last command with `equal_bytes` chose, length by length; empty without
+        it.
+        """
         return read_equal_bytes(self.folder)
 
     def costs(self) -> list[dict[str, Any]]:
@@ -119,7 +121,9 @@ class Result:
         )
 
     def report(self, to: Path | None = None) -> dict[str, Path]:
-        """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default: into the run's folder."""
+        """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default:
+        into the run's folder.
+        """
         found = manifest.read(self.folder)
         records = self.records()
         return reports.write_all(

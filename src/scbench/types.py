@@ -1,6 +1,8 @@
-"""The nouns of scbench (docs/map.md follows them from context to report). Standard library only; every other room may import this one.
+"""The nouns of scbench (docs/map.md follows them from context to report). Standard library only;
+every other room may import this one.
 
-All of them are frozen values. Lengths are in tokens, times in seconds, memory in bytes, and their names say so.
+All of them are frozen values. Lengths are in tokens, times in seconds, memory in bytes, and their
+names say so.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Form(StrEnum):
     """How a task is written down."""
 
     FULL = "full"
-    TINY = "tiny"  # closed vocabulary, one short line a fact; never in one table with full or official data
+    # closed vocabulary, one short line a fact; never in one table with full or official data
+    TINY = "tiny"
 
 
 class Role(StrEnum):
@@ -42,7 +45,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A half-open range of CHARACTERS of `Session.context`, and its role for the turn that carries it."""
+    """A half-open range of CHARACTERS of `Session.context`, and its role for the turn that carries
+    it.
+    """
 
     start: int
     stop: int
@@ -51,10 +56,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the scorers of a turn need to know. A scorer reads the fields of its task and ignores the rest.
+    """What the scorers of a turn need to know. A scorer reads the fields of its task and ignores
+    the rest.
 
-    `golds` are the accepted answers as text (MultiHop: the names, all wanted). `generated` says whether the strict scorer may use the
-    closed vocabulary of a generated turn, or must fall back to the rule for published rows.
+    `golds` are the accepted answers as text (MultiHop: the names, all wanted). `generated` says
+    whether the strict scorer may use the closed vocabulary of a generated turn, or must fall back
+    to the rule for published rows.
     """
 
     golds: tuple[str, ...]
@@ -81,14 +88,18 @@ class Wanted:
 class Turn:
     """One query put to a session."""
 
-    task: str  # the scorer's task: equals the session's task except in the two Mix tasks (kv, repoqa, summary, passkey)
+    # the scorer's task: equals the session's task except in the two Mix tasks (kv, repoqa, summary,
+    # passkey)
+    task: str
     ask: str  # the query's own text, without template
     gold: str  # what an ideal model would write; shown as history
     wanted: Wanted
     max_new_tokens: int
     evidence: tuple[Span, ...] = ()
     depth: float | None = (
-        None  # centre of the first answer (else support) span over the context's length; None if only global
+        # centre of the first answer (else support) span over the context's length; None if only
+        # global
+        None
     )
     material: str = ""  # grow: text that is added to the context before this turn is asked
     after: int | None = None  # branch: the turn it goes on from, 0-based; None: the first one
@@ -98,7 +109,9 @@ class Turn:
 class Session:
     """One shared context and its turns; the same arguments make the same session for ever."""
 
-    task: str  # short name: kv, prefix_suffix, vt, repoqa, qa_eng, qa_chn, choice_eng, mf, many_shot, summary, ...
+    # short name: kv, prefix_suffix, vt, repoqa, qa_eng, qa_chn, choice_eng, mf, many_shot, summary,
+    # ...
+    task: str
     context: str
     turns: tuple[Turn, ...]
     counted: int  # tokens of `context` under `counter`
@@ -167,7 +180,9 @@ class Truncate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """The settings of a run that change what the model is shown. `None` for `compress_after` means the paper's choice per mode."""
+    """The settings of a run that change what the model is shown. `None` for `compress_after` means
+    the paper's choice per mode.
+    """
 
     prompts: PromptSet = PromptSet.STRICT
     history: History = History.GOLD
@@ -189,9 +204,11 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """task x length x seed x mode x model x method x protocol for one session: the unit of planning and of resuming.
+    """task x length x seed x mode x model x method x protocol for one session: the unit of planning
+    and of resuming.
 
-    `key` is a digest over everything that can change a number (also data, template, code and weight hashes); see `run.cells`.
+    `key` is a digest over everything that can change a number (also data, template, code and weight
+    hashes); see `run.cells`.
     """
 
     task: str
@@ -215,7 +232,8 @@ class Finish(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one turn, or one method in the cost pass, was measured to use. None means not measured, never zero.
+    """What one turn, or one method in the cost pass, was measured to use. None means not measured,
+    never zero.
 
     Seconds come only from the cost pass, where a method runs alone and warm.
     """
@@ -253,7 +271,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why there is no answer. `kind` is a short stable word (out-of-memory, refused, too-long, crashed)."""
+    """Why there is no answer. `kind` is a short stable word (out-of-memory, refused, too-long,
+    crashed).
+    """
 
     kind: str
     why: str

@@ -238,9 +238,10 @@ def test_tiny_data_are_made_and_counted_by_the_lab_tokenizer(tmp_path: Path) -> 
 
 def test_doctor_names_the_law_that_a_method_breaks(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "from dataclasses import dataclass\nimport torch\nfrom scbench.methods.contract import Eviction\n"
-        "@dataclass(frozen=True, slots=True, kw_only=True)\nclass Wrong(Eviction):\n    name = 'wrong'\n    category = 'KV dropping'\n"
-        "    def keep(self, view):\n        return [torch.arange(self.budget(view.tokens) // 2)] * view.k_HSD.shape[0]\n"
+        "from dataclasses import dataclass\nimport torch\nfrom scbench.methods.contract import "
+        "Eviction\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass Wrong(Eviction):\n    "
+        "name = 'wrong'\n    category = 'KV dropping'\n    def keep(self, view):\n        return "
+        "[torch.arange(self.budget(view.tokens) // 2)] * view.k_HSD.shape[0]\n"
     )
     found = call("doctor", f"{tmp_path / 'mine.py'}:Wrong[tau=1/4]")
     assert found.exit_code == 1

@@ -1,4 +1,6 @@
-"""`scbench lab findings` end to end on models with random weights, and how findings are written down."""
+"""`scbench lab findings` end to end on models with random weights, and how findings are written
+down.
+"""
 
 from __future__ import annotations
 

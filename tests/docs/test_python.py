@@ -45,7 +45,9 @@ def test_the_package_is_imported_without_torch() -> None:
 
 
 def test_every_setting_has_a_word_and_every_word_is_a_setting_or_a_commands_own() -> None:
-    """Said once: a setting that is added without a word, or a word that nothing reads, fails here."""
+    """Said once: a setting that is added without a word, or a word that nothing reads,
+    fails here.
+    """
     words = {ALIASES.get(name, name) for name in flags()}
     settings = {field.name for field in fields(Settings)}
     assert settings <= words

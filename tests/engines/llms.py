@@ -1,4 +1,6 @@
-"""The models with short names made small: their own architecture and positions, random weights, a chat template of their kind."""
+"""The models with short names made small: their own architecture and positions, random weights, a
+chat template of their kind.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ from scbench.engines.window import stretch
 from scbench.prompts import HfTokenizer
 
 LLAMA3 = (
-    "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n{{ m['content'] | trim }}<|eot_id|>"
-    "{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+    "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m['role'] "
+    "}}<|end_header_id|>\n\n{{ m['content'] | trim }}<|eot_id|>{% endfor %}{% if "
+    "add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
 DATED = "<|start_header_id|>system<|end_header_id|>\n\nToday Date: {{ date_string }}\n\n<|eot_id|>"
 JAMBA = (
@@ -40,8 +43,9 @@ GLM = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 MISTRAL = (
-    "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles') }}{% endif %}"
-    "{% if m['role'] == 'user' %}[INST] {{ m['content'] }}[/INST]{% else %} {{ m['content'] | trim }}{{ eos_token }}{% endif %}{% endfor %}"
+    "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) "
+    "%}{{ raise_exception('roles') }}{% endif %}{% if m['role'] == 'user' %}[INST] {{ m['content'] "
+    "}}[/INST]{% else %} {{ m['content'] | trim }}{{ eos_token }}{% endif %}{% endfor %}"
 )
 CHATS: dict[str, tuple[str, str, str]] = {  # short name: template, BOS, EOS
     "smollm2-135m": (CHATML, "<|im_start|>", "<|im_end|>"),
@@ -91,7 +95,9 @@ def chat(name: str) -> HfTokenizer:
 
 
 def shrunk(name: str) -> Llm:
-    """The model's words with small sizes; kept are positions, biases, the queries per KV head, and what sets its layers apart."""
+    """The model's words with small sizes; kept are positions, biases, the queries per KV head, and
+    what sets its layers apart.
+    """
     llm = find(name)
     assert llm is not None
     words: dict[str, Any] = {**llm.config, "vocab_size": VOCABULARY, "num_hidden_layers": 3}

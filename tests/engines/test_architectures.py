@@ -1,4 +1,6 @@
-"""Every architecture answers through streams what it answers by itself; what cannot be honoured is refused by name."""
+"""Every architecture answers through streams what it answers by itself; what cannot be honoured is
+refused by name.
+"""
 
 from __future__ import annotations
 
@@ -194,7 +196,9 @@ def test_using_one_fork_leaves_the_states_of_others_alone(kind: str) -> None:
 def test_a_model_that_restarts_its_states_is_extended_token_by_token_and_says_so(
     kind: str, restarts: bool
 ) -> None:
-    """The first Mamba's scan in `transformers` takes no initial state: a follow-up of several tokens in one forward forgets what was read."""
+    """The first Mamba's scan in `transformers` takes no initial state: a follow-up of several
+    tokens in one forward forgets what was read.
+    """
     local = engine(kind)
     assert local.grows_by_token is restarts
     assert ("growing" in local.facts.choices) is restarts
@@ -216,7 +220,7 @@ def test_a_follow_up_of_several_tokens_is_no_decode_step_even_token_by_token() -
     assert stream.steps == 1
 
 
-# -- what is refused -------------------------------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------
 
 SIZES: dict[str, Any] = {
     "vocab_size": 97,

@@ -1,4 +1,6 @@
-"""The numbers of `scbench list models` are those of the real architectures, counted without memory, and those that a run counts."""
+"""The numbers of `scbench list models` are those of the real architectures, counted without memory,
+and those that a run counts.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from scbench.engines.window import stretch, trained_tokens
 from scbench.errors import BadConfig
 
 NAMES = [llm.name for llm in LLMS]
-BY_HAND = {  # name: parameters as published, in thousand millions; bytes of a cache of 131,072 tokens, from layers, heads and widths
+# name: parameters as published, in thousand millions; bytes of a cache of 131,072 tokens, from
+# layers, heads and widths
+BY_HAND = {
     "llama-3.1-8b": (8.03, 2 * 32 * 8 * 128 * 2 << 17),
     "llama-3.1-70b": (70.6, 2 * 80 * 8 * 128 * 2 << 17),
     "qwen2.5-72b": (72.7, 2 * 80 * 8 * 128 * 2 << 17),
@@ -103,11 +107,14 @@ def test_the_list_says_everything_of_every_model_and_tasks_have_no_markdown() ->
 
 
 def test_the_list_needs_no_torch() -> None:
-    code = "import sys, scbench.api, scbench.engines.models as m; m.markdown(); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, scbench.api, scbench.engines.models as m; m.markdown(); sys.exit('torch' in "
+        "sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-# -- windows -----------------------------------------------------------------------------------------------------------------------
+# -- windows ---------------------------------------------------------------------------------------
 
 
 def test_a_window_beyond_the_checkpoints_own_sets_the_authors_scaling_and_says_so() -> None:

@@ -117,7 +117,9 @@ def test_queries_before_rope_are_recovered_on(kind: str) -> None:
 
 
 def test_moments_are_those_of_the_queries_before_rope() -> None:
-    """Layer 0 of a Llama projects the normed embedding: its queries can be had without any position."""
+    """Layer 0 of a Llama projects the normed embedding: its queries can be had without any
+    position.
+    """
     local = engine("gqa")
     ids = context(60)
     model = local.model.model

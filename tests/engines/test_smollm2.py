@@ -1,4 +1,6 @@
-"""The small model that installs from the package registry: our greedy answers are those of `generate`, token for token."""
+"""The small model that installs from the package registry: our greedy answers are those of
+`generate`, token for token.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The program `scbench` in a process of its own, without its seconds of imports: a fork that has them.
+"""The program `scbench` in a process of its own, without its seconds of imports: a fork that has
+them.
 
 The parent plays nothing and draws nothing, so no thread of torch or polars is lost at the fork.
 """

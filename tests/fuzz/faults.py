@@ -22,7 +22,8 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 @dataclass
 class Disk:
-    """The disk under `folder`; call `fails_at` fails as `kind` says. 0: none, and calls are counted.
+    """The disk under `folder`; call `fails_at` fails as `kind` says. 0: none, and calls are
+    counted.
 
     What was called goes to `log`, a line a call, so that the parent knows what failed.
     """

@@ -149,7 +149,8 @@ PLANTED = (
         name="the order of equal votes",
         file="methods/budget.py",
         old="order = torch.sort(scores_HS, dim=-1, descending=True",
-        new="order = scores_HS.shape[-1] - 1 - torch.sort(scores_HS.flip(-1), dim=-1, descending=True",
+        new="order = scores_HS.shape[-1] - 1 - torch.sort(scores_HS.flip(-1), dim=-1, "
+        "descending=True",
         part="toy",
         methods=["knorm[tau=1/4]", "keydiff[tau=1/4]"],
         sees="evidence_kept",

@@ -54,7 +54,9 @@ def record(name: str) -> tuple[int, int, int]:
 
 
 def loosen(row: Row, move: Move) -> None:
-    """Leave out what the noise moved: the rest of an answer, some slots, or a field; widen logits."""
+    """Leave out what the noise moved: the rest of an answer, some slots, or a field; widen
+    logits.
+    """
     if move.field == "tokens":
         pairs = enumerate(zip(move.old, move.new, strict=False))
         step = next((at for at, (a, b) in pairs if a != b), min(len(move.old), len(move.new)))

@@ -1,4 +1,6 @@
-"""The watch on an engine sees every margin and changes nothing; the noise moves all weights a little."""
+"""The watch on an engine sees every margin and changes nothing; the noise moves all weights a
+little.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""What the house would rather not have, counted: lines over 100 columns, and class names used twice.
+"""What the house would rather not have, counted: lines over 100 columns, and class names used
+twice.
 
-`python tests/house/lists.py` writes the present counts to `lists.json`; run it when a count has shrunk.
+`python tests/house/lists.py` writes the present counts to `lists.json`; run it when a count has
+shrunk.
 """
 
 from __future__ import annotations

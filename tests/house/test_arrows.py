@@ -101,7 +101,9 @@ def test_nobody_outside_methods_asks_what_kind_a_stage_is() -> None:
 
 
 def imported_modules(path: Path) -> set[str]:
-    """Modules of ours that a file imports wherever it stands, but for the eyes of a type checker."""
+    """Modules of ours that a file imports wherever it stands, but for the eyes of a type
+    checker.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     unseen = {
         id(node)

@@ -1,4 +1,6 @@
-"""Sparse patterns: the gathered forms against plain attention under the same mask, and masks that are nested as they say."""
+"""Sparse patterns: the gathered forms against plain attention under the same mask, and masks that
+are nested as they say.
+"""
 
 from __future__ import annotations
 

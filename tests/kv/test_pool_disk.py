@@ -1,4 +1,6 @@
-"""The disk tier: what comes back is bit-equal to what went there, or it is a miss. Whatever lies in the folder, nothing is ever wrong data."""
+"""The disk tier: what comes back is bit-equal to what went there, or it is a miss. Whatever lies in
+the folder, nothing is ever wrong data.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +153,9 @@ def test_damage_is_told_once_counted_always_and_mended_by_the_next_write(tmp_pat
     for path in kept(tmp_path):
         raw = bytearray(path.read_bytes())
         raw[-70] ^= (
-            1  # in a tensor: headers are read when the folder is looked at, tensors when they are wanted
+            # in a tensor: headers are read when the folder is looked at, tensors when they are
+            # wanted
+            1
         )
         path.write_bytes(raw)
     with pytest.warns(CacheWarning) as told:
@@ -366,7 +370,9 @@ def _segment(ids: tuple[int, ...]) -> Segment:
 
 
 def _write_and_read(folder: Path, seed: int, limit: int) -> None:
-    """What each of two processes does; an exit code other than 0 means that it met wrong data, or trouble."""
+    """What each of two processes does; an exit code other than 0 means that it met wrong data, or
+    trouble.
+    """
     shape = CacheShape.even(
         layers=1, attention_layers=(0,), query_heads=1, kv_heads=1, head_dim=64, dtype_bytes=4
     )

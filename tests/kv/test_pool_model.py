@@ -1,4 +1,6 @@
-"""The prefix pool against a model of it in lists: the same hits, the same tiers, the same bytes, and never above a limit."""
+"""The prefix pool against a model of it in lists: the same hits, the same tiers, the same bytes,
+and never above a limit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Slower tiers: what comes back is what went there, its bytes are counted, and the next layer is on its way."""
+"""Slower tiers: what comes back is what went there, its bytes are counted, and the next layer is on
+its way.
+"""
 
 from __future__ import annotations
 

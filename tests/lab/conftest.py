@@ -1,4 +1,6 @@
-"""A corpus of word pairs: `<bos> k v k v ... <ask> k <ans> v <end> ...`, in the format of the lab's shards."""
+"""A corpus of word pairs: `<bos> k v k v ... <ask> k <ans> v <end> ...`, in the format of the lab's
+shards.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ Corpus = Callable[..., Path]
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    """`corpus(rows=..., phases=..., longest_tokens=...)` writes shards (two a phase) and returns their folder."""
+    """`corpus(rows=..., phases=..., longest_tokens=...)` writes shards (two a phase) and returns
+    their folder.
+    """
 
     def write(
         *,

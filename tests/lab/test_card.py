@@ -1,4 +1,6 @@
-"""From a trained run to a model folder: the command measures, writes the card, and the engine takes what it left."""
+"""From a trained run to a model folder: the command measures, writes the card, and the engine takes
+what it left.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Training data: rendered as the benchmark renders, loss on answers alone, the same for ever, and never what is evaluated."""
+"""Training data: rendered as the benchmark renders, loss on answers alone, the same for ever, and
+never what is evaluated.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The gate: exact answers counted as greedy decoding would give them, with an interval, by turn and depth, and without the context."""
+"""The gate: exact answers counted as greedy decoding would give them, with an interval, by turn and
+depth, and without the context.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def test_the_interval_is_wilsons() -> None:
 def test_an_answer_counts_exactly_when_greedy_decoding_gives_it(
     arch: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A random model answers nothing right; so the golds are replaced by what it says, and then all must count, and one letter more must not."""
+    """A random model answers nothing right; so the golds are replaced by what it says, and then all
+    must count, and one letter more must not.
+    """
     ids = tokens.vocabulary()
     model = scan.fast(
         shapes.build(

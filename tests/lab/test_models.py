@@ -99,7 +99,9 @@ def test_the_engine_takes_it_by_name_with_its_form_and_its_window(name: str) -> 
 
 
 def test_the_models_saw_the_same_tokens_in_the_same_order() -> None:
-    """Matched means: equal in size within 3 %, the same data, seed and settings in every course both went through."""
+    """Matched means: equal in size within 3 %, the same data, seed and settings in every course
+    both went through.
+    """
     seen = [
         [{**course["settings"], "arch": ""} for course in card(name)["courses"]] for name in SHIPPED
     ]

@@ -1,4 +1,6 @@
-"""The fast scan is the recurrence of Mamba-2 and, inside a model, the layer of `transformers`: outputs, states and gradients."""
+"""The fast scan is the recurrence of Mamba-2 and, inside a model, the layer of `transformers`:
+outputs, states and gradients.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ VOCABULARY = 97
 def step_by_step(
     x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The specification: S_t = exp(dt_t A) S_{t-1} + dt_t x_t B_t^T and y_t = S_t C_t, one position after the other."""
+    """The specification: S_t = exp(dt_t A) S_{t-1} + dt_t x_t B_t^T and y_t = S_t C_t, one position
+    after the other.
+    """
     per, outputs = x.shape[2] // B.shape[2], []
     for at in range(x.shape[1]):
         keys, queries = (z[:, at].repeat_interleave(per, dim=1)[:, :, None, :] for z in (B, C))

@@ -1,4 +1,6 @@
-"""The first weights: words nearby are told apart in the first layer, and further layers find what followed the same word."""
+"""The first weights: words nearby are told apart in the first layer, and further layers find what
+followed the same word.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def test_head_h_of_the_first_layer_looks_h_plus_one_tokens_back() -> None:
 
 
 def test_the_second_layer_finds_what_followed_the_same_word() -> None:
-    """... 7 x ... 7: the first head looks to x, on the mean of twenty texts, ten times as much as if it looked everywhere alike."""
+    """... 7 x ... 7: the first head looks to x, on the mean of twenty texts, ten times as much as
+    if it looked everywhere alike.
+    """
     model = shapes.build("transformer", vocab=1024, size="base", seed=1).eval()
     found = []
     for seed in range(20):
@@ -42,7 +46,9 @@ def test_the_second_layer_finds_what_followed_the_same_word() -> None:
 def test_a_convolution_leaves_the_codes_of_three_words_before_in_the_stream(
     back: int, layer: int, group: int
 ) -> None:
-    """What the keys of a later attention layer read from it is like the code of the word that stood there, and of no other."""
+    """What the keys of a later attention layer read from it is like the code of the word that stood
+    there, and of no other.
+    """
     model: Any = shapes.build("hybrid", vocab=1024, size="base", seed=1).eval()
     ids = torch.randperm(900, generator=torch.Generator().manual_seed(2))[:32][None] + 64
     attention = [one.self_attn for one in model.base_model.layers if hasattr(one, "self_attn")][
@@ -88,7 +94,9 @@ def test_in_the_first_matching_layer_outputs_copy_values() -> None:
 
 
 def test_a_state_reads_and_writes_the_same_codes_and_copies() -> None:
-    """The second half matches the word two back with the word two back, the first half one back with none; outputs are the transposed inputs."""
+    """The second half matches the word two back with the word two back, the first half one back
+    with none; outputs are the transposed inputs.
+    """
     mixer: Any = shapes.build("mamba2", vocab=VOCAB).base_model.layers[1].mixer
     inner, state = mixer.intermediate_size, mixer.n_groups * mixer.ssm_state_size
     rows = mixer.in_proj.weight

@@ -1,4 +1,6 @@
-"""The lab's tokenizer: any text comes back, words are one token, digits are read one by one, and a conversation ends where it should."""
+"""The lab's tokenizer: any text comes back, words are one token, digits are read one by one, and a
+conversation ends where it should.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Training: it learns, a killed run goes on bit for bit, and what it leaves is an ordinary checkpoint."""
+"""Training: it learns, a killed run goes on bit for bit, and what it leaves is an ordinary
+checkpoint.
+"""
 
 from __future__ import annotations
 

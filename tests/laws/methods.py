@@ -56,7 +56,8 @@ ON_EVERY_SAVE = {
     *(spelling for spelling in COMPOSITIONS if spelling.count("+") > 1),
 }
 
-# What a law may say nothing about. Keys: the start of a law's statement; values: stages (any of them in a method makes the law idle).
+# What a law may say nothing about. Keys: the start of a law's statement; values: stages (any of
+# them in a method makes the law idle).
 EVICTED = "evicted entries"
 PROTECTED = "what is protected"
 FUTURE = "a later token"

@@ -1,4 +1,6 @@
-"""Every law holds for every registered method and for compositions, on three head layouts; and every law can fail."""
+"""Every law holds for every registered method and for compositions, on three head layouts; and
+every law can fail.
+"""
 
 from __future__ import annotations
 

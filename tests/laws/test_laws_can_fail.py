@@ -1,4 +1,6 @@
-"""Each law is broken on purpose by a method that is wrong in one way, and found by exactly that law."""
+"""Each law is broken on purpose by a method that is wrong in one way, and found by exactly that
+law.
+"""
 
 from __future__ import annotations
 
@@ -228,7 +230,9 @@ class SharesAmongRows(Wrapped):
 
 
 class SumsQueries(Wrapped):
-    """Reads for all query tokens what suits their sum, as the published Quest does with their signs."""
+    """Reads for all query tokens what suits their sum, as the published Quest does with their
+    signs.
+    """
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         return self.base.attend(q_HGTD + q_HGTD.sum(dim=2, keepdim=True), scale=scale)

@@ -1,7 +1,10 @@
-"""Every pair of registered methods is refused with the reason before anything is computed, or runs and keeps what each of its parts promises.
+"""Every pair of registered methods is refused with the reason before anything is computed, or runs
+and keeps what each of its parts promises.
 
 `FORMS` has a small spelling of every method, from its card; `REFUSED` all pairs of different kinds
-that make no sense; two of one kind never do. A pair that runs is played beside its lossless settings, of both parts and of one at a time: then nothing may be lost, and the other part must act as if alone.
+that make no sense; two of one kind never do. A pair that runs is played beside its lossless
+settings, of both parts and of one at a time: then nothing may be lost, and the other part must act
+as if alone.
 """
 
 from __future__ import annotations
@@ -102,7 +105,10 @@ REFUSED: dict[
     ("selection", "tier"): [],
 }
 
-SAID = "the red key of a small box opens door number seven and then nobody knows why it was so, said Ann. Bob has 12 apples"
+SAID = (
+    "the red key of a small box opens door number seven and then nobody knows why it was so, said "
+    "Ann. Bob has 12 apples"
+)
 TEXT = " ".join(SAID.split()[(at * at * 5 + 3 * at) % 25] for at in range(48))
 QUERY = tuple(range(40, 57))
 TOLERANCE = 1e-3  # of logits; a wrong part moves them by 0.005 at least
@@ -128,7 +134,9 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def composed(first: str, second: str) -> Method:
-    """Raises Mismatch or BadConfig where the two do not go together, on any model or on this one."""
+    """Raises Mismatch or BadConfig where the two do not go together, on any model or on
+    this one.
+    """
     method = parse(f"{FORMS[first]}+{FORMS[second]}")
     bench = workbench()
     method.check(shape=bench.engine.facts.shape, tokens=len(bench.ids(method)))
@@ -156,7 +164,9 @@ class Workbench:
         )
 
     def snapshot(self, method: Method) -> Snapshot:
-        """The context as the runner would get it: read, blended from chunks, or fetched from a pool that has it."""
+        """The context as the runner would get it: read, blended from chunks, or fetched from a pool
+        that has it.
+        """
         ids = self.ids(method)
         method.check(shape=self.engine.facts.shape, tokens=len(ids))
         if not method.retrieval.traits.is_pooled:
@@ -179,7 +189,9 @@ class Workbench:
         return self.read[key]
 
     def decode(self, streams: list[Stream]) -> list[Tensor]:
-        """Logits of each stream after a query and after two more tokens, (3, V); the streams go side by side."""
+        """Logits of each stream after a query and after two more tokens, (3, V); the streams go
+        side by side.
+        """
         steps = [
             self.engine.advance([Feed(stream, ids) for stream in streams])
             for ids in (QUERY, (7,), (8,))
@@ -253,7 +265,8 @@ def listed(kinds: tuple[str, str]) -> set[tuple[str, str]]:
 def test_every_registered_method_has_a_form() -> None:
     missing = set(names()) - ELSEWHERE - {"dense"} - {label.partition(" ")[0] for label in FORMS}
     assert not missing, (
-        f"{', '.join(sorted(missing))}: give its card a form (parameters whose budget binds on {len(TEXT)} tokens), run this file, "
+        f"{', '.join(sorted(missing))}: give its card a form (parameters whose budget binds on "
+        f"{len(TEXT)} tokens), run this file, "
         "and add what it cannot be joined with to REFUSED, each with its reason"
     )
 

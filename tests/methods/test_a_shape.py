@@ -1,4 +1,6 @@
-"""A-shape: its mask, at any size and any chunk border, and how far a token can see through the layers."""
+"""A-shape: its mask, at any size and any chunk border, and how far a token can see through the
+layers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""position_mode=cache: what is kept stands closed up, as if nothing had been between, and everything after it goes on from there."""
+"""position_mode=cache: what is kept stands closed up, as if nothing had been between, and
+everything after it goes on from there.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ QUERY = tuple(range(40, 57))
 
 @cache
 def shallow(kind: str) -> LocalEngine:
-    """A model of one layer: its keys and values say which token they are of, and nothing of what stood before it."""
+    """A model of one layer: its keys and values say which token they are of, and nothing of what
+    stood before it.
+    """
     import transformers
 
     query_heads, kv_heads = HEADS.get(kind, (4, 2))
@@ -144,7 +148,9 @@ def test_in_one_layer_every_step_of_a_long_answer_reads_what_is_held_as_the_whol
 def test_scores_are_those_of_keys_at_0_1_2_and_a_query_right_after_them(
     kind: str, spelling: str
 ) -> None:
-    """Keys before RoPE, turned to their places in the cache, met by the query before RoPE, turned to the first free place."""
+    """Keys before RoPE, turned to their places in the cache, met by the query before RoPE, turned
+    to the first free place.
+    """
     local = engine(kind)
     rotation = Rotation(local.model)
     snapshot = local.read(context(60), needs=parse(spelling.format("")).needs)

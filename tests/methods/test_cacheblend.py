@@ -1,4 +1,6 @@
-"""CacheBlend: moved keys, what is stored, what is recomputed, and what the workload of other orders makes of it."""
+"""CacheBlend: moved keys, what is stored, what is recomputed, and what the workload of other orders
+makes of it.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,7 @@ def error(snapshot: Snapshot, dense: Snapshot) -> float:
     return (gap / sum(float(values(dense, layer).square().sum()) for layer in layers)) ** 0.5
 
 
-# -- moving keys -------------------------------------------------------------------------------------------------------------------------
+# -- moving keys -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,7 +106,7 @@ def test_moving_there_and_back_gives_the_key_and_keeps_its_norm() -> None:
     assert torch.equal(blender.moved(x, 7, 7), x)
 
 
-# -- what is recomputed --------------------------------------------------------------------------------------------------------------------
+# -- what is recomputed ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -134,7 +136,9 @@ def test_recomputing_nothing_is_plain_concatenation() -> None:
 
 
 class Substituting:
-    """Slow and whole: every row runs in every layer, and rows that a blend did not compute read and leave the stored K and V."""
+    """Slow and whole: every row runs in every layer, and rows that a blend did not compute read and
+    leave the stored K and V.
+    """
 
     def __init__(self, stored: Snapshot, rows: tuple[Tensor, ...]) -> None:
         self.stored, self.rows, self.found = stored, rows, dict[int, tuple[Tensor, Tensor]]()
@@ -243,7 +247,7 @@ def test_what_a_blend_computes_is_counted() -> None:
     assert found.moved_bytes == engine("gqa").facts.shape.dense_bytes(240)
 
 
-# -- what is stored ----------------------------------------------------------------------------------------------------------------------
+# -- what is stored --------------------------------------------------------------------------------
 
 
 def test_what_has_never_been_read_is_read_and_stored_and_the_rest_is_found_in_any_order(
@@ -304,7 +308,8 @@ def test_an_earlier_order_is_another_seeded_one_and_a_prefix_store_would_serve_i
 
 def test_chunks_end_where_units_end() -> None:
     texts = list(
-        "one line of words\nand one more, that is long\nthen more words stand here.\n\nThe end of it all is near"
+        "one line of words\nand one more, that is long\nthen more words stand here.\n\nThe end of "
+        "it all is near"
     )
     cuts = by_units(texts, 24)
     assert [texts[cut - 1] for cut in cuts] == ["\n", "\n", "\n"]
@@ -323,7 +328,7 @@ def test_the_chunk_of_a_length_is_the_specifications() -> None:
     ]
 
 
-# -- what is refused -----------------------------------------------------------------------------------------------------------------------
+# -- what is refused -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -386,7 +391,7 @@ def test_keys_of_a_model_whose_frequencies_move_are_not_moved(
         Blender(local)
 
 
-# -- whole sessions -----------------------------------------------------------------------------------------------------------------------
+# -- whole sessions --------------------------------------------------------------------------------
 
 
 def session() -> Session:

@@ -63,7 +63,7 @@ def view(
     return LayerView(index, layers, Slots.even(k, torch.randn(heads, tokens, dim)), seen, 0.5)
 
 
-# -- 6.3 -------------------------------------------------------------------------------------------------------------------------------
+# -- 6.3 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_pyramidkv_as_published_leaves_48_slots_too_many_at_the_papers_size() ->
     assert sum(kept) == 32 * 4096 + 48
 
 
-# -- P13 -------------------------------------------------------------------------------------------------------------------------------
+# -- P13 -------------------------------------------------------------------------------------------
 
 
 @given(st.integers(64, 5000), st.integers(1, 40), st.integers(16, 600), st.integers(1, 30))
@@ -171,7 +171,7 @@ def test_what_adakv_drops_is_freed() -> None:
     assert stream.held_bytes() == 3 * (2 * 58 * 2 * 32 * 4 + 8 * 3)
 
 
-# -- scores ----------------------------------------------------------------------------------------------------------------------------
+# -- scores ----------------------------------------------------------------------------------------
 
 
 def test_h2o_keeps_the_newest_and_the_heaviest_of_the_rest() -> None:
@@ -250,7 +250,7 @@ def test_zeros_everywhere_are_ties_and_the_lowest_slots_win(method: Eviction) ->
     assert [kept.tolist() for kept in method.keep(layer)] == [list(range(20))] * 2
 
 
-# -- P6 --------------------------------------------------------------------------------------------------------------------------------
+# -- P6 --------------------------------------------------------------------------------------------
 
 
 def test_attention_does_not_depend_on_the_order_of_slots() -> None:
@@ -266,7 +266,7 @@ def test_attention_does_not_depend_on_the_order_of_slots() -> None:
     torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
 
 
-# -- budgets and refusals --------------------------------------------------------------------------------------------------------------
+# -- budgets and refusals --------------------------------------------------------------------------
 
 MINIMA = {"pyramidkv": 16, "adakv": 8, "h2o": 8, "tova": 4, "knorm": 4, "keydiff": 4}
 

@@ -1,4 +1,6 @@
-"""DuoAttention: sizes of section 6, the same heads for every prompt, and streaming heads that forget the middle."""
+"""DuoAttention: sizes of section 6, the same heads for every prompt, and streaming heads that
+forget the middle.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""DuoAttention with streaming prefill: every row sees what the cache of that row would hold, and a file of gates knows its model."""
+"""DuoAttention with streaming prefill: every row sees what the cache of that row would hold, and a
+file of gates knows its model.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,9 @@ def test_streaming_prefill_is_a_masked_dense_read(
 
 @pytest.mark.parametrize("heads", ["mha", "gqa", "mqa"])
 def test_what_a_row_sees_while_reading_is_what_the_cache_then_holds(heads: str) -> None:
-    """The last token read again, over the cut cache of all before it, comes out as it did in the read."""
+    """The last token read again, over the cut cache of all before it, comes out as it did in the
+    read.
+    """
     local = engine(heads)
     method = parse(
         f"duo-attention[full_share=1/3,sink_tokens={SINKS},recent_tokens={RECENT},prefill=streaming]"

@@ -1,4 +1,6 @@
-"""Expected attention is true attention where nothing is uncertain, and an expectation where something is."""
+"""Expected attention is true attention where nothing is uncertain, and an expectation where
+something is.
+"""
 
 from __future__ import annotations
 

@@ -93,7 +93,9 @@ def test_covering_in_blocks_keeps_gamma_of_the_last_rows(
 
 
 def test_covering_in_tokens_can_keep_less_than_gamma() -> None:
-    """The published rule turns a count of scattered keys into as many keys side by side (why `cover` exists)."""
+    """The published rule turns a count of scattered keys into as many keys side by side (why
+    `cover` exists).
+    """
     q, k, _ = made(256)
     k[0, 15::16] += 3.0  # one heavy key in every block of 16
     q[0, 0] += 1.0

@@ -1,4 +1,6 @@
-"""InfLLM: every row of the read and of what follows is the slow restatement below, and it costs what it says."""
+"""InfLLM: every row of the read and of what follows is the slow restatement below, and it costs
+what it says.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ DIM = 8
 
 @dataclass
 class Turn:
-    """A rotary embedding of our own: pairs of neighbouring channels, stretched by `scaling` as YaRN does."""
+    """A rotary embedding of our own: pairs of neighbouring channels, stretched by `scaling` as YaRN
+    does.
+    """
 
     scaling: float = 1.0
     steady: bool = True
@@ -68,7 +72,9 @@ def drawn(heads: str, tokens: int, seed: int = 0) -> tuple[Tensor, Tensor, Tenso
 def slowly(
     q: Tensor, k: Tensor, v: Tensor, plan: Plan, turn: Turn, *, context: int, scale: float
 ) -> Tensor:
-    """Row by row and head by head, after the paper: rows of the first `context` choose in stretches of `plan.exec`, later ones alone."""
+    """Row by row and head by head, after the paper: rows of the first `context` choose in stretches
+    of `plan.exec`, later ones alone.
+    """
     heads, group, tokens, _ = q.shape
     out, received, reps = (
         torch.zeros_like(q),
@@ -381,7 +387,9 @@ def test_parameters_that_make_no_sense_are_refused(spelling: str) -> None:
 
 @pytest.mark.parametrize("kind", ["qwen3", "glm", "bamba"])
 def test_chunks_agree_on_models_that_turn_in_their_own_way(kind: str) -> None:
-    """Normed queries, partial and interleaved rotation, none at all; and the read is not the dense one."""
+    """Normed queries, partial and interleaved rotation, none at all; and the read is not the dense
+    one.
+    """
     local, ids = engine(kind), [(at * 11) % 90 + 33 for at in range(100)]
     method = parse(SPELLING)
     whole = local.read(ids, pattern=method.generation)

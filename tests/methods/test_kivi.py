@@ -1,4 +1,6 @@
-"""KIVI: what a code may lose, what it may not, and that growing token by token equals coding at once."""
+"""KIVI: what a code may lose, what it may not, and that growing token by token equals coding at
+once.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def decoded(cache: LayerCache, kivi: Kivi) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def rounding(low: torch.Tensor, scale: torch.Tensor, bits: int) -> torch.Tensor:
-    """What storing m and s in 16 bits can add: half an ulp of m, and of s times the largest code."""
+    """What storing m and s in 16 bits can add: half an ulp of m, and of s times the largest
+    code.
+    """
     ulp = 2.0**-11
     return (
         low.float().abs() * ulp + (2**bits - 1) * (scale.float().abs() * ulp + 2.0**-25) + 2.0**-25
@@ -219,7 +223,9 @@ def test_the_residual_is_bit_exact() -> None:
 
 @pytest.mark.parametrize("block", [1, 2, 8, 40])
 def test_a_block_of_queries_sees_every_key_before_it(block: int) -> None:
-    """The published code masks a block with the length of the residual: 8 queries after 1,000 tokens see 33..40 keys (spec section 9, item 1)."""
+    """The published code masks a block with the length of the residual: 8 queries after 1,000
+    tokens see 33..40 keys (spec section 9, item 1).
+    """
     kivi = Kivi(bits=8)
     k, v = kv(1000 + block)
     cache = kivi.encode(Slots.even(k[:, :1000], v[:, :1000]))
@@ -316,7 +322,9 @@ def test_a_group_that_does_not_divide_the_head_dimension_is_refused() -> None:
 
 
 def test_bytes_under_a_share_are_those_of_the_bits_chosen_when_it_was_coded() -> None:
-    """Near the edge of a share, a few more tokens would choose other bits; what is coded stays as it is."""
+    """Near the edge of a share, a few more tokens would choose other bits; what is coded stays as
+    it is.
+    """
     method = parse("kivi[tau=1/2]")
     codec = method.codec
     assert isinstance(codec, Kivi)

@@ -1,4 +1,6 @@
-"""The adapter to kvpress, over a stand-in with kvpress's interface; `scripts/crosscheck-kvpress` runs it over the package itself."""
+"""The adapter to kvpress, over a stand-in with kvpress's interface; `scripts/crosscheck-kvpress`
+runs it over the package itself.
+"""
 
 from __future__ import annotations
 

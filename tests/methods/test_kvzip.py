@@ -1,4 +1,6 @@
-"""KVzip: the repeat pass leaves the cache as it was, and one budget is spent over all layers and heads."""
+"""KVzip: the repeat pass leaves the cache as it was, and one budget is spent over all layers and
+heads.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ def test_the_pieces_cover_the_context_once_and_say_it_again() -> None:
 
 
 def test_a_pair_is_scored_by_the_queries_that_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second piece's scores, from a read of context and repeat in one go whose queries are seen in full."""
+    """The second piece's scores, from a read of context and repeat in one go whose queries are seen
+    in full.
+    """
     monkeypatch.setattr(observe, "WINDOW_ROWS", 1000)
     local = engine("mha")
     ids = context(160)

@@ -1,4 +1,6 @@
-"""The package llmlingua behind LLMLingua-2: tested through a stand-in with its interface, and through itself where it is installed."""
+"""The package llmlingua behind LLMLingua-2: tested through a stand-in with its interface, and
+through itself where it is installed.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,16 @@ from scbench.methods.generation.llmlingua import LLMLingua2
 from scbench.methods.generation.llmlingua_package import located
 
 TEXT = (
-    "The heron stood near the mill.\nIs it 42? The cart of the miller, x² and all,\n磨坊 ☃ came late.\n"
-    * 6
+    "The heron stood near the mill.\nIs it 42? The cart of the miller, x² and all,\n磨坊 ☃ came "
+    "late.\n" * 6
 )
 LETTERS = re.compile(r"\n|\w+|[^\w\s]")
 
 
 class PromptCompressor:
-    """As the package's: normalises, loses signs it does not know, keeps what is forced and every third word of the rest, seeds everything."""
+    """As the package's: normalises, loses signs it does not know, keeps what is forced and every
+    third word of the rest, seeds everything.
+    """
 
     made: list[dict[str, Any]] = []
 
@@ -211,7 +215,9 @@ def test_every_kept_word_is_found_once_and_in_order(said: list[tuple[str, bool]]
 
 @pytest.fixture
 def tiny_checkpoint(tmp_path: Path) -> str:
-    """A random XLM-R of one small layer over characters, in a folder whose name the package knows."""
+    """A random XLM-R of one small layer over characters, in a folder whose name the package
+    knows.
+    """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import (
         PreTrainedTokenizerFast,

@@ -29,7 +29,10 @@ from scbench.tasks import task
 from scbench.tasks.contract import Counter, Words
 from scbench.types import Form
 
-DULL = "The road went on as it had gone on before. It grew dark, and then it grew light. A kettle was put on and taken off again. "
+DULL = (
+    "The road went on as it had gone on before. It grew dark, and then it grew light. A kettle was "
+    "put on and taken off again. "
+)
 FACT = "The key of the north vault is 48213. "
 TEXT = DULL * 20 + FACT + DULL * 20
 MOST_BYTES = 300_000

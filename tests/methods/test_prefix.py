@@ -1,4 +1,6 @@
-"""`prefix` serves what a fresh read would have computed: with any stage after it, from memory and from disk."""
+"""`prefix` serves what a fresh read would have computed: with any stage after it, from memory and
+from disk.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ def test_a_prompt_read_on_top_of_a_stored_context_gives_what_it_gives_on_top_of_
 def test_blocks_of_a_prompt_are_served_and_the_rest_is_computed_to_tolerance(
     engine: LocalEngine,
 ) -> None:
-    """Rows that are computed see the served ones in another piece, so their sums run in another order: equal to rounding, not bit for bit."""
+    """Rows that are computed see the served ones in another piece, so their sums run in another
+    order: equal to rounding, not bit for bit.
+    """
     reads = begun(engine, parse("prefix[block_tokens=16]"))
     for query in (QUERY, (*QUERY, *OTHER), OTHER):
         prompt = [*CONTEXT, *query]

@@ -1,4 +1,6 @@
-"""granularity=query_head: every query head keeps slots of its own, as released code does it, and the bytes say so."""
+"""granularity=query_head: every query head keeps slots of its own, as released code does it, and
+the bytes say so.
+"""
 
 from __future__ import annotations
 

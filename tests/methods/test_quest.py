@@ -75,8 +75,9 @@ def test_the_bound_of_a_page_of_one_key_is_its_score(slots: int, seed: int) -> N
 
 
 def test_queries_of_a_block_are_not_summed() -> None:
-    """The published code sums the signs of a block's queries: for q = (-10, 1, 1, 1) and keys -5 and 1 it scores -40 where 50 is reached
-    (spec section 9, item 3)."""
+    """The published code sums the signs of a block's queries: for q = (-10, 1, 1, 1) and keys -5
+    and 1 it scores -40 where 50 is reached (spec section 9, item 3).
+    """
     q = torch.tensor([-10.0, 1.0, 1.0, 1.0]).view(1, 1, 4, 1)
     k = torch.tensor([-5.0, 1.0]).view(1, 2, 1)
     bounds = page_bounds(q, *page_extremes(k, 2))
@@ -243,7 +244,9 @@ def test_exempting_every_layer_is_refused() -> None:
 def test_exempt_layers_count_against_a_budget(
     tokens: int, layers: int, exempt: int, numerator: int
 ) -> None:
-    """The mean over layers is at most K and less than a slot below it, or the budget is refused before anything is read."""
+    """The mean over layers is at most K and less than a slot below it, or the budget is refused
+    before anything is read.
+    """
     quest, shape = (
         Quest(tau=Fraction(numerator, 64), exempt_layers=exempt),
         replace(SHAPE, layers=SHAPE.layers[:1] * layers),
@@ -266,7 +269,9 @@ def test_exempt_layers_count_against_a_budget(
 
 
 def test_the_papers_share_leaves_nothing_to_the_layers_that_are_not_exempt() -> None:
-    """Spec 6.1: s = 2 at L = 32, tau = 1/32 is refused; the least share named works; count_exempt=no reads K everywhere else."""
+    """Spec 6.1: s = 2 at L = 32, tau = 1/32 is refused; the least share named works;
+    count_exempt=no reads K everywhere else.
+    """
     shape, tokens = replace(SHAPE, layers=SHAPE.layers[:1] * 32), 4096
     with pytest.raises(Mismatch, match="count_exempt=no") as refused:
         Quest(tau=Fraction(1, 32), exempt_layers=2).check(shape=shape, tokens=tokens)
@@ -305,7 +310,9 @@ def test_layers_of_different_sizes_cannot_share_one_charge() -> None:
 
 
 def test_a_follow_up_block_sees_nothing_of_its_own_future() -> None:
-    """The published RetrievalAttention would attend without a causal mask to a window that holds the block (spec section 9, item 5)."""
+    """The published RetrievalAttention would attend without a causal mask to a window that holds
+    the block (spec section 9, item 5).
+    """
     from scbench.kv import DenseTail
 
     q, k, v = made(60, tokens=6)

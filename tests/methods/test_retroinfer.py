@@ -1,4 +1,6 @@
-"""RetroInfer: clusters that cover every slot once, estimates that never claim too much, and reads that stay within the budget."""
+"""RetroInfer: clusters that cover every slot once, estimates that never claim too much, and reads
+that stay within the budget.
+"""
 
 from __future__ import annotations
 

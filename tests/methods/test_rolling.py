@@ -1,4 +1,6 @@
-"""Evictions that go on while tokens are appended: bounded for ever, and step by step what their definition says."""
+"""Evictions that go on while tokens are appended: bounded for ever, and step by step what their
+definition says.
+"""
 
 from __future__ import annotations
 

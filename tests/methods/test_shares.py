@@ -1,4 +1,6 @@
-"""No loading reads, and no codec holds, more than the share it was given (P24 of the specification)."""
+"""No loading reads, and no codec holds, more than the share it was given (P24 of the
+specification).
+"""
 
 from __future__ import annotations
 

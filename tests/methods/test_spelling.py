@@ -1,4 +1,6 @@
-"""One spelling of a method everywhere: what is written is what is read, and what is wrong is said."""
+"""One spelling of a method everywhere: what is written is what is read, and what is wrong
+is said.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""RTN and fp8: what a code may lose, that each token is coded by itself, and that only codes are read."""
+"""RTN and fp8: what a code may lose, that each token is coded by itself, and that only codes are
+read.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def codec_of(spelling: str) -> Codec:
 
 
 def edge_of(spelling: str) -> float:
-    """How far two ways to decode may be apart: a matrix product rounds by the number of its rows."""
+    """How far two ways to decode may be apart: a matrix product rounds by the number of its
+    rows.
+    """
     return 2e-5 if "dense" in spelling or "inner" in spelling else 0.0
 
 

@@ -1,4 +1,6 @@
-"""TurboQuant: the rotation keeps lengths, the codebook has the known distortion, and one variant is unbiased."""
+"""TurboQuant: the rotation keeps lengths, the codebook has the known distortion, and one variant is
+unbiased.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ def test_the_hadamard_transform_is_its_matrix(dim: int) -> None:
 
 
 def test_a_rotation_is_drawn_from_all_rotations_alike() -> None:
-    """Without its sign rule a QR factorisation favours some; the mean diagonal of many draws shows it."""
+    """Without its sign rule a QR factorisation favours some; the mean diagonal of many draws shows
+    it.
+    """
     mean = torch.stack([orthogonal(4, seed).diagonal() for seed in range(600)]).mean(dim=0)
     assert float(mean.abs().max()) < 0.08  # four times the standard error, 1/2 / sqrt(600)
 
@@ -83,7 +87,9 @@ def test_a_rotation_is_drawn_from_all_rotations_alike() -> None:
 @pytest.mark.parametrize("dim", [4, 16, 128])
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
 def test_a_codebook_is_what_lloyd_and_max_ask_for(dim: int, bits: int) -> None:
-    """Ascending, even, inside [-1, 1], and every centre the mean of the coordinates nearest to it."""
+    """Ascending, even, inside [-1, 1], and every centre the mean of the coordinates nearest
+    to it.
+    """
     book = codebook(dim, 1 << bits)
     assert bool((book.diff() > 0).all())
     torch.testing.assert_close(book, -book.flip(0))

@@ -85,7 +85,9 @@ def test_without_a_stop_text_blank_lines_are_text() -> None:
 
 
 class Echo:
-    """An engine whose logits are the last id fed; notes which streams it saw together, and fails on request."""
+    """An engine whose logits are the last id fed; notes which streams it saw together, and fails on
+    request.
+    """
 
     def __init__(self, *, fails_at: int | None = None) -> None:
         self.fails_at, self.groups = fails_at, list[int]()

@@ -1,4 +1,6 @@
-"""Contexts that grow and conversations that part, played by the same loop as the paper's two modes."""
+"""Contexts that grow and conversations that part, played by the same loop as the paper's
+two modes.
+"""
 
 from __future__ import annotations
 

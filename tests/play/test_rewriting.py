@@ -1,4 +1,6 @@
-"""Prompt compression in a run: the model sees the shorter text, and the record says what of the evidence is left."""
+"""Prompt compression in a run: the model sees the shorter text, and the record says what of the
+evidence is left.
+"""
 
 from __future__ import annotations
 

@@ -172,7 +172,9 @@ def test_requests_do_not_depend_on_their_order(method: str, after: CompressAfter
 
 
 class Parrot(ToyEngine):
-    """Answers every turn with the numbers of gold answers and of its own that it was shown after the context."""
+    """Answers every turn with the numbers of gold answers and of its own that it was shown after
+    the context.
+    """
 
     def _next(self, stream: Any, *, is_prompt: bool) -> torch.Tensor:
         text = self.tokenizer.decode(stream.ids).partition(CONTEXT)[2]
@@ -400,7 +402,7 @@ def test_bytes_of_a_record_are_the_closed_form() -> None:
             assert cost.held_bytes == formula
 
 
-# -- a real (tiny) model ---------------------------------------------------------------------------------------------------------------
+# -- a real (tiny) model ---------------------------------------------------------------------------
 
 engine_of = cache(tiny)
 
@@ -414,7 +416,9 @@ engine_of = cache(tiny)
     ],
 )
 def test_dense_turns_equal_re_encoding_the_whole_prompt(kind: str, history: History) -> None:
-    """Whatever was shared, forked and packed on the way, each answer is what the model says to the turn's prompt read from scratch."""
+    """Whatever was shared, forked and packed on the way, each answer is what the model says to the
+    turn's prompt read from scratch.
+    """
     local, of, protocol = engine_of(kind), session(max_new_tokens=6), Protocol(history=history)
     for mode in BOTH:
         records = play(["dense"], modes=[mode], protocol=protocol, engine=local, of=of)

@@ -120,7 +120,10 @@ def test_plain_rendering_has_one_bos_and_breaks_at_segments(mode: Mode) -> None:
     ids = talk.prompt(1).ids
     assert (ids[0], ids.count(256)) == (256, 1)
     asks = [turn.ask for turn in session.turns]
-    head = f"Extract the value corresponding to the specified key in the JSON object below.\n\n{session.context}\n\n"
+    head = (
+        f"Extract the value corresponding to the specified key in the JSON object "
+        f"below.\n\n{session.context}\n\n"
+    )
     told = (
         f"{head}{asks[0]} {session.turns[0].gold}\n\n{asks[1]}"
         if mode is Mode.MULTI_TURN

@@ -1,4 +1,6 @@
-"""A tokenizer of a closed vocabulary that brings its own rendering: <bos> context <ask> query <ans> answer <end> <ask> ..."""
+"""A tokenizer of a closed vocabulary that brings its own rendering: <bos> context <ask> query <ans>
+answer <end> <ask> ...
+"""
 
 from __future__ import annotations
 

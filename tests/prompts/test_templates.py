@@ -36,17 +36,20 @@ def whole(
     [
         (
             "kv",
-            "Extract the value corresponding to the specified key in the JSON object below.\n\nCTX\n\nASK",
+            "Extract the value corresponding to the specified key in the JSON object "
+            "below.\n\nCTX\n\nASK",
         ),
         (
             "qa_eng",
-            "Read the book and answer the question. Be very concise in your answer.\n\nCTX\n\nQuestion: ASK\nAnswer:",
+            "Read the book and answer the question. Be very concise in your "
+            "answer.\n\nCTX\n\nQuestion: ASK\nAnswer:",
         ),
         ("qa_chn", "阅读以下书籍然后回答问题。\n\nCTX\n\n问题：ASK\n答案："),
         (
             "repoqa",
-            "Based on the function description and code context, please retrieve and repeat the exact described function from the code "
-            "context in a code block wrapped by ```:\n\nCTX\n\nASK",
+            "Based on the function description and code context, please retrieve and repeat the "
+            "exact described function from the code context in a code block wrapped by "
+            "```:\n\nCTX\n\nASK",
         ),
         ("summary", "CTX\n\nASK"),
         ("vt", "CTX\n\nASK"),
@@ -127,7 +130,8 @@ def test_math_find_in_multi_turn_has_each_turns_own_prefix_and_officially_the_la
 def test_math_find_in_multi_request_hides_the_queries_and_officially_shows_the_first() -> None:
     strict = whole(NUMBERS, STRICT, turn=1, alone=True)
     assert strict.startswith(
-        "Read the list of numbers and answer the questions about it.\n\n[3, 1, 2]\n\nWhat is the median number?"
+        "Read the list of numbers and answer the questions about it.\n\n[3, 1, 2]\n\nWhat is the "
+        "median number?"
     )
     assert "largest" not in strict
     assert whole(NUMBERS, OFFICIAL, turn=1, alone=True).startswith(

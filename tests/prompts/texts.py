@@ -1,4 +1,6 @@
-"""Small real tokenizers with chat templates in the styles that models use, and sessions of our own text."""
+"""Small real tokenizers with chat templates in the styles that models use, and sessions of our own
+text.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,19 @@ from scbench.prompts import HfTokenizer
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 LLAMA = (
-    "{{ bos_token }}{% for m in messages %}<|start|>{{ m['role'] }}<|stop|>\n\n{{ m['content'] | trim }}<|eot|>{% endfor %}"
-    "{% if add_generation_prompt %}<|start|>assistant<|stop|>\n\n{% endif %}"
+    "{{ bos_token }}{% for m in messages %}<|start|>{{ m['role'] }}<|stop|>\n\n{{ m['content'] | "
+    "trim }}<|eot|>{% endfor %}{% if add_generation_prompt %}<|start|>assistant<|stop|>\n\n{% "
+    "endif %}"
 )
 CHATML = (
-    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|im_start|>system\nYou are kind.<|im_end|>\n{% endif %}"
-    "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|im_start|>system\nYou "
+    "are kind.<|im_end|>\n{% endif %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% "
+    "endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 MISTRAL = (
-    "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles') }}{% endif %}"
-    "{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
+    "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) "
+    "%}{{ raise_exception('roles') }}{% endif %}{% if m['role'] == 'user' %}[INST] {{ m['content'] "
+    "}} [/INST]{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
 )
 GLM = (
     "[gMASK]<sop>{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}{% endfor %}"
@@ -57,8 +62,11 @@ CORPUS += [
 ]
 
 
-WORDS = (  # as Llama-3 and Qwen cut words; GPT-2's rule gives a blank line other tokens at the end of a text than before a word
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# as Llama-3 and Qwen cut words; GPT-2's rule gives a blank line other tokens at the end of a text
+# than before a word
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| "
+    r"?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 

@@ -1,4 +1,6 @@
-"""One run for the tests of every medium: eight methods, a gap, failures, a simulated method, a mix, costs."""
+"""One run for the tests of every medium: eight methods, a gap, failures, a simulated method, a mix,
+costs.
+"""
 
 from __future__ import annotations
 

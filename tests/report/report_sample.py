@@ -1,4 +1,6 @@
-"""What the report tests are made of: four methods, their stages, what they cost, and a manifest with traps."""
+"""What the report tests are made of: four methods, their stages, what they cost, and a manifest
+with traps.
+"""
 
 from __future__ import annotations
 

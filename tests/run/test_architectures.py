@@ -1,4 +1,6 @@
-"""The architecture of every model with a short name goes the whole way: sessions, prompts, read, methods, decode, score, record."""
+"""The architecture of every model with a short name goes the whole way: sessions, prompts, read,
+methods, decode, score, record.
+"""
 
 from __future__ import annotations
 
@@ -161,7 +163,7 @@ def test_a_model_without_attention_answers_densely_and_refuses_every_method_by_n
     assert all(is_whole(record) for record in records if not record.failure)
 
 
-# -- prompts -------------------------------------------------------------------------------------------------------------------------
+# -- prompts ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", PAPER_MODES)
@@ -195,7 +197,7 @@ def test_prompts_in_each_models_kind_of_template_are_full_renders_that_begin_wit
     assert tokenizer.end_ids
 
 
-# -- the model's own numbers -------------------------------------------------------------------------------------------------------------
+# -- the model's own numbers -----------------------------------------------------------------------
 
 
 @torch.inference_mode()
@@ -237,7 +239,7 @@ def test_the_stretched_window_changes_what_is_read() -> None:
     assert float((plain - longer).abs().max()) > 1e-3
 
 
-# -- with its journal and page ---------------------------------------------------------------------------------------------------------
+# -- with its journal and page ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["glm-4-9b-1m", "jamba-1.5-mini", "codestral-mamba-7b"])

@@ -1,4 +1,6 @@
-"""Equal bytes: every method that can holds the target's bytes, measured; who cannot is named; runs resume on the same settings."""
+"""Equal bytes: every method that can holds the target's bytes, measured; who cannot is named; runs
+resume on the same settings.
+"""
 
 from __future__ import annotations
 

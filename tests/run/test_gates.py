@@ -1,4 +1,6 @@
-"""The search for gates goes downhill, finds the head that was made to retrieve, and writes what duo-attention reads."""
+"""The search for gates goes downhill, finds the head that was made to retrieve, and writes what
+duo-attention reads.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def texts(tokens: int = 96, count: int = 3) -> list[GateSample]:
 
 
 def planted() -> LocalEngine:
-    """KV head 0 of every layer looks at its own neighbourhood whatever stands there; head 1 looks for content."""
+    """KV head 0 of every layer looks at its own neighbourhood whatever stands there; head 1 looks
+    for content.
+    """
     engine = tiny("qwen2", check=False)
     with torch.no_grad():
         for layer in engine.model.model.layers:

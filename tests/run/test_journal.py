@@ -1,4 +1,6 @@
-"""The journal: what it promises when a run is killed, the disk is full, the file is bad, or two runs meet."""
+"""The journal: what it promises when a run is killed, the disk is full, the file is bad, or two
+runs meet.
+"""
 
 from __future__ import annotations
 

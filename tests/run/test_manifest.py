@@ -141,7 +141,10 @@ def test_secret_settings_do_not_reach_the_file_either() -> None:
 
 
 def test_torch_is_not_imported_for_it() -> None:
-    code = "import sys; from scbench.ledger.manifest import manifest; m = manifest({}); print(m['host']['accelerators'], m['versions']['torch']); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from scbench.ledger.manifest import manifest; m = manifest({}); "
+        "print(m['host']['accelerators'], m['versions']['torch']); sys.exit('torch' in sys.modules)"
+    )
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert got.stdout.startswith("None 2.")
 

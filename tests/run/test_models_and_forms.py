@@ -1,4 +1,6 @@
-"""Several models in one run, tasks in their tiny form, and what lies beyond the window a model was trained for."""
+"""Several models in one run, tasks in their tiny form, and what lies beyond the window a model was
+trained for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Progress: silent when short, sparing when nobody watches, honest about what is left, and gone after Ctrl-C."""
+"""Progress: silent when short, sparing when nobody watches, honest about what is left, and gone
+after Ctrl-C.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Random answers built from pieces of their golds, the same for ever, and the labels the released scorer would be handed."""
+"""Random answers built from pieces of their golds, the same for ever, and the labels the released
+scorer would be handed.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ MASK = (1 << 64) - 1
 
 
 class Dice:
-    """SplitMix64: the standard library's generator may change its algorithms, and the expected values are kept as data."""
+    """SplitMix64: the standard library's generator may change its algorithms, and the expected
+    values are kept as data.
+    """
 
     def __init__(self, seed: int) -> None:
         self.state = (

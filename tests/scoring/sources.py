@@ -132,12 +132,25 @@ T& Box<T>::open() {
 
 # Cut or broken code and things that are no function, on which grammars recover differently.
 CLIPPED: dict[str, list[str]] = {
-    "python": ["x = 3\nprint(x)", "def broken(:\n    return 1", "class A:\n    def f(self): return 1\n    def g(self): return 2", "@cached\ndef f(): ..."],
-    "java": ["int x = 3;", "public int half(int x) { return x / 2", "interface A { int f(int x); default int g() { return 1; } }", "void f(int a) { g(a); }"],
-    "typescript": ["let x = 3;", "function half(x: number { return x / 2; }", "export default function () { return 1; }", "declare function f(x: number): void;"],
-    "rust": ["let x = 3;", "fn half(x: i64) -> i64 { x / 2", "trait A { fn f(&self); fn g(&self) -> i64 { 1 } }", "mod a { async fn f() {} }"],
-    "cpp": ["int x = 3;", "int half(int x) { return x / 2;", "class A { int f() { return 1; } };", "namespace n { void f() {} }", "int operator+(A a, A b) { return 1; }"],
-    "go": ["var x = 3", "func half(x int) int { return x / 2", "package a\n\nfunc main() {\n\tf := func() int { return 1 }\n\tf()\n}", "func (a A) F() {}"],
+    "python": ["x = 3\nprint(x)", "def broken(:\n    return "
+                                  "1", "class A:\n    def f(self): return 1\n    def g(self): "
+                                       "return 2", "@cached\ndef f(): ..."],
+    "java": ["int x = 3;", "public int half(int x) { return x / "
+                           "2", "interface A { int f(int x); default int g() { return 1; } "
+                                "}", "void f(int a) { g(a); }"],
+    "typescript": ["let x = 3;", "function half(x: number { return x / 2; "
+                                 "}", "export default function () { return 1; "
+                                      "}", "declare function f(x: number): void;"],
+    "rust": ["let x = 3;", "fn half(x: i64) -> i64 { x / "
+                           "2", "trait A { fn f(&self); fn g(&self) -> i64 { 1 } "
+                                "}", "mod a { async fn f() {} }"],
+    "cpp": ["int x = 3;", "int half(int x) { return x / "
+                          "2;", "class A { int f() { return 1; } "
+                                "};", "namespace n { void f() {} "
+                                      "}", "int operator+(A a, A b) { return 1; }"],
+    "go": ["var x = 3", "func half(x int) int { return x / "
+                        "2", "package a\n\nfunc main() {\n\tf := func() int { return 1 "
+                             "}\n\tf()\n}", "func (a A) F() {}"],
 }  # fmt: skip
 
 NOTES = (

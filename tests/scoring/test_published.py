@@ -1,4 +1,6 @@
-"""The official rules against values the released scorer itself gave, and where it would have stopped."""
+"""The official rules against values the released scorer itself gave, and where it would have
+stopped.
+"""
 
 from __future__ import annotations
 

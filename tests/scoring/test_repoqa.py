@@ -46,7 +46,10 @@ def test_every_source_of_a_language_is_found_whole_when_fenced(lang: str) -> Non
 
 
 def test_methods_of_classes_are_outermost_and_inner_functions_are_not() -> None:
-    text = "class A:\n    def f(self):\n        def inner(): pass\n        return inner\n    def g(self): pass\n"
+    text = (
+        "class A:\n    def f(self):\n        def inner(): pass\n        return inner\n    def "
+        "g(self): pass\n"
+    )
     assert [f.split("(")[0] for f in outermost(text, "python")] == ["def f", "def g"]
     java = "class Box { int f() { return 1; } Box() { g(); } interface I { void h(); } }"
     assert len(outermost(java, "java")) == 3
@@ -60,7 +63,10 @@ def test_python_is_read_by_indentation_without_its_parser(monkeypatch: pytest.Mo
         raise functions.NoParser(f"no parser for {lang}")
 
     monkeypatch.setattr(functions, "_parser", missing)
-    text = "import x\n\nasync def f(\n    a,\n):\n    def inner():\n        pass\n\n    return a\n\nclass A:\n    def g(self):\n        pass\nprint(1)"
+    text = (
+        "import x\n\nasync def f(\n    a,\n):\n    def inner():\n        pass\n\n    return "
+        "a\n\nclass A:\n    def g(self):\n        pass\nprint(1)"
+    )
     assert [found.split("(")[0] for found in outermost(text, "python")] == ["async def f", "def g"]
     assert by_indentation(CLIP) == [CLIP]
     wanted = Wanted(golds=(CLIP,), name="clip", lang="python")

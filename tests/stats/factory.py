@@ -90,7 +90,9 @@ def run(
     held_bytes: Mapping[str, int] | None = None,
     length_tokens: int = 1024,
 ) -> list[Record]:
-    """A whole run; `methods` maps a name to the chance of a right answer by 0-based turn. Methods share each turn's luck."""
+    """A whole run; `methods` maps a name to the chance of a right answer by 0-based turn. Methods
+    share each turn's luck.
+    """
     methods = methods or {
         "dense": lambda turn: 0.9,
         "snapkv": lambda turn: 0.9 if turn == 0 else 0.4,

@@ -1,4 +1,6 @@
-"""Every claim with records for which it holds, does not hold, and cannot be told; and what a verdict may rest on."""
+"""Every claim with records for which it holds, does not hold, and cannot be told; and what a
+verdict may rest on.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ NEEDED = {  # by each claim
 def made(
     chance: Chance, *, key: str = "", sessions: int = 24, turns: int = 3
 ) -> tuple[Record, ...]:
-    """Records of what a claim needs (of all without a key); a turn's luck is shared by models and methods, as where a turn is hard."""
+    """Records of what a claim needs (of all without a key); a turn's luck is shared by models and
+    methods, as where a turn is hard.
+    """
     luck, found = np.random.Generator(np.random.PCG64(5)), list[Record]()
     arms = [
         arm

@@ -1,4 +1,6 @@
-"""Rule-based readers of document sessions: they see text only, and answer as the ask demands or say that they cannot (None)."""
+"""Rule-based readers of document sessions: they see text only, and answer as the ask demands or say
+that they cannot (None).
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def functions(text: str) -> dict[str, str]:
 
 
 def bm25(description: str, sources: Mapping[str, str]) -> list[str]:
-    """Names of the functions, best match of words first. Code is cut into words at underscores and inner capitals."""
+    """Names of the functions, best match of words first. Code is cut into words at underscores and
+    inner capitals.
+    """
     bags = {name: Counter(_words(source)) for name, source in sources.items()}
     spread = Counter(word for bag in bags.values() for word in bag)
     mean = sum(bag.total() for bag in bags.values()) / len(bags)

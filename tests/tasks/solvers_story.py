@@ -1,6 +1,8 @@
-"""A reader of stories: inverse templates turn prose back into statements, and a solver answers questions from those alone.
+"""A reader of stories: inverse templates turn prose back into statements, and a solver answers
+questions from those alone.
 
-It knows the sentence templates, but nothing of plans, worlds or spans; its rules for answering are written apart from the generator's.
+It knows the sentence templates, but nothing of plans, worlds or spans; its rules for answering are
+written apart from the generator's.
 """
 
 from __future__ import annotations
@@ -77,7 +79,9 @@ def sentences(text: str, language: Language) -> list[str]:
 
 
 def read(text: str, language: Language) -> list[Told]:
-    """All statements in order. A sentence that is neither a statement nor scenery, or that can be read in two ways, is an error."""
+    """All statements in order. A sentence that is neither a statement nor scenery, or that can be
+    read in two ways, is an error.
+    """
     told: list[Told] = []
     for sentence in sentences(text, language):
         if sentence in language.scenery or re.fullmatch("(Wind|Cold wind).*|风[吹啊]*。", sentence):
@@ -98,7 +102,8 @@ def understand(ask: str, language: Language) -> tuple[str, Told]:
         for kind, pattern in question_patterns(language)
         if (match := pattern.fullmatch(ask))
     ]
-    # The longer question about kin also fits the shorter pattern's name slot in no language; one reading is left.
+    # The longer question about kin also fits the shorter pattern's name slot in no language; one
+    # reading is left.
     assert len(found) == 1, f"{len(found)} readings of {ask!r}"
     return found[0]
 

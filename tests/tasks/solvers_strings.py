@@ -1,4 +1,6 @@
-"""Rule-based readers of the string and global tasks: each answers a question from a text alone, as an ideal model would, or finds nothing."""
+"""Rule-based readers of the string and global tasks: each answers a question from a text alone, as
+an ideal model would, or finds nothing.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ _MONTHS = [
     "December",
 ]
 _HAS = re.compile(
-    r"(?:^|, |and |: )([A-Z][a-z]+) (?:has the|holds the|was given the|came with the) ([a-z ]+?)(?=[,.])"
+    r"(?:^|, |and |: )([A-Z][a-z]+) (?:has the|holds the|was given the|came with the) ([a-z "
+    r"]+?)(?=[,.])"
 )
 _SWAP = re.compile(r"([A-Z][a-z]+) and ([A-Z][a-z]+) (?:swap|trade|change|exchange)")
 _ORDINALS = {word: k for k, word in enumerate(figures.ORDINALS) if word}
@@ -85,7 +88,7 @@ def mf(text: str, turn: Turn) -> str | None:
     return str(figures.solve(figure, numbers)) if numbers else None
 
 
-# --- ICL.ManyShot ----------------------------------------------------------------------------------------------------------------------
+# --- ICL.ManyShot ---------------------------------------------------------------------------------
 
 
 def shots(text: str) -> list[tuple[str, str]]:
@@ -98,7 +101,9 @@ def options(ask: str) -> dict[str, str]:
 
 
 def meaning(ask: str) -> str:
-    """What the right option stands for: a date, a thing, a type of error, or a step between dates."""
+    """What the right option stands for: a date, a thing, a type of error, or a step between
+    dates.
+    """
     if "called?" in ask:
         (first, then) = [date(int(y), int(m), int(d)) for m, d, y in _DATE.findall(ask)]
         days = (then - first).days
@@ -167,7 +172,9 @@ def _slot(sentence: str, words: list[str]) -> int:
 
 
 def many_shot(text: str, turn: Turn) -> str | None:
-    """The letter of the option that means the right thing. Made-up option names are learnt from shots of the same meaning, never guessed."""
+    """The letter of the option that means the right thing. Made-up option names are learnt from
+    shots of the same meaning, never guessed.
+    """
     here, right = options(turn.ask), meaning(turn.ask)
     if right in here:
         return f"({here[right]})"

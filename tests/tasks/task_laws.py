@@ -35,7 +35,9 @@ class Thirds:
 
 
 class Trained:
-    """A real sub-word tokenizer, trained here on a task's own text; its counts do not add up over pieces."""
+    """A real sub-word tokenizer, trained here on a task's own text; its counts do not add up over
+    pieces.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,6 @@
-"""Placement and lengths: pieces lie where their depth says, spans hold their text, and any length is met with few counts."""
+"""Placement and lengths: pieces lie where their depth says, spans hold their text, and any length
+is met with few counts.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ PIECE = "the needle is here"
 
 
 class Clumsy:
-    """Counts that do not add up: runs of four letters are one token, and a blank joins the word after it."""
+    """Counts that do not add up: runs of four letters are one token, and a blank joins the word
+    after it.
+    """
 
     name = "clumsy"
 

@@ -1,4 +1,6 @@
-"""What every task promises, over all twelve names: the same session for ever (P1), its length (P2), sound spans (P3), and the manners of its door."""
+"""What every task promises, over all twelve names: the same session for ever (P1), its length (P2),
+sound spans (P3), and the manners of its door.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def test_every_task_has_a_reader_here_or_elsewhere() -> None:
         )
 
 
-# --- P1 -------------------------------------------------------------------------------------------------------------------------------
+# --- P1 -------------------------------------------------------------------------------------------
 
 
 _MAKE_ALL = """
@@ -66,7 +68,9 @@ def test_p1_another_process_with_another_hash_seed_makes_the_same_sessions() -> 
     assert here == found[0]
 
 
-PINNED = {  # repoqa tasks depend on the Python version; the story and report tasks are pinned in their own tests
+# repoqa tasks depend on the Python version; the story and report tasks are pinned in their own
+# tests
+PINNED = {
     "kv": "88d33d87eef35778",
     "prefix_suffix": "d60a34d19b7d6f32",
     "vt": "1ea3a77dc306664c",
@@ -77,7 +81,9 @@ PINNED = {  # repoqa tasks depend on the Python version; the story and report ta
 
 @pytest.mark.parametrize("name", sorted(PINNED))
 def test_p1_sessions_of_this_version_do_not_change(name: str) -> None:
-    """A change here means other sessions under the same name: raise the task's VERSION, then pin again."""
+    """A change here means other sessions under the same name: raise the task's VERSION, then pin
+    again.
+    """
     found = hashlib.sha256()
     for target, turns in ((700, 3), (6000, 5)):
         found.update(
@@ -126,7 +132,7 @@ def test_p1_the_recipe_is_plain_and_makes_the_session_again(name: str) -> None:
     assert (again.context, again.turns) == (session.context, session.turns)
 
 
-# --- P2 -------------------------------------------------------------------------------------------------------------------------------
+# --- P2 -------------------------------------------------------------------------------------------
 
 
 UNREADABLE = {("qa_chn", "words")}  # a counter that sees next to nothing of a text is refused
@@ -195,7 +201,7 @@ def test_p2_the_minimum_holds_and_less_is_refused(name: str) -> None:
     assert caught.value.minimum > 5
 
 
-# --- P3 -------------------------------------------------------------------------------------------------------------------------------
+# --- P3 -------------------------------------------------------------------------------------------
 
 
 @ALL
@@ -223,7 +229,7 @@ def test_p3_the_answer_span_is_the_gold(name: str) -> None:
                 assert text_of(session, turn, Role.ANSWER) == [turn.gold]
 
 
-# --- the door -------------------------------------------------------------------------------------------------------------------------
+# --- the door -------------------------------------------------------------------------------------
 
 
 @ALL

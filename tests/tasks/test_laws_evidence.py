@@ -1,4 +1,6 @@
-"""What every task promises about its evidence and answers (P4, P6 to P12). A law that needs a task's own reader names the file that has it."""
+"""What every task promises about its evidence and answers (P4, P6 to P12). A law that needs a
+task's own reader names the file that has it.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,13 @@ HERE = Path(__file__).parent
 SESSIONS = 200
 
 
-# --- P4 -------------------------------------------------------------------------------------------------------------------------------
+# --- P4 -------------------------------------------------------------------------------------------
 
 
 def depths(session: Session, turn: Turn) -> list[float]:
-    """Where a turn's evidence lies. A chain has no one depth: its first piece is early because the chain keeps its order, so all pieces count."""
+    """Where a turn's evidence lies. A chain has no one depth: its first piece is early because the
+    chain keeps its order, so all pieces count.
+    """
     if session.task == "vt":
         return [
             (span.start + span.stop) / 2 / len(session.context)
@@ -69,7 +73,7 @@ def test_p4_a_turn_without_depth_has_its_evidence_everywhere(name: str) -> None:
     )
 
 
-# --- P6 to P10 ------------------------------------------------------------------------------------------------------------------------
+# --- P6 to P10 ------------------------------------------------------------------------------------
 
 
 @ALL
@@ -157,7 +161,7 @@ def test_p10_no_question_names_its_answer(name: str) -> None:
                 assert not re.search(rf"(?<!\w){re.escape(turn.gold)}(?!\w)", bare)
 
 
-# --- P11, P12 -------------------------------------------------------------------------------------------------------------------------
+# --- P11, P12 -------------------------------------------------------------------------------------
 
 
 CHANCE_ELSEWHERE = {
@@ -175,7 +179,9 @@ def test_p11_tasks_that_are_left_out_test_it_beside_their_reader() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(PAPER) - set(CHANCE_ELSEWHERE)))
 def test_p11_no_constant_answer_beats_the_stated_chance(name: str) -> None:
-    """Over the golds given most often; code and summaries, which are scored slowly, on fewer turns."""
+    """Over the golds given most often; code and summaries, which are scored slowly, on
+    fewer turns.
+    """
     sessions = SESSIONS if name in SOLVERS else 20
     for part in task(name).subtasks:
         turns = [

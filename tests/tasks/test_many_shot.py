@@ -1,4 +1,6 @@
-"""ICL.ManyShot: every shot is solved by rule, answers are balanced, and made-up names can be learnt only from shots."""
+"""ICL.ManyShot: every shot is solved by rule, answers are balanced, and made-up names can be learnt
+only from shots.
+"""
 
 from __future__ import annotations
 

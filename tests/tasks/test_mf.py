@@ -1,4 +1,6 @@
-"""Math.Find: golds are right by definition, asked values lie at one place, and the most frequent value leads."""
+"""Math.Find: golds are right by definition, asked values lie at one place, and the most frequent
+value leads.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Mix.Sum+NIAH and Mix.RepoQA+KV: both halves keep the promises of their tasks, and neither disturbs the other."""
+"""Mix.Sum+NIAH and Mix.RepoQA+KV: both halves keep the promises of their tasks, and neither
+disturbs the other.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,7 @@ def test_a_knob_out_of_range_is_refused(name: str, knobs: dict[str, object]) -> 
         make(name, **knobs)  # type: ignore[arg-type]
 
 
-# --- pass keys among reports -----------------------------------------------------------------------------------------------------------
+# --- pass keys among reports ----------------------------------------------------------------------
 
 
 def test_each_pass_key_is_found_once_and_only_in_its_span() -> None:
@@ -189,7 +191,7 @@ def test_sums_with_needles_are_the_same_for_ever() -> None:
     assert make(NEEDLES, target=9000, turns=4).digest[:16] == "a63d11841f96e3c6"
 
 
-# --- pairs among functions -------------------------------------------------------------------------------------------------------------
+# --- pairs among functions ------------------------------------------------------------------------
 
 
 def test_values_are_looked_up_and_only_their_line_tells_them() -> None:
@@ -235,7 +237,7 @@ def test_compact_sessions_have_easy_pairs_and_others_uuids() -> None:
     assert {turn.wanted.shape for turn in make(PAIRS, variant="easy").turns} == {None, "digits"}
 
 
-# --- published rows --------------------------------------------------------------------------------------------------------------------
+# --- published rows -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [NEEDLES, PAIRS])

@@ -1,4 +1,6 @@
-"""Code.RepoQA: functions cut as they mean, described without being quoted, alone of their kind, found only by their own span."""
+"""Code.RepoQA: functions cut as they mean, described without being quoted, alone of their kind,
+found only by their own span.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,7 @@ def strict(session: Session, turn: int, prediction: str) -> float | None:
     return grade("repoqa", prediction, session.turns[turn].wanted, rule="strict").value
 
 
-# --- cutting ---------------------------------------------------------------------------------------------------------------------------
+# --- cutting --------------------------------------------------------------------------------------
 
 
 def cut(text: str) -> list[str]:
@@ -54,7 +56,10 @@ def cut(text: str) -> list[str]:
 
 
 def test_a_docstring_leaves_with_its_lines_and_nothing_else() -> None:
-    text = 'class A:\n    @p\n    def f(self):\n        """One.\n\n        Two.\n        """\n        # why\n        x = 1\n        return x\n'
+    text = (
+        'class A:\n    @p\n    def f(self):\n        """One.\n\n        Two.\n        """\n        '
+        "# why\n        x = 1\n        return x\n"
+    )
     assert cut(text) == ["@p\ndef f(self):\n    # why\n    x = 1\n    return x"]
 
 
@@ -62,7 +67,8 @@ def test_a_docstring_leaves_with_its_lines_and_nothing_else() -> None:
     "text",
     [
         'def f():\n    """One."""; x = 1\n    y = 2\n    return x\n',  # docstring beside code
-        'class A:\n    def f(self):\n        x = """a\n        b"""\n        return x\n',  # dedenting would change the string
+        # dedenting would change the string
+        'class A:\n    def f(self):\n        x = """a\n        b"""\n        return x\n',
         'def f():\n    """Only a\n    docstring\n    here."""\n',
         "def f():\n    return 1\n",  # two lines
         "def f(:\n    x\n    y\n",
@@ -78,7 +84,7 @@ def test_functions_inside_functions_are_not_functions_of_the_library() -> None:
     ]
 
 
-# --- the library -----------------------------------------------------------------------------------------------------------------------
+# --- the library ----------------------------------------------------------------------------------
 
 
 def test_the_library_is_read_from_its_kept_copy_exactly() -> None:
@@ -138,7 +144,7 @@ def test_roots_add_functions_and_a_root_that_is_no_folder_is_refused(tmp_path: P
         make(roots=(str(tmp_path / "none"),))
 
 
-# --- sessions --------------------------------------------------------------------------------------------------------------------------
+# --- sessions -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""En.QA, Zh.QA and En.MultiChoice as tasks: enough evidence, none too much, lengths, options, chance, published rows."""
+"""En.QA, Zh.QA and En.MultiChoice as tasks: enough evidence, none too much, lengths, options,
+chance, published rows.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def make(
 
 
 def said_by(turn: Turn, answers: set[str]) -> str:
-    """What someone who found `answers` would write: names, or the letters of the options that are among them."""
+    """What someone who found `answers` would write: names, or the letters of the options that are
+    among them.
+    """
     if turn.wanted.options:
         answers = {"ABCD"[i] for i, option in enumerate(turn.wanted.options) if option in answers}
     return ", ".join(sorted(answers))

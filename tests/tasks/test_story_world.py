@@ -1,4 +1,6 @@
-"""The story world: words that cannot be confused, prose that reads back to its log, and the same log in two languages."""
+"""The story world: words that cannot be confused, prose that reads back to its log, and the same
+log in two languages.
+"""
 
 from __future__ import annotations
 

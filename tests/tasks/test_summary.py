@@ -1,4 +1,6 @@
-"""En.Sum: what is asked for stands once, the form of a report is worth little, and facts lie anywhere."""
+"""En.Sum: what is asked for stands once, the form of a report is worth little, and facts lie
+anywhere.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The tiny forms: the same sessions for ever, at their length, solvable by reading the context alone, in words of the closed vocabulary."""
+"""The tiny forms: the same sessions for ever, at their length, solvable by reading the context
+alone, in words of the closed vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def make(name: str, seed: str = "1000000", target: int = 512, turns: int = 0) ->
     return kind.make(seed=seed, target=target, turns=turns or kind.turns, count=Count())
 
 
-# --- readers of the context: what a person with the page in hand would answer ----------------------------------------------------------
+# --- readers of the context: what a person with the page in hand would answer ---------------------
 
 
 def read_kv(context: str, ask: str) -> str:
@@ -191,7 +193,9 @@ def test_every_token_is_of_the_closed_vocabulary(name: str) -> None:
 
 
 def test_sessions_of_this_version_do_not_change() -> None:
-    """A change here means other sessions under the same name, and lab models trained on something else: raise the version, train again."""
+    """A change here means other sessions under the same name, and lab models trained on something
+    else: raise the version, train again.
+    """
     hashed = hashlib.sha256()
     for name in names(Form.TINY):
         kind = task(name, Form.TINY)

@@ -1,4 +1,6 @@
-"""Retr.MultiHop: assignments in dull text; an interpreter finds each gold set, and every assignment counts."""
+"""Retr.MultiHop: assignments in dull text; an interpreter finds each gold set, and every assignment
+counts.
+"""
 
 from __future__ import annotations
 

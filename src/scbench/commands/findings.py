@@ -1,4 +1,6 @@
-"""`scbench lab findings`: the paper's central findings, checked on the lab models. It stands above the rooms because it runs a grid."""
+"""`scbench lab findings`: the paper's central findings, checked on the lab models. It stands above
+the rooms because it runs a grid.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ def findings_(
     models: Annotated[
         str,
         typer.Option(
-            help="transformer, recurrent and hybrid, in this order; names or folders with a card.json"
+            help="transformer, recurrent and hybrid, in this order; names or folders with a "
+            "card.json"
         ),
     ] = ",".join(LAB_MODELS),
     length: Annotated[
@@ -47,14 +50,17 @@ def findings_(
         bool,
         typer.Option(
             "--quick",
-            help=f"{QUICK_SESSIONS} sessions of {QUICK_LENGTHS} tokens: a look, too few to tell much",
+            help=f"{QUICK_SESSIONS} sessions of {QUICK_LENGTHS} tokens: a look, too few to tell "
+            f"much",
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
-    """Check six central findings of the paper on three matched models: claim, numbers with intervals, and holds, does not hold or cannot tell.
+    """Check six central findings of the paper on three matched models: claim, numbers with
+    intervals, and holds, does not hold or cannot tell.
 
-    The rules were written before there were numbers (docs/decisions/0070-findings.md). Kill it at any time; the same command goes on.
+    The rules were written before there were numbers (docs/decisions/0070-findings.md). Kill it at
+    any time; the same command goes on.
     """
     from scbench.report import findings as report
 
@@ -84,19 +90,23 @@ def roles_of(models: str) -> Roles:
     names = [name.strip() for name in models.split(",") if name.strip()]
     if len(set(names)) != 3:
         raise BadConfig(
-            f"--models {models!r} names {len(set(names))} models; give three: transformer, recurrent, hybrid, joined by commas"
+            f"--models {models!r} names {len(set(names))} models; give three: transformer, "
+            f"recurrent, hybrid, joined by commas"
         )
     return Roles(transformer=names[0], recurrent=names[1], hybrid=names[2])
 
 
 def gate_of(model: str) -> frozenset[CellName]:
-    """The cells that a model solves with full attention, by its card. Raises DataError without one; Unknown for a lab model without weights."""
+    """The cells that a model solves with full attention, by its card. Raises DataError without one;
+    Unknown for a lab model without weights.
+    """
     path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
     try:
         return passing(read_json_file(path)["cells"])
     except (OSError, KeyError, TypeError, BadRecord) as error:
         raise DataError(
-            f"{str(path)!r} does not say what the model solves ({type(error).__name__}: {error}); only cells that full attention solves can tell "
+            f"{str(path)!r} does not say what the model solves ({type(error).__name__}: {error}); "
+            f"only cells that full attention solves can tell "
             "something about a method, so name a transformer whose card.json has `cells`"
         ) from error
 
@@ -108,7 +118,8 @@ def read(folder: Path, roles: Roles) -> list[Record]:
     records = open_run(folder).records()
     if roles.transformer not in (models := {one.model for one in records}):
         raise Mismatch(
-            f"{str(folder)!r} has records of {', '.join(sorted(models)) or 'no model'}, not of {roles.transformer!r}; name its models by --models"
+            f"{str(folder)!r} has records of {', '.join(sorted(models)) or 'no model'}, not of "
+            f"{roles.transformer!r}; name its models by --models"
         )
     return records
 
@@ -122,7 +133,9 @@ def play(
     *,
     quiet: bool,
 ) -> list[Record]:
-    """The records of the grid that the claims need, played where the folder lacks them; none where no task has a cell that counts."""
+    """The records of the grid that the claims need, played where the folder lacks them; none where
+    no task has a cell that counts.
+    """
     from scbench import api
     from scbench.grid.runner import run
 
@@ -153,7 +166,9 @@ def play(
 def grids(
     roles: Roles, gate: frozenset[CellName], lengths_tokens: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
-    """All methods on the transformer, then dense alone on the two others; a task only at lengths where one of its cells counts."""
+    """All methods on the transformer, then dense alone on the two others; a task only at lengths
+    where one of its cells counts.
+    """
     from scbench.tasks import names
 
     solved = {

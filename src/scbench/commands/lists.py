@@ -105,6 +105,7 @@ def _models() -> None:
         if name not in {llm.name for llm in LLMS}:
             out.print(plain(name, "bold") + plain(f"  {about}"))
     say(
-        "Weights, K and V in bf16; GPUs: weights and the full cache of one 128K context, a tenth added. The local engine uses one."
+        "Weights, K and V in bf16; GPUs: weights and the full cache of one 128K context, a tenth "
+        "added. The local engine uses one."
     )
     say("Any other --model is a folder with a transformers checkpoint, or a hub name.")

@@ -59,8 +59,9 @@ def _run(words: dict[str, Any], *, given: list[str], is_full: bool) -> int:
 def _tell_gaps(folder: Path, outcome: Any) -> None:
     """One line, after all others, since it is why the command ends with 1."""
     tell(
-        f"{outcome.turns_missing:,} of {outcome.turns_planned:,} planned turns have no answer; what "
-        f"was written stays in {folder}, report.md there says why under Gaps, and --retry-failed "
+        f"{outcome.turns_missing:,} of {outcome.turns_planned:,} planned turns have no answer; "
+        f"what was written stays in {folder}, report.md there says why under Gaps, and "
+        f"--retry-failed "
         "plays them again",
         label="mostly gaps",
         style="red",

@@ -16,7 +16,8 @@ def score(
     file: Annotated[
         Path,
         typer.Argument(
-            help="JSON lines with task, prediction, gold, ...; or the published runner's prediction_*.jsonl"
+            help="JSON lines with task, prediction, gold, ...; or the published runner's "
+            "prediction_*.jsonl"
         ),
     ],
     to: Annotated[
@@ -32,7 +33,8 @@ def score(
 
     if not file.is_file():
         raise Unknown(
-            f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score --help`)"
+            f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score "
+            f"--help`)"
         )
     lines = scoring.score_file(file)
     target = to or file.with_suffix(".scored.jsonl")

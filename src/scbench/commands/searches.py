@@ -27,7 +27,9 @@ def search_patterns(
         int | None, typer.Option(help="keys a row of every candidate; default: 1/32 of the tokens")
     ] = None,
 ) -> None:
-    """Find which sparse pattern keeps most of each head's attention (MInference's offline search)."""
+    """Find which sparse pattern keeps most of each head's attention (MInference's offline
+    search).
+    """
     from collections import Counter
 
     from scbench.engines import load
@@ -50,7 +52,8 @@ def search_patterns(
     ).most_common():
         scores = [p.score for p in found if (p.kind, p.first, p.second) == (kind, first, second)]
         say(
-            f"{heads} heads: {kind} {first}, {second}, keeping {sum(scores) / heads:.3f} of their attention"
+            f"{heads} heads: {kind} {first}, {second}, keeping {sum(scores) / heads:.3f} of their "
+            f"attention"
         )
     say(f"{len(found)} heads; use it with --methods 'minference[table={to}]'")
 
@@ -72,7 +75,9 @@ def search_gates(
     lr: Annotated[float, typer.Option(help="the optimiser's highest rate")] = 0.02,
     sessions: Annotated[int, typer.Option(help="different sessions, taken in turn")] = 8,
 ) -> None:
-    """Find by gradient which KV heads of a model must see everything (DuoAttention's retrieval heads)."""
+    """Find by gradient which KV heads of a model must see everything (DuoAttention's retrieval
+    heads).
+    """
     from scbench.engines import load
     from scbench.files import write_atomically
     from scbench.grid.words import tokens
@@ -92,7 +97,8 @@ def search_gates(
     every_gate = [gate for row in gates.rows for gate in row]
     full = sum(gate >= 0.5 for gate in every_gate)
     say(
-        f"objective {found.objective[0]:.4f} to {found.objective[1]:.4f}, distance from full attention {found.distance[1]:.4f}; {full} of "
-        f"{len(every_gate)} heads have a gate of 0.5 or more"
+        f"objective {found.objective[0]:.4f} to {found.objective[1]:.4f}, distance from full "
+        f"attention {found.distance[1]:.4f}; {full} of {len(every_gate)} heads have a gate of 0.5 "
+        f"or more"
     )
     say(f"use it with --methods 'duo-attention[preset=paper,gates={to}]'")

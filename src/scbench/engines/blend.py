@@ -1,7 +1,8 @@
-"""Stored chunks blended into one prefix: keys moved to where they stand now, some tokens computed anew, layer by layer.
+"""Stored chunks blended into one prefix: keys moved to where they stand now, some tokens computed
+anew, layer by layer.
 
-The model's own modules are called one layer at a time, so that rows can leave between layers. That this is what the model computes is not
-assumed but tried, on a few tokens, before the first blend.
+The model's own modules are called one layer at a time, so that rows can leave between layers. That
+this is what the model computes is not assumed but tried, on a few tokens, before the first blend.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """A blended prefix, and the positions that were computed in every layer (ascending, on the CPU)."""
+    """A blended prefix, and the positions that were computed in every layer (ascending, on the
+    CPU).
+    """
 
     snapshot: Snapshot
     rows: tuple[Tensor, ...]
@@ -61,12 +64,15 @@ class Blend:
 
 
 class Blender:
-    """Blends for one engine. Raises Mismatch, saying why, for a model that cannot be run layer by layer or whose keys cannot be moved."""
+    """Blends for one engine. Raises Mismatch, saying why, for a model that cannot be run layer by
+    layer or whose keys cannot be moved.
+    """
 
     def __init__(self, engine: LocalEngine) -> None:
         if engine.facts.family != "transformer":
             raise Mismatch(
-                f"{engine.facts.name} has recurrent states, and those of chunks read apart cannot be put together"
+                f"{engine.facts.name} has recurrent states, and those of chunks read apart cannot "
+                f"be put together"
             )
         self.engine, base = engine, engine.model.base_model
         lacks = [
@@ -74,18 +80,22 @@ class Blender:
         ]
         if lacks:
             raise Mismatch(
-                f"{engine.facts.name} has no {', '.join(lacks)} where most models have them, so it cannot be run layer by layer"
+                f"{engine.facts.name} has no {', '.join(lacks)} where most models have them, so it "
+                f"cannot be run layer by layer"
             )
         kind = getattr(base.rotary_emb, "rope_type", "default")
         if kind in MOVING_FREQUENCIES:
             raise Mismatch(
-                f"{engine.facts.name} turns keys by {kind} frequencies, which depend on the whole text; stored keys cannot be moved"
+                f"{engine.facts.name} turns keys by {kind} frequencies, which depend on the whole "
+                f"text; stored keys cannot be moved"
             )
         self._base, self.rotation = base, Rotation(engine.model)
         self._try()
 
     def moved(self, k_HSD: Tensor, start: int, stop: int) -> Tensor:
-        """Keys that stand at positions `start`, `start` + 1, ... as they would at `stop`, ...: R(stop - start) k, in fp32. A copy."""
+        """Keys that stand at positions `start`, `start` + 1, ... as they would at `stop`, ...:
+        R(stop - start) k, in fp32. A copy.
+        """
         if start == stop:
             return k_HSD.clone()
         at = torch.arange(k_HSD.shape[1], device=k_HSD.device)
@@ -94,7 +104,9 @@ class Blender:
 
     @torch.inference_mode()
     def piece(self, snapshot: Snapshot, start: int, stop: int) -> Snapshot:
-        """Tokens [start, stop) of a prefix as a snapshot of their own, as if they began at position 0. It has no logits (NaN)."""
+        """Tokens [start, stop) of a prefix as a snapshot of their own, as if they began at position
+        0. It has no logits (NaN).
+        """
         layers = dict[int, tuple[DenseStore, ...]]()
         for layer in snapshot.layers:
             view = snapshot.view(layer)
@@ -122,7 +134,9 @@ class Blender:
         read_by: str,
         on_tokens: Callable[[int], None] | None = None,
     ) -> Blend:
-        """The prefix that `pieces` (each from position 0) make in this order. Rows leave as `rule` says; the last token is always computed."""
+        """The prefix that `pieces` (each from position 0) make in this order. Rows leave as `rule`
+        says; the last token is always computed.
+        """
         ids = tuple(token for piece in pieces for token in piece.ids)
         tokens, layers = len(ids), self.engine.facts.shape.attention_layers
         self.engine._check_window(tokens)
@@ -169,7 +183,7 @@ class Blender:
         )
         return Blend(snapshot, tuple(computed))
 
-    # -- one layer ---------------------------------------------------------------------------------------------------------------------
+    # -- one layer ---------------------------------------------------------------------------------
 
     def _side_by_side(self, pieces: Sequence[Snapshot], layer: int) -> tuple[Tensor, Tensor]:
         keys, values, at = list[Tensor](), list[Tensor](), 0
@@ -181,7 +195,9 @@ class Blender:
         return torch.cat(keys, dim=1), torch.cat(values, dim=1)
 
     def _through(self, layer: int, hidden: Tensor, rows: Tensor, batch: _Layer) -> Tensor:
-        """One decoder layer over some rows, in blocks of bounded memory; a block's rows see those of the blocks before it."""
+        """One decoder layer over some rows, in blocks of bounded memory; a block's rows see those
+        of the blocks before it.
+        """
         done, module = list[Tensor](), self._base.layers[layer]
         for start in range(0, len(rows), self.engine.read_chunk_tokens):
             part = slice(start, start + self.engine.read_chunk_tokens)
@@ -199,14 +215,17 @@ class Blender:
                 )
             except TypeError as err:
                 raise Mismatch(
-                    f"{self.engine.facts.name} calls its layers in a way of its own ({err}); it cannot be run layer by layer"
+                    f"{self.engine.facts.name} calls its layers in a way of its own ({err}); it "
+                    f"cannot be run layer by layer"
                 ) from err
             done.append(out[0] if isinstance(out, tuple) else out)
         return torch.cat(done, dim=1)
 
     @staticmethod
     def _staying(batch: _Layer, rows: Tensor, rule: Rule, wanted: int) -> Tensor:
-        """Indices into `rows` of those that the next layer computes; the last token, whose logits are wanted, is always among them."""
+        """Indices into `rows` of those that the next layer computes; the last token, whose logits
+        are wanted, is always among them.
+        """
         if wanted >= len(rows):
             return torch.arange(len(rows), device=rows.device)
         k_gap, v_gap = torch.cat(batch.k_gaps), torch.cat(batch.v_gaps)
@@ -225,11 +244,13 @@ class Blender:
         last = logits[0, -1].float()
         return last if not cap else cap * torch.tanh(last / cap)
 
-    # -- trying it out -----------------------------------------------------------------------------------------------------------------
+    # -- trying it out -----------------------------------------------------------------------------
 
     @torch.inference_mode()
     def _try(self) -> None:
-        """A few tokens: keys moved must be those read elsewhere, in every layer, and a blend that computes all must be the model's own read."""
+        """A few tokens: keys moved must be those read elsewhere, in every layer, and a blend that
+        computes all must be the model's own read.
+        """
         engine, half = self.engine, TRIED_TOKENS // 2
         ids = [(29 * at + 3) % engine.config.vocab_size for at in range(TRIED_TOKENS)]
         near, far = QueryProbe(), QueryProbe()
@@ -261,7 +282,9 @@ class _All:
 
 
 class _Layer:
-    """One layer's fused K and V while rows of it are computed: the pass that our attention function finds."""
+    """One layer's fused K and V while rows of it are computed: the pass that our attention function
+    finds.
+    """
 
     def __init__(self, k_HSD: Tensor, v_HSD: Tensor, writes: bool) -> None:
         self.k_HSD, self.v_HSD, self.writes = k_HSD, v_HSD, writes
@@ -289,7 +312,9 @@ class _Layer:
         return self._scattered(q_HGND, scale)
 
     def _scattered(self, q_HGND: Tensor, scale: float) -> Tensor:
-        """Rows with gaps between them: a block of them sees all slots before its first row, and of those up to its last row its own past."""
+        """Rows with gaps between them: a block of them sees all slots before its first row, and of
+        those up to its last row its own past.
+        """
         done, start = list[Tensor](), 0
         while start < len(self.rows):
             rows = self.rows[start : start + self._block(start, q_HGND.shape[0] * q_HGND.shape[1])]
@@ -311,7 +336,9 @@ class _Layer:
         return torch.cat(done, dim=2)
 
     def _block(self, start: int, heads: int) -> int:
-        """How many rows from `start` on are attended together: at most MOST_ROWS, fewer where they stand so far apart that scores would not fit."""
+        """How many rows from `start` on are attended together: at most MOST_ROWS, fewer where they
+        stand so far apart that scores would not fit.
+        """
         rows = min(MOST_ROWS, len(self.rows) - start)
         while (
             rows > 1
@@ -328,7 +355,8 @@ def _alike(ours: Tensor, wanted: Tensor, what: str) -> None:
     )
     if not far < 0.05 * size:
         raise Mismatch(
-            f"{what} differ by {far / size:.2g} of their size from the model's own; its chunks cannot be blended"
+            f"{what} differ by {far / size:.2g} of their size from the model's own; its chunks "
+            f"cannot be blended"
         )
 
 
@@ -338,7 +366,9 @@ def dense_pairs(tokens: int, layers: int) -> int:
 
 
 def blend_flops(facts: ModelFacts, *, rows: int, pairs: int, layers: int) -> float:
-    """Linear layers over `rows` token-layers of `layers`, and QK^T and PV over `pairs` per query head: as `run.plan.read_flops` counts."""
+    """Linear layers over `rows` token-layers of `layers`, and QK^T and PV over `pairs` per query
+    head: as `run.plan.read_flops` counts.
+    """
     attending = facts.shape.attending
     widths = [layer.query_heads * (layer.key_dim + layer.value_dim) for layer in attending]
     width = sum(widths) / max(1, len(widths))

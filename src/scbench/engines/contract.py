@@ -80,16 +80,22 @@ class Reader(ReadPattern, Protocol):
 
 @runtime_checkable
 class Remembering(ReadPattern, Protocol):
-    """A pattern whose rows depend on what earlier rows attended to: every read begins a reader of its own."""
+    """A pattern whose rows depend on what earlier rows attended to: every read begins a reader of
+    its own.
+    """
 
     def begin(self, turn: Any, total_tokens: int) -> Reader:
-        """`turn` is the model's rotation (engines.rotation.Rotation). Raises Mismatch if it cannot work with it."""
+        """`turn` is the model's rotation (engines.rotation.Rotation). Raises Mismatch if it cannot
+        work with it.
+        """
         ...
 
 
 @runtime_checkable
 class Gated(ReadPattern, Protocol):
-    """A pattern that treats KV heads by their head gates: every read hands it the model's, unless it has gates of its own."""
+    """A pattern that treats KV heads by their head gates: every read hands it the model's, unless
+    it has gates of its own.
+    """
 
     @property
     def wants_gates(self) -> bool: ...
@@ -114,7 +120,9 @@ def stacked(feeds: Sequence[Feed], logits: list[Tensor]) -> Tensor | list[Tensor
 
 
 class Engine(Protocol):
-    """One loaded model. `read` makes snapshots, `advance` moves streams; nothing else runs the model."""
+    """One loaded model. `read` makes snapshots, `advance` moves streams; nothing else runs the
+    model.
+    """
 
     facts: ModelFacts
     tokenizer: Tokenizer
@@ -128,8 +136,10 @@ class Engine(Protocol):
         base: Snapshot | None = None,
         on_tokens: Callable[[int], None] | None = None,
     ) -> Snapshot:
-        """Read a prefix once, in chunks of bounded memory, and seal it. `pattern` None is dense. With `base`, `ids` continue it (densely) and
-        share its stores. `needs` names what to observe. `on_tokens` is told tokens as they are read. Raises OutOfDevice."""
+        """Read a prefix once, in chunks of bounded memory, and seal it. `pattern` None is dense.
+        With `base`, `ids` continue it (densely) and share its stores. `needs` names what to
+        observe. `on_tokens` is told tokens as they are read. Raises OutOfDevice.
+        """
         ...
 
     def advance(self, feeds: Sequence[Feed]) -> Tensor | list[Tensor]:

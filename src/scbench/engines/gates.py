@@ -1,4 +1,6 @@
-"""A guess at which heads look far back, from a model alone: the attention of its mean query over its mean key at many distances."""
+"""A guess at which heads look far back, from a model alone: the attention of its mean query over
+its mean key at many distances.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ def sample_ids(vocabulary: int) -> list[int]:
 
 
 def model_digest(model: Any) -> str:
-    """SHA-256 over 64 numbers of each weight, as bf16: the same for a checkpoint loaded in fp32 or bf16, on any device, with any window.
+    """SHA-256 over 64 numbers of each weight, as bf16: the same for a checkpoint loaded in fp32 or
+    bf16, on any device, with any window.
 
-    Gates belong to weights; a cell's key has a digest of more (configuration, dtype, all of the weights' files).
+    Gates belong to weights; a cell's key has a digest of more (configuration, dtype, all of the
+    weights' files).
     """
     seal = hashlib.sha256(type(model).__name__.encode())
     for word, x in model.state_dict().items():
@@ -35,7 +39,8 @@ def model_digest(model: Any) -> str:
 
 
 def proxy_gates(rotation: Rotation, probe: QueryProbe) -> dict[int, Tensor]:
-    """Per layer a gate in [0, 1] per KV head, (H,): the area under the attention cumulated from the oldest position to the newest.
+    """Per layer a gate in [0, 1] per KV head, (H,): the area under the attention cumulated from the
+    oldest position to the newest.
 
     0: all on the newest token; 1/2: the same everywhere; 1: all on the oldest. Mean over the group.
     """

@@ -1,6 +1,8 @@
-"""The package's own small models: where their files lie, how long the texts were that they learned from, and what they solve.
+"""The package's own small models: where their files lie, how long the texts were that they learned
+from, and what they solve.
 
-They are ordinary checkpoints with a `card.json` beside config.json; nothing here knows how they were made.
+They are ordinary checkpoints with a `card.json` beside config.json; nothing here knows how they
+were made.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from scbench.reading import read_json_file
 
 CARD, TRAINED = "card.json", "trained_window_tokens"
 LAB_MODELS: Mapping[str, str] = {
-    "lab-transformer": "1.25M parameters, trained on the tiny forms of all tasks: grouped-query attention",
+    "lab-transformer": "1.25M parameters, trained on the tiny forms of all tasks: grouped-query "
+    "attention",
     "lab-mamba2": "the same, trained on the same tokens: a gated linear RNN (Mamba-2)",
     "lab-hybrid": "the same, trained on the same tokens: Mamba-2 and attention layers in turn",
 }
@@ -27,14 +30,17 @@ def lab_folder(name: str) -> Path:
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         arch = name.removeprefix("lab-")
         raise Unknown(
-            f"this installation has no weights of {name!r}; make them with `scbench lab train --arch {arch} --out FOLDER` and give "
+            f"this installation has no weights of {name!r}; make them with `scbench lab train "
+            f"--arch {arch} --out FOLDER` and give "
             "--model FOLDER/model"
         )
     return folder
 
 
 def trained_window(place: Path | str) -> int | None:
-    """The longest text, in tokens, that the model in this folder was trained on, as its card says; None without such a card."""
+    """The longest text, in tokens, that the model in this folder was trained on, as its card says;
+    None without such a card.
+    """
     path = place / CARD if isinstance(place, Path) else None
     if path is None or not path.is_file():
         return None
@@ -53,7 +59,8 @@ def trained_window(place: Path | str) -> int | None:
 
 
 def solves(model: str, task: str, length_tokens: int, mode: str) -> bool | None:
-    """Whether full attention of `model` passes the gate of its card here: at this length or, where that was not measured, at the next longer one.
+    """Whether full attention of `model` passes the gate of its card here: at this length or, where
+    that was not measured, at the next longer one.
 
     None for a model without a card that says so (any model but the lab's).
     """
@@ -70,7 +77,9 @@ def solves(model: str, task: str, length_tokens: int, mode: str) -> bool | None:
 
 @lru_cache
 def _cells(model: str) -> dict[tuple[str, int, str], bool] | None:
-    """(task, context tokens, mode) -> passes, from the card of a lab model or of the model in a folder."""
+    """(task, context tokens, mode) -> passes, from the card of a lab model or of the model in a
+    folder.
+    """
     try:
         path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
         return {

@@ -1,4 +1,6 @@
-"""What a model holds and needs, from the words of its public config.json alone. No torch: `scbench list models` is instant."""
+"""What a model holds and needs, from the words of its public config.json alone. No torch: `scbench
+list models` is instant.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ TRANSFORMER, RECURRENT, HYBRID = "transformer", "gated linear RNN", "SSM-attenti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Llm:
-    """A model with a short name. `config` holds the words of its config.json that set sizes and positions; `params` is counted from them by a test."""
+    """A model with a short name. `config` holds the words of its config.json that set sizes and
+    positions; `params` is counted from them by a test.
+    """
 
     name: str
     hub: str
@@ -65,7 +69,9 @@ class Llm:
 
     @property
     def state_bytes(self) -> int:
-        """All recurrent states, whatever was read: the window of each convolution in bf16, and the state proper in fp32."""
+        """All recurrent states, whatever was read: the window of each convolution in bf16, and the
+        state proper in fp32.
+        """
         words = self.config
         if (
             self.category == RECURRENT
@@ -105,12 +111,16 @@ class Llm:
 
     @property
     def needed_gib(self) -> float:
-        """Weights and the full cache of one long context, with headroom; methods that hold less, and other streams' tails, come on top or off."""
+        """Weights and the full cache of one long context, with headroom; methods that hold less,
+        and other streams' tails, come on top or off.
+        """
         return HEADROOM * (self.weights_bytes + self.cache_bytes(self.long_tokens)) / GIB
 
     @property
     def gpus(self) -> str:
-        """The smallest usual card that takes it alone, or how many of the shared kind (the local engine uses one: then for an endpoint)."""
+        """The smallest usual card that takes it alone, or how many of the shared kind (the local
+        engine uses one: then for an endpoint).
+        """
         for card in CARDS_GIB:
             if self.needed_gib <= card:
                 return f"one of {card} GB"

@@ -1,8 +1,9 @@
-"""Any causal LM of `transformers` that dispatches through its attention interface, run over streams.
+"""Any causal LM of `transformers` that dispatches through its attention interface, run over
+streams.
 
-Nothing is patched: one attention function is registered under our name, the batch is handed through as an extra keyword argument, positions
-are explicit. A model that bends these points is refused by name, and every model is checked on a few tokens against its own attention when
-it is loaded.
+Nothing is patched: one attention function is registered under our name, the batch is handed through
+as an extra keyword argument, positions are explicit. A model that bends these points is refused by
+name, and every model is checked on a few tokens against its own attention when it is loaded.
 """
 
 from __future__ import annotations
@@ -59,13 +60,16 @@ def packed_attention(
     scbench_pass: Any = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """The attention function registered with `transformers`: q (1, Hq, N, D), k and v (1, Hk, N, D) to (1, N, Hq, D).
+    """The attention function registered with `transformers`: q (1, Hq, N, D), k and v (1, Hk, N, D)
+    to (1, N, Hq, D).
 
-    Arguments stand in the order of transformers' own functions, because packages that wrap all that are registered hand them on by place.
+    Arguments stand in the order of transformers' own functions, because packages that wrap all that
+    are registered hand them on by place.
     """
     if dropout:
         raise Mismatch(
-            f"{type(module).__name__} asks for attention dropout of {dropout}; the local engine evaluates and has none, call eval()"
+            f"{type(module).__name__} asks for attention dropout of {dropout}; the local engine "
+            f"evaluates and has none, call eval()"
         )
     if attention_mask is not None:
         raise Mismatch(
@@ -74,17 +78,20 @@ def packed_attention(
         )
     if scbench_pass is None:
         raise Mismatch(
-            "this model did not hand our batch to its attention; it cannot be run by the local engine"
+            "this model did not hand our batch to its attention; it cannot be run by the local "
+            "engine"
         )
     for word in ("s_aux", "softcap", "position_bias"):
         if kwargs.get(word) is not None:
             raise Mismatch(
-                f"{type(module).__name__} uses {word} in its attention, which the local engine does not compute"
+                f"{type(module).__name__} uses {word} in its attention, which the local engine "
+                f"does not compute"
             )
     heads, tokens, dim = k.shape[1], q.shape[2], q.shape[3]
     if v.shape[-1] != dim:
         raise Mismatch(
-            f"{type(module).__name__} has values of {v.shape[-1]} and keys of {dim} channels (MLA?); the local engine needs them equal"
+            f"{type(module).__name__} has values of {v.shape[-1]} and keys of {dim} channels "
+            f"(MLA?); the local engine needs them equal"
         )
     out = scbench_pass.attend(
         module.layer_idx, q[0].view(heads, -1, tokens, dim), k[0], v[0], scaling
@@ -97,7 +104,9 @@ AttentionInterface.register(OURS, packed_attention)
 
 
 class LocalEngine:
-    """A loaded model. Make one with `engines.load.load`; `facts` and `tokenizer` are what the runner needs to know."""
+    """A loaded model. Make one with `engines.load.load`; `facts` and `tokenizer` are what the
+    runner needs to know.
+    """
 
     def __init__(self, model: Any, tokenizer: Tokenizer, facts: ModelFacts) -> None:
         self.model, self.tokenizer, self.facts = model, tokenizer, facts
@@ -109,7 +118,9 @@ class LocalEngine:
             else "past_key_values"
         )
         self.sliding_tokens: int | None = None
-        self.grows_by_token = False  # True: a forward of several tokens would restart the recurrent states (found out when loaded)
+        # True: a forward of several tokens would restart the recurrent states (found out when
+        # loaded)
+        self.grows_by_token = False
         self._known_rotation: Rotation | None = None
         self._known_gates: dict[int, Tensor] | None = None
         self.read_chunk_tokens, self.step_tokens = READ_CHUNK_TOKENS, STEP_TOKENS
@@ -137,7 +148,8 @@ class LocalEngine:
         wanted = frozenset(needs)
         if wanted - OBSERVABLE:
             raise Mismatch(
-                f"the local engine cannot observe {', '.join(sorted(wanted - OBSERVABLE))}; it observes {', '.join(sorted(OBSERVABLE))}"
+                f"the local engine cannot observe {', '.join(sorted(wanted - OBSERVABLE))}; it "
+                f"observes {', '.join(sorted(OBSERVABLE))}"
             )
         if not ids:
             raise Mismatch("a read needs at least one token")
@@ -184,7 +196,9 @@ class LocalEngine:
     def _pieces(
         self, ids: Sequence[int], stream: Stream, *, one_shot: bool, whole_tokens: int = 1
     ) -> list[list[int]]:
-        """A prefix cut for its forwards: chunks of bounded memory, except where a state survives only forwards of one token."""
+        """A prefix cut for its forwards: chunks of bounded memory, except where a state survives
+        only forwards of one token.
+        """
         chunk = len(ids) if one_shot else -(-self.read_chunk_tokens // whole_tokens) * whole_tokens
         if self.grows_by_token:
             chunk = len(ids) if stream.logical_tokens == 0 else 1
@@ -213,9 +227,10 @@ class LocalEngine:
         return self._known_gates
 
     def _repeat(self, snapshot: Snapshot, base: Snapshot | None) -> dict[str, str]:
-        """Score every KV pair of the context by a repeat pass; what was read on top of a scored base
-        scores 1. A context that was thinned out and has grown is repeated whole, over what is held
-        of it. Says why it could not."""
+        """Score every KV pair of the context by a repeat pass; what was read on top of a scored
+        base scores 1. A context that was thinned out and has grown is repeated whole, over what is
+        held of it. Says why it could not.
+        """
         if base is not None and not base.new_from:
             for seen, pieces in zip(
                 snapshot.observed.values(), snapshot.layers.values(), strict=True
@@ -227,7 +242,8 @@ class LocalEngine:
             return {}
         if self.grows_by_token:
             return {
-                REPEAT_SCORES: f"{self.facts.name} can be extended only token by token, and a repeat pass needs its pieces whole"
+                REPEAT_SCORES: f"{self.facts.name} can be extended only token by token, and a "
+                f"repeat pass needs its pieces whole"
             }
         found, scores = repeat.pieces(snapshot.ids, self.tokenizer), dict[int, Tensor]()
         reach = snapshot.logical_tokens + max(len(piece.ids) for piece in found)
@@ -236,7 +252,8 @@ class LocalEngine:
         ):
             window = min(self.facts.window_tokens, self.sliding_tokens or self.facts.window_tokens)
             return {
-                REPEAT_SCORES: f"repeating {snapshot.logical_tokens:,} tokens reaches {reach:,}, and {self.facts.name} holds {window:,}"
+                REPEAT_SCORES: f"repeating {snapshot.logical_tokens:,} tokens reaches {reach:,}, "
+                f"and {self.facts.name} holds {window:,}"
             }
         for batch, piece, stream in repeat.passes(snapshot, found, scores):
             first = snapshot.logical_tokens
@@ -246,7 +263,9 @@ class LocalEngine:
         return {}
 
     def _turning(self, asked: frozenset[str]) -> tuple[Rotation | None, dict[str, str]]:
-        """The rotation where something needs it, and why what does cannot have it: other methods of the read go on."""
+        """The rotation where something needs it, and why what does cannot have it: other methods of
+        the read go on.
+        """
         if not asked:
             return None, {}
         try:
@@ -258,7 +277,9 @@ class LocalEngine:
         } if ROTATION in asked and rotation.stuck() else {}
 
     def _rotation(self) -> Rotation:
-        """The model's rotary embedding, tried once: tokens read at other positions must give the same queries and keys before it."""
+        """The model's rotary embedding, tried once: tokens read at other positions must give the
+        same queries and keys before it.
+        """
         if self._known_rotation is None:
             rotation, seen, first = Rotation(self.model), list[QueryProbe](), 11
             ids = [(31 * at) % self.config.vocab_size for at in range(1, 9)]
@@ -286,7 +307,9 @@ class LocalEngine:
         return stacked(feeds, [out[at] for at in range(len(feeds))])
 
     def _groups(self, feeds: Sequence[Feed]) -> list[list[int]]:
-        """Feeds that run in one forward: those that share stores side by side; recurrent models one stream at a time."""
+        """Feeds that run in one forward: those that share stores side by side; recurrent models one
+        stream at a time.
+        """
         if self.facts.family != "transformer":
             return [[at] for at in range(len(feeds))]
 
@@ -306,7 +329,9 @@ class LocalEngine:
         return groups
 
     def _step_by_token(self, feed: Feed) -> list[Tensor]:
-        """One feed, a forward per token; longer feeds are no decode steps and leave the counters alone."""
+        """One feed, a forward per token; longer feeds are no decode steps and leave the counters
+        alone.
+        """
         stream = feed.stream
         counted = stream.loaded_bytes, stream.steps
         rows = [self._step([Feed(stream, [token])])[0] for token in feed.ids]
@@ -358,7 +383,8 @@ class LocalEngine:
             ) and "allocate memory" not in str(err):
                 raise
             raise OutOfDevice(
-                f"{self.facts.name}: no memory left for a forward of {len(ids):,} tokens over {stream.logical_tokens:,}"
+                f"{self.facts.name}: no memory left for a forward of {len(ids):,} tokens over "
+                f"{stream.logical_tokens:,}"
             ) from err
         logits: Tensor = out.logits[0].float()
         return logits
@@ -406,12 +432,16 @@ class LocalEngine:
     def _check_window(self, tokens: int) -> None:
         if tokens > self.facts.window_tokens:
             window_tokens = self.facts.window_tokens
-            text = f"{self.facts.name} holds {window_tokens:,} tokens, and a stream would reach {tokens:,}"
+            text = (
+                f"{self.facts.name} holds {window_tokens:,} tokens, and a stream would reach "
+                f"{tokens:,}"
+            )
             raise TooLong(text, tokens=tokens, window_tokens=window_tokens)
         if self.sliding_tokens is not None and tokens > self.sliding_tokens:
             raise Mismatch(
-                f"{self.facts.name} has sliding-window layers of {self.sliding_tokens:,} tokens, which the local engine does not compute; "
-                f"keep context and answers below that (a stream would reach {tokens:,})"
+                f"{self.facts.name} has sliding-window layers of {self.sliding_tokens:,} tokens, "
+                f"which the local engine does not compute; keep context and answers below that (a "
+                f"stream would reach {tokens:,})"
             )
 
 

@@ -1,4 +1,6 @@
-"""The models that have short names: the paper's eight, and the small one that installs from the package registry."""
+"""The models that have short names: the paper's eight, and the small one that installs from the
+package registry.
+"""
 
 from __future__ import annotations
 
@@ -155,7 +157,8 @@ LLMS: tuple[Llm, ...] = (
             "tie_word_embeddings": False,
         },
         window_tokens=1048576,
-        note="the form for `transformers` itself; the published runner took glm-4-9b-chat-1m (own code, tokenizer refs/pr/19)",
+        note="the form for `transformers` itself; the published runner took glm-4-9b-chat-1m (own "
+        "code, tokenizer refs/pr/19)",
     ),
     Llm(
         name="codestral-mamba-7b",
@@ -177,7 +180,8 @@ LLMS: tuple[Llm, ...] = (
             "tie_word_embeddings": False,
         },
         window_tokens=262144,
-        note="no positions, so the window is what its authors tried; takes `dense`, `llmlingua-2` and `selective-context`",
+        note="no positions, so the window is what its authors tried; takes `dense`, `llmlingua-2` "
+        "and `selective-context`",
     ),
     Llm(
         name="jamba-1.5-mini",

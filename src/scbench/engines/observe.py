@@ -26,8 +26,10 @@ WINDOW_ROWS = 64
 
 
 class Observer:
-    """The observations of one read, chunk by chunk. With a base, it goes on from what the base's read has observed; what that did not observe
-    of its rows stays None. `backward` recovers queries before RoPE from those after it."""
+    """The observations of one read, chunk by chunk. With a base, it goes on from what the base's
+    read has observed; what that did not observe of its rows stays None. `backward` recovers queries
+    before RoPE from those after it.
+    """
 
     def __init__(
         self,
@@ -58,7 +60,10 @@ class Observer:
 
     def unseen(self) -> dict[str, str]:
         """What was asked for and is not there, and why."""
-        why = "the prefix this read goes on from was read without observing {}; read it with that need"
+        why = (
+            "the prefix this read goes on from was read without observing {}; read it with that "
+            "need"
+        )
         if self.is_grown:
             why = (
                 "a compression has acted on this context before, and {} of all that went by are "
@@ -74,7 +79,9 @@ class Observer:
     def see(
         self, layer: int, q_HGTD: Tensor, cache: LayerCache, lse_HGT: Tensor | None, scale: float
     ) -> None:
-        """Note the newest T queries, whose keys are in `cache` already. `lse_HGT` is that of their dense attention, None if it is not known."""
+        """Note the newest T queries, whose keys are in `cache` already. `lse_HGT` is that of their
+        dense attention, None if it is not known.
+        """
         seen = self.layers.setdefault(layer, Observed())
         if WINDOW in self.needs:
             rows = q_HGTD[:, :, -WINDOW_ROWS:]
@@ -117,7 +124,9 @@ def _keys(cache: LayerCache) -> tuple[Tensor, Tensor]:
 
 
 def add_rows(seen: Observed, q_HGTD: Tensor) -> None:
-    """Add rows to mean and scatter. Sums about the common mean, not of raw products: queries with a large bias lose no digits."""
+    """Add rows to mean and scatter. Sums about the common mean, not of raw products: queries with a
+    large bias lose no digits.
+    """
     heads, group, rows, dim = q_HGTD.shape
     if seen.query_mean_HGD is None or seen.query_scatter_HGDD is None:
         seen.query_mean_HGD = torch.zeros((heads, group, dim), device=q_HGTD.device)

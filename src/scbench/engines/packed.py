@@ -1,7 +1,8 @@
 """Attention over a packed batch of ragged streams: what the one registered attention function does.
 
-Linear layers see one [1, N, hidden] matrix of all streams' new tokens. Attention is per stream, but streams that share a store attend to it
-together (one pass over the shared K and V for all their queries), then to their own tails; the parts are merged by log-sum-exp, once for all.
+Linear layers see one [1, N, hidden] matrix of all streams' new tokens. Attention is per stream, but
+streams that share a store attend to it together (one pass over the shared K and V for all their
+queries), then to their own tails; the parts are merged by log-sum-exp, once for all.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class StepPass:
         return merge(parts).out
 
     def _tails(self, layer: int, q_HGND: Tensor, scale: float) -> Partial:
-        """Every stream's own tail. Streams that decode one token over plain tails are read together, those of like length in one batch."""
+        """Every stream's own tail. Streams that decode one token over plain tails are read
+        together, those of like length in one batch.
+        """
         whole = nothing(q_HGND)
         alike: dict[int, list[tuple[Lane, DenseTail]]] = {}
         for lane in self.lanes:

@@ -1,4 +1,6 @@
-"""Recurrent states as part of a stream, and the cache object `transformers` wants to see for models that have them."""
+"""Recurrent states as part of a stream, and the cache object `transformers` wants to see for models
+that have them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, Linea
 
 
 class PassThrough(CacheLayerMixin):  # type: ignore[misc]
-    """Stands where `transformers` keeps K and V: hands them on untouched, because our attention function stores them itself."""
+    """Stands where `transformers` keeps K and V: hands them on untouched, because our attention
+    function stores them itself.
+    """
 
     is_sliding = False
 
@@ -37,7 +41,9 @@ class PassThrough(CacheLayerMixin):  # type: ignore[misc]
 
 
 class States:
-    """All recurrent layers of one stream. Copying is the only way to share them: a state cannot be cropped."""
+    """All recurrent layers of one stream. Copying is the only way to share them: a state cannot be
+    cropped.
+    """
 
     def __init__(self, cache: Any) -> None:
         self.cache = cache

@@ -1,4 +1,5 @@
-"""The repeat pass: the model is made to say its own context again, and each KV pair is noted by how much it is then used.
+"""The repeat pass: the model is made to say its own context again, and each KV pair is noted by how
+much it is then used.
 
 It runs on forks that are thrown away: the snapshot's K and V are read and never written.
 """
@@ -24,7 +25,9 @@ NEXT = "\n\nRepeat the part of the previous context exactly that starts after `{
 
 
 class RepeatPiece(NamedTuple):
-    """Tokens [start, stop) of the context, and what is fed after it to have them said again (the request, then the tokens themselves)."""
+    """Tokens [start, stop) of the context, and what is fed after it to have them said again (the
+    request, then the tokens themselves).
+    """
 
     start: int
     stop: int
@@ -32,7 +35,9 @@ class RepeatPiece(NamedTuple):
 
 
 def pieces(ids: Sequence[int], tokenizer: Tokenizer) -> list[RepeatPiece]:
-    """The context in chunks of a quarter of it, at least 128 and at most 2,048 tokens, each with its request."""
+    """The context in chunks of a quarter of it, at least 128 and at most 2,048 tokens, each with
+    its request.
+    """
     chunk = min(MOST_CHUNK_TOKENS, max(LEAST_CHUNK_TOKENS, len(ids) // 4))
     found = []
     for start in range(0, len(ids), chunk):

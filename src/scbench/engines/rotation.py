@@ -1,7 +1,9 @@
-"""The model's own rotary embedding as a function of positions, and its inverse: how queries before RoPE are recovered from those after it.
+"""The model's own rotary embedding as a function of positions, and its inverse: how queries before
+RoPE are recovered from those after it.
 
-Partial, interleaved and scaled embeddings are all what the model's own code makes of them. That the inverse is right for every layer is not
-assumed but tried: the same tokens at other positions must give the same queries.
+Partial, interleaved and scaled embeddings are all what the model's own code makes of them. That the
+inverse is right for every layer is not assumed but tried: the same tokens at other positions must
+give the same queries.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from scbench.errors import Mismatch
 
 
 class Rotation:
-    """`forward` turns x (..., T, D) as the model turns a query at positions (T,); `backward` undoes it. Identity for models without RoPE."""
+    """`forward` turns x (..., T, D) as the model turns a query at positions (T,); `backward` undoes
+    it. Identity for models without RoPE.
+    """
 
     def __init__(self, model: Any) -> None:
         self.name = type(model).__name__
@@ -27,7 +31,8 @@ class Rotation:
         )
         if self._embed is not None and self._apply is None:
             raise Mismatch(
-                f"{self.name} turns its queries by a function of its own, which cannot be undone; its queries before RoPE are not known"
+                f"{self.name} turns its queries by a function of its own, which cannot be undone; "
+                f"its queries before RoPE are not known"
             )
         self.scaling = float(getattr(self._embed, "attention_scaling", 1.0))
         # False: the angles of a position depend on how long the text is
@@ -36,9 +41,15 @@ class Rotation:
     def stuck(self) -> str:
         """Why keys cannot be moved to other positions; "" if they can."""
         if self._embed is None:
-            return f"{self.name} has no rotary embedding, and keys without one cannot be moved to other positions"
+            return (
+                f"{self.name} has no rotary embedding, and keys without one cannot be moved to "
+                f"other positions"
+            )
         if not self.steady:
-            return f"{self.name} has RoPE frequencies that depend on the length of the text (dynamic, longrope), so its keys cannot be moved"
+            return (
+                f"{self.name} has RoPE frequencies that depend on the length of the text (dynamic, "
+                f"longrope), so its keys cannot be moved"
+            )
         return ""
 
     def forward(self, x: Tensor, positions: Tensor) -> Tensor:
@@ -56,13 +67,16 @@ class Rotation:
             turned: Tensor = self._apply(flat, flat, cos, sign * sin)[0]
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as err:
             raise Mismatch(
-                f"{self.name} does not apply its rotary embedding as most models do ({err}); its queries before RoPE are not known"
+                f"{self.name} does not apply its rotary embedding as most models do ({err}); its "
+                f"queries before RoPE are not known"
             ) from err
         return turned.view(x.shape)
 
 
 class QueryProbe:
-    """Stands in for a pass and records the queries and keys of every layer; attention is over the tokens of this forward alone."""
+    """Stands in for a pass and records the queries and keys of every layer; attention is over the
+    tokens of this forward alone.
+    """
 
     def __init__(self) -> None:
         self.queries: dict[int, Tensor] = {}
@@ -89,7 +103,9 @@ def check_inverse(
     first: int,
     what: str = "queries",
 ) -> None:
-    """Raise Mismatch unless the queries (or keys) `far`, of the tokens of `near` read `first` positions later, are the same before RoPE."""
+    """Raise Mismatch unless the queries (or keys) `far`, of the tokens of `near` read `first`
+    positions later, are the same before RoPE.
+    """
     for layer, q in near.items():
         at = torch.arange(q.shape[-2], device=q.device)
         one, two = rotation.backward(q, at), rotation.backward(far[layer], at + first)
@@ -97,6 +113,7 @@ def check_inverse(
         worst = float((one - two).abs().max()) / scale
         if not worst < 0.05:
             raise Mismatch(
-                f"{rotation.name}, layer {layer}: the {what} before RoPE could not be recovered (they differ by {worst:.2g} of their size when "
+                f"{rotation.name}, layer {layer}: the {what} before RoPE could not be recovered "
+                f"(they differ by {worst:.2g} of their size when "
                 "the same tokens stand elsewhere); methods that need them cannot run on this model"
             )

@@ -1,4 +1,6 @@
-"""Tiny random models with real architectures, for laws, tests and `scbench doctor`: seeded weights, nothing to download, milliseconds a read."""
+"""Tiny random models with real architectures, for laws, tests and `scbench doctor`: seeded weights,
+nothing to download, milliseconds a read.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ SIZES = {
 
 
 def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine:
-    """A random model: `mha`, `gqa`, `mqa` (Llama), or an architecture: llama, qwen2, qwen3, mistral, phi3, glm, glm4, olmo2, mamba2, jamba, bamba.
+    """A random model: `mha`, `gqa`, `mqa` (Llama), or an architecture: llama, qwen2, qwen3,
+    mistral, phi3, glm, glm4, olmo2, mamba2, jamba, bamba.
 
-    Weights are drawn large enough that attention is not flat: with flat attention, dropping half the cache changes nothing and no law bites.
+    Weights are drawn large enough that attention is not flat: with flat attention, dropping half
+    the cache changes nothing and no law bites.
     """
     import transformers
 

@@ -1,7 +1,9 @@
-"""A model that understands one thing: it answers `Key: "k"` with the value of the pair `"k": "v"`, if its cache still holds that pair.
+"""A model that understands one thing: it answers `Key: "k"` with the value of the pair `"k": "v"`,
+if its cache still holds that pair.
 
-It has no weights; K and V are stand-ins of the right shapes, so every method runs on it, and evicting a needle loses the answer. Tests of the
-runner use it, and whoever writes a method can watch the whole way in a second.
+It has no weights; K and V are stand-ins of the right shapes, so every method runs on it, and
+evicting a needle loses the answer. Tests of the runner use it, and whoever writes a method can
+watch the whole way in a second.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ HEAD_DIM = 32
 
 
 class ToyEngine:
-    """One layer, one KV head, bytes as tokens. `fails_at` makes the n-th call of `advance` raise OutOfDevice, for tests of the runner."""
+    """One layer, one KV head, bytes as tokens. `fails_at` makes the n-th call of `advance` raise
+    OutOfDevice, for tests of the runner.
+    """
 
     def __init__(self, *, window_tokens: int = 1 << 20, fails_at: int | None = None) -> None:
         self.tokenizer = ByteTokenizer()
@@ -142,7 +146,9 @@ class ToyEngine:
         return logits
 
     def _held_text(self, stream: Stream) -> str:
-        """The text of the tokens whose K and V are still there, a hole for each run of lost ones."""
+        """The text of the tokens whose K and V are still there, a hole for each run of lost
+        ones.
+        """
         held = sorted(set(stream.positions(0, 0).tolist()))
         pieces, last = list[str](), -1
         for start, stop in _runs(held):
@@ -171,7 +177,9 @@ def _runs(positions: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _observed(x_HTD: Tensor, needs: frozenset[str]) -> Observed:
-    """What methods ask for; queries, keys and values are one and the same, and nothing is rotated."""
+    """What methods ask for; queries, keys and values are one and the same, and nothing is
+    rotated.
+    """
     q_HGTD = x_HTD.unsqueeze(1)
     seen = Observed(window_HGWD=q_HGTD[:, :, -WINDOW_ROWS:])
     if COLUMN_SUMS in needs:

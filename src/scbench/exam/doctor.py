@@ -16,7 +16,9 @@ KINDS = ("mha", "gqa", "mqa")
 
 @dataclass(frozen=True, slots=True)
 class LawFinding:
-    """One law on one model. `verdict` is holds, idle or broken; `why` has the numbers or the reason."""
+    """One law on one model. `verdict` is holds, idle or broken; `why` has the numbers or the
+    reason.
+    """
 
     law: str
     model: str

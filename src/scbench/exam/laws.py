@@ -1,7 +1,8 @@
-"""The laws every method must keep, as functions of an engine and a method: `scbench doctor` and tests/laws run the same ones.
+"""The laws every method must keep, as functions of an engine and a method: `scbench doctor` and
+tests/laws run the same ones.
 
-A law raises `Broken` with the numbers that show it; a law that does not apply to a method says why by `Idle`. Engines are tiny random models,
-so a law takes milliseconds and nobody needs weights.
+A law raises `Broken` with the numbers that show it; a law that does not apply to a method says why
+by `Idle`. Engines are tiny random models, so a law takes milliseconds and nobody needs weights.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def law(statement: str) -> Callable[[Law], Law]:
 
 
 def context(tokens: int = CONTEXT_TOKENS) -> list[int]:
-    """A fixed pseudo-random context of byte tokens with some structure (repeats), so that attention has something to find."""
+    """A fixed pseudo-random context of byte tokens with some structure (repeats), so that attention
+    has something to find.
+    """
     return [(at * at * 31 + at * 7) % 96 + 32 if at % 5 else 65 + at % 7 for at in range(tokens)]
 
 
@@ -115,14 +118,16 @@ def bytes_are_the_formula(engine: LocalEngine, method: Method) -> None:
         )
         need(
             stream.held_bytes() == formula,
-            f"{method} holds {stream.held_bytes():,} bytes after {appended} more tokens, its formula says {formula:,}",
+            f"{method} holds {stream.held_bytes():,} bytes after {appended} more tokens, its "
+            f"formula says {formula:,}",
         )
     for store in stream.stores():
         for name, x in store.tensors().items():
             storage = x.untyped_storage().nbytes()
             need(
                 storage == nbytes([x]),
-                f"{method}: tensor {name} shows {nbytes([x]):,} bytes of a storage of {storage:,}; copy what is kept",
+                f"{method}: tensor {name} shows {nbytes([x]):,} bytes of a storage of {storage:,}; "
+                f"copy what is kept",
             )
 
 
@@ -248,7 +253,8 @@ def positions_are_sane(engine: LocalEngine, method: Method) -> None:
             )
             need(
                 int(held[-1]) < stream.logical_tokens,
-                f"{method}: position {int(held[-1])} is held, {stream.logical_tokens} tokens were seen",
+                f"{method}: position {int(held[-1])} is held, {stream.logical_tokens} tokens were "
+                f"seen",
             )
             need(int(held[0]) >= 0, f"{method}: a negative position is held")
 
@@ -259,7 +265,8 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
         raise Idle("nothing is evicted")
     if method.codec is not None or not method.reads_all:
         raise Idle(
-            "another stage stands between what is kept and what is read; the eviction is checked alone"
+            "another stage stands between what is kept and what is read; the eviction is checked "
+            "alone"
         )
     snapshot = read(engine, method, context())
     stream = fork(snapshot, method)
@@ -296,7 +303,8 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
             worst = far(out[head, one], _plainly(q_HGTD[head, one], keys, values, view.scale))
             need(
                 worst < 1e-4,
-                f"{method}: layer {layer}, head {head} attends to something else than the {len(kept)} entries it keeps ({worst:.3g})",
+                f"{method}: layer {layer}, head {head} attends to something else than the "
+                f"{len(kept)} entries it keeps ({worst:.3g})",
             )
     dense = logits(engine, snapshot.fork(), QUERY)
     if len(stream.positions(next(iter(stream.layers)), 0)) < CONTEXT_TOKENS:
@@ -307,7 +315,9 @@ def only_what_is_kept_counts(engine: LocalEngine, method: Method) -> None:
 
 
 def _kept_by(stream: Stream, layer: int, head: int, member: int) -> Tensor:
-    """Positions that one query head of a KV head's group attends to, nothing having been appended yet."""
+    """Positions that one query head of a KV head's group attends to, nothing having been appended
+    yet.
+    """
     first = next(iter(stream.layers[layer].stores), None)
     return (
         first.own_positions(head, member)
@@ -317,7 +327,9 @@ def _kept_by(stream: Stream, layer: int, head: int, member: int) -> Tensor:
 
 
 def _plainly(q_GTD: Tensor, k_SD: Tensor, v_SD: Tensor, scale: float) -> Tensor:
-    """Softmax attention of one KV head's queries, written out; the last T keys are the queries' own."""
+    """Softmax attention of one KV head's queries, written out; the last T keys are the queries'
+    own.
+    """
     tokens, slots = q_GTD.shape[1], k_SD.shape[0]
     hidden = torch.ones(tokens, slots, dtype=torch.bool).triu(slots - tokens + 1)
     return torch.softmax((q_GTD @ k_SD.T * scale).masked_fill(hidden, float("-inf")), dim=-1) @ v_SD

@@ -1,1 +1,3 @@
-"""Plays sessions under methods and keeps what happened: plan, decode, journal, resume, cost pass."""
+"""Plays sessions under methods and keeps what happened: plan, decode, journal, resume, cost
+pass.
+"""

@@ -1,4 +1,5 @@
-"""The cost pass: each method alone, warm, on a few sessions per length. A mixed batch says nothing about one method's latency.
+"""The cost pass: each method alone, warm, on a few sessions per length. A mixed batch says nothing
+about one method's latency.
 
 For a session and a method, on the first query of the session as a request from the bare context:
 
@@ -55,11 +56,13 @@ def cost_of(
     repeats: int,
     voices: Voices | None = None,
 ) -> list[dict[str, Any]]:
-    """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation stage is timed once for all its
-    methods that observe the same: what one method has to see costs no other.
+    """A row of repeats per method (fields as `stats.CostRow` names them). The read of a generation
+    stage is timed once for all its methods that observe the same: what one method has to see costs
+    no other.
 
-    A method that cannot run, or that raises whatever, is a row with `failure`. Nothing of one method is alive while another is measured,
-    but the snapshot they share; methods that are not ours come last, and one that wrote into it is a failure.
+    A method that cannot run, or that raises whatever, is a row with `failure`. Nothing of one
+    method is alive while another is measured, but the snapshot they share; methods that are not
+    ours come last, and one that wrote into it is a failure.
     """
     rows: list[dict[str, Any]] = []
     for way in dict.fromkeys(_way(method) for method in methods):

@@ -43,14 +43,18 @@ from scbench.play.rewriting import rewritten
 from scbench.prompts import Conversation
 from scbench.types import Equal, Mode, Protocol, Session
 
-SCAN = 256  # steps looked at on both sides where bytes do not simply grow with the knob: codes by whole groups, an index by its page size
+# steps looked at on both sides where bytes do not simply grow with the knob: codes by whole groups,
+# an index by its page size
+SCAN = 256
 SCAN_FORKS = 4  # the same where each step has to be measured
 
 
 def solve_run(
     settings: Settings, engine: Engine, methods: Sequence[Method], about: object
 ) -> list[EqualBytes]:
-    """A solution per length, on its first session; one that the folder already has for the same sample, methods and `about` (model) is taken."""
+    """A solution per length, on its first session; one that the folder already has for the same
+    sample, methods and `about` (model) is taken.
+    """
     share = settings.equal_share
     assert share is not None
     known = {one.key: one for one in read(settings.out)}
@@ -102,7 +106,8 @@ def solve(
 ) -> EqualBytes:
     """Every method at the setting that holds, or loads, most bytes within `share` of dense's.
 
-    Raises what rendering or reading the context raises; a method that cannot be fitted is a row that says why.
+    Raises what rendering or reading the context raises; a method that cannot be fitted is a row
+    that says why.
     """
     sample = Sample(engine, session, methods, protocol, what)
     try:
@@ -154,7 +159,9 @@ class Sample:
             if generation.traits.is_rewriting:
                 try:
                     seen = rewritten(self.session, generation)
-                except Mismatch:  # it would drop nothing: the whole context is what it holds, too much for any target below that
+                except Mismatch:
+                    # it would drop nothing: the whole context is what it holds, too much for any
+                    # target below that
                     seen = self.session
             window = self.engine.facts.window_tokens
             talk = Conversation(
@@ -248,13 +255,17 @@ class Ladder:
         return len(self.values) or self.tokens
 
     def __getitem__(self, at: int) -> Method:
-        """For n slots the least share that rounds to n: on a longer context it never holds more than the target's share."""
+        """For n slots the least share that rounds to n: on a longer context it never holds more
+        than the target's share.
+        """
         value = self.values[at] if self.values else Fraction(2 * at + 1, 2 * self.tokens)
         return turned(self.method, self.stage, value)
 
 
 def ladder_of(sample: Sample, method: Method, stage: Stage) -> Ladder:
-    """Raises Mismatch, with the last setting's reason, where none of a few fixed settings works on this model."""
+    """Raises Mismatch, with the last setting's reason, where none of a few fixed settings works on
+    this model.
+    """
     steps = knob_steps(stage)
     if not steps or method.generation is stage:
         return Ladder(method, stage, steps, len(sample.ids(method.generation)))
@@ -318,7 +329,10 @@ def _unmoved(sample: Sample, method: Method, target_bytes: int) -> Fitted:
     elif not is_default(method.tier):
         whole = f"{method.tier} holds the whole cache, on a slower tier"
     elif method.generation.traits.governs_decoding:
-        whole = f"{method.generation} reads less at each step and holds the whole cache and what it remembers of it"
+        whole = (
+            f"{method.generation} reads less at each step and holds the whole cache and what it "
+            f"remembers of it"
+        )
     elif not is_default(method.retrieval):
         whole = f"{method.retrieval} stores whole caches"
     elif not is_default(method.generation):

@@ -15,7 +15,9 @@ P = ParamSpec("P")
 
 
 class Measured(NamedTuple, Generic[T]):
-    """What a call returned, its seconds, and the most memory it had beyond what was held before (None where the system cannot tell)."""
+    """What a call returned, its seconds, and the most memory it had beyond what was held before
+    (None where the system cannot tell).
+    """
 
     value: T
     seconds: float
@@ -38,7 +40,9 @@ def _synchronise(device: str) -> None:
 
 
 class _Peak:
-    """Peak memory since it was made: the allocator's own count on CUDA, the kernel's high-water mark of the process on Linux."""
+    """Peak memory since it was made: the allocator's own count on CUDA, the kernel's high-water
+    mark of the process on Linux.
+    """
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -64,7 +68,9 @@ class _Peak:
 
 
 def _give_back_free_memory() -> None:
-    """Memory that was freed but is still the process's would be used again unseen; glibc can return it, others keep it."""
+    """Memory that was freed but is still the process's would be used again unseen; glibc can return
+    it, others keep it.
+    """
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (OSError, AttributeError):

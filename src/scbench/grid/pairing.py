@@ -1,4 +1,6 @@
-"""Which methods a model can take at all. A pairing that can never work is named once and left out; one that fails at some lengths is a gap there."""
+"""Which methods a model can take at all. A pairing that can never work is named once and left out;
+one that fails at some lengths is a gap there.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,16 @@ from scbench.methods.method import Method
 
 
 def refusal(method: Method, shape: CacheShape, lengths_tokens: Sequence[int]) -> str | None:
-    """Why a model of this shape takes the method at no length; None if it takes it at one of these, or at the longest there is."""
+    """Why a model of this shape takes the method at no length; None if it takes it at one of these,
+    or at the longest there is.
+    """
     if shape.has_states and (
         method.retrieval.traits.is_pooled or method.retrieval.traits.is_blended
     ):
-        return f"{method} keeps caches in parts, and a recurrent state, which covers all tokens before it, has none"
+        return (
+            f"{method} keeps caches in parts, and a recurrent state, which covers all tokens "
+            f"before it, has none"
+        )
     first = ""
     for tokens in (*lengths_tokens, MOST_TOKENS):
         try:
@@ -31,7 +38,9 @@ def refusal(method: Method, shape: CacheShape, lengths_tokens: Sequence[int]) ->
 def check(
     methods: Sequence[Method], shapes: Mapping[str, CacheShape], lengths_tokens: Sequence[int]
 ) -> None:
-    """Raise Mismatch, before anything is computed, for a method that none of the models can take; `shapes` is by model name."""
+    """Raise Mismatch, before anything is computed, for a method that none of the models can take;
+    `shapes` is by model name.
+    """
     for method in methods:
         reasons = {name: refusal(method, shape, lengths_tokens) for name, shape in shapes.items()}
         if all(reasons.values()):

@@ -1,6 +1,7 @@
 """What a run will cost before anything runs: one object behind command, progress line and API.
 
-Closed forms over workloads (`grid/workload.py`) and the facts of a model; no torch is imported here.
+Closed forms over workloads (`grid/workload.py`) and the facts of a model; no torch is imported
+here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""How far a run is and when it will end: a bar on a terminal, an occasional line elsewhere, nothing for what ends at once.
+"""How far a run is and when it will end: a bar on a terminal, an occasional line elsewhere, nothing
+for what ends at once.
 
-Work is measured in units that the planner estimates (any unit, so long as twice the units take about twice the time), because a 128K
-session weighs more than a hundred short ones.
+Work is measured in units that the planner estimates (any unit, so long as twice the units take
+about twice the time), because a 128K session weighs more than a hundred short ones.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ _RECENT = 32  # advances that the recent speed looks back on; several may end in
 
 
 class Progress:
-    """`with Progress(total_units) as progress:`, then `progress.step("kv 4K")` before, `progress.advance(units)` after each piece of work.
+    """`with Progress(total_units) as progress:`, then `progress.step("kv 4K")` before,
+    `progress.advance(units)` after each piece of work.
 
-    Every method may be called from any thread. Leaving the block, by Ctrl-C too, stops the display and says what was done. Writes to
-    stderr, so that stdout stays the program's own.
+    Every method may be called from any thread. Leaving the block, by Ctrl-C too, stops the display
+    and says what was done. Writes to stderr, so that stdout stays the program's own.
     """
 
     def __init__(
@@ -79,13 +81,17 @@ class Progress:
             self.tick()
 
     def grow(self, units: float) -> None:
-        """Note that there is more work than planned, or (negative) less: work found done already is taken out, never counted as fast."""
+        """Note that there is more work than planned, or (negative) less: work found done already is
+        taken out, never counted as fast.
+        """
         with self._lock:
             self.total_units = max(self.total_units + units, self.done_units)
             self.tick()
 
     def say(self, text: str) -> None:
-        """Print a line of its own above the bar, such as the name of a gap; shown even by a job that is too short for a bar."""
+        """Print a line of its own above the bar, such as the name of a gap; shown even by a job
+        that is too short for a bar.
+        """
         with self._lock:
             if not self._quiet:
                 self._show(lambda: self._print(text))

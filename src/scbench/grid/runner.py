@@ -1,4 +1,6 @@
-"""A run from settings to journal: session by session, resumable at any moment, failures as named gaps."""
+"""A run from settings to journal: session by session, resumable at any moment, failures as named
+gaps.
+"""
 
 from __future__ import annotations
 
@@ -82,10 +84,12 @@ def run(
 ) -> Outcome:
     """Play what the folder lacks of the grid, model by model; append every turn as it ends.
 
-    `engines` are those of `settings.models`, in any order; each is let go before the next is taken, so a generator may load them one by one.
-    Ctrl-C ends cleanly with what is done (`outcome` "interrupted"). Raises UsageError for settings that cannot work at all, Busy if another
-    run holds the folder, CannotWrite if the disk is full: what was written stays, and the same command resumes.
-    `works` are guesses of what each model will take (`preflight.prepare`), for the time left.
+    `engines` are those of `settings.models`, in any order; each is let go before the next is taken,
+    so a generator may load them one by one. Ctrl-C ends cleanly with what is done (`outcome`
+    "interrupted"). Raises UsageError for settings that cannot work at all, Busy if another run
+    holds the folder, CannotWrite if the disk is full: what was written stays, and the same command
+    resumes. `works` are guesses of what each model will take (`preflight.prepare`), for the time
+    left.
     """
     methods = [parse(text) for text in settings.methods]
     refuse_twins(methods)
@@ -160,8 +164,9 @@ def _tell_torn(ledger: _Ledger, outcome: Outcome) -> None:
     for book in (ledger.journal, ledger.costs, ledger.facts, ledger.dense):
         if book.torn_bytes:
             outcome.gaps.append(
-                f"{book.lines.path.name} ended in {book.torn_bytes:,} bytes of a line that was never "
-                f"finished; they lie in {book.lines.path.name}.torn, and what they were is made anew"
+                f"{book.lines.path.name} ended in {book.torn_bytes:,} bytes of a line that was "
+                f"never finished; they lie in {book.lines.path.name}.torn, and what they were is "
+                f"made anew"
             )
 
 
@@ -188,7 +193,9 @@ def _close(settings: Settings, ledger: _Ledger, outcome: Outcome, index: int) ->
 
 
 class _Run:
-    """One pass of one model over the suite. Its cells go to the ledger, what it could not do to `outcome`."""
+    """One pass of one model over the suite. Its cells go to the ledger, what it could not do to
+    `outcome`.
+    """
 
     def __init__(
         self,
@@ -247,7 +254,9 @@ class _Run:
         return {name: self.made_by[name] for name in names}
 
     def _equalise(self) -> None:
-        """Put methods that hold equal bytes, length by length, in the place of those that were asked for."""
+        """Put methods that hold equal bytes, length by length, in the place of those that were
+        asked for.
+        """
         tables = solve_run(self.settings, self.engine, self.methods, self.facts)
         chosen = {one.length_tokens: [parse(text) for text in one.methods] for one in tables}
         self._take(list(dict.fromkeys(method for methods in chosen.values() for method in methods)))

@@ -1,4 +1,6 @@
-"""What a run is told, with every default in one place; the command line, Python and the manifest share these fields."""
+"""What a run is told, with every default in one place; the command line, Python and the manifest
+share these fields.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ from scbench.types import (
 )
 
 GENERATED = "generated"
-NO_PUBLISHED_TINY = "form tiny exists for generated sessions only, and --data names published ones; leave --data out, or give --form full"
+NO_PUBLISHED_TINY = (
+    "form tiny exists for generated sessions only, and --data names published ones; leave --data "
+    "out, or give --form full"
+)
 LEAST_TOKENS, LEAST_TINY_TOKENS, MOST_TOKENS = 256, 64, 1 << 20  # of a generated context
 
 
@@ -32,7 +37,8 @@ def check_length(length_tokens: int, form: Form = Form.FULL) -> None:
     least = LEAST_TINY_TOKENS if form is Form.TINY else LEAST_TOKENS
     if not least <= length_tokens <= MOST_TOKENS:
         raise BadConfig(
-            f"length {length_tokens:,}: {form} sessions are generated from {least} to {MOST_TOKENS:,} tokens (1m)"
+            f"length {length_tokens:,}: {form} sessions are generated from {least} to "
+            f"{MOST_TOKENS:,} tokens (1m)"
             + (f"; tiny ones from {LEAST_TINY_TOKENS} (--form tiny)" if form is Form.FULL else "")
         )
 
@@ -45,7 +51,8 @@ def check_share(text: str) -> None:
         fits = False
     if not fits:
         raise BadConfig(
-            f"equal_bytes={text}: it is a share of the dense cache's bytes between 0 and 1, such as 1/8 or 0.25"
+            f"equal_bytes={text}: it is a share of the dense cache's bytes between 0 and 1, such "
+            f"as 1/8 or 0.25"
         )
 
 
@@ -56,7 +63,9 @@ ASIDE = ("out", "cost_sessions", "cost_repeats", "lanes", *OF_A_COMMAND)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One run: the grid tasks x lengths x sessions x modes x methods, on each model. Tuples keep the order the user gave."""
+    """One run: the grid tasks x lengths x sessions x modes x methods, on each model. Tuples keep
+    the order the user gave.
+    """
 
     models: tuple[str, ...]
     tasks: tuple[str, ...]
@@ -153,7 +162,9 @@ class Settings:
         return self.data == GENERATED
 
     def form_of(self, tokenizer: object) -> Form:
-        """The form of this run's tasks: as asked, else the tokenizer's own. Raises BadConfig where lengths or data do not go with it."""
+        """The form of this run's tasks: as asked, else the tokenizer's own. Raises BadConfig where
+        lengths or data do not go with it.
+        """
         form = self.form if self.form is not None else Form(getattr(tokenizer, "form", Form.FULL))
         if not self.is_generated and form is Form.TINY:
             raise BadConfig(NO_PUBLISHED_TINY)

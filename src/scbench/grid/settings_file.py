@@ -49,7 +49,8 @@ def read_words(path: Path) -> dict[str, Any]:
     known = {field.name for field in fields(Settings)}
     if stray := sorted(words.keys() - known):
         raise BadConfig(
-            f"--config {str(path)!r} has {', '.join(stray)}, and a run takes {', '.join(sorted(known))}"
+            f"--config {str(path)!r} has {', '.join(stray)}, and a run takes "
+            f"{', '.join(sorted(known))}"
         )
     if "methods" in words:
         told = f"--config {str(path)!r}"

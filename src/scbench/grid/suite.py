@@ -1,4 +1,6 @@
-"""The sessions of a run, one at a time: generated under the model's own token counter, or read from the published files."""
+"""The sessions of a run, one at a time: generated under the model's own token counter, or read from
+the published files.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from scbench.types import Form, Session
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A session in the suite, or why there is none. `needles` are what official RepoQA compares with."""
+    """A session in the suite, or why there is none. `needles` are what official RepoQA compares
+    with.
+    """
 
     task: Task
     length_tokens: int
@@ -47,7 +51,9 @@ class TokenCount:
 
 
 def suite(settings: Settings, engine: Engine) -> Iterator[Item]:
-    """Session 0 of every task and length first, then session 1, ...: an interrupted run has something of everything."""
+    """Session 0 of every task and length first, then session 1, ...: an interrupted run has
+    something of everything.
+    """
     form = settings.form_of(engine.tokenizer)
     if settings.is_generated:
         yield from _generated(settings, TokenCount(engine.tokenizer), form)
@@ -112,7 +118,8 @@ def _published(settings: Settings) -> Iterator[Item]:
             sessions = list(published.read(kind, settings.data, limit=settings.sessions))
         if any(session.recipe.get("form") == Form.TINY for session in sessions):
             raise BadConfig(
-                f"{settings.data} holds tiny sessions of {kind.name}, which are no published data; run them with --form tiny"
+                f"{settings.data} holds tiny sessions of {kind.name}, which are no published data; "
+                f"run them with --form tiny"
             )
         needles = needles_of(sessions)
         for index, session in enumerate(sessions):

@@ -1,7 +1,8 @@
 """Fast attention over a part of the keys, with its log-sum-exp.
 
-Both backends are PyTorch's own flash kernels, called at the level that returns the log-sum-exp: one pass over K and V, no T x S matrix. GQA
-needs no copy of K or V when every query sees every key: the G query heads of a KV head are laid out as more rows of one head.
+Both backends are PyTorch's own flash kernels, called at the level that returns the log-sum-exp: one
+pass over K and V, no T x S matrix. GQA needs no copy of K or V when every query sees every key: the
+G query heads of a KV head are laid out as more rows of one head.
 """
 
 from __future__ import annotations
@@ -80,9 +81,11 @@ def masked(
 def each(
     q_HGND: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], *, scale: float
 ) -> Partial:
-    """Query n sees all of its own keys `keys[n]` (H, S_n, D), S_n at least 1, and nothing of the others'.
+    """Query n sees all of its own keys `keys[n]` (H, S_n, D), S_n at least 1, and nothing of the
+    others'.
 
-    On the CPU the keys are padded into one batch and masked: one kernel instead of N, whose threads then wait for each other once.
+    On the CPU the keys are padded into one batch and masked: one kernel instead of N, whose threads
+    then wait for each other once.
     """
     heads, group, lanes, dim = q_HGND.shape
     if q_HGND.device.type != "cpu" or lanes == 1:
@@ -109,7 +112,8 @@ def each(
 
 
 def merge(parts: Sequence[Partial]) -> Partial:
-    """Attention over the union of disjoint parts: out = sum_i e^(lse_i - lse) out_i with the largest lse taken out first.
+    """Attention over the union of disjoint parts: out = sum_i e^(lse_i - lse) out_i with the
+    largest lse taken out first.
 
     A part whose lse is -inf for a row (it saw nothing) adds nothing to that row.
     """

@@ -9,7 +9,8 @@ TILE_BYTES = 64 << 20  # of fp32 scores at a time
 
 
 def column_max(q_HGTD: Tensor, k_HSD: Tensor, own_HTD: Tensor, *, scale: float) -> Tensor:
-    """Largest softmax weight each of S keys gets from T queries and the group's heads: (H, S) in fp32, in [0, 1].
+    """Largest softmax weight each of S keys gets from T queries and the group's heads: (H, S) in
+    fp32, in [0, 1].
 
     The softmax runs over the S keys, which every query sees, and the queries' own T keys, causally.
     """

@@ -10,10 +10,12 @@ TILE_KEYS = 2048
 
 
 def column_sums(q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, *, scale: float) -> Tensor:
-    """Softmax attention each key gets from T queries, summed over them, mean over the group: (H, S) in fp32.
+    """Softmax attention each key gets from T queries, summed over them, mean over the group: (H, S)
+    in fp32.
 
-    Query t sees the keys 0 .. S - T + t. `lse_HGT` is the log-sum-exp of each query's scores over them, as the attention kernels return it:
-    the weights follow tile by tile, and sum over the keys to T.
+    Query t sees the keys 0 .. S - T + t. `lse_HGT` is the log-sum-exp of each query's scores over
+    them, as the attention kernels return it: the weights follow tile by tile, and sum over the keys
+    to T.
     """
     heads, group, tokens, _ = q_HGTD.shape
     slots = k_HSD.shape[1]

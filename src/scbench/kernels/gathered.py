@@ -13,7 +13,8 @@ GATHER_BYTES = (
 
 
 def largest(scores: Tensor, count: int) -> Tensor:
-    """Indices of the `count` largest scores along the last axis, ascending. Ties go to the lower index, which topk leaves to chance.
+    """Indices of the `count` largest scores along the last axis, ascending. Ties go to the lower
+    index, which topk leaves to chance.
 
     Scores are numbers or infinities, not NaN; 1 <= count <= their number.
     """
@@ -33,9 +34,11 @@ def gathered(
     *,
     scale: float,
 ) -> Partial:
-    """Every query token sees the R slots chosen for it, of which only those marked `inside` count (None: all).
+    """Every query token sees the R slots chosen for it, of which only those marked `inside` count
+    (None: all).
 
-    The G axis of `slots` and `inside` is 1 where the queries of a KV head share one choice: K and V are then gathered once for all of them.
+    The G axis of `slots` and `inside` is 1 where the queries of a KV head share one choice: K and V
+    are then gathered once for all of them.
     """
     heads, _, tokens, dim = q_HGTD.shape
     row_bytes = heads * slots_HGTR.shape[1] * slots_HGTR.shape[3] * dim * k_HSD.element_size()

@@ -9,10 +9,11 @@ from torch import Tensor
 def attend(
     q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float, mask_TS: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Softmax attention of every query over the keys its mask row allows (True = visible), and the log-sum-exp of its scores.
+    """Softmax attention of every query over the keys its mask row allows (True = visible), and the
+    log-sum-exp of its scores.
 
-    Shapes: returns (H, G, T, D) in q's dtype and (H, G, T) in fp32. A row that sees no key gives zeros and -inf. `mask_TS` may also carry
-    leading head axes (H, G, T, S).
+    Shapes: returns (H, G, T, D) in q's dtype and (H, G, T) in fp32. A row that sees no key gives
+    zeros and -inf. `mask_TS` may also carry leading head axes (H, G, T, S).
     """
     scores = torch.einsum("hgtd,hsd->hgts", q_HGTD.float(), k_HSD.float()) * scale
     if mask_TS is not None:
@@ -23,6 +24,8 @@ def attend(
 
 
 def causal_mask(queries: int, keys: int, *, device: torch.device | None = None) -> Tensor:
-    """(T, S) True where visible: the last query sees every key, the one before all but the last, and so on."""
+    """(T, S) True where visible: the last query sees every key, the one before all but the last,
+    and so on.
+    """
     rows = torch.arange(queries, device=device).unsqueeze(1) + (keys - queries)
     return torch.arange(keys, device=device) <= rows

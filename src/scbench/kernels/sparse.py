@@ -1,7 +1,9 @@
-"""Attention of a whole prefix (T = S) under a sparse pattern: what a pattern lets a row see, as a mask, and the same attention without the T x T matrix.
+"""Attention of a whole prefix (T = S) under a sparse pattern: what a pattern lets a row see, as a
+mask, and the same attention without the T x T matrix.
 
-Two kinds of pattern cover the published ones. A block pattern marks key blocks per query block. A vertical-slash pattern marks columns (keys that
-every later row sees) and offsets (row - key), exactly or by whole tiles. The fast forms gather the keys that a block of rows sees and hand many
+Two kinds of pattern cover the published ones. A block pattern marks key blocks per query block. A
+vertical-slash pattern marks columns (keys that every later row sees) and offsets (row - key),
+exactly or by whole tiles. The fast forms gather the keys that a block of rows sees and hand many
 such blocks to one flash kernel call; causality inside a row's own block is always exact.
 """
 
@@ -21,7 +23,9 @@ GATHER_BYTES = (
 
 
 def block_mask(seen_HGRC: Tensor, block_tokens: int, tokens: int) -> Tensor:
-    """(H, G, T, T) True where visible: whole key blocks that `seen` marks before a row's own block, and its own block, all causal."""
+    """(H, G, T, T) True where visible: whole key blocks that `seen` marks before a row's own block,
+    and its own block, all causal.
+    """
     rows = seen_HGRC.shape[2]
     whole = seen_HGRC | torch.eye(rows, dtype=torch.bool, device=seen_HGRC.device)
     mask = whole.repeat_interleave(block_tokens, dim=2).repeat_interleave(block_tokens, dim=3)[
@@ -31,9 +35,11 @@ def block_mask(seen_HGRC: Tensor, block_tokens: int, tokens: int) -> Tensor:
 
 
 def vertical_slash_mask(columns_S: Tensor, offsets_S: Tensor, *, whole_tiles: bool) -> Tensor:
-    """(T, T) True where visible: key j <= row i with column j or offset i - j marked. Offset 0 must be marked, so no row is empty.
+    """(T, T) True where visible: key j <= row i with column j or offset i - j marked. Offset 0 must
+    be marked, so no row is empty.
 
-    `whole_tiles`: all 64 rows of a tile see every key that one of them reaches by an offset, which is what the published GPU kernel computes.
+    `whole_tiles`: all 64 rows of a tile see every key that one of them reaches by an offset, which
+    is what the published GPU kernel computes.
     """
     tokens = len(columns_S)
     rows, keys = (
@@ -49,7 +55,9 @@ def vertical_slash_mask(columns_S: Tensor, offsets_S: Tensor, *, whole_tiles: bo
 
 
 def reach(offsets_S: Tensor) -> Tensor:
-    """(S,) True at u if a tile that starts u tokens after a key has a row which reaches that key: some marked offset in u .. u + 63."""
+    """(S,) True at u if a tile that starts u tokens after a key has a row which reaches that key:
+    some marked offset in u .. u + 63.
+    """
     padded = functional.pad(offsets_S.to(torch.int32).cumsum(0), (1, 0))
     at = torch.arange(len(offsets_S), device=offsets_S.device)
     return padded[(at + TILE_ROWS).clamp(max=len(offsets_S))] > padded[at]
@@ -64,7 +72,9 @@ def blocks(
     *,
     scale: float,
 ) -> Partial:
-    """Attention under `block_mask`. Row blocks that see equally many past blocks go through the kernel together."""
+    """Attention under `block_mask`. Row blocks that see equally many past blocks go through the
+    kernel together.
+    """
     heads, group, tokens, dim = q_HGTD.shape
     q_NbD, k_HRbD, v_HRbD = (
         _in_blocks(x, block_tokens) for x in (q_HGTD.transpose(0, 1), k_HTD, v_HTD)
@@ -148,7 +158,9 @@ def vertical_slash(
 
 
 def _windows(offsets_S: Tensor, dtype: torch.dtype) -> Tensor:
-    """Biases of the 64 rows of a tile for one key: window u for a key u before the tile, S + 64 for one all see, S + 128 for one none sees."""
+    """Biases of the 64 rows of a tile for one key: window u for a key u before the tile, S + 64 for
+    one all see, S + 128 for one none sees.
+    """
     one, some = torch.ones_like(offsets_S[:1]), functional.pad(offsets_S, (0, TILE_ROWS))
     return _bias(torch.cat([some, one.expand(TILE_ROWS), ~one.expand(TILE_ROWS)]), dtype).unfold(
         0, TILE_ROWS, 1
@@ -181,7 +193,9 @@ def _most_keys(reach_S: Tensor, columns_S: Tensor, start: int) -> int:
 
 
 def _past_keys(starts_N: Tensor, reach_S: Tensor, columns_S: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys before each tile's start that some of its rows may see, ascending, padded to the longest list: (N, K) and which of them are real."""
+    """Keys before each tile's start that some of its rows may see, ascending, padded to the longest
+    list: (N, K) and which of them are real.
+    """
     keys_S = torch.arange(int(starts_N[-1]), device=starts_N.device)
     back_NS = starts_N.unsqueeze(1) - keys_S
     seen_NS = (reach_S[back_NS.clamp(min=0)] | columns_S[: len(keys_S)]) & (back_NS > 0)

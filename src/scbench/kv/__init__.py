@@ -1,9 +1,11 @@
-"""What is stored: snapshots, stores, tails, streams, the pool, and their bytes. Torch begins here; methods and models do not.
+"""What is stored: snapshots, stores, tails, streams, the pool, and their bytes. Torch begins here;
+methods and models do not.
 
     read a prefix ──▶ Snapshot (sealed) ──fork──▶ Stream = per layer: shared read-only Stores + one private Tail that grows
 
-K and V are kept at KV-head granularity (but for `QueryHeadStore`, which is asked for by name). `logical_tokens` (tokens seen, sets the next position) and stored slots are two numbers and
-never share a variable.
+K and V are kept at KV-head granularity (but for `QueryHeadStore`, which is asked for by name).
+`logical_tokens` (tokens seen, sets the next position) and stored slots are two numbers and never
+share a variable.
 """
 
 from scbench.kv.chosen import ChosenSlots

@@ -1,4 +1,6 @@
-"""A stream as a prefix: what it holds is sealed, so that reading, and compressing, go on from it."""
+"""A stream as a prefix: what it holds is sealed, so that reading, and compressing, go on
+from it.
+"""
 
 from __future__ import annotations
 

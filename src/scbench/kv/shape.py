@@ -1,4 +1,6 @@
-"""The numbers of a model that set the size of its cache: what each of its layers keeps of a text."""
+"""The numbers of a model that set the size of its cache: what each of its layers keeps of a
+text.
+"""
 
 from __future__ import annotations
 

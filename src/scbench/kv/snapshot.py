@@ -28,17 +28,18 @@ MOMENTS_SKIP_ROWS = 4
 
 @dataclass(slots=True)
 class Observed:
-    """What was seen of the queries of one layer during a read; fields are None unless some method asked.
+    """What was seen of the queries of one layer during a read; fields are None unless some method
+    asked.
 
     `window_HGWD`: the last W queries after RoPE (all of them if fewer were read), unscaled.
-    `column_sums_HS`: dense attention every key received, summed over all rows, mean over the group (fp32). Under a sparse pattern it is the
-    dense attention of queries that were computed sparsely.
-    `query_mean_HGD`, `query_scatter_HGDD` = sum of (q - mean)(q - mean)^T, `query_rows`: moments of the queries BEFORE RoPE (fp32), without
-    the first `MOMENTS_SKIP_ROWS` of a prefix, which are unlike all others.
-    `head_gates_H`: how far back each KV head looks, in [0, 1]; of the model, not of the prefix.
-    Where KV heads hold different numbers of slots, S is that of the head with the most, and -inf
-    stands where a head has none.
-    `repeat_scores_HS`: most attention a key got, by any head of the group and any row, while the model repeated its context (fp32, in [0, 1]).
+    `column_sums_HS`: dense attention every key received, summed over all rows, mean over the group
+    (fp32). Under a sparse pattern it is the dense attention of queries that were computed sparsely.
+    `query_mean_HGD`, `query_scatter_HGDD` = sum of (q - mean)(q - mean)^T, `query_rows`: moments of
+    the queries BEFORE RoPE (fp32), without the first `MOMENTS_SKIP_ROWS` of a prefix, which are
+    unlike all others. `head_gates_H`: how far back each KV head looks, in [0, 1]; of the model, not
+    of the prefix. Where KV heads hold different numbers of slots, S is that of the head with the
+    most, and -inf stands where a head has none. `repeat_scores_HS`: most attention a key got, by
+    any head of the group and any row, while the model repeated its context (fp32, in [0, 1]).
     """
 
     window_HGWD: Tensor | None = None
@@ -128,7 +129,9 @@ class LayerView:
         return self.slots.pick(kept)
 
     def cut(self, kept: list[Tensor]) -> LayerCache:
-        """A copy of the slots `kept` in a store of its own (ragged if heads keep different numbers) and an empty tail."""
+        """A copy of the slots `kept` in a store of its own (ragged if heads keep different numbers)
+        and an empty tail.
+        """
         return stored(self.pick(kept))
 
     def cut_ragged(self, kept: list[Tensor]) -> LayerCache:
@@ -150,10 +153,13 @@ Piece: TypeAlias = DenseStore | RaggedStore  # of a prefix: plain keys and value
 
 @dataclass(slots=True)
 class Snapshot:
-    """Sealed K and V (and recurrent states) of a prefix, what was observed, and the logits after its last token.
+    """Sealed K and V (and recurrent states) of a prefix, what was observed, and the logits after
+    its last token.
 
-    `layers` is keyed by the model's layer index; each has one or more dense stores in order of position (a snapshot that extends another
-    shares the other's stores). `logits_V` is fp32. `missing` says why something that was asked for could not be observed. Nothing writes to it after it is made; `release` drops the tensors.
+    `layers` is keyed by the model's layer index; each has one or more dense stores in order of
+    position (a snapshot that extends another shares the other's stores). `logits_V` is fp32.
+    `missing` says why something that was asked for could not be observed. Nothing writes to it
+    after it is made; `release` drops the tensors.
     """
 
     shape: CacheShape
@@ -190,7 +196,9 @@ class Snapshot:
         )
 
     def view(self, layer: int) -> LayerView:
-        """K and V of one layer over the whole prefix. Copies only if the prefix was read in several pieces."""
+        """K and V of one layer over the whole prefix. Copies only if the prefix was read in several
+        pieces.
+        """
         self.check()
         return LayerView(
             list(self.layers).index(layer),
@@ -212,8 +220,10 @@ class Snapshot:
         return [sum(counts) for counts in zip(*by_piece, strict=True)]
 
     def prefix(self, tokens: int) -> Snapshot:
-        """The first `tokens` tokens as a snapshot that shares these tensors. It has no logits of its own (NaN) and observed nothing. Raises
-        Mismatch for recurrent states, which cannot be cropped."""
+        """The first `tokens` tokens as a snapshot that shares these tensors. It has no logits of
+        its own (NaN) and observed nothing. Raises Mismatch for recurrent states, which cannot be
+        cropped.
+        """
         self.check()
         if self.recurrent is not None:
             raise Mismatch(

@@ -16,7 +16,9 @@ from scbench.kv.tail import Begun, Sparse, Tail
 
 
 class Recurrent(Protocol):
-    """The states of a model's recurrent layers; opaque to everyone but the engine that made them."""
+    """The states of a model's recurrent layers; opaque to everyone but the engine that made
+    them.
+    """
 
     def copy(self) -> Recurrent: ...
     def tensors(self) -> dict[str, Tensor]: ...
@@ -37,9 +39,10 @@ class LayerCache:
 class Stream:
     """A writable fork of a snapshot under one method. Only `engine.advance` writes to it.
 
-    `layers` is keyed by the model's layer index and has attention layers only. `ids` are all tokens seen, so `logical_tokens` = their number
-    sets the next position, however few slots a compression left. `loaded_bytes` counts KV bytes read by the forwards so far, and `moved_bytes`
-    those fetched from a slower tier, as if the stream were alone.
+    `layers` is keyed by the model's layer index and has attention layers only. `ids` are all tokens
+    seen, so `logical_tokens` = their number sets the next position, however few slots a compression
+    left. `loaded_bytes` counts KV bytes read by the forwards so far, and `moved_bytes` those
+    fetched from a slower tier, as if the stream were alone.
     """
 
     layers: dict[int, LayerCache]
@@ -59,7 +62,9 @@ class Stream:
         return len(self.ids)
 
     def fork(self) -> Stream:
-        """A child that begins as this stream and cannot change it. Stores are shared, tails and states copied, counters begin at zero."""
+        """A child that begins as this stream and cannot change it. Stores are shared, tails and
+        states copied, counters begin at zero.
+        """
         return Stream(
             layers={index: layer.fork() for index, layer in self.layers.items()},
             ids=list(self.ids),
@@ -118,7 +123,9 @@ class Stream:
         return [[self._slots(layer, head) for head in range(kv_heads)] for layer in self.layers]
 
     def stored_tokens(self, shape: CacheShape) -> float:
-        """Slots held, mean over attention layers and KV heads; what several query heads hold for themselves counts as often."""
+        """Slots held, mean over attention layers and KV heads; what several query heads hold for
+        themselves counts as often.
+        """
         counts = [
             self._slots(layer, head)
             for layer in self.layers

@@ -1,4 +1,6 @@
-"""Tails: the private, growing part of one layer's cache. A stream writes to its own tails and nowhere else."""
+"""Tails: the private, growing part of one layer's cache. A stream writes to its own tails and
+nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,21 @@ class Tail(Protocol):
         ...
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        """Attention of the T tokens appended last over the tail: all that came before them, and each other causally."""
+        """Attention of the T tokens appended last over the tail: all that came before them, and
+        each other causally.
+        """
         ...
 
     def settle(self) -> None:
-        """The forward that appended is over: code or regroup now, so that no token reads what a later token has shaped."""
+        """The forward that appended is over: code or regroup now, so that no token reads what a
+        later token has shaped.
+        """
         ...
 
     def fork(self) -> Tail:
-        """An equal tail that can grow on its own; what either appends later, the other never sees."""
+        """An equal tail that can grow on its own; what either appends later, the other
+        never sees.
+        """
         ...
 
     def tensors(self) -> dict[str, Tensor]: ...
@@ -45,7 +53,9 @@ class Sparse(Protocol):
     """A tail that does not hold the newest tokens one after the other."""
 
     def positions(self, head: int) -> Tensor:
-        """Logical positions of the slots of a KV head (S,), int64, strictly ascending, on the CPU."""
+        """Logical positions of the slots of a KV head (S,), int64, strictly ascending, on
+        the CPU.
+        """
         ...
 
 
@@ -64,7 +74,9 @@ class Begun(Protocol):
 
 
 class DenseTail:
-    """Full-precision K and V in a buffer that doubles. A fork copies what is held (tails are short next to their stores)."""
+    """Full-precision K and V in a buffer that doubles. A fork copies what is held (tails are short
+    next to their stores).
+    """
 
     def __init__(self, *, capacity_tokens: int = 64) -> None:
         self._capacity_tokens = max(1, capacity_tokens)
@@ -131,7 +143,9 @@ class DenseTail:
 
 
 def newest(q_HGTD: Tensor, k_HSD: Tensor, v_HSD: Tensor, *, scale: float) -> Read:
-    """Attention of T tokens over S >= T slots of which they are the last: all before them, and each other causally."""
+    """Attention of T tokens over S >= T slots of which they are the last: all before them, and each
+    other causally.
+    """
     tokens, slots = q_HGTD.shape[2], k_HSD.shape[1]
     read_bytes = accounted((k_HSD, v_HSD))
     if tokens == 1:

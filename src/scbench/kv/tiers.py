@@ -1,6 +1,8 @@
-"""Slower tiers: K and V that live in host memory or in a file, and come to the device when they are attended to.
+"""Slower tiers: K and V that live in host memory or in a file, and come to the device when they are
+attended to.
 
-While a layer is attended to, the next layer's K and V are fetched by another thread (and, on CUDA, another stream).
+While a layer is attended to, the next layer's K and V are fetched by another thread (and, on CUDA,
+another stream).
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ def raw(x: Tensor) -> Any:
 
 
 class HostShelf:
-    """A copy in host memory; pinned if it came from a CUDA device, so that it can be fetched beside computation."""
+    """A copy in host memory; pinned if it came from a CUDA device, so that it can be fetched beside
+    computation.
+    """
 
     def __init__(self, x: Tensor) -> None:
         host = torch.empty(x.shape, dtype=x.dtype, pin_memory=x.is_cuda)
@@ -73,7 +77,9 @@ class HostShelf:
 
 
 class DiskShelf:
-    """A nameless file in the folder for temporary files (TMPDIR), gone with the shelf. What the system keeps of it in memory is its affair."""
+    """A nameless file in the folder for temporary files (TMPDIR), gone with the shelf. What the
+    system keeps of it in memory is its affair.
+    """
 
     def __init__(self, x: Tensor) -> None:
         self._shape, self._dtype, self._is_pinned = x.shape, x.dtype, x.is_cuda
@@ -85,7 +91,8 @@ class DiskShelf:
             self._file.flush()
         except OSError as err:
             raise CannotWrite(
-                f"K and V cannot be written to a file in {tempfile.gettempdir()}: {err}; set TMPDIR to a roomier folder"
+                f"K and V cannot be written to a file in {tempfile.gettempdir()}: {err}; set "
+                f"TMPDIR to a roomier folder"
             ) from err
 
     def load(self) -> Tensor:

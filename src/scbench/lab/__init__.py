@@ -1,1 +1,3 @@
-"""Small matched models trained on the tasks, so that architectures and methods meet on equal terms."""
+"""Small matched models trained on the tasks, so that architectures and methods meet on
+equal terms.
+"""

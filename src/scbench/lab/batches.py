@@ -1,8 +1,9 @@
 """Rows of token shards, in the order every architecture sees them.
 
-A shard is an .npz: `ids` uint16 [tokens], `loss` uint8 [tokens] (1 where that token is to be predicted), `starts` int64 [rows + 1],
-`task` uint8 [rows] (index into `scbench.tasks.names(Form.TINY)`), `length` uint16 [rows] (tokens of context asked for).
-The order depends on the shards, the schedule, the seed and the size of a step, and on nothing else.
+A shard is an .npz: `ids` uint16 [tokens], `loss` uint8 [tokens] (1 where that token is to be
+predicted), `starts` int64 [rows + 1], `task` uint8 [rows] (index into
+`scbench.tasks.names(Form.TINY)`), `length` uint16 [rows] (tokens of context asked for). The order
+depends on the shards, the schedule, the seed and the size of a step, and on nothing else.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ Ints: TypeAlias = Any  # an int64 array; numpy is untyped in this house
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's rows, padded right. `at` are the flat places [flagged] in ids[:, :-1] whose next token is to be predicted."""
+    """One step's rows, padded right. `at` are the flat places [flagged] in ids[:, :-1] whose next
+    token is to be predicted.
+    """
 
     ids: Tensor  # int64 [rows, width]
     at: Tensor  # int64 [flagged]
@@ -101,7 +104,8 @@ class Shards:
         place, column = np.nonzero(flags)
         if not len(place):
             raise DataError(
-                f"{self.paths[0].parent}: a step of {len(rows)} rows has no token to predict; its shards flag none in `loss`"
+                f"{self.paths[0].parent}: a step of {len(rows)} rows has no token to predict; its "
+                f"shards flag none in `loss`"
             )
         answer = np.cumsum(begins[place, column]) - 1
         return Batch(
@@ -115,7 +119,9 @@ class Shards:
 
 
 class Course:
-    """All phases of a data folder, cut into steps. `course.batch(step)` for step in range(len(course)); one phase is in memory at a time."""
+    """All phases of a data folder, cut into steps. `course.batch(step)` for step in
+    range(len(course)); one phase is in memory at a time.
+    """
 
     def __init__(
         self, folder: Path, *, seed: int, step_tokens: int, schedule: Schedule = EVERY_ROW_ONCE
@@ -124,7 +130,8 @@ class Course:
         self.phases = [Shards(paths) for paths in _phases(folder)]
         if len(schedule.phases) > len(self.phases):
             raise BadConfig(
-                f"the schedule has {len(schedule.phases)} phases, {folder} has {len(self.phases)}; give as many as folders"
+                f"the schedule has {len(schedule.phases)} phases, {folder} has {len(self.phases)}; "
+                f"give as many as folders"
             )
         self.steps: list[tuple[int, Ints]] = []
         for number, shards in enumerate(self.phases):
@@ -135,7 +142,8 @@ class Course:
             ]
         if not self.steps:
             raise DataError(
-                f"{folder}: the schedule leaves no row; raise its longest_tokens, or write longer data"
+                f"{folder}: the schedule leaves no row; raise its longest_tokens, or write longer "
+                f"data"
             )
         self.step_tokens = np.array(
             [int(self.phases[number].row_tokens[rows].sum()) for number, rows in self.steps]
@@ -176,7 +184,9 @@ class Course:
         return max(int(self.phases[number].row_tokens[rows].max()) for number, rows in self.steps)
 
     def digest(self) -> str:
-        """Sixteen hex digits of what is shown in which order: the shards' checksums and every step's rows."""
+        """Sixteen hex digits of what is shown in which order: the shards' checksums and every
+        step's rows.
+        """
         hashed = hashlib.sha256()
         for shards in self.phases:
             for path in shards.paths:
@@ -197,7 +207,8 @@ def _phases(folder: Path) -> list[tuple[Path, ...]]:
         found.append(paths)
     if not found:
         raise DataError(
-            f"{folder} has no phase-0/shard-*.npz; write training data there first (`scbench lab train` without --data does)"
+            f"{folder} has no phase-0/shard-*.npz; write training data there first (`scbench lab "
+            f"train` without --data does)"
         )
     return found
 
@@ -208,12 +219,15 @@ def _member(path: Path, member: str) -> Any:
             return shard[member]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path} is not a shard: {member} cannot be read ({error}); a shard holds {', '.join(MEMBERS)}"
+            f"{path} is not a shard: {member} cannot be read ({error}); a shard holds "
+            f"{', '.join(MEMBERS)}"
         ) from error
 
 
 def _dose(shards: Shards, phase: Phase, random: np.random.Generator) -> Ints:
-    """The rows of a phase in random order, with repeats where a task's share is larger than its rows."""
+    """The rows of a phase in random order, with repeats where a task's share is larger than its
+    rows.
+    """
     known = names(Form.TINY)
     if stray := sorted({name for name, _ in phase.weights} - set(known)):
         raise BadConfig(f"weights name {', '.join(stray)}; the tasks are {', '.join(known)}")
@@ -238,7 +252,8 @@ def _dose(shards: Shards, phase: Phase, random: np.random.Generator) -> Ints:
         known[number] for number, weight in given.items() if weight and number not in of_task
     ]:
         raise BadConfig(
-            f"weights ask for {', '.join(missing)}, of which the phase has no row within its longest_tokens"
+            f"weights ask for {', '.join(missing)}, of which the phase has no row within its "
+            f"longest_tokens"
         )
     total = sum(weights.values()) or 1.0
     drawn = [
@@ -262,9 +277,11 @@ def _share(rows: Ints, row_tokens: Ints, tokens: float, random: np.random.Genera
 def _buckets(
     rows: Ints, row_tokens: Ints, step_tokens: int, random: np.random.Generator
 ) -> list[Ints]:
-    """Cut rows into steps of at most `step_tokens` slots (one row may be longer): sorted by size inside a pool, steps shuffled inside it.
+    """Cut rows into steps of at most `step_tokens` slots (one row may be longer): sorted by size
+    inside a pool, steps shuffled inside it.
 
-    The steps of a pool are taken from its longest rows down; the rows that no longer fill a step go into the next pool.
+    The steps of a pool are taken from its longest rows down; the rows that no longer fill a step go
+    into the next pool.
     """
     steps: list[Ints] = []
     rest = rows[:0]

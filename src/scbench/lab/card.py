@@ -1,4 +1,6 @@
-"""A trained model becomes a lab model: its folder with weights, tokenizer, and a card that says what it learned and what it cannot do."""
+"""A trained model becomes a lab model: its folder with weights, tokenizer, and a card that says
+what it learned and what it cannot do.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,11 @@ CARD, PAGE, WEIGHTS, CURVES, LEFT = (
 )
 MOST_POINTS = 40  # of the curves in the card; all of them are in curves.jsonl
 LIMITS = (
-    "Trained on the tiny forms of the tasks only: any other text is noise to it, and its numbers never stand in one table with full or official data.",
+    "Trained on the tiny forms of the tasks only: any other text is noise to it, and its numbers "
+    "never stand in one table with full or official data.",
     "Longer contexts than trained are refused, or marked in every record.",
-    "A cell that does not pass the gate says nothing about a method, because full attention does not solve it either.",
+    "A cell that does not pass the gate says nothing about a method, because full attention does "
+    "not solve it either.",
 )
 
 
@@ -39,11 +43,14 @@ def sha256(path: Path) -> str:
 
 
 def ship(courses: Sequence[Path], to: Path) -> Path:
-    """Copy the model that the last course left, with the tokenizer and the curves of all courses, to `to`. Raises BadConfig if there is none."""
+    """Copy the model that the last course left, with the tokenizer and the curves of all courses,
+    to `to`. Raises BadConfig if there is none.
+    """
     source = courses[-1] / "model"
     if not (source / WEIGHTS).is_file():
         raise BadConfig(
-            f"{courses[-1]} holds no trained model ({WEIGHTS} is missing in its model/); give the --out of `scbench lab train`"
+            f"{courses[-1]} holds no trained model ({WEIGHTS} is missing in its model/); give the "
+            f"--out of `scbench lab train`"
         )
     to.mkdir(parents=True, exist_ok=True)
     for kept in ("config.json", "generation_config.json", WEIGHTS):
@@ -69,7 +76,9 @@ def write(
     date: str,
     hardware: str,
 ) -> dict[str, Any]:
-    """card.json and CARD.md beside the weights. `date` is the day of measuring; what training did is read from the courses' own cards."""
+    """card.json and CARD.md beside the weights. `date` is the day of measuring; what training did
+    is read from the courses' own cards.
+    """
     cells = list(cells)
     trained = [read_json_file(course / "model" / LEFT) for course in courses]
     curves = [
@@ -115,17 +124,20 @@ def page(card: Mapping[str, Any]) -> str:
     lines = [
         f"# {card['name']}",
         "",
-        f"{card['architecture']}, {card['parameters']:,} parameters, tokenizer {card['tokenizer']}; trained from nothing on "
-        f"{card['tokens']:,} tokens of the tiny forms in {card['steps']:,} steps, {minutes:,.0f} minutes on {card['hardware']}, in {len(card['courses'])} course(s). "
-        f"Trained window: {card['trained_window_tokens']:,} tokens. Weights: SHA-256 `{card['weights_sha256']}`.",
+        f"{card['architecture']}, {card['parameters']:,} parameters, tokenizer "
+        f"{card['tokenizer']}; trained from nothing on {card['tokens']:,} tokens of the tiny forms "
+        f"in {card['steps']:,} steps, {minutes:,.0f} minutes on {card['hardware']}, in "
+        f"{len(card['courses'])} course(s). Trained window: {card['trained_window_tokens']:,} "
+        f"tokens. Weights: SHA-256 `{card['weights_sha256']}`.",
         "",
         "Made by `scbench lab train`; settings and curves are in card.json and curves.jsonl.",
         "",
         "## What it solves with full attention",
         "",
-        f"Share of exact answers on sessions it was never trained on (seeds from {card['evaluation_seeds_from']:,}), with a 95 % interval over answers. "
-        f"**Bold** passes the gate: at least {GATE:.2f}, at most {BLIND_MARGIN:.2f} above chance without the context, no tenth of the depth below "
-        f"{DECILE_FLOOR:.2f}.",
+        f"Share of exact answers on sessions it was never trained on (seeds from "
+        f"{card['evaluation_seeds_from']:,}), with a 95 % interval over answers. **Bold** passes "
+        f"the gate: at least {GATE:.2f}, at most {BLIND_MARGIN:.2f} above chance without the "
+        f"context, no tenth of the depth below {DECILE_FLOOR:.2f}.",
         "",
         *_table(card["cells"]),
         "",

@@ -1,7 +1,8 @@
-"""The state of a training run on disk: written whole or not at all, read without running anything that is in it.
+"""The state of a training run on disk: written whole or not at all, read without running anything
+that is in it.
 
-`checkpoint.pt` holds tensors and plain values only (`torch.load(weights_only=True)`). `model/` beside it is an ordinary transformers
-checkpoint (safetensors, fp32) that `--model` takes.
+`checkpoint.pt` holds tensors and plain values only (`torch.load(weights_only=True)`). `model/`
+beside it is an ordinary transformers checkpoint (safetensors, fp32) that `--model` takes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ WEIGHTS = "model.safetensors"
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace `path` by this state: to a file beside it, to the disk, then renamed, so that a kill leaves the old or the new."""
+    """Replace `path` by this state: to a file beside it, to the disk, then renamed, so that a kill
+    leaves the old or the new.
+    """
     fresh = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +57,8 @@ def load(path: Path) -> dict[str, Any] | None:
         number = state["format"]
     except Exception as error:  # torch raises many kinds for a broken file
         raise DataError(
-            f"{path} is not a checkpoint of `scbench lab train` ({error}); take another --out, or remove it"
+            f"{path} is not a checkpoint of `scbench lab train` ({error}); take another --out, or "
+            f"remove it"
         ) from error
     if number != FORMAT:
         raise DataError(
@@ -72,7 +76,8 @@ def check_same(settings: Mapping[str, Any], saved: Mapping[str, Any], path: Path
     ]
     if differing:
         raise BadConfig(
-            f"{path} was made with other settings: {'; '.join(differing)}. Give the same, or another --out"
+            f"{path} was made with other settings: {'; '.join(differing)}. Give the same, or "
+            f"another --out"
         )
 
 
@@ -83,7 +88,9 @@ def export(
     card: Mapping[str, Any],
     save_tokenizer: Callable[[Path], object] | None,
 ) -> None:
-    """Write an ordinary transformers checkpoint to `folder`: the model, how it was made (`lab.json`), and its tokenizer's files."""
+    """Write an ordinary transformers checkpoint to `folder`: the model, how it was made
+    (`lab.json`), and its tokenizer's files.
+    """
     fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     try:
         for left_over in (fresh, old):
@@ -106,13 +113,16 @@ def weights_sha256(folder: Path) -> str:
     path = folder / WEIGHTS
     if not path.is_file():
         raise BadConfig(
-            f"{folder} holds no {WEIGHTS}; give the folder of a model, for instance OUT/model of an earlier `scbench lab train`"
+            f"{folder} holds no {WEIGHTS}; give the folder of a model, for instance OUT/model of "
+            f"an earlier `scbench lab train`"
         )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_weights(model: PreTrainedModel, folder: Path) -> None:
-    """Put the weights of an exported model into `model`. Raises BadConfig where names or shapes differ."""
+    """Put the weights of an exported model into `model`. Raises BadConfig where names or shapes
+    differ.
+    """
     saved = load_file(folder / WEIGHTS)
     tied = {
         name
@@ -123,9 +133,11 @@ def load_weights(model: PreTrainedModel, folder: Path) -> None:
         missing, stray = model.load_state_dict(saved, strict=False)
     except RuntimeError as error:
         raise BadConfig(
-            f"{folder} holds another shape of model ({error}); start from the same --arch and --size"
+            f"{folder} holds another shape of model ({error}); start from the same --arch and "
+            f"--size"
         ) from error
     if stray or set(missing) - tied:
         raise BadConfig(
-            f"{folder} holds another model: {', '.join([*stray, *missing][:4])}; start from the same --arch and --size"
+            f"{folder} holds another model: {', '.join([*stray, *missing][:4])}; start from the "
+            f"same --arch and --size"
         )

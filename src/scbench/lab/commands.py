@@ -1,4 +1,6 @@
-"""`scbench lab`: train small matched models on the benchmark's own generators. Torch is imported when a command runs."""
+"""`scbench lab`: train small matched models on the benchmark's own generators. Torch is imported
+when a command runs.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,8 @@ def _written(folder: Path, course: int) -> Path:
 
     if course not in corpus.COURSES:
         raise BadConfig(
-            f"--course {course}: there are {', '.join(map(str, corpus.COURSES))}; or give data of your own with --data"
+            f"--course {course}: there are {', '.join(map(str, corpus.COURSES))}; or give data of "
+            f"your own with --data"
         )
     say(f"writing training data to {folder} (what is there is kept)")
     corpus.write(folder, portions=corpus.COURSES[course], seed=course - 1)
@@ -140,7 +143,9 @@ def card(
         str, typer.Option(help="what it was trained on, for the card")
     ] = "2 CPU cores",
 ) -> None:
-    """Measure a trained model on held-out sessions and write its card: per task, length and mode, with intervals and the gate."""
+    """Measure a trained model on held-out sessions and write its card: per task, length and mode,
+    with intervals and the gate.
+    """
     from datetime import UTC, datetime
 
     from transformers import AutoModelForCausalLM
@@ -172,6 +177,7 @@ def _lengths(words: str) -> list[int]:
         found = []
     if not found or min(found) < 1:
         raise BadConfig(
-            f"--lengths {words!r}: whole numbers of tokens joined by commas, for instance 64,128,256"
+            f"--lengths {words!r}: whole numbers of tokens joined by commas, for instance "
+            f"64,128,256"
         )
     return found

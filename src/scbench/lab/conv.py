@@ -11,14 +11,18 @@ from torch.nn import functional
 
 
 def causal_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """silu(sum_k weight[c, k] x[b, t - (taps - 1) + k, c] + bias[c]) of x [b, t, c] and weight [c, taps]; nothing lies before the first position."""
+    """silu(sum_k weight[c, k] x[b, t - (taps - 1) + k, c] + bias[c]) of x [b, t, c] and weight [c,
+    taps]; nothing lies before the first position.
+    """
     with torch.autocast(x.device.type, enabled=False):
         out: Tensor = _Conv.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return out
 
 
 class _Conv(torch.autograd.Function):
-    """Forward by the library's channels-last kernel; backward tap by tap, because the library's depthwise backward is several times slower."""
+    """Forward by the library's channels-last kernel; backward tap by tap, because the library's
+    depthwise backward is several times slower.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # type: ignore[override]

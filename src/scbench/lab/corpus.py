@@ -1,6 +1,8 @@
-"""Training data: sessions of the tiny forms with gold history, as shards of token ids that every architecture reads in the same order.
+"""Training data: sessions of the tiny forms with gold history, as shards of token ids that every
+architecture reads in the same order.
 
-Seeds are whole numbers below EVALUATION_SEEDS; what is evaluated has seeds from there on, so no session is ever in both.
+Seeds are whole numbers below EVALUATION_SEEDS; what is evaluated has seeds from there on, so no
+session is ever in both.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ LEAST_TOKENS = 32  # of a context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
-    """One phase: about `tokens` tokens of sessions with contexts log-uniform from `shortest_tokens` to `longest_tokens`."""
+    """One phase: about `tokens` tokens of sessions with contexts log-uniform from `shortest_tokens`
+    to `longest_tokens`.
+    """
 
     tokens: int
     shortest_tokens: int
@@ -47,7 +51,9 @@ def weights(course: int) -> dict[str, int]:
     }
 
 
-PORTIONS = (  # ten facts first: among two or three, copying any of them is often right, and nothing is learned from being right
+# ten facts first: among two or three, copying any of them is often right, and nothing is learned
+# from being right
+PORTIONS = (
     Portion(tokens=1_100_000, shortest_tokens=32, longest_tokens=96),
     Portion(tokens=1_300_000, shortest_tokens=48, longest_tokens=256),
     Portion(tokens=1_700_000, shortest_tokens=64, longest_tokens=1024),
@@ -77,14 +83,18 @@ SCHEDULE = "schedule.json"
 
 @dataclass(frozen=True, slots=True)
 class CorpusRow:
-    """One session as a stream: `<bos> context <ask> q <ans> a <end> ...`. `loss` marks what is to be predicted: answers and their ends."""
+    """One session as a stream: `<bos> context <ask> q <ans> a <end> ...`. `loss` marks what is to
+    be predicted: answers and their ends.
+    """
 
     ids: tuple[int, ...]
     loss: tuple[int, ...]
 
 
 def row(session: Session) -> CorpusRow:
-    """Rendered exactly as the benchmark renders a multi-turn session with gold history, up to the end of the last answer."""
+    """Rendered exactly as the benchmark renders a multi-turn session with gold history, up to the
+    end of the last answer.
+    """
     tokens = tokenizer()
     turns = session.turns
     last = Conversation(session, tokens, Protocol(), Mode.MULTI_TURN).prompt(len(turns) - 1).ids
@@ -98,7 +108,9 @@ def row(session: Session) -> CorpusRow:
 
 
 def session_of(kind: Task, seed: int, length_tokens: int, course: int = 1) -> Session:
-    """A session of about as many turns as the length holds: many questions a context are much to learn from one reading."""
+    """A session of about as many turns as the length holds: many questions a context are much to
+    learn from one reading.
+    """
     assert kind.practice is not None, f"{kind.name} is not practised"
     turns = kind.practice.most_turns[course - 1]
     while True:
@@ -124,7 +136,9 @@ def sample(seed: int, portion: Portion) -> tuple[int, int, CorpusRow]:
 
 
 def shard(path: Path, portion: Portion, first_seed: int, tokens: int) -> int:
-    """Write rows of seeds first_seed, first_seed + 1, ... until there are `tokens`; returns how many tokens there are."""
+    """Write rows of seeds first_seed, first_seed + 1, ... until there are `tokens`; returns how
+    many tokens there are.
+    """
     rows: list[tuple[int, int, CorpusRow]] = []
     held = 0
     while held < tokens:
@@ -152,13 +166,16 @@ def write(
     processes: int = 2,
     shard_tokens: int = 250_000,
 ) -> list[Path]:
-    """Write `phase-0/shard-00000.npz`, ..., and how often they are shown (schedule.json); shards that are there already are kept. `seed` moves the block of seeds (raises BadConfig beyond 1).
+    """Write `phase-0/shard-00000.npz`, ..., and how often they are shown (schedule.json); shards
+    that are there already are kept. `seed` moves the block of seeds (raises BadConfig beyond 1).
 
-    A shard owns more seeds than it has rows, each of at least LEAST_TOKENS, so no two shards share a session.
+    A shard owns more seeds than it has rows, each of at least LEAST_TOKENS, so no two shards share
+    a session.
     """
     if seed not in (0, 1):
         raise BadConfig(
-            f"data seed {seed}: choose 0 or 1; each owns half of the training seeds, all below {EVALUATION_SEEDS:,}"
+            f"data seed {seed}: choose 0 or 1; each owns half of the training seeds, all below "
+            f"{EVALUATION_SEEDS:,}"
         )
     own = EVALUATION_SEEDS // 2
     seeds_of_shard = shard_tokens // LEAST_TOKENS
@@ -169,7 +186,8 @@ def write(
             jobs.append((path, portion, seed * own + len(jobs) * seeds_of_shard))
     if len(jobs) * seeds_of_shard > own:
         raise BadConfig(
-            f"{len(jobs)} shards need {len(jobs) * seeds_of_shard:,} seeds, a data seed owns {own:,}; ask for fewer tokens"
+            f"{len(jobs)} shards need {len(jobs) * seeds_of_shard:,} seeds, a data seed owns "
+            f"{own:,}; ask for fewer tokens"
         )
     folder.mkdir(parents=True, exist_ok=True)
     doses = [{"tokens": portion.tokens * EPOCHS} for portion in portions]

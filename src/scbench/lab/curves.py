@@ -1,7 +1,8 @@
-"""How well training goes: sums over a window of steps, one JSON line per window, and a line for whoever watches.
+"""How well training goes: sums over a window of steps, one JSON line per window, and a line for
+whoever watches.
 
-Accuracy is under teacher forcing. Where every row is shown once, the tokens of a window had not been trained on, so its accuracy is
-already that of held-out data (of the same lengths and tasks).
+Accuracy is under teacher forcing. Where every row is shown once, the tokens of a window had not
+been trained on, so its accuracy is already that of held-out data (of the same lengths and tasks).
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def new_window(tasks: int, device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def add(window: Tensor, batch: Batch, logits: Tensor, losses: Tensor) -> None:
-    """Add a batch, whose flagged tokens got these logits [flagged, vocab] and losses [flagged]; an answer is exact if every token is right."""
+    """Add a batch, whose flagged tokens got these logits [flagged, vocab] and losses [flagged]; an
+    answer is exact if every token is right.
+    """
     right = logits.argmax(-1) == batch.wanted
     ones, answers = torch.ones_like(losses), batch.task.shape[0]
     wrong = torch.zeros(answers, device=window.device).index_add_(0, batch.answer, (~right).float())
@@ -48,7 +51,9 @@ def add(window: Tensor, batch: Batch, logits: Tensor, losses: Tensor) -> None:
 
 
 def summary(window: Tensor, names: Sequence[str]) -> dict[str, Any]:
-    """`loss` over all tokens, `exact` over all answers, and `tasks`: name -> loss, token (accuracy), exact, answers; absent tasks left out."""
+    """`loss` over all tokens, `exact` over all answers, and `tasks`: name -> loss, token
+    (accuracy), exact, answers; absent tasks left out.
+    """
     sums = window.cpu()
     tasks = {
         name: {
@@ -70,7 +75,9 @@ def summary(window: Tensor, names: Sequence[str]) -> dict[str, Any]:
 
 
 class Curves:
-    """`curves.jsonl`: a line per window. Opening it with the lines of a checkpoint drops those written after that checkpoint."""
+    """`curves.jsonl`: a line per window. Opening it with the lines of a checkpoint drops those
+    written after that checkpoint.
+    """
 
     def __init__(self, path: Path, lines: Sequence[str] = ()) -> None:
         self.path, self.lines = path, list(lines)
@@ -90,7 +97,9 @@ class Curves:
 
 
 class Watch:
-    """One living line on a terminal; elsewhere a plain line every half minute. A closed stderr ends the showing, not the training."""
+    """One living line on a terminal; elsewhere a plain line every half minute. A closed stderr ends
+    the showing, not the training.
+    """
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self._console = console or Spectator(stderr=True, soft_wrap=True)

@@ -1,8 +1,9 @@
-"""What a lab model can do with full attention, on sessions it was never trained on: the gate of every (task, length) cell.
+"""What a lab model can do with full attention, on sessions it was never trained on: the gate of
+every (task, length) cell.
 
-Answers are judged under teacher forcing: all tokens of an answer and its end are the most likely ones. Greedy decoding gives exactly these
-answers, so for tasks without partial credit this *is* the strict score, and for the others (MultiHop, summaries) a lower bound of it, at a tenth of
-the time.
+Answers are judged under teacher forcing: all tokens of an answer and its end are the most likely
+ones. Greedy decoding gives exactly these answers, so for tasks without partial credit this *is* the
+strict score, and for the others (MultiHop, summaries) a lower bound of it, at a tenth of the time.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredCell:
-    """One task at one length in one mode. Ratios from 0 to 1; the interval is Wilson's over answers, 95 %."""
+    """One task at one length in one mode. Ratios from 0 to 1; the interval is Wilson's over
+    answers, 95 %.
+    """
 
     task: str
     length_tokens: int
@@ -84,7 +87,9 @@ def sessions(
 def cell(
     model: PreTrainedModel, name: str, length_tokens: int, mode: Mode, *, count: int = 200
 ) -> MeasuredCell:
-    """Measure one cell. Raises what the generator raises where the length cannot hold the turns (TooSmall)."""
+    """Measure one cell. Raises what the generator raises where the length cannot hold the turns
+    (TooSmall).
+    """
     return both(model, name, length_tokens, (mode,), count=count)[0]
 
 
@@ -163,7 +168,9 @@ def wilson(right: int, of: int) -> tuple[float, float]:
 def _judge(
     model: PreTrainedModel, asked: Sequence[Session], modes: Sequence[Mode]
 ) -> dict[Mode, list[Judged]]:
-    """Every answer of every session. Contexts equally long are read together, and each is read once: its cache is forked for what follows."""
+    """Every answer of every session. Contexts equally long are read together, and each is read
+    once: its cache is forked for what follows.
+    """
     found: dict[Mode, list[Judged]] = {mode: [] for mode in modes}
     by_size: dict[int, list[Session]] = {}
     for session in asked:
@@ -203,7 +210,9 @@ def _streams(batch: Sequence[Session], mode: Mode) -> Iterator[list[range]]:
 
 
 def _tail(session: Session, turns: range, size: int) -> CorpusRow:
-    """What follows the shared part: these turns with their golds; a lone end where a session has no such turn."""
+    """What follows the shared part: these turns with their golds; a lone end where a session has no
+    such turn.
+    """
     if not turns:
         return CorpusRow((_token(END), _token(END)), (0, 0))
     whole = row(replace(session, turns=session.turns[turns.start : turns.stop]))
@@ -228,9 +237,11 @@ def _cache_of(out: Any) -> Any:
 
 
 def _hidden(model: PreTrainedModel, ids: Tensor, cache: Any, past_tokens: int) -> Tensor:
-    """[rows, tokens, hidden] of what follows the `past_tokens` in `cache` (None and 0: of texts from their beginning).
+    """[rows, tokens, hidden] of what follows the `past_tokens` in `cache` (None and 0: of texts
+    from their beginning).
 
-    A model with Mamba-2 layers needs `scan.fast`. Positions are told, because Bamba counts them from 0 whatever its cache holds.
+    A model with Mamba-2 layers needs `scan.fast`. Positions are told, because Bamba counts them
+    from 0 whatever its cache holds.
     """
     takes = inspect.signature(model.forward).parameters
     told: dict[str, Any] = {"cache_params" if "cache_params" in takes else "past_key_values": cache}
@@ -246,7 +257,9 @@ def _hidden(model: PreTrainedModel, ids: Tensor, cache: Any, past_tokens: int) -
 def _rights(
     model: PreTrainedModel, rows: Sequence[CorpusRow], cache: Any, past_tokens: int
 ) -> list[list[bool]]:
-    """For every row, whether each of its answers is right, in order. `cache` is what stands before the rows; it is written to."""
+    """For every row, whether each of its answers is right, in order. `cache` is what stands before
+    the rows; it is written to.
+    """
     ids = pad_sequence([torch.tensor(one.ids) for one in rows], batch_first=True).to(model.device)
     flags = pad_sequence(
         [torch.tensor(one.loss, dtype=torch.bool) for one in rows], batch_first=True

@@ -1,8 +1,9 @@
 """Two optimisers for one model: Muon turns the matrices inside blocks, AdamW moves the rest.
 
-Muon (Jordan 2024; `torch.optim.Muon`) orthogonalises each matrix's momentum, so its rate means the same for every shape
-(`adjust_lr_fn="original"`: times sqrt(max(1, rows / columns))). Embeddings, convolutions, norms and the recurrent scalars
-(A_log, D, dt_bias) are no rotations of a residual stream and go to AdamW; of those only the embeddings decay.
+Muon (Jordan 2024; `torch.optim.Muon`) orthogonalises each matrix's momentum, so its rate means the
+same for every shape (`adjust_lr_fn="original"`: times sqrt(max(1, rows / columns))). Embeddings,
+convolutions, norms and the recurrent scalars (A_log, D, dt_bias) are no rotations of a residual
+stream and go to AdamW; of those only the embeddings decay.
 """
 
 from __future__ import annotations

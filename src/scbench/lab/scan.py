@@ -1,15 +1,19 @@
-"""Mamba-2's state-space scan for training on a CPU: chunked (SSD, arXiv 2405.21060, section 6), with its own backward pass.
+"""Mamba-2's state-space scan for training on a CPU: chunked (SSD, arXiv 2405.21060, section 6),
+with its own backward pass.
 
-For each head, with a_t = dt_t A: S_t = exp(a_t) S_{t-1} + dt_t x_t B_t^T and y_t = S_t C_t. Over a chunk this is a small masked attention plus what
-the state before the chunk contributes, and the states at chunk borders follow from one another.
+For each head, with a_t = dt_t A: S_t = exp(a_t) S_{t-1} + dt_t x_t B_t^T and y_t = S_t C_t. Over a
+chunk this is a small masked attention plus what the state before the chunk contributes, and the
+states at chunk borders follow from one another.
 
-Letters of shapes: b sequences, c chunks, l positions in a chunk, h heads, p channels of a head, g groups, n state. Everything is one matrix product
-per chunk (all heads of a group together: B and C are shared) or, for the masked attention, one per chunk and head, head by head, so that the decays
+Letters of shapes: b sequences, c chunks, l positions in a chunk, h heads, p channels of a head, g
+groups, n state. Everything is one matrix product per chunk (all heads of a group together: B and C
+are shared) or, for the masked attention, one per chunk and head, head by head, so that the decays
 [b, c, l, l] of one head at a time stay in the processor's cache.
 
-The backward pass recomputes the decays. It needs no gradient through them: with cum the running sum of a in its chunk, dL/dcum_t =
-<dL/dy_t, y_t> - <dt_t x_t, dL/d(dt_t x_t)>, plus <dL/dS, S> of the state after the chunk at the chunk's last position, because cum enters every path
-from s to t only as exp(cum_t - cum_s).
+The backward pass recomputes the decays. It needs no gradient through them: with cum the running sum
+of a in its chunk, dL/dcum_t = <dL/dy_t, y_t> - <dt_t x_t, dL/d(dt_t x_t)>, plus <dL/dS, S> of the
+state after the chunk at the chunk's last position, because cum enters every path from s to t only
+as exp(cum_t - cum_s).
 """
 
 from __future__ import annotations
@@ -39,9 +43,11 @@ def scan(
     chunk_tokens: int = 64,
     state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Outputs [b, t, h, p] and the last state [b, h, p, n] of x [b, t, h, p], dt [b, t, h] >= 0, A [h] < 0, B and C [b, t, g, n].
+    """Outputs [b, t, h, p] and the last state [b, h, p, n] of x [b, t, h, p], dt [b, t, h] >= 0, A
+    [h] < 0, B and C [b, t, g, n].
 
-    `state` [b, h, p, n] is where the scan starts (zeros without it). Any t; differentiable in every argument.
+    `state` [b, h, p, n] is where the scan starts (zeros without it). Any t; differentiable in every
+    argument.
     """
     tokens = x.shape[1]
     chunk = min(chunk_tokens, tokens)
@@ -143,13 +149,17 @@ class _Scan(torch.autograd.Function):
 
 
 def _decays(cum: Tensor, head: int) -> Tensor:
-    """exp(cum_l - cum_s) [bc, l, s] of one head where s <= l, and 1 above the diagonal, where a score of zero meets it."""
+    """exp(cum_l - cum_s) [bc, l, s] of one head where s <= l, and 1 above the diagonal, where a
+    score of zero meets it.
+    """
     own = cum[:, :, head]
     return (own[:, :, None] - own[:, None, :]).clamp_(max=0).exp_()
 
 
 def _by_group(left: Tensor, right: Tensor, groups: int, way: str) -> Tensor:
-    """`write`: values [bc, l, h, p] times keys [bc, l, g, n] to states [bc, hp, n]. `read`: states and queries to values [bc, l, hp]."""
+    """`write`: values [bc, l, h, p] times keys [bc, l, g, n] to states [bc, hp, n]. `read`: states
+    and queries to values [bc, l, hp].
+    """
     if way == "write":
         values = left.flatten(2).chunk(groups, dim=2)
         pieces = [values[at].transpose(1, 2) @ right[:, :, at] for at in range(groups)]
@@ -160,13 +170,17 @@ def _by_group(left: Tensor, right: Tensor, groups: int, way: str) -> Tensor:
 
 
 def _by_group_rows(values: Tensor, states: Tensor, groups: int) -> Tensor:
-    """Values [bc, l, h, p] times states [bc, hp, n], summed over the heads of each group: [bc, l, g, n]."""
+    """Values [bc, l, h, p] times states [bc, hp, n], summed over the heads of each group: [bc, l,
+    g, n].
+    """
     rows, held = values.flatten(2).chunk(groups, dim=2), states.chunk(groups, dim=1)
     return torch.stack([rows[at] @ held[at] for at in range(groups)], dim=2)
 
 
 def _carry(written: Tensor, kept: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-    """The state before each chunk [b, c, h, pn] and the one after the last [b, h, pn]; `kept` [b, c, h] is what a chunk leaves of the state."""
+    """The state before each chunk [b, c, h, pn] and the one after the last [b, h, pn]; `kept` [b,
+    c, h] is what a chunk leaves of the state.
+    """
     states = torch.empty_like(written)
     states[:, 0] = first
     for at in range(1, written.shape[1]):
@@ -179,7 +193,9 @@ def _carry(written: Tensor, kept: Tensor, first: Tensor) -> tuple[Tensor, Tensor
 def _carry_back(
     gstates: Tensor, glast: Tensor, kept: Tensor, states: Tensor, last: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of what each chunk wrote, of the first state, and <dL/dS, S> [b, c, h] of the state after each chunk."""
+    """Gradients of what each chunk wrote, of the first state, and <dL/dS, S> [b, c, h] of the state
+    after each chunk.
+    """
     gwritten = torch.empty_like(gstates)
     gborder = torch.empty_like(kept)
     flowing, after = glast, last
@@ -191,15 +207,18 @@ def _carry_back(
 
 
 def fast(model: PreTrainedModel) -> PreTrainedModel:
-    """Give every Mamba-2 layer of this model the scan and convolution of this room, in place; weights, outputs and saved files stay the same.
+    """Give every Mamba-2 layer of this model the scan and convolution of this room, in place;
+    weights, outputs and saved files stay the same.
 
-    A model without such layers is returned as it is. Raises Mismatch for layers that this forward would compute otherwise than their own.
+    A model without such layers is returned as it is. Raises Mismatch for layers that this forward
+    would compute otherwise than their own.
     """
     mixers = _mixers(model)
     for mixer in mixers:
         if mixer.activation != "silu" or mixer.A_log.dtype not in (torch.float32, torch.float64):
             raise Mismatch(
-                f"a Mamba-2 layer with activation {mixer.activation!r} and weights of {mixer.A_log.dtype} has no fast forward; it is written for "
+                f"a Mamba-2 layer with activation {mixer.activation!r} and weights of "
+                f"{mixer.A_log.dtype} has no fast forward; it is written for "
                 "silu and float32 or float64; use the model as it is, or load it in float32"
             )
     for mixer in mixers:
@@ -225,7 +244,9 @@ def _forward(
     attention_mask: Tensor | None = None,
     **kwargs: Any,
 ) -> Tensor:
-    """A mixer's forward. One token on top of states, and packed sequences, are left to the model's own code."""
+    """A mixer's forward. One token on top of states, and packed sequences, are left to the model's
+    own code.
+    """
     tokens = hidden_states.shape[1]
     before = (
         None

@@ -1,6 +1,7 @@
 """What a model is shown and in which doses (phases), and how fast it learns at each step.
 
-A data folder holds `phase-0/`, `phase-1/`, ... and the phases are consumed in that order. Without doses, every row is shown once.
+A data folder holds `phase-0/`, `phase-1/`, ... and the phases are consumed in that order. Without
+doses, every row is shown once.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ DECAYS = ("cosine", "linear")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A dose of one phase's rows: those with at most `longest_tokens` of context, about `tokens` of them, tasks in proportion to `weights`.
+    """A dose of one phase's rows: those with at most `longest_tokens` of context, about `tokens` of
+    them, tasks in proportion to `weights`.
 
-    `tokens=None` shows every row once (then weights cannot be met, and are refused). With `tokens`, each task gets its share of them (a task
-    that `weights` leaves out gets none; no weights at all: the shares of the data); a task with too few rows shows them again, reshuffled.
+    `tokens=None` shows every row once (then weights cannot be met, and are refused). With `tokens`,
+    each task gets its share of them (a task that `weights` leaves out gets none; no weights at all:
+    the shares of the data); a task with too few rows shows them again, reshuffled.
     """
 
     tokens: int | None = None
@@ -56,7 +59,9 @@ EVERY_ROW_ONCE = Schedule()
 
 
 def read(path: Path) -> Schedule:
-    """A schedule from JSON: `{"phases": [{"tokens": 2000000, "longest_tokens": 256, "weights": {"kv": 2, "vt": 1}}, ...]}`."""
+    """A schedule from JSON: `{"phases": [{"tokens": 2000000, "longest_tokens": 256, "weights":
+    {"kv": 2, "vt": 1}}, ...]}`.
+    """
     try:
         raw = read_json_file(path)
         return Schedule(phases=tuple(_phase(one) for one in raw["phases"]))
@@ -75,7 +80,9 @@ def _phase(raw: Mapping[str, Any]) -> Phase:
 
 
 def rate(step: int, *, steps: int, warmup_steps: int, floor_ratio: float, decay: str) -> float:
-    """The factor on all learning rates at `step` (from 0): linear warm-up to 1, then cosine or linear down to `floor_ratio` at the last."""
+    """The factor on all learning rates at `step` (from 0): linear warm-up to 1, then cosine or
+    linear down to `floor_ratio` at the last.
+    """
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
     passed = min((step - warmup_steps) / max(steps - 1 - warmup_steps, 1), 1.0)

@@ -1,7 +1,9 @@
-"""Three matched model shapes: attention, Mamba-2, and both, with the same width, the same vocabulary and the same number of parameters.
+"""Three matched model shapes: attention, Mamba-2, and both, with the same width, the same
+vocabulary and the same number of parameters.
 
-What differs is the mixing of tokens and nothing else that could explain a result: width 192, four layers, tied embeddings, fp32. The widths of the
-MLPs make the parameter counts equal (within 1 %), because the mixers are not equally large and a Mamba-2 layer has no MLP at all.
+What differs is the mixing of tokens and nothing else that could explain a result: width 192, four
+layers, tied embeddings, fp32. The widths of the MLPs make the parameter counts equal (within 1 %),
+because the mixers are not equally large and a Mamba-2 layer has no MLP at all.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from scbench.lab.start import recall
 
 ARCHITECTURES = ("transformer", "mamba2", "hybrid")
 WINDOW_TOKENS = 4096
-ROPE_THETA = 1e6  # few quick angles for what is near, many slow ones: content must look alike a thousand tokens away
+# few quick angles for what is near, many slow ones: content must look alike a thousand tokens away
+ROPE_THETA = 1e6
 INITIAL_STD = 0.04
 DT_RANGE = (
     1e-3,
@@ -29,7 +32,9 @@ DT_RANGE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """Numbers that the three shapes of one size share, and the two MLP widths that make them equally large."""
+    """Numbers that the three shapes of one size share, and the two MLP widths that make them
+    equally large.
+    """
 
     hidden: int
     layers: int
@@ -76,20 +81,24 @@ def build(
     bos: int | None = None,
     eos: int | None = None,
 ) -> PreTrainedModel:
-    """A freshly drawn model of `arch` (transformer, mamba2, hybrid) in fp32; the same seed draws the same weights.
+    """A freshly drawn model of `arch` (transformer, mamba2, hybrid) in fp32; the same seed draws
+    the same weights.
 
-    There is no padding id: `transformers` would freeze the embedding of whatever token it names. Raises BadConfig.
+    There is no padding id: `transformers` would freeze the embedding of whatever token it names.
+    Raises BadConfig.
     """
     if size not in SIZES:
         raise BadConfig(f"there is no model size {size!r}; there are {', '.join(SIZES)}")
     if vocab < 1:
         raise BadConfig(
-            f"vocab={vocab}: a model needs a vocabulary of at least one token; give the tokenizer's length"
+            f"vocab={vocab}: a model needs a vocabulary of at least one token; give the "
+            f"tokenizer's length"
         )
     for name, token in (("bos", bos), ("eos", eos)):
         if token is not None and not 0 <= token < vocab:
             raise BadConfig(
-                f"{name}={token} is outside the vocabulary of {vocab} tokens; give an id from 0 to {vocab - 1}, or none"
+                f"{name}={token} is outside the vocabulary of {vocab} tokens; give an id from 0 to "
+                f"{vocab - 1}, or none"
             )
     common = {
         "vocab_size": vocab,
@@ -171,8 +180,8 @@ def _config(arch: str, size: Size, common: dict[str, Any]) -> Any:
 def _draw_steps(model: nn.Module) -> None:
     """The same first steps for every Mamba-2 layer, log-uniform in DT_RANGE.
 
-    Bamba's class starts every step at softplus(1) = 1.3, with which a head forgets the token before last; in `mamba2` and `hybrid` alike the
-    layers then start as the Mamba-2 paper's do.
+    Bamba's class starts every step at softplus(1) = 1.3, with which a head forgets the token before
+    last; in `mamba2` and `hybrid` alike the layers then start as the Mamba-2 paper's do.
     """
     low, high = torch.tensor(DT_RANGE).log()
     for name, bias in model.named_parameters():

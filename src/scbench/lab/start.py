@@ -1,18 +1,25 @@
-"""First weights from which models of a million parameters learn to recall within a million tokens; drawn at random they need many times more.
+"""First weights from which models of a million parameters learn to recall within a million tokens;
+drawn at random they need many times more.
 
-To recall what followed a key, a model must bring the key to the place of its value (tokens nearby) and then find that place (same content). Both are
-set up here, after the mimetic initialisation of attention (Trockman and Kolter, arXiv 2305.09828) and of state-space models (Trockman et al.,
-arXiv 2410.11135) and the circuit that trained transformers are found to use (induction heads, Olsson et al., arXiv 2209.11895), and trained on like
-everything else. At the start nothing is recalled; what is set is only what the gradient needs to see first.
+To recall what followed a key, a model must bring the key to the place of its value (tokens nearby)
+and then find that place (same content). Both are set up here, after the mimetic initialisation of
+attention (Trockman and Kolter, arXiv 2305.09828) and of state-space models (Trockman et al., arXiv
+2410.11135) and the circuit that trained transformers are found to use (induction heads, Olsson et
+al., arXiv 2209.11895), and trained on like everything else. At the start nothing is recalled; what
+is set is only what the gradient needs to see first.
 
-- attention, first layer: head h looks h + 1 tokens back (biases of queries and keys that meet at this distance under RoPE); four heads write one code of
-  the token they see into directions of their own, so a place knows which word stood how far before it;
-- where the first layer is Mamba-2, its convolution does the same for three words, in two heads for each (one for the code, one for its negative);
-- attention, next two layers: a KV head's keys read the code of the word i back, one query head that of the word i back, one that of i - 1 back, so a
-  place finds what followed the same words; values and outputs are each other's transposes (what is found is copied);
+- attention, first layer: head h looks h + 1 tokens back (biases of queries and keys that meet at
+  this distance under RoPE); four heads write one code of the token they see into directions of
+  their own, so a place knows which word stood how far before it;
+- where the first layer is Mamba-2, its convolution does the same for three words, in two heads for
+  each (one for the code, one for its negative);
+- attention, next two layers: a KV head's keys read the code of the word i back, one query head that
+  of the word i back, one that of i - 1 back, so a place finds what followed the same words; values
+  and outputs are each other's transposes (what is found is copied);
 - Mamba-2, next layers: B and C read codes in the same way, the output is the transposed input;
-- one query head of each KV head, and layers after these, stay as they were drawn but for the copying: what tasks need beyond recall is learned there.
-  (Heads that start alike would stay alike: nothing tells their gradients apart.)
+- one query head of each KV head, and layers after these, stay as they were drawn but for the
+  copying: what tasks need beyond recall is learned there. (Heads that start alike would stay alike:
+  nothing tells their gradients apart.)
 """
 
 from __future__ import annotations
@@ -46,7 +53,9 @@ STATE_GAIN = 1.5
 
 @torch.no_grad()
 def recall(model: nn.Module) -> nn.Module:
-    """Set the first weights of every attention and Mamba-2 layer of `model` in place, drawing from torch's generator. Returns the model."""
+    """Set the first weights of every attention and Mamba-2 layer of `model` in place, drawing from
+    torch's generator. Returns the model.
+    """
     layers: list[Any] = list(model.base_model.layers)  # type: ignore[union-attr, arg-type]
     config: Any = model.config
     width = int(
@@ -78,7 +87,9 @@ def recall(model: nn.Module) -> nn.Module:
 
 @dataclass(frozen=True)
 class _Stream:
-    """What the first layer writes: `code` [width, hidden] of a word, and `written[i]` [hidden, width], where the code of the word i + 1 back stands."""
+    """What the first layer writes: `code` [width, hidden] of a word, and `written[i]` [hidden,
+    width], where the code of the word i + 1 back stands.
+    """
 
     code: Tensor
     written: tuple[Tensor, ...]
@@ -96,7 +107,9 @@ class _Stream:
         return _Stream(code, tuple(blocks), std)
 
     def read(self, back: int) -> Tensor:
-        """[width, hidden]: from the normalised stream, the code of the word `back` tokens ago, numbers of about 1."""
+        """[width, hidden]: from the normalised stream, the code of the word `back` tokens ago,
+        numbers of about 1.
+        """
         rms = self.std * math.sqrt(1 + len(self.written))
         if back == 0:
             return self.code * (rms / self.std)
@@ -141,9 +154,12 @@ def _look_nearby(attention: Any, config: Any, stream: _Stream) -> None:
 
 
 def _match(attention: Any, stream: _Stream, distances: Sequence[int]) -> None:
-    """KV head g reads the word `distances[g]` back, its first query heads that and the one after; the values are a drawn view, outputs lead back from it.
+    """KV head g reads the word `distances[g]` back, its first query heads that and the one after;
+    the values are a drawn view, outputs lead back from it.
 
-    KV heads without a distance, or with one that the first layer does not write, and further query heads stay as drawn."""
+    KV heads without a distance, or with one that the first layer does not write, and further query
+    heads stay as drawn.
+    """
     heads = _Heads(attention)
     hidden = attention.v_proj.weight.shape[1]
     gain = math.sqrt(MATCH_SCORE / math.sqrt(heads.width))
@@ -161,7 +177,9 @@ def _match(attention: Any, stream: _Stream, distances: Sequence[int]) -> None:
 
 
 class _Rows:
-    """Rows of a Mamba-2 mixer's in_proj: gate, x, B, C, dt; channels of its convolution: x, B, C (transformers' Mamba2Mixer and BambaMixer)."""
+    """Rows of a Mamba-2 mixer's in_proj: gate, x, B, C, dt; channels of its convolution: x, B, C
+    (transformers' Mamba2Mixer and BambaMixer).
+    """
 
     def __init__(self, mixer: Any) -> None:
         self.inner, self.state = (
@@ -186,7 +204,9 @@ class _Rows:
 
 
 def _convolve_nearby(mixer: Any, stream: _Stream) -> None:
-    """Two heads a distance: one convolves the code of the word i back, one its negative, for silu(c) - silu(-c) = c; their gates are open, their steps short."""
+    """Two heads a distance: one convolves the code of the word i back, one its negative, for
+    silu(c) - silu(-c) = c; their gates are open, their steps short.
+    """
     rows, kernel = _Rows(mixer), int(mixer.conv1d.weight.shape[-1])
     for i, block in enumerate(stream.written[: min(kernel - 1, int(mixer.num_heads) // 2)]):
         for head, sign in ((2 * i, 1.0), (2 * i + 1, -1.0)):
@@ -202,7 +222,9 @@ def _convolve_nearby(mixer: Any, stream: _Stream) -> None:
 
 
 def _match_state(mixer: Any, stream: _Stream, pairs: Sequence[tuple[int, int]]) -> None:
-    """Part i of the state: C reads the word `back`, B the word `further`, of pair i; outputs lead back from x."""
+    """Part i of the state: C reads the word `back`, B the word `further`, of pair i; outputs lead
+    back from x.
+    """
     rows, kernel, taps = _Rows(mixer), int(mixer.conv1d.weight.shape[-1]), mixer.conv1d
     width = stream.code.shape[0]
     for part, (back, further) in enumerate(pairs[: rows.state // width]):

@@ -1,6 +1,8 @@
-"""The tokenizer that the lab models share: a token for every word of the tiny forms, digits and letters one by one, bytes for all else.
+"""The tokenizer that the lab models share: a token for every word of the tiny forms, digits and
+letters one by one, bytes for all else.
 
-A number below 100 that stands alone is one token (Math.Find compares numbers, it does not read them); longer ones are spelled digit by digit.
+A number below 100 that stands alone is one token (Math.Find compares numbers, it does not read
+them); longer ones are spelled digit by digit.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _ROUND_UP = 64  # a vocabulary of whole blocks suits matrix kernels
 
 
 def vocabulary() -> dict[str, int]:
-    """Token -> id. Special ones first, then bytes, characters, numbers and words; unused ids at the end make a round size."""
+    """Token -> id. Special ones first, then bytes, characters, numbers and words; unused ids at the
+    end make a round size.
+    """
     tokens = [
         *SPECIAL,
         *(f"<0x{byte:02X}>" for byte in range(256)),
@@ -47,7 +51,9 @@ def vocabulary() -> dict[str, int]:
 
 
 def fast() -> Any:
-    """A fast tokenizer of `transformers`, as `save_pretrained` writes it into the folder of every lab model."""
+    """A fast tokenizer of `transformers`, as `save_pretrained` writes it into the folder of every
+    lab model.
+    """
     from tokenizers import (
         AddedToken,
         Regex,

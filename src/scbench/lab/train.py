@@ -1,8 +1,10 @@
-"""The training loop: the same tokens in the same order for every architecture, loss on answers only, killed and resumed without a trace.
+"""The training loop: the same tokens in the same order for every architecture, loss on answers
+only, killed and resumed without a trace.
 
-On the CPU, at the same number of threads, stopping and going on gives the same weights bit for bit; on a GPU attention's backward adds in any
-order, so there the runs agree only closely. Each step reads rows padded on the right without a mask: a causal model's real tokens never
-see the padding behind them.
+On the CPU, at the same number of threads, stopping and going on gives the same weights bit for bit;
+on a GPU attention's backward adds in any order, so there the runs agree only closely. Each step
+reads rows padded on the right without a mask: a causal model's real tokens never see the padding
+behind them.
 """
 
 from __future__ import annotations
@@ -74,12 +76,14 @@ def train(
     save_tokenizer: Callable[[Path], object] | None = None,
     quiet: bool = False,
 ) -> Trained:
-    """Train on the shards of `data` into `out`, from its checkpoint if it has one; Ctrl-C or TERM ends after the step, with a checkpoint.
+    """Train on the shards of `data` into `out`, from its checkpoint if it has one; Ctrl-C or TERM
+    ends after the step, with a checkpoint.
 
-    `start` is the folder of a model to begin with, instead of drawn weights: a second course after a first.
-    `stop_after` ends this call, not the run, after that many steps. `build` makes another model than `scbench.lab.shapes`;
-    `save_tokenizer` writes the tokenizer's files beside the exported model.
-    Raises BadConfig (settings, or other settings than the checkpoint's), DataError, CannotWrite, RunError (the loss is not a number).
+    `start` is the folder of a model to begin with, instead of drawn weights: a second course after
+    a first. `stop_after` ends this call, not the run, after that many steps. `build` makes another
+    model than `scbench.lab.shapes`; `save_tokenizer` writes the tokenizer's files beside the
+    exported model. Raises BadConfig (settings, or other settings than the checkpoint's), DataError,
+    CannotWrite, RunError (the loss is not a number).
     """
     if stop_after is not None and stop_after < 1:
         raise BadConfig(
@@ -144,12 +148,14 @@ class _Loop:
         )
         if (highest := self.course.highest_id()) >= training.vocab:
             raise BadConfig(
-                f"the data hold token {highest}, the model's vocabulary ends at {training.vocab - 1}; raise vocab"
+                f"the data hold token {highest}, the model's vocabulary ends at "
+                f"{training.vocab - 1}; raise vocab"
             )
         self.steps = min(training.steps or len(self.course), len(self.course))
         if training.steps is not None and training.steps > len(self.course):
             raise BadConfig(
-                f"steps={training.steps}, but the data end after {len(self.course)}; write more, or give fewer steps"
+                f"steps={training.steps}, but the data end after {len(self.course)}; write more, "
+                f"or give fewer steps"
             )
         self.model = build(training).to(device)
         self.model.train()
@@ -186,7 +192,8 @@ class _Loop:
         self.norm = clip(self.model, self.training.clip_norm)
         if not (math.isfinite(loss) and math.isfinite(self.norm)):
             raise RunError(
-                f"step {self.step}: loss {loss}, gradient norm {self.norm}; the checkpoint before is kept. Lower --lr, in a new --out"
+                f"step {self.step}: loss {loss}, gradient norm {self.norm}; the checkpoint before "
+                f"is kept. Lower --lr, in a new --out"
             )
         self.optimisers.step(factor)
         self.step, self.tokens = self.step + 1, self.tokens + batch.tokens
@@ -275,8 +282,10 @@ class _Loop:
         whole = int(self.course.step_tokens[: self.steps].sum())
         start = f"goes on at step {self.step}" if self.step else "starts"
         return (
-            f"{self.training.arch}: {weights / 1e6:.2f}M parameters, {self.steps} steps, {whole / 1e6:.1f}M tokens, "
-            f"{100 * self.course.padding_ratio(self.steps):.1f} % padding, {self.device.type}, {self.precision}, {torch.get_num_threads()} threads; {start}"
+            f"{self.training.arch}: {weights / 1e6:.2f}M parameters, {self.steps} steps, "
+            f"{whole / 1e6:.1f}M tokens, {100 * self.course.padding_ratio(self.steps):.1f} % "
+            f"padding, {self.device.type}, {self.precision}, {torch.get_num_threads()} threads; "
+            f"{start}"
         )
 
     def line(self) -> str:
@@ -291,10 +300,16 @@ class _Loop:
             if not left
             else "not begun"
         )
-        now = f"step {self.step}/{self.steps}, phase {self.course.phase(max(self.step - 1, 0))}, {speed:,.0f} tokens/s, {end}"
+        now = (
+            f"step {self.step}/{self.steps}, phase {self.course.phase(max(self.step - 1, 0))}, "
+            f"{speed:,.0f} tokens/s, {end}"
+        )
         if not self.last["tasks"]:
             return now
-        return f"{now}; loss {self.last['loss']:.3f}, exact {100 * self.last['exact']:.0f} %; worst {curves.worst(self.last)}"
+        return (
+            f"{now}; loss {self.last['loss']:.3f}, exact {100 * self.last['exact']:.0f} %; worst "
+            f"{curves.worst(self.last)}"
+        )
 
     def result(self) -> Trained:
         return Trained(
@@ -309,7 +324,9 @@ class _Loop:
 
 
 def answer_logits(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """[flagged, vocab]: the head is applied only where a flagged token is predicted, a tenth of all places or fewer."""
+    """[flagged, vocab]: the head is applied only where a flagged token is predicted, a tenth of all
+    places or fewer.
+    """
     hidden = model.base_model(input_ids=batch.ids[:, :-1], use_cache=False).last_hidden_state
     logits: Tensor = model.get_output_embeddings()(hidden.flatten(0, 1).index_select(0, batch.at))
     return logits
@@ -343,7 +360,9 @@ def _device(name: str) -> torch.device:
 
 @contextmanager
 def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Within, INT and TERM only raise a flag, so that no step is cut in two; a second one acts as always."""
+    """Within, INT and TERM only raise a flag, so that no step is cut in two; a second one acts as
+    always.
+    """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag.is_set

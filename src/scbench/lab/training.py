@@ -43,7 +43,8 @@ class Training:
                 raise BadConfig(f"{name}={getattr(self, name)}: it must be above 0")
         if self.steps is not None and self.steps < 1:
             raise BadConfig(
-                f"steps={self.steps}: give at least 1, or leave it out to train to the end of the data"
+                f"steps={self.steps}: give at least 1, or leave it out to train to the end of the "
+                f"data"
             )
         if self.decay not in DECAYS:
             raise BadConfig(f"decay={self.decay!r} does not exist; it is {' or '.join(DECAYS)}")
@@ -53,5 +54,6 @@ class Training:
             )
         if self.warmup_steps < 0 or not 0 <= self.floor_ratio <= 1:
             raise BadConfig(
-                f"warmup_steps={self.warmup_steps}, floor_ratio={self.floor_ratio}: at least 0; and from 0 to 1"
+                f"warmup_steps={self.warmup_steps}, floor_ratio={self.floor_ratio}: at least 0; "
+                f"and from 0 to 1"
             )

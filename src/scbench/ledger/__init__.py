@@ -1,1 +1,3 @@
-"""The folder of a run: its lines, sealed and appended, and what stands behind them. No torch, no model."""
+"""The folder of a run: its lines, sealed and appended, and what stands behind them. No torch, no
+model.
+"""

@@ -1,6 +1,8 @@
-"""The identity of a cell: a digest over everything that can move one of its numbers, so that changed settings never meet old answers.
+"""The identity of a cell: a digest over everything that can move one of its numbers, so that
+changed settings never meet old answers.
 
-Where in doubt a thing belongs in: a key that differs without need costs a rerun, a key that agrees without right costs the truth.
+Where in doubt a thing belongs in: a key that differs without need costs a rerun, a key that agrees
+without right costs the truth.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ SHORT = 16  # hex digits of a digest where it only points to a line of facts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweringModel:
-    """Which model answers, and how it is computed. Digests are SHA-256; "" where a thing does not exist (an endpoint's weights)."""
+    """Which model answers, and how it is computed. Digests are SHA-256; "" where a thing does not
+    exist (an endpoint's weights).
+    """
 
     name: str
     weights_digest: str
@@ -81,10 +85,12 @@ class SessionFacts:
 
 
 def canonical_json(value: object) -> str:
-    """One spelling for equal values: sorted keys, no spaces, dataclasses as objects that name their class under "".
+    """One spelling for equal values: sorted keys, no spaces, dataclasses as objects that name their
+    class under "".
 
-    1 and 1.0 stay apart: for a budget one may mean a token and the other everything. Raises BadConfig for what has no one spelling (NaN,
-    infinity, sets, bytes, arbitrary objects), naming where it stands.
+    1 and 1.0 stay apart: for a budget one may mean a token and the other everything. Raises
+    BadConfig for what has no one spelling (NaN, infinity, sets, bytes, arbitrary objects), naming
+    where it stands.
     """
     text = json.dumps(
         _plain(value, "value"),
@@ -97,7 +103,8 @@ def canonical_json(value: object) -> str:
         text.encode()
     except UnicodeEncodeError as err:
         raise BadConfig(
-            f"a text with a lone surrogate has no UTF-8 spelling: {text[max(err.start - 20, 0) : err.end + 20]!r}"
+            f"a text with a lone surrogate has no UTF-8 spelling: "
+            f"{text[max(err.start - 20, 0) : err.end + 20]!r}"
         ) from err
     return text
 
@@ -221,6 +228,8 @@ def _plain(value: object, where: str) -> object:
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     raise BadConfig(
-        f"{where} is {value!r:.100} of type {type(value).__name__}, which has no canonical spelling; "
-        "allowed are None, booleans, integers, finite floats, text, enums, sequences, mappings and dataclasses of these"
+        f"{where} is {value!r:.100} of type {type(value).__name__}, which has no canonical "
+        f"spelling; "
+        "allowed are None, booleans, integers, finite floats, text, enums, sequences, mappings and "
+        "dataclasses of these"
     )

@@ -1,4 +1,6 @@
-"""What `--equal-bytes` decided, as values and as `equal-bytes.json` in the run's folder. Read by reports, so no torch."""
+"""What `--equal-bytes` decided, as values and as `equal-bytes.json` in the run's folder. Read by
+reports, so no torch.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,15 @@ MET, BELOW, OUT, REFERENCE = "met", "below", "left out", "reference"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """One method that was asked for. `held_bytes` are those of `played`, or, left out, the least it can hold (None: nobody could measure it)."""
+    """One method that was asked for. `held_bytes` are those of `played`, or, left out, the least it
+    can hold (None: nobody could measure it).
+    """
 
     asked: str
     played: str | None
-    verdict: str  # met: under the target by less than a token; below: by more; left out: nothing under it; reference: dense
+    # met: under the target by less than a token; below: by more; left out: nothing under it;
+    # reference: dense
+    verdict: str
     held_bytes: int | None
     why: str = ""
     spelling: str = ""  # of `played`, as `parse` reads it: files with their paths
@@ -89,7 +95,9 @@ def forget(folder: Path) -> None:
 
 
 def read(folder: Path) -> list[EqualBytes]:
-    """What the last command decided; empty where there was nothing to decide. Raises BadRecord for a damaged file."""
+    """What the last command decided; empty where there was nothing to decide. Raises BadRecord for
+    a damaged file.
+    """
     path = folder / NAME
     where = repr(str(path))
     if not path.exists():

@@ -1,4 +1,6 @@
-"""What a run has done so far: one line per turn in `records.jsonl`, one per measurement in `costs.jsonl`; appended, never edited."""
+"""What a run has done so far: one line per turn in `records.jsonl`, one per measurement in
+`costs.jsonl`; appended, never edited.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,11 @@ class _Entry:
 
 
 class Journal(Book[Record]):
-    """The records of a run. Only places are held in memory (some 300 bytes a turn); `done_turns` reads from the file.
+    """The records of a run. Only places are held in memory (some 300 bytes a turn); `done_turns`
+    reads from the file.
 
-    The newest record of a (key, turn) counts, so a failed turn is mended by appending. Raises Busy if another process writes to
-    the folder, BadRecord for a damaged line before the last.
+    The newest record of a (key, turn) counts, so a failed turn is mended by appending. Raises Busy
+    if another process writes to the folder, BadRecord for a damaged line before the last.
     """
 
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
@@ -57,7 +60,9 @@ class Journal(Book[Record]):
         self._keys[label_of(record)] = record.key
 
     def append(self, record: Record) -> None:
-        """Put one turn on the disk. Raises CannotWrite (the journal is then as before), or BadRecord for what would not read back equal."""
+        """Put one turn on the disk. Raises CannotWrite (the journal is then as before), or
+        BadRecord for what would not read back equal.
+        """
         self.extend([record])
 
     def extend(self, records: Sequence[Record]) -> None:
@@ -72,7 +77,9 @@ class Journal(Book[Record]):
         return key in self._done
 
     def done_turns(self, key: str, *, retry_failed: bool = False) -> dict[int, Record]:
-        """The newest record of every turn of a cell, in turn order; with `retry_failed`, of those that were answered."""
+        """The newest record of every turn of a cell, in turn order; with `retry_failed`, of those
+        that were answered.
+        """
         turns = sorted(self._done.get(key, {}).items())
         return {
             turn: self.lines.read(entry.place)
@@ -81,7 +88,9 @@ class Journal(Book[Record]):
         }
 
     def missing_turns(self, cell: Cell, *, retry_failed: bool = False) -> tuple[int, ...]:
-        """The turns of `cell` that have no record (with `retry_failed`: no answer), ascending; empty when the cell is done."""
+        """The turns of `cell` that have no record (with `retry_failed`: no answer), ascending;
+        empty when the cell is done.
+        """
         had = self._done.get(cell.key, {})
         return tuple(
             turn
@@ -138,7 +147,9 @@ class Costs(Book[dict[str, Any]]):
             raise
 
     def append(self, row: object) -> None:
-        """Put one row, a mapping or a dataclass with a `key`, on the disk; sequences are read back as lists. Errors as `Journal.append`."""
+        """Put one row, a mapping or a dataclass with a `key`, on the disk; sequences are read back
+        as lists. Errors as `Journal.append`.
+        """
         try:
             plain = _listed(msgspec.to_builtins(row, enc_hook=as_dict))
         except (TypeError, NotImplementedError) as err:
@@ -158,9 +169,11 @@ class Costs(Book[dict[str, Any]]):
 
 
 def read_records(path: str | Path) -> Iterator[Record]:
-    """Every record of a run folder (or of one file), oldest first and repeats included; a torn last line is left out.
+    """Every record of a run folder (or of one file), oldest first and repeats included; a torn last
+    line is left out.
 
-    Takes no lock: a run may go on writing meanwhile. Raises BadConfig if there is no such file, BadRecord naming file and line.
+    Takes no lock: a run may go on writing meanwhile. Raises BadConfig if there is no such file,
+    BadRecord naming file and line.
     """
     return read_lines(_file(path, RECORDS), Record, check_record)
 
@@ -176,10 +189,12 @@ def read_costs(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def current(records: Iterable[Record], plan: Planned = NO_PLAN) -> list[Record]:
-    """The records that count: the newest of every (key, turn), without the cells that others have superseded.
+    """The records that count: the newest of every (key, turn), without the cells that others have
+    superseded.
 
-    Cells that differ in nothing a table shows (say, other weights under the same name) supersede each other, so that answers under
-    changed settings are never averaged with old ones: those whose key is in `plan` (of the last run) count, else the newest.
+    Cells that differ in nothing a table shows (say, other weights under the same name) supersede
+    each other, so that answers under changed settings are never averaged with old ones: those whose
+    key is in `plan` (of the last run) count, else the newest.
     """
     newest: dict[tuple[str, int], Record] = {}
     latest: dict[tuple[object, ...], str] = {}

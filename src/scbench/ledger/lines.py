@@ -1,7 +1,8 @@
 """A file of JSON objects, one a line, that only grows and survives being killed at any byte.
 
-One writer (the owner of the folder's `Lock`), any number of readers. Measured on a local SSD, flush + fsync of a 1.5 KB line takes 0.15 ms, a
-thousandth of a turn, so every append is on the disk when it returns.
+One writer (the owner of the folder's `Lock`), any number of readers. Measured on a local SSD, flush
++ fsync of a 1.5 KB line takes 0.15 ms, a thousandth of a turn, so every append is on the disk when
+it returns.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class LinePlace:
 class LineFile(Generic[T]):
     """The lines of `path`, each a `kind`, open for appending.
 
-    Opening mends a torn last line: its bytes go to `<path>.torn` and leave the file (`torn_bytes` says how many). Raises BadRecord for
-    any other line that is not a `kind`, BadConfig if the path cannot be a file, CannotWrite if the disk refuses.
+    Opening mends a torn last line: its bytes go to `<path>.torn` and leave the file (`torn_bytes`
+    says how many). Raises BadRecord for any other line that is not a `kind`, BadConfig if the path
+    cannot be a file, CannotWrite if the disk refuses.
     """
 
     def __init__(self, path: Path, kind: type[T], check: Callable[[T], None] | None = None) -> None:
@@ -57,7 +59,9 @@ class LineFile(Generic[T]):
         self._is_open, self._is_torn = True, False
 
     def _mend(self) -> int:
-        """Drop a torn last line, or give a whole one its missing newline; returns the length of the file."""
+        """Drop a torn last line, or give a whole one its missing newline; returns the length of the
+        file.
+        """
         size = os.fstat(self._fd).st_size
         tail = _tail(self.path, size)
         if not tail:
@@ -87,7 +91,9 @@ class LineFile(Generic[T]):
             return self.decode(file.read(place.length_bytes), 0)
 
     def append(self, row: T) -> LinePlace:
-        """Write one line; it is on the disk when this returns. Raises CannotWrite, and then the file is as it was before."""
+        """Write one line; it is on the disk when this returns. Raises CannotWrite, and then the
+        file is as it was before.
+        """
         return self.extend([row])[0]
 
     def extend(self, rows: Sequence[T]) -> list[LinePlace]:
@@ -102,7 +108,9 @@ class LineFile(Generic[T]):
         return [LinePlace(start, len(line)) for start, line in zip(starts, written, strict=False)]
 
     def _encode(self, row: T) -> bytes:
-        """One line that reads back equal. NaN, for one, would come back as None and make a gap of a number."""
+        """One line that reads back equal. NaN, for one, would come back as None and make a gap of a
+        number.
+        """
         try:
             line = sealed(msgspec.json.encode(row, enc_hook=as_dict))
             back = self.decode(line, 0)
@@ -112,7 +120,8 @@ class LineFile(Generic[T]):
             ) from err
         if back != row:
             raise BadRecord(
-                f"a {type(row).__name__} for {str(self.path)!r} would not read back equal: {_difference(row, back)}"
+                f"a {type(row).__name__} for {str(self.path)!r} would not read back equal: "
+                f"{_difference(row, back)}"
             )
         return line + b"\n"
 
@@ -239,7 +248,8 @@ def scan(path: Path, decode: Callable[[bytes, int], T]) -> Iterator[tuple[LinePl
                 start += len(line)
     except OSError as err:
         raise BadConfig(
-            f"{str(path)!r} cannot be read ({err.strerror}); name the folder that `scbench run` wrote"
+            f"{str(path)!r} cannot be read ({err.strerror}); name the folder that `scbench run` "
+            f"wrote"
         ) from err
 
 
@@ -282,7 +292,8 @@ def _open(path: Path) -> int:
         fd = os.open(path, flags, 0o666)
     except IsADirectoryError as err:
         raise BadConfig(
-            f"{str(path)!r} is a folder, but the run keeps its lines there; move it away or name another run folder"
+            f"{str(path)!r} is a folder, but the run keeps its lines there; move it away or name "
+            f"another run folder"
         ) from err
     except OSError as err:
         raise cannot_write(err, path) from err

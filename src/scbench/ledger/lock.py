@@ -1,6 +1,7 @@
 """Who may write in a run folder: one process at a time.
 
-The lock is the kernel's (`flock`), so it ends with the process that holds it, however that process ends; nothing stale can stay behind.
+The lock is the kernel's (`flock`), so it ends with the process that holds it, however that process
+ends; nothing stale can stay behind.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def open_folder(folder: str | Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as err:
         raise BadConfig(
-            f"the run folder {str(path)!r} cannot be used: it, or a part of its path, is a file; name another folder"
+            f"the run folder {str(path)!r} cannot be used: it, or a part of its path, is a file; "
+            f"name another folder"
         ) from err
     except OSError as err:
         raise cannot_write(err, path) from err
@@ -54,7 +56,9 @@ def open_folder(folder: str | Path) -> Path:
 
 
 class Lock:
-    """The right to write in `folder`, from construction to `release`. Raises Busy, naming the process that has it."""
+    """The right to write in `folder`, from construction to `release`. Raises Busy, naming the
+    process that has it.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = open_folder(folder)
@@ -80,10 +84,12 @@ class Lock:
                 os.close(fd)
                 if err.errno in _BUSY:
                     raise Busy(
-                        f"the run folder {str(self.folder)!r} is in use by {holder}; wait until it ends, stop it, or name another folder"
+                        f"the run folder {str(self.folder)!r} is in use by {holder}; wait until it "
+                        f"ends, stop it, or name another folder"
                     ) from err
                 raise BadConfig(
-                    f"the run folder {str(self.folder)!r} cannot be locked ({err.strerror}), so two runs could mix their lines in it; "
+                    f"the run folder {str(self.folder)!r} cannot be locked ({err.strerror}), so "
+                    f"two runs could mix their lines in it; "
                     "name a folder on a local disk"
                 ) from err
             os.close(
@@ -93,12 +99,16 @@ class Lock:
     def _sign(self, fd: int) -> None:
         with contextlib.suppress(
             OSError
-        ):  # the signature only serves the message of the next one; a full disk is told by whoever writes data
+            # the signature only serves the message of the next one; a full disk is told by whoever
+            # writes data
+        ):
             os.ftruncate(fd, 0)
             os.write(fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
     def _sweep(self) -> None:
-        """Remove half-written files of killed runs; while we hold the lock nobody else is writing one."""
+        """Remove half-written files of killed runs; while we hold the lock nobody else is writing
+        one.
+        """
         for stale in (*self.folder.glob(f"*{PART}"), *self.folder.glob(f"*/*{PART}")):
             with contextlib.suppress(OSError):
                 stale.unlink()
@@ -109,7 +119,8 @@ class Lock:
             return
         fd, self._fd = self._fd, None
         with contextlib.suppress(OSError):
-            self.path.unlink()  # before closing, so that nobody locks a file that is about to vanish
+            # before closing, so that nobody locks a file that is about to vanish
+            self.path.unlink()
         os.close(fd)
 
     def __enter__(self) -> Lock:
@@ -125,7 +136,9 @@ class Lock:
 
 
 def _let_go(held: weakref.ref[Lock]) -> None:
-    """In a forked worker: it writes nothing here, and must not keep the folder locked when its parent is killed."""
+    """In a forked worker: it writes nothing here, and must not keep the folder locked when its
+    parent is killed.
+    """
     lock = held()
     if lock is not None and lock._fd is not None:
         os.close(lock._fd)

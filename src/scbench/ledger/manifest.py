@@ -1,6 +1,8 @@
-"""Where the numbers of a run folder came from: `manifest.json`, rewritten whole, with one entry for every start of a command on it.
+"""Where the numbers of a run folder came from: `manifest.json`, rewritten whole, with one entry for
+every start of a command on it.
 
-Packages are asked for their versions without being imported; secrets on the command line are left out.
+Packages are asked for their versions without being imported; secrets on the command line are left
+out.
 """
 
 from __future__ import annotations
@@ -54,8 +56,8 @@ def manifest(
 ) -> dict[str, Any]:
     """One entry: the command, its settings, and all that surrounds them, at its start.
 
-    `settings` is a dataclass or a mapping; `given` names those that the user passed, the others are listed as `defaults`. Models join when they
-    are loaded (`add_model`).
+    `settings` is a dataclass or a mapping; `given` names those that the user passed, the others are
+    listed as `defaults`. Models join when they are loaded (`add_model`).
     """
     plain = _plain(settings)
     words = hide_secrets(sys.argv if argv is None else argv)
@@ -140,9 +142,12 @@ def versions() -> dict[str, str]:
 
 
 def revision() -> dict[str, Any] | None:
-    """`{"commit": ..., "is_changed": ...}` of the git checkout that holds this code; None for an installed package."""
+    """`{"commit": ..., "is_changed": ...}` of the git checkout that holds this code; None for an
+    installed package.
+    """
     here = Path(scbench.__file__).resolve()
-    # an installed package may lie inside a checkout of something else: ask whether git knows this very file
+    # an installed package may lie inside a checkout of something else: ask whether git knows this
+    # very file
     if (
         _git(here.parent, "ls-files", "--error-unmatch", here.name) is None
         or (commit := _git(here.parent, "rev-parse", "HEAD")) is None
@@ -155,7 +160,9 @@ def revision() -> dict[str, Any] | None:
 
 
 def host() -> dict[str, Any]:
-    """CPU, cores, memory in bytes, threads and accelerators. None means not known: accelerators, before torch is imported."""
+    """CPU, cores, memory in bytes, threads and accelerators. None means not known: accelerators,
+    before torch is imported.
+    """
     return {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
@@ -171,7 +178,9 @@ def host() -> dict[str, Any]:
 
 
 def hide_secrets(argv: Sequence[str]) -> list[str]:
-    """The words of a command without the values of options such as --api-key, and without logins inside URLs."""
+    """The words of a command without the values of options such as --api-key, and without logins
+    inside URLs.
+    """
     shown: list[str] = []
     hide_next = False
     for word in argv:

@@ -24,7 +24,9 @@ _DIGEST = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
 def as_dict(value: object) -> dict[object, object]:
-    """`enc_hook` for msgspec: any Mapping is written as an object; everything else is refused with a TypeError."""
+    """`enc_hook` for msgspec: any Mapping is written as an object; everything else is refused with
+    a TypeError.
+    """
     if isinstance(value, Mapping):
         return dict(value)
     raise NotImplementedError(f"{type(value).__name__} has no place in a file of records")
@@ -40,7 +42,9 @@ class SessionStore:
         self.folder = Path(folder) / FOLDER
 
     def path(self, digest: str) -> Path:
-        """Where the session is, or would be. Raises BadConfig for a digest that cannot be a file name."""
+        """Where the session is, or would be. Raises BadConfig for a digest that cannot be a file
+        name.
+        """
         if not _DIGEST.fullmatch(digest):
             raise BadConfig(
                 f"a session digest is 1 to 128 letters, digits, '_' or '-', not {digest!r}"
@@ -48,7 +52,9 @@ class SessionStore:
         return self.folder / f"{digest}.json.gz"
 
     def __contains__(self, digest: str) -> bool:
-        """Whether the session can be read back; a damaged file counts as missing, so that `put` writes it again."""
+        """Whether the session can be read back; a damaged file counts as missing, so that `put`
+        writes it again.
+        """
         try:
             self.get(digest)
         except (BadRecord, KeyError):
@@ -56,7 +62,9 @@ class SessionStore:
         return True
 
     def put(self, session: Session) -> Path:
-        """Keep `session`; does nothing if it is already there and whole. Raises CannotWrite, or BadConfig if it cannot be read back equal."""
+        """Keep `session`; does nothing if it is already there and whole. Raises CannotWrite, or
+        BadConfig if it cannot be read back equal.
+        """
         path = self.path(session.digest)
         if session.digest in self:
             return path
@@ -71,7 +79,9 @@ class SessionStore:
         return path
 
     def get(self, digest: str) -> Session:
-        """The session. Raises KeyError if it was never stored, BadRecord if its file is damaged or holds another session."""
+        """The session. Raises KeyError if it was never stored, BadRecord if its file is damaged or
+        holds another session.
+        """
         path = self.path(digest)
         try:
             with gzip.open(path, "rb") as file:
@@ -80,12 +90,14 @@ class SessionStore:
             raise KeyError(digest) from None
         except (OSError, EOFError, zlib.error) as err:
             raise BadRecord(
-                f"{str(path)!r} is damaged or not readable ({err}); remove it, the next run writes it again"
+                f"{str(path)!r} is damaged or not readable ({err}); remove it, the next run writes "
+                f"it again"
             ) from err
         session = _decode(data, path)
         if session.digest != digest:
             raise BadRecord(
-                f"{str(path)!r} holds session {session.digest!r}, not the one it is named for; remove it"
+                f"{str(path)!r} holds session {session.digest!r}, not the one it is named for; "
+                f"remove it"
             )
         if digest_of(session) != digest:
             raise BadRecord(
@@ -110,8 +122,10 @@ def _encode(session: Session) -> bytes:
     except (BadRecord, TypeError, ValueError, OverflowError, NotImplementedError) as err:
         why = str(err)
     raise BadConfig(
-        f"session {session.digest!r} ({session.task}) does not survive being written and read ({why}); "
-        "its recipe may hold only finite numbers, text, booleans, None, and sequences and mappings of these"
+        f"session {session.digest!r} ({session.task}) does not survive being written and read "
+        f"({why}); "
+        "its recipe may hold only finite numbers, text, booleans, None, and sequences and mappings "
+        "of these"
     )
 
 
@@ -129,13 +143,16 @@ def _decode(data: bytes, path: Path) -> Session:
         session = msgspec.json.decode(data, type=Session)
     except (msgspec.DecodeError, UnicodeDecodeError, BadRecord) as err:
         raise BadRecord(
-            f"{str(path)!r} does not hold a session ({err}); remove it, the next run writes it again"
+            f"{str(path)!r} does not hold a session ({err}); remove it, the next run writes it "
+            f"again"
         ) from err
     return replace(session, recipe=_frozen(dict(session.recipe)))
 
 
 def _frozen(value: Any) -> Any:
-    """JSON knows no tuples, our frozen values no lists: every sequence inside becomes a tuple, every mapping a dict."""
+    """JSON knows no tuples, our frozen values no lists: every sequence inside becomes a tuple,
+    every mapping a dict.
+    """
     if isinstance(value, Mapping):
         return {key: _frozen(item) for key, item in value.items()}
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

@@ -54,9 +54,10 @@ def within(kept: Iterable[Tensor], counts: Sequence[int]) -> list[Tensor]:
 
 
 def top_slots(scores_HS: Tensor, budget: int) -> Tensor:
-    """The `budget` best slots per head, ascending; ties go to the lower index (a stable sort, unlike
-    topk). Raises NotFinite for a score that is no number: sorting would choose some slots in
-    silence. Infinities are scores: a slot that always stays, or never."""
+    """The `budget` best slots per head, ascending; ties go to the lower index (a stable sort,
+    unlike topk). Raises NotFinite for a score that is no number: sorting would choose some slots in
+    silence. Infinities are scores: a slot that always stays, or never.
+    """
     if bool(scores_HS.isnan().any()):
         bad = int(scores_HS.isnan().sum())
         raise NotFinite(f"{bad:,} of {scores_HS.numel():,} slots have a score that is NaN")

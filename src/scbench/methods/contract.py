@@ -80,15 +80,21 @@ class Generation(Stage):
         raise NotImplementedError
 
     def cache(self, view: LayerView, cache: LayerCache) -> LayerCache:
-        """A layer of a stream over the context it read; `cache` is the dense one, which shares the snapshot's stores."""
+        """A layer of a stream over the context it read; `cache` is the dense one, which shares the
+        snapshot's stores.
+        """
         return cache
 
     def more_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
-        """Closed form: bytes held beside K and V, all layers, `appended` tokens after a context of `tokens`."""
+        """Closed form: bytes held beside K and V, all layers, `appended` tokens after a context of
+        `tokens`.
+        """
         return 0
 
     def kept_ranges(self, context: str) -> list[tuple[int, int]]:
-        """Character ranges of the context that are left to be read, ascending and apart (prompt compression)."""
+        """Character ranges of the context that are left to be read, ascending and apart (prompt
+        compression).
+        """
         return [(0, len(context))]
 
     def computed_share(self, tokens: int) -> float:
@@ -110,14 +116,18 @@ class Compression(Stage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eviction(Budgeted, Compression):
-    """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not simply the best of each head that stay."""
+    """Keeps some slots of every layer and frees the rest. Says `rank`, or `keep` where it is not
+    simply the best of each head that stay.
+    """
 
     knob: ClassVar[Knob | None] = Knob("tau")
     role: ClassVar[str] = "eviction"
 
     @property
     def reading(self) -> Generation | None:
-        """How the context must be read for it, where that is not dense: the method then has this generation stage and no other."""
+        """How the context must be read for it, where that is not dense: the method then has this
+        generation stage and no other.
+        """
         return None
 
     def rank(self, view: LayerView) -> Tensor:
@@ -173,7 +183,9 @@ class Eviction(Budgeted, Compression):
         return min(self.budget(tokens), tokens)
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
-        """Closed form: bytes of all layers after `appended` more tokens, with neither codec nor index."""
+        """Closed form: bytes of all layers after `appended` more tokens, with neither codec nor
+        index.
+        """
         layers = len(shape.attention_layers)
         return sum(
             layer.slot_bytes * (self.kept_slots(layer=at, layers=layers, tokens=tokens) + appended)
@@ -218,7 +230,9 @@ class Retrieval(Stage):
     role: ClassVar[str] = "retrieval"
 
     def prefix_pool(self, made_by: str, device: str) -> PrefixPool:
-        """An empty pool of a stage that is pooled; `made_by` covers all that makes stored caches of equal tokens differ (model, dtype, code, pattern)."""
+        """An empty pool of a stage that is pooled; `made_by` covers all that makes stored caches of
+        equal tokens differ (model, dtype, code, pattern).
+        """
         raise NotImplementedError
 
 

@@ -15,8 +15,10 @@ from scbench.types import NOT_BINDING as NOT_BINDING
 
 
 def fork(snapshot: Snapshot, method: Method) -> Stream:
-    """The stream of `method` over a sealed prefix. Nothing of the snapshot changes; what an eviction keeps is copied, so the rest can be freed
-    with the snapshot. Layers are handled one at a time, and a layer whose budget does not bind keeps the snapshot's own stores."""
+    """The stream of `method` over a sealed prefix. Nothing of the snapshot changes; what an
+    eviction keeps is copied, so the rest can be freed with the snapshot. Layers are handled one at
+    a time, and a layer whose budget does not bind keeps the snapshot's own stores.
+    """
     if method.is_foreign:
         raise Mismatch(
             f"{method} is an object of its own: no cache is forked for it, and its bytes are what "

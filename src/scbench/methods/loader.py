@@ -37,8 +37,8 @@ def class_from(place: str) -> object:
     path = Path(path_text.strip('"')).expanduser()
     if not path.is_file():
         raise Unknown(
-            f"there is no file {str(path)!r} (from the method {place!r}); a path with one of + , [ ] = "
-            f"is written in quotes: '\"dir/a+b.py\":ClassName'"
+            f"there is no file {str(path)!r} (from the method {place!r}); a path with one of + , [ "
+            f"] = is written in quotes: '\"dir/a+b.py\":ClassName'"
         )
     module = _module(path.resolve())
     origin.PLACES_WRITTEN[module.__name__] = str(path)

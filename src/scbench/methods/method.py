@@ -1,4 +1,6 @@
-"""A method: one choice for each of the four stages of a cache's life, and what they make together."""
+"""A method: one choice for each of the four stages of a cache's life, and what they make
+together.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ from scbench.methods.spelling import preset_sizes, spell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """What happens to a KV cache from birth to use. Its `str` is its identity: non-default stages joined by `+`, or `dense`."""
+    """What happens to a KV cache from birth to use. Its `str` is its identity: non-default stages
+    joined by `+`, or `dense`.
+    """
 
     generation: Generation = Dense()  # noqa: RUF009  (frozen, without fields)
     compression: tuple[Compression, ...] = ()
@@ -179,7 +183,9 @@ class Method:
         return seal.hexdigest()
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        """Raise Mismatch, before anything is computed, if this method cannot work on `tokens` tokens of this model."""
+        """Raise Mismatch, before anything is computed, if this method cannot work on `tokens`
+        tokens of this model.
+        """
         if self.is_foreign:
             return  # what it can take is its own affair
         beside = (
@@ -202,8 +208,10 @@ class Method:
         left = {self._kept_slots(layer, layers, tokens) for layer in range(layers)}
         if len(left) > 1 and self.loading.traits.needs_even_layers:
             raise Mismatch(
-                f"{self.loading} shares one budget out between layers of equally many slots, and {self.eviction} leaves them {min(left):,} to "
-                f"{max(left):,}; take an eviction that leaves all layers the same, or a budget for each layer by itself (quest: count_exempt=no)"
+                f"{self.loading} shares one budget out between layers of equally many slots, and "
+                f"{self.eviction} leaves them {min(left):,} to {max(left):,}; take an eviction "
+                f"that leaves all layers the same, or a budget for each layer by itself (quest: "
+                f"count_exempt=no)"
             )
         for slots in sorted(left):  # a codec and a loading get what an eviction leaves
             for stage in (*((self.codec,) if self.codec else ()), self.loading, self.tier):

@@ -1,4 +1,6 @@
-"""Names to stages. Names import nothing; a miss helps. Packages join by the entry point group `scbench.methods`, files by `path.py:Class`."""
+"""Names to stages. Names import nothing; a miss helps. Packages join by the entry point group
+`scbench.methods`, files by `path.py:Class`.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,8 @@ def stage_class(name: str) -> type[Stage]:
         return stage
     if "/" in plain or "\\" in plain:
         raise Unknown(
-            f"{name!r} is no method; a method in a file is path/to/file.py:ClassName, and a path with "
+            f"{name!r} is no method; a method in a file is path/to/file.py:ClassName, and a path "
+            f"with "
             "one of + , [ ] = stands in quotes: '\"dir/a+b.py\":ClassName'"
         )
     near = get_close_matches(re.split(r"[:\[]", plain)[0], names())
@@ -177,8 +180,8 @@ def refuse_twins(methods: Sequence[Method]) -> None:
         other = shown.setdefault(str(method), method)
         if other.source_digest != method.source_digest:
             raise BadConfig(
-                f"{other.spelling} and {method.spelling} are two methods, and both would be shown as "
-                f"{str(method)!r}; give one of them a name of its own, before its path: "
+                f"{other.spelling} and {method.spelling} are two methods, and both would be shown "
+                f"as {str(method)!r}; give one of them a name of its own, before its path: "
                 f"'another={replace(method, labels=()).spelling}'"
             )
     files = {

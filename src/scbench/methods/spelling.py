@@ -101,7 +101,9 @@ def read_params(words: str, *, written: str) -> dict[str, str]:
 
 
 def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
-    """A stage from its parameters as text; a stray or malformed one is an error that names what is allowed."""
+    """A stage from its parameters as text; a stray or malformed one is an error that names what is
+    allowed.
+    """
     chosen = dict(params)
     given: dict[str, object] = {}
     preset = chosen.pop(PRESET, "")

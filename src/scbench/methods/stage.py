@@ -1,4 +1,6 @@
-"""What every stage has, and what those with a token budget have; `contract.py` has the stages themselves."""
+"""What every stage has, and what those with a token budget have; `contract.py` has the stages
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,12 @@ from scbench.types import NOT_BINDING
 WINDOW = "window"  # the last 64 queries after RoPE
 COLUMN_SUMS = "column-sums"  # attention received by every key over all rows
 QUERY_MOMENTS = "query-moments"  # mean and scatter of the queries before RoPE
-REPEAT_SCORES = "repeat-scores"  # most attention every key received while the model repeated its own context: one more pass
+# most attention every key received while the model repeated its own context: one more pass
+REPEAT_SCORES = "repeat-scores"
 HEAD_GATES = "head-gates"  # how far back each KV head looks, from the model alone
-ROTATION = "rotation"  # the model's RoPE, of angles fixed per position, so that keys can be moved; nothing is observed for it
+# the model's RoPE, of angles fixed per position, so that keys can be moved; nothing is observed for
+# it
+ROTATION = "rotation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +54,14 @@ class Stage:
             cls.name = card.name
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
-        """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before anything is computed."""
+        """Raise Mismatch if this stage cannot work on `tokens` tokens of this model; called before
+        anything is computed.
+        """
 
     def lossless(self, tokens: int) -> Self:
-        """This stage with a budget, or bits, that lose nothing of `tokens` tokens: it must then equal dense (law 1)."""
+        """This stage with a budget, or bits, that lose nothing of `tokens` tokens: it must then
+        equal dense (law 1).
+        """
         return self
 
     def parts(self) -> tuple[Stage, ...]:
@@ -97,11 +106,15 @@ class Stage:
         return replace(self, **left_open)
 
     def data_digest(self) -> str:
-        """SHA-256 of the files this stage reads, where its parameters name any: part of a cell's identity."""
+        """SHA-256 of the files this stage reads, where its parameters name any: part of a cell's
+        identity.
+        """
         return ""
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
-        """What a reader of the numbers should know of this stage on `tokens` tokens of this model; each record carries it."""
+        """What a reader of the numbers should know of this stage on `tokens` tokens of this model;
+        each record carries it.
+        """
         return ()
 
     def __str__(self) -> str:
@@ -110,7 +123,9 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgeted(Stage):
-    """A stage with a token budget per KV head, given as a share `tau` of the tokens it acts on or as `budget_tokens`, not both."""
+    """A stage with a token budget per KV head, given as a share `tau` of the tokens it acts on or
+    as `budget_tokens`, not both.
+    """
 
     tau: Fraction | None = None
     budget_tokens: int | None = None
@@ -120,21 +135,27 @@ class Budgeted(Stage):
         name = self.name or type(self).__name__
         if self.tau is not None and self.budget_tokens is not None:
             raise Mismatch(
-                f"{name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
+                f"{name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one "
+                f"of them"
             )
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"{name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
         if self.budget_tokens is not None and self.budget_tokens < self.minimum_tokens:
             raise Mismatch(
-                f"{name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} tokens are needed"
+                f"{name}[budget_tokens={self.budget_tokens}]: at least {self.minimum_tokens} "
+                f"tokens are needed"
             )
 
     def own_tokens(self) -> int | None:
-        """The budget of the method's own parameters where neither tau nor budget_tokens is given; None where those are not given either."""
+        """The budget of the method's own parameters where neither tau nor budget_tokens is given;
+        None where those are not given either.
+        """
         return None
 
     def budget(self, tokens: int) -> int:
-        """K, slots to keep (or to read) per KV head out of `tokens`: floor(tau T + 1/2), as an exact rational. Nothing given at all means DEFAULT_SHARE."""
+        """K, slots to keep (or to read) per KV head out of `tokens`: floor(tau T + 1/2), as an
+        exact rational. Nothing given at all means DEFAULT_SHARE.
+        """
         if self.tau is None and (own := self.budget_tokens or self.own_tokens()):
             return own
         if self.tau is None:
@@ -171,6 +192,7 @@ class Budgeted(Stage):
         if budget < minimum:
             least = smallest_share(minimum, tokens)
             raise Mismatch(
-                f"{self} allows {budget} of {tokens:,} tokens, below its minimum of {self.minimum_tokens}; "
-                f"the smallest share for this length is tau={least} (about {float(least):.4f})"
+                f"{self} allows {budget} of {tokens:,} tokens, below its minimum of "
+                f"{self.minimum_tokens}; the smallest share for this length is tau={least} (about "
+                f"{float(least):.4f})"
             )

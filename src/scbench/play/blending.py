@@ -1,4 +1,6 @@
-"""Contexts that come from a pool of chunks: what is not stored is read and stored, what is stored is blended."""
+"""Contexts that come from a pool of chunks: what is not stored is read and stored, what is stored
+is blended.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ MIB = 1 << 20
 
 @dataclass(slots=True)
 class Blended:
-    """A context put together from chunks. `stored_tokens` were found in the pool, `read_tokens` had never been read; `prefix_tokens` is what a
-    prefix store of the same earlier requests would have served."""
+    """A context put together from chunks. `stored_tokens` were found in the pool, `read_tokens` had
+    never been read; `prefix_tokens` is what a prefix store of the same earlier requests would have
+    served.
+    """
 
     blend: Blend
     chunks: int
@@ -44,15 +48,19 @@ class Blended:
     def note(self) -> str:
         """What a record says of it: nothing here depends on what else was played before."""
         return (
-            f"blended {self.chunks} stored chunks ({self.moved_bytes / MIB:.1f} MiB): {self.blend.computed_share:.1%} of all rows computed, "
-            f"{self.flops / self.dense_flops:.1%} of the FLOPs of a dense read ({self.dense_flops / 1e9:.3g} GFLOP); "
-            f"a prefix store would have served {self.prefix_tokens:,} of {self.snapshot.logical_tokens:,} tokens"
+            f"blended {self.chunks} stored chunks ({self.moved_bytes / MIB:.1f} MiB): "
+            f"{self.blend.computed_share:.1%} of all rows computed, "
+            f"{self.flops / self.dense_flops:.1%} of the FLOPs of a dense read "
+            f"({self.dense_flops / 1e9:.3g} GFLOP); a prefix store would have served "
+            f"{self.prefix_tokens:,} of {self.snapshot.logical_tokens:,} tokens"
         )
 
 
 @dataclass(slots=True)
 class Blending:
-    """The pools of one session: methods that store the same share them, so a chunk is read once however many ratios and modes ask for it."""
+    """The pools of one session: methods that store the same share them, so a chunk is read once
+    however many ratios and modes ask for it.
+    """
 
     engine: Engine
     _blender: Blender | None = None
@@ -62,7 +70,9 @@ class Blending:
     def read(
         self, ids: Sequence[int], stage: Chunked, on_tokens: Callable[[int], None] | None = None
     ) -> Blended:
-        """The prefix `ids` by way of the pool. Raises Mismatch for a model that cannot be blended, or a context of one chunk."""
+        """The prefix `ids` by way of the pool. Raises Mismatch for a model that cannot be blended,
+        or a context of one chunk.
+        """
         blender = self._blender = self._blender or _blender(self.engine)
         borders = [0, *stage.borders([self._text(token) for token in ids]), len(ids)]
         chunks = [tuple(ids[start:stop]) for start, stop in pairwise(borders)]
@@ -112,7 +122,9 @@ class Blending:
         return self._texts[token]
 
     def _pool(self, stage: Chunked, ids: Sequence[int]) -> Pool:
-        """Chunks read as part of an earlier request belong to that request: else an answer would depend on what was played before."""
+        """Chunks read as part of an earlier request belong to that request: else an answer would
+        depend on what was played before.
+        """
         key = (stage.kept_as, tuple(ids))
         if key not in self._pools:
             self._pools[key] = stage.pool(self.engine.facts.weights_digest)
@@ -126,7 +138,9 @@ class Blending:
         lead: tuple[int, ...],
         first: tuple[int, ...],
     ) -> None:
-        """Read every chunk by itself after `lead`, which the first chunk begins with anyway, and keep it as if it began at position 0."""
+        """Read every chunk by itself after `lead`, which the first chunk begins with anyway, and
+        keep it as if it began at position 0.
+        """
         assert self._blender is not None
         for chunk in chunks:
             before = () if chunk == first else lead
@@ -134,7 +148,9 @@ class Blending:
             pool.put(self._blender.piece(snapshot, len(before), len(before) + len(chunk)))
 
     def _store_request(self, pool: Pool, chunks: Sequence[tuple[int, ...]]) -> None:
-        """Read an earlier request that has the chunks in this order, and keep each as if it began at position 0."""
+        """Read an earlier request that has the chunks in this order, and keep each as if it began
+        at position 0.
+        """
         assert self._blender is not None
         request, at = self.engine.read([token for chunk in chunks for token in chunk]), 0
         for chunk in chunks:
@@ -156,7 +172,8 @@ def read_context(
 def _blender(engine: Engine) -> Blender:
     if not isinstance(engine, LocalEngine):
         raise Mismatch(
-            f"{engine.facts.name} cannot be run layer by layer, so stored chunks cannot be blended; use a model of the local engine"
+            f"{engine.facts.name} cannot be run layer by layer, so stored chunks cannot be "
+            f"blended; use a model of the local engine"
         )
     return Blender(engine)
 

@@ -68,10 +68,11 @@ def decode(
     limit_tokens: int,
     stop_text: str | None,
 ) -> Generator[Feed, Tensor, Answer]:
-    """Greedy answer; nothing else in scbench appends generated tokens. The end token is never part of the answer.
+    """Greedy answer; nothing else in scbench appends generated tokens. The end token is never part
+    of the answer.
 
-    `stop_text` (renderings without chat template): the answer ends where it appears after some text, and is cut there.
-    Raises NotFinite where no token can be chosen.
+    `stop_text` (renderings without chat template): the answer ends where it appears after some
+    text, and is cut there. Raises NotFinite where no token can be chosen.
     """
     ids: list[int] = []
     while True:
@@ -115,7 +116,8 @@ def best_token(logits_V: Tensor, tokenizer: Tokenizer) -> int:
     known = tokenizer.vocabulary_tokens
     if not 0 <= token < known:
         raise NotFinite(
-            f"the best token is id {token:,}, and the tokenizer has ids below {known:,}; the model's "
+            f"the best token is id {token:,}, and the tokenizer has ids below {known:,}; the "
+            f"model's "
             "head is wider than its tokenizer, and there is no text for it"
         )
     return token
@@ -123,7 +125,9 @@ def best_token(logits_V: Tensor, tokenizer: Tokenizer) -> int:
 
 @dataclass(slots=True)
 class Lost:
-    """A play that ended with an exception. `is_own`: raised by the play itself, not by a forward it shared with others."""
+    """A play that ended with an exception. `is_own`: raised by the play itself, not by a forward it
+    shared with others.
+    """
 
     at: int
     fault: Fault
@@ -152,12 +156,13 @@ def drive(
     on_tokens: Callable[[int], None] | None = None,
     debug: bool = False,
 ) -> list[Lost]:
-    """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends makes room for the next,
-    and parts put aside go before plays that have not begun.
+    """Run plays to their end, at most `lanes` at a time in one packed forward; a play that ends
+    makes room for the next, and parts put aside go before plays that have not begun.
 
     A forward that fails takes all plays in it down with it (their streams may be half written);
     they come back as `Lost` and the caller may start them again one by one: with one lane nothing
-    is packed. `on_tokens` is told tokens as they are fed. With `debug` the first exception is raised as it is.
+    is packed. `on_tokens` is told tokens as they are fed. With `debug` the first exception is
+    raised as it is.
     """
     lost: list[Lost] = []
     waiting = [_Running(at, play) for at, play in enumerate(plays)][::-1]

@@ -49,7 +49,9 @@ class BlackBox(Protocol):
 
 
 class ForeignPlayer:
-    """Plays the cells of one black box, step by step. `emit` gets each reply, `fail` what failed."""
+    """Plays the cells of one black box, step by step. `emit` gets each reply, `fail` what
+    failed.
+    """
 
     def __init__(self, talks: Talks, *, emit: Emit, fail: Fail, debug: bool = False) -> None:
         self.talks = talks
@@ -146,7 +148,9 @@ def answer_of(said: object, tokenizer: Tokenizer, step: Step, *, who: str) -> An
 
 
 def _until(ids: tuple[int, ...], stop_text: str | None, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The first ids whose text has the stop text, as a model that is stopped there has made them."""
+    """The first ids whose text has the stop text, as a model that is stopped there has made
+    them.
+    """
     for count in range(1, len(ids) + 1):
         if stopped(tokenizer.decode(ids[:count]), stop_text) is not None:
             return ids[:count]

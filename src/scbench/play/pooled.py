@@ -25,7 +25,9 @@ MOMENTS = ("query_mean_HGD", "query_scatter_HGDD", "query_rows")  # one observat
 
 
 class Served(NamedTuple):
-    """What a stored cache gave a prompt: its tokens, how many of them from disk, and the bytes of the files read for it (None: there is no pool)."""
+    """What a stored cache gave a prompt: its tokens, how many of them from disk, and the bytes of
+    the files read for it (None: there is no pool).
+    """
 
     tokens: int
     disk_tokens: int | None = None
@@ -34,10 +36,12 @@ class Served(NamedTuple):
 
 @dataclass(slots=True)
 class PooledReads:
-    """The reads of one cell. `read_context` reads the bare context as the method's generation stage does.
+    """The reads of one cell. `read_context` reads the bare context as the method's generation stage
+    does.
 
-    If nothing acts on what was read, any run of whole blocks may be served. If something does (an eviction, a codec, an index, a pattern), it must
-    get what a fresh read would have given it, so only whole prefixes are served that were stored with what was observed of them, and never less
+    If nothing acts on what was read, any run of whole blocks may be served. If something does (an
+    eviction, a codec, an index, a pattern), it must get what a fresh read would have given it, so
+    only whole prefixes are served that were stored with what was observed of them, and never less
     than the context.
     """
 
@@ -86,7 +90,9 @@ class PooledReads:
         )
 
     def get(self, ids: Sequence[int]) -> tuple[Snapshot, Served]:
-        """The prefix `ids` (the context, or a prompt that begins with it), and what of it was served."""
+        """The prefix `ids` (the context, or a prompt that begins with it), and what of it was
+        served.
+        """
         is_context = len(ids) == len(self.context_ids)
         hit = self.pool.lookup(
             ids,
@@ -112,7 +118,9 @@ class PooledReads:
         return snapshot, served
 
     def _turning(self, snapshot: Snapshot) -> Snapshot:
-        """With the model's rotation, which no file can hold, where the method needs it, or why it cannot be had: one token's read knows."""
+        """With the model's rotation, which no file can hold, where the method needs it, or why it
+        cannot be had: one token's read knows.
+        """
         needs = self.method.needs & {QUERY_MOMENTS, ROTATION}
         if not needs:
             return snapshot
@@ -123,7 +131,9 @@ class PooledReads:
         )
 
     def put(self, snapshot: Snapshot) -> None:
-        """Store a prefix with no more of its observations than the method needs, so that bytes do not depend on what else is in the grid."""
+        """Store a prefix with no more of its observations than the method needs, so that bytes do
+        not depend on what else is in the grid.
+        """
         if not self.stores:
             return
         if self.carries is None:
@@ -148,7 +158,9 @@ class PooledReads:
 
 
 def made_by(engine: Engine, method: Method) -> str:
-    """All that makes stored caches of equal tokens differ, as JSON: model, dtype, device, code, and how the context was read."""
+    """All that makes stored caches of equal tokens differ, as JSON: model, dtype, device, code, and
+    how the context was read.
+    """
     facts, generation = engine.facts, method.generation
     is_dense = is_default(generation)
     said = {
@@ -173,6 +185,7 @@ def refuse_timing(method: Method, after: CompressAfter) -> None:
         and not method.generation.traits.is_prefix_stable
     ):
         raise Mismatch(
-            f"{method.generation} reads the context together with the first query here, so {method.retrieval} has no stored context to "
+            f"{method.generation} reads the context together with the first query here, so "
+            f"{method.retrieval} has no stored context to "
             "begin with; use compress_after=context, or leave one of them out"
         )

@@ -17,7 +17,9 @@ Needles = Mapping[
 
 
 def needles_of(sessions: Sequence[Session]) -> dict[str, list[tuple[str, str]]]:
-    """The functions that the published scorer compares with, by repo, in the order of sessions and turns."""
+    """The functions that the published scorer compares with, by repo, in the order of sessions and
+    turns.
+    """
     found: dict[str, list[tuple[str, str]]] = {}
     for session in sessions:
         for turn in session.turns:

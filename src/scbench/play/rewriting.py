@@ -1,4 +1,6 @@
-"""Sessions with a shorter context: what a prompt compression leaves, and how much of each turn's evidence that is."""
+"""Sessions with a shorter context: what a prompt compression leaves, and how much of each turn's
+evidence that is.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from scbench.types import Role, Session, Span
 
 
 def rewritten(session: Session, generation: Generation) -> Session:
-    """The session with only `kept_ranges` of its context; evidence spans move and shrink with it. Its digest stays: it is the same session."""
+    """The session with only `kept_ranges` of its context; evidence spans move and shrink with it.
+    Its digest stays: it is the same session.
+    """
     borders = [
         0,
         *(at for pair in generation.kept_ranges(session.context) for at in pair),
@@ -25,7 +29,9 @@ def rewritten(session: Session, generation: Generation) -> Session:
 
 
 def evidence_left(before: Session, after: Session, turn: int) -> float:
-    """Share of the characters of a turn's answer and support spans that a shorter context still has; 1 if it names none."""
+    """Share of the characters of a turn's answer and support spans that a shorter context still
+    has; 1 if it names none.
+    """
     whole, left = (_characters(session.turns[turn].evidence) for session in (before, after))
     return left / whole if whole else 1.0
 

@@ -13,7 +13,9 @@ from scbench.types import Mode, Protocol, Session
 
 
 class Talks:
-    """Renderings of one session. A prompt compression has one of its own: its context is shorter."""
+    """Renderings of one session. A prompt compression has one of its own: its context is
+    shorter.
+    """
 
     def __init__(self, engine: Engine, session: Session, protocol: Protocol) -> None:
         self.engine = engine

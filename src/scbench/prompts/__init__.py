@@ -1,4 +1,6 @@
-"""Sessions to token ids with named spans, through the tokenizer's own chat template or a plain one. The only room that knows templates; no torch."""
+"""Sessions to token ids with named spans, through the tokenizer's own chat template or a plain one.
+The only room that knows templates; no torch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One session as one model sees it in one mode: the shared prefix, the prompt of every turn, and what each adds to the one before."""
+"""One session as one model sees it in one mode: the shared prefix, the prompt of every turn, and
+what each adds to the one before.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,13 @@ class _Rendered:
 
 
 class Conversation:
-    """Made once per session and mode, shared by all methods. With `history=none` turns are asked alone in either mode.
+    """Made once per session and mode, shared by all methods. With `history=none` turns are asked
+    alone in either mode.
 
-    Raises TooLong (a turn, with what stands before it and the answer it may give, does not fit `window_tokens`, and the protocol's policy
-    cannot or must not make it fit), Mismatch (a template that changes what it rendered before), BadConfig (a chat template asked of a
-    tokenizer that has none).
+    Raises TooLong (a turn, with what stands before it and the answer it may give, does not fit
+    `window_tokens`, and the protocol's policy cannot or must not make it fit), Mismatch (a template
+    that changes what it rendered before), BadConfig (a chat template asked of a tokenizer that has
+    none).
     """
 
     def __init__(
@@ -67,10 +71,11 @@ class Conversation:
             self._shorten(missing)
         self._seal()
 
-    # -- what callers ask -----------------------------------------------------------------------------------------------------------------
+    # -- what callers ask --------------------------------------------------------------------------
 
     def prompt(self, turn: int, answers: Sequence[str] = ()) -> Prompt:
-        """The prompt of `turn`. `answers` are the model's own for the turns before it, used only with `history=model`; blanks at their ends go.
+        """The prompt of `turn`. `answers` are the model's own for the turns before it, used only
+        with `history=model`; blanks at their ends go.
 
         Raises TooLong if own answers have made the conversation too long.
         """
@@ -78,7 +83,8 @@ class Conversation:
             return self._prompts[turn]
         if len(answers) < turn:
             raise BadConfig(
-                f"turn {turn + 1} of {self._what} needs the {turn} answers before it, {len(answers)} given"
+                f"turn {turn + 1} of {self._what} needs the {turn} answers before it, "
+                f"{len(answers)} given"
             )
         said = tuple(answer.strip() for answer in answers[:turn])
         if said not in self._made:
@@ -95,14 +101,18 @@ class Conversation:
         return ids[1:] if ids[:1] == (self.tokenizer.bos_id,) else ids
 
     def delta(self, cached_ids: Sequence[int], prompt: Prompt) -> tuple[int, ...]:
-        """What is still to be read of `prompt` when `cached_ids` are in the cache. Raises Mismatch, saying where they part, if those are no prefix."""
+        """What is still to be read of `prompt` when `cached_ids` are in the cache. Raises Mismatch,
+        saying where they part, if those are no prefix.
+        """
         cached = tuple(cached_ids)
         if prompt.ids[: len(cached)] == cached:
             return prompt.ids[len(cached) :]
         raise self._parted(cached, prompt)
 
     def stop_text(self, turn: int) -> str | None:
-        """The text that ends an answer: a blank line, for short answers in a rendering without chat template."""
+        """The text that ends an answer: a blank line, for short answers in a rendering without chat
+        template.
+        """
         return BLANK_LINE if self.stops(turn) else None
 
     def stops(self, turn: int) -> bool:
@@ -121,21 +131,25 @@ class Conversation:
         return self._cut.tokens + self._dropped_tokens
 
     def evidence_survives(self, turn: int) -> bool | None:
-        """Whether all that the turn's answer rests on is still there; None if the session does not say where it stands."""
+        """Whether all that the turn's answer rests on is still there; None if the session does not
+        say where it stands.
+        """
         if not self.truncated_tokens:
             return True
         if not self._needed[turn]:
             return None
         return not any(self._cut.touches(span) for span in self._needed[turn])
 
-    # -- rendering ---------------------------------------------------------------------------------------------------------------------------
+    # -- rendering ---------------------------------------------------------------------------------
 
     @property
     def _what(self) -> str:
         return f"{self.session.task} (session {self.session.digest[:8]}, {self.mode})"
 
     def _render(self, session: Session) -> None:
-        """All prompts with gold history, whole. With the model's own history they only measure, and check the template."""
+        """All prompts with gold history, whole. With the model's own history they only measure, and
+        check the template.
+        """
         prompts = self.protocol.prompts
         bare = Plain(before_answer="") if prompts is PromptSet.OFFICIAL else Plain()
         self._plain: Plain = getattr(self.tokenizer, "plain", bare)
@@ -154,7 +168,9 @@ class Conversation:
         self._shared_tokens = shared
 
     def _seal(self) -> None:
-        """Prompts after truncation, the shared prefix with its evidence, and the check of every delta."""
+        """Prompts after truncation, the shared prefix with its evidence, and the check of every
+        delta.
+        """
         first, turns = self._rendered[0], self.session.turns
         shift = first.script.shift_chars
         evidence = [
@@ -205,10 +221,12 @@ class Conversation:
         span = {"context": self._prompts[0].spans["context"]}
         return Prompt(0, ids, span, text, as_message(text))
 
-    # -- the window --------------------------------------------------------------------------------------------------------------------------
+    # -- the window --------------------------------------------------------------------------------
 
     def _missing_tokens(self) -> int:
-        """By how much the longest turn, its answer included, exceeds the window; own answers are taken at their longest."""
+        """By how much the longest turn, its answer included, exceeds the window; own answers are
+        taken at their longest.
+        """
         if self.window_tokens is None:
             return 0
         return max(self._need(turn) for turn in range(len(self._rendered))) - self.window_tokens
@@ -264,14 +282,16 @@ class Conversation:
             drop_tokens += still
         raise self._too_long(
             missing,
-            "what no turn rests on is not enough to leave out; use a larger window, or --truncate middle",
+            "what no turn rests on is not enough to leave out; use a larger window, or --truncate "
+            "middle",
         )
 
     def _too_long(self, missing: int, what_to_do: str) -> TooLong:
         assert self.window_tokens is not None
         need = self.window_tokens + missing
         return TooLong(
-            f"{self._what}: prompt, history and the answer's room need {need:,} tokens, the window holds {self.window_tokens:,}; {what_to_do}",
+            f"{self._what}: prompt, history and the answer's room need {need:,} tokens, the window "
+            f"holds {self.window_tokens:,}; {what_to_do}",
             tokens=need,
             window_tokens=self.window_tokens,
         )
@@ -295,9 +315,12 @@ class Conversation:
             else f"the plain template with {self.tokenizer.name}"
         )
         return Mismatch(
-            f"{self._what}, turn {prompt.turn + 1}: the {len(cached):,} cached tokens are no prefix of the prompt; they part at token {at:,}: cached "
-            f"...{old!r}, prompt ...{new!r}. If the cache came from an earlier turn, {name} renders earlier turns anew (some drop what a model "
-            "thought), or joins header and answer in one token, so a cache cannot be carried on; use --history none, or --plain"
+            f"{self._what}, turn {prompt.turn + 1}: the {len(cached):,} cached tokens are no "
+            f"prefix of the prompt; they part at token {at:,}: cached ...{old!r}, prompt "
+            f"...{new!r}. If the cache came from an earlier turn, {name} renders earlier turns "
+            f"anew (some drop what a model "
+            "thought), or joins header and answer in one token, so a cache cannot be carried on; "
+            "use --history none, or --plain"
         )
 
 

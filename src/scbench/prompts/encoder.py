@@ -1,9 +1,11 @@
 """Scripts to ids without reading a long context again and again.
 
-A tokenizer that cuts text into words before it merges (every byte-level BPE does) treats words apart, and finds their borders from left to
-right. So where two texts share a long stretch, and a tokenisation begun inside it has met the first text's word borders and ids for a while, it
-goes on exactly as a tokenisation from the start would. `Encoder` reads the first text whole; of the others only what follows such a meeting
-point. No meeting point, or a tokenizer that does not tell its words: the whole text is read.
+A tokenizer that cuts text into words before it merges (every byte-level BPE does) treats words
+apart, and finds their borders from left to right. So where two texts share a long stretch, and a
+tokenisation begun inside it has met the first text's word borders and ids for a while, it goes on
+exactly as a tokenisation from the start would. `Encoder` reads the first text whole; of the others
+only what follows such a meeting point. No meeting point, or a tokenizer that does not tell its
+words: the whole text is read.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ RUN_TOKENS = 32  # agreement needed before a word border counts as met
 
 
 class Encoder:
-    """Encodes the scripts of one session; they share the text up to the end of the context, or are read whole."""
+    """Encodes the scripts of one session; they share the text up to the end of the context, or are
+    read whole.
+    """
 
     def __init__(self, tokenizer: Tokenizer, *, adds_bos: bool) -> None:
         self.tokenizer, self.adds_bos = tokenizer, adds_bos
@@ -31,7 +35,9 @@ class Encoder:
         self._base: tuple[str, Encoded] | None = None
 
     def __call__(self, script: Script) -> Encoded:
-        """Ids and character offsets of the script's text; a BOS put before it stands at characters [0, 0)."""
+        """Ids and character offsets of the script's text; a BOS put before it stands at characters
+        [0, 0).
+        """
         borders = [0, *script.cuts, len(script.text)]
         ids: list[int] = []
         offsets: list[tuple[int, int]] = []
@@ -79,7 +85,9 @@ class Encoder:
 
 
 def meeting(base: Encoded, local: Encoded, start: int, limit: int) -> tuple[int, int] | None:
-    """The first word border, before character `limit`, that ends a run of equal tokens in `base` and in `local` (read from character `start`)."""
+    """The first word border, before character `limit`, that ends a run of equal tokens in `base`
+    and in `local` (read from character `start`).
+    """
     run, last = 0, -1
     for at, (a, b) in enumerate(local.offsets):
         place = (a + start, b + start)

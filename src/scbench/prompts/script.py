@@ -1,4 +1,6 @@
-"""The text of a prompt, where its parts stand, and where its tokenisation is broken off on purpose."""
+"""The text of a prompt, where its parts stand, and where its tokenisation is broken off on
+purpose.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ CharRange = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`context` and `ask` are character ranges of `text`; at each of `cuts` the text is tokenised afresh.
+    """`context` and `ask` are character ranges of `text`; at each of `cuts` the text is tokenised
+    afresh.
 
-    `shift_chars` is where character 0 of the session's context stands (before `context[0]` if the template trimmed its start).
+    `shift_chars` is where character 0 of the session's context stands (before `context[0]` if the
+    template trimmed its start).
     """
 
     text: str
@@ -36,11 +40,13 @@ class Writer:
     plain: Plain
 
     def write(self, turn: int, answers: Sequence[str]) -> Script:
-        """The prompt of `turn`; `answers` stand for the turns before it, and are ignored where turns are asked alone."""
+        """The prompt of `turn`; `answers` stand for the turns before it, and are ignored where
+        turns are asked alone.
+        """
         shown = () if self.wording.alone else tuple(answers[:turn])
         return self._chat(turn, shown) if self.wording.chat else self._plain(turn, shown)
 
-    # -- without a chat template -------------------------------------------------------------------------------------------------------
+    # -- without a chat template -------------------------------------------------------------------
 
     def _plain(self, turn: int, answers: Sequence[str]) -> Script:
         """Segment by segment, so that an earlier prompt is always a prefix of a later one."""
@@ -65,7 +71,7 @@ class Writer:
             tuple(ends[:-1]),
         )
 
-    # -- with a chat template -----------------------------------------------------------------------------------------------------------
+    # -- with a chat template ----------------------------------------------------------------------
 
     def _chat(self, turn: int, answers: Sequence[str]) -> Script:
         words = self.wording
@@ -101,7 +107,9 @@ class Writer:
         )
 
     def _led(self, text: str, messages: list[Message], lead: str) -> str:
-        """The prompt with the first words of the answer behind it, spaced as the template spaces them."""
+        """The prompt with the first words of the answer behind it, spaced as the template spaces
+        them.
+        """
         if not lead:
             return text
         shown = self.tokenizer.render_chat(
@@ -111,7 +119,9 @@ class Writer:
         return led if led.startswith(text) else text + lead
 
     def _official_cuts(self, script: Script, turn: int, answers: Sequence[str]) -> tuple[int, ...]:
-        """The published runner tokenises what it adds to a cache by itself: from the context's end, or from the end of the previous prompt."""
+        """The published runner tokenises what it adds to a cache by itself: from the context's end,
+        or from the end of the previous prompt.
+        """
         if self.wording.alone:
             return (script.context[1],)
         if turn == 0:
@@ -119,8 +129,10 @@ class Writer:
         before = self._chat(turn - 1, answers[: turn - 1])
         if not script.text.startswith(before.text):
             raise Mismatch(
-                f"the chat template of {self.tokenizer.name} renders turns 1 to {turn} differently once turn {turn + 1} follows, so the published "
-                "prompts cannot be told turn by turn; use --history none, or the plain template (--plain)"
+                f"the chat template of {self.tokenizer.name} renders turns 1 to {turn} differently "
+                f"once turn {turn + 1} follows, so the published "
+                "prompts cannot be told turn by turn; use --history none, or the plain template "
+                "(--plain)"
             )
         return (*before.cuts, len(before.text))
 
@@ -136,7 +148,8 @@ class Writer:
 
     def _rewritten(self, what: str) -> Mismatch:
         return Mismatch(
-            f"the chat template of {self.tokenizer.name} changes {what} by more than blanks at its ends, so spans cannot be followed; use the plain "
+            f"the chat template of {self.tokenizer.name} changes {what} by more than blanks at its "
+            f"ends, so spans cannot be followed; use the plain "
             "template (--plain)"
         )
 

@@ -1,4 +1,5 @@
-"""The words around context and query: the published strings with their defects (`official`), and ours (`strict`).
+"""The words around context and query: the published strings with their defects (`official`), and
+ours (`strict`).
 
 Each task's own words stand in its card (`task_cards`); this file says which of them is told where.
 The numbers of defects in those cards are those of docs/protocol.md.
@@ -16,9 +17,11 @@ JOIN = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """How a rendering without chat template joins its parts. `bare` leaves the task's words out (closed vocabularies).
+    """How a rendering without chat template joins its parts. `bare` leaves the task's words out
+    (closed vocabularies).
 
-    A tokenizer may bring its own as the attribute `plain`, for instance `Plain(" <ask> ", " <ans> ", " <end>", bare=True)`.
+    A tokenizer may bring its own as the attribute `plain`, for instance `Plain(" <ask> ", " <ans>
+    ", " <end>", bare=True)`.
     """
 
     before_ask: str = JOIN
@@ -29,7 +32,9 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The strings of one session. `alone`: every turn sees only context and question. `chat`: they go into a chat template."""
+    """The strings of one session. `alone`: every turn sees only context and question. `chat`: they
+    go into a chat template.
+    """
 
     session: Session
     prompts: PromptSet

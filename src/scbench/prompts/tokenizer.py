@@ -1,4 +1,6 @@
-"""What the prompts room asks of a tokenizer, and the adapter over those of `transformers` (passed in, never imported here)."""
+"""What the prompts room asks of a tokenizer, and the adapter over those of `transformers` (passed
+in, never imported here).
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, text: str) -> Encoded:
-        """Ids of the text as it stands: nothing is added, special tokens written in it are recognised."""
+        """Ids of the text as it stands: nothing is added, special tokens written in it are
+        recognised.
+        """
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -55,20 +59,25 @@ class Tokenizer(Protocol):
         ...
 
     def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        """The template's own text. Raises Mismatch if there is none or if it refuses the messages."""
+        """The template's own text. Raises Mismatch if there is none or if it refuses the
+        messages.
+        """
         ...
 
 
 class HfTokenizer:
-    """A fast tokenizer of `transformers`. `end_ids` are those of the generation configuration; the tokenizer's and the template's own are added.
+    """A fast tokenizer of `transformers`. `end_ids` are those of the generation configuration; the
+    tokenizer's and the template's own are added.
 
-    A tokenizer_config.json may hold `"scbench": {"form": "tiny", "plain": [before the query, before the answer, after it]}`: a tokenizer of a
-    closed vocabulary, which has a plain rendering of its own and wants tasks in that form.
+    A tokenizer_config.json may hold `"scbench": {"form": "tiny", "plain": [before the query, before
+    the answer, after it]}`: a tokenizer of a closed vocabulary, which has a plain rendering of its
+    own and wants tasks in that form.
 
     `digest` is that of its files; of one made in memory, all that it holds is hashed. `notes` are
     what there is to say of how it was loaded.
 
-    Raises Mismatch for a tokenizer without character offsets, DataError for an entry `scbench` of another shape.
+    Raises Mismatch for a tokenizer without character offsets, DataError for an entry `scbench` of
+    another shape.
     """
 
     plain: Plain  # only where the tokenizer brings its own
@@ -88,8 +97,10 @@ class HfTokenizer:
         self.name = name or str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
         if not getattr(tokenizer, "is_fast", False):
             raise Mismatch(
-                f"the tokenizer of {self.name} ({type(tokenizer).__name__}) gives no character offsets, so evidence cannot be followed into "
-                "tokens; load its fast form (a tokenizer.json), for instance AutoTokenizer.from_pretrained(..., use_fast=True)"
+                f"the tokenizer of {self.name} ({type(tokenizer).__name__}) gives no character "
+                f"offsets, so evidence cannot be followed into "
+                "tokens; load its fast form (a tokenizer.json), for instance "
+                "AutoTokenizer.from_pretrained(..., use_fast=True)"
             )
         template = (
             tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
@@ -145,7 +156,8 @@ class HfTokenizer:
             )
         except Exception as err:  # jinja's errors, and whatever a template raises by itself
             raise Mismatch(
-                f"the chat template of {self.name} refuses a plain conversation of user and assistant: {err}; "
+                f"the chat template of {self.name} refuses a plain conversation of user and "
+                f"assistant: {err}; "
                 "use the plain template (--plain)"
             ) from err
 
@@ -155,7 +167,9 @@ class HfTokenizer:
         return bos if bos is not None and first == [bos] else None
 
     def _template_ends(self) -> set[int]:
-        """The special token that follows an assistant's message: its end-of-turn token, or the header of the next turn where there is none."""
+        """The special token that follows an assistant's message: its end-of-turn token, or the
+        header of the next turn where there is none.
+        """
         if not self.has_chat_template:
             return set()
         said = [
@@ -192,12 +206,15 @@ def _own_rendering(given: object, name: str) -> tuple[Plain, Form]:
             return Plain(ask, answer, end, bare=True), Form(form)
     raise DataError(
         f"tokenizer_config.json of {name} has {OWN!r}: {given!r:.200}; it takes "
-        f'{{"form": {" or ".join(Form)}, "plain": [text before a query, before an answer, after it]}}'
+        f'{{"form": {" or ".join(Form)}, "plain": [text before a query, before an answer, after '
+        f"it]}}"
     )
 
 
 def _on_one_day(template: str) -> str:
-    """The template with its clock stopped: a macro stands before the function that asks for the time."""
+    """The template with its clock stopped: a macro stands before the function that asks for the
+    time.
+    """
     formats = {found[1] for found in _CLOCK.findall(template)}
     if not formats:
         return template

@@ -14,9 +14,11 @@ Evidence = tuple[int, int, Role]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Ids of a text and where each stands in it: half-open CHARACTER offsets, ascending; several tokens may share one character.
+    """Ids of a text and where each stands in it: half-open CHARACTER offsets, ascending; several
+    tokens may share one character.
 
-    `words` numbers the runs that the tokenizer treats apart from each other (its pre-tokens), one number per token; None if it does not tell.
+    `words` numbers the runs that the tokenizer treats apart from each other (its pre-tokens), one
+    number per token; None if it does not tell.
     """
 
     ids: tuple[int, ...]
@@ -38,7 +40,9 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The prefix that all turns share. `evidence(turn)` gives half-open token ranges inside `ids`."""
+    """The prefix that all turns share. `evidence(turn)` gives half-open token ranges inside
+    `ids`.
+    """
 
     ids: tuple[int, ...]
     by_turn: Mapping[int, tuple[Evidence, ...]] = field(default_factory=dict)
@@ -96,7 +100,9 @@ class Cut:
 def evidence_tokens(
     encoded: Encoded, spans: Sequence[Span], *, shift_chars: int, limit_tokens: int
 ) -> tuple[Evidence, ...]:
-    """Token ranges of character spans that stand `shift_chars` further right in the encoded text, ended at `limit_tokens`."""
+    """Token ranges of character spans that stand `shift_chars` further right in the encoded text,
+    ended at `limit_tokens`.
+    """
     found: list[Evidence] = []
     for span in spans:
         start, stop = encoded.tokens_in(span.start + shift_chars, span.stop + shift_chars)
@@ -106,7 +112,9 @@ def evidence_tokens(
 
 
 def common_prefix(a: Sequence[int], b: Sequence[int], limit: int | None = None) -> int:
-    """Length of the longest common prefix, by halving: comparing slices is far quicker than a loop over 100,000 ids."""
+    """Length of the longest common prefix, by halving: comparing slices is far quicker than a loop
+    over 100,000 ids.
+    """
     low, high = 0, min(len(a), len(b), *([] if limit is None else [limit]))
     if a[:high] == b[:high]:
         return high

@@ -1,4 +1,6 @@
-"""What leaves a prompt that is too long: ids by position, or whole units of the context that no turn rests on."""
+"""What leaves a prompt that is too long: ids by position, or whole units of the context that no
+turn rests on.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def advice(policy: Truncate) -> str:
 
 
 def middle_cut(tokens: int, budget_tokens: int) -> Cut:
-    """Keep the first ceil(b/2) and the last floor(b/2) of `tokens` ids. A budget below 1 gives a cut that no prompt can hold."""
+    """Keep the first ceil(b/2) and the last floor(b/2) of `tokens` ids. A budget below 1 gives a
+    cut that no prompt can hold.
+    """
     if budget_tokens < 1:
         return Cut(-1, -1)
     return Cut((budget_tokens + 1) // 2, tokens - budget_tokens // 2)
@@ -37,9 +41,11 @@ def middle_cut(tokens: int, budget_tokens: int) -> Cut:
 def without_units(
     session: Session, drop_tokens: int, *, encoded: Encoded, shift_chars: int
 ) -> Session | None:
-    """The session without about `drop_tokens` of units that hold no evidence and no distractor, in seeded order; None if there are not enough.
+    """The session without about `drop_tokens` of units that hold no evidence and no distractor, in
+    seeded order; None if there are not enough.
 
-    Raises Mismatch for a task whose answers change with the context's size, or whose evidence is not known.
+    Raises Mismatch for a task whose answers change with the context's size, or whose evidence is
+    not known.
     """
     units = _free_units(session)
     order = sorted(
@@ -60,11 +66,13 @@ def _free_units(session: Session) -> list[tuple[int, int]]:
     pattern = card_of(session.task).unit_ends
     if not pattern:
         raise Mismatch(
-            f"--truncate task-aware cannot shorten {session.task}: its answers depend on every item, or its card does not say where units end; use --truncate drop-row"
+            f"--truncate task-aware cannot shorten {session.task}: its answers depend on every "
+            f"item, or its card does not say where units end; use --truncate drop-row"
         )
     if unknown := [turn for turn, asked in enumerate(session.turns) if not asked.evidence]:
         raise Mismatch(
-            f"--truncate task-aware cannot shorten this {session.task} session: it is not known where the evidence of turn {unknown[0] + 1} stands; "
+            f"--truncate task-aware cannot shorten this {session.task} session: it is not known "
+            f"where the evidence of turn {unknown[0] + 1} stands; "
             "use --truncate middle or drop-row"
         )
     stays = sorted(
@@ -92,7 +100,9 @@ def _running_maximum(values: Sequence[int]) -> list[int]:
 
 
 def without_ranges(session: Session, gone: Sequence[tuple[int, int]]) -> Session:
-    """The session with character ranges left out and all spans moved; spans that count everything shrink."""
+    """The session with character ranges left out and all spans moved; spans that count everything
+    shrink.
+    """
     starts = [start for start, _ in gone]
     lost = [0]
     for start, stop in gone:

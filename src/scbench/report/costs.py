@@ -135,13 +135,16 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _forms(summary: Summary) -> list[tuple[str, str]]:
-    """What the tasks are written in, wherever it is not the full form alone: such numbers compare with nothing published."""
+    """What the tasks are written in, wherever it is not the full form alone: such numbers compare
+    with nothing published.
+    """
     forms = sorted({one.form for one in summary.settings})
     if not set(forms) - {str(Form.FULL)}:
         return []
     return [
         (
             "Form",
-            f"form: {', '.join(forms)} (tiny tasks have a closed vocabulary; never compare them with full or official data)",
+            f"form: {', '.join(forms)} (tiny tasks have a closed vocabulary; never compare them "
+            f"with full or official data)",
         )
     ]

@@ -30,11 +30,12 @@ def write_all(
     solves: Solves | None = None,
     task_cards: Mapping[str, TaskCard] | None = None,
 ) -> dict[str, Path]:
-    """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; returns their paths by name.
+    """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; returns their
+    paths by name.
 
-    A report is a pure function of its input: files are replaced whole, nothing is appended, links are
-    not followed. Arguments as in `stats.summarise`. Raises BadConfig for a folder with somebody's own
-    files of these names, CannotWrite.
+    A report is a pure function of its input: files are replaced whole, nothing is appended, links
+    are not followed. Arguments as in `stats.summarise`. Raises BadConfig for a folder with
+    somebody's own files of these names, CannotWrite.
     """
     summary = summarise(
         records,

@@ -1,4 +1,6 @@
-"""The findings for a terminal, as Markdown and as plain data. Numbers are in points (percent of the score's range), as in every table."""
+"""The findings for a terminal, as Markdown and as plain data. Numbers are in points (percent of the
+score's range), as in every table.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,14 @@ from scbench.stats.findings import Finding, Findings
 STYLES = {Verdict.HOLDS: "bold green", Verdict.FAILS: "bold red", Verdict.UNKNOWN: "bold yellow"}
 COLUMNS = ("measured", "asked", "verdict", "decides", "cells", "turns", "sessions")
 NOTES = (
-    "Points of the strict score, with 95 % intervals over sessions; the mean over cells (task, length, mode), each with the same weight.",
-    "A check holds if its whole interval lies where it is asked to, does not hold if all of it lies elsewhere, and else nobody can tell.",
-    "A claim holds if all checks that decide hold; one that does not hold is enough against it. Only cells that full attention solves count.",
-    "These are small models on tiny tasks: what holds here need not hold for large ones, and the other way round.",
+    "Points of the strict score, with 95 % intervals over sessions; the mean over cells (task, "
+    "length, mode), each with the same weight.",
+    "A check holds if its whole interval lies where it is asked to, does not hold if all of it "
+    "lies elsewhere, and else nobody can tell.",
+    "A claim holds if all checks that decide hold; one that does not hold is enough against it. "
+    "Only cells that full attention solves count.",
+    "These are small models on tiny tasks: what holds here need not hold for large ones, and the "
+    "other way round.",
 )
 
 
@@ -117,7 +123,10 @@ def basis(found: Findings) -> str:
     )
     signs = marks.of_notes(found.noted)
     score = f"{percent(found.reference.value)}{signs} {interval(found.reference)}".strip()
-    return f"{len(found.cells)} cells count: {tasks}; {lengths} tokens. Full attention of {found.roles.transformer} scores {score} on them here."
+    return (
+        f"{len(found.cells)} cells count: {tasks}; {lengths} tokens. Full attention of "
+        f"{found.roles.transformer} scores {score} on them here."
+    )
 
 
 def table(one: Finding) -> Table:

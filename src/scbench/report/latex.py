@@ -1,4 +1,6 @@
-"""Tables that paste into a paper; they need booktabs only. Limits of an interval stand as sub- and superscript."""
+"""Tables that paste into a paper; they need booktabs only. Limits of an interval stand as sub- and
+superscript.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,12 @@ from scbench.stats import Summary
 
 
 def latex(summary: Summary) -> str:
-    """For each setting and mode: averages, each group of tasks, and the differences to the baseline; then the costs."""
+    """For each setting and mode: averages, each group of tasks, and the differences to the
+    baseline; then the costs.
+    """
     blocks = [
-        "% Needs \\usepackage{booktabs}. Written by scbench report; scores in percent, 95% limits as sub- and superscript."
+        "% Needs \\usepackage{booktabs}. Written by scbench report; scores in percent, 95% limits "
+        "as sub- and superscript."
     ]
     for place, setting in enumerate(summary.settings, start=1):
         for mode in summary.modes_in(setting):
@@ -30,7 +35,9 @@ def latex(summary: Summary) -> str:
 
 
 def draw(table: Table, *, label: str, deltas: bool = False) -> str:
-    """One table float; with `deltas` every score column is followed by its difference to the baseline."""
+    """One table float; with `deltas` every score column is followed by its difference to the
+    baseline.
+    """
     wide = [
         deltas and any(row.entries[place].delta for row in table.rows)
         for place in range(len(table.columns))
@@ -78,7 +85,9 @@ def delta(entry: Entry) -> str:
 
 
 def limits(value: str, interval: str) -> str:
-    """48.7 and [40.1, 57.2] as 48.7 with 40.1 below and 57.2 above; other words in small print behind it."""
+    """48.7 and [40.1, 57.2] as 48.7 with 40.1 below and 57.2 above; other words in small print
+    behind it.
+    """
     if interval.startswith("["):
         low, high = interval.strip("[]").split(", ")
         star = "^{*}" if value.endswith("*") else ""

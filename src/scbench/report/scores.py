@@ -41,7 +41,9 @@ def stage_title(method: MethodInfo) -> str:
 
 
 def score_table(summary: Summary, setting: Setting, mode: str) -> Table:
-    """Every task of a setting in one mode; the averages stand first, the overall average at their end."""
+    """Every task of a setting in one mode; the averages stand first, the overall average at their
+    end.
+    """
     tasks = summary.tasks_in(setting)
     columns: list[tuple[str, str]] = []  # group, task or the average's own name
     for ability in ABILITIES:
@@ -144,7 +146,9 @@ def _official(one: ScoreCell | Average) -> str:
 
 
 def _beside_baseline(one: ScoreCell | Average, baseline: str) -> list[str]:
-    """The two means that Δ is the difference of, where they are not those that stand in the table."""
+    """The two means that Δ is the difference of, where they are not those that stand in the
+    table.
+    """
     if one.shared.is_gap or not (one.has_gaps or one.shared.n < one.strict.n):
         return []
     base = f"{baseline} {percent(one.baseline_shared.value)}"

@@ -1,4 +1,6 @@
-"""Numbers for other programs: plain CSV, scores in 0..1, seconds and bytes unrounded, one row for each cell."""
+"""Numbers for other programs: plain CSV, scores in 0..1, seconds and bytes unrounded, one row for
+each cell.
+"""
 
 from __future__ import annotations
 

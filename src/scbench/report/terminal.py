@@ -50,7 +50,9 @@ terminal = full  # the name that a report's other media have
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A table without its notes; scores stand on two lines if the terminal is wide enough, else on four."""
+    """A table without its notes; scores stand on two lines if the terminal is wide enough, else on
+    four.
+    """
 
     table: Table
 
@@ -76,7 +78,9 @@ def draw(table: Table, *, joint: str = "\n") -> RichTable:
 
 
 def cell_text(entry: Entry, joint: str) -> Text:
-    """The value with its interval, then the difference with its own; n only where it differs between methods."""
+    """The value with its interval, then the difference with its own; n only where it differs
+    between methods.
+    """
     text = plain(f"{entry.main}{entry.marks}")
     for line in (entry.interval, entry.n):
         if line:

@@ -1,6 +1,8 @@
-"""Scoring: from an answer's text and what its turn wanted to a Score, by the strict and by the published rules.
+"""Scoring: from an answer's text and what its turn wanted to a Score, by the strict and by the
+published rules.
 
-Pure functions; neither torch nor network. Models judge nothing here, and a crash never becomes a zero.
+Pure functions; neither torch nor network. Models judge nothing here, and a crash never becomes a
+zero.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """BLEU between two functions as RepoQA measures it, and the search for the most similar of many.
 
-Equals NLTK's `sentence_bleu([reference], candidate, smoothing_function=SmoothingFunction().method4)` with its default 4-gram weights; the
-arithmetic is done in NLTK's order, so that a value on the 0.8 threshold falls on the same side.
+Equals NLTK's `sentence_bleu([reference], candidate,
+smoothing_function=SmoothingFunction().method4)` with its default 4-gram weights; the arithmetic is
+done in NLTK's order, so that a value on the 0.8 threshold falls on the same side.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Grams:
 
 @lru_cache(maxsize=4096)
 def _reference(source: str) -> Grams:
-    """Sources recur for every turn of a session and every method; a prediction does not, and is not kept."""
+    """Sources recur for every turn of a session and every method; a prediction does not, and is not
+    kept.
+    """
     return Grams(tokens(source))
 
 
@@ -50,9 +53,11 @@ def similarity(candidate: str, reference: str) -> float:
 
 
 def most_similar(candidate: str, references: Sequence[str]) -> tuple[int | None, float]:
-    """(index, similarity) of the reference most like the candidate; of equals the first; (None, 0.0) if none has a word in common.
+    """(index, similarity) of the reference most like the candidate; of equals the first; (None,
+    0.0) if none has a word in common.
 
-    References are tried by falling upper bound and the search stops below the best: the answer is that of trying all, in order.
+    References are tried by falling upper bound and the search stops below the best: the answer is
+    that of trying all, in order.
     """
     grams = Grams(tokens(candidate))
     bounds = [
@@ -97,9 +102,11 @@ def _bleu(candidate: Grams, reference: Grams) -> float:
 
 
 def _bound(candidate: Grams, reference: Grams) -> float:
-    """At least `_bleu`: no order has more hits than there are common words, or than the reference has n-grams.
+    """At least `_bleu`: no order has more hits than there are common words, or than the reference
+    has n-grams.
 
-    An order without a hit is smoothed; the bound takes the larger of the two readings. Slack of 1e-9 covers rounding.
+    An order without a hit is smoothed; the bound takes the larger of the two readings. Slack of
+    1e-9 covers rounding.
     """
     length, other = len(candidate.words), len(reference.words)
     ours, theirs = candidate.single, reference.single

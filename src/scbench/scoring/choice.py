@@ -1,4 +1,6 @@
-"""Strict rule of En.MultiChoice and ICL.ManyShot: read the one option an answer chooses, or none."""
+"""Strict rule of En.MultiChoice and ICL.ManyShot: read the one option an answer chooses, or
+none.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ CONFLICT = "letter and text disagree"
 
 
 def parse_options(question: str) -> tuple[str, ...]:
-    """The option texts of the last run `(A) ...`, `(B) ...` of a question, one a line or one a segment; empty if there is none."""
+    """The option texts of the last run `(A) ...`, `(B) ...` of a question, one a line or one a
+    segment; empty if there is none.
+    """
     texts: list[str] = []
     for letter, text in _LISTED.findall(question):
         if letter == "A":
@@ -33,7 +37,9 @@ def parse_options(question: str) -> tuple[str, ...]:
 
 
 def gold_letter(golds: Sequence[str], options: Sequence[str]) -> str | None:
-    """The letter of the first gold that is an option's text (the first such option, as the runner counts), else of one that is a letter."""
+    """The letter of the first gold that is an option's text (the first such option, as the runner
+    counts), else of one that is a letter.
+    """
     for gold in golds:
         if gold in options:
             return (
@@ -56,9 +62,11 @@ def gold_letter(golds: Sequence[str], options: Sequence[str]) -> str | None:
 
 
 def choose(prediction: str, wanted: Wanted) -> Score:
-    """1 iff the option read from the answer is the gold's. Options come from the turn, else from its question.
+    """1 iff the option read from the answer is the gold's. Options come from the turn, else from
+    its question.
 
-    ManyShot answers without either are read by letters alone, and `why` says so; a MultiChoice gold is a text, so its options are needed.
+    ManyShot answers without either are read by letters alone, and `why` says so; a MultiChoice gold
+    is a text, so its options are needed.
     """
     options = wanted.options or parse_options(wanted.question)
     gold = gold_letter(wanted.golds, options)
@@ -75,9 +83,11 @@ def choose(prediction: str, wanted: Wanted) -> Score:
 
 
 def choice(prediction: str, options: Sequence[str]) -> tuple[str | None, str]:
-    """The letter chosen, or None, and how it was read. Only the head of the prediction is read; first rule that decides wins.
+    """The letter chosen, or None, and how it was read. Only the head of the prediction is read;
+    first rule that decides wins.
 
-    Without options every capital letter may be chosen. A letter beside another option's text chooses nothing.
+    Without options every capital letter may be chosen. A letter beside another option's text
+    chooses nothing.
     """
     line = head(prediction)
     letters = ascii_uppercase[: len(options)] if options else ascii_uppercase
@@ -106,7 +116,9 @@ def choice(prediction: str, options: Sequence[str]) -> tuple[str | None, str]:
 
 
 def _marked(text: str, letters: str, normal: Sequence[str]) -> tuple[str | None, bool]:
-    """(letter, whether what follows is another option's text) for a marked letter at the start of `text`."""
+    """(letter, whether what follows is another option's text) for a marked letter at the start of
+    `text`.
+    """
     match = _MARKED.match(text)
     if not match or match[1] not in letters:
         return None, False
@@ -121,7 +133,9 @@ def _marked(text: str, letters: str, normal: Sequence[str]) -> tuple[str | None,
 def _after_phrases(
     line: str, letters: str, options: Sequence[str], normal: Sequence[str]
 ) -> tuple[set[str], bool]:
-    """The distinct options named right after phrases such as "the answer is", and whether one of them contradicts itself."""
+    """The distinct options named right after phrases such as "the answer is", and whether one of
+    them contradicts itself.
+    """
     results: set[str] = set()
     reach = 200 + 4 * max(
         map(len, options), default=0
@@ -140,7 +154,9 @@ def _after_phrases(
 
 
 def _begins_with_option(rest: str, letters: str, options: Sequence[str]) -> str | None:
-    """The option whose text stands at the start of `rest`, up to its end or a mark; the longest such text."""
+    """The option whose text stands at the start of `rest`, up to its end or a mark; the longest
+    such text.
+    """
     start = nfkc(rest).casefold().lstrip("([*\"'` ")
     order = sorted(range(min(len(options), 26)), key=lambda i: -len(options[i]))
     for i in order:

@@ -20,8 +20,9 @@ _RUNNER_MODES = {"multi_turn": Mode.MULTI_TURN, "scdq": Mode.MULTI_REQUEST}
 def score_file(path: Path) -> list[dict[str, Any]]:
     """Read a file of either form and score every line by both rules (see `lines.score_lines`).
 
-    Lines of the released runner (`ground_truth` instead of `gold`) take task and mode from the file's name and come back with `task` =
-    the published config, `subtask`, and `mode` set. Raises BadRow naming file, line and field, BadConfig where the file cannot be read.
+    Lines of the released runner (`ground_truth` instead of `gold`) take task and mode from the
+    file's name and come back with `task` = the published config, `subtask`, and `mode` set. Raises
+    BadRow naming file, line and field, BadConfig where the file cannot be read.
     """
     rows: list[tuple[dict[str, Any], AnswerLine]] = []
     for number, raw in _objects(path):
@@ -72,8 +73,10 @@ def _as_ours(line: dict[str, Any], path: Path) -> dict[str, Any]:
     name = _RUNNER_NAME.fullmatch(path.name)
     if not name:
         raise BadRow(
-            "the line is in the published runner's form (field 'ground_truth'), whose task and mode stand in the file's name; "
-            f"{path.name!r} is not prediction_<task>_<multi_turn|scdq>[_lingua].jsonl: rename it, or add the fields task, subtask and mode"
+            "the line is in the published runner's form (field 'ground_truth'), whose task and "
+            "mode stand in the file's name; "
+            f"{path.name!r} is not prediction_<task>_<multi_turn|scdq>[_lingua].jsonl: rename it, "
+            f"or add the fields task, subtask and mode"
         )
     task = name["task"]
     is_mix = task.removeprefix("scbench_") in MIXES

@@ -1,11 +1,12 @@
 """The functions of a piece of source code in the six languages of RepoQA, found with tree-sitter.
 
-The released scorer used tree-sitter 0.21 with grammars of early 2024. On code that parses, every version finds the same functions; on broken
-code the recovery of later versions differs now and then: tree-sitter 0.24 with grammars of 2024 read 14 of 15,000 mangled answers
-otherwise, tree-sitter 0.26 with grammars of 2025 read 110 otherwise.
+The released scorer used tree-sitter 0.21 with grammars of early 2024. On code that parses, every
+version finds the same functions; on broken code the recovery of later versions differs now and
+then: tree-sitter 0.24 with grammars of 2024 read 14 of 15,000 mangled answers otherwise,
+tree-sitter 0.26 with grammars of 2025 read 110 otherwise.
 
-Parsers are loaded on first use. Without the package of a language, Python falls back to `def` plus indentation for the strict rule; the
-official rule and the other languages refuse (`NoParser`).
+Parsers are loaded on first use. Without the package of a language, Python falls back to `def` plus
+indentation for the strict rule; the official rule and the other languages refuse (`NoParser`).
 """
 
 from __future__ import annotations
@@ -80,12 +81,15 @@ def _parser(lang: str) -> Parser:
     except ImportError as err:
         package = f"tree-sitter-{lang}"
         raise NoParser(
-            f"reading {lang} needs {package}, which is not installed; run: pip install tree-sitter {package}"
+            f"reading {lang} needs {package}, which is not installed; run: pip install tree-sitter "
+            f"{package}"
         ) from err
 
 
 def _capsule(address: int) -> object:
-    """Grammar packages before 0.22 hand out a bare address, which tree-sitter from 0.22 on takes only with a warning."""
+    """Grammar packages before 0.22 hand out a bare address, which tree-sitter from 0.22 on takes
+    only with a warning.
+    """
     import ctypes
 
     new = ctypes.pythonapi.PyCapsule_New
@@ -102,7 +106,9 @@ def check(lang: str) -> None:
 
 
 def _walk(root: Node, *, enter: Callable[[Node], bool] = lambda node: True) -> Iterator[Node]:
-    """Nodes in the order they begin, a node before its children. Not recursive: nesting may be as deep as a text is long."""
+    """Nodes in the order they begin, a node before its children. Not recursive: nesting may be as
+    deep as a text is long.
+    """
     stack = [root]
     while stack:
         node = stack.pop()
@@ -112,7 +118,9 @@ def _walk(root: Node, *, enter: Callable[[Node], bool] = lambda node: True) -> I
 
 
 def first_published(block: str, lang: str) -> str | None:
-    """The first function the released scorer finds in a block, or None; a block that is no valid text (lone surrogates) has none."""
+    """The first function the released scorer finds in a block, or None; a block that is no valid
+    text (lone surrogates) has none.
+    """
     try:
         source = block.encode("utf-8")
     except UnicodeEncodeError:
@@ -125,7 +133,9 @@ def first_published(block: str, lang: str) -> str | None:
 
 
 def _is_published(node: Node, lang: str) -> bool:
-    """The node has a name; for C++ a declarator that is a plain function with a plain identifier (no pointers, no members)."""
+    """The node has a name; for C++ a declarator that is a plain function with a plain identifier
+    (no pointers, no members).
+    """
     if lang != "cpp":
         return any(child.is_named for child in node.children_by_field_name("name"))
     return any(
@@ -137,7 +147,9 @@ def _is_published(node: Node, lang: str) -> bool:
 
 
 def outermost(block: str, lang: str) -> list[str]:
-    """All functions of a block that lie in no other function, methods in classes included; empty where there is none."""
+    """All functions of a block that lie in no other function, methods in classes included; empty
+    where there is none.
+    """
     text = dedent(block)
     try:
         parser = _parser(lang)
@@ -176,7 +188,8 @@ def _is_argument(node: Node) -> bool:
 
 
 def by_indentation(text: str) -> list[str]:
-    """Python functions told by `def` and indentation alone: each runs to the next non-empty line that is indented no deeper.
+    """Python functions told by `def` and indentation alone: each runs to the next non-empty line
+    that is indented no deeper.
 
     A line that begins with a closing bracket still belongs to the head before it.
     """

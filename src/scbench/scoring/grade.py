@@ -48,7 +48,8 @@ def grade(
     within: str | None = None,
     mode: Mode | None = None,
 ) -> Score:
-    """Score the answer to one turn; pure, and never raises on odd text (crashes of the released rules are gaps with the reason).
+    """Score the answer to one turn; pure, and never raises on odd text (crashes of the released
+    rules are gaps with the reason).
 
     `task` is the sub-task's short name, `within` the session's task (default: the paper's task of
     that name). `needles` are (gold source, function name) of the repository, in file order, for

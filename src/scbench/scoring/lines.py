@@ -36,10 +36,12 @@ class AnswerLine:
 
 
 def wanted_from_line(line: Mapping[str, object]) -> Wanted:
-    """What the scorers need to know of a line: `gold` typed as in the published schema, or the runner's `ground_truth`.
+    """What the scorers need to know of a line: `gold` typed as in the published schema, or the
+    runner's `ground_truth`.
 
-    Read as well where present: options, lang, repo, name (or func_name), candidates, question (or input, ask), asked_key, generated,
-    vocabulary, numeric, facts, rival_facts, rival_golds. Raises BadRow naming the field.
+    Read as well where present: options, lang, repo, name (or func_name), candidates, question (or
+    input, ask), asked_key, generated, vocabulary, numeric, facts, rival_facts, rival_golds. Raises
+    BadRow naming the field.
     """
     return row_of(line).wanted
 
@@ -53,17 +55,20 @@ def row_of(line: Mapping[str, object]) -> AnswerLine:
         raise BadRow(f"field 'mode' is {_shown(mode)}; allowed are {_listed(Mode)}")
     if "prediction" not in line:
         raise BadRow(
-            "field 'prediction' is missing; it holds the answer's text, or null for a turn that failed"
+            "field 'prediction' is missing; it holds the answer's text, or null for a turn that "
+            "failed"
         )
     prediction = line["prediction"]
     if prediction is not None and not isinstance(prediction, str):
         raise BadRow(
-            f"field 'prediction' is {_shown(prediction)}; it holds the answer's text, or null for a turn that failed"
+            f"field 'prediction' is {_shown(prediction)}; it holds the answer's text, or null for "
+            f"a turn that failed"
         )
     turn = line.get("turn_idx", line.get("turn"))
     if turn is not None and (not isinstance(turn, int) or isinstance(turn, bool)):
         raise BadRow(
-            f"field {'turn_idx' if 'turn_idx' in line else 'turn'!r} is {_shown(turn)}; it holds the 0-based number of the turn"
+            f"field {'turn_idx' if 'turn_idx' in line else 'turn'!r} is {_shown(turn)}; it holds "
+            f"the 0-based number of the turn"
         )
     return AnswerLine(
         task=task,
@@ -79,7 +84,8 @@ def _tasks(line: Mapping[str, object]) -> tuple[str, str]:
     task = line.get("task")
     if not isinstance(task, str) or short(task) not in TASKS:
         raise BadRow(
-            f"field 'task' is {_shown(task)}; allowed are {_listed('scbench_' + name for name in TASKS)}"
+            f"field 'task' is {_shown(task)}; allowed are "
+            f"{_listed('scbench_' + name for name in TASKS)}"
         )
     task = short(task)
     allowed = MIXES.get(task, (task,))
@@ -111,7 +117,8 @@ def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
     name = _text(line, "name") or _text(line, "func_name")
     if part.is_function and not name:
         raise BadRow(
-            "field 'name' (or 'func_name') is missing; a repoqa turn needs the name of the function asked for"
+            "field 'name' (or 'func_name') is missing; a repoqa turn needs the name of the "
+            "function asked for"
         )
     if part.is_function and not isinstance(raw, str):
         raise BadRow(
@@ -178,10 +185,12 @@ def _candidates(line: Mapping[str, object]) -> dict[str, str]:
 
 
 def score_lines(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same lines with `scores: {"strict": x, "official": y}`; a gap is null, and `why` then holds its reason by rule.
+    """The same lines with `scores: {"strict": x, "official": y}`; a gap is null, and `why` then
+    holds its reason by rule.
 
-    Official RepoQA takes its needles, and strict RepoQA without `candidates` its candidates, from the lines themselves: all of one task,
-    mode and `repo`, in order. Raises BadRow naming line and field.
+    Official RepoQA takes its needles, and strict RepoQA without `candidates` its candidates, from
+    the lines themselves: all of one task, mode and `repo`, in order. Raises BadRow naming line and
+    field.
     """
     kept: list[tuple[dict[str, Any], AnswerLine]] = []
     for number, line in enumerate(lines, start=1):
@@ -235,7 +244,9 @@ def _scored(
 
 
 def _with_candidates(wanted: LineWanted, needles: list[tuple[str, str]]) -> Wanted:
-    """The functions the file itself holds of this repository: the best that is known without the data set."""
+    """The functions the file itself holds of this repository: the best that is known without the
+    data set.
+    """
     from dataclasses import replace
 
     return replace(

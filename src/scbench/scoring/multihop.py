@@ -11,7 +11,9 @@ _NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Z][A-Z0-9_]*(?![A-Za-z0-9_])")
 
 
 def multihop(prediction: str, wanted: Wanted) -> Score:
-    """2 * hits / (candidates + golds); candidates are capital names as long as some gold name. Side value: `exact` set equality."""
+    """2 * hits / (candidates + golds); candidates are capital names as long as some gold name. Side
+    value: `exact` set equality.
+    """
     golds = set(wanted.golds)
     lengths = {len(name) for name in golds}
     found = {name for name in _NAME.findall(prediction) if len(name) in lengths}

@@ -13,7 +13,8 @@ _DIGITS = re.compile("[0-9]+")
 
 
 def numbers(text: str) -> set[Decimal]:
-    """The distinct numbers of a text, thousands separators read; "3rd", "1,23" and version-like runs are none.
+    """The distinct numbers of a text, thousands separators read; "3rd", "1,23" and version-like
+    runs are none.
 
     Decimal and not float: digits of any script and of any count are read exactly.
     """
@@ -21,7 +22,9 @@ def numbers(text: str) -> set[Decimal]:
 
 
 def math_find(prediction: str, wanted: Wanted) -> Score:
-    """1 iff the distinct numbers, those of the question dropped when there are several, are exactly the gold."""
+    """1 iff the distinct numbers, those of the question dropped when there are several, are exactly
+    the gold.
+    """
     golds = numbers(wanted.golds[0])
     if len(golds) != 1:
         return Score(

@@ -1,4 +1,6 @@
-"""The door to the released rules: from a turn to the label they expect, and from their crashes to gaps."""
+"""The door to the released rules: from a turn to the label they expect, and from their crashes to
+gaps.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ NO_RULE = "the task has no published rule"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineWanted(Wanted):
-    """What a line of a file wants; `label` is its gold as the released scorer would be handed it, type and all.
+    """What a line of a file wants; `label` is its gold as the released scorer would be handed it,
+    type and all.
 
     `label_gap` says why there is no such label (the released runner stops before it scores).
     """
@@ -27,7 +30,9 @@ class LineWanted(Wanted):
 
 
 def choice_label(golds: Sequence[str], options: Sequence[str]) -> list[str]:
-    """[option text, letter] of the first option that is the gold. Raises ValueError where there is none, or it is past D."""
+    """[option text, letter] of the first option that is the gold. Raises ValueError where there is
+    none, or it is past D.
+    """
     letter = gold_letter(golds, options)
     if not options or letter is None:
         raise ValueError(
@@ -41,7 +46,9 @@ def choice_label(golds: Sequence[str], options: Sequence[str]) -> list[str]:
 
 
 def label_of(part: Subtask, wanted: Wanted) -> Any:
-    """The label the released runner makes of a turn's published row, which would hold the first gold."""
+    """The label the released runner makes of a turn's published row, which would hold the first
+    gold.
+    """
     if isinstance(wanted, LineWanted):
         if wanted.label_gap:
             raise ValueError(wanted.label_gap)
@@ -57,7 +64,9 @@ def label_of(part: Subtask, wanted: Wanted) -> Any:
 
 
 def graded(rule: Callable[[], float], read: str = "") -> Score:
-    """The rule's value; a gap that names the exception where the released scorer would have stopped."""
+    """The rule's value; a gap that names the exception where the released scorer would have
+    stopped.
+    """
     try:
         return Score(value=rule(), rule=RULE, read=read)
     except published.RAISES as err:
@@ -76,7 +85,9 @@ def official(
     *,
     mode: Mode | None = None,
 ) -> Score:
-    """Official score of one turn; `needles` matter to RepoQA only and default to the turn's own gold."""
+    """Official score of one turn; `needles` matter to RepoQA only and default to the turn's own
+    gold.
+    """
     name = part.official
     if mode is Mode.MULTI_REQUEST and part.official_alone is not None:
         rule = published.RULES[part.official_alone]
@@ -114,7 +125,9 @@ def _function(prediction: str, wanted: Wanted, needles: Sequence[tuple[str, str]
 
 
 def _summary(prediction: str, label: Any) -> float:
-    """ROUGE-Lsum; of several references the best, and a number is read as its digits, as the metric's loader does."""
+    """ROUGE-Lsum; of several references the best, and a number is read as its digits, as the
+    metric's loader does.
+    """
     from scbench.scoring.rouge import rouge_lsum
 
     golds = label if isinstance(label, list) else [label]

@@ -1,8 +1,10 @@
-"""The rules of the released scorer (github.com/microsoft/MInference, scbench/compute_scores.py), defects included.
+"""The rules of the released scorer (github.com/microsoft/MInference, scbench/compute_scores.py),
+defects included.
 
-Each rule takes a prediction and a label *typed as the released code types it* and gives a float. A rule raises where the released code
-raises (a gold of the wrong type, no gold at all, a number too large for a float); `official.grade` turns that into a gap with the reason.
-Every oddity here is on purpose and named in the benchmark specification; mend nothing.
+Each rule takes a prediction and a label *typed as the released code types it* and gives a float. A
+rule raises where the released code raises (a gold of the wrong type, no gold at all, a number too
+large for a float); `official.grade` turns that into a gap with the reason. Every oddity here is on
+purpose and named in the benchmark specification; mend nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ _CHOICE_PREFIXES = ("answer is:", "answer:", "answer is", "option is")
 
 
 def normal_chinese(text: str) -> str:
-    """Lower case, then without ASCII punctuation, the fixed CJK marks, and whitespace. The opening mark U+300A stays, as released."""
+    """Lower case, then without ASCII punctuation, the fixed CJK marks, and whitespace. The opening
+    mark U+300A stays, as released.
+    """
     return "".join(text.lower().translate(_DROP_MARKS).split())
 
 
@@ -58,25 +62,33 @@ def contained(prediction: str, label: Any) -> float:
 
 
 def kv_in_record(prediction: str, label: Any, fields: tuple[str, ...] = RECORD_FIELDS) -> float:
-    """kv turns of Mix.RepoQA+KV in multi-request mode: the gold is looked up among the FIELD NAMES of the record, so it is never found."""
+    """kv turns of Mix.RepoQA+KV in multi-request mode: the gold is looked up among the FIELD NAMES
+    of the record, so it is never found.
+    """
     return float(label in dict.fromkeys(fields))
 
 
 def multihop(prediction: str, label: Any) -> float:
-    """Share of the names that are substrings in any case, rounded to 2 decimals. No names: raises."""
+    """Share of the names that are substrings in any case, rounded to 2 decimals. No names:
+    raises.
+    """
     lowered = prediction.lower()
     hits = sum(1.0 for name in label if name.lower() in lowered)
     return round(hits / len(label), 2)
 
 
 def any_contained(prediction: str, label: Any) -> float:
-    """qa_eng (a list of one gold) and many_shot (a plain string, so its CHARACTERS): one of them is a substring in any case."""
+    """qa_eng (a list of one gold) and many_shot (a plain string, so its CHARACTERS): one of them is
+    a substring in any case.
+    """
     raised = prediction.strip().upper()
     return float(any(item.upper() in raised for item in label))
 
 
 def chinese_f1(prediction: str, label: Any) -> float:
-    """Best character F1 against the elements of the label; those of a plain string are its characters."""
+    """Best character F1 against the elements of the label; those of a plain string are its
+    characters.
+    """
     words = normal_chinese(prediction)
     have = Counter(words)
     best = 0.0
@@ -103,7 +115,8 @@ def choice(prediction: str, label: Any) -> float:
         at = text.find(prefix)
         if at >= 0:
             after = text[at + len(prefix) + 1 :]
-            # A text that ends with the prefix fails before any startswith, which the empty option would pass.
+            # A text that ends with the prefix fails before any startswith, which the empty option
+            # would pass.
             return float(
                 len(text) > at + len(prefix) and any(after.startswith(item) for item in label)
             )
@@ -114,7 +127,9 @@ def choice(prediction: str, label: Any) -> float:
 
 
 def math_find(prediction: str, label: Any) -> float:
-    """The first unsigned number, cut to an integer for an integer gold. Any other gold raises, found number or not."""
+    """The first unsigned number, cut to an integer for an integer gold. Any other gold raises,
+    found number or not.
+    """
     gold = label[0] if isinstance(label, list) else label
     if not isinstance(gold, int | float):
         raise TypeError(f"expected int or float, got {type(gold).__name__}")
@@ -126,7 +141,9 @@ def math_find(prediction: str, label: Any) -> float:
 
 
 def passkey(prediction: str, label: Any) -> float:
-    """The first run of ASCII digits equals the gold as a string; without digits the run is the empty string."""
+    """The first run of ASCII digits equals the gold as a string; without digits the run is the
+    empty string.
+    """
     gold = label[0] if isinstance(label, list) else label
     match = re.search("[0-9]+", prediction)
     return float(gold == (match[0] if match else ""))

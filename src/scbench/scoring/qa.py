@@ -1,4 +1,6 @@
-"""Strict rules of En.QA and Zh.QA: F1 for published rows, a closed vocabulary for generated ones."""
+"""Strict rules of En.QA and Zh.QA: F1 for published rows, a closed vocabulary for generated
+ones.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
 
 
 def english(prediction: str, wanted: Wanted) -> Score:
-    """Published rows: token F1, side values `em` and `contains` (whole words). Generated rows: see `closed`."""
+    """Published rows: token F1, side values `em` and `contains` (whole words). Generated rows: see
+    `closed`.
+    """
     if wanted.generated and (wanted.vocabulary or wanted.numeric):
         return closed(prediction, wanted)
     words = answer_tokens(prediction)
@@ -36,7 +40,9 @@ def english(prediction: str, wanted: Wanted) -> Score:
 
 
 def chinese(prediction: str, wanted: Wanted) -> Score:
-    """Published rows: character F1 against the full gold, after NFKC. Generated rows: see `closed`."""
+    """Published rows: character F1 against the full gold, after NFKC. Generated rows: see
+    `closed`.
+    """
     if wanted.generated and (wanted.vocabulary or wanted.numeric):
         return closed(prediction, wanted, is_chinese=True)
     read = normal_chinese(nfkc(prediction))
@@ -49,7 +55,9 @@ def chinese(prediction: str, wanted: Wanted) -> Score:
 
 
 def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Score:
-    """1 iff the answer names, besides what the question names, at least one thing of the vocabulary and only accepted ones."""
+    """1 iff the answer names, besides what the question names, at least one thing of the vocabulary
+    and only accepted ones.
+    """
     left: set[str]
     if wanted.numeric:
         left = {str(n) for n in numbers(prediction) - numbers(wanted.question)}
@@ -70,7 +78,9 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
 
 
 def _normal(phrases: Iterable[str], is_chinese: bool) -> set[str]:
-    """Phrases to look for. A leading article is no part of a name: "old mill" names the old mill."""
+    """Phrases to look for. A leading article is no part of a name: "old mill" names the old
+    mill.
+    """
     plain = {_one(phrase, is_chinese) for phrase in phrases}
     return plain if is_chinese else {bare_name(phrase) for phrase in plain}
 

@@ -11,7 +11,8 @@ from scbench.scoring.functions import NoParser, check, first_published, outermos
 from scbench.types import Score, Wanted
 
 STRICT, OFFICIAL = "strict/1", "official/1"
-# The atomic group changes no match, only the time spent on answers with thousands of blank lines and no second fence.
+# The atomic group changes no match, only the time spent on answers with thousands of blank lines
+# and no second fence.
 _PUBLISHED_BLOCK = re.compile(r"^```(?>\w*\s*\n)(.*?)^```", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`]*)")
 
@@ -19,7 +20,8 @@ _FENCE = re.compile(r"(`{3,}|~{3,})([^`]*)")
 def official(prediction: str, name: str, lang: str, needles: Sequence[tuple[str, str]]) -> Score:
     """1 iff the best of the needles (gold source, name) has the turn's name and at least 0.8 BLEU.
 
-    Needles are those of the turn's repository in file order; of equals the first is the best. Without a parser: a gap.
+    Needles are those of the turn's repository in file order; of equals the first is the best.
+    Without a parser: a gap.
     """
     try:
         check(lang)
@@ -39,7 +41,9 @@ def official(prediction: str, name: str, lang: str, needles: Sequence[tuple[str,
 
 
 def published_reading(prediction: str, lang: str) -> str:
-    """The first function of the first fenced block that has one, else the first block, else the whole text."""
+    """The first function of the first fenced block that has one, else the first block, else the
+    whole text.
+    """
     text = prediction.strip()
     blocks = _PUBLISHED_BLOCK.findall(text)
     functions = (first_published(block, lang) for block in blocks)
@@ -49,10 +53,12 @@ def published_reading(prediction: str, lang: str) -> str:
 
 
 def strict(prediction: str, wanted: Wanted) -> Score:
-    """1 iff the functions of the answer vote for the turn's function and no other (each for its nearest at 0.8 BLEU or more).
+    """1 iff the functions of the answer vote for the turn's function and no other (each for its
+    nearest at 0.8 BLEU or more).
 
-    Candidates are the turn's; its gold is always among them. A candidate written with more than its function (a decorator, a template head)
-    is met by the bare function too. Side values: `similarity` of the nearest pair; `exact` = some chunk has the gold's very tokens.
+    Candidates are the turn's; its gold is always among them. A candidate written with more than its
+    function (a decorator, a template head) is met by the bare function too. Side values:
+    `similarity` of the nearest pair; `exact` = some chunk has the gold's very tokens.
     """
     gold = wanted.golds[0]
     sources = list(
@@ -105,7 +111,9 @@ def _bare(source: str, lang: str | None) -> str:
 
 
 def blocks_of(text: str) -> list[str]:
-    """The fenced blocks at any indent; an unclosed one runs to the end; without any fence the whole text is one block."""
+    """The fenced blocks at any indent; an unclosed one runs to the end; without any fence the whole
+    text is one block.
+    """
     blocks: list[list[str]] = []
     fence: str | None = None
     for line in text.split("\n"):
@@ -123,6 +131,8 @@ def blocks_of(text: str) -> list[str]:
 
 
 def chunks_of(block: str, lang: str | None) -> list[str]:
-    """The outermost functions of a block, or the block itself if it has none (or no language is known)."""
+    """The outermost functions of a block, or the block itself if it has none (or no language is
+    known).
+    """
     functions = outermost(block, lang) if lang else []
     return functions or [block]

@@ -1,7 +1,9 @@
-"""ROUGE-Lsum, equal to `rouge-score` 0.1.2 without stemming or sentence splitting, and many times faster on long texts.
+"""ROUGE-Lsum, equal to `rouge-score` 0.1.2 without stemming or sentence splitting, and many times
+faster on long texts.
 
-The library fills its table of common subsequences cell by cell in Python; here one row of it, for all prediction sentences, is one step.
-Of several longest common subsequences the same one is taken, because the union over sentences depends on it.
+The library fills its table of common subsequences cell by cell in Python; here one row of it, for
+all prediction sentences, is one step. Of several longest common subsequences the same one is taken,
+because the union over sentences depends on it.
 """
 
 from __future__ import annotations
@@ -52,14 +54,17 @@ def rouge_of(prediction: Sequence[Sequence[str]], gold: Sequence[Sequence[str]])
 
 
 def _unions(gold: Sequence[Sequence[str]], prediction: Sequence[Sequence[str]]) -> list[set[int]]:
-    """For each gold sentence, the positions in it that lie on its common subsequence with some prediction sentence."""
+    """For each gold sentence, the positions in it that lie on its common subsequence with some
+    prediction sentence.
+    """
     import numpy as np
 
     codes: dict[str, int] = {}
     for sentence in gold:
         for word in sentence:
             codes.setdefault(word, len(codes))
-    # Sentences of like length share a batch, so that padding stays small; the union does not depend on their order.
+    # Sentences of like length share a batch, so that padding stays small; the union does not depend
+    # on their order.
     coded = sorted(
         ([codes.get(word, -1) for word in sentence] for sentence in prediction if sentence), key=len
     )
@@ -71,7 +76,8 @@ def _unions(gold: Sequence[Sequence[str]], prediction: Sequence[Sequence[str]]) 
         lengths = [len(sentence_codes) for sentence_codes in batch]
         present = set(np.unique(padded).tolist())
         for sentence, union in zip(gold, unions, strict=True):
-            # A gold word that no sentence of the batch has leaves its table row unchanged and is always stepped over.
+            # A gold word that no sentence of the batch has leaves its table row unchanged and is
+            # always stepped over.
             rows = [(i, codes[word]) for i, word in enumerate(sentence) if codes[word] in present]
             if rows:
                 union |= _subsequences(rows, padded, lengths)
@@ -79,7 +85,9 @@ def _unions(gold: Sequence[Sequence[str]], prediction: Sequence[Sequence[str]]) 
 
 
 def _batches(coded: list[list[int]], longest_gold: int) -> list[list[list[int]]]:
-    """Cut sentences, shortest first, into groups of bounded table size and with lengths within a factor of two."""
+    """Cut sentences, shortest first, into groups of bounded table size and with lengths within a
+    factor of two.
+    """
     groups: list[list[list[int]]] = []
     for sentence in coded:
         group = groups[-1] if groups else None
@@ -98,10 +106,12 @@ def _batches(coded: list[list[int]], longest_gold: int) -> list[list[list[int]]]
 def _subsequences(
     rows: list[tuple[int, int]], padded: np.ndarray[Any, Any], lengths: list[int]
 ) -> set[int]:
-    """Union over the batch of one longest common subsequence each, as positions in the gold sentence.
+    """Union over the batch of one longest common subsequence each, as positions in the gold
+    sentence.
 
-    Table t[i][j] = length over the first i rows and j columns. Walking back from the end: a match is taken; else one column back if
-    t[i][j-1] > t[i-1][j], else one row back (the library's tie rule). `back[i, s, j]` holds that comparison, counted from 0.
+    Table t[i][j] = length over the first i rows and j columns. Walking back from the end: a match
+    is taken; else one column back if t[i][j-1] > t[i-1][j], else one row back (the library's tie
+    rule). `back[i, s, j]` holds that comparison, counted from 0.
     """
     import numpy as np
 

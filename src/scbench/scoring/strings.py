@@ -1,4 +1,6 @@
-"""Strict rules of Retr.KV and Retr.Prefix-Suffix: the answer must name the wanted string and no rival."""
+"""Strict rules of Retr.KV and Retr.Prefix-Suffix: the answer must name the wanted string and no
+rival.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def shape_of(gold: str) -> str | None:
 
 
 def kv(prediction: str, wanted: Wanted) -> Score:
-    """1 iff the distinct candidates of the gold's shape, the asked key aside, are exactly the gold. Case matters."""
+    """1 iff the distinct candidates of the gold's shape, the asked key aside, are exactly the gold.
+    Case matters.
+    """
     gold = wanted.golds[0]
     found = {
         text
@@ -37,7 +41,9 @@ def kv(prediction: str, wanted: Wanted) -> Score:
 
 
 def _candidates(prediction: str, gold: str, shape: str | None) -> set[str]:
-    """A gold that is no single run of word characters has no shape to compete in: the whole answer, unwrapped, must be it."""
+    """A gold that is no single run of word characters has no shape to compete in: the whole answer,
+    unwrapped, must be it.
+    """
     if shape in _SHAPES:
         return set(_SHAPES[shape].findall(prediction))
     if not _RUN.fullmatch(gold):
@@ -46,7 +52,9 @@ def _candidates(prediction: str, gold: str, shape: str | None) -> set[str]:
 
 
 def prefix_suffix(prediction: str, wanted: Wanted) -> Score:
-    """1 iff some word, bare or unwrapped, is the gold and no other word looks like one of the context's strings."""
+    """1 iff some word, bare or unwrapped, is the gold and no other word looks like one of the
+    context's strings.
+    """
     gold = wanted.golds[0]
     found: set[str] = set()
     for word in prediction.split():

@@ -1,4 +1,6 @@
-"""Strict rule of En.Sum: ROUGE-Lsum after both sides are split into sentences, with side values that tell right facts from right words."""
+"""Strict rule of En.Sum: ROUGE-Lsum after both sides are split into sentences, with side values
+that tell right facts from right words.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ _SHORT_FORMS = frozenset(
 def split_sentences(text: str) -> str:
     """One sentence a line, list marks at line starts gone.
 
-    Breaks after . ! ? (and closing quotes or brackets) before a capital, digit, quote or bracket, unless a single capital or a common
-    short form stands before the full stop.
+    Breaks after . ! ? (and closing quotes or brackets) before a capital, digit, quote or bracket,
+    unless a single capital or a common short form stands before the full stop.
     """
 
     lines = (_LIST_MARK.sub("", line) for line in text.split("\n"))
@@ -57,12 +59,16 @@ def _strict_rouge(prediction: str, gold: str) -> float:
 
 @lru_cache(maxsize=1024)
 def floor(golds: tuple[str, ...], rival_golds: tuple[str, ...]) -> float:
-    """The best score that another report's reference would get for this turn: what the words alone are worth."""
+    """The best score that another report's reference would get for this turn: what the words alone
+    are worth.
+    """
     return max((_strict_rouge(rival, gold) for rival in rival_golds for gold in golds), default=0.0)
 
 
 def summary(prediction: str, wanted: Wanted) -> Score:
-    """Side values where the turn knows them: `fact_recall` and `floor` as ratios, `leak` as the number of other reports' values named."""
+    """Side values where the turn knows them: `fact_recall` and `floor` as ratios, `leak` as the
+    number of other reports' values named.
+    """
     side: dict[str, float] = {}
     words = f" {norm(prediction)} "
     if wanted.facts:

@@ -1,4 +1,6 @@
-"""Means over scored lines: ours with n and gaps, and the numbers the released runner would print."""
+"""Means over scored lines: ours with n and gaps, and the numbers the released runner would
+print.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,11 @@ NO_ITEMS = "no items"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mean:
-    """The mean of one task, mode and rule. `subtask` is set on the parts of a Mix, whose own row is the mean of its two parts.
+    """The mean of one task, mode and rule. `subtask` is set on the parts of a Mix, whose own row is
+    the mean of its two parts.
 
-    `mean` leaves gaps out and is None where nothing is left; `mean_failed_as_zero` counts failed turns as 0. For a Mix `n` and `gaps` are
-    sums over its parts.
+    `mean` leaves gaps out and is None where nothing is left; `mean_failed_as_zero` counts failed
+    turns as 0. For a Mix `n` and `gaps` are sums over its parts.
     """
 
     task: str
@@ -34,7 +37,9 @@ class Mean:
 
 
 def means(lines: Iterable[Mapping[str, Any]]) -> list[Mean]:
-    """Per task, mode and rule over scored lines, in order of first appearance; strict before official."""
+    """Per task, mode and rule over scored lines, in order of first appearance; strict before
+    official.
+    """
     groups: dict[tuple[str, Mode], list[Mapping[str, Any]]] = {}
     for line in lines:
         groups.setdefault((short(line["task"]), Mode(line["mode"])), []).append(line)
@@ -105,10 +110,12 @@ def _average(values: list[float | None]) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What the released runner reports of one file. `values[i]` belongs to turn index `turns[i]`: one mean, or for a Mix a pair.
+    """What the released runner reports of one file. `values[i]` belongs to turn index `turns[i]`:
+    one mean, or for a Mix a pair.
 
-    In multi-request mode there is one entry, of turn None. Values are in 0..1; `text` is the runner's own line, times 100. A value is
-    None where the runner would have stopped with an exception.
+    In multi-request mode there is one entry, of turn None. Values are in 0..1; `text` is the
+    runner's own line, times 100. A value is None where the runner would have stopped with an
+    exception.
     """
 
     task: str
@@ -119,7 +126,8 @@ class Published:
 
 
 def official_table(lines: Iterable[Mapping[str, Any]]) -> list[Published]:
-    """The released aggregation over scored lines: multi-turn per turn index in order of appearance, multi-request all in one.
+    """The released aggregation over scored lines: multi-turn per turn index in order of appearance,
+    multi-request all in one.
 
     Failed turns have no record there. A Mix part without items at a turn counts 0, as released.
     """

@@ -1,4 +1,6 @@
-"""Readings of a text that several strict rules share: normal form, first line, and which of some phrases it names."""
+"""Readings of a text that several strict rules share: normal form, first line, and which of some
+phrases it names.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ def nfkc(text: str) -> str:
 
 
 def norm(text: str) -> str:
-    """NFKC and casefold; every character of class P, S, Z or C becomes a space; spaces collapsed, none at the ends."""
+    """NFKC and casefold; every character of class P, S, Z or C becomes a space; spaces collapsed,
+    none at the ends.
+    """
     folded = nfkc(text).casefold()
     return " ".join(
         "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded).split()
@@ -23,7 +27,8 @@ def norm(text: str) -> str:
 
 
 def answer_tokens(text: str) -> list[str]:
-    """The words that count in a short English answer: apostrophes removed, other marks to spaces, articles dropped.
+    """The words that count in a short English answer: apostrophes removed, other marks to spaces,
+    articles dropped.
 
     A text of articles only keeps them, so that the gold "The" is not an empty answer.
     """
@@ -32,7 +37,9 @@ def answer_tokens(text: str) -> list[str]:
 
 
 def head(text: str) -> str:
-    """The first non-empty line, stripped; lines that end in a colon are skipped while another non-empty line follows."""
+    """The first non-empty line, stripped; lines that end in a colon are skipped while another
+    non-empty line follows.
+    """
     lines = [line for line in (raw.strip() for raw in text.splitlines()) if line]
     for line in lines[:-1]:
         if not line.endswith((":", "：")):
@@ -47,7 +54,8 @@ def bare_name(normal: str) -> str:
 
 
 def named(phrases: Iterable[str], text: str, *, whole_words: bool = True) -> set[str]:
-    """Which of the normalised phrases occur in the normalised text; the longest is looked for first and its matches are masked.
+    """Which of the normalised phrases occur in the normalised text; the longest is looked for first
+    and its matches are masked.
 
     So "new york" in the text names "new york" and not also "york". Empty phrases name nothing.
     """

@@ -1,9 +1,11 @@
-"""Head gates by gradient: which KV heads must see everything for a model to end up where full attention ends up.
+"""Head gates by gradient: which KV heads must see everything for a model to end up where full
+attention ends up.
 
-After DuoAttention (arXiv 2410.10819, section 2.2): every KV head's output is g full + (1 - g) streaming attention, g starts at 1 and is held in
-[0, 1], the weights are frozen, and g descends on the distance of the last hidden states at the answers from those of full attention, plus an L1
-term. Ours measures the distance relative to the size of the hidden states and takes the mean gate for the L1 term, so that one weight does for
-models of any width and number of heads.
+After DuoAttention (arXiv 2410.10819, section 2.2): every KV head's output is g full + (1 - g)
+streaming attention, g starts at 1 and is held in [0, 1], the weights are frozen, and g descends on
+the distance of the last hidden states at the answers from those of full attention, plus an L1 term.
+Ours measures the distance relative to the size of the hidden states and takes the mean gate for the
+L1 term, so that one weight does for models of any width and number of heads.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class GateSample:
 
 @dataclass(frozen=True, slots=True)
 class FoundGates:
-    """`gates`: per attention layer one number per KV head. Objective and distance: means over all samples, before and after."""
+    """`gates`: per attention layer one number per KV head. Objective and distance: means over all
+    samples, before and after.
+    """
 
     gates: list[list[float]]
     objective: tuple[float, float]
@@ -73,7 +77,9 @@ class GatePass:
 
 @lru_cache(maxsize=2)
 def visible(tokens: int, sinks: int, recent: int, device: str) -> Tensor:
-    """(T, T) True where row i sees key j in a streaming head: j <= i, and j < sinks or i - j < recent."""
+    """(T, T) True where row i sees key j in a streaming head: j <= i, and j < sinks or i - j <
+    recent.
+    """
     at = torch.arange(tokens, device=device)
     back = at.unsqueeze(1) - at
     return (back >= 0) & ((at < sinks) | (back < recent))
@@ -89,20 +95,24 @@ def search_gates(
     rate: float,
     on_step: Callable[[int, float], None] | None = None,
 ) -> FoundGates:
-    """`steps` steps of Adam, a sample each, in turn. Holds the activations of one text of the longest sample: no checkpointing.
+    """`steps` steps of Adam, a sample each, in turn. Holds the activations of one text of the
+    longest sample: no checkpointing.
 
-    Raises Mismatch (no attention layers; no text longer than a streaming head's window), TooLong, BadConfig, OutOfDevice.
+    Raises Mismatch (no attention layers; no text longer than a streaming head's window), TooLong,
+    BadConfig, OutOfDevice.
     """
     shape = engine.facts.shape
     if not shape.attention_layers:
         raise Mismatch(f"{engine.facts.name} has no attention layers, so its heads have no gates")
     if steps < 1 or not rate > 0 or not samples:
         raise BadConfig(
-            f"gates are found in at least 1 step, with a rate above 0, on at least 1 session; not {steps}, {rate:g}, {len(samples)}"
+            f"gates are found in at least 1 step, with a rate above 0, on at least 1 session; not "
+            f"{steps}, {rate:g}, {len(samples)}"
         )
     if max(len(sample.ids) for sample in samples) <= sinks + recent:
         raise Mismatch(
-            f"no text is longer than {sinks:,} sinks and {recent:,} recent tokens, so streaming heads lose nothing; take longer ones"
+            f"no text is longer than {sinks:,} sinks and {recent:,} recent tokens, so streaming "
+            f"heads lose nothing; take longer ones"
         )
     engine._check_window(max(len(sample.ids) for sample in samples))
     order = {layer: at for at, layer in enumerate(shape.attention_layers)}
@@ -122,7 +132,8 @@ def search_gates(
         after = run.measure()
     except torch.OutOfMemoryError as err:
         raise OutOfDevice(
-            f"{engine.facts.name}: no memory left for the gradient over {max(len(s.ids) for s in samples):,} tokens"
+            f"{engine.facts.name}: no memory left for the gradient over "
+            f"{max(len(s.ids) for s in samples):,} tokens"
         ) from err
     finally:
         for weight, was in frozen:

@@ -1,4 +1,6 @@
-"""A model's own head gates: synthetic sessions with answers that stand far back, and the gates that keep the model's states at them."""
+"""A model's own head gates: synthetic sessions with answers that stand far back, and the gates that
+keep the model's states at them.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,18 @@ SINKS, RECENT = (
 
 
 def window(length_tokens: int) -> tuple[int, int]:
-    """(sinks, recent) of streaming heads while gates are found: the paper's, or 1/32 and 1/16 of shorter texts."""
+    """(sinks, recent) of streaming heads while gates are found: the paper's, or 1/32 and 1/16 of
+    shorter texts.
+    """
     return min(SINKS, max(4, length_tokens // 32)), min(RECENT, max(8, length_tokens // 16))
 
 
 def passkeys(engine: LocalEngine, *, length_tokens: int, seed: str) -> GateSample:
-    """A context full of random keys and values, questions for some of them, and the answers: the tokens of every answer but the last's count.
+    """A context full of random keys and values, questions for some of them, and the answers: the
+    tokens of every answer but the last's count.
 
-    The paper hides ten passkeys in a book; here all of the context is passkeys (Retr.KV), in the form that the model's tokenizer is made for.
+    The paper hides ten passkeys in a book; here all of the context is passkeys (Retr.KV), in the
+    form that the model's tokenizer is made for.
     """
     tokenizer = engine.tokenizer
     kind = task("kv", Form(getattr(tokenizer, "form", Form.FULL)))

@@ -1,4 +1,6 @@
-"""Which sparse pattern keeps most of each head's attention: one dense read of a sample text, a table of patterns per head out."""
+"""Which sparse pattern keeps most of each head's attention: one dense read of a sample text, a
+table of patterns per head out.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ from scbench.methods.generation.minference_search import LEAST_BUDGET_TOKENS, Pr
 def search_patterns(
     engine: LocalEngine, ids: Sequence[int], *, budget_tokens: int | None = None
 ) -> Table:
-    """For every query head the candidate that keeps the most attention of `ids`, with that share as its score.
+    """For every query head the candidate that keeps the most attention of `ids`, with that share as
+    its score.
 
-    After the search of MInference (arXiv 2407.02490). Ours compares candidates that see equally many keys a row (default: 1/32 of the tokens),
-    scores rows drawn evenly from the second half, and writes down what it found; the published search renames A-shape and block-sparse winners.
+    After the search of MInference (arXiv 2407.02490). Ours compares candidates that see equally
+    many keys a row (default: 1/32 of the tokens), scores rows drawn evenly from the second half,
+    and writes down what it found; the published search renames A-shape and block-sparse winners.
     """
     tokens = len(ids)
     budget = (
@@ -27,8 +31,9 @@ def search_patterns(
     )
     if budget < LEAST_BUDGET_TOKENS or 2 * budget > tokens:
         raise Mismatch(
-            f"patterns of {budget:,} keys a row cannot be told apart on {tokens:,} tokens; at least {LEAST_BUDGET_TOKENS} keys and twice as many "
-            f"tokens are needed: give a text of {max(2 * LEAST_BUDGET_TOKENS, 2 * budget):,} tokens or more"
+            f"patterns of {budget:,} keys a row cannot be told apart on {tokens:,} tokens; at "
+            f"least {LEAST_BUDGET_TOKENS} keys and twice as many tokens are needed: give a text of "
+            f"{max(2 * LEAST_BUDGET_TOKENS, 2 * budget):,} tokens or more"
         )
     if not engine.facts.shape.attention_layers:
         raise Mismatch(

@@ -47,7 +47,8 @@ KEPT = (
     "notes",
     *KEYS,
 )
-MOST_MISSING = 0.10  # of the turns that the reference has a score for; with more missing, a number says nothing
+# of the turns that the reference has a score for; with more missing, a number says nothing
+MOST_MISSING = 0.10
 EVERY_TURN = pl.lit(True)
 MULTI_TURN = pl.col("mode") == "multi-turn"
 FIRST_TURN, LATER_TURNS = MULTI_TURN & (pl.col("turn") == 0), MULTI_TURN & (pl.col("turn") > 0)
@@ -66,7 +67,9 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """`estimate` is asked to lie on a side of `threshold`. All in 0..1, differences in -1..1; per-byte ones as `per_byte` says."""
+    """`estimate` is asked to lie on a side of `threshold`. All in 0..1, differences in -1..1;
+    per-byte ones as `per_byte` says.
+    """
 
     what: str
     side: Side
@@ -83,7 +86,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a comparison: the mean of some methods on one model, over turns that all of them have a score for."""
+    """One side of a comparison: the mean of some methods on one model, over turns that all of them
+    have a score for.
+    """
 
     model: str
     methods: tuple[str, ...]
@@ -122,11 +127,14 @@ class Number:
 
 
 def gated(table: pl.DataFrame, cells: Collection[CellName]) -> pl.DataFrame:
-    """The turns of these cells of a `frame`, with the columns KEPT. Raises BadRecord where one number would mix protocols or forms."""
+    """The turns of these cells of a `frame`, with the columns KEPT. Raises BadRecord where one
+    number would mix protocols or forms.
+    """
     for name in ("protocol", "form"):
         if len(found := table[name].unique().to_list()) > 1:
             raise BadRecord(
-                f"the records have more than one {name} ({'; '.join(sorted(found))}); findings are of one: give the folder of one run"
+                f"the records have more than one {name} ({'; '.join(sorted(found))}); findings are "
+                f"of one: give the folder of one run"
             )
     named = pl.DataFrame(
         sorted(cells),
@@ -163,7 +171,9 @@ def difference(
 def level(
     turns: pl.DataFrame, one: Arm, where: pl.Expr = EVERY_TURN, *, reference: Arm | None = None
 ) -> Number:
-    """The mean score itself. With a `reference`, turns that only the reference has a score for are missing."""
+    """The mean score itself. With a `reference`, turns that only the reference has a score for are
+    missing.
+    """
     seen = turns.filter(where)
     rows = one.scores(seen)
     planned = rows.height if reference is None else reference.scores(seen).height
@@ -171,7 +181,9 @@ def level(
 
 
 def per_byte(both: pl.DataFrame) -> pl.Series:
-    """Difference of scores at the bytes of the smaller of the two: each score is divided by how many times these its own cache holds."""
+    """Difference of scores at the bytes of the smaller of the two: each score is divided by how
+    many times these its own cache holds.
+    """
     least = pl.min_horizontal("held_bytes", "held_bytes_other")
     value = pl.col("value") * least / pl.col("held_bytes") - pl.col("value_other") * least / pl.col(
         "held_bytes_other"
@@ -211,7 +223,9 @@ def _index(names: Indices) -> Indices:
 
 
 def apart(one: Estimate, other: Estimate) -> Estimate:
-    """`one` minus `other` where they come from different sessions: squared distances to the limits add (MOVER, as `combine`)."""
+    """`one` minus `other` where they come from different sessions: squared distances to the limits
+    add (MOVER, as `combine`).
+    """
     if one.value is None or other.value is None:
         return GAP
     value, n, sessions = one.value - other.value, one.n + other.n, one.sessions + other.sessions
@@ -225,7 +239,9 @@ def apart(one: Estimate, other: Estimate) -> Estimate:
 
 
 def judge(estimate: Estimate, side: Side, threshold: float) -> Verdict:
-    """Holds if the whole interval lies on the side, does not hold if all of it lies on the other; else nobody can tell."""
+    """Holds if the whole interval lies on the side, does not hold if all of it lies on the other;
+    else nobody can tell.
+    """
     if estimate.low is None or estimate.high is None:
         return Verdict.UNKNOWN
     is_above, is_below = estimate.low > threshold, estimate.high < threshold
@@ -267,7 +283,9 @@ def check(
 
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """One that does not hold decides; else one that nobody can tell; nothing at all says nothing."""
+    """One that does not hold decides; else one that nobody can tell; nothing at all says
+    nothing.
+    """
     found = set(verdicts) or {Verdict.UNKNOWN}
     return next(
         verdict for verdict in (Verdict.FAILS, Verdict.UNKNOWN, Verdict.HOLDS) if verdict in found

@@ -1,4 +1,6 @@
-"""What a method costs at one length, as measured by the cost pass. Each number carries its spread over repeats; None is 'not measured'."""
+"""What a method costs at one length, as measured by the cost pass. Each number carries its spread
+over repeats; None is 'not measured'.
+"""
 
 from __future__ import annotations
 
@@ -61,9 +63,11 @@ MEASURED = tuple(field.name for field in fields(CostRow) if field.name not in OT
 
 
 def cost_row(given: Mapping[str, object] | CostRow) -> CostRow:
-    """A row from plain data: each measurement is a number, a list of repeats, a mapping with median, min and max, or None.
+    """A row from plain data: each measurement is a number, a list of repeats, a mapping with
+    median, min and max, or None.
 
-    Raises BadRecord for a name that is not a field, a missing model, method or length, or a value of another form.
+    Raises BadRecord for a name that is not a field, a missing model, method or length, or a value
+    of another form.
     """
     if isinstance(given, CostRow):
         return given
@@ -72,7 +76,8 @@ def cost_row(given: Mapping[str, object] | CostRow) -> CostRow:
         raise BadRecord(f"a cost row has {', '.join(stray)}; it takes {', '.join(sorted(known))}")
     if absent := [name for name in (*TEXTS, "length_tokens") if given.get(name) in (None, "")]:
         raise BadRecord(
-            f"a cost row lacks {', '.join(absent)}; give model, method and length_tokens so that it can be joined to scores"
+            f"a cost row lacks {', '.join(absent)}; give model, method and length_tokens so that "
+            f"it can be joined to scores"
         )
     sessions, length_tokens = (
         _whole(name, given.get(name)) for name in ("sessions", "length_tokens")
@@ -132,5 +137,6 @@ def _spread_of(name: str, value: object) -> Spread | None:
             numbers = [float(one) for one in value]
             return Spread(median(numbers), min(numbers), max(numbers), len(numbers))
     raise BadRecord(
-        f"{name} of a cost row is {value!r:.200}; it takes a number, a list of repeats, or {{median, min, max}}"
+        f"{name} of a cost row is {value!r:.200}; it takes a number, a list of repeats, or "
+        f"{{median, min, max}}"
     )

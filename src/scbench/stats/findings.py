@@ -1,6 +1,8 @@
-"""The paper's central findings as claims with decision rules that were written down before there were numbers (docs/decisions/0070-findings.md).
+"""The paper's central findings as claims with decision rules that were written down before there
+were numbers (docs/decisions/0070-findings.md).
 
-Only cells where full attention of the transformer passes the gate of its card count. A claim holds if all its binding checks hold.
+Only cells where full attention of the transformer passes the gate of its card count. A claim holds
+if all its binding checks hold.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ ANSWER_IN_TEN = (
 )
 HALF = 0.50  # less than every second answer is a failure
 
-BUDGET_TOKENS = 64  # slots per KV head, keys per row, keys per step: the same for all methods with a budget, at all lengths
+# slots per KV head, keys per row, keys per step: the same for all methods with a budget, at all
+# lengths
+BUDGET_TOKENS = 64
 DENSE = "dense"
 STATIC = tuple(f"{name}[budget_tokens={BUDGET_TOKENS}]" for name in ("a-shape", "tri-shape"))
 DYNAMIC = tuple(
@@ -85,7 +89,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """`reference` is what full attention of the transformer scores in these very records, on the cells that count."""
+    """`reference` is what full attention of the transformer scores in these very records, on the
+    cells that count.
+    """
 
     roles: Roles
     cells: tuple[CellName, ...]
@@ -98,36 +104,44 @@ CLAIMS = (
     Claim(
         key="a",
         claim="Methods with less than O(n) memory answer turn 1 and lose later turns.",
-        rule="Multi-turn; each of streaming-llm, snapkv, h2o against dense: turn 1 above -10 points, later turns below -10 points.",
+        rule="Multi-turn; each of streaming-llm, snapkv, h2o against dense: turn 1 above -10 "
+        "points, later turns below -10 points.",
     ),
     Claim(
         key="b",
         claim="Sparse prefill with O(n) memory stays close to dense over all turns.",
-        rule="Each of a-shape, tri-shape, minference, xattention, flexprefill against dense: above -5 points over all turns of both modes, "
+        rule="Each of a-shape, tri-shape, minference, xattention, flexprefill against dense: above "
+        "-5 points over all turns of both modes, "
         "and above -5 points over the later turns of multi-turn.",
     ),
     Claim(
         key="c",
         claim="Dynamic sparsity beats static sparsity at equal cost.",
-        rule="Mean of minference, xattention, flexprefill minus mean of a-shape, tri-shape, same keys a row, all turns of both modes: above "
+        rule="Mean of minference, xattention, flexprefill minus mean of a-shape, tri-shape, same "
+        "keys a row, all turns of both modes: above "
         "+5 points. The six pairs are shown and do not bind.",
     ),
     Claim(
         key="d",
-        claim="The recurrent model fails recall after the context, while the hybrid keeps more per byte held.",
-        rule="String and semantic retrieval, dense: score of the recurrent model below 50; hybrid minus each of the two others, scores at equal "
+        claim="The recurrent model fails recall after the context, while the hybrid keeps more per "
+        "byte held.",
+        rule="String and semantic retrieval, dense: score of the recurrent model below 50; hybrid "
+        "minus each of the two others, scores at equal "
         "bytes (score x fewer bytes of the two / own bytes), above +5 points.",
     ),
     Claim(
         key="e",
         claim="Exact top-k at the same budget keeps what dropping loses.",
-        rule="All turns of both modes: exact-topk against dense above -5 points, and exact-topk minus each of streaming-llm, snapkv, h2o above +5 points.",
+        rule="All turns of both modes: exact-topk against dense above -5 points, and exact-topk "
+        "minus each of streaming-llm, snapkv, h2o above +5 points.",
     ),
     Claim(
         key="f",
         claim="Low-bit quantisation hurts exact-string recall first.",
-        rule="Each of kivi (2 bits), rtn (4 bits), turboquant (2 bits): its difference to dense on string tasks minus that on semantic and global "
-        "ones below -5 points. One that surely loses less than 5 points on both is not low enough and does not bind; if none binds, nobody can tell.",
+        rule="Each of kivi (2 bits), rtn (4 bits), turboquant (2 bits): its difference to dense on "
+        "string tasks minus that on semantic and global "
+        "ones below -5 points. One that surely loses less than 5 points on both is not low enough "
+        "and does not bind; if none binds, nobody can tell.",
     ),
 )
 
@@ -142,7 +156,9 @@ def passing(cells: Iterable[Mapping[str, object]]) -> frozenset[CellName]:
 
 
 def findings(records: Sequence[Record], gate: Collection[CellName], roles: Roles) -> Findings:
-    """All six, whatever is missing: a claim without its numbers is one that nobody can tell. Raises BadRecord for mixed protocols or forms."""
+    """All six, whatever is missing: a claim without its numbers is one that nobody can tell. Raises
+    BadRecord for mixed protocols or forms.
+    """
     turns = gated(frame(records), gate)
     found = [finding(claim, turns, roles) for claim in CLAIMS]
     ran = {

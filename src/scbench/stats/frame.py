@@ -199,7 +199,8 @@ def _refuse_doubles(table: pl.DataFrame) -> None:
     if doubles.height:
         first = doubles.row(0, named=True)
         raise BadRecord(
-            f"{doubles.height:,} records share their turn with a record of another cell, first {first['method']} on {first['task']} turn "
-            f"{first['turn']} of {first['model']}, cell {first['key'][:12]}; one report holds one version of each cell: "
+            f"{doubles.height:,} records share their turn with a record of another cell, first "
+            f"{first['method']} on {first['task']} turn {first['turn']} of {first['model']}, cell "
+            f"{first['key'][:12]}; one report holds one version of each cell: "
             "give it the journal of one run, or remove the older cells"
         )

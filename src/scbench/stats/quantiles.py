@@ -1,4 +1,6 @@
-"""Student's t without scipy: the one distribution the intervals need that the standard library lacks."""
+"""Student's t without scipy: the one distribution the intervals need that the standard library
+lacks.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ TINY = 1e-300
 
 
 def _continued_fraction(a: float, b: float, x: float) -> float:
-    """Lentz's evaluation of the continued fraction of the incomplete beta function (Abramowitz and Stegun 26.5.8)."""
+    """Lentz's evaluation of the continued fraction of the incomplete beta function (Abramowitz and
+    Stegun 26.5.8).
+    """
     front, below = 1.0, 1.0 / max(1.0 - (a + b) * x / (a + 1.0), TINY)
     value = below
     for m in range(1, 400):
@@ -43,7 +47,9 @@ def t_cdf(t: float, df: float) -> float:
 
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, df: float) -> float:
-    """The t with P(T <= t) = probability, by bisection to about 1e-12; `df` may be fractional (Satterthwaite) or infinite."""
+    """The t with P(T <= t) = probability, by bisection to about 1e-12; `df` may be fractional
+    (Satterthwaite) or infinite.
+    """
     if df == inf or df > 1e7:
         return NormalDist().inv_cdf(probability)
     if probability < 0.5:

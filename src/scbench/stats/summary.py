@@ -34,7 +34,9 @@ Solves: TypeAlias = Callable[[str, str, int, str], bool | None]  # None: nobody 
 
 @dataclass(frozen=True, slots=True)
 class MethodInfo:
-    """A method's place in the report: life-cycle stage and category of the paper; empty where nobody said."""
+    """A method's place in the report: life-cycle stage and category of the paper; empty where
+    nobody said.
+    """
 
     name: str
     stage: str = ""
@@ -51,7 +53,9 @@ class MethodInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """`methods` has the baseline first, then by stage; `settings`, `modes` and `tasks` are in the order to print."""
+    """`methods` has the baseline first, then by stage; `settings`, `modes` and `tasks` are in the
+    order to print.
+    """
 
     baseline: str
     gate: float | None

@@ -1,4 +1,5 @@
-"""The tasks: seeded generators of sessions, and readers of the published rows. No model and no torch here.
+"""The tasks: seeded generators of sessions, and readers of the published rows. No model and no
+torch here.
 
 A task is loaded when it is first asked for; what it is called and how it is scored stands in its
 card, which needs no generator. Adding one of ours: write its file, ending in `TASK = Task(...)`,
@@ -27,7 +28,8 @@ class NoTinyForm(Unknown):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"the task {name!r} has no tiny form, and a model made for closed vocabularies takes no "
+            f"the task {name!r} has no tiny form, and a model made for closed vocabularies takes "
+            f"no "
             "other unless it is told to: leave the task out, or give --form full"
         )
 
@@ -43,7 +45,8 @@ def card(name: str) -> TaskCard:
 
 
 def task(name: str, form: Form | str = Form.FULL) -> Task:
-    """The task called `name`: "kv", "scbench_kv" or "Retr.KV", upper or lower case, in its full or its tiny form.
+    """The task called `name`: "kv", "scbench_kv" or "Retr.KV", upper or lower case, in its full or
+    its tiny form.
 
     Raises Unknown with the nearest names, or for a task without a tiny form.
     """
@@ -74,7 +77,9 @@ def task(name: str, form: Form | str = Form.FULL) -> Task:
 
 
 def has_tiny(name: str) -> bool:
-    """Whether the task of this short name can be learned by a model of a million parameters. Loads nothing."""
+    """Whether the task of this short name can be learned by a model of a million parameters. Loads
+    nothing.
+    """
     return importlib.util.find_spec(_tiny_module(name)) is not None
 
 

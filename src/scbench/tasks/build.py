@@ -1,6 +1,8 @@
-"""From a plan to a session: where evidence goes, how a context gets its length, and the session's seal.
+"""From a plan to a session: where evidence goes, how a context gets its length, and the session's
+seal.
 
-Length is solved on the whole text, because token counts do not add up over pieces, and with few counts, because a real tokenizer is slow.
+Length is solved on the whole text, because token counts do not add up over pieces, and with few
+counts, because a real tokenizer is slow.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of evidence, or a near miss, and how deep it lies: 0 before all filler, towards 1 after it. Equal places keep their order."""
+    """A piece of evidence, or a near miss, and how deep it lies: 0 before all filler, towards 1
+    after it. Equal places keep their order.
+    """
 
     text: str
     depth: float
@@ -73,12 +77,16 @@ class FittedText(Rendered):
 
 
 def compact(target: int) -> bool:
-    """Whether a context of this length takes the compact shapes, in which two turns fit 256 tokens."""
+    """Whether a context of this length takes the compact shapes, in which two turns fit 256
+    tokens.
+    """
     return target < COMPACT_BELOW_TOKENS
 
 
 def by_shape(target: int, attempt: Callable[[bool], T]) -> T:
-    """`attempt(is_compact)` in the shape of this length; where many turns do not fit the large shape, in the compact one."""
+    """`attempt(is_compact)` in the shape of this length; where many turns do not fit the large
+    shape, in the compact one.
+    """
     if compact(target):
         return attempt(True)
     try:
@@ -100,7 +108,9 @@ def strata(draw: Draw, pieces: int) -> list[float]:
 
 
 def depth_of(spans: Sequence[Span], context_chars: int) -> float | None:
-    """The centre of the first answer span, else of the first support span, over the context's length; None without either."""
+    """The centre of the first answer span, else of the first support span, over the context's
+    length; None without either.
+    """
     for role in (Role.ANSWER, Role.SUPPORT):
         for span in spans:
             if span.role is role:
@@ -108,15 +118,17 @@ def depth_of(spans: Sequence[Span], context_chars: int) -> float | None:
     return None
 
 
-# --- rendering -------------------------------------------------------------------------------------------------------------------------
+# --- rendering ------------------------------------------------------------------------------------
 
 
 def weave(
     pieces: Sequence[Piece], units: Sequence[str], *, join: str = "", head: str = "", tail: str = ""
 ) -> Rendered:
-    """head, the units with each piece before unit floor(depth * (units + 1)), tail. `join` stands between neighbours, not at the ends.
+    """head, the units with each piece before unit floor(depth * (units + 1)), tail. `join` stands
+    between neighbours, not at the ends.
 
-    A piece of empty text is left out. Work grows with the pieces; the units between two of them are joined in one go.
+    A piece of empty text is left out. Work grows with the pieces; the units between two of them are
+    joined in one go.
     """
     placed = sorted((int(p.depth * (len(units) + 1)), i) for i, p in enumerate(pieces) if p.text)
     parts: list[str] = []
@@ -136,7 +148,9 @@ def weave(
 
 
 def spans_of(starts: Sequence[tuple[int, Piece]]) -> Spans:
-    """The spans of pieces that begin at these characters of the context, by turn, in the pieces' order in the text."""
+    """The spans of pieces that begin at these characters of the context, by turn, in the pieces'
+    order in the text.
+    """
     spans: dict[int, list[Span]] = {}
     for at, piece in starts:
         for mark in piece.marks:
@@ -180,9 +194,10 @@ def fit(
 ) -> FittedText:
     """Weave pieces and as many filler units as make `target` tokens under `count`.
 
-    `filler(i)` is unit i, whatever their number; it is asked for in order, once each. `pad(steps)` is a harmless piece of about `steps`
-    tokens ("" for 0) put at `pad_depth`. `max_units`: the source of filler has no more. `what` names the session in errors.
-    Raises TooSmall, TooLarge (see solve_length).
+    `filler(i)` is unit i, whatever their number; it is asked for in order, once each. `pad(steps)`
+    is a harmless piece of about `steps` tokens ("" for 0) put at `pad_depth`. `max_units`: the
+    source of filler has no more. `what` names the session in errors. Raises TooSmall, TooLarge (see
+    solve_length).
     """
     units = Units(filler)
 
@@ -200,7 +215,7 @@ def fit(
     )
 
 
-# --- length ----------------------------------------------------------------------------------------------------------------------------
+# --- length ---------------------------------------------------------------------------------------
 
 
 def solve_length(
@@ -212,11 +227,13 @@ def solve_length(
     padded: Callable[[int, int], Rendered] | None = None,
     max_units: int | None = None,
 ) -> FittedText:
-    """The rendering whose count is within tolerance(target) of `target`, found with at most MOST_COUNTS counts of whole texts.
+    """The rendering whose count is within tolerance(target) of `target`, found with at most
+    MOST_COUNTS counts of whole texts.
 
-    `render(units)`, and `padded(units, steps)` which is render(units) grown by about one token a step, must not shrink as they grow.
-    Raises TooSmall when no filler at all is already too long, TooLarge when `max_units` are too short, BadConfig when one unit is coarser
-    than the tolerance and there is no pad slot.
+    `render(units)`, and `padded(units, steps)` which is render(units) grown by about one token a
+    step, must not shrink as they grow. Raises TooSmall when no filler at all is already too long,
+    TooLarge when `max_units` are too short, BadConfig when one unit is coarser than the tolerance
+    and there is no pad slot.
     """
     return _Search(render, padded, target, count, what, max_units).run()
 
@@ -248,8 +265,8 @@ class _Search:
         low = self._try(0, 0)
         if low.counted > self.target + tolerance(self.target):
             raise TooSmall(
-                f"{self.what}: {self.target:,} tokens ({self.count.name}) are too few; its turns alone need {low.counted:,}. "
-                f"Ask for at least {low.counted:,}, or for fewer turns",
+                f"{self.what}: {self.target:,} tokens ({self.count.name}) are too few; its turns "
+                f"alone need {low.counted:,}. Ask for at least {low.counted:,}, or for fewer turns",
                 minimum=low.counted,
             )
         if low.counted < self.target:
@@ -260,8 +277,9 @@ class _Search:
         assert best is not None
         if not self._is_met():
             raise BadConfig(
-                f"{self.what}: no context of {self.target:,} tokens ({self.count.name}) within 2 % exists; the nearest has "
-                f"{best.counted:,}. Ask for that length, or for a longer one"
+                f"{self.what}: no context of {self.target:,} tokens ({self.count.name}) within 2 % "
+                f"exists; the nearest has {best.counted:,}. Ask for that length, or for a longer "
+                f"one"
             )
         return best
 
@@ -286,7 +304,9 @@ class _Search:
         )
 
     def _units(self, low: FittedText) -> FittedText:
-        """The longest rendering found that is not too long; leaves a few counts for the pad slot."""
+        """The longest rendering found that is not too long; leaves a few counts for the pad
+        slot.
+        """
         most = self.max_units if self.max_units is not None else 1 << 40
         sample = min(SAMPLE_UNITS, most)
         if not sample:
@@ -294,7 +314,8 @@ class _Search:
         grown = self.count(self.render(sample).context) - low.counted
         if not grown:
             raise BadConfig(
-                f"{self.what}: {self.count.name} counts no tokens in {sample} units of filler; count with a model's tokenizer, or bytes"
+                f"{self.what}: {self.count.name} counts no tokens in {sample} units of filler; "
+                f"count with a model's tokenizer, or bytes"
             )
         per_unit = max(grown / sample, 1e-6)
         high: FittedText | None = None
@@ -317,14 +338,16 @@ class _Search:
             self.padded and self.max_units == 0
         ):
             raise TooLarge(
-                f"{self.what}: {self.target:,} tokens ({self.count.name}) are too many; its source fills {low.counted:,}. "
-                f"Ask for {low.counted:,} or less",
+                f"{self.what}: {self.target:,} tokens ({self.count.name}) are too many; its source "
+                f"fills {low.counted:,}. Ask for {low.counted:,} or less",
                 maximum=low.counted,
             )
         return low
 
     def _close(self, base: FittedText) -> None:
-        """Close the rest by the pad slot; where even its first step is too much, give up some units for it."""
+        """Close the rest by the pad slot; where even its first step is too much, give up some units
+        for it.
+        """
         self._pad(base)
         for back in (1, 3):
             if not self._is_met() and base.units >= back and self.counts < MOST_COUNTS - 1:
@@ -347,7 +370,7 @@ class _Search:
             low, high = (tried, high) if tried.counted <= self.target else (low, tried)
 
 
-# --- seal ------------------------------------------------------------------------------------------------------------------------------
+# --- seal -----------------------------------------------------------------------------------------
 
 
 def sealed(
@@ -359,7 +382,9 @@ def sealed(
     counter: str,
     recipe: Mapping[str, object],
 ) -> Session:
-    """The session with its digest: SHA-256 of the canonical JSON (sorted keys, no blanks, UTF-8) of everything in it."""
+    """The session with its digest: SHA-256 of the canonical JSON (sorted keys, no blanks, UTF-8) of
+    everything in it.
+    """
     session = Session(
         task=task,
         context=context,

@@ -1,4 +1,6 @@
-"""En.MultiChoice: the questions of En.QA with four options of the answer's type, all of them told of in the story; the answer is a letter."""
+"""En.MultiChoice: the questions of En.QA with four options of the answer's type, all of them told
+of in the story; the answer is a letter.
+"""
 
 from __future__ import annotations
 

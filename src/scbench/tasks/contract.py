@@ -14,7 +14,9 @@ K = TypeVar("K")
 
 
 class Counter(Protocol):
-    """Counts the tokens of a text. `name` goes into the session, so that its length can be understood later."""
+    """Counts the tokens of a text. `name` goes into the session, so that its length can be
+    understood later.
+    """
 
     @property
     def name(self) -> str: ...
@@ -49,7 +51,9 @@ class NoKnobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Practice:
-    """How much of a tiny task the lab models are trained on, in their first course and the second."""
+    """How much of a tiny task the lab models are trained on, in their first course and the
+    second.
+    """
 
     weights: tuple[int, int]  # sessions, beside those of other tasks: more of what is learned late
     most_turns: tuple[int, int] = (32, 32)  # of a session
@@ -128,7 +132,9 @@ class Task:
 
 
 def settle(knobs: type[K], given: Mapping[str, object], *, task: str) -> K:
-    """The knobs of a task with `given` over the defaults. Raises BadConfig for a name that is no knob."""
+    """The knobs of a task with `given` over the defaults. Raises BadConfig for a name that is no
+    knob.
+    """
     allowed = [field.name for field in fields(knobs)]  # type: ignore[arg-type]
     if strays := sorted(set(given) - set(allowed)):
         raise BadConfig(
@@ -147,7 +153,9 @@ def recipe(
     knobs: object,
     **resolved: object,
 ) -> dict[str, object]:
-    """All that makes a session what it is. `resolved` replaces knobs left open (None) by what they became."""
+    """All that makes a session what it is. `resolved` replaces knobs left open (None) by what they
+    became.
+    """
     settled = {**asdict(knobs), **resolved}  # type: ignore[call-overload]
     return {
         "name": task,
@@ -186,6 +194,7 @@ def whole(task: str, knob: str, value: object, low: int, high: int) -> None:
     """Raises BadConfig unless `value` is a whole number in [low, high]."""
     if not isinstance(value, int):
         raise BadConfig(
-            f"{task}: {knob}={value!r} is not allowed; it must be a whole number between {low:,} and {high:,}"
+            f"{task}: {knob}={value!r} is not allowed; it must be a whole number between {low:,} "
+            f"and {high:,}"
         )
     within(task, knob, value, low, high)

@@ -1,4 +1,6 @@
-"""Seeded chance that never changes: Python's own `random` may pick other algorithms in a later version, SHA-256 may not."""
+"""Seeded chance that never changes: Python's own `random` may pick other algorithms in a later
+version, SHA-256 may not.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ _BATCH = 16  # blocks read ahead at most; a stream's bits do not depend on it
 
 
 class Draw:
-    """The stream named by a path. key = SHA-256("scbench-gen/1/" + "/".join(path)); block i = SHA-256(key + i as 8 bytes, big-endian).
+    """The stream named by a path. key = SHA-256("scbench-gen/1/" + "/".join(path)); block i =
+    SHA-256(key + i as 8 bytes, big-endian).
 
-    The blocks, one after the other, are one sequence of bits, least significant bit of each byte first; each draw takes the next bits it
-    needs. A stream nobody draws from costs one hash, a small one two, so that every filler unit can have its own.
+    The blocks, one after the other, are one sequence of bits, least significant bit of each byte
+    first; each draw takes the next bits it needs. A stream nobody draws from costs one hash, a
+    small one two, so that every filler unit can have its own.
     """
 
     __slots__ = ("_bits", "_block", "_key", "_pool", "_state")
@@ -61,7 +65,9 @@ class Draw:
         return value
 
     def _refill(self, wanted: int) -> None:
-        """Read as many blocks as `wanted` bits need, and ahead as many as were read so far (at most _BATCH)."""
+        """Read as many blocks as `wanted` bits need, and ahead as many as were read so far (at most
+        _BATCH).
+        """
         key, first = self._key, self._block
         last = first + max((wanted - self._bits + 255) // 256, min(first, _BATCH))
         blocks = b"".join([sha256(key + i.to_bytes(8, "big")).digest() for i in range(first, last)])
@@ -70,7 +76,9 @@ class Draw:
         self._block = last
 
     def below(self, n: int) -> int:
-        """A whole number in [0, n), all equally likely: take as many bits as n - 1 has, again until they are below n."""
+        """A whole number in [0, n), all equally likely: take as many bits as n - 1 has, again until
+        they are below n.
+        """
         if n < 1:
             raise ValueError(f"nothing is below {n} and not negative")
         wanted = (n - 1).bit_length()
@@ -95,7 +103,9 @@ class Draw:
         return items[self.below(len(items))]
 
     def sample(self, items: Sequence[T], k: int) -> list[T]:
-        """`k` of the items at different places, in drawn order. Time and memory grow with k, not with the number of items."""
+        """`k` of the items at different places, in drawn order. Time and memory grow with k, not
+        with the number of items.
+        """
         if not 0 <= k <= len(items):
             raise ValueError(f"cannot draw {k} of {len(items)} without repeats")
         moved: dict[
@@ -115,7 +125,9 @@ class Draw:
             items[last], items[at] = items[at], items[last]
 
     def many(self, n: int, k: int) -> list[int]:
-        """`k` whole numbers in [0, n), all equally likely, n at most 2**32. Quicker than `below`, and other numbers: it reads 16 or 32 bits each."""
+        """`k` whole numbers in [0, n), all equally likely, n at most 2**32. Quicker than `below`,
+        and other numbers: it reads 16 or 32 bits each.
+        """
         if not 1 <= n <= 1 << 32:
             raise ValueError(f"many() needs 1 <= n <= 2**32, not {n}")
         width, code = (16, "H") if n <= 1 << 16 else (32, "I")
@@ -131,7 +143,9 @@ class Draw:
         return out
 
     def text(self, alphabet: str, length: int) -> str:
-        """`length` characters of an ASCII alphabet, all equally likely: bytes above the largest multiple of its size are passed over."""
+        """`length` characters of an ASCII alphabet, all equally likely: bytes above the largest
+        multiple of its size are passed over.
+        """
         table, unfair = _byte_table(alphabet)
         out = b""
         while (take := length - len(out)) > 0:

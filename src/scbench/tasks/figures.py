@@ -1,4 +1,6 @@
-"""The statistics Math.Find asks for: what each means, how it is asked, and the plan of a session's turns."""
+"""The statistics Math.Find asks for: what each means, how it is asked, and the plan of a session's
+turns.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _WORDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One statistic. `k` counts distinct values for the k-th kinds, and is the number asked about for first_index and count_of."""
+    """One statistic. `k` counts distinct values for the k-th kinds, and is the number asked about
+    for first_index and count_of.
+    """
 
     kind: str
     k: int = 0
@@ -36,11 +40,15 @@ class Figure:
 
     @property
     def rank(self) -> int:
-        """Which distinct value it is, counted from 0 at the small end or from -1 at the large end."""
+        """Which distinct value it is, counted from 0 at the small end or from -1 at the
+        large end.
+        """
         return {"min": 0, "max": -1, "kth_smallest": self.k - 1, "kth_largest": -self.k}[self.kind]
 
     def wording(self) -> str:
-        """Fits "The ... in the list above is", from which the published prompts make "What is the ... in the list above?"."""
+        """Fits "The ... in the list above is", from which the published prompts make "What is the
+        ... in the list above?".
+        """
         if self.kind == "first_index":
             return f"position, counting from one, of the first {self.k}"
         if self.kind == "count_of":
@@ -51,12 +59,16 @@ class Figure:
 
 
 def ask(figure: Figure) -> str:
-    """The question. The k of a k-th value is spelt out, so that no number of the question can be taken for an answer."""
+    """The question. The k of a k-th value is spelt out, so that no number of the question can be
+    taken for an answer.
+    """
     return f"Answer with one number only. The {figure.wording()} in the list above is"
 
 
 def solve(figure: Figure, numbers: Sequence[int]) -> int:
-    """The answer by definition. k-th counts distinct values; median is the middle of the sorted list with repeats, of odd length."""
+    """The answer by definition. k-th counts distinct values; median is the middle of the sorted
+    list with repeats, of odd length.
+    """
     if figure.is_ordered:
         return sorted(set(numbers))[figure.rank]
     if figure.kind == "median":
@@ -71,9 +83,11 @@ def solve(figure: Figure, numbers: Sequence[int]) -> int:
 
 
 def plan(draw: Draw, turns: int, kinds: Sequence[str]) -> list[Figure]:
-    """The figures of a session: kinds take turns in a seeded order, and none comes again before all have come.
+    """The figures of a session: kinds take turns in a seeded order, and none comes again before all
+    have come.
 
-    first_index and count_of are left without a number, which only the finished list can give; they may come any number of times.
+    first_index and count_of are left without a number, which only the finished list can give; they
+    may come any number of times.
     """
     order = list(kinds)
     draw.shuffle(order)

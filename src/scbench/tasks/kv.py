@@ -63,7 +63,8 @@ def _shape(knobs: KvKnobs, target: int, turns: int, count: Counter, small: bool)
     if variant == "uuid":
         if knobs.key_words is not None or knobs.digits is not None:
             raise BadConfig(
-                f"{NAME}: key_words and digits belong to variant='easy', but the variant here is 'uuid'; give variant='easy'"
+                f"{NAME}: key_words and digits belong to variant='easy', but the variant here is "
+                f"'uuid'; give variant='easy'"
             )
         return PairShape("uuid")
     shape = easy_shape(target, count, key_words=knobs.key_words, digits=knobs.digits)
@@ -75,8 +76,9 @@ def _shape(knobs: KvKnobs, target: int, turns: int, count: Counter, small: bool)
         or 9 * 10 ** (shape.digits - 1) < 20 * asked
     ):
         raise BadConfig(
-            f"{NAME}: key_words={shape.key_words} and digits={shape.digits} do not make enough different pairs for {target:,} tokens and "
-            f"{turns:,} turns; take key_words={wide.key_words} and digits={wide.digits} or more"
+            f"{NAME}: key_words={shape.key_words} and digits={shape.digits} do not make enough "
+            f"different pairs for {target:,} tokens and {turns:,} turns; take "
+            f"key_words={wide.key_words} and digits={wide.digits} or more"
         )
     return shape
 
@@ -174,7 +176,9 @@ def _turn(turn: int, key: str, value: str, answer_shape: str, fitted: FittedText
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
-    """The least target of the compact shape, in tokens: the asked pairs alone, the longest of a few seeds."""
+    """The least target of the compact shape, in tokens: the asked pairs alone, the longest of a few
+    seeds.
+    """
     checked(NAME, target=1, turns=turns)
     given = _settled(knobs)
     shape = _shape(given, 1, turns, count, True)

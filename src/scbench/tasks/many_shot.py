@@ -1,6 +1,7 @@
 """ICL.ManyShot: a long row of solved multiple-choice questions of one kind; a turn asks one more.
 
-With `relabel` the options carry made-up names, so that only the shots can teach what they stand for: the setting in which a cache matters.
+With `relabel` the options carry made-up names, so that only the shots can teach what they stand
+for: the setting in which a cache matters.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class ManyShotKnobs:
 
 @dataclass(slots=True)
 class Shots:
-    """The endless row of shots: unlike each other and unlike the asked ones, letters and classes balanced."""
+    """The endless row of shots: unlike each other and unlike the asked ones, letters and classes
+    balanced.
+    """
 
     family: Family
     seed: str
@@ -90,7 +93,8 @@ def _settled(knobs: Mapping[str, object]) -> ManyShotKnobs:
             whole(NAME, knob, value, low, high)
             if knob != "shots" and given.family not in (None, "tracking"):
                 raise BadConfig(
-                    f"{NAME}: {knob} belongs to family='tracking', but family={given.family!r}; leave one of them out"
+                    f"{NAME}: {knob} belongs to family='tracking', but family={given.family!r}; "
+                    f"leave one of them out"
                 )
     return given
 
@@ -150,7 +154,9 @@ def _fit(
 
 
 def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
-    """A session of ICL.ManyShot (see Task). With `shots` the length is what it is, and `target` only decides between small and large shapes."""
+    """A session of ICL.ManyShot (see Task). With `shots` the length is what it is, and `target`
+    only decides between small and large shapes.
+    """
     checked(NAME, target=target, turns=turns)
     given = _settled(knobs)
 
@@ -202,7 +208,9 @@ def _turn(shot: Shot, evidence: tuple[Span, ...]) -> Turn:
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
-    """The least target of the compact shape, in tokens: the fewest shots, the longest of a few seeds."""
+    """The least target of the compact shape, in tokens: the fewest shots, the longest of a few
+    seeds.
+    """
     checked(NAME, target=1, turns=turns)
     given, found = _settled(knobs), 0
     for i in range(MINIMUM_SEEDS):

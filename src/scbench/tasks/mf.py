@@ -1,7 +1,8 @@
 """Math.Find: a long list of whole numbers; a turn asks for one statistic of it.
 
-The list is drawn at random and then changed a little: a value asked for by its order is left at one planned place, and the most frequent value
-leads by a margin. Values outside the middle of the range never move into it, so no order changes by this.
+The list is drawn at random and then changed a little: a value asked for by its order is left at one
+planned place, and the most frequent value leads by a margin. Values outside the middle of the range
+never move into it, so no order changes by this.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class MfKnobs:
 
 @dataclass(frozen=True, slots=True)
 class MfPlan:
-    """What is asked, where the values asked for by order go (turn -> depth), and the endless list."""
+    """What is asked, where the values asked for by order go (turn -> depth), and the
+    endless list.
+    """
 
     seed: str
     low: int
@@ -53,7 +56,9 @@ class MfPlan:
         return max([1, *(figure.k for figure in self.asked if figure.is_ordered)])
 
     def first(self, n: int) -> list[int]:
-        """The first n numbers of the endless list; where they have too few distinct values (short lists), of the next such list."""
+        """The first n numbers of the endless list; where they have too few distinct values (short
+        lists), of the next such list.
+        """
         attempt = 0
         while len(set(numbers := self._attempt(n, attempt))) < 2 * self.most + 3:
             attempt += 1
@@ -129,7 +134,9 @@ def _leave_one(
 
 
 def _plant_mode(numbers: list[int], low: int, high: int, change: Draw) -> None:
-    """Give one value between low and high a lead of max(2, 5 %) over the next, by copies spread evenly over the list."""
+    """Give one value between low and high a lead of max(2, 5 %) over the next, by copies spread
+    evenly over the list.
+    """
     mode, counts = change.between(low + 1, high), Tally(numbers)
     runner_up = max(count for value, count in counts.items() if value != mode)
     more = runner_up + max(2, ceil(runner_up / 20)) - counts[mode]
@@ -144,7 +151,9 @@ def _plant_mode(numbers: list[int], low: int, high: int, change: Draw) -> None:
 def _spans(
     plan: MfPlan, numbers: list[int], answers: list[tuple[Figure, int]], digits: int
 ) -> Spans:
-    """One answer in one support for what has one place; a support for each copy of the mode; global and answers for the rest."""
+    """One answer in one support for what has one place; a support for each copy of the mode; global
+    and answers for the rest.
+    """
     about = [figure.k if figure.kind in figures.ABOUT else answer for figure, answer in answers]
     places: dict[int, list[int]] = {value: [] for value in about}
     for at, value in enumerate(numbers):
@@ -205,7 +214,9 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
 
 
 def _asked_about(plan: MfPlan, numbers: list[int]) -> list[Figure]:
-    """The figures, with a number of the list for those that ask about one; no such question holds its own answer."""
+    """The figures, with a number of the list for those that ask about one; no such question holds
+    its own answer.
+    """
     draw, found = Draw(NAME, plan.seed, "about", str(len(numbers))), []
     for figure in plan.asked:
         while figure.kind in figures.ABOUT:
@@ -219,7 +230,9 @@ def _asked_about(plan: MfPlan, numbers: list[int]) -> list[Figure]:
 def _turn(
     figure: Figure, answer: int, spans: tuple[Span, ...], fitted: FittedText, has_depth: bool
 ) -> Turn:
-    """A statistic of the whole list has no depth: its evidence is everywhere, and where the first piece lies says nothing."""
+    """A statistic of the whole list has no depth: its evidence is everywhere, and where the first
+    piece lies says nothing.
+    """
     ask, gold = figures.ask(figure), str(answer)
     return Turn(
         task=NAME,
@@ -252,7 +265,9 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:
-    """The session as a row of scbench_mf, whose context is a list of numbers and whose answers are numbers."""
+    """The session as a row of scbench_mf, whose context is a list of numbers and whose answers are
+    numbers.
+    """
     items = [{"answer": int(turn.gold), "input": turn.ask} for turn in session.turns]
     numbers = read_json(session.context.encode(), "a context of numbers")
     return {"id": index, "context": numbers, "multi_turns": items}

@@ -1,4 +1,6 @@
-"""What the two Mix tasks share: the order of their sub-tasks, and the reading of turns that say which sub-task they are."""
+"""What the two Mix tasks share: the order of their sub-tasks, and the reading of turns that say
+which sub-task they are.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Reader = Callable[[Mapping[str, object], Mapping[str, object]], Turn]
 
 
 def order_of(parts: tuple[str, str], turns: int, order: str, draw: Draw) -> list[str]:
-    """The sub-task of each turn: in turn, beginning with the first, or the same ones in seeded order."""
+    """The sub-task of each turn: in turn, beginning with the first, or the same ones in seeded
+    order.
+    """
     found = [parts[i % 2] for i in range(turns)]
     if order == "seeded":
         draw.shuffle(found)
@@ -30,7 +34,8 @@ def read_part(
     if part not in readers:
         allowed = " or ".join(f"'scbench_{name}'" for name in readers)
         raise BadRow(
-            f"{task}: a turn's 'task' is {item.get('task')!r}; it must be {allowed}. Is this file the config scbench_{task}?"
+            f"{task}: a turn's 'task' is {item.get('task')!r}; it must be {allowed}. Is this file "
+            f"the config scbench_{task}?"
         )
     return replace(readers[part](row, item), task=part)
 

@@ -1,4 +1,6 @@
-"""Key-value pairs that differ from all pairs made before: the grain of Retr.KV, and the entries of Mix.RepoQA+KV."""
+"""Key-value pairs that differ from all pairs made before: the grain of Retr.KV, and the entries of
+Mix.RepoQA+KV.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _UUID_FREE = (
 
 @dataclass(frozen=True, slots=True)
 class PairShape:
-    """uuid: version-4-like keys and values. easy: `key_words` words joined by "-", and numbers of `digits` digits without leading zero."""
+    """uuid: version-4-like keys and values. easy: `key_words` words joined by "-", and numbers of
+    `digits` digits without leading zero.
+    """
 
     variant: str
     key_words: int = 0
@@ -47,7 +51,9 @@ def line(key: str, value: str) -> str:
 
 @dataclass(slots=True)
 class PairMaker:
-    """Makes pairs; no key and no value comes twice, and (all being of one length, or of letters and digits apart) none lies inside another."""
+    """Makes pairs; no key and no value comes twice, and (all being of one length, or of letters and
+    digits apart) none lies inside another.
+    """
 
     shape: PairShape
     seen: set[str] = field(default_factory=set)
@@ -110,7 +116,9 @@ def key_words_for(pairs: int) -> int:
 def easy_shape(
     target: int, count: Counter, *, key_words: int | None = None, digits: int | None = None
 ) -> PairShape:
-    """The easy shape for as many pairs as fill `target` tokens, estimated on 64 pairs; given numbers are kept."""
+    """The easy shape for as many pairs as fill `target` tokens, estimated on 64 pairs; given
+    numbers are kept.
+    """
     shape = PairShape("easy", key_words or 1, digits or 4)
     for _ in range(3):  # longer pairs are fewer: the estimate settles at once or in the next round
         maker, draw = (

@@ -1,7 +1,9 @@
-"""Retr.Prefix-Suffix: a list of random strings; a turn asks for the one with a given start and a given end.
+"""Retr.Prefix-Suffix: a list of random strings; a turn asks for the one with a given start and a
+given end.
 
-Starts and ends of 8 characters and more are letters only, in all strings alike: the strict scorer takes a word of that length with a digit in it
-for a rival answer, and a model that repeats the question before it answers must not fail for that.
+Starts and ends of 8 characters and more are letters only, in all strings alike: the strict scorer
+takes a word of that length with a digit in it for a rival answer, and a model that repeats the
+question before it answers must not fail for that.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class PrefixSuffixKnobs:
     shortest: int | None = None  # characters of a string: [shortest, longest]; None: 65, compact 12
     longest: int | None = None  # None: 122, compact 20
     decoys: int | None = (
-        None  # strings with the asked start only, and as many with the asked end only; None: 2, compact 1
+        # strings with the asked start only, and as many with the asked end only; None: 2, compact 1
+        None
     )
     prefix_len: int | None = None  # None: 8, compact 3
     suffix_len: int | None = None
@@ -95,12 +98,13 @@ def _check(shape: StringShape, turns: int) -> None:
         whole(NAME, knob, length, 1, RIVAL_CHARS - 1)
         if len(shape.ends(length)) ** length < 16 * turns:
             raise BadConfig(
-                f"{NAME}: {knob}={length} makes too few different texts for {turns:,} turns; take a longer one"
+                f"{NAME}: {knob}={length} makes too few different texts for {turns:,} turns; take "
+                f"a longer one"
             )
     if shape.prefix_len + shape.suffix_len >= shape.shortest:
         raise BadConfig(
-            f"{NAME}: prefix_len + suffix_len = {shape.prefix_len + shape.suffix_len} must be below shortest={shape.shortest}; "
-            f"give shorter ones or longer strings"
+            f"{NAME}: prefix_len + suffix_len = {shape.prefix_len + shape.suffix_len} must be "
+            f"below shortest={shape.shortest}; give shorter ones or longer strings"
         )
     characters = set(shape.alphabet)
     if (
@@ -113,18 +117,22 @@ def _check(shape: StringShape, turns: int) -> None:
         )
     if not shape.letters or shape.letters == shape.alphabet:
         raise BadConfig(
-            f"{NAME}: alphabet={shape.alphabet!r} must hold both letters and digits: a digit is how the scorer knows a rival"
+            f"{NAME}: alphabet={shape.alphabet!r} must hold both letters and digits: a digit is "
+            f"how the scorer knows a rival"
         )
     free = shape.shortest - max(shape.prefix_len, shape.suffix_len)
     if free * log2(len(shape.alphabet)) < 40:  # else one string might lie inside another
         raise BadConfig(
-            f"{NAME}: strings of {shape.shortest} characters of {len(shape.alphabet)} kinds are too alike; take longer ones"
+            f"{NAME}: strings of {shape.shortest} characters of {len(shape.alphabet)} kinds are "
+            f"too alike; take longer ones"
         )
 
 
 @dataclass(slots=True)
 class StringMaker:
-    """Makes strings that differ; none but the asked ones and their decoys has an asked start or end."""
+    """Makes strings that differ; none but the asked ones and their decoys has an asked start or
+    end.
+    """
 
     shape: StringShape
     seen: set[str] = field(default_factory=set)
@@ -208,7 +216,9 @@ def _fit(
 
 
 def _grown(strings: list[str], padding: int, longest: int) -> Iterator[tuple[int, int]]:
-    """How many characters each of the last strings grows by, `padding` in all where there is room."""
+    """How many characters each of the last strings grows by, `padding` in all where there
+    is room.
+    """
     for at in range(len(strings) - 1, max(len(strings) - 1 - PADDED_STRINGS, -1), -1):
         more = min(padding, longest - len(strings[at]))
         padding -= more
@@ -243,7 +253,10 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
 
 def _turn(turn: int, text: str, shape: StringShape, fitted: FittedText) -> Turn:
     prefix, suffix, spans = text[: shape.prefix_len], text[-shape.suffix_len :], fitted.spans[turn]
-    ask = f'Which string in the list starts with "{prefix}" and ends with "{suffix}"? Answer with the whole string.'
+    ask = (
+        f'Which string in the list starts with "{prefix}" and ends with "{suffix}"? Answer with '
+        f"the whole string."
+    )
     wanted = Wanted(golds=(text,), generated=True, question=ask)
     depth = depth_of(spans, len(fitted.context))
     return Turn(
@@ -258,7 +271,9 @@ def _turn(turn: int, text: str, shape: StringShape, fitted: FittedText) -> Turn:
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
-    """The least target of the compact shape, in tokens: asked strings and decoys alone, the longest of a few seeds."""
+    """The least target of the compact shape, in tokens: asked strings and decoys alone, the longest
+    of a few seeds.
+    """
     checked(NAME, target=1, turns=turns)
     shape = _shape(settle(PrefixSuffixKnobs, knobs, task=NAME), turns, True)
     plans = [_plan(f"minimum:{i}", turns, shape)[2] for i in range(MINIMUM_SEEDS)]

@@ -1,7 +1,9 @@
-"""Published rows to sessions and back: microsoft/SCBench on the hub, or a folder of its parquet or JSON-lines files.
+"""Published rows to sessions and back: microsoft/SCBench on the hub, or a folder of its parquet or
+JSON-lines files.
 
-Text stays as it is, character for character. What the published schema cannot hold (evidence, scorers' needs, recipe) goes into a side file
-`<config>.evidence.jsonl`; where one lies beside the data, `read` gives back the very sessions that were written.
+Text stays as it is, character for character. What the published schema cannot hold (evidence,
+scorers' needs, recipe) goes into a side file `<config>.evidence.jsonl`; where one lies beside the
+data, `read` gives back the very sessions that were written.
 """
 
 from __future__ import annotations
@@ -43,9 +45,11 @@ class SideLine:
 
 
 def read(task: str | Task, source: str | Path, *, limit: int | None = None) -> Iterator[Session]:
-    """The sessions of a task, row by row; `limit` rows at most. `source` is "official", a folder, or one file.
+    """The sessions of a task, row by row; `limit` rows at most. `source` is "official", a folder,
+    or one file.
 
-    Raises Unknown (no such file, or the hub cannot be reached) and BadConfig at once; BadRow, with file, row and field, when a row is met.
+    Raises Unknown (no such file, or the hub cannot be reached) and BadConfig at once; BadRow, with
+    file, row and field, when a row is met.
     """
     if limit is not None and limit < 1:
         raise BadConfig(f"limit is {limit}; it must be at least 1, or None for all rows")
@@ -62,7 +66,9 @@ def read(task: str | Task, source: str | Path, *, limit: int | None = None) -> I
 def write(
     task: str | Task, sessions: Iterable[Session], folder: str | Path, *, form: Form = "jsonl"
 ) -> Path:
-    """Write the sessions as `<config>.jsonl` or `<config>.parquet`, and the side file; returns the data file. An older file is replaced."""
+    """Write the sessions as `<config>.jsonl` or `<config>.parquet`, and the side file; returns the
+    data file. An older file is replaced.
+    """
     if form not in ("jsonl", "parquet"):
         raise BadConfig(f"form {form!r} does not exist; it is 'jsonl' or 'parquet'")
     kind = task if isinstance(task, Task) else task_called(task)
@@ -92,7 +98,7 @@ def plain_row(session: Session, index: int) -> dict[str, object]:
     return {"id": index, "context": session.context, "multi_turns": turns}
 
 
-# --- files -------------------------------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def places(config: str) -> tuple[str, ...]:
@@ -115,7 +121,8 @@ def _find(kind: Task, source: Path) -> Path:
     found = [source / place for place in places(kind.config) if (source / place).is_file()]
     if not found:
         raise Unknown(
-            f"{source} has no published rows of {kind.name}; looked for {', '.join(places(kind.config))}. "
+            f"{source} has no published rows of {kind.name}; looked for "
+            f"{', '.join(places(kind.config))}. "
             f'Give a folder that has one of these, or "{OFFICIAL}" to download them'
         )
     return found[0]
@@ -126,15 +133,18 @@ def _download(kind: Task) -> Path:
         from huggingface_hub import hf_hub_download
     except ImportError as err:
         raise MissingExtra(
-            "published data are downloaded by the package huggingface_hub, which is not installed; run: pip install huggingface_hub"
+            "published data are downloaded by the package huggingface_hub, which is not installed; "
+            "run: pip install huggingface_hub"
         ) from err
     name = places(kind.config)[0]
     try:
         return Path(hf_hub_download(repo_id=HUB, repo_type="dataset", filename=name))
     except Exception as err:  # the hub's own tree of errors, and those of its transport
         raise Unknown(
-            f"{name} of {HUB} is not in the local cache and could not be downloaded ({type(err).__name__}: {str(err).splitlines()[0]}). With a "
-            f"network: huggingface-cli download {HUB} --repo-type dataset --include '{kind.config}/*' --local-dir FOLDER; then give FOLDER as data"
+            f"{name} of {HUB} is not in the local cache and could not be downloaded "
+            f"({type(err).__name__}: {str(err).splitlines()[0]}). With a network: huggingface-cli "
+            f"download {HUB} --repo-type dataset --include '{kind.config}/*' --local-dir FOLDER; "
+            f"then give FOLDER as data"
         ) from err
 
 
@@ -170,7 +180,8 @@ def _lines(path: Path) -> Iterator[Row]:
                 raise BadRow(str(err)) from err
             if not isinstance(row, dict):
                 raise BadRow(
-                    f"{path} line {number} must be an object with 'context' and 'multi_turns', it is {type(row).__name__}"
+                    f"{path} line {number} must be an object with 'context' and 'multi_turns', it "
+                    f"is {type(row).__name__}"
                 )
             yield row
 
@@ -183,7 +194,7 @@ def _sha256(path: Path) -> str:
         raise BadRow(f"{path} cannot be read: {err.strerror}") from err
 
 
-# --- rows --------------------------------------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------
 
 
 def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session]:
@@ -222,7 +233,9 @@ def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session]:
 
 
 def _context(row: Row, where: str) -> str:
-    """The shared text: `context`, or `input` where a row has none; a list of numbers as Python prints it."""
+    """The shared text: `context`, or `input` where a row has none; a list of numbers as Python
+    prints it.
+    """
     value = row.get("context") if row.get("context") is not None else row.get("input")
     if isinstance(value, str):
         return value
@@ -231,7 +244,8 @@ def _context(row: Row, where: str) -> str:
     ):
         return str(value)
     raise BadRow(
-        f"{where}: 'context' (or 'input') must be text or a list of whole numbers; the row has {', '.join(sorted(row))}"
+        f"{where}: 'context' (or 'input') must be text or a list of whole numbers; the row has "
+        f"{', '.join(sorted(row))}"
     )
 
 
@@ -243,7 +257,8 @@ def _items(row: Row, where: str) -> list[Row]:
         or not all(isinstance(item, dict) for item in items)
     ):
         raise BadRow(
-            f"{where}: 'multi_turns' must be a list of at least one object, it is {str(items)[:80]!r}"
+            f"{where}: 'multi_turns' must be a list of at least one object, it is "
+            f"{str(items)[:80]!r}"
         )
     return items
 
@@ -262,11 +277,13 @@ def _note(value: object) -> object:
     return value if isinstance(value, str | int) else None
 
 
-# --- RepoQA's candidates ------------------------------------------------------------------------------------------------------------------
+# --- RepoQA's candidates --------------------------------------------------------------------------
 
 
 def _functions(path: Path) -> Functions:
-    """(name, source) of every function asked for, by repo, over ALL rows of the file, before any selection."""
+    """(name, source) of every function asked for, by repo, over ALL rows of the file, before any
+    selection.
+    """
     found: dict[str, dict[tuple[str, str], None]] = {}
     for row in _rows(path):
         items = row.get("multi_turns")
@@ -284,7 +301,9 @@ def _functions(path: Path) -> Functions:
 
 
 def _judged(turn: Turn, part: Subtask, functions: Functions) -> Turn:
-    """A function turn with all functions of its repo to choose from; a second function of the same name gets a number behind it."""
+    """A function turn with all functions of its repo to choose from; a second function of the same
+    name gets a number behind it.
+    """
     if not part.is_function:
         return turn
     own = (turn.wanted.name or "", turn.wanted.golds[0])
@@ -295,11 +314,13 @@ def _judged(turn: Turn, part: Subtask, functions: Functions) -> Turn:
     return replace(turn, wanted=replace(turn.wanted, candidates=candidates))
 
 
-# --- evidence -----------------------------------------------------------------------------------------------------------------------------
+# --- evidence -------------------------------------------------------------------------------------
 
 
 def _placed(turn: Turn, part: Subtask, context: str) -> Turn:
-    """The turn with the place of its answer, where the gold stands in the context exactly once; MultiHop: where each name is given its value."""
+    """The turn with the place of its answer, where the gold stands in the context exactly once;
+    MultiHop: where each name is given its value.
+    """
     if not part.gold_place:
         return turn
     golds = turn.wanted.golds if part.wants_all else turn.wanted.golds[:1]
@@ -320,7 +341,7 @@ def _only_place(text: str, gold: str, context: str) -> Span | None:
     return Span(start, start + len(gold), Role.ANSWER)
 
 
-# --- the side file -------------------------------------------------------------------------------------------------------------------------
+# --- the side file --------------------------------------------------------------------------------
 
 
 def _side_path(path: Path, kind: Task) -> Path:
@@ -377,6 +398,7 @@ def _restored(kind: Task, row: Row, side: SideLine, where: str) -> Session:
         written = None  # the side file tells of another session than the row
     if digest_of(session) != side.digest or shown != written:
         raise BadRow(
-            f"{where} has changed since {kind.config}.evidence.jsonl was written beside it; remove that file to read the row without it"
+            f"{where} has changed since {kind.config}.evidence.jsonl was written beside it; remove "
+            f"that file to read the row without it"
         )
     return session

@@ -1,8 +1,10 @@
 """Code.RepoQA: a function is described, and is to be found among others and repeated.
 
-Functions are those of the interpreter's own library, so a session depends on the Python version; the recipe says which, and what it read.
-How hard it is to tell functions apart by words alone: among 260 functions BM25 of the description on the code puts the asked one first in
-13 % of turns (hints=none 23 %, hints=lexical 67 %); its median place is the 13th. tests/tasks/test_repoqa.py measures it.
+Functions are those of the interpreter's own library, so a session depends on the Python version;
+the recipe says which, and what it read. How hard it is to tell functions apart by words alone:
+among 260 functions BM25 of the description on the code puts the asked one first in 13 % of turns
+(hints=none 23 %, hints=lexical 67 %); its median place is the 13th. tests/tasks/test_repoqa.py
+measures it.
 """
 
 from __future__ import annotations
@@ -86,7 +88,9 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
 
 
 def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
-    """`wanted.candidates` is left to who has all rows: they are the golds of every row with the same `repo`."""
+    """`wanted.candidates` is left to who has all rows: they are the golds of every row with the
+    same `repo`.
+    """
     source = answers_of(item, task=NAME)[0]
     wanted = Wanted(
         golds=(source,),

@@ -1,4 +1,6 @@
-"""Mix.RepoQA+KV: Code.RepoQA with lines of key and value between the functions; turns ask for functions and for values."""
+"""Mix.RepoQA+KV: Code.RepoQA with lines of key and value between the functions; turns ask for
+functions and for values.
+"""
 
 from __future__ import annotations
 

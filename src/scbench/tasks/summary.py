@@ -1,7 +1,7 @@
 """En.Sum: several reports, and each turn asks for the key facts of one.
 
-A summary is right as far as it repeats the report's key-fact sentences. How much of a score the mere form of a report is worth is kept
-below `reports.plan.MOST_FLOOR`.
+A summary is right as far as it repeats the report's key-fact sentences. How much of a score the
+mere form of a report is worth is kept below `reports.plan.MOST_FLOOR`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def resolved(settled: Settled) -> dict[str, object]:
 def turn_of(
     planned: ReportPlan, settled: Settled, text: Rendered, k: int, spans: Sequence[Span], draw: Draw
 ) -> Turn:
-    """The k-th summary turn. Its depth is that of one of its facts, drawn, as the first one lies early in every report."""
+    """The k-th summary turn. Its depth is that of one of its facts, drawn, as the first one lies
+    early in every report.
+    """
     report = planned.reports[planned.asked[k]]
     others = [other for i, other in enumerate(planned.reports) if i != planned.asked[k]]
     sentences = "one sentence" if settled.facts == 1 else f"{settled.facts} sentences"

@@ -1,4 +1,6 @@
-"""Mix.Sum+NIAH: En.Sum with pass keys put between sentences; turns ask for summaries and for keys."""
+"""Mix.Sum+NIAH: En.Sum with pass keys put between sentences; turns ask for summaries and
+for keys.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ def _draft(
 
 
 def _keys(draw: Draw, wanted: int, planned: ReportPlan) -> list[tuple[str, str]]:
-    """(owner, number): owners differ; no number holds, or lies in, another or a value of the reports."""
+    """(owner, number): owners differ; no number holds, or lies in, another or a value of the
+    reports.
+    """
     if wanted <= len(words.COLOURS) * len(words.ANIMALS):
         owners = [f"{colour} {animal}" for colour in words.COLOURS for animal in words.ANIMALS]
     else:

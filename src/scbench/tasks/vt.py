@@ -1,4 +1,6 @@
-"""Retr.MultiHop: variables assigned from one another in a long dull text; a turn asks for all that hold one value."""
+"""Retr.MultiHop: variables assigned from one another in a long dull text; a turn asks for all that
+hold one value.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ CARD = task_cards.PAPER[NAME]
 LEAST_NEW_TOKENS = CARD.subtask(NAME).limit_tokens
 CHARS_PER_TOKEN = 1.5  # of a list of invented names, at worst
 MINIMUM_SEEDS = 8
-# Without vowels and Y hardly a name is a word. Four letters are free and the fifth makes the sum 0, so two names differ in two places or more.
+# Without vowels and Y hardly a name is a word. Four letters are free and the fifth makes the sum 0,
+# so two names differ in two places or more.
 _CONSONANTS = "BCDFGHJKLMNPQRSTVWXZ"
 _WORDS = frozenset({"CRWTH", "GRRLS", "PFFFT", "PSSST"})
 MOST_CHAINS = 5000
@@ -40,7 +43,9 @@ class VtKnobs:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A value and the assignments that spread it: (name, what it is set to), each after its source."""
+    """A value and the assignments that spread it: (name, what it is set to), each after its
+    source.
+    """
 
     value: str
     steps: tuple[tuple[str, str], ...]
@@ -163,7 +168,10 @@ def _turn(turn: int, value: str, fitted: FittedText, count: Counter) -> Turn:
     golds = tuple(
         fitted.context[span.start : span.stop] for span in spans if span.role is Role.ANSWER
     )
-    ask = f"Find all variables that are assigned the value {value} in the text above. Answer with the names only, separated by commas."
+    ask = (
+        f"Find all variables that are assigned the value {value} in the text above. Answer with "
+        f"the names only, separated by commas."
+    )
     return Turn(
         task=NAME,
         ask=ask,
@@ -176,12 +184,16 @@ def _turn(turn: int, value: str, fitted: FittedText, count: Counter) -> Turn:
 
 
 def _new_tokens(golds: tuple[str, ...], counted: int = 0) -> int:
-    """Twice the gold. A counter of words, or none at all, knows too little of what invented names cost: their characters say it too."""
+    """Twice the gold. A counter of words, or none at all, knows too little of what invented names
+    cost: their characters say it too.
+    """
     return max(LEAST_NEW_TOKENS, 2 * counted, 2 * ceil(len(", ".join(golds)) / CHARS_PER_TOKEN))
 
 
 def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
-    """The least target of the compact shape, in tokens: the assignments alone, the longest of a few seeds."""
+    """The least target of the compact shape, in tokens: the assignments alone, the longest of a few
+    seeds.
+    """
     checked(NAME, target=1, turns=turns)
     given = _settled(knobs, turns)
     plans = [

@@ -1,4 +1,6 @@
-"""512 short concrete English words, for keys a person can say aloud and for padding. Their order is part of every session: append nothing, swap nothing."""
+"""512 short concrete English words, for keys a person can say aloud and for padding. Their order is
+part of every session: append nothing, swap nothing.
+"""
 
 from __future__ import annotations
 

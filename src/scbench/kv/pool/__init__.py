@@ -3,7 +3,8 @@
     Pool         whole snapshots in memory, each with its own data even where tokens agree (chunks read in different surroundings)
     PrefixPool   every block of a prefix once, in memory and then on disk; what vLLM, SGLang and LMCache do between requests
 
-A block's hash folds in the hash before it, so equal hashes mean "these tokens after that prefix, read in that way".
+A block's hash folds in the hash before it, so equal hashes mean "these tokens after that prefix,
+read in that way".
 """
 
 from scbench.kv.pool.disk import DiskTier

@@ -1,4 +1,6 @@
-"""Names of token sequences: the chained hash of whole blocks, and the mark of where a stored prefix ends."""
+"""Names of token sequences: the chained hash of whole blocks, and the mark of where a stored prefix
+ends.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ def token_bytes(ids: Sequence[int]) -> bytes:
 
 
 def root(salt: str) -> bytes:
-    """The link before the first token; `salt` covers all that makes caches of equal tokens differ."""
+    """The link before the first token; `salt` covers all that makes caches of equal tokens
+    differ.
+    """
     return hashlib.sha256(salt.encode()).digest()
 
 

@@ -1,7 +1,8 @@
 """The disk tier: a folder of segments, bounded, shared by any number of processes.
 
-What is in the folder is the truth: a file's modification time says when it was last used, and who writes looks at the folder first, under the
-folder's lock. Readers take no lock: a file appears whole, by renaming, and stays readable for whoever has it open.
+What is in the folder is the truth: a file's modification time says when it was last used, and who
+writes looks at the folder first, under the folder's lock. Readers take no lock: a file appears
+whole, by renaming, and stays readable for whoever has it open.
 """
 
 from __future__ import annotations
@@ -43,14 +44,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DiskTier:
-    """Where, and how much at most (None: no limit). Without a folder it is one of its own under TMPDIR, gone with the pool."""
+    """Where, and how much at most (None: no limit). Without a folder it is one of its own under
+    TMPDIR, gone with the pool.
+    """
 
     folder: str | Path | None = None
     capacity_bytes: int | None = None
 
 
 class Disk:
-    """The segments of one `made_by` in a folder, and the limit over all of them, whoever made them. Files of other names are left alone."""
+    """The segments of one `made_by` in a folder, and the limit over all of them, whoever made them.
+    Files of other names are left alone.
+    """
 
     def __init__(self, tier: DiskTier, *, made_by: str, stats: PoolStats, device: str) -> None:
         self.capacity_bytes, self.made_by, self.stats, self.device = (
@@ -72,7 +77,7 @@ class Disk:
         self._clock_ns = 0
         self._has_warned = False
 
-    # -- what is there ---------------------------------------------------------------------------------------------------------------
+    # -- what is there -----------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Look at the folder: learn what others wrote, forget what they removed."""
@@ -110,10 +115,12 @@ class Disk:
         """Of all files of the folder that are stored caches."""
         return sum(size for _, _, size in self._files())
 
-    # -- use -------------------------------------------------------------------------------------------------------------------------
+    # -- use ---------------------------------------------------------------------------------------
 
     def load(self, name: str) -> Segment | None:
-        """The segment of a file; None, and the file is gone, if it is not exactly what was written."""
+        """The segment of a file; None, and the file is gone, if it is not exactly what was
+        written.
+        """
         header = self._headers[name]
         segment = self._open(name, lambda fd, name: files.read(fd, name, self.made_by, self.device))
         if segment is None:
@@ -130,7 +137,9 @@ class Disk:
                 os.utime(self._path(name), ns=(self._clock_ns, self._clock_ns))
 
     def store(self, segment: Segment) -> None:
-        """Keep what of a segment is not here yet, and let the least recently used files go for it. Trouble is a warning, never an error."""
+        """Keep what of a segment is not here yet, and let the least recently used files go for it.
+        Trouble is a warning, never an error.
+        """
         self.refresh()
         missing = [segment.cut(first, stop) for first, stop in gaps(segment.links, self.has)]
         ending = segment.ending
@@ -149,7 +158,9 @@ class Disk:
             self._write(piece)
 
     def cool(self) -> None:
-        """Ask the system to drop our files from its own cache, so that the next read comes from the disk: for measurements."""
+        """Ask the system to drop our files from its own cache, so that the next read comes from the
+        disk: for measurements.
+        """
         if not hasattr(os, "posix_fadvise"):
             return
         for name in self._headers:
@@ -165,7 +176,7 @@ class Disk:
         if self.is_private:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    # -- files -----------------------------------------------------------------------------------------------------------------------
+    # -- files -------------------------------------------------------------------------------------
 
     def _write(self, segment: Segment) -> None:
         size = files.size_of(segment, self.made_by)
@@ -188,7 +199,8 @@ class Disk:
             self.stats.dropped += 1
             self.is_writing = False
             warnings.warn(
-                f"no more caches are stored in {str(self.folder)!r}: {err.strerror or err}. What is stored there is still used, the run goes "
+                f"no more caches are stored in {str(self.folder)!r}: {err.strerror or err}. What "
+                f"is stored there is still used, the run goes "
                 "on in memory; free some space, or name another folder",
                 CacheWarning,
                 stacklevel=2,
@@ -210,7 +222,9 @@ class Disk:
             sync_folder(self.folder)
 
     def _make_room(self, size: int) -> None:
-        """Under the lock: remove what killed writers left, then the least recently used files until `size` more bytes fit."""
+        """Under the lock: remove what killed writers left, then the least recently used files until
+        `size` more bytes fit.
+        """
         for entry in os.scandir(self.folder):
             if OUR_PART.fullmatch(entry.name):
                 os.unlink(entry.path)
@@ -234,7 +248,9 @@ class Disk:
                     yield info.st_mtime_ns, entry.name, info.st_size
 
     def _open(self, name: str, look: Callable[[int, str], T]) -> T | None:
-        """What `look` makes of a file; None for one that is not there, and for one that is not right, which is removed."""
+        """What `look` makes of a file; None for one that is not there, and for one that is not
+        right, which is removed.
+        """
         path, fd = self._path(name), None
         try:
             fd = files.open_to_read(path)
@@ -263,7 +279,8 @@ class Disk:
         if not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                f"the stored cache {str(path)!r} is not used: {why}. It was removed, and its tokens are read anew; further ones are only counted",
+                f"the stored cache {str(path)!r} is not used: {why}. It was removed, and its "
+                f"tokens are read anew; further ones are only counted",
                 CacheWarning,
                 stacklevel=2,
             )
@@ -293,7 +310,9 @@ class Disk:
 
 
 def _folder(given: str | Path | None) -> Path:
-    """The folder, made if need be, closed to others: what is stored can be read back as text by whoever has the model."""
+    """The folder, made if need be, closed to others: what is stored can be read back as text by
+    whoever has the model.
+    """
     if given is None:
         return Path(tempfile.mkdtemp(prefix="scbench-prefix-"))
     folder = Path(given).expanduser()
@@ -301,15 +320,18 @@ def _folder(given: str | Path | None) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, ValueError) as err:
         raise BadConfig(
-            f"no caches can be stored in {str(given)!r}: {err}; name a folder that exists or can be made"
+            f"no caches can be stored in {str(given)!r}: {err}; name a folder that exists or can "
+            f"be made"
         ) from err
     return folder
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
-    """Hold the folder's lock; False if another process held it for LOCK_WAIT_S. It is the kernel's, so it ends with its holder. Systems without
-    such locks go without: two writers may then pass the limit together until the next one writes."""
+    """Hold the folder's lock; False if another process held it for LOCK_WAIT_S. It is the kernel's,
+    so it ends with its holder. Systems without such locks go without: two writers may then pass the
+    limit together until the next one writes.
+    """
     if fcntl is None:
         yield True
         return

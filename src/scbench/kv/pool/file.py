@@ -1,11 +1,13 @@
-"""The file of one segment: a JSON header, then raw tensors, each under its SHA-256. Nothing in it is ever executed.
+"""The file of one segment: a JSON header, then raw tensors, each under its SHA-256. Nothing in it
+is ever executed.
 
     48 bytes      magic, length of the header, SHA-256 of the header
     header        JSON in UTF-8, padded with spaces to a multiple of 4,096 bytes with the 48 before it
     sections      token ids, K and V of every layer, what was observed; each padded with zeros to a multiple of 64 bytes
 
-Every byte of the file is under one of the checksums, so any flipped bit is found. They guard against accidents, not against someone who can
-write to the folder: whoever can, can also write a file with checksums that agree.
+Every byte of the file is under one of the checksums, so any flipped bit is found. They guard
+against accidents, not against someone who can write to the folder: whoever can, can also write a
+file with checksums that agree.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ class BadFile(Exception):
 
 
 class Section(NamedTuple):
-    """A tensor of the file: which one (`layer` -1 for token ids), what it is, and the SHA-256 of its bytes and padding in hex."""
+    """A tensor of the file: which one (`layer` -1 for token ids), what it is, and the SHA-256 of
+    its bytes and padding in hex.
+    """
 
     kind: str
     layer: int
@@ -98,7 +102,9 @@ class Header:
 
 
 def write(fd: int, segment: Segment, made_by: str) -> int:
-    """Write a segment to an empty file; its bytes. Tensors of other devices pass through host memory one at a time."""
+    """Write a segment to an empty file; its bytes. Tensors of other devices pass through host
+    memory one at a time.
+    """
     tensors = list(_tensors(segment))
     blank = _header_bytes(
         segment, made_by, [(kind, layer, x, "0" * 64) for kind, layer, x in tensors]
@@ -135,7 +141,9 @@ def size_of(segment: Segment, made_by: str) -> int:
 
 
 def read_header(fd: int, name: str, made_by: str) -> Header:
-    """The header and the token ids of the file `name`. Raises BadFile (or OSError) if anything of them is not as it must be."""
+    """The header and the token ids of the file `name`. Raises BadFile (or OSError) if anything of
+    them is not as it must be.
+    """
     info = os.fstat(fd)
     if not stat.S_ISREG(info.st_mode):
         raise BadFile("it is no regular file")
@@ -159,7 +167,9 @@ def read_header(fd: int, name: str, made_by: str) -> Header:
 
 
 def read(fd: int, name: str, made_by: str, device: str) -> Segment:
-    """The segment in the file `name`. Raises BadFile (or OSError) if one bit of it is not as it was written."""
+    """The segment in the file `name`. Raises BadFile (or OSError) if one bit of it is not as it was
+    written.
+    """
     header = read_header(fd, name, made_by)
     starts, at = [], header.first_byte
     for section in header.sections:
@@ -330,5 +340,7 @@ def _write_all(fd: int, raw: memoryview) -> None:
 
 
 def open_to_read(path: Path) -> int:
-    """A descriptor of a file that is no link; a pipe of that name makes nobody wait. Raises OSError."""
+    """A descriptor of a file that is no link; a pipe of that name makes nobody wait. Raises
+    OSError.
+    """
     return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

@@ -9,9 +9,11 @@ from scbench.kv.pool.segment import Segment
 
 
 class Memory:
-    """Segments of which no two hold the same block, never more than `capacity_bytes` together (None: no limit).
+    """Segments of which no two hold the same block, never more than `capacity_bytes` together
+    (None: no limit).
 
-    A prefix must not leave before what continues it: whoever uses a chain touches its last segment first and its root last.
+    A prefix must not leave before what continues it: whoever uses a chain touches its last segment
+    first and its root last.
     """
 
     def __init__(self, capacity_bytes: int | None) -> None:
@@ -37,7 +39,9 @@ class Memory:
         return {self.segments[name].stop for name in self._by_end.values()}
 
     def add(self, segment: Segment) -> bool:
-        """Keep a segment as the most recently used. False, and nothing is kept, if it alone is above the limit. Call `shrink` afterwards."""
+        """Keep a segment as the most recently used. False, and nothing is kept, if it alone is
+        above the limit. Call `shrink` afterwards.
+        """
         size = segment.held_bytes()
         if self.capacity_bytes is not None and size > self.capacity_bytes:
             return False
@@ -63,7 +67,9 @@ class Memory:
                 self.segments.move_to_end(name)
 
     def shrink(self) -> list[Segment]:
-        """Let the least recently used go until the limit holds; they are returned in the order they left."""
+        """Let the least recently used go until the limit holds; they are returned in the order they
+        left.
+        """
         gone = []
         while self.capacity_bytes is not None and self.held_bytes > self.capacity_bytes:
             gone.append(self.remove(next(iter(self.segments))))

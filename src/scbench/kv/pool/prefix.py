@@ -1,4 +1,6 @@
-"""The prefix pool: every block of every prefix once, in memory or on disk, found by the longest prefix."""
+"""The prefix pool: every block of every prefix once, in memory or on disk, found by the longest
+prefix.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,12 @@ class Run(NamedTuple):
 class PrefixPool:
     """Snapshots by their tokens. What a snapshot shares with others, in whole blocks, is kept once.
 
-    Memory never holds more than `capacity_bytes`, the disk never more than its own limit (None: no limit). What falls out of memory goes to disk,
-    if there is one; what is hit on disk comes back to memory and stays on disk. Both forget what was used longest ago, and continuations before
-    what they continue. `made_by` covers all that makes caches of equal tokens differ: model, dtype, positions, method, versions.
-    Not for several threads; any number of processes may share a folder.
+    Memory never holds more than `capacity_bytes`, the disk never more than its own limit (None: no
+    limit). What falls out of memory goes to disk, if there is one; what is hit on disk comes back
+    to memory and stays on disk. Both forget what was used longest ago, and continuations before
+    what they continue. `made_by` covers all that makes caches of equal tokens differ: model, dtype,
+    positions, method, versions. Not for several threads; any number of processes may share a
+    folder.
     """
 
     def __init__(
@@ -58,18 +62,21 @@ class PrefixPool:
         self._root = chain.root(made_by)
         self._rotate: Rotate | None = None
 
-    # -- put -------------------------------------------------------------------------------------------------------------------------
+    # -- put ---------------------------------------------------------------------------------------
 
     def put(self, snapshot: Snapshot, *, carrying: frozenset[str] | None = None) -> None:
-        """Keep what of a snapshot is not in memory yet. Its tensors are shared where its pieces are just that, else copied.
+        """Keep what of a snapshot is not in memory yet. Its tensors are shared where its pieces are
+        just that, else copied.
 
-        `carrying` None: whole blocks. A set: also where it ends, with what was observed of it (the needs so named), for `lookup(carrying=...)`.
-        Raises Mismatch for recurrent states, which cannot be cut.
+        `carrying` None: whole blocks. A set: also where it ends, with what was observed of it (the
+        needs so named), for `lookup(carrying=...)`. Raises Mismatch for recurrent states, which
+        cannot be cut.
         """
         snapshot.check()
         if snapshot.recurrent is not None:
             raise Mismatch(
-                "a recurrent state covers all tokens it has seen; a pool of prefixes cannot cut it into blocks"
+                "a recurrent state covers all tokens it has seen; a pool of prefixes cannot cut it "
+                "into blocks"
             )
         self._rotate = snapshot.rotate or self._rotate
         found = chain.links(snapshot.ids, self.block_tokens, self._root)
@@ -119,14 +126,16 @@ class PrefixPool:
             else:
                 self.disk.store(segment)
 
-    # -- lookup ----------------------------------------------------------------------------------------------------------------------
+    # -- lookup ------------------------------------------------------------------------------------
 
     def lookup(
         self, ids: Sequence[int], *, carrying: frozenset[str] | None = None, leave_tokens: int = 1
     ) -> Hit | None:
-        """The longest stored prefix of `ids`, in whole blocks; with `carrying`, the longest that was put with (at least) those observations, whole.
+        """The longest stored prefix of `ids`, in whole blocks; with `carrying`, the longest that
+        was put with (at least) those observations, whole.
 
-        At least `leave_tokens` are left to compute: a request needs the logits after its last token.
+        At least `leave_tokens` are left to compute: a request needs the logits after its last
+        token.
         """
         began, read_bytes = time.perf_counter(), self.stats.read_bytes
         usable = tuple(ids[: max(0, len(ids) - leave_tokens)])
@@ -154,7 +163,9 @@ class PrefixPool:
         )
 
     def held_tokens(self, ids: Sequence[int], *, carrying: frozenset[str] | None = None) -> int:
-        """How much of `ids` a lookup that leaves none would find, as far as headers tell; nothing is fetched, counted or touched."""
+        """How much of `ids` a lookup that leaves none would find, as far as headers tell; nothing
+        is fetched, counted or touched.
+        """
         found = chain.links(ids, self.block_tokens, self._root)
         if self.disk is not None:
             self.disk.refresh()
@@ -206,7 +217,9 @@ class PrefixPool:
         return None if found is None else Run(found[0], True, found[1].start, tokens)
 
     def _fetched(self, runs: Sequence[Run], usable: tuple[int, ...]) -> dict[Run, Segment] | None:
-        """The segment of every run; None if one is not what it should be, which then is no longer there."""
+        """The segment of every run; None if one is not what it should be, which then is no longer
+        there.
+        """
         held: dict[Run, Segment] = {}
         loaded: dict[str, Segment] = {}
         for run in runs:
@@ -238,7 +251,9 @@ class PrefixPool:
         runs: Sequence[Run],
         carrying: frozenset[str] | None,
     ) -> None:
-        """What came from disk goes to memory, all that was used becomes the most recent, and what has no place any more falls."""
+        """What came from disk goes to memory, all that was used becomes the most recent, and what
+        has no place any more falls.
+        """
         loaded = {run.name: held[run] for run in runs if run.on_disk}
         for segment in loaded.values():
             kept = [
@@ -261,7 +276,9 @@ class PrefixPool:
     def _assembled(
         self, held: dict[Run, Segment], ids: tuple[int, ...], carrying: frozenset[str] | None
     ) -> Snapshot:
-        """A snapshot of `ids` over the tensors of the segments. It was never read to its end, so it has no logits."""
+        """A snapshot of `ids` over the tensors of the segments. It was never read to its end, so it
+        has no logits.
+        """
         first, last = next(iter(held.values())), list(held.values())[-1]
         layers: dict[int, tuple[DenseStore, ...]] = {
             layer: tuple(
@@ -286,7 +303,7 @@ class PrefixPool:
             missing=dict(ending.missing) if ending else {},
         )
 
-    # -- the whole -------------------------------------------------------------------------------------------------------------------
+    # -- the whole ---------------------------------------------------------------------------------
 
     @property
     def hit_tokens(self) -> int:
@@ -316,7 +333,9 @@ class PrefixPool:
             self._fall([segment])
 
     def close(self) -> None:
-        """Give memory back. A folder that was named keeps what memory held; one of the pool's own goes."""
+        """Give memory back. A folder that was named keeps what memory held; one of the pool's own
+        goes.
+        """
         if self.disk is not None and not self.disk.is_private:
             self.flush()
         for name in list(self.memory.segments):

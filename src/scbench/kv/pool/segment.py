@@ -1,4 +1,6 @@
-"""A Segment: K and V of a run of tokens behind a known prefix. What a pool stores, in memory and in files."""
+"""A Segment: K and V of a run of tokens behind a known prefix. What a pool stores, in memory and in
+files.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ OBSERVED_TENSORS = tuple(f.name for f in fields(Observed) if f.name != "query_ro
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What was observed up to the last token of a segment. `carries` names the needs that were asked for; `missing` says why one is not there."""
+    """What was observed up to the last token of a segment. `carries` names the needs that were
+    asked for; `missing` says why one is not there.
+    """
 
     carries: frozenset[str]
     observed: dict[int, Observed]
@@ -38,8 +42,9 @@ class Ending:
 class Segment:
     """Tokens [start, stop) of a prefix; `start` is a whole number of blocks, `stop` need not be.
 
-    `before` is the link at `start`, `links` those after each own whole block, `end` the mark of its last token. K and V are (H, T, D), and their
-    storages hold nothing else, so `held_bytes` is what dropping the segment frees.
+    `before` is the link at `start`, `links` those after each own whole block, `end` the mark of its
+    last token. K and V are (H, T, D), and their storages hold nothing else, so `held_bytes` is what
+    dropping the segment frees.
     """
 
     start: int
@@ -68,7 +73,9 @@ class Segment:
         return nbytes(x for pair in self.layers.values() for x in pair) + nbytes(ending)
 
     def cut(self, first_block: int, stop_block: int) -> Segment:
-        """Own blocks [first, stop), with what follows the last whole block if that is among them. Copies, except where it is the whole segment."""
+        """Own blocks [first, stop), with what follows the last whole block if that is among them.
+        Copies, except where it is the whole segment.
+        """
         first = first_block * self.block_tokens
         is_last = stop_block == len(self.links)
         stop = len(self.ids) if is_last else stop_block * self.block_tokens
@@ -108,8 +115,10 @@ def segment_of(
     block_tokens: int,
     ending: Ending | None,
 ) -> Segment:
-    """Blocks [first, stop) of a snapshot whose links are `found`, with the rest of its tokens if the last whole block is among them. Takes the
-    snapshot's own tensors where a piece of it is just that, copies otherwise."""
+    """Blocks [first, stop) of a snapshot whose links are `found`, with the rest of its tokens if
+    the last whole block is among them. Takes the snapshot's own tensors where a piece of it is just
+    that, copies otherwise.
+    """
     is_last = stop_block == len(found)
     start, stop = (
         first_block * block_tokens,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class PoolStats:
-    """Counters since the pool was made. Tokens of a lookup are memory hits, disk hits or misses, and add up to what was asked."""
+    """Counters since the pool was made. Tokens of a lookup are memory hits, disk hits or misses,
+    and add up to what was asked.
+    """
 
     memory_tokens: int = 0
     disk_tokens: int = 0

@@ -14,7 +14,9 @@ from scbench.kv.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A stored snapshot and how many of its first tokens a request may reuse (a whole number of blocks)."""
+    """A stored snapshot and how many of its first tokens a request may reuse (a whole number of
+    blocks).
+    """
 
     snapshot: Snapshot
     tokens: int
@@ -24,10 +26,12 @@ class Hit:
 
 
 class Pool:
-    """Snapshots by the chained hash of their blocks, least recently used out first when `capacity_bytes` is passed.
+    """Snapshots by the chained hash of their blocks, least recently used out first when
+    `capacity_bytes` is passed.
 
-    The hash of block n covers the hash of block n - 1, its own tokens, and `salt` (model, dtype, positions, method): equal hashes mean "these
-    tokens after that prefix, read in that way". Bytes shared by two snapshots are counted once for each.
+    The hash of block n covers the hash of block n - 1, its own tokens, and `salt` (model, dtype,
+    positions, method): equal hashes mean "these tokens after that prefix, read in that way". Bytes
+    shared by two snapshots are counted once for each.
     """
 
     def __init__(
@@ -48,8 +52,10 @@ class Pool:
         return links(ids, self.block_tokens, root(self.salt))
 
     def lookup(self, ids: Sequence[int]) -> Hit | None:
-        """The longest run of whole blocks that some stored snapshot begins with; counts hit and missed tokens. At least one token is left to
-        compute, because a request needs the logits after its last token."""
+        """The longest run of whole blocks that some stored snapshot begins with; counts hit and
+        missed tokens. At least one token is left to compute, because a request needs the logits
+        after its last token.
+        """
         usable = self.hashes(ids[: max(0, len(ids) - 1)])
         for blocks in range(len(usable), 0, -1):
             key = self._by_block.get(usable[blocks - 1])

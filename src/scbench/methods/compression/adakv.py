@@ -52,7 +52,8 @@ class AdaKV(Eviction):
         super().__post_init__()
         if not 0 <= self.alpha <= 1:
             raise Mismatch(
-                f"adakv[alpha={self.alpha}]: the share that every head keeps for itself lies in [0, 1]"
+                f"adakv[alpha={self.alpha}]: the share that every head keeps for itself lies in "
+                f"[0, 1]"
             )
         name, params = spelling.read_part(self.scorer)
         found = registry.stage_class(name)
@@ -104,7 +105,8 @@ class AdaKV(Eviction):
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if self.budget_tokens is not None and self.budget_tokens < self.inner.minimum_tokens:
             raise Mismatch(
-                f"{self}: {self.scorer} needs a budget of at least {self.inner.minimum_tokens} tokens"
+                f"{self}: {self.scorer} needs a budget of at least {self.inner.minimum_tokens} "
+                f"tokens"
             )
         self.inner.check(shape=shape, tokens=tokens)
 

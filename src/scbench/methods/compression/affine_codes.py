@@ -1,4 +1,6 @@
-"""Asymmetric round-to-nearest: groups of numbers as codes, a scale and a minimum. KIVI and RTN write with it."""
+"""Asymmetric round-to-nearest: groups of numbers as codes, a scale and a minimum. KIVI and RTN
+write with it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from scbench.methods.compression.coded_store import Codes as AnyCodes
 
 
 class Codes(NamedTuple):
-    """Packed codes and the 16-bit scale and minimum of each group (last axis of `packed` is one group)."""
+    """Packed codes and the 16-bit scale and minimum of each group (last axis of `packed` is one
+    group).
+    """
 
     packed: Tensor
     scale: Tensor
@@ -22,13 +26,16 @@ class Codes(NamedTuple):
 
 
 def quantise(groups: Tensor, bits: int) -> Codes:
-    """Round (..., g) to codes; the error is at most s / 2 plus the rounding of s and m to 16 bits. A constant group has s = 0 and is its minimum."""
+    """Round (..., g) to codes; the error is at most s / 2 plus the rounding of s and m to 16 bits.
+    A constant group has s = 0 and is its minimum.
+    """
     half = torch.bfloat16 if groups.dtype == torch.bfloat16 else torch.float16
     low = groups.amin(dim=-1).to(half)
     scale = ((groups.amax(dim=-1).float() - low.float()) / (2**bits - 1)).to(half)
     if not (torch.isfinite(low).all() and torch.isfinite(scale).all()):
         raise Mismatch(
-            "keys or values that are not finite, or too large for 16-bit scales, cannot be quantised: they would spread over their group"
+            "keys or values that are not finite, or too large for 16-bit scales, cannot be "
+            "quantised: they would spread over their group"
         )
     step = scale.float().masked_fill(scale == 0, 1.0).unsqueeze(-1)
     codes = ((groups.float() - low.float().unsqueeze(-1)) / step).round_().clamp_(0, 2**bits - 1)

@@ -54,11 +54,15 @@ class Coder:
         return self
 
     def turn(self, x: Tensor) -> Tensor:
-        """(..., D) into the basis of the codes: queries are turned once, instead of every key back."""
+        """(..., D) into the basis of the codes: queries are turned once, instead of every
+        key back.
+        """
         return x
 
     def turn_back(self, x: Tensor) -> Tensor:
-        """(..., D) out of the basis of the codes: attention's output is turned once, instead of every value."""
+        """(..., D) out of the basis of the codes: attention's output is turned once, instead of
+        every value.
+        """
         return x
 
 
@@ -107,7 +111,9 @@ class Coders(NamedTuple):
         scale: float,
         dtype: torch.dtype,
     ) -> list[Partial]:
-        """Attention of turned queries over the first `slots` slots, a block at a time; outputs are still in the basis of the values."""
+        """Attention of turned queries over the first `slots` slots, a block at a time; outputs are
+        still in the basis of the values.
+        """
         parts = []
         for start in range(0, slots, BLOCK_SLOTS):
             k, v = self.block(keys, values, start, min(start + BLOCK_SLOTS, slots), dtype)
@@ -207,7 +213,9 @@ class CodedHeads:
 
 
 class TokenTail:
-    """Appended tokens, each coded as it comes. A token reads codes only, its own included, so appending in any pieces gives the same answers."""
+    """Appended tokens, each coded as it comes. A token reads codes only, its own included, so
+    appending in any pieces gives the same answers.
+    """
 
     def __init__(self, coders: Coders, dtype: torch.dtype) -> None:
         self.coders, self.dtype = coders, dtype
@@ -252,26 +260,34 @@ def joined(old: Sequence[Tensor], new: Codes) -> Codes:
 
 
 def looked_up(table: Tensor, codes: Tensor) -> Tensor:
-    """table[codes] for a short table and uint8 codes of any shape; four times as fast as that spelling on a CPU."""
+    """table[codes] for a short table and uint8 codes of any shape; four times as fast as that
+    spelling on a CPU.
+    """
     return table.index_select(0, codes.reshape(-1).int()).view(codes.shape)
 
 
 def require_finite(x: Tensor) -> None:
-    """Raise Mismatch for infinities and NaN: a code has no room for them, and a scale would carry them to their neighbours."""
+    """Raise Mismatch for infinities and NaN: a code has no room for them, and a scale would carry
+    them to their neighbours.
+    """
     if not torch.isfinite(x).all():
         raise Mismatch(
-            "keys or values that are not finite cannot be quantised; look for an overflow in the model (fp16 often does)"
+            "keys or values that are not finite cannot be quantised; look for an overflow in the "
+            "model (fp16 often does)"
         )
 
 
 def require_share(codec: Codec, tau: Fraction, shares: Mapping[Bits, Fraction]) -> Bits:
-    """The largest entry whose share of a 16-bit cache, scales included, is within 5 % of `tau`. Raises Mismatch, with the least tau, if none is."""
+    """The largest entry whose share of a 16-bit cache, scales included, is within 5 % of `tau`.
+    Raises Mismatch, with the least tau, if none is.
+    """
     fitting = [bits for bits, share in shares.items() if share <= Fraction(105, 100) * tau]
     if not fitting:
         bits, least = min(shares.items(), key=lambda entry: entry[1])
         raise Mismatch(
-            f"{codec} cannot be reached: {bits} bit{'s'[: bits != 1]} hold {float(least):.4f} of a 16-bit cache, scales included; "
-            f"use tau={math.ceil(1000 * float(least) / 1.05) / 1000:.3f} or more"
+            f"{codec} cannot be reached: {bits} bit{'s'[: bits != 1]} hold {float(least):.4f} of a "
+            f"16-bit cache, scales included; use "
+            f"tau={math.ceil(1000 * float(least) / 1.05) / 1000:.3f} or more"
         )
     return max(fitting, key=lambda bits: shares[bits])
 

@@ -30,15 +30,18 @@ from scbench.methods.units import streaming_head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuoAttention(Eviction):
-    """KV heads with the largest gates are full, the others hold `sink_tokens` first and `recent_tokens` last slots; the same for every prompt.
+    """KV heads with the largest gates are full, the others hold `sink_tokens` first and
+    `recent_tokens` last slots; the same for every prompt.
 
-    Source: DuoAttention (arXiv 2410.10819), which trains its gates. `gates` is a file of `scbench search-gates`, which trains them for any model;
-    without it they are a proxy that the engine computes once per model: how far back the mean query looks at the mean key.
-    `prefill`: with `full` the context is read densely and cut once; with `streaming`, as published, a streaming head sees while the context is
-    read what it will hold, so row i sees what the cache of tokens 0..i keeps (exactly, whatever the chunks; the published kernels round the
-    window to blocks). All K and V are held until the read is over: ours saves the attention, not the peak. What follows the context sees what is
-    held and all that was appended, in either. With a budget of K slots: W = K/8 within 8..320, a fifth of it sinks, and as many full heads as
-    the rest pays for.
+    Source: DuoAttention (arXiv 2410.10819), which trains its gates. `gates` is a file of `scbench
+    search-gates`, which trains them for any model; without it they are a proxy that the engine
+    computes once per model: how far back the mean query looks at the mean key. `prefill`: with
+    `full` the context is read densely and cut once; with `streaming`, as published, a streaming
+    head sees while the context is read what it will hold, so row i sees what the cache of tokens
+    0..i keeps (exactly, whatever the chunks; the published kernels round the window to blocks). All
+    K and V are held until the read is over: ours saves the attention, not the peak. What follows
+    the context sees what is held and all that was appended, in either. With a budget of K slots: W
+    = K/8 within 8..320, a fifth of it sinks, and as many full heads as the rest pays for.
     """
 
     full_share: Fraction | None = None  # of all KV heads of all layers
@@ -108,8 +111,8 @@ class DuoAttention(Eviction):
             )
             share = smallest_share(least, tokens)
             raise Mismatch(
-                f"{self} cannot pay for one full head of {heads} with {tokens:,} tokens, and would be streaming-llm; the smallest share is tau={share} "
-                f"(about {float(share):.4f})"
+                f"{self} cannot pay for one full head of {heads} with {tokens:,} tokens, and would "
+                f"be streaming-llm; the smallest share is tau={share} (about {float(share):.4f})"
             )
 
     @staticmethod
@@ -122,12 +125,15 @@ class DuoAttention(Eviction):
             return duo_attention_gates.read(self.gates).rows
         if seen is None:
             raise Mismatch(
-                f"{self}: this model's head gates are not known here; give it a file of gates ({duo_attention_gates.MAKE})"
+                f"{self}: this model's head gates are not known here; give it a file of gates "
+                f"({duo_attention_gates.MAKE})"
             )
         return seen
 
     def full_heads(self, rows: Sequence[Sequence[float]], *, tokens: int) -> set[tuple[int, int]]:
-        """(layer, KV head) of those that keep everything: the largest gates, the earlier head where two are equal."""
+        """(layer, KV head) of those that keep everything: the largest gates, the earlier head where
+        two are equal.
+        """
         gates = [
             (gate, -layer, -head) for layer, row in enumerate(rows) for head, gate in enumerate(row)
         ]
@@ -183,7 +189,9 @@ def _ends(slots: Tensor, sink: int, recent: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuoReading(Generation):
-    """How a context is read for `prefill=streaming`: full heads densely, streaming heads by sinks and a band. It comes with its compression."""
+    """How a context is read for `prefill=streaming`: full heads densely, streaming heads by sinks
+    and a band. It comes with its compression.
+    """
 
     of: DuoAttention
 

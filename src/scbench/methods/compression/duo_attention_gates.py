@@ -1,8 +1,9 @@
 """Head gates in a file: one number per KV head, bound to the model they were made for.
 
-`scbench search-gates` writes an object with `gates` (a list per attention layer of one number per KV head), `model` (its name), `digest` (of the
-model, as the engine knows it: CacheShape.model_digest) and `made` (how). A bare list of lists, such as a table of published gates turned into
-JSON, is read too; nothing binds that to a model but its shape.
+`scbench search-gates` writes an object with `gates` (a list per attention layer of one number per
+KV head), `model` (its name), `digest` (of the model, as the engine knows it:
+CacheShape.model_digest) and `made` (how). A bare list of lists, such as a table of published gates
+turned into JSON, is read too; nothing binds that to a model but its shape.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ FORM = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadGates:
-    """`rows`: per attention layer a gate per KV head; `model` and `digest` are "" where nothing says whose they are."""
+    """`rows`: per attention layer a gate per KV head; `model` and `digest` are "" where nothing
+    says whose they are.
+    """
 
     rows: tuple[tuple[float, ...], ...]
     model: str = ""
@@ -49,8 +52,9 @@ class HeadGates:
             )
         if self.digest and shape.model_digest and self.digest != shape.model_digest:
             raise Mismatch(
-                f"{what}: the file has the gates of another model{of_model}: its digest is {self.digest[:12]}, that of this model "
-                f"{shape.model_digest[:12]}; make this model's own with {MAKE}"
+                f"{what}: the file has the gates of another model{of_model}: its digest is "
+                f"{self.digest[:12]}, that of this model {shape.model_digest[:12]}; make this "
+                f"model's own with {MAKE}"
             )
 
     def text(self) -> str:

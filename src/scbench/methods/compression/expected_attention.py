@@ -1,4 +1,6 @@
-"""Expected attention: keys are scored by the attention that queries still to come are expected to pay."""
+"""Expected attention: keys are scored by the attention that queries still to come are expected to
+pay.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,15 @@ BLOCK_KEYS = 4096  # keys scored at a time: bounds k^T Sigma to H * G * 4096 * D
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedAttention(Eviction):
-    """Future queries are drawn from a Gaussian with the moments of those seen, turned to the mean of the next `future_tokens` positions.
+    """Future queries are drawn from a Gaussian with the moments of those seen, turned to the mean
+    of the next `future_tokens` positions.
 
-    Source: Expected Attention (arXiv 2510.00636). E exp(q.k s) = exp(mu.k s + k^T Sigma k s^2 / 2); softmax over all keys, mean over the group,
-    (share + eps) * ||v||. The mean of rotations is no rotation: it damps fast frequencies, as it should. The first four rows are left out of the
-    moments. Ours takes the softmax over all keys, sinks included, so that Sigma = 0 and one future position is true attention; kvpress leaves the
-    sinks out first. `sink_tokens` first slots always stay, at most a quarter of the budget.
+    Source: Expected Attention (arXiv 2510.00636). E exp(q.k s) = exp(mu.k s + k^T Sigma k s^2 / 2);
+    softmax over all keys, mean over the group, (share + eps) * ||v||. The mean of rotations is no
+    rotation: it damps fast frequencies, as it should. The first four rows are left out of the
+    moments. Ours takes the softmax over all keys, sinks included, so that Sigma = 0 and one future
+    position is true attention; kvpress leaves the sinks out first. `sink_tokens` first slots always
+    stay, at most a quarter of the budget.
     """
 
     capacity_tokens: int | None = None
@@ -52,7 +57,8 @@ class ExpectedAttention(Eviction):
         super().check(shape=shape, tokens=tokens)
         if tokens <= MOMENTS_SKIP_ROWS + 1 and self.budget(tokens) < tokens:
             raise Mismatch(
-                f"{self} needs more than {MOMENTS_SKIP_ROWS + 1} tokens to know the spread of queries, and the prompt has {tokens}"
+                f"{self} needs more than {MOMENTS_SKIP_ROWS + 1} tokens to know the spread of "
+                f"queries, and the prompt has {tokens}"
             )
 
     def _sinks(self, tokens: int) -> int:
@@ -93,7 +99,9 @@ class ExpectedAttention(Eviction):
 
 
 def mean_rotation(view: LayerView, future_tokens: int) -> Tensor:
-    """(D, D): a query before RoPE times it is its mean over the next `future_tokens` positions, as the model would turn it there."""
+    """(D, D): a query before RoPE times it is its mean over the next `future_tokens` positions, as
+    the model would turn it there.
+    """
     assert view.rotate is not None, "the model's rotation is needed and the read did not keep it"
     dim = view.k_HSD.shape[-1]
     basis_DMD = (

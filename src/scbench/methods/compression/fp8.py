@@ -30,11 +30,13 @@ LARGEST = 448.0  # of e4m3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FP8(TokenCodec):
-    """x ~ s * e4m3(x / s), s = max |x| / 448 over a token, a head or the tensor; s in bf16 (it needs range, not digits).
+    """x ~ s * e4m3(x / s), s = max |x| / 448 over a token, a head or the tensor; s in bf16 (it
+    needs range, not digits).
 
-    Error: at most 2^-4 of |x| where |x| / s >= 2^-6, and s * 2^-10 below. Under `head` and `tensor` the scale is frozen when the context is
-    coded, and appended numbers beyond its range saturate at 448 s: that is what transformers does (one scale per tensor) and the preset
-    `code`. Ours codes token by token by default, and appended tokens at once. Attention computes in full precision.
+    Error: at most 2^-4 of |x| where |x| / s >= 2^-6, and s * 2^-10 below. Under `head` and `tensor`
+    the scale is frozen when the context is coded, and appended numbers beyond its range saturate at
+    448 s: that is what transformers does (one scale per tensor) and the preset `code`. Ours codes
+    token by token by default, and appended tokens at once. Attention computes in full precision.
     With `tau`: 1/2 or more (8 bits and a scale).
     """
 
@@ -84,7 +86,9 @@ class FP8(TokenCodec):
 
 
 def largest_scale(x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """max |x| / 448 over `dims` (kept, of size 1), in bf16. Its rounding moves the largest number to at most 449.8 s, which still rounds to 448 s."""
+    """max |x| / 448 over `dims` (kept, of size 1), in bf16. Its rounding moves the largest number
+    to at most 449.8 s, which still rounds to 448 s.
+    """
     require_finite(x)
     return (x.abs().amax(dim=dims, keepdim=True).float() / LARGEST).to(torch.bfloat16)
 

@@ -18,12 +18,15 @@ from scbench.methods.contract import COLUMN_SUMS, top_slots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class H2O(Rolling):
-    """Keep the newest `recent_tokens` and the `heavy_tokens` others with the largest column sum of softmax attention, mean over the group.
+    """Keep the newest `recent_tokens` and the `heavy_tokens` others with the largest column sum of
+    softmax attention, mean over the group.
 
-    Source: H2O (arXiv 2306.14048). The sums run over all rows of the read, in fp32 and from the log-sum-exp of each row, so no T x T matrix
-    exists; the original sums half-precision weights. They favour early tokens, which more rows see. Positions stay as they were unless
-    `position_mode=cache` moves what is left together (the original's "real drop"). With a budget of K slots: heavy = floor(K / 2), recent = K - heavy.
-    `rolling=yes` is its own form: sums go on growing, and every forward evicts the slots with the smallest that are not recent.
+    Source: H2O (arXiv 2306.14048). The sums run over all rows of the read, in fp32 and from the
+    log-sum-exp of each row, so no T x T matrix exists; the original sums half-precision weights.
+    They favour early tokens, which more rows see. Positions stay as they were unless
+    `position_mode=cache` moves what is left together (the original's "real drop"). With a budget of
+    K slots: heavy = floor(K / 2), recent = K - heavy. `rolling=yes` is its own form: sums go on
+    growing, and every forward evicts the slots with the smallest that are not recent.
     """
 
     heavy_tokens: int | None = None
@@ -38,14 +41,16 @@ class H2O(Rolling):
         super().__post_init__()
         if (self.heavy_tokens is None) != (self.recent_tokens is None):
             raise Mismatch(
-                f"{self}: give heavy_tokens and recent_tokens together, or a budget (tau, budget_tokens)"
+                f"{self}: give heavy_tokens and recent_tokens together, or a budget (tau, "
+                f"budget_tokens)"
             )
         own = self.own_tokens()
         if own is not None and (
             min(self.heavy_tokens or 0, self.recent_tokens or 0) < 0 or own < 1
         ):
             raise Mismatch(
-                f"{self}: heavy_tokens and recent_tokens are counts, and at least one slot must stay"
+                f"{self}: heavy_tokens and recent_tokens are counts, and at least one slot must "
+                f"stay"
             )
 
     def own_tokens(self) -> int | None:
@@ -87,7 +92,9 @@ def received(view: LayerView) -> Tensor:
 
 
 class HeavyTail(RollingTail):
-    """Carries the attention each slot has received; a new token begins with its own weight on itself."""
+    """Carries the attention each slot has received; a new token begins with its own weight on
+    itself.
+    """
 
     def __init__(self, view: LayerView, kept: list[Tensor], budget: int, recent: int) -> None:
         super().__init__(view, kept, budget)

@@ -15,9 +15,11 @@ from scbench.methods.contract import Eviction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyDiff(Eviction):
-    """Score -cosine(k_j, mean of the normalised keys), per KV head; nothing protects recent tokens or the first ones.
+    """Score -cosine(k_j, mean of the normalised keys), per KV head; nothing protects recent tokens
+    or the first ones.
 
-    Source: KeyDiff (arXiv 2504.15364), which evicts block by block while it reads; ours acts once, after the read.
+    Source: KeyDiff (arXiv 2504.15364), which evicts block by block while it reads; ours acts once,
+    after the read.
     """
 
     capacity_tokens: int | None = None

@@ -33,12 +33,15 @@ from scbench.methods.traits import Knob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kivi(Codec):
-    """Asymmetric round-to-nearest: x ~ code * s + m with s = (max - min) / (2^bits - 1) per group, s and m in 16 bits.
+    """Asymmetric round-to-nearest: x ~ code * s + m with s = (max - min) / (2^bits - 1) per group,
+    s and m in 16 bits.
 
-    Source: KIVI (arXiv 2402.02750). A key group is `group` consecutive tokens of one channel, a value group `group` consecutive channels of one
-    token. The newest keys (slots mod `residual_tokens`) and the newest `residual_tokens` values stay in full precision. Ours goes on quantising
-    what is appended, after the forward that appended it, so no token ever reads a code that a later token has shaped; the published code stops
-    after the first forward. With `tau`: the largest group that divides the head dimension and the most bits whose real bytes fit.
+    Source: KIVI (arXiv 2402.02750). A key group is `group` consecutive tokens of one channel, a
+    value group `group` consecutive channels of one token. The newest keys (slots mod
+    `residual_tokens`) and the newest `residual_tokens` values stay in full precision. Ours goes on
+    quantising what is appended, after the forward that appended it, so no token ever reads a code
+    that a later token has shaped; the published code stops after the first forward. With `tau`: the
+    largest group that divides the head dimension and the most bits whose real bytes fit.
     """
 
     bits: int = 2
@@ -55,7 +58,8 @@ class Kivi(Codec):
             )
         if self.group % 8 or self.group < 8:
             raise Mismatch(
-                f"kivi[group={self.group}]: a group is a multiple of 8 elements (codes fill whole bytes)"
+                f"kivi[group={self.group}]: a group is a multiple of 8 elements (codes fill whole "
+                f"bytes)"
             )
         if self.residual_tokens % self.group or self.residual_tokens < self.group:
             raise Mismatch(f"{self}: residual_tokens must be a multiple of group={self.group}")
@@ -99,7 +103,8 @@ class Kivi(Codec):
             Fraction(fitted.coded_bytes(shape=half, slots=tokens)) / reference / Fraction(105, 100)
         )
         raise Mismatch(
-            f"{self} cannot be reached: 2 bits in groups of {group} hold {float(least):.4f} of {tokens:,} tokens at 16 bit; use tau={float(least):.3f} or more"
+            f"{self} cannot be reached: 2 bits in groups of {group} hold {float(least):.4f} of "
+            f"{tokens:,} tokens at 16 bit; use tau={float(least):.3f} or more"
         )
 
     def units(
@@ -226,7 +231,9 @@ class CodedTail:
             self.v_HRD = self.v_HRD[:, old_values:].clone()
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
-        """K and V meet at different slots, so the tail (two residuals and what was appended) is decoded whole."""
+        """K and V meet at different slots, so the tail (two residuals and what was appended) is
+        decoded whole.
+        """
         assert self.k_HRD is not None
         assert self.v_HRD is not None
         dtype = self.k_HRD.dtype

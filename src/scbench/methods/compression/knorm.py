@@ -16,9 +16,10 @@ from scbench.methods.contract import Eviction, smallest_share
 class Knorm(Eviction):
     """Score -||k||, per KV head; nothing protects recent tokens or the first ones.
 
-    Source: A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression (arXiv 2406.11430). RoPE keeps norms, so the choice does not
-    depend on positions. `exempt_layers` first layers keep everything (2 in its own paper); with `count_exempt` the others make up for it and the
-    mean over layers is the budget, without it the real share is larger.
+    Source: A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression (arXiv
+    2406.11430). RoPE keeps norms, so the choice does not depend on positions. `exempt_layers` first
+    layers keep everything (2 in its own paper); with `count_exempt` the others make up for it and
+    the mean over layers is the budget, without it the real share is larger.
     """
 
     capacity_tokens: int | None = None
@@ -33,7 +34,8 @@ class Knorm(Eviction):
             self.capacity_tokens is not None and self.capacity_tokens < self.minimum_tokens
         ):
             raise Mismatch(
-                f"{self}: exempt_layers is at least 0 and capacity_tokens at least {self.minimum_tokens}"
+                f"{self}: exempt_layers is at least 0 and capacity_tokens at least "
+                f"{self.minimum_tokens}"
             )
 
     def own_tokens(self) -> int | None:
@@ -53,8 +55,9 @@ class Knorm(Eviction):
                 -(-(exempt * tokens + (layers - exempt) * self.minimum_tokens) // layers), tokens
             )
             raise Mismatch(
-                f"{self} gives {exempt} of {layers} layers all {tokens:,} tokens, and leaves the others less than {self.minimum_tokens} each; use "
-                f"tau={least} (about {float(least):.4f}) or more, or count_exempt=no"
+                f"{self} gives {exempt} of {layers} layers all {tokens:,} tokens, and leaves the "
+                f"others less than {self.minimum_tokens} each; use tau={least} (about "
+                f"{float(least):.4f}) or more, or count_exempt=no"
             )
 
     def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:

@@ -1,4 +1,6 @@
-"""The score of a press of NVIDIA's kvpress as an eviction of ours: `kvpress[press=LagKVPress[lag_size=50],tau=1/4]`."""
+"""The score of a press of NVIDIA's kvpress as an eviction of ours:
+`kvpress[press=LagKVPress[lag_size=50],tau=1/4]`.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +25,25 @@ WINDOW_ROWS = 64  # what a read observes
 TRIAL_TOKENS = 4096  # at most; of the trial before anything is computed
 WORDS: dict[str, object] = {"yes": True, "no": False, "none": None}
 INSTALL = (
-    'pip install --no-deps kvpress==0.5.5, and pip install "cachetools<6" "fire<0.7" datasets pandas requests for what it imports '
-    "(kvpress asks for transformers <5.3 and scbench for 5.17 or newer, so pip will not resolve the two together; its scores run on both)"
+    'pip install --no-deps kvpress==0.5.5, and pip install "cachetools<6" "fire<0.7" datasets '
+    "pandas requests for what it imports "
+    "(kvpress asks for transformers <5.3 and scbench for 5.17 or newer, so pip will not resolve "
+    "the two together; its scores run on both)"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KVPress(Eviction):
-    """Slots ranked by `score` of a kvpress press; the budget is ours, and what it leaves out is freed, so nothing is simulated.
+    """Slots ranked by `score` of a kvpress press; the budget is ours, and what it leaves out is
+    freed, so nothing is simulated.
 
-    A press is spelled as a method is: `SnapKVPress[window_size=32]`, without compression_ratio, which follows from the budget. It is shown K and V
-    (1, H, S, D) and the last 64 queries after RoPE, as hidden states behind a projection that changes nothing; all other rows are NaN, so a press
-    that reads them is refused by what it returns. Refused too, by a trial before anything is computed: presses with a `compress` of their own
-    (masks, layer budgets, merged keys), and those that need weights of the model, attention weights or a calibration.
-    Share a layer's budget between heads with `adakv[scorer=kvpress[press=...]]`.
+    A press is spelled as a method is: `SnapKVPress[window_size=32]`, without compression_ratio,
+    which follows from the budget. It is shown K and V (1, H, S, D) and the last 64 queries after
+    RoPE, as hidden states behind a projection that changes nothing; all other rows are NaN, so a
+    press that reads them is refused by what it returns. Refused too, by a trial before anything is
+    computed: presses with a `compress` of their own (masks, layer budgets, merged keys), and those
+    that need weights of the model, attention weights or a calibration. Share a layer's budget
+    between heads with `adakv[scorer=kvpress[press=...]]`.
     """
 
     press: str = "KnormPress"
@@ -49,7 +56,8 @@ class KVPress(Eviction):
         super().__post_init__()
         if "compression_ratio" in spelling.read_part(self.press)[1]:
             raise BadConfig(
-                f"{self.name}[press={self.press}]: the share that stays is given as tau=1/4, not as compression_ratio"
+                f"{self.name}[press={self.press}]: the share that stays is given as tau=1/4, not "
+                f"as compression_ratio"
             )
 
     def check(self, *, shape: CacheShape, tokens: int) -> None:
@@ -59,14 +67,16 @@ class KVPress(Eviction):
             return
         if tokens <= WINDOW_ROWS:
             raise Mismatch(
-                f"{self} is shown the last {WINDOW_ROWS} queries and needs more tokens than that; the prompt has {tokens}"
+                f"{self} is shown the last {WINDOW_ROWS} queries and needs more tokens than that; "
+                f"the prompt has {tokens}"
             )
         trial = _trial(shape, min(tokens, TRIAL_TOKENS))
         if not self._scores(trial, kept=trial.tokens // 2).equal(
             self._scores(trial, kept=trial.tokens // 2)
         ):
             raise Mismatch(
-                f"{self} scores the same keys otherwise each time; give its press a seed, so that a run can be repeated"
+                f"{self} scores the same keys otherwise each time; give its press a seed, so that "
+                f"a run can be repeated"
             )
 
     def rank(self, view: LayerView) -> Tensor:
@@ -86,18 +96,22 @@ class KVPress(Eviction):
             raise
         except Exception as err:  # a stranger's code, which may miss anything
             raise Mismatch(
-                f"{self}: {self.press} cannot score from keys, values and the last {WINDOW_ROWS} queries alone ({type(err).__name__}: {err})"
+                f"{self}: {self.press} cannot score from keys, values and the last {WINDOW_ROWS} "
+                f"queries alone ({type(err).__name__}: {err})"
             ) from err
         if found.shape != (1, heads, tokens) or bool(found.isnan().any()):
             raise Mismatch(
-                f"{self}: {self.press} gave no score for every slot; it may read more than the last {WINDOW_ROWS} queries, which is all a read "
+                f"{self}: {self.press} gave no score for every slot; it may read more than the "
+                f"last {WINDOW_ROWS} queries, which is all a read "
                 "observes for it. `scbench list methods` shows what is built in"
             )
         scores_HS: Tensor = found[0].float()
         return scores_HS
 
     def data_digest(self) -> str:
-        """SHA-256 of the files of the press and its bases; none where kvpress is missing, and nothing can run."""
+        """SHA-256 of the files of the press and its bases; none where kvpress is missing, and
+        nothing can run.
+        """
         try:
             bases = type(made(self.press)).__mro__
         except MissingExtra:
@@ -111,7 +125,9 @@ class KVPress(Eviction):
 
 
 def made(spelled: str) -> Any:
-    """A new press from its spelling. Raises MissingExtra, Unknown, Mismatch (no plain scorer) and BadConfig."""
+    """A new press from its spelling. Raises MissingExtra, Unknown, Mismatch (no plain scorer) and
+    BadConfig.
+    """
     package = library()
     name, params = spelling.read_part(spelled)
     found: Any = getattr(package, name, None)
@@ -119,8 +135,9 @@ def made(spelled: str) -> Any:
         raise Unknown(f"kvpress has no press {name!r}; it has {', '.join(_scorers(package))}")
     if name not in _scorers(package):
         raise Mismatch(
-            f"{name} does more than score slots (it masks, merges or sets budgets of its own), and scbench takes only scores from kvpress; "
-            f"those are {', '.join(_scorers(package))}. For one ranking of all heads: adakv[scorer=kvpress[press=...]]"
+            f"{name} does more than score slots (it masks, merges or sets budgets of its own), and "
+            f"scbench takes only scores from kvpress; those are {', '.join(_scorers(package))}. "
+            f"For one ranking of all heads: adakv[scorer=kvpress[press=...]]"
         )
     try:
         return found(**{word: _literal(text) for word, text in params.items()})
@@ -129,8 +146,9 @@ def made(spelled: str) -> Any:
 
 
 def library() -> ModuleType:
-    """The package kvpress, with its changes to `transformers` undone: importing it wraps every registered attention function, ours too, to mask
-    keys for presses that are not used here."""
+    """The package kvpress, with its changes to `transformers` undone: importing it wraps every
+    registered attention function, ours too, to mask keys for presses that are not used here.
+    """
     if sys.modules.get("kvpress"):
         return sys.modules["kvpress"]
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS as registered
@@ -148,10 +166,12 @@ def library() -> ModuleType:
 
 
 def shown(view: LayerView) -> tuple[SimpleNamespace, Tensor, dict[str, Any]]:
-    """What a press gets besides K and V: a module, hidden states (1, S, Hq D) and the forward's keyword arguments.
+    """What a press gets besides K and V: a module, hidden states (1, S, Hq D) and the forward's
+    keyword arguments.
 
-    The hidden states are the observed queries themselves, scaled for a press that divides by sqrt(D); q_proj hands them through, and the rotation
-    is by nothing, since they are turned already.
+    The hidden states are the observed queries themselves, scaled for a press that divides by
+    sqrt(D); q_proj hands them through, and the rotation is by nothing, since they are turned
+    already.
     """
     window = view.observed.window_HGWD
     assert window is not None, "the last queries are needed and the read did not observe them"
@@ -205,7 +225,9 @@ def _scorers(package: ModuleType) -> list[str]:
 
 
 def _literal(text: str) -> object:
-    """A parameter of a press, whose types are not declared to us: yes, no, none, a number, or a word."""
+    """A parameter of a press, whose types are not declared to us: yes, no, none, a number, or a
+    word.
+    """
     if text in WORDS:
         return WORDS[text]
     for kind in (int, float):

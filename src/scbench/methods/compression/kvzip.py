@@ -1,4 +1,6 @@
-"""KVzip: the KV pairs the model uses most when it repeats its own context stay, whatever will be asked."""
+"""KVzip: the KV pairs the model uses most when it repeats its own context stay, whatever will be
+asked.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,16 @@ SINK_TOKENS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KVzip(Eviction):
-    """One budget for all layers and heads (`layerwise=yes`: one per layer), spent on the pairs with the largest repeat score.
+    """One budget for all layers and heads (`layerwise=yes`: one per layer), spent on the pairs with
+    the largest repeat score.
 
-    Source: KVzip (arXiv 2505.23416). After the read the engine has the model say every chunk of the context again, on top of the full cache; a
-    pair's score is the most attention it got, over the group's heads and the rows of the repeat, in a softmax over the first four tokens, its
-    chunk and the repeat itself. The first four score highest. Ours asks in plain text, without the chat template's turn; it knows no system
-    prefix apart from the context; scores are fp32 and exactly floor(tau * L * H * T) pairs stay, where the released code drops ties. Compressed
-    after a first query, the query's own pairs score 1. Heads that drop pairs free them.
+    Source: KVzip (arXiv 2505.23416). After the read the engine has the model say every chunk of the
+    context again, on top of the full cache; a pair's score is the most attention it got, over the
+    group's heads and the rows of the repeat, in a softmax over the first four tokens, its chunk and
+    the repeat itself. The first four score highest. Ours asks in plain text, without the chat
+    template's turn; it knows no system prefix apart from the context; scores are fp32 and exactly
+    floor(tau * L * H * T) pairs stay, where the released code drops ties. Compressed after a first
+    query, the query's own pairs score 1. Heads that drop pairs free them.
     """
 
     layerwise: bool = False

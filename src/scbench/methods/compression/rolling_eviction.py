@@ -1,5 +1,6 @@
-"""Evictions that may go on while tokens are appended, and may close up what they keep; and the tails that do it: after every forward they are down
-to a fixed number of slots."""
+"""Evictions that may go on while tokens are appended, and may close up what they keep; and the
+tails that do it: after every forward they are down to a fixed number of slots.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +23,15 @@ POSITION_BYTES = 4  # of a slot of a head
 
 
 class RollingTail:
-    """What an eviction kept, and all that came later, in one private tail of at most `budget` slots between forwards.
+    """What an eviction kept, and all that came later, in one private tail of at most `budget` slots
+    between forwards.
 
-    Tokens of one forward see all slots held before it and each other causally; then the tail evicts: a block of n tokens evicts n slots at once.
-    Tensors are replaced and never written, so a fork is a shallow copy. Subclasses say `best`, and `weigh` if they need to see attention.
-    With `rotate` what is held stands closed up before the newest token. Keys are held as the model made them and turned anew for every forward, so
-    that no error adds up, by their positions, which then count as held and as read.
+    Tokens of one forward see all slots held before it and each other causally; then the tail
+    evicts: a block of n tokens evicts n slots at once. Tensors are replaced and never written, so a
+    fork is a shallow copy. Subclasses say `best`, and `weigh` if they need to see attention. With
+    `rotate` what is held stands closed up before the newest token. Keys are held as the model made
+    them and turned anew for every forward, so that no error adds up, by their positions, which then
+    count as held and as read.
     """
 
     reads_positions: ClassVar[bool] = (
@@ -50,7 +54,9 @@ class RollingTail:
         raise NotImplementedError
 
     def weigh(self, q_HGTD: Tensor, k_HSD: Tensor, lse_HGT: Tensor, *, scale: float) -> None:
-        """Look at the T newest queries, whose keys are the last of `k_HSD`: all that is held, where it stands."""
+        """Look at the T newest queries, whose keys are the last of `k_HSD`: all that is held, where
+        it stands.
+        """
 
     def placed(self) -> Tensor:
         """The keys where they stand for the newest queries, (H, S, D)."""
@@ -113,11 +119,14 @@ class RollingTail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rolling(Eviction):
-    """An eviction that acts once, or with `rolling=yes` after every forward: then the budget bounds every step, for ever.
+    """An eviction that acts once, or with `rolling=yes` after every forward: then the budget bounds
+    every step, for ever.
 
-    `position_mode=cache` closes the gaps: what is held stands at 0, 1, ... in the order it was seen, and what is appended goes on from there, so no
-    distance is larger than the number of slots held. (RoPE knows distances only; we leave the newest token where it is and turn the kept keys
-    towards it, by R(shift) in fp32.) What is scored during the read is scored at original positions.
+    `position_mode=cache` closes the gaps: what is held stands at 0, 1, ... in the order it was
+    seen, and what is appended goes on from there, so no distance is larger than the number of slots
+    held. (RoPE knows distances only; we leave the newest token where it is and turn the kept keys
+    towards it, by R(shift) in fp32.) What is scored during the read is scored at original
+    positions.
     """
 
     rolling: bool = False

@@ -15,11 +15,14 @@ from scbench.methods.traits import Knob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RTN(TokenCodec):
-    """Asymmetric round-to-nearest in groups of `group` channels of one token (None: all of a head), keys and values alike; nothing stays in 16 bits.
+    """Asymmetric round-to-nearest in groups of `group` channels of one token (None: all of a head),
+    keys and values alike; nothing stays in 16 bits.
 
-    The baseline KIVI is measured against (its paper's table of per-token keys): keys have channels of very different size, which a group along
-    the token mixes. Appended tokens are coded at once, and read as codes by every token, their own included. No release has defaults for it:
-    `paper` and `code` are 4 bits in groups of 32 and one group per token. With `tau`: the most bits of 8, 4, 3, 2 whose real bytes fit.
+    The baseline KIVI is measured against (its paper's table of per-token keys): keys have channels
+    of very different size, which a group along the token mixes. Appended tokens are coded at once,
+    and read as codes by every token, their own included. No release has defaults for it: `paper`
+    and `code` are 4 bits in groups of 32 and one group per token. With `tau`: the most bits of 8,
+    4, 3, 2 whose real bytes fit.
     """
 
     bits: int = 4
@@ -35,7 +38,8 @@ class RTN(TokenCodec):
             )
         if self.group is not None and (self.group % 8 or self.group < 8):
             raise Mismatch(
-                f"rtn[group={self.group}]: a group is a multiple of 8 channels (codes fill whole bytes), or none for the whole head"
+                f"rtn[group={self.group}]: a group is a multiple of 8 channels (codes fill whole "
+                f"bytes), or none for the whole head"
             )
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"rtn[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/4")
@@ -55,7 +59,8 @@ class RTN(TokenCodec):
         group = self.group or head_dim
         if self.bits != 16 and (head_dim % group or group % 8):
             raise Mismatch(
-                f"{self}: groups of {group} channels do not divide the head dimension {head_dim} into multiples of 8; use 8 or 16"
+                f"{self}: groups of {group} channels do not divide the head dimension {head_dim} "
+                f"into multiples of 8; use 8 or 16"
             )
         if self.tau is None:
             return self

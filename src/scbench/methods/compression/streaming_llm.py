@@ -19,10 +19,12 @@ from scbench.methods.units import sinks
 class StreamingLLM(Rolling):
     """Keep `sink_tokens` first and `recent_tokens` last slots of every layer.
 
-    Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended later stays, nothing slides. Its own form is
-    preset `streaming-llm`: with `rolling=yes` every new token evicts the oldest that is no sink, and with `position_mode=cache` the sinks stand
-    right before the window, however far that has slid. Unlike the published code ours does not also read the context through the window (compose with a-shape for that).
-    With a budget of K slots: sink = max(4, K/32), recent = K - sink.
+    Source: StreamingLLM (arXiv 2309.17453) in the one-shot form SCBench measures: what is appended
+    later stays, nothing slides. Its own form is preset `streaming-llm`: with `rolling=yes` every
+    new token evicts the oldest that is no sink, and with `position_mode=cache` the sinks stand
+    right before the window, however far that has slid. Unlike the published code ours does not also
+    read the context through the window (compose with a-shape for that). With a budget of K slots:
+    sink = max(4, K/32), recent = K - sink.
     """
 
     sink_tokens: int | None = None
@@ -35,7 +37,8 @@ class StreamingLLM(Rolling):
         super().__post_init__()
         if (self.sink_tokens is None) != (self.recent_tokens is None):
             raise Mismatch(
-                f"{self}: give sink_tokens and recent_tokens together, or a budget (tau, budget_tokens)"
+                f"{self}: give sink_tokens and recent_tokens together, or a budget (tau, "
+                f"budget_tokens)"
             )
         own = self.own_tokens()
         if own is not None and (min(self.sink_tokens or 0, self.recent_tokens or 0) < 0 or own < 1):

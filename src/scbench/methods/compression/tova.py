@@ -17,11 +17,13 @@ from scbench.methods.contract import WINDOW, top_slots
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TOVA(Rolling):
-    """Score = attention of the last query, mean over all query heads of the layer: one ranking per layer, and all heads hold the same slots.
+    """Score = attention of the last query, mean over all query heads of the layer: one ranking per
+    layer, and all heads hold the same slots.
 
-    Source: Transformers are Multi-State RNNs (arXiv 2401.06104). Compressed after the bare context, the last token is a context token and the
-    ranking nearly arbitrary: read its numbers by timing. The last token itself always stays. `rolling=yes` is
-    its own form: every forward evicts what its last token attends to least.
+    Source: Transformers are Multi-State RNNs (arXiv 2401.06104). Compressed after the bare context,
+    the last token is a context token and the ranking nearly arbitrary: read its numbers by timing.
+    The last token itself always stays. `rolling=yes` is its own form: every forward evicts what its
+    last token attends to least.
     """
 
     capacity_tokens: int | None = None

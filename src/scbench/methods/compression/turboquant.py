@@ -1,4 +1,6 @@
-"""TurboQuant: turn a vector at random, then code each coordinate with a codebook that is known beforehand."""
+"""TurboQuant: turn a vector at random, then code each coordinate with a codebook that is known
+beforehand.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +41,18 @@ LADDER = tuple(Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "6"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurboQuant(TokenCodec):
-    """x = n u, y = Pi u, every coordinate of y rounded to the Lloyd-Max codebook of a random unit vector's coordinate; n in fp16.
+    """x = n u, y = Pi u, every coordinate of y rounded to the Lloyd-Max codebook of a random unit
+    vector's coordinate; n in fp16.
 
-    Source: TurboQuant (arXiv 2504.19874). Pi is a random orthogonal matrix, or random signs and a Hadamard transform. Attention works in the
-    turned basis: queries are turned once and the output is turned back. `variant=inner-product` spends one of the keys' bits on the signs of
-    S r of the residual r (S Gaussian), which makes every logit unbiased over S, and 2 bytes per key on |r|; values are sums, so theirs stay
-    `mse`. No groups, no residual, nothing to calibrate: a token is coded as it comes. Pi, S and the codebook belong to the method as weights
-    do to a model, and are not counted. At 2.5 or 3.5 bits the half of a head's channels that is largest in the context takes one bit more; both
-    halves are turned and normed apart (the paper splits so too, with other counts). With `tau`: the most bits of 1, 2, 2.5, 3, 3.5, 4, 6, 8 that fit with the norms.
+    Source: TurboQuant (arXiv 2504.19874). Pi is a random orthogonal matrix, or random signs and a
+    Hadamard transform. Attention works in the turned basis: queries are turned once and the output
+    is turned back. `variant=inner-product` spends one of the keys' bits on the signs of S r of the
+    residual r (S Gaussian), which makes every logit unbiased over S, and 2 bytes per key on |r|;
+    values are sums, so theirs stay `mse`. No groups, no residual, nothing to calibrate: a token is
+    coded as it comes. Pi, S and the codebook belong to the method as weights do to a model, and are
+    not counted. At 2.5 or 3.5 bits the half of a head's channels that is largest in the context
+    takes one bit more; both halves are turned and normed apart (the paper splits so too, with other
+    counts). With `tau`: the most bits of 1, 2, 2.5, 3, 3.5, 4, 6, 8 that fit with the norms.
     """
 
     bits: Fraction = Fraction(4)
@@ -64,7 +70,8 @@ class TurboQuant(TokenCodec):
         whole = self.bits.denominator == 1 and (1 <= self.bits <= 8 or self.bits == 16)
         if not whole and self.bits not in (Fraction(5, 2), Fraction(7, 2)):
             raise Mismatch(
-                f"turboquant[bits={self.bits}]: bits is one of 1..8, 2.5 and 3.5, or 16 for no quantisation"
+                f"turboquant[bits={self.bits}]: bits is one of 1..8, 2.5 and 3.5, or 16 for no "
+                f"quantisation"
             )
         if self.variant == "inner-product" and self.bits < 2:
             raise Mismatch(
@@ -90,12 +97,14 @@ class TurboQuant(TokenCodec):
             return self
         if head_dim % 8 or (self.rotation == "hadamard" and head_dim & (head_dim - 1)):
             raise Mismatch(
-                f"{self} cannot turn heads of {head_dim} dimensions; hadamard takes a power of two from 8, rotation=dense a multiple of 8"
+                f"{self} cannot turn heads of {head_dim} dimensions; hadamard takes a power of two "
+                f"from 8, rotation=dense a multiple of 8"
             )
         if self.tau is None:
             if self.bits.denominator == 2 and head_dim % 16:
                 raise Mismatch(
-                    f"{self} splits a head of {head_dim} in two halves of whole bytes; use whole bits"
+                    f"{self} splits a head of {head_dim} in two halves of whole bytes; use whole "
+                    f"bits"
                 )
             return self
         norms = Fraction(
@@ -134,7 +143,9 @@ class TurboQuant(TokenCodec):
         return Halves(channel_order(heads), halves)
 
     def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
-        """2 H S (D b / 8 + 2), and 2 H S for the residual norms of inner-product. Half bits: norms twice, and 4 H D for the order of channels."""
+        """2 H S (D b / 8 + 2), and 2 H S for the residual norms of inner-product. Half bits: norms
+        twice, and 4 H D for the order of channels.
+        """
         if self.bits == 16:
             return 2 * shape.kv_heads * slots * shape.head_dim * shape.dtype_bytes
         norms_bytes = (6 if self.variant == "inner-product" else 4) * self.bits.denominator
@@ -147,7 +158,9 @@ class TurboQuant(TokenCodec):
 
 @cache
 def placed(kind: str, dim: int, seed: int, device: torch.device) -> Tensor:
-    """The rotation matrix (rows are the new axes), the signs, or S, in fp32 on a device: one copy for all layers."""
+    """The rotation matrix (rows are the new axes), the signs, or S, in fp32 on a device: one copy
+    for all layers.
+    """
     made = {"dense": orthogonal, "hadamard": signs, "gaussian": gaussian}[kind](dim, seed)
     return made.float().to(device)
 
@@ -195,7 +208,8 @@ class Turned(Coder):
         short = norm.to(torch.float16)
         if not torch.isfinite(short).all():
             raise Mismatch(
-                f"turboquant holds norms in fp16, and a key or value has norm {float(norm.max()):.3g}; use kivi or rtn"
+                f"turboquant holds norms in fp16, and a key or value has norm "
+                f"{float(norm.max()):.3g}; use kivi or rtn"
             )
         return short, self.turn(x_HSD.float() / norm.clamp_min(1e-30))
 
@@ -208,7 +222,9 @@ class Turned(Coder):
 
 
 class Unbiased(Turned):
-    """One bit fewer per coordinate, and the signs of S r for what they miss: E over S of <q, decoded> is <q, x>, but for the norms' rounding."""
+    """One bit fewer per coordinate, and the signs of S r for what they miss: E over S of <q,
+    decoded> is <q, x>, but for the norms' rounding.
+    """
 
     names: tuple[str, ...] = ("norm", "codes", "miss", "signs")
 

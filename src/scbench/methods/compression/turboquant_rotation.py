@@ -1,4 +1,6 @@
-"""Rotations that spread a vector over all its coordinates, and the best codebook for what comes out."""
+"""Rotations that spread a vector over all its coordinates, and the best codebook for what comes
+out.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from torch import Tensor
 
 @cache
 def orthogonal(dim: int, seed: int) -> Tensor:
-    """A random orthogonal matrix (D, D), fp64 on the CPU: the Q of a Gaussian matrix with the signs that make it Haar-distributed."""
+    """A random orthogonal matrix (D, D), fp64 on the CPU: the Q of a Gaussian matrix with the signs
+    that make it Haar-distributed.
+    """
     q, r = torch.linalg.qr(gaussian(dim, seed))
     turned: Tensor = q * r.diagonal().sign()
     return turned
@@ -31,7 +35,9 @@ def signs(dim: int, seed: int) -> Tensor:
 
 
 def hadamard(x: Tensor) -> Tensor:
-    """The orthonormal Walsh-Hadamard transform of the last axis (its length a power of two); its own inverse. D log2 D additions."""
+    """The orthonormal Walsh-Hadamard transform of the last axis (its length a power of two); its
+    own inverse. D log2 D additions.
+    """
     dim, lead = x.shape[-1], x.shape[:-1]
     assert dim & (dim - 1) == 0, f"a Hadamard transform needs a power of two, not {dim}"
     width = 1
@@ -46,10 +52,12 @@ def hadamard(x: Tensor) -> Tensor:
 
 @cache
 def codebook(dim: int, levels: int) -> Tensor:
-    """The Lloyd-Max codebook (levels,), ascending, fp64: the least mean squared error for one coordinate of a random unit vector of R^dim.
+    """The Lloyd-Max codebook (levels,), ascending, fp64: the least mean squared error for one
+    coordinate of a random unit vector of R^dim.
 
-    Its density is f(x) ~ (1 - x^2)^((dim - 3) / 2) on [-1, 1]. A cell [a, b] is served best by its mean, which is exact here but for the
-    cell's mass: the primitive of x f is -(1 - x^2)^((dim - 1) / 2) / (dim - 1); the mass comes from a fine grid. Needs dim >= 4.
+    Its density is f(x) ~ (1 - x^2)^((dim - 3) / 2) on [-1, 1]. A cell [a, b] is served best by its
+    mean, which is exact here but for the cell's mass: the primitive of x f is -(1 - x^2)^((dim - 1)
+    / 2) / (dim - 1); the mass comes from a fine grid. Needs dim >= 4.
     """
     assert dim >= 4, "the density has a pole for fewer dimensions"
     grid = torch.linspace(-1, 1, (1 << 16) + 1, dtype=torch.float64)

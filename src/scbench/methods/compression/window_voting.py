@@ -1,4 +1,6 @@
-"""Evictions by the votes of a window of queries, for each KV head or, as released code does it, for each query head apart."""
+"""Evictions by the votes of a window of queries, for each KV head or, as released code does it, for
+each query head apart.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,13 @@ from scbench.methods.traits import Traits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voting(Eviction):
-    """A budget of slots per KV head, by the group's mean votes; or, with `granularity=query_head`, per query head by its own votes.
+    """A budget of slots per KV head, by the group's mean votes; or, with `granularity=query_head`,
+    per query head by its own votes.
 
-    Released code repeats K and V to query heads before it chooses, so that a budget of K slots holds G K: so does `query_head`, and its bytes say so.
-    Tokens appended later are the same for all heads of a group and are held once per KV head (there: G times). A layer that keeps everything is
-    left as it is. With one query head per KV head both are the same.
+    Released code repeats K and V to query heads before it chooses, so that a budget of K slots
+    holds G K: so does `query_head`, and its bytes say so. Tokens appended later are the same for
+    all heads of a group and are held once per KV head (there: G times). A layer that keeps
+    everything is left as it is. With one query head per KV head both are the same.
     """
 
     granularity: Literal["kv_head", "query_head"] = "kv_head"
@@ -44,7 +48,9 @@ class Voting(Eviction):
         return self.votes(view).mean(dim=1)
 
     def keep(self, view: LayerView) -> list[Tensor]:
-        """As everywhere; one list per query head, group by group, where these choose apart and the budget binds."""
+        """As everywhere; one list per query head, group by group, where these choose apart and the
+        budget binds.
+        """
         slots = self.kept_slots(layer=view.index, layers=view.layers, tokens=view.tokens)
         if not self.is_per_query_head or slots >= view.tokens:
             return super().keep(view)
@@ -174,7 +180,9 @@ class WindowVoting(Voting):
 
 
 def window_votes(view: LayerView, window: int, *, kernel: int, pooling: str) -> Tensor:
-    """Smoothed votes of the last `window` queries for the slots before them, mean over the group: (H, T) in fp32; inf for the window itself."""
+    """Smoothed votes of the last `window` queries for the slots before them, mean over the group:
+    (H, T) in fp32; inf for the window itself.
+    """
     return head_votes(view, window, kernel=kernel, pooling=pooling).mean(dim=1)
 
 
@@ -199,7 +207,9 @@ def pooled(votes_S: Tensor, window: int, *, kernel: int, pooling: str) -> Tensor
 
 
 def window_attention(window_HGWD: Tensor, k_HSD: Tensor, *, scale: float) -> Tensor:
-    """Softmax attention of the last W queries, summed over them: (H, G, S) in fp32. Query w is the token at slot S - W + w."""
+    """Softmax attention of the last W queries, summed over them: (H, G, S) in fp32. Query w is the
+    token at slot S - W + w.
+    """
     rows, slots = window_HGWD.shape[2], k_HSD.shape[1]
     scores = torch.einsum("hgwd,hsd->hgws", window_HGWD.float(), k_HSD.float()) * scale
     at = torch.arange(slots, device=k_HSD.device)

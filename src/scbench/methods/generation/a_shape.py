@@ -16,15 +16,18 @@ from scbench.methods.contract import DEFAULT_SHARE, Generation, rounded, smalles
 from scbench.methods.units import sinks
 
 MINIMUM_TOKENS = 8
-BLOCK_ROWS = 256  # query rows that share one gathered set of keys; a row's own mask is exact whatever this is
+# query rows that share one gathered set of keys; a row's own mask is exact whatever this is
+BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AShape(Generation):
-    """Row i sees key j <= i if j < init_tokens or i - j < local_tokens; the same for all heads and layers.
+    """Row i sees key j <= i if j < init_tokens or i - j < local_tokens; the same for all heads and
+    layers.
 
-    Source: the static pattern of SCBench (arXiv 2412.10319), after StreamingLLM (arXiv 2309.17453) as a mask. The full K and V stay.
-    With a budget of K keys a row (default: 1/32 of the tokens): init = max(4, K/32), local = K - init. Decoding and follow-ups are dense.
+    Source: the static pattern of SCBench (arXiv 2412.10319), after StreamingLLM (arXiv 2309.17453)
+    as a mask. The full K and V stay. With a budget of K keys a row (default: 1/32 of the tokens):
+    init = max(4, K/32), local = K - init. Decoding and follow-ups are dense.
     """
 
     init_tokens: int | None = None
@@ -35,13 +38,15 @@ class AShape(Generation):
     def __post_init__(self) -> None:
         if self.tau is not None and self.budget_tokens is not None:
             raise Mismatch(
-                f"a-shape was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one of them"
+                f"a-shape was given tau={self.tau} and budget_tokens={self.budget_tokens}; give "
+                f"one of them"
             )
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"a-shape[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
         if (self.init_tokens is None) != (self.local_tokens is None):
             raise Mismatch(
-                f"{self}: give init_tokens and local_tokens together, or a budget (tau, budget_tokens)"
+                f"{self}: give init_tokens and local_tokens together, or a budget (tau, "
+                f"budget_tokens)"
             )
         if (
             self.init_tokens is not None
@@ -49,7 +54,8 @@ class AShape(Generation):
             and (self.init_tokens < 0 or self.local_tokens < 1)
         ):
             raise Mismatch(
-                f"{self}: local_tokens must be at least 1 (a token sees itself) and init_tokens at least 0"
+                f"{self}: local_tokens must be at least 1 (a token sees itself) and init_tokens at "
+                f"least 0"
             )
 
     def sizes(self, tokens: int) -> tuple[int, int]:
@@ -84,7 +90,8 @@ class AShape(Generation):
         ):
             least = smallest_share(min(8, tokens), tokens)
             raise Mismatch(
-                f"{self} computes {init + local} keys a row of {tokens:,} tokens; at least 8 are needed, that is tau={least}"
+                f"{self} computes {init + local} keys a row of {tokens:,} tokens; at least 8 are "
+                f"needed, that is tau={least}"
             )
 
     def attend(
@@ -120,7 +127,9 @@ class AShape(Generation):
         local: int,
         scale: float,
     ) -> Partial:
-        """Rows row .. row + T - 1, over the sinks and the union of their bands; no key is gathered twice."""
+        """Rows row .. row + T - 1, over the sinks and the union of their bands; no key is gathered
+        twice.
+        """
         end = row + q_HGTD.shape[2]
         band_start = max(0, row - local + 1)
         sinks = min(init, band_start)

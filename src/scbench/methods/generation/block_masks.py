@@ -1,4 +1,6 @@
-"""Choosing key blocks: means of blocks, the best of a row, the fewest that reach a share of the mass."""
+"""Choosing key blocks: means of blocks, the best of a row, the fewest that reach a share of the
+mass.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,18 @@ def past(rows: int, device: torch.device) -> Tensor:
 
 
 def best(scores_RC: Tensor, count: int, forced_RC: Tensor) -> Tensor:
-    """The `count` best past blocks of every row, forced ones first: (R, C) bool. Ties go to the earlier block."""
+    """The `count` best past blocks of every row, forced ones first: (R, C) bool. Ties go to the
+    earlier block.
+    """
     allowed = past(len(scores_RC), scores_RC.device)
     ranked = scores_RC.masked_fill(forced_RC, float("inf")).masked_fill(~allowed, float("-inf"))
     return torch.zeros_like(allowed).scatter_(1, top_slots(ranked, count), True) & allowed
 
 
 def fewest(mass_N: Tensor, share: float, forced_N: Tensor) -> Tensor:
-    """The shortest list of entries with at least `share` of the mass along the last axis, forced ones always in and counted first: bool."""
+    """The shortest list of entries with at least `share` of the mass along the last axis, forced
+    ones always in and counted first: bool.
+    """
     order = torch.sort(
         mass_N.masked_fill(forced_N, float("inf")), dim=-1, descending=True, stable=True
     ).indices

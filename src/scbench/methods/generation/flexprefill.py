@@ -65,7 +65,8 @@ class FlexPrefill(Budgeted, Generation):
         limits = (self.min_tokens, self.max_tokens)
         if not self.is_own and limits != (None, None):
             raise Mismatch(
-                f"{self}: min_tokens and max_tokens go with block_tokens; under a budget the caps follow from it"
+                f"{self}: min_tokens and max_tokens go with block_tokens; under a budget the caps "
+                f"follow from it"
             )
         if min(1 if x is None else x for x in (self.block_tokens, *limits)) < 1:
             raise Mismatch(f"{self}: block_tokens, min_tokens and max_tokens must be at least 1")

@@ -58,13 +58,15 @@ class InfLLM(Budgeted, Generation):
         given = sizes if not self._has_budget else (*sizes[:2], sizes[3])
         if any(size is None for size in given) != all(size is None for size in given):
             raise Mismatch(
-                f"{self}: give init_tokens, local_tokens, block_tokens and top_blocks together, or a budget (tau, budget_tokens)"
+                f"{self}: give init_tokens, local_tokens, block_tokens and top_blocks together, or "
+                f"a budget (tau, budget_tokens)"
             )
         if (self.init_tokens or 0) < 0 or any(
             size is not None and size < 1 for size in (*sizes[1:], self.exec_tokens)
         ):
             raise Mismatch(
-                f"{self}: init_tokens is at least 0, local_tokens, block_tokens, top_blocks and exec_tokens are at least 1"
+                f"{self}: init_tokens is at least 0, local_tokens, block_tokens, top_blocks and "
+                f"exec_tokens are at least 1"
             )
         chosen = REPRESENTATIVES if self.repr_tokens is None else self.repr_tokens
         if self.repr_tokens is None and self.block_tokens is not None:
@@ -158,8 +160,9 @@ class InfLLM(Budgeted, Generation):
         if not self.is_own and self.budget(tokens) < min(self.minimum_tokens, tokens):
             least = smallest_share(min(self.minimum_tokens, tokens), tokens)
             raise Mismatch(
-                f"{self} reads {self.budget(tokens)} keys a row of {tokens:,} tokens; at least {self.minimum_tokens} are needed (two blocks), "
-                f"that is tau={least} (about {float(least):.4f})"
+                f"{self} reads {self.budget(tokens)} keys a row of {tokens:,} tokens; at least "
+                f"{self.minimum_tokens} are needed (two blocks), that is tau={least} (about "
+                f"{float(least):.4f})"
             )
 
         plan = None if self.is_own else self.plan(tokens)
@@ -175,7 +178,8 @@ class InfLLM(Budgeted, Generation):
         """What reads one prefix of `total_tokens`: rows depend on what earlier rows attended to."""
         if not turn.steady:
             raise Mismatch(
-                f"{self} moves keys to other distances, and this model's RoPE frequencies depend on the length of the text (dynamic, longrope)"
+                f"{self} moves keys to other distances, and this model's RoPE frequencies depend "
+                f"on the length of the text (dynamic, longrope)"
             )
         return Reader(self.plan(total_tokens), turn)
 
@@ -190,7 +194,8 @@ class InfLLM(Budgeted, Generation):
         total_tokens: int,
     ) -> Partial:
         raise Mismatch(
-            f"{self} remembers what earlier rows attended to, and this engine did not begin a reader for it"
+            f"{self} remembers what earlier rows attended to, and this engine did not begin a "
+            f"reader for it"
         )
 
     def cache(self, view: LayerView, cache: LayerCache) -> LayerCache:
@@ -199,7 +204,8 @@ class InfLLM(Budgeted, Generation):
             return cache
         if not isinstance(view.remembered, Memory) or view.remembered.plan != plan:
             raise Mismatch(
-                f"{self} goes on from what its own read of the context remembers, and this context was read in another way"
+                f"{self} goes on from what its own read of the context remembers, and this context "
+                f"was read in another way"
             )
         store = MemoryStore(DenseStore(view.k_HSD, view.v_HSD), view.remembered)
         return LayerCache((store,), MemoryTail(store))

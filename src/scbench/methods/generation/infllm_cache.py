@@ -1,4 +1,6 @@
-"""The cache of a stream under InfLLM: the context and its memory are shared, what is appended is private and becomes memory in its turn."""
+"""The cache of a stream under InfLLM: the context and its memory are shared, what is appended is
+private and becomes memory in its turn.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,10 @@ from scbench.methods.generation.infllm_memory import Held, Memory
 
 
 class MemoryStore:
-    """K and V of a context as the model made them, and its memory. Its tails read it, because what a query may see depends on where it stands, and
-    a store is not told: a read of it alone sees nothing."""
+    """K and V of a context as the model made them, and its memory. Its tails read it, because what
+    a query may see depends on where it stands, and a store is not told: a read of it alone sees
+    nothing.
+    """
 
     def __init__(self, base: DenseStore, memory: Memory) -> None:
         self.base, self.memory = base, memory
@@ -30,7 +34,9 @@ class MemoryStore:
 
 
 class MemoryTail:
-    """What was appended, every token of which chooses its own blocks of all that came before, appended or not."""
+    """What was appended, every token of which chooses its own blocks of all that came before,
+    appended or not.
+    """
 
     def __init__(self, store: MemoryStore) -> None:
         self._store, self._memory = store, store.memory.continued()
@@ -52,7 +58,9 @@ class MemoryTail:
         return Read(partial, [self._row_bytes(row) for row in range(first, tokens)])
 
     def _row_bytes(self, row: int) -> int:
-        """K and V of the keys a row reads, the representatives where it has to choose, and the received attention it adds to."""
+        """K and V of the keys a row reads, the representatives where it has to choose, and the
+        received attention it adds to.
+        """
         k_HSD, plan = self._store.base.k_HSD, self._memory.plan
         blocks, key_bytes = plan.parts(row)[1], accounted([k_HSD[:, :1]])
         chooses = blocks if blocks > plan.chosen(row) else 0

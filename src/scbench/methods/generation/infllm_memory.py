@@ -1,8 +1,11 @@
-"""What one attention layer of InfLLM remembers, and how its rows attend: a window, the first tokens, and the best blocks of what lies between.
+"""What one attention layer of InfLLM remembers, and how its rows attend: a window, the first
+tokens, and the best blocks of what lies between.
 
-A row at position i sees key j at its true distance while i - j < local. What has left the window is seen at distance `local`, whatever its own:
-the first tokens; the blocks chosen; and the loose tokens after the last whole block, which have no representative yet. Blocks begin after the first
-tokens and never touch the window of a row that may choose them, so the keys of a row are never counted twice.
+A row at position i sees key j at its true distance while i - j < local. What has left the window is
+seen at distance `local`, whatever its own: the first tokens; the blocks chosen; and the loose
+tokens after the last whole block, which have no representative yet. Blocks begin after the first
+tokens and never touch the window of a row that may choose them, so the keys of a row are never
+counted twice.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ MOST_ROWS = 256  # rows that share one gathered set of keys
 
 
 class Turning(Protocol):
-    """The model's rotary embedding: x (..., T, D) before it to x as the model turns it at positions (T,), and back."""
+    """The model's rotary embedding: x (..., T, D) before it to x as the model turns it at positions
+    (T,), and back.
+    """
 
     @property
     def steady(self) -> bool:
@@ -32,7 +37,9 @@ class Turning(Protocol):
 
 
 class Plan(NamedTuple):
-    """Sizes in tokens. A row reads at most init + local + room keys: `room` is for loose tokens and for as many whole blocks as then fit."""
+    """Sizes in tokens. A row reads at most init + local + room keys: `room` is for loose tokens and
+    for as many whole blocks as then fit.
+    """
 
     init: int
     local: int
@@ -58,7 +65,9 @@ class Plan(NamedTuple):
         return min(self.local, row + 1) + first + loose + self.chosen(row) * self.block
 
     def pending(self, tokens: int) -> int:
-        """Tokens after `tokens` were seen whose received attention is kept: those that may still become part of a block."""
+        """Tokens after `tokens` were seen whose received attention is kept: those that may still
+        become part of a block.
+        """
         return max(0, tokens - self.init - self.parts(tokens)[1] * self.block)
 
 
@@ -91,8 +100,9 @@ class Held(NamedTuple):
 
 
 class Memory:
-    """Of one layer: the mean of each block's representative keys, as the model turns a key at position 0, and for the tokens that are in no block yet
-    the attention they received. Tensors are replaced and never written: a fork is a shallow copy.
+    """Of one layer: the mean of each block's representative keys, as the model turns a key at
+    position 0, and for the tokens that are in no block yet the attention they received. Tensors are
+    replaced and never written: a fork is a shallow copy.
 
     `shared_HBD` are blocks that other forks hold too, `own_HBD` those made since.
     """
@@ -125,8 +135,10 @@ class Memory:
     def attend(
         self, q_HGTD: Tensor, held: Held, first: int, *, scale: float, together: bool
     ) -> Partial:
-        """Rows first .. first + T - 1, whose keys are held already. `together`: rows of a stretch of `plan.exec` share one choice, and T ends such a
-        stretch or the text; otherwise every row chooses for itself, and so its answer does not depend on how many came with it."""
+        """Rows first .. first + T - 1, whose keys are held already. `together`: rows of a stretch
+        of `plan.exec` share one choice, and T ends such a stretch or the text; otherwise every row
+        chooses for itself, and so its answer does not depend on how many came with it.
+        """
         stop = first + q_HGTD.shape[2]
         positions = torch.arange(first, stop, device=q_HGTD.device)
         far = torch.full_like(positions, self.plan.local)
@@ -236,7 +248,9 @@ class Memory:
         return parts
 
     def best(self, asked_THD: Tensor, count: int) -> Tensor:
-        """The `count` blocks with the largest mean over all heads of q.representative, (T, count) ascending: one choice for the whole layer."""
+        """The `count` blocks with the largest mean over all heads of q.representative, (T, count)
+        ascending: one choice for the whole layer.
+        """
         pieces = [
             torch.einsum("thd,hbd->tb", asked_THD, keys.float())
             for keys in (self.shared_HBD, self.own_HBD)
@@ -264,7 +278,9 @@ class Memory:
         stop: int,
         scale: float,
     ) -> None:
-        """Add what the window's tokens got: shares of each row's whole attention, mean over the group."""
+        """Add what the window's tokens got: shares of each row's whole attention, mean over the
+        group.
+        """
         if stop <= self.covered:
             return
         scores = torch.einsum("hgtd,hsd->hgts", q_HGTD, k_HSD).float() * scale - lse_HGT.unsqueeze(
@@ -279,7 +295,9 @@ class Memory:
         self.received_HP = received
 
     def grow(self, held: Held, row: int) -> None:
-        """Make the blocks that a row at `row` may choose: all rows that saw them in their window have been counted."""
+        """Make the blocks that a row at `row` may choose: all rows that saw them in their window
+        have been counted.
+        """
         plan, start = self.plan, self.covered
         new = plan.parts(row)[1] - self.blocks
         if new <= 0:

@@ -1,6 +1,8 @@
-"""The package llmlingua as the judge of words: its chunks, its thresholds, its forced tokens. What it keeps is found again in the text as it stood.
+"""The package llmlingua as the judge of words: its chunks, its thresholds, its forced tokens. What
+it keeps is found again in the text as it stood.
 
-It is given a CPU, no code from the hub, and its change of every random seed of the process is undone.
+It is given a CPU, no code from the hub, and its change of every random seed of the process is
+undone.
 """
 
 from __future__ import annotations
@@ -39,9 +41,11 @@ def is_asked(classifier: str) -> bool:
 def kept_ranges(
     text: str, *, classifier: str, rate: float, forced: Sequence[str], digits: bool
 ) -> list[Range]:
-    """Half-open ranges of `text` that the package keeps at this rate; a word takes the blanks before it along.
+    """Half-open ranges of `text` that the package keeps at this rate; a word takes the blanks
+    before it along.
 
-    `classifier` is `llmlingua`, or `llmlingua:MODEL` for other weights than the published. Raises MissingExtra, Mismatch.
+    `classifier` is `llmlingua`, or `llmlingua:MODEL` for other weights than the published. Raises
+    MissingExtra, Mismatch.
     """
     found = compressor(classifier.partition(":")[2] or PUBLISHED).compress_prompt(
         [text],
@@ -60,7 +64,8 @@ def kept_ranges(
 
 
 def located(text: str, labelled: Sequence[tuple[str, bool]]) -> list[Range]:
-    """Where the kept words stand. The package's words are normalised, and characters its tokenizer does not know are in none of them: they go.
+    """Where the kept words stand. The package's words are normalised, and characters its tokenizer
+    does not know are in none of them: they go.
 
     Raises Mismatch for a word that the text does not have after the one before.
     """
@@ -74,7 +79,8 @@ def located(text: str, labelled: Sequence[tuple[str, bool]]) -> list[Range]:
         found = plain.find(wanted, at)
         if found < 0:
             raise Mismatch(
-                f"the package {PACKAGE} kept or dropped the word {word!r}, which is not in the text after character {before:,}; "
+                f"the package {PACKAGE} kept or dropped the word {word!r}, which is not in the "
+                f"text after character {before:,}; "
                 "its tokenizer rewrites this text: use classifier=trained"
             )
         at = found + len(wanted)
@@ -103,10 +109,13 @@ def digest(classifier: str) -> str:
 
 @lru_cache(maxsize=1)
 def compressor(model: str) -> Any:
-    """The package's PromptCompressor for LLMLingua-2 with these weights. Raises MissingExtra with what to install or to fetch."""
+    """The package's PromptCompressor for LLMLingua-2 with these weights. Raises MissingExtra with
+    what to install or to fetch.
+    """
     if not any(known in model for known in KNOWN):
         raise Mismatch(
-            f"the package {PACKAGE} knows models by {' or '.join(map(repr, KNOWN))} in their name; {model!r} has neither"
+            f"the package {PACKAGE} knows models by {' or '.join(map(repr, KNOWN))} in their name; "
+            f"{model!r} has neither"
         )
     try:
         package = importlib.import_module(PACKAGE)
@@ -127,14 +136,18 @@ def compressor(model: str) -> Any:
     except (OSError, ValueError) as err:
         raise MissingExtra(
             f"classifier={PACKAGE} could not load what it needs: {str(err).splitlines()[0]}\n"
-            f"It needs the weights ({model}; run: hf download {model}) and tiktoken's file cl100k_base, which it fetches when first used or "
-            "finds in the folder TIKTOKEN_CACHE_DIR. Without them: classifier=trained, which comes with scbench"
+            f"It needs the weights ({model}; run: hf download {model}) and tiktoken's file "
+            f"cl100k_base, which it fetches when first used or "
+            "finds in the folder TIKTOKEN_CACHE_DIR. Without them: classifier=trained, which comes "
+            "with scbench"
         ) from err
 
 
 @contextmanager
 def seeds_kept() -> Iterator[None]:
-    """Random states as before, whatever happens inside: the package seeds Python, numpy and torch of the whole process."""
+    """Random states as before, whatever happens inside: the package seeds Python, numpy and torch
+    of the whole process.
+    """
     states = (
         random.getstate(),
         np.random.get_state(),

@@ -61,14 +61,16 @@ class MInference(Budgeted, Generation):
         super().__post_init__()
         if (self.vertical_tokens is None) != (self.slash_tokens is None):
             raise Mismatch(
-                f"{self}: give vertical_tokens and slash_tokens together, or a budget (tau, budget_tokens), or a table"
+                f"{self}: give vertical_tokens and slash_tokens together, or a budget (tau, "
+                f"budget_tokens), or a table"
             )
         own = [word for word in ("table", "vertical_tokens") if getattr(self, word) is not None]
         if len(own) > 1 or (
             own == ["vertical_tokens"] and (self.tau or self.budget_tokens) is not None
         ):
             raise Mismatch(
-                f"{self} has sizes from more than one place; give a table, or vertical_tokens and slash_tokens, or a budget"
+                f"{self} has sizes from more than one place; give a table, or vertical_tokens and "
+                f"slash_tokens, or a budget"
             )
         if self.table is not None:
             minference_patterns.read(self.table)
@@ -76,7 +78,8 @@ class MInference(Budgeted, Generation):
             self.slash_tokens is not None and self.slash_tokens < 1
         ):
             raise Mismatch(
-                f"{self}: slash_tokens must be at least 1 (a token sees itself) and vertical_tokens at least 0"
+                f"{self}: slash_tokens must be at least 1 (a token sees itself) and "
+                f"vertical_tokens at least 0"
             )
 
     def data_digest(self) -> str:
@@ -146,15 +149,18 @@ class MInference(Budgeted, Generation):
         least = self.least_tokens
         if budget is not None and budget < min(least, tokens):
             raise Mismatch(
-                f"{self} computes {budget} keys a row of {tokens:,} tokens; with mask={self.mask} at least {least} are needed, "
-                f"that is tau={smallest_share(min(least, tokens), tokens)}"
+                f"{self} computes {budget} keys a row of {tokens:,} tokens; with mask={self.mask} "
+                f"at least {least} are needed, that is "
+                f"tau={smallest_share(min(least, tokens), tokens)}"
             )
         table = [] if self.table is None else minference_patterns.read(self.table)
         heads = max((head for layer in table for head in layer), default=-1) + 1
         if table and (len(table) != len(shape.attention_layers) or heads > shape.query_heads):
             raise Mismatch(
-                f"{self.table!r} is a table of {len(table)} layers and heads up to {heads - 1}; this model has {len(shape.attention_layers)} "
-                f"attention layers of {shape.query_heads} query heads: make its own with `scbench search-patterns MODEL --out FILE`"
+                f"{self.table!r} is a table of {len(table)} layers and heads up to {heads - 1}; "
+                f"this model has {len(shape.attention_layers)} attention layers of "
+                f"{shape.query_heads} query heads: make its own with `scbench search-patterns "
+                f"MODEL --out FILE`"
             )
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
@@ -256,14 +262,17 @@ def _mean_keys(table: minference_patterns.Table) -> Fraction:
 def vertical_slash_scores(
     q_TD: Tensor, k_TD: Tensor, scale: float, *, rows: int = units.ESTIMATE_ROWS
 ) -> tuple[Tensor, Tensor]:
-    """Attention of the last `rows` rows summed per key and per offset (row - key): (T,) fp32 each."""
+    """Attention of the last `rows` rows summed per key and per offset (row - key): (T,)
+    fp32 each.
+    """
     tokens = len(q_TD)
     rows = min(rows, tokens)
     scores_MT = (q_TD[-rows:].float() @ k_TD.float().T) * scale
     hidden = torch.ones(rows, rows, dtype=torch.bool, device=q_TD.device).triu(1)
     scores_MT[:, tokens - rows :].masked_fill_(hidden, float("-inf"))
     weights_MT = torch.softmax(scores_MT, dim=-1)
-    # Zeros around, one more column per row: read with rows one element longer, key j of row r stands in column rows - 1 + j - r
+    # Zeros around, one more column per row: read with rows one element longer, key j of row r
+    # stands in column rows - 1 + j - r
     padded = functional.pad(weights_MT, (rows - 1, rows + 1)).flatten()
     width = tokens + 2 * rows
     diagonals = padded.as_strided((rows, tokens + rows - 1), (width + 1, 1)).sum(dim=0)

@@ -1,10 +1,13 @@
-"""Which sparse pattern each query head has: a table found offline, kept as JSON in the format of the published per-model files.
+"""Which sparse pattern each query head has: a table found offline, kept as JSON in the format of
+the published per-model files.
 
-A file is a list with one object per attention layer; an object maps a query head's number to [type, first, second, score]:
+A file is a list with one object per attention layer; an object maps a query head's number to [type,
+first, second, score]:
 
     ["vertical_and_slash", columns, offsets, score]    ["stream_llm", sinks, band, score]    ["block_sparse", key blocks per query block, 0, score]
 
-Published files (github.com/microsoft/MInference, minference/configs) are read as they are. `score` is the attention kept when the table was made.
+Published files (github.com/microsoft/MInference, minference/configs) are read as they are. `score`
+is the attention kept when the table was made.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ MOST_BYTES = 64 << 20  # of a file; published ones have some 50 KiB
 
 @dataclass(frozen=True, slots=True)
 class HeadPattern:
-    """One query head's pattern. `first` and `second`: columns and offsets, sinks and band, or key blocks per query block and nothing."""
+    """One query head's pattern. `first` and `second`: columns and offsets, sinks and band, or key
+    blocks per query block and nothing.
+    """
 
     kind: str
     first: int
@@ -59,14 +64,17 @@ Table: TypeAlias = Sequence[
 
 
 def read(path: str) -> Table:
-    """The table in a JSON file. Raises BadConfig if there is none, or it is not one, naming layer and head."""
+    """The table in a JSON file. Raises BadConfig if there is none, or it is not one, naming layer
+    and head.
+    """
     try:
         file = Path(path).expanduser()
     except RuntimeError as err:  # "~name" of nobody
         raise BadConfig(f"there is no pattern file {path!r}: {err}") from err
     if not file.is_file():
         raise BadConfig(
-            f"there is no pattern file {path!r}; make one with `scbench search-patterns MODEL --out FILE`"
+            f"there is no pattern file {path!r}; make one with `scbench search-patterns MODEL "
+            f"--out FILE`"
         )
     return _read(str(file), file.stat().st_mtime_ns)
 
@@ -121,7 +129,8 @@ def _head(text: str, path: str, layer: int) -> int:
 def _pattern(entry: Any, where: str) -> HeadPattern:
     if not isinstance(entry, list) or len(entry) < 3 or entry[0] not in KINDS:
         raise BadConfig(
-            f"{where}: {entry!r} is not [type, first, second, score] with a type of {', '.join(KINDS)}"
+            f"{where}: {entry!r} is not [type, first, second, score] with a type of "
+            f"{', '.join(KINDS)}"
         )
     kind, first, second = entry[:3]
     if not (
@@ -131,7 +140,8 @@ def _pattern(entry: Any, where: str) -> HeadPattern:
         and second >= 0
     ):
         raise BadConfig(
-            f"{where}: sizes {first!r} and {second!r} are not counts of keys (or of blocks, at least 1)"
+            f"{where}: sizes {first!r} and {second!r} are not counts of keys (or of blocks, at "
+            f"least 1)"
         )
     score = entry[3] if len(entry) > 3 else 0.0
     if not isinstance(score, int | float):

@@ -1,4 +1,6 @@
-"""The candidates of MInference's pattern search, and the probe that scores them while a text is read densely."""
+"""The candidates of MInference's pattern search, and the probe that scores them while a text is
+read densely.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,16 @@ from scbench.methods.generation.minference_patterns import (
 
 LEAST_BUDGET_TOKENS = 64  # one key block
 SAMPLED_ROWS = 256
-# Columns as a share of the budget, after the published candidates (30, 800), (100, 750), (500, 700), (3500, 100); sinks after (100, 800).
+# Columns as a share of the budget, after the published candidates (30, 800), (100, 750), (500,
+# 700), (3500, 100); sinks after (100, 800).
 VERTICAL_SHARES = (Fraction(3, 83), Fraction(2, 17), Fraction(5, 12), Fraction(35, 36))
 SINK_SHARE = Fraction(1, 9)
 
 
 def candidates(budget_tokens: int) -> list[HeadPattern]:
-    """One pattern of each form with as many keys a row; of two that keep as much, the earlier wins."""
+    """One pattern of each form with as many keys a row; of two that keep as much, the
+    earlier wins.
+    """
     found = [
         HeadPattern(
             STREAM, sinks := max(4, rounded(SINK_SHARE * budget_tokens)), budget_tokens - sinks
@@ -73,7 +78,9 @@ class Probe:
 def best_pattern(
     q_TD: Tensor, k_TD: Tensor, patterns: Sequence[HeadPattern], scale: float
 ) -> HeadPattern:
-    """The pattern that keeps the largest share of this head's attention, mean over sampled rows of the second half; it carries the share."""
+    """The pattern that keeps the largest share of this head's attention, mean over sampled rows of
+    the second half; it carries the share.
+    """
     tokens = len(q_TD)
     rows_R = (
         torch.linspace(

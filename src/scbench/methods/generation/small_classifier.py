@@ -1,4 +1,6 @@
-"""A word classifier of our own: two layers over a word and its neighbours, 53 kB of weights, trained on generated sessions (benchmarks/train_words.py)."""
+"""A word classifier of our own: two layers over a word and its neighbours, 53 kB of weights,
+trained on generated sessions (benchmarks/train_words.py).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def pieces_of(words: Sequence[str]) -> list[int]:
 
 
 class Network(nn.Module):
-    """Logit that a word matters, from its hashed letters and its features, and those of NEIGHBOURS words on either side."""
+    """Logit that a word matters, from its hashed letters and its features, and those of NEIGHBOURS
+    words on either side.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,10 +47,11 @@ class Network(nn.Module):
     def forward(
         self, grams: Tensor, offsets_N: Tensor, features_NF: Tensor, *, blind: float = 0.0
     ) -> Tensor:
-        """(N,) for N words in order; `grams` holds their buckets one after the other and `offsets_N` where each word's begin.
+        """(N,) for N words in order; `grams` holds their buckets one after the other and
+        `offsets_N` where each word's begin.
 
-        A word without buckets and features is no word: NEIGHBOURS of them keep two chunks apart. `blind`: the share of words whose letters are
-        hidden while it learns.
+        A word without buckets and features is no word: NEIGHBOURS of them keep two chunks apart.
+        `blind`: the share of words whose letters are hidden while it learns.
         """
         letters_NE = self.letters(grams, offsets_N)
         if blind:
@@ -67,7 +72,9 @@ def bags(grams: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
 
 
 class SmallClassifier:
-    """The network behind the door of all word classifiers. Counts come from the whole text, letters and neighbours from the chunk."""
+    """The network behind the door of all word classifiers. Counts come from the whole text, letters
+    and neighbours from the chunk.
+    """
 
     chunk_pieces = CHUNK_PIECES
 
@@ -93,13 +100,16 @@ class SmallClassifier:
 
 
 def load(path: Path = WEIGHTS) -> SmallClassifier:
-    """The shipped classifier. Raises DataError where its file is missing or is another network's."""
+    """The shipped classifier. Raises DataError where its file is missing or is another
+    network's.
+    """
     network = Network()
     try:
         network.load_state_dict(load_file(path))
     except (OSError, RuntimeError, SafetensorError) as err:
         raise DataError(
-            f"{path.name}, the weights of classifier=trained, cannot be read: {str(err).splitlines()[0]}\n"
+            f"{path.name}, the weights of classifier=trained, cannot be read: "
+            f"{str(err).splitlines()[0]}\n"
             "Install scbench again, or make them: python benchmarks/train_words.py --out FILE"
         ) from err
     return SmallClassifier(network)

@@ -20,11 +20,14 @@ from scbench.methods.units import dense_rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriShape(Generation):
-    """A-shape with dense rows at the bottom: the last `last_tokens` rows of what is read attend to everything.
+    """A-shape with dense rows at the bottom: the last `last_tokens` rows of what is read attend to
+    everything.
 
-    Source: SCBench (arXiv 2412.10319). The dense rows are meant for instruction and question, so where the protocol compresses after the first
-    query they are read with the context; after the bare context they are context tokens, and little but A-shape is left. With a budget of K keys
-    a row (default: 1/32 of the tokens) sinks and band are those of a-shape and last = max(32, K/32), which K does not pay for.
+    Source: SCBench (arXiv 2412.10319). The dense rows are meant for instruction and question, so
+    where the protocol compresses after the first query they are read with the context; after the
+    bare context they are context tokens, and little but A-shape is left. With a budget of K keys a
+    row (default: 1/32 of the tokens) sinks and band are those of a-shape and last = max(32, K/32),
+    which K does not pay for.
     """
 
     init_tokens: int | None = None

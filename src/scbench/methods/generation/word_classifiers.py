@@ -1,5 +1,7 @@
-"""Who says which words of a text can go: a score of staying per word. A statistic that needs nothing (`selective-context`), a small network of our
-own, or a published token classifier run through `transformers`. (The package llmlingua, which cuts by itself, is in `llmlingua_package.py`.)"""
+"""Who says which words of a text can go: a score of staying per word. A statistic that needs
+nothing (`selective-context`), a small network of our own, or a published token classifier run
+through `transformers`. (The package llmlingua, which cuts by itself, is in `llmlingua_package.py`.)
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ SEALED = (".json", ".safetensors", ".model", ".txt")  # files that make a classi
 
 
 class WordClassifier(Protocol):
-    """`pieces` are what a chunk's limit and a word's weight count; at least 1 for a word that says anything."""
+    """`pieces` are what a chunk's limit and a word's weight count; at least 1 for a word that says
+    anything.
+    """
 
     chunk_pieces: int
 
@@ -42,7 +46,9 @@ class WordClassifier(Protocol):
 
 
 class Unigram:
-    """Self-information of a word among those read so far: what is rare or new stays. No weights, deterministic, any language."""
+    """Self-information of a word among those read so far: what is rare or new stays. No weights,
+    deterministic, any language.
+    """
 
     chunk_pieces = 510
 
@@ -63,9 +69,11 @@ class Unigram:
 
 
 class TrainedClassifier:
-    """A `transformers` token classification model whose label 1 means "stays"; a word's probability is the mean over its pieces.
+    """A `transformers` token classification model whose label 1 means "stays"; a word's probability
+    is the mean over its pieces.
 
-    The published one is microsoft/llmlingua-2-xlm-roberta-large-meetingbank. Runs on the CPU, a chunk at a time.
+    The published one is microsoft/llmlingua-2-xlm-roberta-large-meetingbank. Runs on the CPU, a
+    chunk at a time.
     """
 
     chunk_pieces = 510
@@ -90,7 +98,8 @@ class TrainedClassifier:
             raise not_loaded(name, why) from err
         if self.model.config.num_labels != 2:
             raise Mismatch(
-                f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are needed: goes, stays"
+                f"the word classifier {name!r} has {self.model.config.num_labels} labels; two are "
+                f"needed: goes, stays"
             )
 
     def pieces(self, words: Sequence[str]) -> list[int]:
@@ -142,16 +151,19 @@ def _read(name: str, *, local_files_only: bool) -> tuple[Any, Any]:
 
 
 def not_loaded(name: str, why: str) -> Unknown | MissingExtra:
-    """MissingExtra for published weights that are not on this machine, Unknown for a name that may be anything."""
+    """MissingExtra for published weights that are not on this machine, Unknown for a name that may
+    be anything.
+    """
     if name.startswith(PUBLISHER):
         return MissingExtra(
-            f"the published word classifier {name!r} could not be loaded: {why}\nRun: hf download {name}\n"
-            f"Without it: {TRAINED!r} or {UNIGRAM!r}, which come with scbench"
+            f"the published word classifier {name!r} could not be loaded: {why}\nRun: hf download "
+            f"{name}\nWithout it: {TRAINED!r} or {UNIGRAM!r}, which come with scbench"
         )
     return Unknown(
-        f"the word classifier {name!r} could not be loaded: {why}\nGive a folder with a token classification checkpoint, a hub name this "
-        f"machine can reach or has cached, {llmlingua_package.PACKAGE!r} for the package of that name, or the one that comes with scbench: "
-        f"{TRAINED!r}"
+        f"the word classifier {name!r} could not be loaded: {why}\nGive a folder with a token "
+        f"classification checkpoint, a hub name this machine can reach or has cached, "
+        f"{llmlingua_package.PACKAGE!r} for the package of that name, or the one that comes with "
+        f"scbench: {TRAINED!r}"
     )
 
 

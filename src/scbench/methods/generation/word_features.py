@@ -1,4 +1,6 @@
-"""What a small classifier sees of a word: its letters as hashed n-grams, its shape, how rare it is in the text, and the sentence it stands in."""
+"""What a small classifier sees of a word: its letters as hashed n-grams, its shape, how rare it is
+in the text, and the sentence it stands in.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ class XAttention(Budgeted, Generation):
         super().__post_init__()
         if self.threshold is not None and (self.tau is not None or self.budget_tokens is not None):
             raise Mismatch(
-                f"{self} has a threshold and a budget; a budget replaces the threshold by a count of blocks: give one of them"
+                f"{self} has a threshold and a budget; a budget replaces the threshold by a count "
+                f"of blocks: give one of them"
             )
         if self.threshold is not None and self.threshold <= 0:
             raise Mismatch(

@@ -16,11 +16,14 @@ from scbench.methods.loading.plain_stores import row_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExactTopK(Budgeted, Selection):
-    """Each query token attends to the K keys of the store with the largest inner product, found by computing all of them.
+    """Each query token attends to the K keys of the store with the largest inner product, found by
+    computing all of them.
 
-    An upper bound for Quest and RetrievalAttention at the same K, not a way to save: a step loads every key, and the values of the K chosen.
-    `granularity`: one choice per KV head (largest product over the group), or one per query head, which loads the union of the group's
-    choices. Of all choices of K slots per query head the latter keeps the most attention mass. No publication; ties go to the earlier slot.
+    An upper bound for Quest and RetrievalAttention at the same K, not a way to save: a step loads
+    every key, and the values of the K chosen. `granularity`: one choice per KV head (largest
+    product over the group), or one per query head, which loads the union of the group's choices. Of
+    all choices of K slots per query head the latter keeps the most attention mass. No publication;
+    ties go to the earlier slot.
     """
 
     granularity: Literal["kv_head", "query_head"] = "kv_head"
@@ -74,7 +77,9 @@ class KeyDigest:
 
 
 def distinct(slots_HGTR: Tensor, slots: int) -> list[int]:
-    """Different slots each token reads, its KV heads added up: what one query head fetched the others of its group share."""
+    """Different slots each token reads, its KV heads added up: what one query head fetched the
+    others of its group share.
+    """
     heads, choices, tokens, count = slots_HGTR.shape
     if choices == 1:
         return [heads * count] * tokens

@@ -114,7 +114,8 @@ class Quest(Budgeted, Selection):
             self._check_unit("page_tokens", page, units=2, tokens=tokens, budget=budget)
         if self.exempt_layers >= max(1, len(shape.attention_layers)) and shape.attention_layers:
             raise Mismatch(
-                f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; exempt fewer"
+                f"{self} exempts all {len(shape.attention_layers)} attention layers of this model; "
+                f"exempt fewer"
             )
         layers, exempt, least = (
             len(shape.attention_layers),
@@ -130,15 +131,17 @@ class Quest(Budgeted, Selection):
                 -(-(exempt * tokens + (layers - exempt) * least) // layers), tokens
             )
             raise Mismatch(
-                f"{self}: {exempt} of {layers} layers read all {tokens:,} tokens, which leaves the others {max(0, left)} each, below the minimum of "
-                f"{least}; use tau={share} (about {float(share):.4f}) or more, or count_exempt=no"
+                f"{self}: {exempt} of {layers} layers read all {tokens:,} tokens, which leaves the "
+                f"others {max(0, left)} each, below the minimum of {least}; use tau={share} (about "
+                f"{float(share):.4f}) or more, or count_exempt=no"
             )
 
     def digest_all(self, layers: Sequence[Slots | None]) -> list[Digest | None]:
         there = [slots for slots in layers if slots is not None]
         if self.is_charging_exempt and len({slots.most for slots in there}) > 1:
             raise Mismatch(
-                f"{self} charges what exempt layers read to the others, and here layers hold different numbers of slots; use count_exempt=no"
+                f"{self} charges what exempt layers read to the others, and here layers hold "
+                f"different numbers of slots; use count_exempt=no"
             )
         return [
             None if slots is None else self._paged(slots, layer, len(layers))

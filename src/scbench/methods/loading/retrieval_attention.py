@@ -22,13 +22,15 @@ from scbench.methods.loading.retrieval_attention_graph import GraphIndex, graph_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalAttention(Budgeted, Selection):
-    """Every query head reads the first `static_tokens` and last `recent_tokens` slots, and of those between the k whose keys a search finds.
+    """Every query head reads the first `static_tokens` and last `recent_tokens` slots, and of those
+    between the k whose keys a search finds.
 
-    Source: RetrievalAttention (arXiv 2409.10516); the parts are merged by log-sum-exp, the largest taken out first. `search=exact` looks at
-    every key: that is what the published SCBench runs measured (a flat index). `search=hnsw` walks a graph per KV head (faiss, extra `ann`)
-    and holds a second, fp32 copy of the keys; `recall` tells what it misses. The method's own graph is built from prefill queries, ours from
-    keys. Layers below `from_layer` read everything. With a budget of K tokens (default: 1/32): static = max(4, K/32), recent = max(4, K/8),
-    k the rest.
+    Source: RetrievalAttention (arXiv 2409.10516); the parts are merged by log-sum-exp, the largest
+    taken out first. `search=exact` looks at every key: that is what the published SCBench runs
+    measured (a flat index). `search=hnsw` walks a graph per KV head (faiss, extra `ann`) and holds
+    a second, fp32 copy of the keys; `recall` tells what it misses. The method's own graph is built
+    from prefill queries, ours from keys. Layers below `from_layer` read everything. With a budget
+    of K tokens (default: 1/32): static = max(4, K/32), recent = max(4, K/8), k the rest.
     """
 
     static_tokens: int = 128
@@ -48,7 +50,8 @@ class RetrievalAttention(Budgeted, Selection):
             or (self.top_tokens or 1) < 1
         ):
             raise Mismatch(
-                f"{self}: static_tokens, recent_tokens and from_layer are at least 0, and top_tokens at least 1"
+                f"{self}: static_tokens, recent_tokens and from_layer are at least 0, and "
+                f"top_tokens at least 1"
             )
         if self.links < 2 or self.breadth < 1:
             raise Mismatch(
@@ -61,7 +64,9 @@ class RetrievalAttention(Budgeted, Selection):
         )
 
     def sizes(self, tokens: int) -> tuple[int, int, int]:
-        """(static, recent, k) for a store of `tokens` slots; k covers all between where the budget does not bind."""
+        """(static, recent, k) for a store of `tokens` slots; k covers all between where the budget
+        does not bind.
+        """
         budget = self.budget(tokens)
         if self.tau is None and self.budget_tokens is None and self.top_tokens:
             static, recent = self.static_tokens, self.recent_tokens
@@ -81,7 +86,8 @@ class RetrievalAttention(Budgeted, Selection):
             require_faiss(str(self))
         if shape.attention_layers and self.from_layer >= len(shape.attention_layers):
             raise Mismatch(
-                f"{self} leaves all {len(shape.attention_layers)} attention layers of this model as they are; begin earlier"
+                f"{self} leaves all {len(shape.attention_layers)} attention layers of this model "
+                f"as they are; begin earlier"
             )
 
     def digest(self, slots: Slots, *, layer: int) -> Digest | None:
@@ -99,7 +105,9 @@ class RetrievalAttention(Budgeted, Selection):
         return self.search == "hnsw" and static + recent + k < tokens
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
-        """0 for an exact search; for a graph the keys once more in fp32, their links and offsets."""
+        """0 for an exact search; for a graph the keys once more in fp32, their links and
+        offsets.
+        """
         if layer < self.from_layer or not self._is_graph(slots):
             return 0
         static, recent, _ = self.sizes(slots)
@@ -172,9 +180,11 @@ class SearchDigest:
         )
 
     def found(self, q_HGTD: Tensor) -> tuple[Tensor, int]:
-        """Slots (H, G, T, K), below `static` where a search gave fewer than k, and the bytes of keys it looked at, per token.
+        """Slots (H, G, T, K), below `static` where a search gave fewer than k, and the bytes of
+        keys it looked at, per token.
 
-        A graph looks at another number of keys for every query; the tokens of one call share their sum evenly.
+        A graph looks at another number of keys for every query; the tokens of one call share their
+        sum evenly.
         """
         if self.graph is None:
             return self.best(q_HGTD), self.heads * self.between * row_bytes(self.keys_HSD)
@@ -189,14 +199,16 @@ class SearchDigest:
 
 
 def recall(store: Store, q_HGTD: Tensor) -> float:
-    """Share of the true k best slots that the store's search finds, mean over query heads and tokens: 1 for an exact search.
+    """Share of the true k best slots that the store's search finds, mean over query heads and
+    tokens: 1 for an exact search.
 
     Raises Mismatch for a store that searches nothing.
     """
     digest = store.digest if isinstance(store, SelectedStore) else None
     if not isinstance(digest, SearchDigest):
         raise Mismatch(
-            f"{type(store).__name__} searches nothing; recall is asked of what retrieval-attention indexes"
+            f"{type(store).__name__} searches nothing; recall is asked of what retrieval-attention "
+            f"indexes"
         )
     if digest.k in (0, digest.between):
         return 1.0

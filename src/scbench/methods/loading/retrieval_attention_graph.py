@@ -1,4 +1,6 @@
-"""A graph index over keys (HNSW of faiss, extra `ann`): approximate search by inner product, with its true bytes."""
+"""A graph index over keys (HNSW of faiss, extra `ann`): approximate search by inner product, with
+its true bytes.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,24 @@ def require_faiss(who: str) -> None:
     """Raise MissingExtra, with the line that helps, where faiss is not installed."""
     if importlib.util.find_spec("faiss") is None:
         raise MissingExtra(
-            f"{who} needs the package faiss-cpu, which is not installed; run: pip install 'scbench[ann]', or use search=exact"
+            f"{who} needs the package faiss-cpu, which is not installed; run: pip install "
+            f"'scbench[ann]', or use search=exact"
         )
 
 
 class Found(NamedTuple):
-    """Slots (H, G, T, K), -1 where the graph gave fewer; and how many keys each KV head's search looked at."""
+    """Slots (H, G, T, K), -1 where the graph gave fewer; and how many keys each KV head's search
+    looked at.
+    """
 
     slots_HGTK: Tensor
     looked_at: list[int]
 
 
 class GraphIndex:
-    """One HNSW graph per KV head, on the CPU in fp32. Built by one thread each, so the same keys give the same graph."""
+    """One HNSW graph per KV head, on the CPU in fp32. Built by one thread each, so the same keys
+    give the same graph.
+    """
 
     def __init__(self, k_HSD: Tensor, *, links: int, breadth: int) -> None:
         self.faiss: Any = importlib.import_module("faiss")
@@ -71,7 +78,9 @@ class GraphIndex:
         return self._tensors
 
     def search(self, q_HGTD: Tensor, count: int) -> Found:
-        """The `count` keys of the largest inner product with each query, as far as the graph finds them."""
+        """The `count` keys of the largest inner product with each query, as far as the graph finds
+        them.
+        """
         heads, group, tokens, dim = q_HGTD.shape
         settings = self.faiss.SearchParametersHNSW()
         settings.efSearch = max(self.breadth, count)
@@ -92,7 +101,9 @@ class GraphIndex:
 
 
 def graph_bytes(*, kv_heads: int, head_dim: int, slots: int, links: int) -> int:
-    """Closed form of a layer: the fp32 copy of the keys, the links of every level a key was drawn for (a fixed draw), and their offsets."""
+    """Closed form of a layer: the fp32 copy of the keys, the links of every level a key was drawn
+    for (a fixed draw), and their offsets.
+    """
     require_faiss("the size of an HNSW index")
     drawn = importlib.import_module("faiss").HNSW(links)
     drawn.prepare_level_tab(slots, False)

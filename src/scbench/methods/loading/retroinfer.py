@@ -80,7 +80,8 @@ class RetroInfer(Budgeted, Selection):
             or min(self.sink_tokens, self.recent_tokens or 0) < 0
         ):
             raise Mismatch(
-                f"{self}: a cluster has at least 1 slot, a segment at least a cluster, and the steady zone no fewer than 0"
+                f"{self}: a cluster has at least 1 slot, a segment at least a cluster, and the "
+                f"steady zone no fewer than 0"
             )
 
     def lossless(self, tokens: int) -> Self:

@@ -1,4 +1,6 @@
-"""Contexts put together from stored chunks: where a context is cut, in which order an earlier request had the pieces, and who finds them again."""
+"""Contexts put together from stored chunks: where a context is cut, in which order an earlier
+request had the pieces, and who finds them again.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,12 @@ ENDS = ((SENTENCE, (".", "!", "?", "。", "！", "？")), (CLAUSE, (",", ";", "�
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunked(Retrieval):
-    """A retrieval stage that reads a context as pieces, finds each in a pool by its content, and mends what the pieces do not know of each other.
+    """A retrieval stage that reads a context as pieces, finds each in a pool by its content, and
+    mends what the pieces do not know of each other.
 
-    The runner cuts the context at `borders`, reads and stores what the pool does not hold (`order` says whether alone or as part of an earlier
-    request), and has the engine blend them under this stage's `rows_at` and `best`.
+    The runner cuts the context at `borders`, reads and stores what the pool does not hold (`order`
+    says whether alone or as part of an earlier request), and has the engine blend them under this
+    stage's `rows_at` and `best`.
     """
 
     traits: ClassVar[Traits] = Traits(is_blended=True)
@@ -43,28 +47,40 @@ class Chunked(Retrieval):
 
     @property
     def lead_tokens(self) -> int:
-        """First tokens of the context that a piece read alone sees before it; they are not stored with it."""
+        """First tokens of the context that a piece read alone sees before it; they are not stored
+        with it.
+        """
         raise NotImplementedError
 
     def borders(self, texts: Sequence[str]) -> list[int]:
-        """Ascending token indices at which new pieces begin (0 left out), from the text of every token. Raises Mismatch if there are none."""
+        """Ascending token indices at which new pieces begin (0 left out), from the text of every
+        token. Raises Mismatch if there are none.
+        """
         raise NotImplementedError
 
     def order(self, pieces: int) -> list[int] | None:
-        """The order in which an earlier request had the pieces, whose read filled the pool; None if each piece was read alone."""
+        """The order in which an earlier request had the pieces, whose read filled the pool; None if
+        each piece was read alone.
+        """
         raise NotImplementedError
 
     def rows_at(self, layer: int, *, layers: int, tokens: int) -> int:
-        """How many tokens are computed in `layer` (0-based); the rest is taken from the pool. Never grows with the layer."""
+        """How many tokens are computed in `layer` (0-based); the rest is taken from the pool. Never
+        grows with the layer.
+        """
         raise NotImplementedError
 
     @property
     def writes(self) -> bool:
-        """Whether computed K and V replace the stored ones. False: plain concatenation; then only the last token is computed, for its logits."""
+        """Whether computed K and V replace the stored ones. False: plain concatenation; then only
+        the last token is computed, for its logits.
+        """
         raise NotImplementedError
 
     def best(self, k_gap_N: Tensor, v_gap_N: Tensor, rows: int) -> Tensor:
-        """Which `rows` of N tokens stay, ascending, by the squared distance of their computed K and V from the stored ones."""
+        """Which `rows` of N tokens stay, ascending, by the squared distance of their computed K and
+        V from the stored ones.
+        """
         raise NotImplementedError
 
     def pool(self, salt: str) -> Pool:
@@ -79,9 +95,11 @@ class Chunked(Retrieval):
 
 
 def by_units(texts: Sequence[str], chunk_tokens: int) -> list[int]:
-    """Borders about every `chunk_tokens` tokens: the best end of a text unit within a quarter of a chunk, the nearest among equals.
+    """Borders about every `chunk_tokens` tokens: the best end of a text unit within a quarter of a
+    chunk, the nearest among equals.
 
-    As many pieces as `rounded_pieces` says; the best end is a blank line, then a line, a sentence, a clause.
+    As many pieces as `rounded_pieces` says; the best end is a blank line, then a line, a sentence,
+    a clause.
     """
     found, reach = list[int](), chunk_tokens // 4
     for at in range(
@@ -113,10 +131,13 @@ def rounded_pieces(tokens: int, chunk_tokens: int) -> int:
 
 
 def no_piece_stays(pieces: int, seed: int) -> list[int]:
-    """A seeded order of the pieces in which the first, which has the template's head, stays first and no other keeps its place (Sattolo)."""
+    """A seeded order of the pieces in which the first, which has the template's head, stays first
+    and no other keeps its place (Sattolo).
+    """
     if pieces < 3:
         raise Mismatch(
-            f"{pieces} pieces have no other order (the first always opens the request); at least 3 are needed"
+            f"{pieces} pieces have no other order (the first always opens the request); at least 3 "
+            f"are needed"
         )
     order, draw = list(range(pieces)), Random(f"order of {pieces} pieces, seed {seed}")
     for last in range(pieces - 1, 1, -1):

@@ -1,4 +1,6 @@
-"""CacheBlend: stored chunks put side by side, and the tokens that know least of each other computed anew."""
+"""CacheBlend: stored chunks put side by side, and the tokens that know least of each other computed
+anew.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,21 @@ LEAST_CHUNK, MOST_CHUNK = 32, 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheBlend(Chunked):
-    """The context is cut into chunks whose caches are found by content and re-rotated to where they stand now; the share `ratio` is recomputed.
+    """The context is cut into chunks whose caches are found by content and re-rotated to where they
+    stand now; the share `ratio` is recomputed.
 
-    Source: CacheBlend (arXiv 2405.16444). Layers up to `check_layer` are computed for all tokens; after it the tokens whose K and V differ most
-    from the stored ones go on (filtering=gradual: fewer from layer to layer, `ratio` on average; once: chosen at the check layer alone), and what
-    they compute replaces what was stored. The paper gives no schedule for the filtering; ours falls linearly from 6/5 to 4/5 of the ratio.
+    Source: CacheBlend (arXiv 2405.16444). Layers up to `check_layer` are computed for all tokens;
+    after it the tokens whose K and V differ most from the stored ones go on (filtering=gradual:
+    fewer from layer to layer, `ratio` on average; once: chosen at the check layer alone), and what
+    they compute replaces what was stored. The paper gives no schedule for the filtering; ours falls
+    linearly from 6/5 to 4/5 of the ratio.
 
-    `stored` is the workload. alone: every chunk was read by itself, after the context's first `lead_tokens` tokens (the paper). reordered: an
-    earlier request had the same chunks in another order (`seed`), and its read filled the pool: documents that come back in other orders.
-    `chunk_tokens` 0 means a sixteenth of the context as a power of two in 32..256; chunks end with text units. `separator` cuts documents at a
-    text instead (write \\n for a line break). `tau` is another word for `ratio`, as all methods have it.
+    `stored` is the workload. alone: every chunk was read by itself, after the context's first
+    `lead_tokens` tokens (the paper). reordered: an earlier request had the same chunks in another
+    order (`seed`), and its read filled the pool: documents that come back in other orders.
+    `chunk_tokens` 0 means a sixteenth of the context as a power of two in 32..256; chunks end with
+    text units. `separator` cuts documents at a text instead (write \\n for a line break). `tau` is
+    another word for `ratio`, as all methods have it.
     """
 
     ratio: Fraction | None = None
@@ -56,15 +63,18 @@ class CacheBlend(Chunked):
     def __post_init__(self) -> None:
         if self.ratio is not None and self.tau is not None:
             raise Mismatch(
-                f"cacheblend was given ratio={self.ratio} and tau={self.tau}, two words for one share; give one of them"
+                f"cacheblend was given ratio={self.ratio} and tau={self.tau}, two words for one "
+                f"share; give one of them"
             )
         if not 0 <= self.share <= 1 or self.tau == 0:
             raise Mismatch(
-                f"{self}: the share that is recomputed lies in [0, 1], for instance ratio=0.15; tau lies in (0, 1]"
+                f"{self}: the share that is recomputed lies in [0, 1], for instance ratio=0.15; "
+                f"tau lies in (0, 1]"
             )
         if min(self.chunk_tokens, self.check_layer, self.lead_tokens) < 0 or self.chunk_tokens == 1:
             raise Mismatch(
-                f"{self}: chunk_tokens is 0 (chosen by the length) or at least 2, check_layer and lead_tokens at least 0"
+                f"{self}: chunk_tokens is 0 (chosen by the length) or at least 2, check_layer and "
+                f"lead_tokens at least 0"
             )
 
     @property
@@ -79,22 +89,25 @@ class CacheBlend(Chunked):
     def check(self, *, shape: CacheShape, tokens: int) -> None:
         if shape.has_states:
             raise Mismatch(
-                f"{self}: a recurrent state covers all tokens it has seen, so the states of chunks read apart cannot be put together; use dense"
+                f"{self}: a recurrent state covers all tokens it has seen, so the states of chunks "
+                f"read apart cannot be put together; use dense"
             )
         layers, chunk = len(shape.attention_layers), self.chunk(tokens)
         if layers <= self.check_layer + 1:
             raise Mismatch(
-                f"{self} computes layers 0..{self.check_layer} in full, and this model has {layers}: nothing would be saved"
+                f"{self} computes layers 0..{self.check_layer} in full, and this model has "
+                f"{layers}: nothing would be saved"
             )
         if self.share and not rounded(self.share * tokens):
             raise Mismatch(
-                f"{self} recomputes none of {tokens:,} tokens; the smallest ratio is {smallest_share(1, tokens)}, or 0 for none"
+                f"{self} recomputes none of {tokens:,} tokens; the smallest ratio is "
+                f"{smallest_share(1, tokens)}, or 0 for none"
             )
         least = 3 if self.order_matters else 2
         if not self.separator and rounded_pieces(tokens, chunk) < least:
             raise Mismatch(
-                f"{self}: {tokens:,} tokens are fewer than {least} chunks of {chunk}, and one chunk is not blended; "
-                f"use a longer context, or chunk_tokens={max(2, tokens // 8)}"
+                f"{self}: {tokens:,} tokens are fewer than {least} chunks of {chunk}, and one "
+                f"chunk is not blended; use a longer context, or chunk_tokens={max(2, tokens // 8)}"
             )
 
     @property

@@ -1,7 +1,8 @@
 """A function told in other words than its docstring's, by rule and without a model.
 
-Own names and anything that looks like code are masked, the opening verb and the content words are swapped, and facts about the function's
-shape are added, so that it is found by meaning and form rather than by a copied phrase.
+Own names and anything that looks like code are masked, the opening verb and the content words are
+swapped, and facts about the function's shape are added, so that it is found by meaning and form
+rather than by a copied phrase.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _MOST_MASKED_RATIO = 0.25
 
 
 def first_paragraph(doc: str) -> str:
-    """At most three sentences of the docstring's first paragraph, on one line; "" if it is no prose or not ASCII."""
+    """At most three sentences of the docstring's first paragraph, on one line; "" if it is no prose
+    or not ASCII.
+    """
     paragraph = re.split(r"\n\s*\n", doc.strip(), maxsplit=1)[0]
     if not paragraph or not paragraph.isascii() or _NO_PROSE.search(paragraph):
         return ""
@@ -45,7 +48,9 @@ def first_paragraph(doc: str) -> str:
 
 
 def retold(function: Function) -> str:
-    """The docstring's beginning in other words; "" if there is none that can be used, or too much of it is code."""
+    """The docstring's beginning in other words; "" if there is none that can be used, or too much
+    of it is code.
+    """
     prose = first_paragraph(function.doc)
     if not prose:
         return ""
@@ -58,7 +63,9 @@ def retold(function: Function) -> str:
 
 
 def _masked(prose: str, name: str) -> str:
-    """Without the function's own name and without code. A name that is a plain word stays here; such a function is no needle."""
+    """Without the function's own name and without code. A name that is a plain word stays here;
+    such a function is no needle.
+    """
     text = _CALL.sub(
         lambda found: "the function" if found[0].split("(")[0] == name else _MASK, prose
     )
@@ -82,7 +89,9 @@ def _sentence(sentence: str) -> str:
 
 
 def _swapped(text: str) -> str:
-    """With other content words; masks stay, and so do words in capitals, which are names of arguments or formats."""
+    """With other content words; masks stay, and so do words in capitals, which are names of
+    arguments or formats.
+    """
     pieces = _IS_MASK.split(text)
     return _ARTICLE.sub(
         _article,
@@ -123,7 +132,9 @@ def shape(function: Function) -> str:
 
 
 def described(function: Function, hints: str, rare: tuple[str, ...] = ()) -> str:
-    """The description under `hints`: none, structure (adds the shape), lexical (adds the shape and two rare words of the body)."""
+    """The description under `hints`: none, structure (adds the shape), lexical (adds the shape and
+    two rare words of the body).
+    """
     parts = [retold(function)]
     if hints != "none":
         parts.append(shape(function))

@@ -1,7 +1,9 @@
-"""The library of functions a session is made from: all of the interpreter's own, and which of them can be asked for.
+"""The library of functions a session is made from: all of the interpreter's own, and which of them
+can be asked for.
 
-Nothing of it is stored in this project; it is read where Python is installed. Cutting and comparing some 10,000 functions takes a while,
-so the outcome is kept in the user's cache folder under a name that covers the Python version, the files' content and our own rules.
+Nothing of it is stored in this project; it is read where Python is installed. Cutting and comparing
+some 10,000 functions takes a while, so the outcome is kept in the user's cache folder under a name
+that covers the Python version, the files' content and our own rules.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ class Library:
 
 @lru_cache(maxsize=4)
 def library(roots: tuple[str, ...] = ()) -> Library:
-    """The functions of the standard library and of the folders `roots`, in the order of their paths. Kept for the life of the process.
+    """The functions of the standard library and of the folders `roots`, in the order of their
+    paths. Kept for the life of the process.
 
     Raises BadConfig for a root that is no folder, and where there is no function to ask for.
     """
@@ -79,7 +82,8 @@ def library(roots: tuple[str, ...] = ()) -> Library:
     functions, needles = made
     if not needles:
         raise BadConfig(
-            "repoqa: this Python has no readable library to take functions from; name folders with .py files in roots"
+            "repoqa: this Python has no readable library to take functions from; name folders with "
+            ".py files in roots"
         )
     return Library(functions, needles, platform.python_version(), sha256)
 
@@ -130,7 +134,7 @@ def _can_be_asked(function: Function) -> bool:
     )
 
 
-# --- the kept copy ---------------------------------------------------------------------------------------------------------------------
+# --- the kept copy --------------------------------------------------------------------------------
 
 
 def _sha256_of(parts: Sequence[bytes]) -> str:
@@ -176,7 +180,9 @@ def _read(place: Path) -> tuple[tuple[Function, ...], tuple[Needle, ...]] | None
 
 
 def _write(place: Path, made: tuple[tuple[Function, ...], tuple[Needle, ...]]) -> None:
-    """Whole or not at all; several processes may write at once. A folder that cannot be written to costs time, not the session."""
+    """Whole or not at all; several processes may write at once. A folder that cannot be written to
+    costs time, not the session.
+    """
     functions, needles = made
     raw = {
         "functions": [asdict(f) for f in functions],

@@ -1,4 +1,6 @@
-"""Which functions are too like a needle to stand beside it, found among all pairs without comparing all pairs."""
+"""Which functions are too like a needle to stand beside it, found among all pairs without comparing
+all pairs.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _RARE_WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 def rivals(functions: Sequence[Function], needles: Sequence[int]) -> dict[int, set[int]]:
-    """For each needle the functions that must not stand beside it. A needle that is its own rival quotes its docstring and cannot be asked."""
+    """For each needle the functions that must not stand beside it. A needle that is its own rival
+    quotes its docstring and cannot be asked.
+    """
     found: dict[int, set[int]] = {i: set() for i in needles}
     for part in (
         _alike_in_source(functions, needles),
@@ -47,8 +51,9 @@ def _alike_in_source(
 ) -> Iterable[tuple[int, int]]:
     """Pairs with BLEU of 0.6 or more in either direction.
 
-    BLEU is at most the fourth root of the 4-gram precision, as no other factor exceeds 1; so such a pair shares at least 0.6 ** 4 of the
-    4-grams of one side. (The smoothed precision of a pair without a common 4-gram is below that from 5 tokens on.)
+    BLEU is at most the fourth root of the 4-gram precision, as no other factor exceeds 1; so such a
+    pair shares at least 0.6 ** 4 of the 4-grams of one side. (The smoothed precision of a pair
+    without a common 4-gram is below that from 5 tokens on.)
     """
     sources = [_Source.of(function.source) for function in functions]
     holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -73,7 +78,9 @@ def _alike_in_source(
 
 
 def _may_be_alike(one: _Source, other: _Source) -> bool:
-    """Whether the words in common allow it: no n-gram precision exceeds what the common words can fill."""
+    """Whether the words in common allow it: no n-gram precision exceeds what the common words can
+    fill.
+    """
     common = sum((one.grams.single & other.grams.single).values())
     ours, theirs = len(one.grams.words), len(other.grams.words)
     return max(_most(common, ours, theirs), _most(common, theirs, ours)) >= MOST_BLEU
@@ -100,7 +107,9 @@ def _alike_in_words(
 
 
 def _near(bags: dict[int, frozenset[str]], needles: Sequence[int]) -> Iterable[tuple[int, int]]:
-    """Pairs of word sets of a Jaccard ratio of 0.6 or more: both hold one of the other's rarest two fifths of words."""
+    """Pairs of word sets of a Jaccard ratio of 0.6 or more: both hold one of the other's rarest two
+    fifths of words.
+    """
     spread = Counter(word for bag in bags.values() for word in bag)
     ranked = {i: sorted(bag, key=lambda word: (spread[word], word)) for i, bag in bags.items()}
     holders: dict[str, list[int]] = defaultdict(list)
@@ -137,7 +146,9 @@ def _windows(text: str) -> set[tuple[str, ...]]:
 
 
 def rare_words(functions: Sequence[Function], needles: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    """For each needle the two words of its source, its name aside, that the fewest functions have."""
+    """For each needle the two words of its source, its name aside, that the fewest
+    functions have.
+    """
     bags = [set(map(str.lower, _RARE_WORD.findall(function.source))) for function in functions]
     spread = Counter(word for bag in bags for word in bag)
     rare: dict[int, tuple[str, ...]] = {}

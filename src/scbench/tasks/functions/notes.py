@@ -6,8 +6,9 @@ from scbench.tasks.draw import Draw
 
 _LINE_WORDS = 12
 _SAYING = (
-    "see also the shelf above and below this one for more of that kind then rest a while before you go on "
-    "with what comes after it as long as there is time left to read and nothing else waits"
+    "see also the shelf above and below this one for more of that kind then rest a while before "
+    "you go on with what comes after it as long as there is time left to read and nothing else "
+    "waits"
 )
 _WORDS = tuple(_SAYING.split())
 

@@ -1,4 +1,6 @@
-"""What a session of functions asks for, and what else may stand in it; independent of the session's length."""
+"""What a session of functions asks for, and what else may stand in it; independent of the session's
+length.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ _MOST_ANSWER_TOKENS = 1024
 @dataclass(frozen=True, slots=True)
 class FunctionKnobs:
     lines: tuple[int, int] | None = (
-        None  # of an asked function; None: 6 to 40, in compact sessions 3 to 8 and at most 300 characters
+        # of an asked function; None: 6 to 40, in compact sessions 3 to 8 and at most 300 characters
+        None
     )
-    hints: str = "structure"  # what a description tells besides the docstring's sense: none, structure, lexical
+    # what a description tells besides the docstring's sense: none, structure, lexical
+    hints: str = "structure"
     module_lines: bool = False  # a line "# module: textwrap" before each function
     roots: tuple[str, ...] = ()  # folders whose .py files are used too
 
@@ -41,7 +45,8 @@ class FunctionKnobs:
         if self.lines is not None:
             if isinstance(self.lines, str) or len(self.lines) != 2:
                 raise BadConfig(
-                    f"{task}: lines={self.lines!r} is not allowed; give the least and the most lines, such as (6, 40)"
+                    f"{task}: lines={self.lines!r} is not allowed; give the least and the most "
+                    f"lines, such as (6, 40)"
                 )
             for lines in self.lines:
                 within(task, "lines", lines, LINES.start, LINES.stop - 1)
@@ -85,7 +90,9 @@ class FunctionsPlan:
         return Piece(head + function.source, self.depths[k], marks)
 
     def candidates(self, order: Sequence[int]) -> dict[str, str]:
-        """Every function of the context by name, as `Shelf.order` lists them; a name that occurs again is told by its path."""
+        """Every function of the context by name, as `Shelf.order` lists them; a name that occurs
+        again is told by its path.
+        """
         found = {self.function(k).name: self.function(k).source for k in range(len(self.asked))}
         for i in order:
             if i >= 0:
@@ -134,7 +141,9 @@ class FunctionsPlan:
 def plan(
     task: str, draw: Draw, *, turns: int, knobs: FunctionKnobs, is_compact: bool
 ) -> FunctionsPlan:
-    """Asked functions have different names and none is another's rival; rivals of the asked ones stay out of the context."""
+    """Asked functions have different names and none is another's rival; rivals of the asked ones
+    stay out of the context.
+    """
     books = library_of(knobs)
     able = askable(books, knobs, is_compact=is_compact)
     draw.child("plan").shuffle(able)
@@ -156,7 +165,8 @@ def plan(
         barred.update(needle.rivals)
     if len(asked) < turns:
         raise BadConfig(
-            f"{task}: {turns} turns ask for more functions than there are: {len(asked)} of the lines asked for; "
+            f"{task}: {turns} turns ask for more functions than there are: {len(asked)} of the "
+            f"lines asked for; "
             "ask for fewer turns, widen lines, or add folders by roots"
         )
     out = barred | {needle.index for needle in asked}

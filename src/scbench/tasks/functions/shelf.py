@@ -1,7 +1,9 @@
-"""Functions in a row: the asked ones at planned depths, others between them so that the whole is as long as wanted.
+"""Functions in a row: the asked ones at planned depths, others between them so that the whole is as
+long as wanted.
 
-Functions are long and of all lengths, so depths are kept in characters, not in numbers of functions: each gap between two asked functions
-is filled in seeded order until the next one is too long, and then with the one that fits best.
+Functions are long and of all lengths, so depths are kept in characters, not in numbers of
+functions: each gap between two asked functions is filled in seeded order until the next one is too
+long, and then with the one that fits best.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ _EDGE = 0.03  # of a part of the text: kept free at either end
 
 
 class FunctionShelf:
-    """`asked` have strictly different depths, one in each of len(asked) equal parts; `others` are taken from the front."""
+    """`asked` have strictly different depths, one in each of len(asked) equal parts; `others` are
+    taken from the front.
+    """
 
     def __init__(self, asked: Sequence[Piece], others: Sequence[str]) -> None:
         self.asked, self.others = asked, others
@@ -37,7 +41,9 @@ class FunctionShelf:
         return -(-sum(self._room) // UNIT_CHARS)
 
     def order(self, units: int) -> list[int]:
-        """What stands on the shelf when `units` of filler are wanted: i >= 0 is others[i], -1 - k is asked[k]."""
+        """What stands on the shelf when `units` of filler are wanted: i >= 0 is others[i], -1 - k
+        is asked[k].
+        """
         left = _Left(self._room, self._by_room)
         chars = units * UNIT_CHARS + sum(len(piece.text) + len(JOIN) for piece in self.asked)
         row: list[int] = []
@@ -55,10 +61,11 @@ class FunctionShelf:
         ]
 
     def _starts(self, chars: int) -> list[tuple[float, int]]:
-        """(first character, k) of each asked piece in the order of the text: its centre at its depth, but not over another or an end.
+        """(first character, k) of each asked piece in the order of the text: its centre at its
+        depth, but not over another or an end.
 
-        Pushed forward past the one before it, then back before the one after it; while pieces are shorter than the parts the text is cut
-        into, each stays in its own part.
+        Pushed forward past the one before it, then back before the one after it; while pieces are
+        shorter than the parts the text is cut into, each stays in its own part.
         """
         by_depth = sorted(range(len(self.asked)), key=lambda k: self.asked[k].depth)
         rooms = [len(self.asked[k].text) + len(JOIN) for k in by_depth]
@@ -74,7 +81,9 @@ class FunctionShelf:
         return list(zip(starts, by_depth, strict=True))
 
     def _centre(self, depth: float) -> float:
-        """The depth kept off the borders of its part, which the granularity of functions could push it over."""
+        """The depth kept off the borders of its part, which the granularity of functions could push
+        it over.
+        """
         part = int(depth * len(self.asked))
         inside = depth * len(self.asked) - part
         return (part + min(max(inside, _EDGE), 1 - _EDGE)) / len(self.asked)
@@ -117,7 +126,8 @@ class _Left:
 def between(pieces: Sequence[Piece], extra: Sequence[Piece], *, parts: int = 1) -> list[Piece]:
     """The row with each extra piece at the border between two pieces that is nearest to its depth.
 
-    Where it can be, the border lies in the same one of `parts` equal parts of the text as the depth.
+    Where it can be, the border lies in the same one of `parts` equal parts of the text as the
+    depth.
     """
     borders = [0]
     for piece in pieces:
@@ -156,8 +166,9 @@ def solved(
 ) -> FittedText:
     """`render(units, padding)` at the wanted length (see solve_length).
 
-    A few more units may leave the text as it is, where no function fits; a secant through two such lengths would reach for the whole
-    library and count it. So the search first stays below half as much again as should be needed.
+    A few more units may leave the text as it is, where no function fits; a secant through two such
+    lengths would reach for the whole library and count it. So the search first stays below half as
+    much again as should be needed.
     """
     sample = JOIN.join(shelf.others[:_SAMPLE])
     likely = int(1.5 * target * len(sample) / max(count(sample), 1) / UNIT_CHARS) + 64

@@ -17,7 +17,9 @@ _Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A function as it stands in a context: dedented, decorators included, its docstring's lines gone."""
+    """A function as it stands in a context: dedented, decorators included, its docstring's lines
+    gone.
+    """
 
     name: str
     module: str  # "json.decoder"
@@ -41,7 +43,9 @@ class Function:
 
 
 def functions_of(data: bytes, module: str) -> Iterator[Function]:
-    """The functions at module level and in classes of one file; none of a file that cannot be decoded or parsed."""
+    """The functions at module level and in classes of one file; none of a file that cannot be
+    decoded or parsed.
+    """
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = (
@@ -69,7 +73,9 @@ def _defs(parent: ast.AST, prefix: str) -> Iterator[tuple[_Def, str]]:
 
 
 def _cut(node: _Def, qualname: str, module: str, lines: list[str]) -> Function | None:
-    """The function of a node, or None: wrong number of lines, docstring beside code, or text that no longer means the same."""
+    """The function of a node, or None: wrong number of lines, docstring beside code, or text that
+    no longer means the same.
+    """
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     last = node.end_lineno or node.lineno
     if last - first + 1 < LINES.start:
@@ -99,7 +105,9 @@ def _is_alone(first_line: str, last_line: str, statement: ast.stmt) -> bool:
 
 
 def _means_the_same(source: str, node: _Def, body: list[ast.stmt]) -> bool:
-    """Whether the cut text parses to the node with `body` as its body. Dedenting may have changed a string over several lines."""
+    """Whether the cut text parses to the node with `body` as its body. Dedenting may have changed a
+    string over several lines.
+    """
     try:
         parsed = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,6 +1,7 @@
 """The words a description uses instead of the docstring's: opening verbs, and content words.
 
-Each table is text of our own, one line a group of `word=other` pairs, so that it can be read and mended at a glance.
+Each table is text of our own, one line a group of `word=other` pairs, so that it can be read and
+mended at a glance.
 """
 
 from __future__ import annotations

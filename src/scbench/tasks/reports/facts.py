@@ -1,6 +1,8 @@
-"""Key facts: what a report's summary must hold. Each is one sentence with one value that stands nowhere else in the session.
+"""Key facts: what a report's summary must hold. Each is one sentence with one value that stands
+nowhere else in the session.
 
-A kind of fact belongs to a section and has eight wordings that share few words, so that the reference of another report scores low.
+A kind of fact belongs to a section and has eight wordings that share few words, so that the
+reference of another report scores low.
 """
 
 from __future__ import annotations
@@ -166,7 +168,8 @@ KINDS: tuple[FactKind, ...] = (
         {v} would be a good day to reopen the {t}.
     """)),
 )  # fmt: skip
-# Said before a sentence in reports that are not compact; {0} is the sentence. They keep equal wordings of two reports apart.
+# Said before a sentence in reports that are not compact; {0} is the sentence. They keep equal
+# wordings of two reports apart.
 LEADS = _wordings("""
     {0}
     By the last account, {0}

@@ -1,4 +1,6 @@
-"""Reports written out: heading, sections, sentences; the key facts among filler; other sentences put between two of filler."""
+"""Reports written out: heading, sections, sentences; the key facts among filler; other sentences
+put between two of filler.
+"""
 
 from __future__ import annotations
 
@@ -49,10 +51,12 @@ class Page:
             )
         return prose.filler(stream, thing, is_compact=is_compact)
 
-    # --- spans ---------------------------------------------------------------------------------------------------------------------------
+    # --- spans ------------------------------------------------------------------------------------
 
     def _marks_of(self, report: int) -> list[tuple[Mark, ...]]:
-        """For each fact of a report: support and answer where its report is asked for, a near miss where another's fact of its kind is."""
+        """For each fact of a report: support and answer where its report is asked for, a near miss
+        where another's fact of its kind is.
+        """
         rows: list[tuple[Mark, ...]] = []
         for fact in self.plan.reports[report].facts:
             at = fact.sentence.index(fact.value)
@@ -66,10 +70,12 @@ class Page:
             rows.append(tuple(marks))
         return rows
 
-    # --- text ----------------------------------------------------------------------------------------------------------------------------
+    # --- text -------------------------------------------------------------------------------------
 
     def rendered(self, units: int, padding: int = 0, between: Sequence[Piece] = ()) -> Rendered:
-        """`between`: sentences put at the place nearest to their depth that lies between two of filler. There must be one."""
+        """`between`: sentences put at the place nearest to their depth that lies between two of
+        filler. There must be one.
+        """
         entries = list(self._entries(units, padding))
         put = _places(entries, between) if between else {}
         parts: list[str] = []
@@ -122,7 +128,9 @@ class Page:
 
 
 def _in_order(report: Report, share: Sequence[str]) -> list[tuple[int, float, str, int | None]]:
-    """(section, place in the report, sentence, number of the fact): facts stand before filler sentence floor(depth * (share + 1))."""
+    """(section, place in the report, sentence, number of the fact): facts stand before filler
+    sentence floor(depth * (share + 1)).
+    """
     filler = len(share)
     rows: list[tuple[int, float, str, int | None]] = [
         (i * len(SECTIONS) // filler, float(i), text, None) for i, text in enumerate(share)

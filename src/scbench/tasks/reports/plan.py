@@ -1,4 +1,6 @@
-"""Which reports a session holds and what each says; independent of the session's length but for the number of reports."""
+"""Which reports a session holds and what each says; independent of the session's length but for the
+number of reports.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,17 @@ _ROUNDS, _TRIES = 12, 40
 class ReportKnobs:
     facts: int | None = None  # key facts of a report; None: 5, in compact sessions 2
     reports: int | None = (
-        None  # None: 8, above 128K tokens one for every 16K, in compact sessions 3; never fewer than summary turns
+        # None: 8, above 128K tokens one for every 16K, in compact sessions 3; never fewer than
+        # summary turns
+        None
     )
     headings: bool | None = None  # the names of the sections; None: yes, in compact sessions no
     repeat: float = 0.0  # share of the filler that is said over and over
 
     def settled(self, task: str, *, target: int, asked: int, is_compact: bool) -> Settled:
-        """The knobs with nothing left open, for a session that asks for `asked` reports. Raises BadConfig."""
+        """The knobs with nothing left open, for a session that asks for `asked` reports. Raises
+        BadConfig.
+        """
         usual = (
             _COMPACT_REPORTS
             if is_compact
@@ -44,7 +50,10 @@ class ReportKnobs:
         within(task, "repeat", self.repeat, 0, 1)
         one_of(task, "headings", self.headings, (True, False, None))
         if not isinstance(reports, int) or not max(asked, 2) <= reports <= _MOST_REPORTS:
-            allowed = f"it must lie between {max(asked, 2)} (two, and one for each summary asked for) and {_MOST_REPORTS}"
+            allowed = (
+                f"it must lie between {max(asked, 2)} (two, and one for each summary asked for) "
+                f"and {_MOST_REPORTS}"
+            )
             raise BadConfig(f"{task}: reports={reports!r} is not allowed; {allowed}")
         headings = self.headings if self.headings is not None else not is_compact
         return Settled(
@@ -83,7 +92,9 @@ class ReportPlan:
 
 
 def plan(task: str, draw: Draw, settled: Settled, *, asked: int) -> ReportPlan:
-    """Redrawn until no other report's reference scores above MOST_FLOOR for an asked one. Raises BadConfig if none such is found."""
+    """Redrawn until no other report's reference scores above MOST_FLOOR for an asked one. Raises
+    BadConfig if none such is found.
+    """
     order = list(range(settled.reports))
     draw.child("place").shuffle(order)
     wanted, worst = tuple(order[:asked]), 1.0
@@ -96,8 +107,9 @@ def plan(task: str, draw: Draw, settled: Settled, *, asked: int) -> ReportPlan:
         if worst <= MOST_FLOOR:
             return ReportPlan(reports=reports, asked=wanted)
     raise BadConfig(
-        f"{task}: {settled.reports} reports of {settled.facts} facts are too alike (another's summary scores {worst:.2f}, allowed is "
-        f"{MOST_FLOOR}); ask for fewer reports or turns, or more facts (at most {_MOST_FACTS})"
+        f"{task}: {settled.reports} reports of {settled.facts} facts are too alike (another's "
+        f"summary scores {worst:.2f}, allowed is {MOST_FLOOR}); ask for fewer reports or turns, or "
+        f"more facts (at most {_MOST_FACTS})"
     )
 
 

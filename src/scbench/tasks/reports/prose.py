@@ -1,11 +1,14 @@
-"""The filler of a report: sentences on its subject without digits, names or anything worth keeping."""
+"""The filler of a report: sentences on its subject without digits, names or anything worth
+keeping.
+"""
 
 from __future__ import annotations
 
 from scbench.tasks.draw import Draw
 from scbench.tasks.reports import words
 
-# {t} the report's subject; p part, s state, o people, m time, w weather, a act, l place, g goods; a second one of a sort has a 2.
+# {t} the report's subject; p part, s state, o people, m time, w weather, a act, l place, g goods; a
+# second one of a sort has a 2.
 _TEMPLATES = (
     "The {p} beside the {t} was {s} when the {o} came back from the {l}.",
     "During the {m} the {o} {a} the {p} and left it {s}.",

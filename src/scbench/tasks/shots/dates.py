@@ -1,4 +1,6 @@
-"""The date family: a stated day and a shift; which date is it? With relabel: two dates; what is the step between them called?"""
+"""The date family: a stated day and a shift; which date is it? With relabel: two dates; what is the
+step between them called?
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def moved(day: date, unit: str, count: int) -> date:
 
 
 def _is_plain(day: date) -> bool:
-    """Away from the month's ends, so that a day more or less, or another month, is always a date too."""
+    """Away from the month's ends, so that a day more or less, or another month, is always a date
+    too.
+    """
     return 2 <= day.day <= 27
 
 
@@ -80,7 +84,10 @@ class Dates:
             if _is_plain(gold):
                 break
         plural = unit if abs(count) == 1 else f"{unit}s"
-        ask = f"What is the date {_NUMBERS[abs(count)]} {plural} {'later' if count > 0 else 'earlier'}?"
+        ask = (
+            f"What is the date {_NUMBERS[abs(count)]} {plural} "
+            f"{'later' if count > 0 else 'earlier'}?"
+        )
         if self.small:
             question = f"Today is {written(day)}. {ask}"
         else:
@@ -103,7 +110,9 @@ class Dates:
 
 
 def _near_misses(draw: Draw, gold: date, wrong_way: date) -> list[date]:
-    """Five other dates: the shift the wrong way, day and month swapped where that is a date, and day, month or year off by one."""
+    """Five other dates: the shift the wrong way, day and month swapped where that is a date, and
+    day, month or year off by one.
+    """
     found = {wrong_way: None}
     if gold.day <= 12 and gold.day != gold.month:
         found[gold.replace(day=gold.month, month=gold.day)] = None

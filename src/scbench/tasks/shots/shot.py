@@ -36,7 +36,9 @@ class Shot:
 
 
 class Family(Protocol):
-    """Makes examples of one kind. `shot` puts the right option at `right`; where options stand for classes the example is of class `kind`."""
+    """Makes examples of one kind. `shot` puts the right option at `right`; where options stand for
+    classes the example is of class `kind`.
+    """
 
     @property
     def name(self) -> str: ...
@@ -48,7 +50,9 @@ class Family(Protocol):
 
 
 def deal(draw: Draw, values: int) -> Iterator[int]:
-    """0..values-1 in a seeded order, then again in another, without end: balanced, and no two alike in a row of `values`."""
+    """0..values-1 in a seeded order, then again in another, without end: balanced, and no two alike
+    in a row of `values`.
+    """
     while True:
         order = list(range(values))
         draw.shuffle(order)

@@ -1,6 +1,8 @@
-"""The translation family: a German sentence and an English one that differs in exactly one slot; which kind of difference is it?
+"""The translation family: a German sentence and an English one that differs in exactly one slot;
+which kind of difference is it?
 
-German phrases are written down ready-inflected: an adjective before a plural after a number always ends in -e.
+German phrases are written down ready-inflected: an adjective before a plural after a number always
+ends in -e.
 """
 
 from __future__ import annotations
@@ -78,8 +80,11 @@ DAYS = (
 )  # fmt: skip
 CLAUSES = (
     ("weil es regnete", "because it rained"), ("obwohl es spät war", "although it was late"), ("bevor der Zug kam", "before the train came"),
-    ("während die Kinder schliefen", "while the children slept"), ("nachdem das Fest begonnen hatte", "after the feast had begun"),
-    ("weil ein Freund darum bat", "because a friend asked for it"), ("obwohl die Straße gesperrt war", "although the road was closed"),
+    ("während die Kinder schliefen", "while the children slept"), ("nachdem das Fest begonnen "
+                                                                   "hatte", "after the feast had begun"),
+    ("weil ein Freund darum bat", "because a friend asked for "
+                                  "it"), ("obwohl die Straße gesperrt "
+                                          "war", "although the road was closed"),
     ("als die Sonne unterging", "as the sun went down"), ("bevor der Winter anfing", "before winter set in"),
     ("weil das Haus leer stand", "because the house stood empty"), ("während alle zusahen", "while everyone looked on"),
     ("obwohl niemand es glaubte", "although nobody believed it"),
@@ -186,7 +191,10 @@ class Translation:
         things_de = (NUMBERS[de.number][0], ADJECTIVES[de.adjective][0], NOUNS[de.noun][0])
         things_en = (NUMBERS[en.number][1], ADJECTIVES[en.adjective][1], NOUNS[en.noun][1])
         if self.small:
-            said = f"{NAMES[de.name]} {VERBS[de.verb][0]} {ADVERBS[de.extra][0]} {' '.join(things_de)}."
+            said = (
+                f"{NAMES[de.name]} {VERBS[de.verb][0]} {ADVERBS[de.extra][0]} "
+                f"{' '.join(things_de)}."
+            )
             became = f"{NAMES[en.name]} {verb} {' '.join(things_en)}{'' if is_dropped else ' ' + ADVERBS[en.extra][1]}."
             return f'"{said}" became "{became}" Error?'
         form = draw.below(len(_GERMAN))
@@ -202,4 +210,7 @@ class Translation:
         became = _ENGLISH[draw.below(len(_ENGLISH))].format(
             NAMES[en.name], CITIES[en.city][1], *things_en, verb, DAYS[en.day][1], clause
         )
-        return f'The German sentence "{said}" was translated as "{became}" What kind of error does the translation have?'
+        return (
+            f'The German sentence "{said}" was translated as "{became}" What kind of error does '
+            f"the translation have?"
+        )

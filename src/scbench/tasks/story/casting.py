@@ -1,7 +1,9 @@
-"""Who plays what: for each turn the asked relation, its evidence and its near misses, by ids and without depths.
+"""Who plays what: for each turn the asked relation, its evidence and its near misses, by ids and
+without depths.
 
-Each turn has people and objects of its own, which the background never mentions; near misses bring them together with background people and
-objects, so that being mentioned is no hint. Places are shared by all.
+Each turn has people and objects of its own, which the background never mentions; near misses bring
+them together with background people and objects, so that being mentioned is no hint. Places are
+shared by all.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from scbench.types import Role
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One statement of a turn. `when` says where it may stand: with the turn's own depth (`answer`), before or after it, `outside` the stretch from
-    the answer's statement to the one named in the question, or `any`where. `answer` is the slot whose word is the answer."""
+    """One statement of a turn. `when` says where it may stand: with the turn's own depth
+    (`answer`), before or after it, `outside` the stretch from the answer's statement to the one
+    named in the question, or `any`where. `answer` is the slot whose word is the answer.
+    """
 
     event: Event
     role: Role
@@ -30,7 +34,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One turn as cast: the question and its statements; statements that must keep their order stand in it."""
+    """One turn as cast: the question and its statements; statements that must keep their order
+    stand in it.
+    """
 
     asked: Asked
     parts: tuple[Part, ...]

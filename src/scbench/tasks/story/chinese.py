@@ -1,6 +1,7 @@
 """A story in Chinese: the tables of `english` in the same order of kinds, written on their own.
 
-The characters that begin a place, an object or a person's name, and those of given names, are kept out of all other text here; a test holds it.
+The characters that begin a place, an object or a person's name, and those of given names, are kept
+out of all other text here; a test holds it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Plan + filler of n units + pad = the text of a story, and where each placed statement came to stand in it."""
+"""Plan + filler of n units + pad = the text of a story, and where each placed statement came to
+stand in it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from scbench.types import Role, Span
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A placed statement in words; `answer` is the range of its answer inside `text`, if it holds it."""
+    """A placed statement in words; `answer` is the range of its answer inside `text`, if it holds
+    it.
+    """
 
     text: str
     answer: tuple[int, int] | None
@@ -71,10 +75,11 @@ class Composer:
         return Story("".join(pieces), tuple(starts), tuple(slots), units)
 
     def _slots(self, units: int) -> list[int]:
-        """Before which unit each statement goes, so that its middle comes as near as units allow to its depth in the WEIGHT of the whole story.
+        """Before which unit each statement goes, so that its middle comes as near as units allow to
+        its depth in the WEIGHT of the whole story.
 
-        (Counting units only, as if evidence had no length, would shift depths where evidence is dense. Weights are the same in both
-        languages, so both tell the same log.)
+        (Counting units only, as if evidence had no length, would shift depths where evidence is
+        dense. Weights are the same in both languages, so both tell the same log.)
         """
         ends, weight_of = self.filler.ends, weights()[0]
         own = [weight_of[place.event.kind][place.template] for place in self.plan.placed]
@@ -90,7 +95,9 @@ class Composer:
         return slots
 
     def _run(self, first: int, stop: int, day: int, next_day: int) -> list[str]:
-        """Units first..stop with days that climb evenly between two statements: one join per day."""
+        """Units first..stop with days that climb evenly between two statements: one join
+        per day.
+        """
         if first == stop:
             return []
         filler, pieces = self.filler, list[str]()
@@ -124,7 +131,9 @@ class Composer:
         return told
 
     def spans(self, story: Story, turns: int) -> tuple[tuple[Span, ...], ...]:
-        """Per turn: a support span per needed statement with the answer span inside it, then the near misses."""
+        """Per turn: a support span per needed statement with the answer span inside it, then the
+        near misses.
+        """
         spans: list[list[Span]] = [[] for _ in range(turns)]
         for place, line, start in zip(self.plan.placed, self.lines, story.starts, strict=True):
             spans[place.turn].append(Span(start, start + len(line.text), place.role))
@@ -136,7 +145,9 @@ class Composer:
 
 
 def around(story: Story, k: int, filler: Filler, sentences: int) -> Sequence[Event]:
-    """Filler events within so many units of placed statement k, nearest first (their days are not filled in)."""
+    """Filler events within so many units of placed statement k, nearest first (their days are not
+    filled in).
+    """
     slot = story.slots[k]
     units = sorted(
         range(max(0, slot - sentences), min(story.units, slot + sentences)),

@@ -1,7 +1,8 @@
 """A story in English: sentence templates, scenery, questions.
 
-Slots: d day, a and b people, o object, p place, x craft, trade, town or year. Every statement stands in one sentence that ends in the only
-full stop it has; every dated one holds `{d}` once. The first templates of a kind are the shortest, for compact stories.
+Slots: d day, a and b people, o object, p place, x craft, trade, town or year. Every statement
+stands in one sentence that ends in the only full stop it has; every dated one holds `{d}` once. The
+first templates of a kind are the shortest, for compact stories.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Background: an endless row of events that never touch an asked relation, cut so that a story of any length is a few joins.
+"""Background: an endless row of events that never touch an asked relation, cut so that a story of
+any length is a few joins.
 
-Unit i is one dated sentence, sometimes followed by a fact or by scenery. It depends on the seed, the world and i alone; only its day number depends on
-the length of the story, so the text before the day and the text after it are kept apart, and `middles[i]` joins unit i - 1 to unit i.
+Unit i is one dated sentence, sometimes followed by a fact or by scenery. It depends on the seed,
+the world and i alone; only its day number depends on the length of the story, so the text before
+the day and the text after it are kept apart, and `middles[i]` joins unit i - 1 to unit i.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ FACTS = ("trade", "town", "born", "mother")
 
 
 class Filler:
-    """Grows on demand. `logs[i]` holds the events of unit i (day 0: the story's length decides it); `ends[i]` the weight of the first i units."""
+    """Grows on demand. `logs[i]` holds the events of unit i (day 0: the story's length decides it);
+    `ends[i]` the weight of the first i units.
+    """
 
     def __init__(
         self, world: World, language: Language, words: StoryWords, *, templates: int, compact: bool

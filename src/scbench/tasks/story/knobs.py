@@ -22,7 +22,9 @@ class StoryKnobs:
     hops: int = 2  # kin: 1 mother, 2 her mother, 3 her mother's mother
     mentions: int | None = None  # near misses per turn: 1, 3
     people: int | None = (
-        None  # 6, one per 40 sentences; more where the turns need more. A third of it is the number of places and objects
+        # 6, one per 40 sentences; more where the turns need more. A third of it is the number of
+        # places and objects
+        None
     )
     templates: int | None = None  # wordings per kind of event, the shortest first: 2, 6
     days: int | None = (
@@ -38,7 +40,8 @@ def check(task: str, knobs: StoryKnobs) -> None:
         or (strays := [kind for kind in knobs.kinds if kind not in KINDS])
     ):
         raise BadConfig(
-            f"{task}: kinds={knobs.kinds!r} is not allowed; give at least one of {', '.join(KINDS)}, as a tuple or list"
+            f"{task}: kinds={knobs.kinds!r} is not allowed; give at least one of "
+            f"{', '.join(KINDS)}, as a tuple or list"
         )
     del strays
     within(task, "hops", knobs.hops, 1, 3)

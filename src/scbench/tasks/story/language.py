@@ -1,7 +1,9 @@
-"""How a language says an event: its tables, and their compiled forms for the two ways a story is written.
+"""How a language says an event: its tables, and their compiled forms for the two ways a story is
+written.
 
-Evidence is said one sentence at a time with the place of every slot known (`say`). Background is said in two halves around the day (`halves`), so
-that one cached half serves every length of the story and only day numbers change.
+Evidence is said one sentence at a time with the place of every slot known (`say`). Background is
+said in two halves around the day (`halves`), so that one cached half serves every length of the
+story and only day numbers change.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ SLOT = re.compile(r"\{([abopxd])\}")
 
 @dataclass(frozen=True, slots=True)
 class StoryWords:
-    """The names of a world in one language, by id; `x` is by kind of event, a birth year is said as digits."""
+    """The names of a world in one language, by id; `x` is by kind of event, a birth year is said as
+    digits.
+    """
 
     people: Sequence[str]
     objects: Sequence[str]
@@ -46,7 +50,9 @@ class StoryWords:
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """The tables of one language. `column` picks its word in the shared pairs; `compound` joins the two words of a place or an object."""
+    """The tables of one language. `column` picks its word in the shared pairs; `compound` joins the
+    two words of a place or an object.
+    """
 
     name: str
     column: int
@@ -61,7 +67,9 @@ class Language:
 
     @cached_property
     def halves(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        """Kind -> templates as `%`-formats before and after the day; a fact is all in the second."""
+        """Kind -> templates as `%`-formats before and after the day; a fact is all in the
+        second.
+        """
         return {
             kind: tuple(_halves(text, kind in DATED) for text in texts)
             for kind, texts in self.templates.items()
@@ -70,7 +78,9 @@ class Language:
     def say(
         self, event: Event, template: int, words: StoryWords
     ) -> tuple[str, dict[str, tuple[int, int]]]:
-        """The sentence, and slot letter -> its half-open range of characters (the last one where a word is said twice)."""
+        """The sentence, and slot letter -> its half-open range of characters (the last one where a
+        word is said twice).
+        """
         said, text, where, at = words.of(event), "", dict[str, tuple[int, int]](), 0
         source = self.templates[event.kind][template]
         for slot in SLOT.finditer(source):

@@ -1,4 +1,6 @@
-"""The event log: what happened, without words. Both languages tell the same log, and a reader of the prose must get it back."""
+"""The event log: what happened, without words. Both languages tell the same log, and a reader of
+the prose must get it back.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ KINDS = DATED + FACTS
 class Event(NamedTuple):
     """One statement of the story. Unused slots are -1, and a fact has day 0.
 
-    `a` acts (or has the trade, is the mother, ...), `b` is the other person, `o` an object, `p` a place, `x` a craft, a trade, a town
-    (by kind, an index of the shared tables) or a birth year.
+    `a` acts (or has the trade, is the mother, ...), `b` is the other person, `o` an object, `p` a
+    place, `x` a craft, a trade, a town (by kind, an index of the shared tables) or a birth year.
     """
 
     kind: str

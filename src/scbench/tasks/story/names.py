@@ -1,7 +1,9 @@
-"""People's names: built from syllables in English, surname and two given characters in Chinese; nobody real is meant.
+"""People's names: built from syllables in English, surname and two given characters in Chinese;
+nobody real is meant.
 
-English: no name's word stands inside another name's word or is a word of the tables. Chinese: every name begins with a character that nothing else
-in a story holds, and is three characters long, so a name can only be read where one was written.
+English: no name's word stands inside another name's word or is a word of the tables. Chinese: every
+name begins with a character that nothing else in a story holds, and is three characters long, so a
+name can only be read where one was written.
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ def taken_words() -> frozenset[str]:
 
 
 class WordMaker:
-    """A seeded row of capitalised words of 4 to 9 letters, none inside another; it goes on for as long as it is asked."""
+    """A seeded row of capitalised words of 4 to 9 letters, none inside another; it goes on for as
+    long as it is asked.
+    """
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw
@@ -107,7 +111,9 @@ class WordMaker:
 
 
 def english_names(draw: Draw, people: int) -> list[str]:
-    """`people` different names; the first ones do not depend on how many there are, up to the step where second names begin."""
+    """`people` different names; the first ones do not depend on how many there are, up to the step
+    where second names begin.
+    """
     maker = WordMaker(draw)
     if people <= ONE_WORD_MAX:
         return maker.more(people)

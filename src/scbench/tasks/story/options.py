@@ -1,4 +1,6 @@
-"""Four options for a question: the answer and three things of its type that the story tells of, as near to the answer as can be."""
+"""Four options for a question: the answer and three things of its type that the story tells of, as
+near to the answer as can be.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,15 @@ from scbench.tasks.story.plan import entities
 from scbench.tasks.story.questions import Asked
 
 LETTERS = "ABCD"
-NEAR_UNITS = 10  # filler units before and after the answer's statement: with the other statements, about 20 sentences
+# filler units before and after the answer's statement: with the other statements, about 20
+# sentences
+NEAR_UNITS = 10
 
 
 def letters(seed: str, turns: int) -> list[str]:
-    """A gold letter per turn: a seeded order in which no letter is used more than once oftener than another."""
+    """A gold letter per turn: a seeded order in which no letter is used more than once oftener than
+    another.
+    """
     draw = Draw(seed, "letters")
     dealt: list[str] = []
     while len(dealt) < turns:
@@ -28,7 +34,9 @@ def letters(seed: str, turns: int) -> list[str]:
 
 
 def options(composer: Composer, story: Story, turn: int, letter: str) -> tuple[str, ...]:
-    """The texts in letter order; the gold stands at `letter`. None lies inside another, and none but the gold is right."""
+    """The texts in letter order; the gold stands at `letter`. None lies inside another, and none
+    but the gold is right.
+    """
     asked, words = composer.plan.asked[turn], composer.filler.words
     question, gold = asked.text(composer.filler.language, words), asked.gold(words)
     chosen = [gold]
@@ -52,7 +60,9 @@ def _text(asked: Asked, entity: int, composer: Composer) -> str:
 
 
 def _candidates(composer: Composer, story: Story, turn: int) -> Iterator[int]:
-    """Entities of the answer's type: of the turn's own near misses, of what is told near the answer, of the other turns, of all the story."""
+    """Entities of the answer's type: of the turn's own near misses, of what is told near the
+    answer, of the other turns, of all the story.
+    """
     plan, filler = composer.plan, composer.filler
     asked = plan.asked[turn]
     kind = asked.answer_type

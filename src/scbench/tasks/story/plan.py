@@ -1,4 +1,6 @@
-"""The plan of a story: who is asked what, and which statement stands at which depth on which day. No words, no length."""
+"""The plan of a story: who is asked what, and which statement stands at which depth on which day.
+No words, no length.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from scbench.tasks.story.questions import Asked, answers
 from scbench.tasks.story.world import LEAST, World, make_world
 from scbench.types import Role
 
-RESERVE = 5  # background people and objects beside those of the turns, so that near misses and options have somebody to name
+# background people and objects beside those of the turns, so that near misses and options have
+# somebody to name
+RESERVE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,9 @@ class StoryShape:
     days: int
     first_day: int
     moves: tuple[int, int]
-    options: int  # how many different entities of its answer's type a turn's evidence must show; 0 without options
+    # how many different entities of its answer's type a turn's evidence must show; 0 without
+    # options
+    options: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +99,9 @@ def make_plan(seed: str, shape: StoryShape) -> StoryPlan:
 
 
 def _settle(seed: str, shape: StoryShape, world: World, casted: Sequence[Scene]) -> StoryPlan:
-    """Give every statement its depth and day, fill in the days that questions name or want, and prove each answer the only one."""
+    """Give every statement its depth and day, fill in the days that questions name or want, and
+    prove each answer the only one.
+    """
     wording = Draw(seed, "plan", "wording")
     drafts = sorted(
         ((depth, turn, part) for turn, depth, part in _depths(Draw(seed, "place"), casted)),
@@ -146,8 +154,10 @@ def _with_day(asked: Asked, turn: int, placed: Sequence[Placed]) -> Asked:
 
 
 def _depths(draw: Draw, casted: Sequence[Scene]) -> Iterator[tuple[int, float, Part]]:
-    """Turn, depth and statement. The answers' statements share out [0, 1) among the turns, and the free ones among themselves; what must come
-    before or after its turn's answer is uniform on the side that is left."""
+    """Turn, depth and statement. The answers' statements share out [0, 1) among the turns, and the
+    free ones among themselves; what must come before or after its turn's answer is uniform on the
+    side that is left.
+    """
     answer_depths = strata(draw.child("answers"), len(casted))
     free = [part for role in casted for part in role.parts if part.when == "any"]
     free_depths = iter(strata(draw.child("free"), len(free)) if free else [])
@@ -185,7 +195,9 @@ def entities(event: Event, answer_type: str) -> tuple[int, ...]:
 
 
 def _with_options(role: Scene, turn: int, seed: str, world: World, shape: StoryShape) -> Scene:
-    """Add near misses until the turn's own statements show enough entities for its options (days differ by themselves)."""
+    """Add near misses until the turn's own statements show enough entities for its options (days
+    differ by themselves).
+    """
     kind, extra = role.asked.answer_type, list[Part]()
     caster = Caster(
         Draw(seed, "plan", str(turn), "options"),

@@ -1,4 +1,6 @@
-"""The published rows of the three book tasks: `context`, `multi_turns` of {input, answer, options?}, `id`."""
+"""The published rows of the three book tasks: `context`, `multi_turns` of {input, answer,
+options?}, `id`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ def texts(item: Mapping[str, object], field: str, *, task: str) -> tuple[str, ..
         or not all(isinstance(text, str | int) for text in found)
     ):
         raise BadRow(
-            f"{task}: a turn's {field!r} is {value!r}; it must be a text or a list of texts. Is this file the config scbench_{task}?"
+            f"{task}: a turn's {field!r} is {value!r}; it must be a text or a list of texts. Is "
+            f"this file the config scbench_{task}?"
         )
     return tuple(str(text) for text in found)
 
@@ -28,7 +31,9 @@ def texts(item: Mapping[str, object], field: str, *, task: str) -> tuple[str, ..
 def read_named(
     row: Mapping[str, object], item: Mapping[str, object], *, task: str, is_chinese: bool
 ) -> Turn:
-    """A turn of En.QA or Zh.QA; several accepted answers may come as a list, and the first is shown in history."""
+    """A turn of En.QA or Zh.QA; several accepted answers may come as a list, and the first is shown
+    in history.
+    """
     golds, question = texts(item, "answer", task=task), texts(item, "input", task=task)[0]
     wanted = Wanted(golds=golds, question=question, is_chinese=is_chinese)
     return Turn(
@@ -37,7 +42,9 @@ def read_named(
 
 
 def read_choice(row: Mapping[str, object], item: Mapping[str, object], *, task: str) -> Turn:
-    """A turn of En.MultiChoice: the published answer is an option's text (or its letter); the gold shown is the letter."""
+    """A turn of En.MultiChoice: the published answer is an option's text (or its letter); the gold
+    shown is the letter.
+    """
     question, options = texts(item, "input", task=task)[0], texts(item, "options", task=task)
     answers = texts(item, "answer", task=task)
     at = [options.index(answer) for answer in answers if answer in options]
@@ -51,7 +58,8 @@ def read_choice(row: Mapping[str, object], item: Mapping[str, object], *, task: 
     ]
     if not at or len(options) > len(LETTERS):
         raise BadRow(
-            f"{task}: the answer {answers!r} must be one of at most four options; they are {list(options)!r}"
+            f"{task}: the answer {answers!r} must be one of at most four options; they are "
+            f"{list(options)!r}"
         )
     letter = LETTERS[at[0]]
     wanted = Wanted(golds=(letter,), question=question, options=options)

@@ -23,7 +23,9 @@ ANSWER_TYPE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One question by ids; `answer` is an id of the answer's type, or the number itself. `hops` is for kin."""
+    """One question by ids; `answer` is an id of the answer's type, or the number itself. `hops` is
+    for kin.
+    """
 
     kind: str
     answer: int
@@ -55,7 +57,9 @@ class Asked:
 
 
 def answers(asked: Asked, log: Sequence[Event]) -> set[int]:
-    """Every answer the log (in the order of the story) gives; one and only one where the question is fair, none where support is missing."""
+    """Every answer the log (in the order of the story) gives; one and only one where the question
+    is fair, none where support is missing.
+    """
     match asked.kind:
         case "place-last":
             return {

@@ -1,4 +1,6 @@
-"""From knobs and a length to a session: plan, background, length search, questions. The three story tasks differ by language and options only."""
+"""From knobs and a length to a session: plan, background, length search, questions. The three story
+tasks differ by language and options only.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class StoryTask:
     def make(
         self, *, seed: str, target: int, turns: int, count: Counter, **knobs: object
     ) -> Session:
-        """One session. Raises TooSmall(minimum) where even the compact shape without background is too long."""
+        """One session. Raises TooSmall(minimum) where even the compact shape without background is
+        too long.
+        """
         checked(self.name, target=target, turns=turns)
         settled = settle(StoryKnobs, knobs, task=self.name)
         check(self.name, settled)
@@ -73,7 +77,9 @@ class StoryTask:
         )
 
     def minimum(self, *, turns: int, count: Counter, **knobs: object) -> int:
-        """Tokens that hold so many turns whatever the seed: the longest of a few compact stories without background, and 6 % for other seeds."""
+        """Tokens that hold so many turns whatever the seed: the longest of a few compact stories
+        without background, and 6 % for other seeds.
+        """
         checked(self.name, target=1, turns=turns)
         settled = settle(StoryKnobs, knobs, task=self.name)
         check(self.name, settled)
@@ -119,14 +125,17 @@ class StoryTask:
         )
 
     def _sentences_per_token(self, seed: str, count: Counter, knobs: StoryKnobs) -> float:
-        """From a sample of background. Raises BadConfig for a counter that is blind to the language (white space says nothing about Chinese)."""
+        """From a sample of background. Raises BadConfig for a counter that is blind to the language
+        (white space says nothing about Chinese).
+        """
         filler = self._composer(seed, self._shape(knobs, 1, SAMPLE_PEOPLE, False), False).filler
         filler.grow(SAMPLE_UNITS)
         counted = count("99".join(filler.middles[:SAMPLE_UNITS]))
         if counted < SAMPLE_UNITS:
             raise BadConfig(
-                f"{self.name}: the counter {count.name!r} sees {counted:,} tokens in {SAMPLE_UNITS} sentences of {self.language.name}, so it "
-                f"cannot measure a story; count with a tokenizer, or with bytes"
+                f"{self.name}: the counter {count.name!r} sees {counted:,} tokens in "
+                f"{SAMPLE_UNITS} sentences of {self.language.name}, so it cannot measure a story; "
+                f"count with a tokenizer, or with bytes"
             )
         return filler.ends[SAMPLE_UNITS] / counted
 
@@ -153,7 +162,9 @@ class StoryTask:
 
 
 def _named(composer: Composer) -> Callable[[int, Asked], Wanted]:
-    """The answer is the bare name, or a number; the vocabulary is all of its type there is in this world."""
+    """The answer is the bare name, or a number; the vocabulary is all of its type there is in this
+    world.
+    """
     words, language = composer.filler.words, composer.filler.language
     vocabularies: Mapping[str, tuple[str, ...]] = {
         "person": tuple(words.people),

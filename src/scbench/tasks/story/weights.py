@@ -1,4 +1,6 @@
-"""How long a sentence is, as one number for both languages, so that evidence goes to the same place of the log in both."""
+"""How long a sentence is, as one number for both languages, so that evidence goes to the same place
+of the log in both.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def _nominal(language: Language, text: str) -> int:
 
 @cache
 def weights() -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
-    """Kind -> weight per template, and weight per scenery sentence; 1 is an average sentence. The mean over both languages."""
+    """Kind -> weight per template, and weight per scenery sentence; 1 is an average sentence. The
+    mean over both languages.
+    """
     means = {}
     for language in (ENGLISH, CHINESE):
         lengths = [

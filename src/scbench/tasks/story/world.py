@@ -1,4 +1,6 @@
-"""Who and what there is: ids with attributes, the same in both languages; and their words in one of them."""
+"""Who and what there is: ids with attributes, the same in both languages; and their words in one of
+them.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,17 @@ YEARS = (1700, 1900)
 
 
 def population(sentences: int) -> int:
-    """People of a story so long: 6 + one per 40 sentences, at most 4,000; places and objects are a third as dense."""
+    """People of a story so long: 6 + one per 40 sentences, at most 4,000; places and objects are a
+    third as dense.
+    """
     return max(LEAST, min(PEOPLE_MAX, LEAST + sentences // 40))
 
 
 @dataclass(frozen=True)
 class World:
-    """`cast_people` and `cast_objects` first ids belong to the turns; the rest is background and never touches an asked relation."""
+    """`cast_people` and `cast_objects` first ids belong to the turns; the rest is background and
+    never touches an asked relation.
+    """
 
     seed: str
     people: int
@@ -86,7 +92,9 @@ def _compounds(
     language: Language,
     count: int,
 ) -> list[str]:
-    """The first `count` of a seeded order of all quality-noun pairs; the same pair in both languages."""
+    """The first `count` of a seeded order of all quality-noun pairs; the same pair in both
+    languages.
+    """
     order = list(range(len(qualities) * len(nouns)))
     Draw(seed, "world", what).shuffle(order)
     column = language.column

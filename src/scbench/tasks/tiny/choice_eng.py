@@ -1,4 +1,6 @@
-"""En.MultiChoice, tiny: a question of En.QA behind four options with their letters, answered by an option and its letter."""
+"""En.MultiChoice, tiny: a question of En.QA behind four options with their letters, answered by an
+option and its letter.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ def plan(draw: Draw, turns: int) -> TinyPlan:
 
 def _question(question: Question, draw: Draw) -> TinyAsked:
     shown = options(draw, question, len(LETTERS))
-    ask = f"{' '.join(f'{text} {letter}' for letter, text in zip(LETTERS, shown, strict=True))} {question.ask}"
+    ask = (
+        f"{' '.join(f'{text} {letter}' for letter, text in zip(LETTERS, shown, strict=True))} "
+        f"{question.ask}"
+    )
     letter = LETTERS[list(shown).index(question.answer)]
     wanted = Wanted(golds=(letter,), generated=True, question=ask, options=tuple(shown))
     return TinyAsked(task=NAME, ask=ask, gold=f"{question.answer} {letter}", wanted=wanted)

@@ -24,7 +24,9 @@ class TinyKnobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TinyAsked:
-    """A turn before the context is written: its evidence is looked up under `place` (default: its own number)."""
+    """A turn before the context is written: its evidence is looked up under `place` (default: its
+    own number).
+    """
 
     task: str
     ask: str
@@ -59,7 +61,9 @@ def tiny(
     turns: int,
     practice: Practice | None = None,
 ) -> Task:
-    """The task `name` in its tiny form. `plan(draw, turns)` makes all of a session but its length."""
+    """The task `name` in its tiny form. `plan(draw, turns)` makes all of a session but its
+    length.
+    """
     version = 1
 
     def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object) -> Session:
@@ -116,7 +120,8 @@ def most_turns(name: str, turns: int, most: int) -> None:
     """Raises BadConfig where a closed vocabulary holds no more questions."""
     if turns > most:
         raise BadConfig(
-            f"{name} (tiny) has at most {most} different turns, {turns} were asked for; take {most} or fewer"
+            f"{name} (tiny) has at most {most} different turns, {turns} were asked for; take "
+            f"{most} or fewer"
         )
 
 

@@ -1,4 +1,6 @@
-"""The closed vocabulary of the tiny forms. The order of every list is part of every session: append nothing, swap nothing."""
+"""The closed vocabulary of the tiny forms. The order of every list is part of every session: append
+nothing, swap nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,30 +21,31 @@ quarry school shed shop stable station studio temple theatre tower tunnel vault 
 )
 GROUPS: dict[
     str, tuple[str, ...]
-] = {  # kinds of things, for ICL.ManyShot: what belongs together is learned, what it is called is not
+    # kinds of things, for ICL.ManyShot: what belongs together is learned, what it is called is not
+] = {
     "animals": _list(
-        "badger bear beaver bison camel cat cow crab crow deer dog donkey dove duck eagle elk finch fox frog goat goose hare hawk hen heron "
-        "horse kite lamb lark lion"
+        "badger bear beaver bison camel cat cow crab crow deer dog donkey dove duck eagle elk "
+        "finch fox frog goat goose hare hawk hen heron horse kite lamb lark lion"
     ),
     "foods": _list(
-        "apple bean beet bread butter cake carrot cheese cherry cocoa coffee corn cream fig fudge garlic grape ham honey jam jelly juice leek "
-        "lemon lentil lime mango melon muffin olive"
+        "apple bean beet bread butter cake carrot cheese cherry cocoa coffee corn cream fig fudge "
+        "garlic grape ham honey jam jelly juice leek lemon lentil lime mango melon muffin olive"
     ),
     "tools": _list(
-        "anchor awl axe blade bolt broom brush bucket chain chisel crane drum engine fork hammer hinge hoe hook key knife ladder ladle lance "
-        "latch lock loom mop needle oar paddle"
+        "anchor awl axe blade bolt broom brush bucket chain chisel crane drum engine fork hammer "
+        "hinge hoe hook key knife ladder ladle lance latch lock loom mop needle oar paddle"
     ),
     "clothes": _list(
-        "apron bag blouse bonnet boot button cap cape cloak coat dress glove helmet hood jacket linen mantle mask mitten robe sandal scarf "
-        "shirt shoe buckle ribbon veil vest sock hat"
+        "apron bag blouse bonnet boot button cap cape cloak coat dress glove helmet hood jacket "
+        "linen mantle mask mitten robe sandal scarf shirt shoe buckle ribbon veil vest sock hat"
     ),
     "plants": _list(
-        "basil birch cactus cedar clover daisy elder elm fern fir flower grass hazel herb iris lichen lily lotus maple mint moss nettle oak "
-        "orchid palm pine reed rose hedge leaf"
+        "basil birch cactus cedar clover daisy elder elm fern fir flower grass hazel herb iris "
+        "lichen lily lotus maple mint moss nettle oak orchid palm pine reed rose hedge leaf"
     ),
     "land": _list(
-        "bay beach bank brook cave cliff coast ditch dune field forest gravel grove hill island lake lava lawn meadow mud ocean path pond ridge "
-        "ring river road rock sand valley"
+        "bay beach bank brook cave cliff coast ditch dune field forest gravel grove hill island "
+        "lake lava lawn meadow mud ocean path pond ridge ring river road rock sand valley"
     ),
 }
 LABELS: tuple[str, ...] = _list(
@@ -78,7 +81,9 @@ CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def words() -> tuple[str, ...]:
-    """Every word that has a token of its own, in the order of their ids: once settled, never changed."""
+    """Every word that has a token of its own, in the order of their ids: once settled, never
+    changed.
+    """
     groups = [word for group in GROUPS.values() for word in group]
     return tuple(dict.fromkeys([*CLERICAL, *FACTS, *LABELS, *NAMES, *PLACES, *WORDS, *groups]))
 

@@ -1,4 +1,6 @@
-"""ICL.ManyShot, tiny (`relabel`): things with the name a session gives to their kind; asked for a thing that was not shown."""
+"""ICL.ManyShot, tiny (`relabel`): things with the name a session gives to their kind; asked for a
+thing that was not shown.
+"""
 
 from __future__ import annotations
 

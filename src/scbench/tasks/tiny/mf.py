@@ -1,4 +1,6 @@
-"""Math.Find, tiny: numbers below 100, one token each; asked for the largest or smallest, of all, of the odd or of the even ones."""
+"""Math.Find, tiny: numbers below 100, one token each; asked for the largest or smallest, of all, of
+the odd or of the even ones.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ LEAST_RANGE, LEAST_NUMBERS = 12, 12
 
 
 def plan(draw: Draw, turns: int) -> TinyPlan:
-    """Numbers of a drawn range. The ends of that range stand in the context, so that filler cannot change an answer: the length of a context
-    is found after its questions are."""
+    """Numbers of a drawn range. The ends of that range stand in the context, so that filler cannot
+    change an answer: the length of a context is found after its questions are.
+    """
     most_turns(NAME, turns, len(KINDS))
     low = draw.below(100 - LEAST_RANGE)
     high = draw.between(low + LEAST_RANGE - 1, 100)

@@ -1,4 +1,6 @@
-"""Retr.Prefix-Suffix, tiny: strings of 8 consonants and digits; two characters of each end are given, and the beginning is unlike any other."""
+"""Retr.Prefix-Suffix, tiny: strings of 8 consonants and digits; two characters of each end are
+given, and the beginning is unlike any other.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ ALPHABET = CONSONANTS + "0123456789"
 
 
 def string(draw: Draw, prefix: str) -> str:
-    """The prefix, then characters of which the last is a digit: the scorer takes such a word for a string of the context."""
+    """The prefix, then characters of which the last is a digit: the scorer takes such a word for a
+    string of the context.
+    """
     return prefix + draw.text(ALPHABET, INNER_CHARS + GIVEN_CHARS - 1) + draw.text("0123456789", 1)
 
 

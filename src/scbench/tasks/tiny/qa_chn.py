@@ -1,4 +1,6 @@
-"""Zh.QA, tiny: the world of En.QA, one character a token; a blank stands before what may be asked, as it stands before every answer."""
+"""Zh.QA, tiny: the world of En.QA, one character a token; a blank stands before what may be asked,
+as it stands before every answer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""En.QA, tiny: `Ada in garden. lamp from Ben to Cleo.`, asked `Ada in`, `lamp from`, `lamp from Ben to`."""
+"""En.QA, tiny: `Ada in garden. lamp from Ben to Cleo.`, asked `Ada in`, `lamp from`, `lamp from Ben
+to`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Code.RepoQA, tiny: functions of one line, each behind two words that describe it; asked by these words."""
+"""Code.RepoQA, tiny: functions of one line, each behind two words that describe it; asked by these
+words.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class TinyFunction:
 
 
 def functions(draw: Draw, asked: int) -> tuple[list[TinyFunction], list[str]]:
-    """Functions whose name and description stand nowhere else, and the words that may stand anywhere else."""
+    """Functions whose name and description stand nowhere else, and the words that may stand
+    anywhere else.
+    """
     own = draw.sample(WORDS, 3 * asked)
     rest = [word for word in WORDS if word not in set(own)]
     made = []

@@ -1,4 +1,6 @@
-"""En.Sum, tiny: reports with three facts among filler; asked `report 3`, the answer is its facts without the filler."""
+"""En.Sum, tiny: reports with three facts among filler; asked `report 3`, the answer is its facts
+without the filler.
+"""
 
 from __future__ import annotations
 

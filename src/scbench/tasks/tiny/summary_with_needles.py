@@ -1,4 +1,6 @@
-"""Mix.Sum+NIAH, tiny: reports, and lines `key otter= 90210`; turns ask for a report and for a key, in turn."""
+"""Mix.Sum+NIAH, tiny: reports, and lines `key otter= 90210`; turns ask for a report and for a key,
+in turn.
+"""
 
 from __future__ import annotations
 

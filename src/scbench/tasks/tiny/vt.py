@@ -1,4 +1,6 @@
-"""Retr.MultiHop, tiny: `731 to K.` ... `K to P.` among noise; asked where 731 goes, the answer is the walk `K to P`."""
+"""Retr.MultiHop, tiny: `731 to K.` ... `K to P.` among noise; asked where 731 goes, the answer is
+the walk `K to P`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ NAME, MOST_TURNS, NOISE_WORDS = "vt", 12, 4
 
 
 def plan(draw: Draw, turns: int) -> TinyPlan:
-    """A chain of two variables a turn: a value goes to the first, the first to the second, in this order."""
+    """A chain of two variables a turn: a value goes to the first, the first to the second, in this
+    order.
+    """
     most_turns(NAME, turns, MOST_TURNS)
     names = draw.sample(CAPITALS, 2 * turns)
     values = [str(100 + found) for found in draw.sample(range(900), turns)]

@@ -1,4 +1,6 @@
-"""The compact world of En.QA, Zh.QA and En.MultiChoice, tiny: who is where (the last word counts), and who gave what to whom."""
+"""The compact world of En.QA, Zh.QA and En.MultiChoice, tiny: who is where (the last word counts),
+and who gave what to whom.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class TinyWorld:
 
 
 def world(draw: Draw, turns: int, language: TinyLanguage) -> TinyWorld:
-    """One question a turn, each about a person or a thing that no other sentence of the context speaks of."""
+    """One question a turn, each about a person or a thing that no other sentence of the context
+    speaks of.
+    """
     people, things = list(language.people), list(language.things)
     draw.shuffle(people)
     draw.shuffle(things)
