@@ -18,8 +18,9 @@ from statistics import median
 import torch
 
 from scbench.engines.contract import Feed
+from scbench.engines.dispatch import OURS
 from scbench.engines.load import load
-from scbench.engines.local import OURS, LocalEngine
+from scbench.engines.local import LocalEngine
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("name", ["lab-mamba2", pytest.param("lab-hybrid", marks=pytest.mark.slow)])
+@pytest.mark.slow  # each in a process of its own
+@pytest.mark.parametrize("name", ["lab-mamba2", "lab-hybrid"])
 def test_a_model_is_loaded_without_a_word_and_its_slower_paths_are_noted(name: str) -> None:
     code = f"""
 from scbench.engines.load import load

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from scbench.engines.contract import Feed
+from scbench.engines.dispatch import OURS
 from scbench.engines.load import load
-from scbench.engines.local import OURS, LocalEngine
+from scbench.engines.local import LocalEngine
 
 pytestmark = [
     pytest.mark.smollm2,

@@ -15,7 +15,8 @@ from engines.folders import edit_json, in_hub_cache, write_model
 from scbench.engines import load
 from scbench.engines.blend import Blender
 from scbench.engines.contract import Feed
-from scbench.engines.local import OURS, LocalEngine, packed_attention
+from scbench.engines.dispatch import OURS, packed_attention
+from scbench.engines.local import LocalEngine
 from scbench.engines.models import LLMS, find
 from scbench.engines.probe import check_cache
 from scbench.engines.rotation import Rotation

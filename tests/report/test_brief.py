@@ -193,7 +193,7 @@ def test_no_records_say_so() -> None:
     assert brief_lines(summarise([])) == ["no records, nothing to report"]
 
 
-@pytest.mark.parametrize("modes", [BOTH[:1], BOTH])
+@pytest.mark.parametrize("modes", [BOTH[:1], pytest.param(BOTH, marks=pytest.mark.slow)])
 def test_rows_of_names_that_are_cut_can_be_told_apart(modes: tuple[Mode, ...]) -> None:
     """Long spellings that begin alike, and ones that end alike."""
     shares = (4, 8, 16, 32)

@@ -66,6 +66,7 @@ def test_the_picture_has_the_averages_of_the_summary_and_marks_the_change(told: 
     assert "diamond" in str(chart.spec)
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_once_and_only_where_there_are_lengths(told: Summary) -> None:
     assert page(told).count(f"<h3>{TITLE}, toy</h3>") == 1
     alone = summarise(over_lengths({512: 4}), resamples=0)

@@ -107,6 +107,7 @@ def test_a_point_of_a_curve_over_fewer_turns_is_hollow_and_has_its_count() -> No
     assert "datum.gaps > 0" in str(by_task)
 
 
+@pytest.mark.slow
 def test_a_category_of_the_page_has_the_same_panels_in_chart_and_table() -> None:
     weak = {"kv", "vt", "prefix_suffix"}
     summary = summarise(

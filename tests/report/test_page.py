@@ -158,6 +158,7 @@ def test_every_method_has_a_colour_of_its_own_and_the_baseline_is_grey(summary: 
     assert all(name in text for name in ("dense", "a-shape ‡", "snapkv[tau=1/32]", "quest"))
 
 
+@pytest.mark.slow
 def test_every_chart_is_what_vega_lite_allows(summary: Summary) -> None:
     for chart in charts(summary, summary.settings[0]):
         alt.Chart.from_dict(dict(chart.spec), validate=True)

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from scbench.engines.contract import Feed, ModelFacts
+from scbench.engines.dispatch import OURS
 from scbench.engines.foreign import is_out_of_memory, reason
-from scbench.engines.local import OURS, LocalEngine
+from scbench.engines.local import LocalEngine
 from scbench.engines.recurrent import States
 from scbench.errors import Mismatch, OutOfDevice, ScbenchError
 from scbench.kv import Snapshot
