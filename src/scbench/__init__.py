@@ -2,7 +2,8 @@
 fetched and reused.
 
     import scbench
-    result = scbench.run(model="lab-transformer", tasks=["kv"], methods=["dense", "snapkv[tau=1/4]"], length="512", sessions=4)
+    methods = ["dense", "snapkv[tau=1/4]"]
+    result = scbench.run(model="lab-transformer", tasks=["kv"], methods=methods, length="512")
     result.frame()        # a polars table, one row a turn
     doc = scbench.load("smollm2-135m").read("The code is 4711.")
     doc.under("snapkv[tau=1/2]").ask("What is the code?").text

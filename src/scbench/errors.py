@@ -1,10 +1,12 @@
 """The exceptions of scbench, widest first.
 
     ScbenchError
-      UsageError   BadConfig, Unknown, Mismatch, TooLong, TooSmall, TooLarge, MissingExtra   fixable before anything runs
-      DataError    BadRow, BadRecord                                                         a file is not what it claims to be
-      CannotWrite                                                                            the disk; ends the run, never a Failure
-      RunError     Busy, Released, OutOfDevice, ReuseBroken, NotFinite                       becomes a Failure in the record
+      UsageError     fixable before anything runs
+                     BadConfig, Unknown, Mismatch, TooLong, TooSmall, TooLarge, MissingExtra
+      DataError      a file is not what it claims to be: BadRow, BadRecord
+      CannotWrite    the disk; ends the run, never a Failure
+      RunError       becomes a Failure in the record
+                     Busy, Released, OutOfDevice, ReuseBroken, NotFinite
 
 The command line prints the message of a ScbenchError without a traceback. Callers match the type
 and read the attributes; nobody parses message text.

@@ -54,16 +54,12 @@ def make_data(
     with Progress(len(chosen) * sessions, what="make-data") as progress:
         for kind in chosen:
             progress.step(kind.name)
+            seeds = (f"{seed}:{index}" for index in range(sessions))
             try:
                 made = []
-                for index in range(sessions):
+                for one in seeds:
                     made.append(
-                        kind.make(
-                            seed=f"{seed}:{index}",
-                            target=target,
-                            turns=turns or kind.turns,
-                            count=count,
-                        )
+                        kind.make(seed=one, target=target, turns=turns or kind.turns, count=count)
                     )
                     progress.advance(1)
                 path = published.write(kind, made, to, form=written)

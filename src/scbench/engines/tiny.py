@@ -23,6 +23,44 @@ SIZES = {
 }
 
 
+# What each kind has beyond SIZES: class of configuration, its settings.
+_MAMBA = {"n_groups": 1, "chunk_size": 32}
+CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
+    **dict.fromkeys((*HEADS, "llama"), ("LlamaConfig", {})),
+    "qwen2": ("Qwen2Config", {}),
+    "qwen3": ("Qwen3Config", {"head_dim": 32}),
+    "mistral": ("MistralConfig", {"sliding_window": None}),
+    "phi3": ("Phi3Config", {}),
+    "glm": ("GlmConfig", {"head_dim": 32}),
+    "glm4": ("Glm4Config", {"head_dim": 32}),
+    "olmo2": ("Olmo2Config", {}),
+    "mamba2": (
+        "Mamba2Config",
+        {"head_dim": 16, "num_heads": 16, "state_size": 16, "expand": 2, **_MAMBA},
+    ),
+    "jamba": (
+        "JambaConfig",
+        {
+            "attn_layer_period": 2,
+            "attn_layer_offset": 1,
+            "num_experts": 2,
+            "use_mamba_kernels": False,
+            "mamba_d_state": 8,
+        },
+    ),
+    "bamba": (
+        "BambaConfig",
+        {
+            "attn_layer_indices": [1],
+            "mamba_n_heads": 16,
+            "mamba_d_head": 16,
+            "mamba_d_state": 16,
+            "mamba_chunk_size": 32,
+        },
+    ),
+}
+
+
 def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine:
     """A random model: `mha`, `gqa`, `mqa` (Llama), or an architecture: llama, qwen2, qwen3,
     mistral, phi3, glm, glm4, olmo2, mamba2, jamba, bamba.
@@ -42,44 +80,9 @@ def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine
         "num_key_value_heads": kv_heads,
     }
     token_ids = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
-    mamba = {"n_groups": 1, "chunk_size": 32}
-    configs: dict[str, tuple[str, dict[str, Any]]] = {
-        **dict.fromkeys((*HEADS, "llama"), ("LlamaConfig", {})),
-        "qwen2": ("Qwen2Config", {}),
-        "qwen3": ("Qwen3Config", {"head_dim": 32}),
-        "mistral": ("MistralConfig", {"sliding_window": None}),
-        "phi3": ("Phi3Config", {}),
-        "glm": ("GlmConfig", {"head_dim": 32}),
-        "glm4": ("Glm4Config", {"head_dim": 32}),
-        "olmo2": ("Olmo2Config", {}),
-        "mamba2": (
-            "Mamba2Config",
-            {"head_dim": 16, "num_heads": 16, "state_size": 16, "expand": 2, **mamba},
-        ),
-        "jamba": (
-            "JambaConfig",
-            {
-                "attn_layer_period": 2,
-                "attn_layer_offset": 1,
-                "num_experts": 2,
-                "use_mamba_kernels": False,
-                "mamba_d_state": 8,
-            },
-        ),
-        "bamba": (
-            "BambaConfig",
-            {
-                "attn_layer_indices": [1],
-                "mamba_n_heads": 16,
-                "mamba_d_head": 16,
-                "mamba_d_state": 16,
-                "mamba_chunk_size": 32,
-            },
-        ),
-    }
-    if kind not in configs:
-        raise Unknown(f"there is no tiny model {kind!r}; there are {', '.join(configs)}")
-    name, more = configs[kind]
+    if kind not in CONFIGS:
+        raise Unknown(f"there is no tiny model {kind!r}; there are {', '.join(CONFIGS)}")
+    name, more = CONFIGS[kind]
     if kind == "mamba2":
         sizes = {"hidden_size": 128, "num_hidden_layers": 3, "vocab_size": vocabulary}
     transformers.logging.set_verbosity_error()

@@ -5,8 +5,9 @@ For a session and a method, on the first query of the session as a request from 
 
     prefill_s    read the context by the method's generation stage
     compress_s   fork: select, encode, build indices
-    ttft_warm_s  from handing the query to a stored cache until its first token is known; of a pooled method, from handing it the whole prompt
-                 with the context in the pool's memory, and ttft_disk_s with the context on its disk (a miss is ttft_cold)
+    ttft_warm_s  from handing the query to a stored cache until its first token is known; of a
+                 pooled method, from handing it the whole prompt with the context in the pool's
+                 memory, and ttft_disk_s with the context on its disk (a miss is ttft_cold)
     ttft_cold_s  prefill + compress + ttft_warm
     tpot_s       one decode step, alone (batch 1)
     held_bytes   shared store + tail after the context was compressed, as allocated
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
@@ -29,7 +31,7 @@ from scbench.engines.contract import Engine, Feed
 from scbench.errors import ReuseBroken, ScbenchError
 from scbench.grid.hit_seconds import hit_seconds
 from scbench.grid.meter import Measured, measured
-from scbench.kv import Snapshot
+from scbench.kv import Snapshot, Stream
 from scbench.kv.accounting import counted_in, counted_shape, in_force
 from scbench.kv.fingerprint import fingerprint
 from scbench.methods.contract import Generation, Retrieval
@@ -185,6 +187,30 @@ def _way(method: Method) -> tuple[Generation, frozenset[str], Retrieval | None]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One query to a copy of a compressed cache, and a few tokens after it."""
+
+    first: Measured[Tensor | list[Tensor]]
+    step_seconds: float  # mean over STEPS tokens
+    loaded_bytes: int  # per step
+    moved_bytes: int  # per step
+
+
+def _asked(engine: Engine, stream: Stream, query: Sequence[int]) -> _Asked:
+    child = stream.fork()
+    first = measured(engine.facts.device, engine.advance, [Feed(child, query)])
+    feed = [Feed(child, [best_token(first.value[0], engine.tokenizer)])]
+    timed = [measured(engine.facts.device, engine.advance, feed) for _ in range(STEPS)]
+    steps = max(1, child.steps)
+    return _Asked(
+        first=first,
+        step_seconds=mean(step.seconds for step in timed),
+        loaded_bytes=child.loaded_bytes // steps,
+        moved_bytes=child.moved_bytes // steps,
+    )
+
+
 def _row(
     engine: Engine,
     snapshot: Snapshot,
@@ -197,37 +223,14 @@ def _row(
     forks = [measured(device, fork, snapshot, method) for _ in range(repeats + 1)][1:]
     stream = forks[-1].value
     held_bytes = stream.held_bytes()
-    first, steps, loaded, moved = (
-        list[Measured[Tensor | list[Tensor]]](),
-        list[float](),
-        list[int](),
-        list[int](),
-    )
-    allocated_bytes = 0
-    for repeat in range(repeats + 1):
-        child = stream.fork()
-        asked = measured(device, engine.advance, [Feed(child, query)])
-        token = [best_token(asked.value[0], engine.tokenizer)]
-        # The first time warms up; what it loads is counted as allocated.
-        with counted_in(in_force() if repeat else Accounting.STORE):
-            timed = [measured(device, engine.advance, [Feed(child, token)]) for _ in range(STEPS)]
-        if repeat:
-            first.append(asked)
-            steps.append(mean(step.seconds for step in timed))
-            loaded.append(child.loaded_bytes // max(1, child.steps))
-            moved.append(child.moved_bytes // max(1, child.steps))
-        else:
-            allocated_bytes = child.loaded_bytes // max(1, child.steps)
-    prefill, compress, warm = (
-        [one.seconds for one in reads],
-        [one.seconds for one in forks],
-        [one.seconds for one in first],
-    )
-    peaks = [
-        *(one.peak_bytes for one in reads),
-        *(one.peak_bytes for one in forks),
-        *(one.peak_bytes for one in first),
-    ]
+    with counted_in(Accounting.STORE):  # what the warm-up loads is counted as allocated
+        warm_up = _asked(engine, stream, query)
+    asked = [_asked(engine, stream, query) for _ in range(repeats)]
+    prefill = [one.seconds for one in reads]
+    compress = [one.seconds for one in forks]
+    firsts = [one.first for one in asked]
+    warm = [one.seconds for one in firsts]
+    peaks = [one.peak_bytes for measure in (reads, forks, firsts) for one in measure]
     known_peaks = [peak for peak in peaks if peak is not None]
     tokens, shape = snapshot.logical_tokens, engine.facts.shape
     row: dict[str, Any] = {
@@ -237,15 +240,17 @@ def _row(
         "compress_s": compress,
         "ttft_warm_s": warm,
         "ttft_cold_s": [a + b + c for a, b, c in zip(prefill, compress, warm, strict=True)],
-        "tpot_s": steps,
+        "tpot_s": [one.step_seconds for one in asked],
         "held_bytes": held_bytes,
         "formula_bytes": method.held_bytes(
             shape=shape, tokens=tokens, held=stream.slots_held(shape.kv_heads)
         ),
         "peak_bytes": max(known_peaks, default=None),
-        "loaded_bytes": allocated_bytes,
-        "loaded_accounted_bytes": loaded,
-        "moved_bytes": moved if method.tier.traits.has_slow_tier else None,
+        "loaded_bytes": warm_up.loaded_bytes,
+        "loaded_accounted_bytes": [one.loaded_bytes for one in asked],
+        "moved_bytes": [one.moved_bytes for one in asked]
+        if method.tier.traits.has_slow_tier
+        else None,
         "extra_passes": method.extra_passes,
         "simulated": method.is_simulated,
     }

@@ -1,7 +1,8 @@
 """What is stored: snapshots, stores, tails, streams, the pool, and their bytes. Torch begins here;
 methods and models do not.
 
-    read a prefix ──▶ Snapshot (sealed) ──fork──▶ Stream = per layer: shared read-only Stores + one private Tail that grows
+    read a prefix ──▶ Snapshot (sealed) ──fork──▶ Stream
+    Stream = per layer: shared read-only Stores + one private Tail that grows
 
 K and V are kept at KV-head granularity (but for `QueryHeadStore`, which is asked for by name).
 `logical_tokens` (tokens seen, sets the next position) and stored slots are two numbers and never

@@ -21,13 +21,23 @@ from scbench.stats import (
 
 def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) -> list[str]:
     """What the marks that occur mean, and what each gap and each incomplete average lacks."""
-    entries = [entry for row in rows for entry in row.entries]
-    used = "".join(entry.marks + entry.delta for entry in entries)
+    shown = list(rows)
     mine = [
         cell
         for cell in summary.cells
         if (cell.setting, cell.mode, cell.part) == (setting, mode, "")
     ]
+    return [
+        *_what_is_shown(summary, setting, mode, mine, shown),
+        *_what_marks_mean(summary, setting, mode, mine, shown),
+        *_what_is_missing(summary, mine),
+    ]
+
+
+def _what_is_shown(
+    summary: Summary, setting: Setting, mode: str, mine: Sequence[ScoreCell], rows: Sequence[Row]
+) -> list[str]:
+    """What the numbers of the table are, marks aside."""
     sessions = sorted({cell.strict.sessions for cell in mine})
     span = f"{sessions[0]}–{sessions[-1]}" if len(sessions) > 1 else "".join(map(str, sessions))
     lines = [
@@ -39,7 +49,7 @@ def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) ->
         "Averages are corrected for chance, (score - floor) / (1 - floor), task by task; "
         "results.csv has them uncorrected too."
     )
-    if any(entry.delta for entry in entries):
+    if any(entry.delta for row in rows for entry in row.entries):
         lines.append(
             f"Δ: paired difference to {summary.baseline} in points, on the same turns, with its "
             "own 95 % interval." + _verdicts(summary, mine)
@@ -49,6 +59,15 @@ def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) ->
         lines.append(f"Held and loaded: shares of {'; '.join(bases)}.")
     if summary.baseline not in {cell.method for cell in mine}:
         lines.append(f"No differences: {summary.baseline}, the baseline, has no records here.")
+    return lines
+
+
+def _what_marks_mean(
+    summary: Summary, setting: Setting, mode: str, mine: Sequence[ScoreCell], rows: Sequence[Row]
+) -> list[str]:
+    """One line for each mark that occurs."""
+    used = "".join(entry.marks + entry.delta for row in rows for entry in row.entries)
+    lines = []
     if SIGNIFICANT in used:
         lines.append(
             f"{SIGNIFICANT} surely so: p < 0.05 after Holm's correction over the family; "
@@ -78,15 +97,17 @@ def notes(summary: Summary, setting: Setting, mode: str, rows: Iterable[Row]) ->
     noted = Counter[str]()
     for cell in mine:
         noted.update(cell.noted)
-    lines += marks.note_lines(used, noted, sum(cell.planned_turns for cell in mine))
+    return lines + marks.note_lines(used, noted, sum(cell.planned_turns for cell in mine))
+
+
+def _what_is_missing(summary: Summary, mine: Sequence[ScoreCell]) -> list[str]:
+    """Cells without a score, each with its reasons."""
     lacking = [
         f"{cell.method} on {summary.book.title_of(cell.task)}: {_reasons(cell)}"
         for cell in mine
         if cell.strict.is_gap
     ]
-    if lacking:
-        lines.append(f"{GAP} no score. " + "; ".join(lacking) + ".")
-    return lines
+    return [f"{GAP} no score. " + "; ".join(lacking) + "."] if lacking else []
 
 
 def _lacks(summary: Summary, cells: Sequence[ScoreCell]) -> str:

@@ -244,10 +244,7 @@ def summarise(
     `margin` is the loss below which two methods are called equivalent. `task_cards` are those of
     tasks that are not the paper's. The same records give the same summary.
     """
-    if gate is not None and not 0.0 <= gate <= 1.0:
-        raise BadConfig(
-            f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate"
-        )
+    _check_gate(gate)
     book = TaskBook(task_cards or {})
     table = frame(records)
     rows = tuple(cost_row(row) for row in cost_rows)
@@ -266,16 +263,7 @@ def summarise(
         baseline=baseline,
         gate=gate,
         settings=settings,
-        modes=tuple(
-            sorted(
-                {cell.mode for cell in found},
-                key=lambda mode: (
-                    mode not in MODES,
-                    MODES.index(mode) if mode in MODES else 0,
-                    mode,
-                ),
-            )
-        ),
+        modes=_in_order({cell.mode for cell in found}),
         tasks=book.in_order({cell.task for cell in found}),
         methods=order_methods(names, stages or {}, baseline, simulated),
         cells=tuple(found),
@@ -292,6 +280,19 @@ def summarise(
         margin=margin,
         book=book,
     )
+
+
+def _check_gate(gate: float | None) -> None:
+    if gate is not None and not 0.0 <= gate <= 1.0:
+        raise BadConfig(
+            f"gate is {gate}; it takes a score in 0..1 such as 0.9, or None for no gate"
+        )
+
+
+def _in_order(modes: set[str]) -> tuple[str, ...]:
+    """The paper's two modes first, others by name."""
+    known = [mode for mode in MODES if mode in modes]
+    return (*known, *sorted(modes - set(known)))
 
 
 def order_methods(

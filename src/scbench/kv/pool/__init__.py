@@ -1,7 +1,9 @@
 """Pools of stored caches: found again by the tokens they begin with.
 
-    Pool         whole snapshots in memory, each with its own data even where tokens agree (chunks read in different surroundings)
-    PrefixPool   every block of a prefix once, in memory and then on disk; what vLLM, SGLang and LMCache do between requests
+    Pool         whole snapshots in memory, each with its own data even where tokens agree (chunks
+                 read in different surroundings)
+    PrefixPool   every block of a prefix once, in memory and then on disk; what vLLM, SGLang and
+                 LMCache do between requests
 
 A block's hash folds in the hash before it, so equal hashes mean "these tokens after that prefix,
 read in that way".

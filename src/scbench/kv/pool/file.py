@@ -2,8 +2,9 @@
 is ever executed.
 
     48 bytes      magic, length of the header, SHA-256 of the header
-    header        JSON in UTF-8, padded with spaces to a multiple of 4,096 bytes with the 48 before it
-    sections      token ids, K and V of every layer, what was observed; each padded with zeros to a multiple of 64 bytes
+    header        JSON in UTF-8, padded with spaces: a multiple of 4,096 bytes with the 48 before
+    sections      token ids, K and V of every layer, what was observed; each padded with zeros to
+                  a multiple of 64 bytes
 
 Every byte of the file is under one of the checksums, so any flipped bit is found. They guard
 against accidents, not against someone who can write to the folder: whoever can, can also write a

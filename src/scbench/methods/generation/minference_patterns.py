@@ -4,7 +4,9 @@ the published per-model files.
 A file is a list with one object per attention layer; an object maps a query head's number to [type,
 first, second, score]:
 
-    ["vertical_and_slash", columns, offsets, score]    ["stream_llm", sinks, band, score]    ["block_sparse", key blocks per query block, 0, score]
+    ["vertical_and_slash", columns, offsets, score]
+    ["stream_llm", sinks, band, score]
+    ["block_sparse", key blocks per query block, 0, score]
 
 Published files (github.com/microsoft/MInference, minference/configs) are read as they are. `score`
 is the attention kept when the table was made.
