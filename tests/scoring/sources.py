@@ -132,8 +132,7 @@ T& Box<T>::open() {
 
 # Cut or broken code and things that are no function, on which grammars recover differently.
 CLIPPED: dict[str, list[str]] = {
-    "python": ["x = 3\nprint(x)", "def broken(:\n    return "
-                                  "1", "class A:\n    def f(self): return 1\n    def g(self): "
+    "python": ["x = 3\nprint(x)", "def broken(:\n    return 1", "class A:\n    def f(self): return 1\n    def g(self): "
                                        "return 2", "@cached\ndef f(): ..."],
     "java": ["int x = 3;", "public int half(int x) { return x / "
                            "2", "interface A { int f(int x); default int g() { return 1; } "

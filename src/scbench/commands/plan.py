@@ -125,8 +125,8 @@ def _totals(made: Plan) -> None:
     _line(
         f"about {_time(made.seconds_low)} to {_time(made.seconds_high)}, cost pass included, "
         f"{made.fixed_s[0]:,.0f} to {made.fixed_s[1]:,.0f} seconds of it to begin and to draw the "
-        "page; at most "
-        f"{made.peak_bytes / GIB:,.2f} GiB of memory and {made.disk_bytes / GIB:,.2f} GiB on disk"
+        f"page; at most {made.peak_bytes / GIB:,.2f} GiB of memory and "
+        f"{made.disk_bytes / GIB:,.2f} GiB on disk"
     )
     if made.price is not None:
         _line(f"price: {made.price[0]:,.2f} to {made.price[1]:,.2f}")

@@ -61,8 +61,7 @@ def _tell_gaps(folder: Path, outcome: Any) -> None:
     tell(
         f"{outcome.turns_missing:,} of {outcome.turns_planned:,} planned turns have no answer; "
         f"what was written stays in {folder}, report.md there says why under Gaps, and "
-        f"--retry-failed "
-        "plays them again",
+        "--retry-failed plays them again",
         label="mostly gaps",
         style="red",
     )

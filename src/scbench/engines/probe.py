@@ -53,10 +53,8 @@ def check_logits(engine: LocalEngine, reference: torch.Tensor) -> None:
     if not max(whole, part) <= tolerance * scale:
         raise Mismatch(
             f"{engine.facts.name} ({engine.facts.architecture}) gives other logits through the "
-            "local "
-            f"engine than by itself (largest difference {max(whole, part):.3g} on {len(ids)} "
-            "tokens); "
-            "its attention does something the engine does not know of"
+            f"local engine than by itself (largest difference {max(whole, part):.3g} on {len(ids)} "
+            "tokens); its attention does something the engine does not know of"
         )
 
 

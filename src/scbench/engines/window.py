@@ -121,9 +121,8 @@ def _refuse_beyond(name: str, tokens: int, reach: int, whose: str) -> None:
         return
     raise Mismatch(
         f"{name} cannot hold --window {tokens:,}: {whose} reach {reach:,} tokens, and what lies "
-        "beyond "
-        f"would be read at positions it never saw; take {reach:,} or less, or give a folder whose "
-        "config.json names a rope_scaling for it"
+        f"beyond would be read at positions it never saw; take {reach:,} or less, or give a folder "
+        "whose config.json names a rope_scaling for it"
     )
 
 

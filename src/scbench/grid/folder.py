@@ -102,8 +102,7 @@ def admitted(settings: Settings) -> Settings:
     raise BadConfig(
         f"{str(settings.out)!r} holds another run ({told}). To add methods, tasks, lengths, models "
         f"or sessions to it: scbench run --extend {str(settings.out)!r} ...; for a run of its own, "
-        f"name "
-        "another --out, or none"
+        "name another --out, or none"
     )
 
 
@@ -161,9 +160,8 @@ def extended(folder: Path, given: Mapping[str, Any]) -> Settings:
     if changed:
         told = "; ".join(f"{name} was {base.get(name)} and is {given[name]}" for name in changed)
         raise BadConfig(
-            f"--extend can add methods, tasks, lengths, models and sessions, and nothing else "
-            f"({told}); "
-            "for another setting start a run of its own"
+            "--extend can add methods, tasks, lengths, models and sessions, and nothing else "
+            f"({told}); for another setting start a run of its own"
         )
     sessions = given.get("sessions", base["sessions"])
     if sessions < base["sessions"]:

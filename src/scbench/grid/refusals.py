@@ -187,9 +187,8 @@ def _too_long(facts: ModelFacts, load: Workload, reach: int, whose: str) -> str:
     room = reach - (load.least_prompt_tokens - load.least_tokens)
     fits = f"take --length {room:,} or less".replace(",", "") if room > 0 else "take another model"
     text = (
-        f"a prompt needs at least {load.least_prompt_tokens:,} tokens with "
-        "question "
-        f"and answer, and {whose} {reach:,}; {fits}"
+        f"a prompt needs at least {load.least_prompt_tokens:,} tokens with question and answer, "
+        f"and {whose} {reach:,}; {fits}"
     )
     if facts.choices.get("rope", "").startswith(SHORT_FACTORS):
         text += (

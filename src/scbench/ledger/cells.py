@@ -229,7 +229,6 @@ def _plain(value: object, where: str) -> object:
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     raise BadConfig(
         f"{where} is {value!r:.100} of type {type(value).__name__}, which has no canonical "
-        f"spelling; "
-        "allowed are None, booleans, integers, finite floats, text, enums, sequences, mappings and "
-        "dataclasses of these"
+        "spelling; allowed are None, booleans, integers, finite floats, text, enums, sequences, "
+        "mappings and dataclasses of these"
     )

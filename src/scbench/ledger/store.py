@@ -123,9 +123,8 @@ def _encode(session: Session) -> bytes:
         why = str(err)
     raise BadConfig(
         f"session {session.digest!r} ({session.task}) does not survive being written and read "
-        f"({why}); "
-        "its recipe may hold only finite numbers, text, booleans, None, and sequences and mappings "
-        "of these"
+        f"({why}); its recipe may hold only finite numbers, text, booleans, None, and sequences "
+        "and mappings of these"
     )
 
 

@@ -71,8 +71,7 @@ def stage_class(name: str) -> type[Stage]:
     if "/" in plain or "\\" in plain:
         raise Unknown(
             f"{name!r} is no method; a method in a file is path/to/file.py:ClassName, and a path "
-            f"with "
-            "one of + , [ ] = stands in quotes: '\"dir/a+b.py\":ClassName'"
+            "with one of + , [ ] = stands in quotes: '\"dir/a+b.py\":ClassName'"
         )
     near = get_close_matches(re.split(r"[:\[]", plain)[0], names())
     guess = f"did you mean {', '.join(near)}? " if near else ""

@@ -117,8 +117,7 @@ def best_token(logits_V: Tensor, tokenizer: Tokenizer) -> int:
     if not 0 <= token < known:
         raise NotFinite(
             f"the best token is id {token:,}, and the tokenizer has ids below {known:,}; the "
-            f"model's "
-            "head is wider than its tokenizer, and there is no text for it"
+            "model's head is wider than its tokenizer, and there is no text for it"
         )
     return token
 

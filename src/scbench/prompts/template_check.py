@@ -29,10 +29,8 @@ def check_template(tokenizer: Tokenizer, protocol: Protocol, modes: Iterable[Mod
         except Mismatch as err:
             raise Mismatch(
                 f"the template of {tokenizer.name} renders earlier turns otherwise than the "
-                "prompts that "
-                "they were (some open a thought, or drop one), so a cache cannot be carried from "
-                "turn to "
-                "turn; use --history none, --plain, or --modes multi-request"
+                "prompts that they were (some open a thought, or drop one), so a cache cannot be "
+                "carried from turn to turn; use --history none, --plain, or --modes multi-request"
             ) from err
     is_chat = protocol.chat_template
     if tokenizer.has_chat_template if is_chat is None else is_chat:
@@ -63,10 +61,8 @@ def _check_header(tokenizer: Tokenizer) -> None:
         raise Mismatch(
             f"the chat template of {tokenizer.name} leaves out what begins an answer "
             f"({header[len(behind) :].strip()!r:.60} stands before answers in history, and not "
-            "behind "
-            "a question), so the model would be asked without it: add_generation_prompt has no "
-            "effect; "
-            "mend the template, or take the plain one (--plain)"
+            "behind a question), so the model would be asked without it: add_generation_prompt "
+            "has no effect; mend the template, or take the plain one (--plain)"
         )
 
 

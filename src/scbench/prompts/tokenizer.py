@@ -157,8 +157,7 @@ class HfTokenizer:
         except Exception as err:  # jinja's errors, and whatever a template raises by itself
             raise Mismatch(
                 f"the chat template of {self.name} refuses a plain conversation of user and "
-                f"assistant: {err}; "
-                "use the plain template (--plain)"
+                f"assistant: {err}; use the plain template (--plain)"
             ) from err
 
     def _own_bos(self) -> int | None:

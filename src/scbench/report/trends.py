@@ -38,8 +38,7 @@ def trend_table(summary: Summary, setting: Setting, mode: str) -> Table:
             "First turn → mean of later turns, in percent. Δ: later minus first, over sessions "
             "that have both. Slope: points per turn, within sessions (no interval where all "
             "sessions move alike). In the mixes all are taken within each sub-task. In "
-            "multi-request mode the "
-            "order of turns means nothing, so changes there show noise.",
+            "multi-request mode the order of turns means nothing, so changes there show noise.",
             *_notes(rows, [one for one in mine.values() if one.task in tasks]),
         ),
     )

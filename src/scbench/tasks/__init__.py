@@ -29,8 +29,7 @@ class NoTinyForm(Unknown):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"the task {name!r} has no tiny form, and a model made for closed vocabularies takes "
-            f"no "
-            "other unless it is told to: leave the task out, or give --form full"
+            "no other unless it is told to: leave the task out, or give --form full"
         )
 
 

@@ -166,8 +166,7 @@ def plan(
     if len(asked) < turns:
         raise BadConfig(
             f"{task}: {turns} turns ask for more functions than there are: {len(asked)} of the "
-            f"lines asked for; "
-            "ask for fewer turns, widen lines, or add folders by roots"
+            "lines asked for; ask for fewer turns, widen lines, or add folders by roots"
         )
     out = barred | {needle.index for needle in asked}
     others = [i for i in range(len(books.functions)) if i not in out]
