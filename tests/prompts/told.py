@@ -40,7 +40,7 @@ def told(name: str) -> dict[str, str]:
     for form, session in sessions(name).items():
         digests[f"{form} session"] = session.digest[:SHORT]
         for where, talk in _conversations(session, form):
-            digests[f"{form} {where}"] = _digest(talk)
+            digests[f"{form} {where}"] = digest_of_told(talk)
     return digests
 
 
@@ -60,7 +60,7 @@ def _conversations(session: Session, form: str) -> Iterator[tuple[str, Conversat
                 yield where, Conversation(session, reader, protocol, mode)
 
 
-def _digest(talk: Conversation) -> str:
+def digest_of_told(talk: Conversation) -> str:
     turns = range(len(talk.session.turns))
     shown = [
         (talk.prompt(turn).ids, talk.gold_ids(turn), talk.stop_text(turn), talk.prompt(turn).spans)
