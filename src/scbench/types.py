@@ -226,7 +226,7 @@ class Cell:
 
 class Finish(StrEnum):
     END = "end"  # an end token
-    STOP = "stop"  # the stop text of a rendering without chat template (a blank line)
+    STOP = "stop"  # a text that ends answers: the template's, a blank line, the next question
     LENGTH = "length"  # the limit of new tokens
 
 

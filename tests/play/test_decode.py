@@ -11,8 +11,8 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.kv import Stream
-from scbench.play.decode import Aside, Play, decode, drive, side_by_side
-from scbench.prompts import ByteTokenizer
+from scbench.play.decode import NO_STOPS, Aside, Play, decode, drive, side_by_side
+from scbench.prompts import ByteTokenizer, Stops
 from scbench.types import Answer, Finish
 
 END = 257
@@ -25,7 +25,7 @@ def logits(token: int) -> Tensor:
 
 
 def said(
-    script: str, *, limit_tokens: int = 50, stop_text: str | None = None, ends: bool = True
+    script: str, *, limit_tokens: int = 50, stops: Stops = NO_STOPS, ends: bool = True
 ) -> tuple[Answer, list[int]]:
     """The answer of a model that would write `script` and then end, and what was fed back to it."""
     tokens = [*script.encode(), *([END] if ends else [])]
@@ -35,7 +35,7 @@ def said(
         logits(tokens[0]),
         tokenizer=ByteTokenizer(),
         limit_tokens=limit_tokens,
-        stop_text=stop_text,
+        stops=stops,
     )
     fed: list[int] = []
     try:
@@ -71,13 +71,28 @@ def test_an_answer_that_just_fits_its_limit_ends_by_length() -> None:
 
 
 def test_a_stop_text_cuts_the_answer_before_it() -> None:
-    answer, _ = said("seven\n\nand more", stop_text="\n\n")
+    answer, _ = said("seven\n\nand more", stops=Stops(blank_line=True))
     assert (answer.text, answer.finish) == ("seven", Finish.STOP)
 
 
 def test_a_stop_text_before_any_text_stops_nothing() -> None:
-    answer, _ = said("\n\n seven\n\nmore", stop_text="\n\n")
+    answer, _ = said("\n\n seven\n\nmore", stops=Stops(blank_line=True))
     assert (answer.text, answer.finish) == ("\n\n seven", Finish.STOP)
+
+
+def test_a_line_that_announces_the_answer_is_not_the_answer() -> None:
+    answer, _ = said("Sure, here it is:\n\nseven\n\nmore", stops=Stops(blank_line=True))
+    assert (answer.text, answer.finish) == ("Sure, here it is:\n\nseven", Finish.STOP)
+
+
+def test_an_invented_question_ends_the_answer_and_a_mention_does_not() -> None:
+    answer, _ = said("a Key: of seven\nKey: eight", stops=Stops(questions=("Key:",)))
+    assert (answer.text, answer.finish) == ("a Key: of seven", Finish.STOP)
+
+
+def test_the_end_of_a_turn_in_ordinary_text_ends_even_an_empty_answer() -> None:
+    answer, _ = said("### Instruction:\nand?", stops=Stops(turn_ends=("### Instruction:",)))
+    assert (answer.text, answer.finish) == ("", Finish.STOP)
 
 
 def test_without_a_stop_text_blank_lines_are_text() -> None:

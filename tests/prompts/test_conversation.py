@@ -199,8 +199,8 @@ def test_only_short_answers_without_template_stop_at_a_blank_line() -> None:
         subtasks=["repoqa", "kv"],
     )
     plain = Conversation(mixed, ByteTokenizer(), STRICT, Mode.MULTI_TURN)
-    assert [plain.stop_text(turn) for turn in range(2)] == [None, "\n\n"]
-    assert Conversation(mixed, tokenizer("llama"), STRICT, Mode.MULTI_TURN).stop_text(1) is None
+    assert [plain.stops(turn).blank_line for turn in range(2)] == [False, True]
+    assert not Conversation(mixed, tokenizer("llama"), STRICT, Mode.MULTI_TURN).stops(1)
 
 
 def test_chat_template_can_be_switched_off_but_not_invented() -> None:

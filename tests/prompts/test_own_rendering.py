@@ -124,7 +124,7 @@ def test_every_prompt_goes_on_from_the_context_and_ends_where_the_answer_begins(
         assert prompt.ids[: len(before)] == before
         assert words(tok, prompt.ids[-1:]) == "<ans>"
         assert words(tok, prompt.ids[slice(*prompt.spans["ask"])]) == session().turns[turn].ask
-        assert talk.stop_text(turn) is None  # only the end token stops an answer
+        assert not talk.stops(turn)  # only the end token stops an answer
         before = prompt.ids if mode is Mode.MULTI_TURN else before
 
 

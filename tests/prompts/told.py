@@ -15,6 +15,7 @@ from prompts.texts import tokenizer
 from scbench.lab.tokens import Count
 from scbench.lab.tokens import tokenizer as lab_tokenizer
 from scbench.prompts import ByteTokenizer, Conversation, Tokenizer
+from scbench.prompts.stops import BLANK_LINE
 from scbench.task_cards import PAPER
 from scbench.tasks import task
 from scbench.tasks.contract import Bytes
@@ -63,10 +64,14 @@ def _conversations(session: Session, form: str) -> Iterator[tuple[str, Conversat
 def digest_of_told(talk: Conversation) -> str:
     turns = range(len(talk.session.turns))
     shown = [
-        (talk.prompt(turn).ids, talk.gold_ids(turn), talk.stop_text(turn), talk.prompt(turn).spans)
+        (talk.prompt(turn).ids, talk.gold_ids(turn), _stop(talk, turn), talk.prompt(turn).spans)
         for turn in turns
     ]
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:SHORT]
+
+
+def _stop(talk: Conversation, turn: int) -> str | None:
+    return BLANK_LINE if talk.stops(turn).blank_line else None
 
 
 def kept() -> dict[str, dict[str, str]]:

@@ -27,6 +27,8 @@ from scbench.play.patterns.asking import graded
 from scbench.play.sources import Source
 from scbench.play.talks import Talks
 from scbench.prompts import Rendering
+from scbench.prompts.control import found_in
+from scbench.prompts.tokenizer import encode_broken
 from scbench.types import Accounting, CompressAfter, Mode, Protocol
 
 if TYPE_CHECKING:
@@ -243,7 +245,10 @@ class Chat:
                 "cache cannot be carried on; ask each question of the text alone: .ask()"
             )
         tokenizer = self.view.doc.llm.engine.tokenizer
-        ids = tokenizer.encode(now[at + len(answer) :]).ids
+        text, question = now[at + len(answer) :], talk.session.turns[turn].ask.strip()
+        start = max(0, text.find(question))
+        literal = [(start + a, start + b) for a, b in found_in(question, tokenizer.control)]
+        ids = encode_broken(tokenizer, text, literal, goes_on=True).ids
         return ids[1:] if ids[:1] == (tokenizer.bos_id,) else ids
 
 

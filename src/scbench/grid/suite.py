@@ -14,6 +14,7 @@ from scbench.grid.task_places import task_at
 from scbench.grid.workload import kinds_of
 from scbench.play.record import needles_of
 from scbench.prompts import Tokenizer
+from scbench.prompts.tokenizer import encode_data
 from scbench.tasks import NoTinyForm
 from scbench.tasks.build import digest_of
 from scbench.tasks.contract import Task
@@ -47,7 +48,7 @@ class TokenCount:
         self.tokenizer, self.name = tokenizer, tokenizer.name
 
     def __call__(self, text: str) -> int:
-        return len(self.tokenizer.encode(text).ids)
+        return len(encode_data(self.tokenizer, text).ids)
 
 
 def suite(settings: Settings, engine: Engine) -> Iterator[Item]:

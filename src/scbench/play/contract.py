@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from scbench.prompts import Prompt, Rendering
+from scbench.prompts import Prompt, Rendering, Stops
 from scbench.types import Answer, Cost, GoldScore
+
+NO_STOPS = Stops()
 
 
 class Keep(StrEnum):
@@ -38,7 +40,7 @@ class Step:
     turn: int | None = None  # graded turn; None: material that is read and not answered
     keep: Keep = Keep.NOTHING
     limit_tokens: int = 0
-    stop_text: str | None = None  # the answer ends where this appears
+    stops: Stops = NO_STOPS  # texts that end the answer
     gold_ids: tuple[int, ...] = ()  # fed beside the answer, where the player has logits
 
     @property

@@ -18,12 +18,13 @@ from scbench.engines.contract import Engine, Feed
 from scbench.errors import CannotWrite, NotFinite
 from scbench.kv import Stream
 from scbench.play.faults import FAULTS, Fault, fault_of
-from scbench.prompts import Tokenizer
+from scbench.prompts import Stops, Tokenizer
 from scbench.types import Answer, Finish
 
 One = TypeVar("One")
 Other = TypeVar("Other")
 Wish: TypeAlias = Feed | tuple[Feed, ...]
+NO_STOPS = Stops()
 Play: TypeAlias = Generator["Wish | Aside", Any, None]
 
 
@@ -66,39 +67,25 @@ def decode(
     *,
     tokenizer: Tokenizer,
     limit_tokens: int,
-    stop_text: str | None,
+    stops: Stops = NO_STOPS,
 ) -> Generator[Feed, Tensor, Answer]:
     """Greedy answer; nothing else in scbench appends generated tokens. The end token is never part
     of the answer.
 
-    `stop_text` (renderings without chat template): the answer ends where it appears after some
-    text, and is cut there. Raises NotFinite where no token can be chosen.
+    The answer is cut where one of `stops` appears in its text. Raises NotFinite where no token can
+    be chosen.
     """
     ids: list[int] = []
     while True:
         token = best_token(logits_V, tokenizer)
         if token in tokenizer.end_ids:
-            return Answer(ids=tuple(ids), text=tokenizer.decode(ids), finish=Finish.END)
+            return Answer(ids=tuple(ids), text=tokenizer.decode_on(ids), finish=Finish.END)
         ids.append(token)
-        if stop_text is not None:
-            text = stopped(tokenizer.decode(ids), stop_text)
-            if text is not None:
-                return Answer(ids=tuple(ids), text=text, finish=Finish.STOP)
+        if stops and (text := stops.cut(tokenizer.decode_on(ids))) is not None:
+            return Answer(ids=tuple(ids), text=text, finish=Finish.STOP)
         if len(ids) >= limit_tokens:
-            return Answer(ids=tuple(ids), text=tokenizer.decode(ids), finish=Finish.LENGTH)
+            return Answer(ids=tuple(ids), text=tokenizer.decode_on(ids), finish=Finish.LENGTH)
         logits_V = yield Feed(stream, [token])
-
-
-def stopped(text: str, stop_text: str | None) -> str | None:
-    """The text before `stop_text`, where that appears after some text; None where it does not.
-
-    >>> stopped("\\n\\nseven\\n\\neight", "\\n\\n")
-    '\\n\\nseven'
-    """
-    if stop_text is None:
-        return None
-    cut = text.find(stop_text, len(text) - len(text.lstrip()))
-    return text[:cut] if cut >= 0 else None
 
 
 def best_token(logits_V: Tensor, tokenizer: Tokenizer) -> int:

@@ -12,12 +12,11 @@ from typing import Any, Protocol
 from scbench.errors import BadConfig, CannotWrite
 from scbench.play.cell import CellPlay
 from scbench.play.contract import Reply, Step
-from scbench.play.decode import stopped
 from scbench.play.faults import FAULTS, Fault, fault_of
 from scbench.play.patterns import pattern_of
 from scbench.play.talks import Talks
-from scbench.prompts import Prompt, Rendering
-from scbench.prompts.tokenizer import Tokenizer
+from scbench.prompts import Prompt, Rendering, Stops
+from scbench.prompts.tokenizer import Tokenizer, encode_data
 from scbench.types import Answer, Cost, Finish
 
 DECLARED = "declared_cost"  # a note: the bytes are what the method itself says
@@ -123,10 +122,10 @@ class ForeignPlayer:
 
 
 def answer_of(said: object, tokenizer: Tokenizer, step: Step, *, who: str) -> Answer:
-    """Text or ids as an answer that ends where one of ours would: at an end token, the stop text or
+    """Text or ids as an answer that ends where one of ours would: at an end token, a stop text or
     the limit. Raises BadConfig for anything else."""
     if isinstance(said, str):
-        ids = tuple(tokenizer.encode(said).ids)
+        ids = tuple(encode_data(tokenizer, said, goes_on=True).ids)
         ids = ids[1:] if ids[:1] == (tokenizer.bos_id,) else ids
     elif isinstance(said, list | tuple) and all(isinstance(token, int) for token in said):
         ids = tuple(said)
@@ -141,17 +140,17 @@ def answer_of(said: object, tokenizer: Tokenizer, step: Step, *, who: str) -> An
     is_cut = len(ids) >= step.limit_tokens and not is_ended
     ids = ids[: step.limit_tokens]
     is_whole = isinstance(said, str) and not (is_cut or is_ended)
-    text = said if is_whole and isinstance(said, str) else tokenizer.decode(ids)
-    if (cut := stopped(text, step.stop_text)) is not None:
-        return Answer(ids=_until(ids, step.stop_text, tokenizer), text=cut, finish=Finish.STOP)
+    text = said if is_whole and isinstance(said, str) else tokenizer.decode_on(ids)
+    if (cut := step.stops.cut(text)) is not None:
+        return Answer(ids=_until(ids, step.stops, tokenizer), text=cut, finish=Finish.STOP)
     return Answer(ids=ids, text=text, finish=Finish.LENGTH if is_cut else Finish.END)
 
 
-def _until(ids: tuple[int, ...], stop_text: str | None, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The first ids whose text has the stop text, as a model that is stopped there has made
+def _until(ids: tuple[int, ...], stops: Stops, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The first ids whose text has a stop, as a model that is stopped there has made
     them.
     """
     for count in range(1, len(ids) + 1):
-        if stopped(tokenizer.decode(ids[:count]), stop_text) is not None:
+        if stops.cut(tokenizer.decode_on(ids[:count])) is not None:
             return ids[:count]
     return ids

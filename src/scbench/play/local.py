@@ -204,7 +204,7 @@ class LocalPlayer:
                 logits_V,
                 tokenizer=self.engine.tokenizer,
                 limit_tokens=step.limit_tokens,
-                stop_text=step.stop_text,
+                stops=step.stops,
             ),
         )
         reply = Reply(

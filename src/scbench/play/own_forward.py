@@ -62,7 +62,6 @@ class OwnForward:
             state.logits_V,
             tokenizer=self.tokenizer,
             limit_tokens=limit_tokens,
-            stop_text=None,
         )
         try:
             feed = next(loop)

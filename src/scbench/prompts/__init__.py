@@ -7,6 +7,7 @@ from __future__ import annotations
 from scbench.prompts.byte_tokenizer import ByteTokenizer
 from scbench.prompts.conversation import Conversation
 from scbench.prompts.rendering import Rendering, rendering_of
+from scbench.prompts.stops import Stops
 from scbench.prompts.templates import Plain, Wording
 from scbench.prompts.tokenizer import HfTokenizer, Message, Tokenizer
 from scbench.prompts.tokens import Encoded, Prompt, Tokens
@@ -20,6 +21,7 @@ __all__ = [
     "Plain",
     "Prompt",
     "Rendering",
+    "Stops",
     "Tokenizer",
     "Tokens",
     "Wording",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scbench.errors import Mismatch
 from scbench.prompts.tokenizer import PLAIN, Message
@@ -24,6 +24,8 @@ class ByteTokenizer:
     has_chat_template = False
     bos_id: int | None = SPECIALS["<bos>"]
     end_ids = frozenset({SPECIALS["<end>"]})
+    control: Mapping[str, int] = SPECIALS
+    turn_end: str | None = None
 
     def __init__(self, vocabulary_tokens: int = 256 + len(SPECIALS)) -> None:
         self.vocabulary_tokens = vocabulary_tokens
@@ -40,8 +42,14 @@ class ByteTokenizer:
         _bytes(text, at, len(text), ids, offsets)
         return Encoded(tuple(ids), tuple(offsets))
 
+    def encode_on(self, text: str) -> Encoded:
+        return self.encode(text)
+
     def decode(self, ids: Sequence[int]) -> str:
         return bytes(token for token in ids if token < 256).decode("utf-8", "replace")
+
+    def decode_on(self, ids: Sequence[int]) -> str:
+        return self.decode(ids)
 
     def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
         raise Mismatch("the byte tokenizer has no chat template; use the plain one (--plain)")

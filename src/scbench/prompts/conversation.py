@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from scbench.errors import BadConfig, Mismatch, TooLong
 from scbench.prompts.encoder import Encoder
 from scbench.prompts.script import Script, Writer
+from scbench.prompts.stops import Stops
 from scbench.prompts.templates import Plain, Wording
-from scbench.prompts.tokenizer import Tokenizer
+from scbench.prompts.tokenizer import Tokenizer, encode_data
 from scbench.prompts.tokens import (
     Cut,
     Encoded,
@@ -24,7 +25,6 @@ from scbench.prompts.tokens import (
 from scbench.prompts.truncate import advice, middle_cut, without_units
 from scbench.types import History, Mode, PromptSet, Protocol, Role, Session, Truncate
 
-BLANK_LINE = "\n\n"
 ROUNDS = 8  # of leaving out units, each measured on the whole prompt
 NOTHING = Cut(0, 0)
 
@@ -97,7 +97,7 @@ class Conversation:
         """The gold answer of `turn` as history shows it: what an ideal model would say next."""
         gold = self._writer.wording.gold(turn)
         is_spaced = not self.is_chat and self._plain.before_answer.endswith(" ")
-        ids = self.tokenizer.encode(" " * is_spaced + gold).ids
+        ids = encode_data(self.tokenizer, " " * is_spaced + gold, goes_on=True).ids
         return ids[1:] if ids[:1] == (self.tokenizer.bos_id,) else ids
 
     def delta(self, cached_ids: Sequence[int], prompt: Prompt) -> tuple[int, ...]:
@@ -109,17 +109,20 @@ class Conversation:
             return prompt.ids[len(cached) :]
         raise self._parted(cached, prompt)
 
-    def stop_text(self, turn: int) -> str | None:
-        """The text that ends an answer: a blank line, for short answers in a rendering without chat
-        template.
+    def stops(self, turn: int) -> Stops:
+        """The texts that end an answer: of the template, or, without one, where the next question
+        begins and, for short answers, a blank line. A text that the gold holds ends nothing.
         """
-        return BLANK_LINE if self.stops(turn) else None
-
-    def stops(self, turn: int) -> bool:
-        return (
-            not self.is_chat
-            and not self._plain.after_answer
-            and self._writer.wording.subtask(turn).is_short
+        gold = self._writer.wording.gold(turn)
+        if self.is_chat:
+            end = self.tokenizer.turn_end
+            return Stops(turn_ends=() if end is None or end in gold else (end,))
+        if self._plain.after_answer:
+            return Stops()
+        asked = self._writer.wording.common_question()
+        return Stops(
+            questions=(asked,) if asked and f"\n{asked}" not in f"\n{gold}" else (),
+            blank_line=self._writer.wording.subtask(turn).is_short,
         )
 
     def material(self, turn: int) -> Prompt | None:
@@ -235,7 +238,7 @@ class Conversation:
         need = len(self._rendered[turn].encoded.ids) + self.session.turns[turn].max_new_tokens
         if self.protocol.history is History.MODEL and not self.alone:
             for at in range(turn):
-                gold = len(self.tokenizer.encode(self._writer.wording.gold(at)).ids)
+                gold = len(encode_data(self.tokenizer, self._writer.wording.gold(at)).ids)
                 need += max(0, self.session.turns[at].max_new_tokens - gold)
         return need
 

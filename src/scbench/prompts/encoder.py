@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 
+from scbench.errors import BadRow
 from scbench.prompts.script import Script
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.prompts.tokens import Encoded
@@ -46,21 +47,35 @@ class Encoder:
             found = (
                 self._first(piece, min(script.context[1], stop))
                 if start == 0
-                else self._read(piece)
+                else self._read(piece, goes_on=True)
             )
             ids.extend(found.ids)
             offsets.extend(
                 found.offsets if start == 0 else ((a + start, b + start) for a, b in found.offsets)
             )
+        self._refuse_control(script, ids, offsets)
         bos = self.tokenizer.bos_id
         if self.adds_bos and bos is not None and ids[:1] != [bos]:
             ids.insert(0, bos)
             offsets.insert(0, (0, 0))
         return Encoded(tuple(ids), tuple(offsets))
 
-    def _read(self, text: str) -> Encoded:
+    def _read(self, text: str, *, goes_on: bool = False) -> Encoded:
         self.chars_read += len(text)
-        return self.tokenizer.encode(text)
+        return self.tokenizer.encode_on(text) if goes_on else self.tokenizer.encode(text)
+
+    def _refuse_control(
+        self, script: Script, ids: list[int], offsets: list[tuple[int, int]]
+    ) -> None:
+        """Raises BadRow where a control word of the data became a control id all the same."""
+        encoded, control = Encoded(tuple(ids), tuple(offsets)), set(self.tokenizer.control.values())
+        for start, stop in script.literal:
+            first, last = encoded.tokens_in(start, stop)
+            if control & set(ids[first:last]):
+                raise BadRow(
+                    f"the text holds {script.text[start:stop]!r}, which the tokenizer of "
+                    f"{self.tokenizer.name} cannot write as ordinary text; take it out of the row"
+                )
 
     def _first(self, text: str, shared_chars: int) -> Encoded:
         if self._base is None or not text.startswith(self._base[0][:shared_chars]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scbench.prompts.conversation import Conversation
+from scbench.prompts.stops import Stops
 from scbench.prompts.tokens import Prompt, Tokens
 from scbench.types import Mode, Session
 
@@ -40,8 +41,8 @@ class Parts:
     def delta(self, cached_ids: Sequence[int], prompt: Prompt) -> tuple[int, ...]:
         return self.parts[prompt.turn].delta(cached_ids, prompt)
 
-    def stop_text(self, turn: int) -> str | None:
-        return self.parts[turn].stop_text(self.lasts[turn])
+    def stops(self, turn: int) -> Stops:
+        return self.parts[turn].stops(self.lasts[turn])
 
     def evidence_survives(self, turn: int) -> bool | None:
         return True

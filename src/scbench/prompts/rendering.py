@@ -7,6 +7,7 @@ from typing import Protocol
 
 from scbench.errors import BadConfig, Mismatch
 from scbench.prompts.conversation import Conversation
+from scbench.prompts.stops import Stops
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.prompts.tokens import Prompt, Tokens
 from scbench.types import Mode, Session, Truncate
@@ -36,7 +37,7 @@ class Rendering(Protocol):
 
     def delta(self, cached_ids: Sequence[int], prompt: Prompt) -> tuple[int, ...]: ...
 
-    def stop_text(self, turn: int) -> str | None: ...
+    def stops(self, turn: int) -> Stops: ...
 
     def evidence_survives(self, turn: int) -> bool | None: ...
 

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from scbench.errors import Mismatch
+from scbench.prompts.control import CharRange, broken, found_in
 from scbench.prompts.templates import Plain, Wording
 from scbench.prompts.tokenizer import Message, Tokenizer
-
-CharRange = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
     """`context` and `ask` are character ranges of `text`; at each of `cuts` the text is tokenised
-    afresh.
+    afresh. `literal` are control words that came as data: each is cut in two.
 
     `shift_chars` is where character 0 of the session's context stands (before `context[0]` if the
     template trimmed its start).
@@ -28,6 +27,7 @@ class Script:
     ask: CharRange
     shift_chars: int
     cuts: tuple[int, ...] = ()
+    literal: tuple[CharRange, ...] = ()
     messages: tuple[Message, ...] = ()  # empty without a chat template
 
 
@@ -63,13 +63,15 @@ class Writer:
         text = "".join(segments)
         ends = _sums(segments)
         start = ends[-2] + len(plain.before_ask)
-        return Script(
+        script = Script(
             text,
             (len(head), ends[0]),
             (start, ends[-1] - len(plain.before_answer.rstrip(" "))),
             len(head),
             tuple(ends[:-1]),
         )
+        # A tokenizer with marks of its own in this rendering has a closed vocabulary.
+        return script if plain.bare else _broken(script, found_in(text, self.tokenizer.control))
 
     # -- with a chat template ----------------------------------------------------------------------
 
@@ -100,11 +102,24 @@ class Writer:
             shift,
             messages=tuple(messages),
         )
-        return (
-            replace(script, cuts=self._official_cuts(script, turn, answers))
-            if words.is_official
-            else script
-        )
+        if words.is_official:
+            script = replace(script, cuts=self._official_cuts(script, turn, answers))
+        return _broken(script, self._literal(text, messages))
+
+    def _literal(self, text: str, messages: Sequence[Message]) -> list[CharRange]:
+        """Control words inside messages, where the template wrote these."""
+        words = self.tokenizer.control
+        places: list[CharRange] = []
+        at = 0
+        for message in messages:
+            content = message["content"].strip()
+            inside = found_in(content, words)
+            start = text.find(content, at)
+            if inside and start < 0:
+                raise self._rewritten("a message with control words in it")
+            places += [(start + a, start + b) for a, b in inside]
+            at = max(at, start + len(content))
+        return places
 
     def _led(self, text: str, messages: list[Message], lead: str) -> str:
         """The prompt with the first words of the answer behind it, spaced as the template spaces
@@ -152,6 +167,14 @@ class Writer:
             f"ends, so spans cannot be followed; use the plain "
             "template (--plain)"
         )
+
+
+def _broken(script: Script, places: Sequence[CharRange]) -> Script:
+    if not places:
+        return script
+    return replace(
+        script, cuts=tuple(sorted({*script.cuts, *broken(places)})), literal=tuple(places)
+    )
 
 
 def _sums(segments: Sequence[str]) -> list[int]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scbench.prompts.tokens import common_prefix
 from scbench.task_cards import Asking, Subtask, TaskCard, card_of, filled
 from scbench.types import PromptSet, Session
 
 JOIN = "\n\n"
+LEAST_QUESTION_CHARS = 4  # a shorter beginning could be an answer's
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,17 @@ class Wording:
         """The reference answer as history shows it."""
         shown = self.subtask(turn).shown_gold
         return shown(self._asking(turn)) if shown is not None else self.session.turns[turn].gold
+
+    def common_question(self) -> str:
+        """How all questions of the session begin, up to the last whole word; "" if they do not."""
+        turns = range(len(self.session.turns))
+        asked = [self.ask(turn) if self.alone else self.follow_up(turn) for turn in turns]
+        if len(asked) < 2:
+            return ""
+        first_lines = [text.lstrip().split("\n", 1)[0] for text in asked]
+        same = min(first_lines)[: common_prefix(min(first_lines), max(first_lines))]
+        whole = same[: same.rfind(" ")] if " " in same else same
+        return whole if len(whole) >= LEAST_QUESTION_CHARS else ""
 
     def lead(self, turn: int) -> str:
         """What is put in the assistant's mouth: nothing, but for the published En.Sum."""

@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Protocol
 
 from scbench.errors import DataError, Mismatch
+from scbench.prompts.control import broken, control_ids, found_in
 from scbench.prompts.templates import Plain
 from scbench.prompts.tokens import Encoded
 from scbench.types import Form
@@ -21,6 +23,9 @@ PLAIN = "plain/1"
 OWN = "scbench"  # our entry in tokenizer_config.json; transformers keeps entries it does not know
 TODAY = datetime(2024, 7, 26)  # some templates print the day; a prompt must not change overnight
 _PROBE = "Zq7xV"
+_ANCHORS = ("\n", ".", "x", "0", "。")  # texts to go on from
+_JOINS = (("ab", "cd"), ("x", " y"), ("x:", "\n\ny"), ("x.", "12"))
+MOST_END_CHARS = 60  # of a turn's end in ordinary text
 _CLOCK = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")
 
 
@@ -48,14 +53,35 @@ class Tokenizer(Protocol):
         """Ids are below this; a model's head may be wider."""
         ...
 
+    @property
+    def control(self) -> Mapping[str, int]:
+        """Words that become one id with a meaning of its own, wherever they are written."""
+        ...
+
+    @property
+    def turn_end(self) -> str | None:
+        """The ordinary text by which the chat template ends an answer; None: a token does."""
+        ...
+
     def encode(self, text: str) -> Encoded:
         """Ids of the text as it stands: nothing is added, special tokens written in it are
         recognised.
         """
         ...
 
+    def encode_on(self, text: str) -> Encoded:
+        """Ids of a text that goes on from another: nothing stands between the two.
+
+        Raises Mismatch where the tokenizer has no such ids.
+        """
+        ...
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text without special tokens."""
+        ...
+
+    def decode_on(self, ids: Sequence[int]) -> str:
+        """Text of ids that go on from others: its first blank stays. An answer is such a text."""
         ...
 
     def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
@@ -117,11 +143,16 @@ class HfTokenizer:
             ).hexdigest()
         self.digest = digest or _content_digest(tokenizer)
         self.bos_id = self._own_bos()
+        self.control = control_ids(tokenizer, self._template)
         self.vocabulary_tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
+        self._is_joined = all(self._joins(first, second) for first, second in _JOINS)
+        self._anchor = list(self.encode(_PROBE).ids)
         eos = getattr(tokenizer, "eos_token_id", None)
-        self.end_ids = frozenset(
-            {*end_ids, *([] if eos is None else [eos]), *self._template_ends()}
-        )
+        after_answer = self._after_an_answer()
+        ends = self._end_tokens(after_answer)
+        self.end_ids = frozenset({*end_ids, *([] if eos is None else [eos]), *ends})
+        first_line = (after_answer.strip().splitlines() or [""])[0]
+        self.turn_end = None if ends else first_line[:MOST_END_CHARS].strip() or None
 
     def encode(self, text: str) -> Encoded:
         found = self.raw(
@@ -134,10 +165,36 @@ class HfTokenizer:
         offsets = tuple((start, stop) for start, stop in found["offset_mapping"])
         return Encoded(tuple(found["input_ids"]), offsets, tuple(found.word_ids(0)))
 
+    def encode_on(self, text: str) -> Encoded:
+        if self._is_joined or not text:
+            return self.encode(text)
+        for anchor in _ANCHORS:
+            found = self.encode(anchor + text)
+            at = found.tokens_before(len(anchor))
+            if found.tokens_in(len(anchor), len(anchor) + 1)[0] == at:
+                offsets = tuple(
+                    (max(0, a - len(anchor)), b - len(anchor)) for a, b in found.offsets[at:]
+                )
+                return Encoded(found.ids[at:], offsets)
+        raise Mismatch(
+            f"the tokenizer of {self.name} joins {text[:20]!r} to whatever stands before it, so a "
+            "prompt cannot be read in parts; use its chat template, with --prompts strict"
+        )
+
     def decode(self, ids: Sequence[int]) -> str:
         return str(
             self.raw.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         )
+
+    def decode_on(self, ids: Sequence[int]) -> str:
+        if self._is_joined:
+            return self.decode(ids)
+        before, both = self.decode(self._anchor), self.decode([*self._anchor, *ids])
+        return both[len(before) :] if both.startswith(before) else self.decode(ids)
+
+    def _joins(self, first: str, second: str) -> bool:
+        """Whether two texts encoded apart are decoded to both: nothing is put before either."""
+        return self.decode([*self.encode(first).ids, *self.encode(second).ids]) == first + second
 
     def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
         if not self.has_chat_template:
@@ -165,27 +222,50 @@ class HfTokenizer:
         first = list(self.raw(_PROBE)["input_ids"])[:1]
         return bos if bos is not None and first == [bos] else None
 
-    def _template_ends(self) -> set[int]:
-        """The special token that follows an assistant's message: its end-of-turn token, or the
-        header of the next turn where there is none.
-        """
+    def _after_an_answer(self) -> str:
+        """What the template writes between an assistant's message and the user's next."""
         if not self.has_chat_template:
-            return set()
+            return ""
         said = [
             {"role": "user", "content": "x"},
             {"role": "assistant", "content": _PROBE},
-            {"role": "user", "content": "x"},
+            {"role": "user", "content": _PROBE[::-1]},
         ]
         try:
             text = self.render_chat(said, add_generation_prompt=False)
         except Mismatch:
-            return set()  # whoever asks for this template will meet the error
-        after = self.encode(text[text.rfind(_PROBE) + len(_PROBE) :].lstrip()).ids[:1]
+            return ""  # whoever asks for this template will meet the error
+        at = text.rfind(_PROBE) + len(_PROBE)
+        return text[at : max(at, text.rfind(_PROBE[::-1]))] or text[at:]
+
+    def _end_tokens(self, after: str) -> set[int]:
+        """The special token that follows an answer: its end-of-turn token, or the header of the
+        next turn where there is none.
+        """
         special = {
             *getattr(self.raw, "all_special_ids", ()),
             *getattr(self.raw, "added_tokens_decoder", ()),
         }
-        return special & set(after)
+        return special & set(self.encode(after.lstrip()).ids[:1])
+
+
+def encode_data(tokenizer: Tokenizer, text: str, *, goes_on: bool = False) -> Encoded:
+    """Ids of a text that came as data: control words in it are characters like any others."""
+    return encode_broken(tokenizer, text, found_in(text, tokenizer.control), goes_on=goes_on)
+
+
+def encode_broken(
+    tokenizer: Tokenizer, text: str, literal: Sequence[tuple[int, int]], *, goes_on: bool
+) -> Encoded:
+    """Ids of a text whose control words at `literal` came as data."""
+    ids: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    for start, stop in pairwise([0, *broken(literal), len(text)]):
+        encode = tokenizer.encode_on if start or goes_on else tokenizer.encode
+        found = encode(text[start:stop])
+        ids.extend(found.ids)
+        offsets.extend((a + start, b + start) for a, b in found.offsets)
+    return Encoded(tuple(ids), tuple(offsets))
 
 
 def _content_digest(tokenizer: Any) -> str:

@@ -111,7 +111,7 @@ def evidence_tokens(
     return tuple(found)
 
 
-def common_prefix(a: Sequence[int], b: Sequence[int], limit: int | None = None) -> int:
+def common_prefix(a: Sequence[int] | str, b: Sequence[int] | str, limit: int | None = None) -> int:
     """Length of the longest common prefix, by halving: comparing slices is far quicker than a loop
     over 100,000 ids.
     """

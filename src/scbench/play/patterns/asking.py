@@ -26,6 +26,6 @@ def graded(
         turn=turn,
         keep=keep,
         limit_tokens=talk.session.turns[turn].max_new_tokens,
-        stop_text=talk.stop_text(turn),
+        stops=talk.stops(turn),
         gold_ids=talk.gold_ids(turn),
     )
