@@ -8,8 +8,12 @@ from __future__ import annotations
 import gc
 
 import pytest
+from hypothesis import settings
 
 from scbench.report.drawing import SWITCH
+
+settings.register_profile("scbench", deadline=None)  # no test may fail for being slow
+settings.load_profile("scbench")
 
 
 def pytest_collection_finish() -> None:

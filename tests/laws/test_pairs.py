@@ -338,7 +338,17 @@ def test_no_pair_is_let_through_on_a_model_without_attention() -> None:
             parse(f"{FORMS[first]}+{FORMS[second]}").check(shape=shape, tokens=len(TEXT))
 
 
-@pytest.mark.parametrize("first", FORMS)
+# They read as slowly as each other, and are joined by the same code as the sparse reads that stay.
+SECONDS_EACH = {"infllm read-only", "xattention", "flexprefill", "a-shape"}
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(form, marks=[pytest.mark.slow] if form in SECONDS_EACH else [])
+        for form in FORMS
+    ],
+)
 def test_every_pair_that_is_not_refused_runs_and_keeps_both_promises(first: str) -> None:
     wrong = {}
     for one, second in pairs():

@@ -411,7 +411,7 @@ engine_of = cache(tiny)
     ("kind", "history"),
     [
         *(("gqa", history) for history in History),
-        ("jamba", History.MODEL),
+        pytest.param("jamba", History.MODEL, marks=pytest.mark.slow),
         ("mamba2", History.MODEL),
     ],
 )

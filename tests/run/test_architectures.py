@@ -109,7 +109,7 @@ def is_whole(record: Record) -> bool:
         pytest.param("llama-3.1-8b", marks=pytest.mark.slow),
         pytest.param("qwen2.5-72b", marks=pytest.mark.slow),
         pytest.param(f"{STRETCHED} stretched", marks=pytest.mark.slow),
-        "llama-3-8b-262k",
+        pytest.param("llama-3-8b-262k", marks=pytest.mark.slow),
         pytest.param("glm-4-9b-1m", marks=pytest.mark.slow),
     ],
 )
