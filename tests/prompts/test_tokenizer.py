@@ -42,6 +42,22 @@ def test_the_day_of_the_run_does_not_enter_a_prompt() -> None:
     ).startswith("26 Jul 2024 26 Jul 2024")
 
 
+@pytest.mark.parametrize(
+    "clock",
+    [
+        "{{ strftime_now(format='%d %b %Y') }}",
+        "{% set day = '%d %b %Y' %}{{ strftime_now(day) }}",
+        "{% set now = strftime_now %}{{ now('%d' ~ ' %b %Y') }}",
+        "{% if strftime_now is defined %}{{ strftime_now('%-d %b %Y') }}{% endif %}",
+    ],
+)
+def test_no_way_of_asking_for_the_day_enters_a_prompt(clock: str) -> None:
+    text = tokenizer("chatml", clock + CHATML).render_chat(
+        [{"role": "user", "content": "x"}], add_generation_prompt=True
+    )
+    assert text.startswith("26 Jul 2024")
+
+
 def test_a_tokenizer_without_offsets_is_refused() -> None:
     with pytest.raises(Mismatch, match="offsets"):
         HfTokenizer(SimpleNamespace(is_fast=False), name="slow")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -21,12 +20,13 @@ from scbench.types import Form
 Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
 PLAIN = "plain/1"
 OWN = "scbench"  # our entry in tokenizer_config.json; transformers keeps entries it does not know
-TODAY = datetime(2024, 7, 26)  # some templates print the day; a prompt must not change overnight
+TODAY = datetime(2024, 7, 26)  # some templates print the day
+DAY = "%d %b %Y"
+_CLOCK = ("-d", "-m", *"aAbBdHIjmMpSuwyY")  # directives of a format
 _PROBE = "Zq7xV"
 _ANCHORS = ("\n", ".", "x", "0", "。")  # texts to go on from
 _JOINS = (("ab", "cd"), ("x", " y"), ("x:", "\n\ny"), ("x.", "12"))
 MOST_END_CHARS = 60  # of a turn's end in ordinary text
-_CLOCK = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")
 
 
 class Tokenizer(Protocol):
@@ -208,7 +208,7 @@ class HfTokenizer:
                     tokenize=False,
                     add_generation_prompt=add_generation_prompt,
                     chat_template=self._template,
-                    date_string=TODAY.strftime("%d %b %Y"),
+                    date_string=TODAY.strftime(DAY),
                 )
             )
         except Exception as err:  # jinja's errors, and whatever a template raises by itself
@@ -291,11 +291,10 @@ def _own_rendering(given: object, name: str) -> tuple[Plain, Form]:
 
 
 def _on_one_day(template: str) -> str:
-    """The template with its clock stopped: a macro stands before the function that asks for the
-    time.
+    """The template with its clock stopped, whatever format it asks for: a macro stands before the
+    function that tells the time.
     """
-    formats = {found[1] for found in _CLOCK.findall(template)}
-    if not formats:
+    if "strftime_now" not in template:
         return template
-    days = json.dumps({form: TODAY.strftime(form) for form in sorted(formats)})
-    return f"{{% macro strftime_now(form) %}}{{{{ {days}[form] }}}}{{% endmacro %}}{template}"
+    told = "".join(f"|replace('%{letter}', '{TODAY.strftime('%' + letter)}')" for letter in _CLOCK)
+    return f"{{% macro strftime_now(format) %}}{{{{ format{told} }}}}{{% endmacro %}}{template}"
