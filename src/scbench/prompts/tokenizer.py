@@ -24,7 +24,7 @@ TODAY = datetime(2024, 7, 26)  # some templates print the day
 DAY = "%d %b %Y"
 _CLOCK = ("-d", "-m", *"aAbBdHIjmMpSuwyY")  # directives of a format
 _PROBE = "Zq7xV"
-_ANCHORS = ("\n", ".", "x", "0", "。")  # texts to go on from
+_ANCHORS = ("\n", ".", "x", "0", ")", "。", "é")  # texts to go on from
 _JOINS = (("ab", "cd"), ("x", " y"), ("x:", "\n\ny"), ("x.", "12"))
 MOST_END_CHARS = 60  # of a turn's end in ordinary text
 
@@ -171,7 +171,7 @@ class HfTokenizer:
         for anchor in _ANCHORS:
             found = self.encode(anchor + text)
             at = found.tokens_before(len(anchor))
-            if found.tokens_in(len(anchor), len(anchor) + 1)[0] == at:
+            if at < len(found.ids) and found.offsets[at][0] >= len(anchor):
                 offsets = tuple(
                     (max(0, a - len(anchor)), b - len(anchor)) for a, b in found.offsets[at:]
                 )

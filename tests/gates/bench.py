@@ -1,0 +1,226 @@
+"""Tokenizers and templates of every kind in use, made here: small, and with no file of anybody's.
+
+Vocabularies are trained on a few lines; what matters is how a kind cuts, joins and decodes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+from transformers import PreTrainedTokenizerFast
+
+from prompts.texts import CORPUS, WORDS
+from scbench.prompts import HfTokenizer
+
+SIZE = 700
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+MARKS = [
+    "<s>",
+    "</s>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|end|>",
+    "[INST]",
+    "[/INST]",
+]
+
+
+def _trained(made: Tokenizer, alphabet: list[str]) -> Tokenizer:
+    trainer = trainers.BpeTrainer(vocab_size=SIZE, initial_alphabet=alphabet, show_progress=False)
+    made.train_from_iterator(CORPUS, trainer)
+    return made
+
+
+def _with_bytes(made: Tokenizer) -> Tokenizer:
+    """Trained, with a token for each byte, which stands for what the vocabulary does not know."""
+    held = json.loads(_trained(made, ["▁"]).to_str())
+    vocabulary = held["model"]["vocab"]
+    for token in BYTES:
+        vocabulary.setdefault(token, len(vocabulary))
+    return Tokenizer.from_str(json.dumps(held))
+
+
+def _byte_level(cut: Any, *, ignore_merges: bool = False) -> Tokenizer:
+    made = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=cut is None)
+    made.pre_tokenizer = level if cut is None else pre_tokenizers.Sequence([*cut, level])
+    made.decoder = decoders.ByteLevel()
+    return _trained(made, pre_tokenizers.ByteLevel.alphabet())
+
+
+def _words() -> list[Any]:
+    return [pre_tokenizers.Split(Regex(WORDS), "isolated")]
+
+
+def _digits() -> list[Any]:
+    return [pre_tokenizers.Digits(individual_digits=True), *_words()]
+
+
+def _metaspace(scheme: str) -> Tokenizer:
+    made = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True))
+    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=True)
+    made.decoder = decoders.Sequence(
+        [
+            decoders.Metaspace(prepend_scheme=scheme, split=True),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+        ]
+    )
+    return _with_bytes(made)
+
+
+def _llama2() -> Tokenizer:
+    """As SentencePiece files are converted: a normalizer, no cutting, bytes for what is unknown."""
+    made = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True))
+    made.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    made.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    return _with_bytes(made)
+
+
+def _gguf() -> Tokenizer:
+    """As a GGUF file is rebuilt: merges in the order of the vocabulary, and no `Prepend`."""
+    made = _llama2()
+    made.normalizer = normalizers.Replace(" ", "▁")
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    return made
+
+
+def _wordpiece() -> Tokenizer:
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=SIZE, special_tokens=["[UNK]"], show_progress=False
+    )
+    made.train_from_iterator(CORPUS, trainer)
+    return made
+
+
+KINDS: dict[str, Callable[[], Tokenizer]] = {
+    "byte-level": lambda: _byte_level(_words()),
+    "byte-level, GPT-2's rule": lambda: _byte_level(None),
+    "byte-level, merges ignored": lambda: _byte_level(_words(), ignore_merges=True),
+    "digits one by one": lambda: _byte_level(_digits()),
+    "marks that strip blanks": lambda: _byte_level(_words()),
+    "metaspace always": lambda: _metaspace("always"),
+    "metaspace first": lambda: _metaspace("first"),
+    "metaspace never": lambda: _metaspace("never"),
+    "llama-2": _llama2,
+    "rebuilt from GGUF": _gguf,
+    "wordpiece": _wordpiece,
+}
+LOSES_TEXT = {"wordpiece"}  # blanks and unknown signs: no text comes back
+
+_TURNS = "{% for m in messages %}"
+CHATML = (
+    _TURNS + "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LLAMA3 = (
+    "{{ bos_token }}" + _TURNS + "<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n"
+    "{{ m['content'] | trim }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}"
+    "<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+LLAMA2 = (
+    _TURNS + "{% if m['role'] == 'user' %}{{ bos_token }}[INST] {{ m['content'] | trim }} [/INST]"
+    "{% else %} {{ m['content'] | trim }} {{ eos_token }}{% endif %}{% endfor %}"
+)
+MISTRAL = (
+    "{{ bos_token }}" + _TURNS + "{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+GEMMA = (
+    "{{ bos_token }}" + _TURNS + "<start_of_turn>{{ 'model' if m['role'] == 'assistant' else "
+    "m['role'] }}\n{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+PHI = (
+    _TURNS + "<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+ALPACA = (
+    _TURNS + "{% if m['role'] == 'user' %}### Instruction:\n{{ m['content'] }}\n\n### Response:\n"
+    "{% else %}{{ m['content'] }}\n\n{% endif %}{% endfor %}"
+)
+VICUNA = (
+    _TURNS + "{% if m['role'] == 'user' %}USER: {{ m['content'] }} ASSISTANT:"
+    "{% else %} {{ m['content'] }}\n{% endif %}{% endfor %}"
+)
+TEMPLATES: dict[str, str | None] = {
+    "none": None,
+    "ChatML": CHATML,
+    "Llama 3": LLAMA3,
+    "Llama 2": LLAMA2,
+    "Mistral": MISTRAL,
+    "Gemma": GEMMA,
+    "Phi": PHI,
+    "Alpaca": ALPACA,
+    "Vicuna": VICUNA,
+    "dated": "<|im_start|>system\n{{ strftime_now('%Y-%m-%d') }}<|im_end|>\n" + CHATML,
+    "tools": "{% if tools is defined and tools %}{{ tools | tojson }}{% endif %}" + CHATML,
+    "header left out": CHATML.split("{% if add_generation_prompt %}")[0],
+    "opens a thought": CHATML.replace(
+        "<|im_start|>assistant\n{% endif %}", "<|im_start|>assistant\n<think>\n{% endif %}"
+    ),
+    "empty thought": CHATML.replace(
+        "<|im_start|>assistant\n{% endif %}",
+        "<|im_start|>assistant\n<think>\n\n</think>\n\n{% endif %}",
+    ),
+}
+
+
+@functools.cache
+def tokenizer(kind: str, template: str, *, has_marks: bool = True) -> HfTokenizer:
+    """A tokenizer of a kind under a template. Without marks the template's words are plain text."""
+    made = Tokenizer.from_str(backend(kind).to_str())
+    strips = kind == "marks that strip blanks"
+    marks = MARKS if has_marks else ["<s>", "</s>"]
+    made.add_special_tokens(
+        [
+            AddedToken(word, special=True, normalized=False, lstrip=strips, rstrip=strips)
+            for word in marks
+        ]
+    )
+    raw = PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        bos_token="<s>",
+        eos_token="</s>",
+        chat_template=TEMPLATES[template],
+    )
+    return HfTokenizer(raw, name=f"{kind}, {template}")
+
+
+@functools.cache
+def backend(kind: str) -> Tokenizer:
+    return KINDS[kind]()
