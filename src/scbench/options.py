@@ -7,24 +7,14 @@ and help, from which the command line is made. A `run.toml` uses the same names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypedDict, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """How a word is said on the command line. `kind` is what its text is read as there."""
-
-    flag: str
-    kind: type
-    panel: str
-    help: str
+from scbench.answer_words import AnswerWords
+from scbench.flags import GRID, MACHINE, PANELS, SHOWN, Flag
 
 
-class RunWords(TypedDict, total=False):
+class RunWords(AnswerWords, total=False):
     """Settings of a run. What is not said takes the default of the models (docs/defaults.md)."""
 
     model: Annotated[
@@ -199,15 +189,6 @@ class RunWords(TypedDict, total=False):
             bool,
             SHOWN,
             "default: the tokenizer's own template if it has one",
-        ),
-    ]
-    max_new_tokens: Annotated[
-        int | None,
-        Flag(
-            "--max-new-tokens",
-            int,
-            SHOWN,
-            "cap on the tokens of an answer, below the tasks' own limits",
         ),
     ]
     out: Annotated[
@@ -389,10 +370,11 @@ class RunWords(TypedDict, total=False):
 def flags() -> dict[str, Flag]:
     """Every word with its flag, in the order of the help."""
     hints = get_type_hints(RunWords, include_extras=True)
-    return {
+    found = {
         name: next(one for one in hint.__metadata__ if isinstance(one, Flag))
         for name, hint in hints.items()
     }
+    return dict(sorted(found.items(), key=lambda item: PANELS.index(item[1].panel)))
 
 
 OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = tuple(  # setting, kind, flag, panel, help

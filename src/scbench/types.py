@@ -137,6 +137,14 @@ class History(StrEnum):
     NONE = "none"  # every turn sees only context and question
 
 
+class Think(StrEnum):
+    """Whether a model writes a thought before its answer."""
+
+    AUTO = "auto"  # as its template does by default
+    ON = "on"
+    OFF = "off"
+
+
 class CompressAfter(StrEnum):
     """When a compression acts: how much of the prompt it has seen."""
 
@@ -179,6 +187,18 @@ class Truncate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """How answers are made: thoughts before them, their room, how a token is chosen."""
+
+    think: Think = Think.AUTO
+    think_tokens: int = 1024  # after which a thought is closed
+    least_tokens: int = 0  # tasks' limits below it are raised to it
+    template_args: tuple[tuple[str, str], ...] = ()  # name and value, the value as JSON
+    temperature: float = 0.0  # 0: the best token
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """The settings of a run that change what the model is shown. `None` for `compress_after` means
     the paper's choice per mode.
@@ -192,6 +212,10 @@ class Protocol:
         None  # None: the tokenizer's own if it has one, else the plain template
     )
     max_new_tokens: int | None = None  # a cap below the tasks' own limits; None: none
+    answering: Answering = field(
+        default=Answering(),
+        metadata={"left_out_at_default": True},  # newer than many keys
+    )
 
     def compresses_after(self, mode: Mode) -> CompressAfter:
         """The paper compresses after context + first query in a conversation, and after the bare
@@ -264,9 +288,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
+    """`ids` are all tokens that were made; `text` is the answer without what was thought before."""
+
     ids: tuple[int, ...]
     text: str
     finish: Finish
+    thought: str = ""
+    thought_tokens: int = 0  # of `ids`, marks included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +343,7 @@ class GoldScore:
     why: str = ""  # why the comparison with dense is absent
 
 
+THOUGHT_CLOSED = "thought-closed"  # note of a record: its thought had used up its budget
 BEYOND_TRAINED = (
     "beyond_trained_window"  # a note: the model was given a larger window than it was trained for
 )

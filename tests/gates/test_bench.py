@@ -1,4 +1,4 @@
-"""Every kind of tokenizer under every kind of template keeps the laws of the gate, or is refused."""
+"""Every kind of tokenizer under every kind of template keeps the laws, or is refused."""
 
 from __future__ import annotations
 

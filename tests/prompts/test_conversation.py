@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from prompts.texts import THINKS, pairs_session, session_of, tokenizer
+from prompts.texts import CHATML, THINKS, pairs_session, session_of, tokenizer
 from scbench.errors import BadConfig, Mismatch
 from scbench.prompts import ByteTokenizer, Conversation, HfTokenizer
 from scbench.types import History, Mode, PromptSet, Protocol, Role
@@ -162,12 +162,20 @@ def test_without_history_a_turn_sees_context_and_question_only() -> None:
 
 
 def test_template_that_rewrites_earlier_turns_is_refused_by_name() -> None:
-    thinking = tokenizer("chatml", THINKS)
+    anew = tokenizer("chatml", "{{ messages | length }} messages\n" + CHATML)
     with pytest.raises(Mismatch, match="test-chatml"):
-        Conversation(pairs_session(), thinking, STRICT, Mode.MULTI_TURN)
-    Conversation(
-        pairs_session(), thinking, STRICT, Mode.MULTI_REQUEST
-    )  # asked alone it does no harm
+        Conversation(pairs_session(), anew, STRICT, Mode.MULTI_TURN)
+    Conversation(pairs_session(), anew, STRICT, Mode.MULTI_REQUEST)  # asked alone it does no harm
+
+
+def test_what_opens_a_thought_is_the_answers_and_no_later_prompt_has_it() -> None:
+    talk = Conversation(pairs_session(), tokenizer("chatml", THINKS), STRICT, Mode.MULTI_TURN)
+    for turn in range(1, 3):
+        earlier, later = talk.prompt(turn - 1), talk.prompt(turn)
+        assert earlier.opening_text == "<think>\n"
+        assert later.ids[: len(earlier.ids)] == earlier.ids
+        assert "<think>" not in later.text
+        assert earlier.whole.ids == (*earlier.ids, *earlier.opening)
 
 
 def test_tokenizer_that_joins_header_and_answer_is_refused() -> None:

@@ -14,6 +14,7 @@ BOTH = (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
 EMPTY_THOUGHT = CHATML.replace(
     "assistant\n{% endif %}", "assistant\n<think>\n\n</think>\n\n{% endif %}"
 )
+COUNTS_TURNS = "{{ messages | length }} messages\n" + CHATML
 HEADERLESS = [
     CHATML[: CHATML.index("{% if add_generation_prompt %}")],
     LLAMA[: LLAMA.index("{% if add_generation_prompt %}")],
@@ -44,16 +45,23 @@ def test_a_template_without_the_header_of_the_answer_is_refused(template: str) -
     assert "--plain" in str(told.value)
 
 
+@pytest.mark.parametrize("history", list(History))
 @pytest.mark.parametrize("template", [THINKS, EMPTY_THOUGHT])
-def test_a_prompt_that_opens_a_thought_is_refused_for_turns_that_carry_on(template: str) -> None:
-    thinks = tokenizer("chatml", template)
+def test_a_prompt_that_opens_a_thought_can_be_carried_on_without_it(
+    template: str, history: History
+) -> None:
+    check_template(tokenizer("chatml", template), Protocol(history=history), BOTH)
+
+
+def test_a_template_that_renders_earlier_turns_anew_is_refused_for_turns_that_carry_on() -> None:
+    anew = tokenizer("chatml", COUNTS_TURNS)
     with pytest.raises(Mismatch, match="--history none, --plain, or --modes multi-request"):
-        check_template(thinks, Protocol(), BOTH)
+        check_template(anew, Protocol(), BOTH)
     with pytest.raises(Mismatch, match="renders earlier turns otherwise"):
-        check_template(thinks, Protocol(history=History.MODEL), BOTH)
-    check_template(thinks, Protocol(), [Mode.MULTI_REQUEST])
-    check_template(thinks, Protocol(history=History.NONE), BOTH)
-    check_template(thinks, Protocol(chat_template=False), BOTH)
+        check_template(anew, Protocol(history=History.MODEL), BOTH)
+    check_template(anew, Protocol(), [Mode.MULTI_REQUEST])
+    check_template(anew, Protocol(history=History.NONE), BOTH)
+    check_template(anew, Protocol(chat_template=False), BOTH)
 
 
 def test_a_template_asked_of_a_tokenizer_without_one_is_refused() -> None:

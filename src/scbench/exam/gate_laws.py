@@ -16,15 +16,17 @@ from functools import cached_property
 from scbench.errors import ScbenchError
 from scbench.exam.laws import Broken, Idle
 from scbench.grid.suite import TokenCount
+from scbench.play.saying import Saying
 from scbench.prompts import Conversation, Tokenizer
 from scbench.prompts.template_check import check_template
 from scbench.prompts.tokenizer import encode_data
-from scbench.types import Mode, Protocol, Role, Session, Span, Turn, Wanted
+from scbench.types import Finish, Mode, Protocol, Role, Session, Span, Turn, Wanted
 
 PAIRS = 24
 CONTROL_WORDS = 6  # of a tokenizer's, the first and the last, that are put into a document
 MOST_BESIDE = 12  # characters that a span's first and last token may have beside it
 MOST_HINT = 60  # of a question's, the hint for assistants that stands before it
+BEFORE = 40  # characters that an opening is tried behind
 FREE_TOKENS = 2  # by which counts of parts may differ from those of a whole
 DAYS = ("%d %b %Y", "%d %B %Y", "%B %d, %Y", "%Y-%m-%d", "%d/%m/%Y")
 INDENTED = "    return x[1:]\n\n  # 测试 naïve"
@@ -33,7 +35,7 @@ LAWS: dict[str, Law] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateVerdict:
     """What came of one law: holds, broken, idle or refused; and why."""
 
     law: str
@@ -80,10 +82,10 @@ class Gate:
         return Conversation(session or self.session, self.tokenizer, self.protocol, mode)
 
 
-def examine_gate(tokenizer: Tokenizer, protocol: Protocol) -> list[Verdict]:
+def examine_gate(tokenizer: Tokenizer, protocol: Protocol) -> list[GateVerdict]:
     """A verdict for each law."""
     gate = Gate(tokenizer, protocol)
-    return [Verdict(statement, *_verdict(check, gate)) for statement, check in LAWS.items()]
+    return [GateVerdict(statement, *_verdict(check, gate)) for statement, check in LAWS.items()]
 
 
 def _verdict(check: Law, gate: Gate) -> tuple[str, str]:
@@ -123,6 +125,9 @@ def parts_are_the_whole(gate: Gate) -> None:
             rest = talk.delta(talk.context.ids, prompt)
             if (*talk.context.ids, *rest) != prompt.ids:
                 raise Broken(f"{mode}, turn {turn + 1}: context and rest are not the prompt")
+            at_once = gate.tokenizer.encode_on(prompt.text[-BEFORE:] + prompt.opening_text).ids
+            if prompt.opening and at_once[-len(prompt.opening) :] != prompt.opening:
+                raise Broken(f"{mode}: {prompt.opening_text!r} has other ids behind its header")
 
 
 @law("the context's span holds the context, and a question's span the question")
@@ -189,6 +194,9 @@ def answers_end(gate: Gate) -> None:
     talk = gate.talk(Mode.MULTI_TURN)
     before, after = talk.prompt(0), talk.prompt(1)
     rest = after.ids[len(before.ids) :]  # the gold answer, and all up to the next answer
+    thinking = talk.thinking(0)
+    if thinking is not None and thinking.is_open:
+        rest = (*thinking.closing_ids, *rest)
     text, end = _said(gate, talk, 0, rest)
     gold = gate.session.turns[0].gold
     if text.strip() != gold:
@@ -260,14 +268,14 @@ def pairs_session(words: Sequence[str] = ()) -> Session:
 
 def _said(gate: Gate, talk: Conversation, turn: int, ids: Sequence[int]) -> tuple[str, str]:
     """The answer of a model that would say these ids, and what ended it."""
-    stops, said = talk.stops(turn), list[int]()
+    said = Saying(gate.tokenizer, talk.stops(turn), talk.thinking(turn))
     for token in ids:
         if token in gate.tokenizer.end_ids:
-            return gate.tokenizer.decode_on(said), "an end token"
-        said.append(token)
-        if (text := stops.cut(gate.tokenizer.decode_on(said))) is not None:
-            return text, "a text"
-    return gate.tokenizer.decode_on(said), "nothing"
+            return said.answer(Finish.END).text, "an end token"
+        said.add(token)
+        if said.cut is not None:
+            return said.cut, "a text"
+    return said.answer(Finish.LENGTH).text, "nothing"
 
 
 def _without(text: str, tokenizer: Tokenizer) -> str:

@@ -150,7 +150,7 @@ class Chat:
             except TooLong as error:
                 raise self._too_long(talks, error) from error
         if keep:
-            self._ids = (*step.prompt.ids, *said.ids)
+            self._ids = (*step.prompt.whole.ids, *said.ids)
             self.questions.append(question)
             self.said.append(said)
         return said

@@ -13,6 +13,7 @@ from typing import Any
 from scbench.errors import BadConfig
 from scbench.types import (
     Accounting,
+    Answering,
     CompressAfter,
     Equal,
     Form,
@@ -20,6 +21,7 @@ from scbench.types import (
     Mode,
     PromptSet,
     Protocol,
+    Think,
     Truncate,
     UnitSizes,
 )
@@ -29,6 +31,7 @@ NO_PUBLISHED_TINY = (
     "form tiny exists for generated sessions only, and --data names published ones; leave --data "
     "out, or give --form full"
 )
+MOST_TEMPERATURE = 100.0
 LEAST_TOKENS, LEAST_TINY_TOKENS, MOST_TOKENS = 256, 64, 1 << 20  # of a generated context
 
 
@@ -86,6 +89,12 @@ class Settings:
     truncate: Truncate = Truncate.REFUSE
     chat_template: bool | None = None
     max_new_tokens: int | None = None  # caps the tasks' own limits
+    least_tokens: int = 0  # raises the tasks' own limits
+    think: Think = Think.AUTO
+    think_tokens: int = 1024
+    template_args: tuple[tuple[str, str], ...] = ()  # name and value, the value as JSON
+    temperature: float = 0.0
+    top_p: float = 1.0
     dtype: str = "auto"
     device: str = "auto"
     window_tokens: int | None = None
@@ -116,12 +125,18 @@ class Settings:
             ("cost_sessions", 0),
             ("cost_repeats", 1),
             ("lanes", 1),
+            ("least_tokens", 0),
+            ("think_tokens", 1),
         ):
             if getattr(self, name) < least:
                 raise BadConfig(f"{name}={getattr(self, name)}: it is a whole number from {least}")
         for name in ("turns", "max_new_tokens", "window_tokens"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise BadConfig(f"{name}={value}: it is a whole number from 1")
+        if not 0.0 <= self.temperature <= MOST_TEMPERATURE:
+            raise BadConfig(f"temperature={self.temperature}: it is a number from 0 to 100")
+        if not 0.0 < self.top_p <= 1.0:
+            raise BadConfig(f"top_p={self.top_p}: it is a share above 0, at most 1")
         if self.equal_bytes is not None and self.equal_loaded is not None:
             raise BadConfig("equal_bytes and equal_loaded were both given; methods fit one of them")
         if self.equal_at is Equal.LOADED:
@@ -155,6 +170,14 @@ class Settings:
             truncate=self.truncate,
             chat_template=self.chat_template,
             max_new_tokens=self.max_new_tokens,
+            answering=Answering(
+                think=self.think,
+                think_tokens=self.think_tokens,
+                least_tokens=self.least_tokens,
+                template_args=self.template_args,
+                temperature=self.temperature,
+                top_p=self.top_p,
+            ),
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -10,10 +11,11 @@ from typing import Any
 
 from scbench import types
 from scbench.engines.places import canonical
-from scbench.errors import BadConfig
+from scbench.errors import BadConfig, BadRecord
 from scbench.grid.settings import Settings
 from scbench.methods.spelling import apart
 from scbench.methods.sweep import swept
+from scbench.reading import read_json
 from scbench.types import Mode
 
 ALIASES: Mapping[str, str] = {  # words of the command line that are no settings' names
@@ -30,6 +32,7 @@ CHOICES = {
     "equal_at": types.Equal,
     "form": types.Form,
     "units": types.UnitSizes,
+    "think": types.Think,
 }
 
 
@@ -66,9 +69,40 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("equal_bytes", "equal_loaded", "seed"):
         if name in words:
             words[name] = str(words[name])
+    if "template_args" in words:
+        words["template_args"] = template_args(words["template_args"])
     if "out" in words:
         words["out"] = Path(words["out"])
     return words
+
+
+def template_args(given: object) -> tuple[tuple[str, str], ...]:
+    """What a chat template is told, from "name=value,other=value", a mapping, or pairs.
+
+    Values are JSON where they can be read so, text otherwise; they are kept as JSON. Raises
+    BadConfig for a word without "=", or a value that JSON has not.
+
+    >>> template_args("enable_thinking=false,style=short")
+    (('enable_thinking', 'false'), ('style', '"short"'))
+    """
+    if isinstance(given, str):
+        words = [word.partition("=") for word in several(given)]
+        if stray := [name for name, sign, _ in words if not sign or not name.isidentifier()]:
+            raise BadConfig(
+                f"--template-arg {stray[0]!r} is no name=value; write enable_thinking=false, and "
+                "several joined by commas"
+            )
+        return tuple((name, _as_json(value)) for name, _, value in words)
+    if isinstance(given, Mapping):
+        return tuple((str(name), json.dumps(value)) for name, value in given.items())
+    return tuple((str(name), _as_json(str(value))) for name, value in several(given))
+
+
+def _as_json(text: str) -> str:
+    try:
+        return json.dumps(read_json(text.encode(), "--template-arg"), ensure_ascii=False)
+    except BadRecord:
+        return json.dumps(text, ensure_ascii=False)
 
 
 def known(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -219,7 +219,11 @@ def _plain(value: object, where: str) -> object:
     if type(value) is float and math.isfinite(value):
         return value + 0.0  # -0.0 and 0.0 are equal, so they get one spelling
     if is_dataclass(value) and not isinstance(value, type):
-        named = {f.name: _plain(getattr(value, f.name), f"{where}.{f.name}") for f in fields(value)}
+        named = {
+            f.name: _plain(getattr(value, f.name), f"{where}.{f.name}")
+            for f in fields(value)
+            if not (f.metadata.get("left_out_at_default") and getattr(value, f.name) == f.default)
+        }
         return {"": type(value).__name__, **named}
     if isinstance(value, Mapping):
         if stray := [key for key in value if type(key) is not str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from scbench.prompts import Prompt, Rendering, Stops
+from scbench.prompts import Prompt, Rendering, Stops, Thinking
 from scbench.types import Answer, Cost, GoldScore
 
 NO_STOPS = Stops()
@@ -41,6 +41,7 @@ class Step:
     keep: Keep = Keep.NOTHING
     limit_tokens: int = 0
     stops: Stops = NO_STOPS  # texts that end the answer
+    thinking: Thinking | None = None  # how a thought before it is known
     gold_ids: tuple[int, ...] = ()  # fed beside the answer, where the player has logits
 
     @property

@@ -18,7 +18,9 @@ from scbench.engines.contract import Engine, Feed
 from scbench.errors import CannotWrite, NotFinite
 from scbench.kv import Stream
 from scbench.play.faults import FAULTS, Fault, fault_of
-from scbench.prompts import Stops, Tokenizer
+from scbench.play.sampling import Choose
+from scbench.play.saying import Saying
+from scbench.prompts import Stops, Thinking, Tokenizer
 from scbench.types import Answer, Finish
 
 One = TypeVar("One")
@@ -68,24 +70,28 @@ def decode(
     tokenizer: Tokenizer,
     limit_tokens: int,
     stops: Stops = NO_STOPS,
+    thinking: Thinking | None = None,
+    choose: Choose | None = None,
 ) -> Generator[Feed, Tensor, Answer]:
-    """Greedy answer; nothing else in scbench appends generated tokens. The end token is never part
-    of the answer.
+    """An answer, greedy unless `choose` draws its tokens; nothing else in scbench appends generated
+    tokens. The end token is never part of the answer.
 
-    The answer is cut where one of `stops` appears in its text. Raises NotFinite where no token can
-    be chosen.
+    The answer is cut where one of `stops` appears in its text. A thought before it has a budget of
+    its own, is no part of its text, and does not count for `limit_tokens`. Raises NotFinite where
+    no token can be chosen.
     """
-    ids: list[int] = []
+    said = Saying(tokenizer, stops, thinking)
     while True:
-        token = best_token(logits_V, tokenizer)
+        token = best_token(logits_V, tokenizer)  # raises where no token can be chosen
+        token = token if choose is None else choose(logits_V)
         if token in tokenizer.end_ids:
-            return Answer(ids=tuple(ids), text=tokenizer.decode_on(ids), finish=Finish.END)
-        ids.append(token)
-        if stops and (text := stops.cut(tokenizer.decode_on(ids))) is not None:
-            return Answer(ids=tuple(ids), text=text, finish=Finish.STOP)
-        if len(ids) >= limit_tokens:
-            return Answer(ids=tuple(ids), text=tokenizer.decode_on(ids), finish=Finish.LENGTH)
-        logits_V = yield Feed(stream, [token])
+            return said.answer(Finish.END)
+        said.add(token)
+        if said.cut is not None:
+            return said.answer(Finish.STOP)
+        if not said.is_thinking and said.answer_tokens >= limit_tokens:
+            return said.answer(Finish.LENGTH)
+        logits_V = yield Feed(stream, [token, *said.forced()])
 
 
 def best_token(logits_V: Tensor, tokenizer: Tokenizer) -> int:

@@ -7,6 +7,7 @@ it says of its bytes is marked as declared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from scbench.errors import BadConfig, CannotWrite
@@ -14,8 +15,9 @@ from scbench.play.cell import CellPlay
 from scbench.play.contract import Reply, Step
 from scbench.play.faults import FAULTS, Fault, fault_of
 from scbench.play.patterns import pattern_of
+from scbench.play.saying import Saying
 from scbench.play.talks import Talks
-from scbench.prompts import Prompt, Rendering, Stops
+from scbench.prompts import Prompt, Rendering
 from scbench.prompts.tokenizer import Tokenizer, encode_data
 from scbench.types import Answer, Cost, Finish
 
@@ -83,7 +85,7 @@ class ForeignPlayer:
                 except StopIteration:
                     return
                 if step.parent is None:
-                    handle = box.open(step.prompt)
+                    handle = box.open(step.prompt.whole)
                 if step.turn not in cell.todo:
                     reply = cell.known(step.turn)
                     continue
@@ -103,7 +105,7 @@ class ForeignPlayer:
         self, cell: CellPlay, talk: Rendering, step: Step, box: BlackBox, handle: Any
     ) -> Reply:
         assert step.turn is not None
-        said = box.ask(handle, step.prompt, step.limit_tokens)
+        said = box.ask(handle, step.prompt.whole, step.limit_tokens)
         answer = answer_of(said, self.talks.engine.tokenizer, step, who=str(cell.method))
         declared = getattr(box, "held_bytes", None)
         held_bytes = None if declared is None else int(declared(handle))
@@ -111,10 +113,10 @@ class ForeignPlayer:
             answer=answer,
             cost=Cost(
                 held_bytes=held_bytes,
-                logical_tokens=len(step.prompt.ids),
+                logical_tokens=len(step.prompt.whole.ids),
                 estimated=() if held_bytes is None else ("held_bytes",),
             ),
-            prompt_tokens=len(step.prompt.ids),
+            prompt_tokens=len(step.prompt.whole.ids),
             notes=() if held_bytes is None else (DECLARED,),
         )
         self.emit(cell, step.turn, talk, reply)
@@ -134,23 +136,21 @@ def answer_of(said: object, tokenizer: Tokenizer, step: Step, *, who: str) -> An
             f"{who} answered with {type(said).__name__}; ask() gives the answer's text, or its "
             "token ids as a list of int"
         )
-    ends = [at for at, token in enumerate(ids) if token in tokenizer.end_ids]
-    is_ended = bool(ends) and ends[0] <= step.limit_tokens
-    ids = ids[: ends[0]] if is_ended else ids
-    is_cut = len(ids) >= step.limit_tokens and not is_ended
-    ids = ids[: step.limit_tokens]
-    is_whole = isinstance(said, str) and not (is_cut or is_ended)
-    text = said if is_whole and isinstance(said, str) else tokenizer.decode_on(ids)
-    if (cut := step.stops.cut(text)) is not None:
-        return Answer(ids=_until(ids, step.stops, tokenizer), text=cut, finish=Finish.STOP)
-    return Answer(ids=ids, text=text, finish=Finish.LENGTH if is_cut else Finish.END)
+    answer = _read(ids, tokenizer, step)
+    is_whole = answer.finish is Finish.END and len(answer.ids) == len(ids) and not answer.thought
+    return replace(answer, text=said) if isinstance(said, str) and is_whole else answer
 
 
-def _until(ids: tuple[int, ...], stops: Stops, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The first ids whose text has a stop, as a model that is stopped there has made
-    them.
-    """
-    for count in range(1, len(ids) + 1):
-        if stops.cut(tokenizer.decode_on(ids[:count])) is not None:
-            return ids[:count]
-    return ids
+def _read(ids: Sequence[int], tokenizer: Tokenizer, step: Step) -> Answer:
+    """The answer of a model of ours that would make these ids."""
+    said = Saying(tokenizer, step.stops, step.thinking)
+    for at, token in enumerate(ids):
+        if token in tokenizer.end_ids:
+            return said.answer(Finish.END)
+        said.add(token)
+        if said.cut is not None:
+            return said.answer(Finish.STOP)
+        if not said.is_thinking and said.answer_tokens >= step.limit_tokens:
+            is_ended = at + 1 < len(ids) and ids[at + 1] in tokenizer.end_ids
+            return said.answer(Finish.END if is_ended else Finish.LENGTH)
+    return said.answer(Finish.END)

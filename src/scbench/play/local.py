@@ -21,10 +21,11 @@ from scbench.play.gold import GoldPass
 from scbench.play.patterns import pattern_of
 from scbench.play.pooled import refuse_timing
 from scbench.play.reads import Reads
+from scbench.play.sampling import chooser
 from scbench.play.sources import Opened, Own, Source, pooled_source
 from scbench.play.strands import Strand, apart
 from scbench.play.talks import Talks
-from scbench.play.turn import evidence_kept, turn_cost
+from scbench.play.turn import evidence_kept, thought_notes, turn_cost
 from scbench.prompts import Rendering
 from scbench.types import CompressAfter, GoldScore
 
@@ -193,6 +194,8 @@ class LocalPlayer:
         stream, logits_V, served = opened
         assert step.turn is not None
         assert logits_V is not None, "material is not asked"
+        if step.prompt.opening:
+            logits_V = yield Feed(stream, step.prompt.opening)
         shape = self.engine.facts.shape
         prompt_tokens = stream.logical_tokens
         shown = self.talks.shown(cell.method.generation)
@@ -205,6 +208,13 @@ class LocalPlayer:
                 tokenizer=self.engine.tokenizer,
                 limit_tokens=step.limit_tokens,
                 stops=step.stops,
+                thinking=step.thinking,
+                choose=chooser(
+                    self.talks.protocol.answering,
+                    self.engine.tokenizer,
+                    key=cell.cell.key,
+                    turn=step.turn,
+                ),
             ),
         )
         reply = Reply(
@@ -213,7 +223,11 @@ class LocalPlayer:
             cost=turn_cost(stream, cell.method, served, prompt_tokens, shape),
             evidence_kept=kept,
             prompt_tokens=prompt_tokens,
-            notes=(*stream.notes, *self.reads.blend_notes(cell.method, talk)),
+            notes=(
+                *stream.notes,
+                *self.reads.blend_notes(cell.method, talk),
+                *thought_notes(answer, step.thinking),
+            ),
             units=stream.units,
         )
         self.emit(cell, step.turn, talk, reply)

@@ -66,7 +66,7 @@ class SessionPlay:
     ) -> None:
         self.engine = engine
         # A shorter limit only cuts answers: the turns and the golds stay those of the session.
-        self.session = capped(session, protocol.max_new_tokens)
+        self.session = capped(session, protocol.max_new_tokens, protocol.answering.least_tokens)
         self.emit = emit
         self.needles = needles
         self.keep_trace = keep_trace
@@ -217,12 +217,15 @@ def seed_of(session: Session, method: Method) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
-def capped(session: Session, max_new_tokens: int | None) -> Session:
-    """The session with no turn's limit above `max_new_tokens`."""
-    if max_new_tokens is None:
+def capped(session: Session, max_new_tokens: int | None, least_tokens: int = 0) -> Session:
+    """The session with no turn's limit above `max_new_tokens`, nor below `least_tokens`."""
+    if max_new_tokens is None and not least_tokens:
         return session
+    limits = [max(turn.max_new_tokens, least_tokens) for turn in session.turns]
+    if max_new_tokens is not None:
+        limits = [min(limit, max_new_tokens) for limit in limits]
     turns = tuple(
-        replace(turn, max_new_tokens=min(turn.max_new_tokens, max_new_tokens))
-        for turn in session.turns
+        replace(turn, max_new_tokens=limit)
+        for turn, limit in zip(session.turns, limits, strict=True)
     )
     return replace(session, turns=turns)

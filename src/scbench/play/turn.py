@@ -7,8 +7,8 @@ from scbench.kv.stream import share
 from scbench.methods.method import Method
 from scbench.play.pooled import Served
 from scbench.play.rewriting import evidence_left
-from scbench.prompts import Rendering
-from scbench.types import Cost, Role, Session
+from scbench.prompts import Rendering, Thinking
+from scbench.types import THOUGHT_CLOSED, Answer, Cost, Role, Session
 
 
 def turn_cost(
@@ -32,6 +32,13 @@ def turn_cost(
         extra_passes=method.extra_passes,
         simulated=stream.simulated,
     )
+
+
+def thought_notes(answer: Answer, thinking: Thinking | None) -> tuple[str, ...]:
+    """What there is to say of the thought before an answer."""
+    if thinking is None or answer.thought_tokens < thinking.budget_tokens:
+        return ()
+    return (THOUGHT_CLOSED,) if thinking.budget_tokens else ()
 
 
 def evidence_kept(

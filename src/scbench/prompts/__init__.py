@@ -9,6 +9,7 @@ from scbench.prompts.conversation import Conversation
 from scbench.prompts.rendering import Rendering, rendering_of
 from scbench.prompts.stops import Stops
 from scbench.prompts.templates import Plain, Wording
+from scbench.prompts.thinking import Thinking
 from scbench.prompts.tokenizer import HfTokenizer, Message, Tokenizer
 from scbench.prompts.tokens import Encoded, Prompt, Tokens
 
@@ -22,6 +23,7 @@ __all__ = [
     "Prompt",
     "Rendering",
     "Stops",
+    "Thinking",
     "Tokenizer",
     "Tokens",
     "Wording",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from scbench.errors import Mismatch
-from scbench.prompts.tokenizer import PLAIN, Message
+from scbench.prompts.tokenizer import NO_ARGUMENTS, PLAIN, Message
 from scbench.prompts.tokens import Encoded
 
 SPECIALS = {"<bos>": 256, "<end>": 257, "<ask>": 258, "<ans>": 259, "<sep>": 260}
@@ -26,6 +26,8 @@ class ByteTokenizer:
     end_ids = frozenset({SPECIALS["<end>"]})
     control: Mapping[str, int] = SPECIALS
     turn_end: str | None = None
+    template_text = ""
+    added_words: Sequence[str] = tuple(SPECIALS)
 
     def __init__(self, vocabulary_tokens: int = 256 + len(SPECIALS)) -> None:
         self.vocabulary_tokens = vocabulary_tokens
@@ -51,7 +53,13 @@ class ByteTokenizer:
     def decode_on(self, ids: Sequence[int]) -> str:
         return self.decode(ids)
 
-    def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool,
+        arguments: Mapping[str, object] = NO_ARGUMENTS,
+    ) -> str:
         raise Mismatch("the byte tokenizer has no chat template; use the plain one (--plain)")
 
 

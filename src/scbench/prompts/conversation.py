@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from scbench.errors import BadConfig, Mismatch, TooLong
 from scbench.prompts.encoder import Encoder
+from scbench.prompts.opening import opening_of
 from scbench.prompts.script import Script, Writer
 from scbench.prompts.stops import Stops
 from scbench.prompts.templates import Plain, Wording
+from scbench.prompts.thinking import Thinking, arguments_of, is_open, opened_as, thinking_of
 from scbench.prompts.tokenizer import Tokenizer, encode_data
 from scbench.prompts.tokens import (
     Cut,
@@ -65,6 +67,7 @@ class Conversation:
         self._cut = NOTHING
         self._dropped_tokens = 0
         self._made: dict[tuple[str, ...], Prompt] = {}
+        self._thinkings: dict[str, Thinking] = {}
         self._render(session)
         missing = self._missing_tokens()
         if missing > 0:
@@ -98,7 +101,21 @@ class Conversation:
         gold = self._writer.wording.gold(turn)
         is_spaced = not self.is_chat and self._plain.before_answer.endswith(" ")
         ids = encode_data(self.tokenizer, " " * is_spaced + gold, goes_on=True).ids
-        return ids[1:] if ids[:1] == (self.tokenizer.bos_id,) else ids
+        ids = ids[1:] if ids[:1] == (self.tokenizer.bos_id,) else ids
+        thinking = self.thinking(turn)
+        return (*thinking.closing_ids, *ids) if thinking and thinking.is_open else ids
+
+    def thinking(self, turn: int) -> Thinking | None:
+        """How thoughts before this answer are known, and when they are closed; None for a model of
+        a closed vocabulary, which has none.
+        """
+        if self._plain.bare:
+            return None
+        opening = self._rendered[turn].script.opening
+        if opening not in self._thinkings:
+            budget = self.protocol.answering.think_tokens
+            self._thinkings[opening] = thinking_of(self.tokenizer, opening, budget)
+        return self._thinkings[opening]
 
     def delta(self, cached_ids: Sequence[int], prompt: Prompt) -> tuple[int, ...]:
         """What is still to be read of `prompt` when `cached_ids` are in the cache. Raises Mismatch,
@@ -159,7 +176,7 @@ class Conversation:
         words = Wording(
             session, prompts, self.is_chat, self.alone, bare=not self.is_chat and self._plain.bare
         )
-        self._writer = Writer(words, self.tokenizer, self._plain)
+        self._writer = self._made_writer(words)
         self._encoder = Encoder(self.tokenizer, adds_bos=not self.is_chat)
         golds = [words.gold(turn) for turn in range(len(session.turns))]
         scripts = [self._writer.write(turn, golds) for turn in range(len(session.turns))]
@@ -169,6 +186,15 @@ class Conversation:
         for other in self._rendered[1:]:
             shared = common_prefix(first.encoded.ids, other.encoded.ids, shared)
         self._shared_tokens = shared
+
+    def _made_writer(self, words: Wording) -> Writer:
+        answering = self.protocol.answering
+        if not self.is_chat:
+            return Writer(words, self.tokenizer, self._plain)
+        arguments = arguments_of(self.tokenizer, answering)
+        written = opening_of(self.tokenizer, arguments)
+        opening = opened_as(self.tokenizer, written, answering.think)
+        return Writer(words, self.tokenizer, self._plain, arguments, written, opening)
 
     def _seal(self) -> None:
         """Prompts after truncation, the shared prefix with its evidence, and the check of every
@@ -214,7 +240,8 @@ class Conversation:
         ids = self._cut.ids(encoded.ids)
         text = self.tokenizer.decode(ids) if self._cut.tokens else script.text
         messages = script.messages if text is script.text else ()
-        return Prompt(turn, ids, spans, text, messages or as_message(text))
+        opening = self._opening_ids(script.opening)
+        return Prompt(turn, ids, spans, text, messages or as_message(text), opening, script.opening)
 
     @property
     def context_prompt(self) -> Prompt:
@@ -236,11 +263,21 @@ class Conversation:
 
     def _need(self, turn: int) -> int:
         need = len(self._rendered[turn].encoded.ids) + self.session.turns[turn].max_new_tokens
+        need += self._thought_room(turn)
         if self.protocol.history is History.MODEL and not self.alone:
             for at in range(turn):
                 gold = len(encode_data(self.tokenizer, self._writer.wording.gold(at)).ids)
                 need += max(0, self.session.turns[at].max_new_tokens - gold)
         return need
+
+    def _thought_room(self, turn: int) -> int:
+        """Tokens that a thought and its marks may take, where one is opened."""
+        opening = self._rendered[turn].script.opening
+        room = self.protocol.answering.think_tokens if is_open(opening) else 0
+        return room + len(self._opening_ids(opening))
+
+    def _opening_ids(self, opening: str) -> tuple[int, ...]:
+        return self.tokenizer.encode_on(opening).ids if opening else ()
 
     def _shorten(self, missing: int) -> None:
         """Make every turn fit, as the protocol says, or raise TooLong."""
@@ -301,6 +338,7 @@ class Conversation:
 
     def _check_window(self, turn: int, prompt: Prompt) -> None:
         need = len(prompt.ids) + self.session.turns[turn].max_new_tokens
+        need += self._thought_room(turn)
         if self.window_tokens is not None and need > self.window_tokens:
             raise self._too_long(
                 need - self.window_tokens,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from scbench.prompts.conversation import Conversation
 from scbench.prompts.stops import Stops
+from scbench.prompts.thinking import Thinking
 from scbench.prompts.tokens import Prompt, Tokens
 from scbench.types import Mode, Session
 
@@ -43,6 +44,9 @@ class Parts:
 
     def stops(self, turn: int) -> Stops:
         return self.parts[turn].stops(self.lasts[turn])
+
+    def thinking(self, turn: int) -> Thinking | None:
+        return self.parts[turn].thinking(self.lasts[turn])
 
     def evidence_survives(self, turn: int) -> bool | None:
         return True

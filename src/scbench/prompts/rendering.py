@@ -8,6 +8,7 @@ from typing import Protocol
 from scbench.errors import BadConfig, Mismatch
 from scbench.prompts.conversation import Conversation
 from scbench.prompts.stops import Stops
+from scbench.prompts.thinking import Thinking
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.prompts.tokens import Prompt, Tokens
 from scbench.types import Mode, Session, Truncate
@@ -38,6 +39,8 @@ class Rendering(Protocol):
     def delta(self, cached_ids: Sequence[int], prompt: Prompt) -> tuple[int, ...]: ...
 
     def stops(self, turn: int) -> Stops: ...
+
+    def thinking(self, turn: int) -> Thinking | None: ...
 
     def evidence_survives(self, turn: int) -> bool | None: ...
 

@@ -4,8 +4,8 @@ purpose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from scbench.errors import Mismatch
 from scbench.prompts.control import CharRange, broken, found_in
@@ -29,6 +29,7 @@ class Script:
     cuts: tuple[int, ...] = ()
     literal: tuple[CharRange, ...] = ()
     messages: tuple[Message, ...] = ()  # empty without a chat template
+    opening: str = ""  # behind the text, and no part of what later prompts go on from
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class Writer:
     wording: Wording
     tokenizer: Tokenizer
     plain: Plain
+    arguments: Mapping[str, object] = field(default_factory=dict)  # of the chat template
+    template_opening: str = ""  # what the template writes behind the header of an answer asked for
+    opening: str = ""  # what is to stand there
 
     def write(self, turn: int, answers: Sequence[str]) -> Script:
         """The prompt of `turn`; `answers` stand for the turns before it, and are ignored where
@@ -83,7 +87,8 @@ class Writer:
         for at, answer in enumerate(answers):
             messages.append({"role": "assistant", "content": words.lead(at) + answer})
             messages.append({"role": "user", "content": words.follow_up(at + 1)})
-        text = self.tokenizer.render_chat(messages, add_generation_prompt=True)
+        text = self._rendered(messages, is_asked=True)
+        text = text[: len(text) - len(self.template_opening)]
         at, trimmed = self._find(text, first)
         shift = at - trimmed + len(head)
         stop = shift + len(words.session.context)
@@ -101,6 +106,7 @@ class Writer:
             (ask, ask + len(last)),
             shift,
             messages=tuple(messages),
+            opening="" if words.lead(turn) else self.opening,
         )
         if words.is_official:
             script = replace(script, cuts=self._official_cuts(script, turn, answers))
@@ -127,11 +133,15 @@ class Writer:
         """
         if not lead:
             return text
-        shown = self.tokenizer.render_chat(
-            [*messages, {"role": "assistant", "content": lead}], add_generation_prompt=False
-        )
+        led_by = [*messages, {"role": "assistant", "content": lead}]
+        shown = self._rendered(led_by, is_asked=False)
         led = shown[: shown.rfind(lead) + len(lead)]
         return led if led.startswith(text) else text + lead
+
+    def _rendered(self, messages: Sequence[Message], *, is_asked: bool) -> str:
+        return self.tokenizer.render_chat(
+            messages, add_generation_prompt=is_asked, arguments=self.arguments
+        )
 
     def _official_cuts(self, script: Script, turn: int, answers: Sequence[str]) -> tuple[int, ...]:
         """The published runner tokenises what it adds to a cache by itself: from the context's end,

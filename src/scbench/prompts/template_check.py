@@ -6,14 +6,14 @@ template's text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from scbench.errors import Mismatch, ScbenchError
+from scbench.errors import Mismatch
 from scbench.prompts.conversation import Conversation
-from scbench.prompts.tokenizer import Message, Tokenizer
+from scbench.prompts.opening import ANSWER, FIRST, SECOND, headers_of
+from scbench.prompts.thinking import arguments_of
+from scbench.prompts.tokenizer import Tokenizer
 from scbench.types import Mode, Protocol, Session, Turn, Wanted
-
-FIRST, ANSWER, SECOND = "What is in the red box?", "Seven keys", "And in the blue one?"
 
 
 def check_template(tokenizer: Tokenizer, protocol: Protocol, modes: Iterable[Mode]) -> None:
@@ -34,28 +34,15 @@ def check_template(tokenizer: Tokenizer, protocol: Protocol, modes: Iterable[Mod
             ) from err
     is_chat = protocol.chat_template
     if tokenizer.has_chat_template if is_chat is None else is_chat:
-        _check_header(tokenizer)
+        _check_header(tokenizer, arguments_of(tokenizer, protocol.answering))
 
 
-def _check_header(tokenizer: Tokenizer) -> None:
+def _check_header(tokenizer: Tokenizer, arguments: Mapping[str, object]) -> None:
     """What stands between question and answer in history must stand behind a question asked."""
-    asked: list[Message] = [{"role": "user", "content": FIRST}]
-    said: list[Message] = [
-        *asked,
-        {"role": "assistant", "content": ANSWER},
-        {"role": "user", "content": SECOND},
-    ]
-    prompt = tokenizer.render_chat(asked, add_generation_prompt=True)
-    try:
-        history = tokenizer.render_chat(said, add_generation_prompt=True)
-    except ScbenchError:
-        return  # a template without history; only turns asked alone can be played, and they were
-    start = history.find(FIRST) + len(FIRST)
-    stop = history.find(ANSWER, start)
-    if prompt.find(FIRST) < 0 or start < len(FIRST) or stop < 0:
+    found = headers_of(tokenizer, arguments)
+    if found is None:
         return  # rewritten text is refused where spans are followed
-    header = history[start:stop].rstrip()
-    behind = prompt[prompt.find(FIRST) + len(FIRST) :].rstrip()
+    header, behind = (text.rstrip() for text in found)
     is_cut = header != behind and header.startswith(behind)
     if is_cut:
         raise Mismatch(

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from scbench.errors import DataError, Mismatch
@@ -19,6 +20,7 @@ from scbench.types import Form
 
 Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
 PLAIN = "plain/1"
+NO_ARGUMENTS: Mapping[str, object] = MappingProxyType({})
 OWN = "scbench"  # our entry in tokenizer_config.json; transformers keeps entries it does not know
 TODAY = datetime(2024, 7, 26)  # some templates print the day
 DAY = "%d %b %Y"
@@ -84,9 +86,26 @@ class Tokenizer(Protocol):
         """Text of ids that go on from others: its first blank stays. An answer is such a text."""
         ...
 
-    def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        """The template's own text. Raises Mismatch if there is none or if it refuses the
-        messages.
+    @property
+    def template_text(self) -> str:
+        """The chat template as it is written; "" without one."""
+        ...
+
+    @property
+    def added_words(self) -> Sequence[str]:
+        """Tokens that were added to the vocabulary, control words among them."""
+        ...
+
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool,
+        arguments: Mapping[str, object] = NO_ARGUMENTS,
+    ) -> str:
+        """The template's own text, `arguments` being what it may be told beside the messages.
+
+        Raises Mismatch if there is none or if it refuses the messages.
         """
         ...
 
@@ -133,6 +152,10 @@ class HfTokenizer:
         )
         self.has_chat_template = template is not None
         self._template = None if template is None else _on_one_day(template)
+        self.template_text = template or ""
+        self.added_words = tuple(
+            str(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()
+        )
         self.template_digest = (
             PLAIN if template is None else hashlib.sha256(template.encode()).hexdigest()
         )
@@ -196,7 +219,13 @@ class HfTokenizer:
         """Whether two texts encoded apart are decoded to both: nothing is put before either."""
         return self.decode([*self.encode(first).ids, *self.encode(second).ids]) == first + second
 
-    def render_chat(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool,
+        arguments: Mapping[str, object] = NO_ARGUMENTS,
+    ) -> str:
         if not self.has_chat_template:
             raise Mismatch(
                 f"the tokenizer of {self.name} has no chat template; use the plain one (--plain)"
@@ -208,7 +237,7 @@ class HfTokenizer:
                     tokenize=False,
                     add_generation_prompt=add_generation_prompt,
                     chat_template=self._template,
-                    date_string=TODAY.strftime(DAY),
+                    **{"date_string": TODAY.strftime(DAY), **arguments},
                 )
             )
         except Exception as err:  # jinja's errors, and whatever a template raises by itself

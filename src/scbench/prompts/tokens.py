@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scbench.types import Role, Span
 
@@ -53,7 +53,8 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """All ids up to and including the header of the answer of `turn`.
+    """All ids up to and including the header of the answer of `turn`; where the template opens a
+    thought there, that is `opening`.
 
     `spans`: "context" (the session's context inside the shared prefix) and "ask" (this turn's
     query), half-open token ranges. `text` and `messages` are the same for whoever has a tokenizer
@@ -65,6 +66,21 @@ class Prompt:
     spans: Mapping[str, TokenRange]
     text: str = ""
     messages: tuple[Mapping[str, str], ...] = ()  # [{"role": "user", "content": ...}, ...]
+    opening: tuple[int, ...] = ()  # behind `ids`; later prompts do not have it
+    opening_text: str = ""
+
+    @property
+    def whole(self) -> Prompt:
+        """With its opening, for whoever carries no state to the next turn."""
+        if not self.opening:
+            return self
+        return replace(
+            self,
+            ids=(*self.ids, *self.opening),
+            text=self.text + self.opening_text,
+            opening=(),
+            opening_text="",
+        )
 
 
 def as_message(text: str) -> tuple[Mapping[str, str], ...]:

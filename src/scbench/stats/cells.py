@@ -18,10 +18,15 @@ from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
 from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.rates import Indices, evidence, shared
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, Form
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, THOUGHT_CLOSED, Form
 
 NOT_RUN = "not run"
-NOTED = (KEPT_OLD, BEYOND_TRAINED, NOT_BINDING)  # notes of a record that mark the numbers it enters
+NOTED = (
+    KEPT_OLD,
+    BEYOND_TRAINED,
+    NOT_BINDING,
+    THOUGHT_CLOSED,
+)  # notes of a record that mark the numbers it enters
 KEPT_WHOLE = (pl.col("truncated_tokens") == 0) | pl.col("evidence_survives").fill_null(False)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from scbench.errors import BadRecord
-from scbench.types import Answer, Cost, Protocol, Record, Score
+from scbench.types import Answer, Answering, Cost, Protocol, Record, Score
 
 COST_FIELDS = tuple(
     name for name in Cost.__dataclass_fields__ if name not in ("estimated", "simulated")
@@ -82,7 +82,25 @@ def protocol_label(protocol: Protocol) -> str:
         words.append("chat template" if protocol.chat_template else "no chat template")
     if protocol.max_new_tokens is not None:
         words.append(f"answers of at most {protocol.max_new_tokens} tokens")
+    words += _answering(protocol.answering)
     return ", ".join(words)
+
+
+def _answering(answering: Answering) -> list[str]:
+    """How answers are made, where that is not the default."""
+    words = []
+    if answering.least_tokens:
+        words.append(f"answers of at least {answering.least_tokens} tokens' room")
+    if answering.think != "auto":
+        words.append(f"thoughts {answering.think}")
+    if answering.think_tokens != Answering().think_tokens:
+        words.append(f"thoughts of at most {answering.think_tokens} tokens")
+    words += [f"template {name}={value}" for name, value in answering.template_args]
+    if answering.temperature:
+        words.append(f"temperature {answering.temperature:g}")
+    if answering.top_p != 1.0:
+        words.append(f"top-p {answering.top_p:g}")
+    return words
 
 
 def gap_reason(score: Score, record: Record) -> str | None:

@@ -27,5 +27,6 @@ def graded(
         keep=keep,
         limit_tokens=talk.session.turns[turn].max_new_tokens,
         stops=talk.stops(turn),
+        thinking=talk.thinking(turn),
         gold_ids=talk.gold_ids(turn),
     )
