@@ -1,5 +1,5 @@
-"""The nouns of scbench (docs/map.md follows them from context to report). Standard library only;
-every other room may import this one.
+"""The nouns of scbench (docs/map.md follows them from context to report). Standard library only
+(and the modes, a leaf of their own); every other room may import this one.
 
 All of them are frozen values. Lengths are in tokens, times in seconds, memory in bytes, and their
 names say so.
@@ -11,17 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-class Mode(StrEnum):
-    """How the turns of a session share its context."""
-
-    MULTI_TURN = "multi-turn"  # a turn sees the turns before it
-    MULTI_REQUEST = "multi-request"  # every turn starts from the bare context
-    GROW = "grow"  # the context grows between questions, which are asked alone
-    BRANCH = "branch"  # several conversations go on from one
-
-
-PAPER_MODES = (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
+from scbench.modes import PAPER_MODES as PAPER_MODES
+from scbench.modes import Mode as Mode
 
 
 class Form(StrEnum):
@@ -198,8 +189,7 @@ class Protocol:
         context where requests share it."""
         if self.compress_after is not None:
             return self.compress_after
-        is_talk = mode in (Mode.MULTI_TURN, Mode.BRANCH)
-        return CompressAfter.FIRST_QUERY if is_talk else CompressAfter.CONTEXT
+        return CompressAfter.FIRST_QUERY if mode.has_history else CompressAfter.CONTEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
