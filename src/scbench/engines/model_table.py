@@ -1,4 +1,4 @@
-"""The table of models, read: `models.toml` to one `Llm` a model, or a sentence that says why not."""
+"""The table of models: `models.toml` to one `Llm` a model, or a sentence that says why not."""
 
 from __future__ import annotations
 
