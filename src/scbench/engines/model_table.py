@@ -78,7 +78,7 @@ def _model(row: Mapping[str, Any], where: str) -> Llm:
         kind, told = KINDS[name]
         if type(value) is not kind:
             raise DataError(f"{where}: {name} is {value!r}; it is {told}")
-        if kind is int and value < 1:
+        if isinstance(value, int) and value < 1:
             raise DataError(f"{where}: {name} is {value}; it is at least 1")
     if row["category"] not in SIZES:
         raise DataError(
