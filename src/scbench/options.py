@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, get_type_hints
 
+from scbench.modes import Mode
+
 GRID, SHOWN, MACHINE = "What to run", "What the model is shown", "Where it runs"
 
 
@@ -98,7 +100,7 @@ class RunWords(TypedDict, total=False):
             "--modes",
             str,
             GRID,
-            "multi-turn, multi-request, or both joined by a comma",
+            f"{', '.join(Mode)}; several joined by commas; see `scbench list modes`",
         ),
     ]
     length: Annotated[
@@ -171,7 +173,7 @@ class RunWords(TypedDict, total=False):
             "--history",
             str,
             SHOWN,
-            "earlier answers in multi-turn mode: gold, model, none",
+            "earlier answers where a turn sees them: gold, model, none",
         ),
     ]
     compress_after: Annotated[
@@ -180,7 +182,7 @@ class RunWords(TypedDict, total=False):
             "--compress-after",
             str,
             SHOWN,
-            "context or first-query; default: first-query in multi-turn, context in multi-request",
+            "context or first-query; default: first-query where turns see history, else context",
         ),
     ]
     truncate: Annotated[

@@ -61,7 +61,7 @@ class Conversation:
             window_tokens,
         )
         self.is_chat = _uses_chat(tokenizer, protocol)
-        self.alone = mode is Mode.MULTI_REQUEST or protocol.history is History.NONE
+        self.alone = not mode.has_history or protocol.history is History.NONE
         self._cut = NOTHING
         self._dropped_tokens = 0
         self._made: dict[tuple[str, ...], Prompt] = {}
