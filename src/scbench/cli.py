@@ -7,6 +7,7 @@ import sys
 import typer
 
 from scbench.commands.ask import ask
+from scbench.commands.check_model import check_model
 from scbench.commands.choose import choose
 from scbench.commands.data import make_data
 from scbench.commands.doctor import doctor
@@ -42,6 +43,7 @@ app.command("choose")(choose)
 app.command("ask")(ask)
 app.command("list")(list_)
 app.command("doctor")(doctor)
+app.command("check-model")(check_model)
 app.command("score")(score)
 app.command("make-data")(make_data)
 app.command("search-patterns")(search_patterns)

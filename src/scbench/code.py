@@ -16,7 +16,8 @@ from pathlib import Path
 PACKAGE = "scbench"
 ROOT = Path(__file__).resolve().parent
 # Nouns, messages and files: no arithmetic. What of them moves a number is in the key by value.
-LEAVES = frozenset(f"{PACKAGE}.{name}" for name in ("types", "errors", "files", "reading", "code"))
+_LEAVES = ("types", "modes", "answering", "errors", "files", "reading", "code")
+LEAVES = frozenset(f"{PACKAGE}.{name}" for name in _LEAVES)
 
 
 def house_code(roots: Iterable[str], *, without: Iterable[str] = ()) -> dict[str, str]:

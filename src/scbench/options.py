@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 from scbench.answer_words import AnswerWords
 from scbench.flags import GRID, MACHINE, PANELS, SHOWN, Flag
+from scbench.modes import Mode
 
 
 class RunWords(AnswerWords, total=False):
@@ -88,7 +89,7 @@ class RunWords(AnswerWords, total=False):
             "--modes",
             str,
             GRID,
-            "multi-turn, multi-request, or both joined by a comma",
+            f"{', '.join(Mode)}; several joined by commas; see `scbench list modes`",
         ),
     ]
     length: Annotated[
@@ -161,7 +162,7 @@ class RunWords(AnswerWords, total=False):
             "--history",
             str,
             SHOWN,
-            "earlier answers in multi-turn mode: gold, model, none",
+            "earlier answers where a turn sees them: gold, model, none",
         ),
     ]
     compress_after: Annotated[
@@ -170,7 +171,7 @@ class RunWords(AnswerWords, total=False):
             "--compress-after",
             str,
             SHOWN,
-            "context or first-query; default: first-query in multi-turn, context in multi-request",
+            "context or first-query; default: first-query where turns see history, else context",
         ),
     ]
     truncate: Annotated[

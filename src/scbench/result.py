@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Result:
-    """A run's folder, read back."""
+    """A run's folder, read back.
+
+    >>> import tempfile
+    >>> import scbench
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     words = {"tasks": "kv", "length": 512, "sessions": 1, "turns": 1, "cost_repeats": 1}
+    ...     run = scbench.run(model="toy", methods="dense", out=out, quiet=True, **words)
+    ...     [(record.method, record.strict.value) for record in Result(run.folder).records()]
+    [('dense', 1.0), ('dense', 1.0)]
+    """
 
     folder: Path
     outcome: Outcome | None = None

@@ -1,5 +1,5 @@
-"""The nouns of scbench (docs/map.md follows them from context to report). Standard library only;
-every other room may import this one.
+"""The nouns of scbench (docs/map.md follows them from context to report). Standard library only
+(and `modes` and `answering`, leaves of their own); every other room may import this one.
 
 All of them are frozen values. Lengths are in tokens, times in seconds, memory in bytes, and their
 names say so.
@@ -11,17 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-class Mode(StrEnum):
-    """How the turns of a session share its context."""
-
-    MULTI_TURN = "multi-turn"  # a turn sees the turns before it
-    MULTI_REQUEST = "multi-request"  # every turn starts from the bare context
-    GROW = "grow"  # the context grows between questions, which are asked alone
-    BRANCH = "branch"  # several conversations go on from one
-
-
-PAPER_MODES = (Mode.MULTI_TURN, Mode.MULTI_REQUEST)
+from scbench.answering import Answering as Answering
+from scbench.answering import Think as Think
+from scbench.modes import PAPER_MODES as PAPER_MODES
+from scbench.modes import Mode as Mode
 
 
 class Form(StrEnum):
@@ -47,6 +40,11 @@ class Role(StrEnum):
 class Span:
     """A half-open range of CHARACTERS of `Session.context`, and its role for the turn that carries
     it.
+
+    >>> context = "Ticket 41 was sold to Ada."
+    >>> key = Span(7, 9, Role.ANSWER)
+    >>> context[key.start : key.stop]
+    '41'
     """
 
     start: int
@@ -62,6 +60,9 @@ class Wanted:
     `golds` are the accepted answers as text (MultiHop: the names, all wanted). `generated` says
     whether the strict scorer may use the closed vocabulary of a generated turn, or must fall back
     to the rule for published rows.
+
+    >>> Wanted(golds=("7", "seven")).golds  # either is right
+    ('7', 'seven')
     """
 
     golds: tuple[str, ...]
@@ -86,7 +87,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One query put to a session."""
+    """One query put to a session.
+
+    >>> wanted = Wanted(golds=("41",))
+    >>> turn = Turn(task="qa", ask="Which was Ada's?", gold="41", wanted=wanted, max_new_tokens=8)
+    >>> turn.evidence, turn.material
+    ((), '')
+    """
 
     # the scorer's task: equals the session's task except in the two Mix tasks (kv, repoqa, summary,
     # passkey)
@@ -107,7 +114,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One shared context and its turns; the same arguments make the same session for ever."""
+    """One shared context and its turns; the same arguments make the same session for ever.
+
+    >>> wanted = Wanted(golds=("41",))
+    >>> turn = Turn(task="qa", ask="Which?", gold="41", wanted=wanted, max_new_tokens=8)
+    >>> session = Session(
+    ...     task="qa", context="Ticket 41 was sold to Ada.", turns=(turn,), counted=6,
+    ...     counter="words", recipe={"name": "qa", "seed": "0:0"}, digest="7d91...",
+    ... )
+    >>> len(session.context.split()) == session.counted
+    True
+    """
 
     # short name: kv, prefix_suffix, vt, repoqa, qa_eng, qa_chn, choice_eng, mf, many_shot, summary,
     # ...
@@ -135,14 +152,6 @@ class History(StrEnum):
     GOLD = "gold"
     MODEL = "model"
     NONE = "none"  # every turn sees only context and question
-
-
-class Think(StrEnum):
-    """Whether a model writes a thought before its answer."""
-
-    AUTO = "auto"  # as its template does by default
-    ON = "on"
-    OFF = "off"
 
 
 class CompressAfter(StrEnum):
@@ -187,21 +196,13 @@ class Truncate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answering:
-    """How answers are made: thoughts before them, their room, how a token is chosen."""
-
-    think: Think = Think.AUTO
-    think_tokens: int = 1024  # after which a thought is closed
-    least_tokens: int = 0  # tasks' limits below it are raised to it
-    template_args: tuple[tuple[str, str], ...] = ()  # name and value, the value as JSON
-    temperature: float = 0.0  # 0: the best token
-    top_p: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """The settings of a run that change what the model is shown. `None` for `compress_after` means
     the paper's choice per mode.
+
+    >>> protocol = Protocol(history=History.MODEL)
+    >>> str(protocol.compresses_after(Mode.MULTI_TURN)), str(protocol.compresses_after(Mode.GROW))
+    ('first-query', 'context')
     """
 
     prompts: PromptSet = PromptSet.STRICT
@@ -222,8 +223,7 @@ class Protocol:
         context where requests share it."""
         if self.compress_after is not None:
             return self.compress_after
-        is_talk = mode in (Mode.MULTI_TURN, Mode.BRANCH)
-        return CompressAfter.FIRST_QUERY if is_talk else CompressAfter.CONTEXT
+        return CompressAfter.FIRST_QUERY if mode.has_history else CompressAfter.CONTEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +233,13 @@ class Cell:
 
     `key` is a digest over everything that can change a number (also data, template, code and weight
     hashes); see `run.cells`.
+
+    >>> cell = Cell(
+    ...     task="kv", length_tokens=4096, seed="0:3", mode=Mode.MULTI_TURN, model="toy", turns=5,
+    ...     method="snapkv[tau=1/4]", protocol=Protocol(), session_digest="7d91...", key="ce54...",
+    ... )
+    >>> cell.form is Form.FULL
+    True
     """
 
     task: str
@@ -260,6 +267,10 @@ class Cost:
     never zero.
 
     Seconds come only from the cost pass, where a method runs alone and warm.
+
+    >>> quarter = Cost(held_bytes=2**20, logical_tokens=4096, stored_tokens=1024.0)
+    >>> quarter.stored_tokens / quarter.logical_tokens, quarter.tpot_s
+    (0.25, None)
     """
 
     held_bytes: int | None = None  # shared store + private tail, after the last token, as allocated
@@ -288,7 +299,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`ids` are all tokens that were made; `text` is the answer without what was thought before."""
+    """What a model said, and why it stopped. `ids` are all tokens that were made; `text` is the
+    answer without what was thought before it.
+
+    >>> Answer(ids=(52, 49), text="41", finish=Finish.END).text
+    '41'
+    """
 
     ids: tuple[int, ...]
     text: str
@@ -301,6 +317,9 @@ class Answer:
 class Failure:
     """Why there is no answer. `kind` is a short stable word (out-of-memory, refused, too-long,
     crashed).
+
+    >>> Failure(kind="out-of-memory", why="the context needs 18 GiB, 15 are free").trace
+    ''
     """
 
     kind: str
@@ -310,7 +329,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A value in 0..1, or a gap. A crash is never a zero."""
+    """A value in 0..1, or a gap. A crash is never a zero.
+
+    >>> wrong, crashed = Score(value=0.0, rule="strict/1"), Score(value=None, rule="strict/1")
+    >>> wrong.is_gap, crashed.is_gap
+    (False, True)
+    """
 
     value: float | None
     rule: str  # "strict/1" or "official/1"
@@ -355,7 +379,18 @@ KEPT_OLD = "kept_old"  # a note: made by older code, and kept because --keep-old
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One journal line: one turn of one cell, answered or failed. Appended, never edited."""
+    """One journal line: one turn of one cell, answered or failed. Appended, never edited.
+
+    >>> record = Record(
+    ...     key="ce54...", task="kv", length_tokens=4096, seed="0:3", mode=Mode.MULTI_TURN,
+    ...     model="toy", method="dense", protocol=Protocol(), session_digest="7d91...", turn=0,
+    ...     turns=5, subtask="kv", prompt_tokens=4120, failure=None, cost=Cost(),
+    ...     answer=Answer(ids=(52, 49), text="41", finish=Finish.END),
+    ...     strict=Score(value=1.0, rule="strict/1"), official=Score(value=1.0, rule="official/1"),
+    ... )
+    >>> record.turn, record.strict.value, record.gold  # the first turn was right
+    (0, 1.0, None)
+    """
 
     key: str  # of the cell
     task: str

@@ -92,7 +92,7 @@ def test_lists_name_every_task_method_and_model() -> None:
     assert "stores codes" in shown["pairs"]
 
 
-@pytest.mark.parametrize("what", ["methods", "tasks", "models", "pairs"])
+@pytest.mark.parametrize("what", ["methods", "tasks", "models", "modes", "pairs"])
 def test_lists_need_no_torch(what: str) -> None:
     code = (
         "import sys; from scbench.commands.lists import list_; "

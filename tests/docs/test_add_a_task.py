@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -42,8 +43,9 @@ def walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_walk_has_files_and_commands() -> None:
-    assert set(file_blocks()) == {"doors.py", "tickets.jsonl", "near.py", "__init__.py"}
-    assert len(command_lines()) == 6
+    ours = {"doors.py", "tickets.jsonl", "near.py", "answers.jsonl", "__init__.py"}
+    assert set(file_blocks()) == ours
+    assert len(command_lines()) == 7
 
 
 @pytest.mark.slow
@@ -61,6 +63,8 @@ def test_every_command_of_the_walk_does_what_it_says(walked: Path) -> None:
     assert "Keys of doors" in doors.split(": Retr.String")[1]
     assert "Tickets" in tickets.split(": Other tasks")[1]
     assert "own lengths" in tickets
+    scored = [json.loads(line) for line in (walked / "scored.jsonl").read_text().splitlines()]
+    assert [line["scores"]["strict"] for line in scored] == [0.8, 1.0, 1.0]
 
 
 @pytest.mark.slow

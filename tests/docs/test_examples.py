@@ -30,6 +30,43 @@ def test_the_examples_of_a_module_give_what_they_say(name: str) -> None:
     assert not found.failed
 
 
+# The nouns that one meets everywhere (docs/map.md). `prompts` has two more, `Prompt` and `Tokens`.
+CENTRAL = {
+    "scbench.types": (
+        *("Span", "Wanted", "Turn", "Session", "Protocol", "Cell", "Cost", "Answer", "Failure"),
+        *("Score", "GoldScore", "Record"),
+    ),
+    "scbench.modes": ("Mode",),
+    "scbench.task_cards.card": ("Subtask", "TaskCard"),
+    "scbench.tasks.contract": ("Task",),
+    "scbench.kv.shape": ("LayerShape", "CacheShape"),
+    "scbench.kv.slots": ("Slots",),
+    "scbench.kv.snapshot": ("Snapshot",),
+    "scbench.kv.store": ("Store",),
+    "scbench.kv.tail": ("Tail",),
+    "scbench.kv.stream": ("Stream",),
+    "scbench.kv.selected": ("Digest",),
+    "scbench.methods.card": ("Card",),
+    "scbench.methods.method": ("Method",),
+    "scbench.methods.stage": ("Stage",),
+    "scbench.engines.contract": ("Engine",),
+    "scbench.play.contract": ("Step", "Reply", "Pattern"),
+    "scbench.play.foreign": ("ForeignPlayer",),
+    "scbench.grid.settings": ("Settings",),
+    "scbench.stats.intervals": ("Estimate",),
+    "scbench.result": ("Result",),
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in CENTRAL.items() for name in names]
+)
+def test_every_central_noun_has_a_worked_example(module: str, name: str) -> None:
+    noun = getattr(importlib.import_module(module), name)
+    examples = doctest.DocTestParser().get_examples(noun.__doc__ or "")
+    assert any(example.want for example in examples)
+
+
 MAP = SRC.parent / "docs" / "map.md"
 
 

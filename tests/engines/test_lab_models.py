@@ -51,3 +51,8 @@ def test_a_card_says_what_counts_at_its_lengths_and_below(tmp_path: Path) -> Non
     assert told == {100: True, 256: True, 257: False, 1024: False, 2048: False}
     assert lab_models.solves(str(tmp_path), "kv", 256, "multi-request") is False
     assert lab_models.solves("some/model", "kv", 256, "multi-turn") is None
+
+
+def test_a_card_says_nothing_of_modes_beside_the_papers() -> None:
+    assert lab_models.solves("lab-transformer", "kv", 256, "multi-turn") is True
+    assert lab_models.solves("lab-transformer", "kv", 256, "branch") is None

@@ -30,7 +30,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "front": {"prompts", "kv", "methods", "engines", "play"},
 }
 ABOVE = {"commands"}  # beside `cli`, `api`, `result` and the words of a run: may reach everything
-EVERYONE = {"types", "errors", "files", "reading", "code", "console", "task_cards"}
+EVERYONE = {
+    "types",
+    "modes",
+    "answering",
+    "errors",
+    "files",
+    "reading",
+    "code",
+    "console",
+    "task_cards",
+}
 NO_TORCH = ["scoring", "prompts", "stats", "report", "tasks", "ledger", "commands", "cli"]
 
 

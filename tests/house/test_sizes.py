@@ -9,7 +9,7 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src" / "scbench"
 FILES = sorted(path for path in SRC.rglob("*.py"))
-MOST_LINES = 420
+MOST_LINES = 430
 MOST_BODY_LINES = 60  # a signature is not counted: one parameter a line is how it reads best
 
 

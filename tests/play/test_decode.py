@@ -11,7 +11,8 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.kv import Stream
-from scbench.play.decode import NO_STOPS, Aside, Play, decode, drive, side_by_side
+from scbench.play.beside import side_by_side
+from scbench.play.decode import NO_STOPS, Aside, Play, decode, drive
 from scbench.prompts import ByteTokenizer, Stops
 from scbench.types import Answer, Finish
 

@@ -16,7 +16,7 @@ from test_session import job, session
 from scbench.engines.contract import Engine, Feed
 from scbench.engines.tiny import tiny
 from scbench.engines.toy import ToyEngine
-from scbench.errors import Mismatch
+from scbench.errors import BadConfig, Mismatch
 from scbench.kv import DenseStore, SelectedStore, sealed
 from scbench.ledger.journal import Journal
 from scbench.ledger.lock import Lock
@@ -25,11 +25,12 @@ from scbench.methods.again import with_budget_of
 from scbench.methods.compression.adakv import filled
 from scbench.methods.fork import fork
 from scbench.play.cell import CellPlay
+from scbench.play.played_code import play_code
 from scbench.play.session import SessionPlay
 from scbench.play.strands import apart
 from scbench.play.talks import Talks
 from scbench.prompts import ByteTokenizer
-from scbench.types import Mode, Protocol, Record, Session, Turn, Wanted
+from scbench.types import Mode, Protocol, Record, Session, Truncate, Turn, Wanted
 
 PIECES = [
     ", ".join(f'"key{at:02d}": "value{at:02d}"' for at in range(start, start + 8)) + ", "
@@ -113,6 +114,20 @@ def test_dense_answers_as_after_a_fresh_read_of_each_prompt(mode: Mode, heads: s
         assert record.prompt_tokens == len(prompt.ids)
         # What holds everything answers as dense does, and a pool gives what was read before.
         assert records["prefix"][turn].answer == record.answer
+
+
+def test_the_source_of_every_pattern_is_part_of_a_records_key() -> None:
+    sealed_modules = play_code(ToyEngine())
+    for mode in Mode:
+        assert mode.place.removesuffix(":PATTERN") in sealed_modules
+
+
+@pytest.mark.parametrize("mode", [Mode.GROW, Mode.BRANCH])
+def test_a_session_of_several_renderings_is_never_cut(mode: Mode) -> None:
+    of = growing() if mode is Mode.GROW else branching()
+    talks = Talks(ToyEngine(), of, Protocol(truncate=Truncate.MIDDLE))
+    with pytest.raises(BadConfig, match=f"{mode} sessions are never cut"):
+        talks.talk(mode, parse("dense").generation)
 
 
 def test_material_is_seen_when_it_has_come_and_not_before() -> None:

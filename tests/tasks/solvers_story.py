@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from scbench.tasks.story import terms
-from scbench.tasks.story.english import ENGLISH
-from scbench.tasks.story.language import Language
-from scbench.tasks.story.names import GIVEN, SURNAMES
+from scbench.tasks.materials.story import terms
+from scbench.tasks.materials.story.english import ENGLISH
+from scbench.tasks.materials.story.language import Language
+from scbench.tasks.materials.story.names import GIVEN, SURNAMES
 
 Told = dict[str, str]  # kind, and a word per slot
 

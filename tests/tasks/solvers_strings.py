@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from scbench.tasks import figures
-from scbench.tasks.shots import translation as german
+from scbench.tasks.materials import figures
+from scbench.tasks.materials.shots import translation as german
 from scbench.types import Role, Session, Turn
 
 _QUOTED = re.compile(r'"([^"]*)"')

@@ -11,8 +11,8 @@ from scbench.errors import BadConfig, BadRow
 from scbench.tasks import task
 from scbench.tasks.contract import Bytes, Words
 from scbench.tasks.draw import Draw
-from scbench.tasks.pairs import PairMaker, PairShape, digits_for, key_words_for
-from scbench.tasks.words import WORDS
+from scbench.tasks.materials.pairs import PairMaker, PairShape, digits_for, key_words_for
+from scbench.tasks.materials.words import WORDS
 from scbench.types import Role, Session
 
 

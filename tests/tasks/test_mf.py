@@ -12,9 +12,10 @@ from solvers_strings import figure_of
 
 from scbench.errors import BadConfig
 from scbench.scoring import grade
-from scbench.tasks import figures, task
+from scbench.tasks import task
 from scbench.tasks.contract import Bytes, Words
 from scbench.tasks.draw import Draw
+from scbench.tasks.materials import figures
 from scbench.types import Role, Session, Turn
 
 LARGE = 6000

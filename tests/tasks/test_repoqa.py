@@ -20,9 +20,9 @@ from scbench.scoring.grade import grade
 from scbench.tasks import task
 from scbench.tasks.build import tolerance
 from scbench.tasks.contract import Bytes, Counter, Words
-from scbench.tasks.functions import harvest, likeness
-from scbench.tasks.functions.describe import described
-from scbench.tasks.functions.source import functions_of, words_of
+from scbench.tasks.materials.functions import harvest, likeness
+from scbench.tasks.materials.functions.describe import described
+from scbench.tasks.materials.functions.source import functions_of, words_of
 from scbench.types import Role, Session
 
 TASK = task("repoqa")

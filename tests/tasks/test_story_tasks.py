@@ -21,11 +21,11 @@ from scbench.scoring import grade
 from scbench.tasks import task
 from scbench.tasks.build import digest_of, tolerance
 from scbench.tasks.contract import Bytes, Counter, Words
-from scbench.tasks.story.chinese import CHINESE
-from scbench.tasks.story.english import ENGLISH
-from scbench.tasks.story.knobs import StoryKnobs, shape_of
-from scbench.tasks.story.plan import make_plan
-from scbench.tasks.story.questions import DEFAULT_KINDS, KINDS
+from scbench.tasks.materials.story.chinese import CHINESE
+from scbench.tasks.materials.story.english import ENGLISH
+from scbench.tasks.materials.story.knobs import StoryKnobs, shape_of
+from scbench.tasks.materials.story.plan import make_plan
+from scbench.tasks.materials.story.questions import DEFAULT_KINDS, KINDS
 from scbench.types import Role, Session, Turn
 
 TASKS = ("qa_eng", "qa_chn", "choice_eng")

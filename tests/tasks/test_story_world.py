@@ -11,15 +11,15 @@ import pytest
 from solvers_story import read
 
 from scbench.tasks.draw import Draw
-from scbench.tasks.story import names, terms
-from scbench.tasks.story.chinese import CHINESE
-from scbench.tasks.story.compose import Composer
-from scbench.tasks.story.english import ENGLISH
-from scbench.tasks.story.filler import Filler
-from scbench.tasks.story.language import Language
-from scbench.tasks.story.log import KINDS as EVENT_KINDS
-from scbench.tasks.story.plan import StoryShape, make_plan
-from scbench.tasks.story.questions import KINDS, answers
+from scbench.tasks.materials.story import names, terms
+from scbench.tasks.materials.story.chinese import CHINESE
+from scbench.tasks.materials.story.compose import Composer
+from scbench.tasks.materials.story.english import ENGLISH
+from scbench.tasks.materials.story.filler import Filler
+from scbench.tasks.materials.story.language import Language
+from scbench.tasks.materials.story.log import KINDS as EVENT_KINDS
+from scbench.tasks.materials.story.plan import StoryShape, make_plan
+from scbench.tasks.materials.story.questions import KINDS, answers
 
 BOTH = (ENGLISH, CHINESE)
 

@@ -19,7 +19,7 @@ from scbench.tasks import task
 from scbench.tasks.build import tolerance
 from scbench.tasks.contract import Bytes, Counter, Words
 from scbench.tasks.draw import Draw
-from scbench.tasks.reports import facts, prose, words
+from scbench.tasks.materials.reports import facts, prose, words
 from scbench.types import Role, Score, Session, Turn
 
 TASK = task("summary")

@@ -14,7 +14,7 @@ from solvers_strings import vt as interpret
 from scbench.errors import BadConfig
 from scbench.tasks import task
 from scbench.tasks.contract import Bytes
-from scbench.tasks.noise import CYCLE, of_words
+from scbench.tasks.materials.noise import CYCLE, of_words
 from scbench.types import Role, Session
 
 KNOBS: list[dict[str, object]] = [

@@ -41,7 +41,7 @@ def choose(
         typer.Option("--max-loaded", help="share of dense's bytes that a decode step may load"),
     ] = None,
     mode: Annotated[
-        str | None, typer.Option("--mode", help="multi-turn or multi-request; default: the worse")
+        str | None, typer.Option("--mode", help=f"{', '.join(Mode)}; default: the worst")
     ] = None,
 ) -> None:
     """Name the methods of a run that surely keep a bound, those that surely do not, and those

@@ -1,4 +1,4 @@
-"""`scbench list`: tasks, methods and models."""
+"""`scbench list`: tasks, methods, models, modes, and pairs that cannot be joined."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from rich.text import Text
 
 from scbench.console import out, plain, say
 from scbench.errors import BadConfig, Unknown
+from scbench.modes import Mode
 
-KINDS = ("tasks", "methods", "models", "pairs")
+KINDS = ("tasks", "methods", "models", "modes", "pairs")
 
 
 def list_(
-    what: Annotated[str, typer.Argument(help="tasks, methods, models or pairs")] = "methods",
+    what: Annotated[str, typer.Argument(help="tasks, methods, models, modes or pairs")] = "methods",
     markdown: Annotated[
         bool,
         typer.Option(
@@ -24,15 +25,15 @@ def list_(
         ),
     ] = False,
 ) -> None:
-    """List tasks, methods (stage, category, parameters, paper), models, or pairs of stages that
-    cannot be joined."""
+    """List tasks, methods (stage, category, parameters, paper), models, modes, or pairs of stages
+    that cannot be joined."""
     if what not in KINDS:
         raise Unknown(f"there is no list of {what!r}; there are {', '.join(KINDS)}")
     if markdown:
-        if what == "tasks":
+        if what in ("tasks", "modes"):
             raise BadConfig(
                 "--markdown makes the tables of docs/methods.md, docs/models.md and docs/pairs.md; "
-                "tasks have none"
+                f"{what} have none"
             )
         from scbench.engines import models
         from scbench.methods import listing, pairs
@@ -40,7 +41,9 @@ def list_(
         tables = {"models": models, "methods": listing, "pairs": pairs}
         print(tables[what].markdown(), end="")
         return
-    {"tasks": _tasks, "methods": _methods, "models": _models, "pairs": _pairs}[what]()
+    shown = {"tasks": _tasks, "methods": _methods, "models": _models, "modes": _modes}
+    shown |= {"pairs": _pairs}
+    shown[what]()
 
 
 def _tasks() -> None:
@@ -77,6 +80,12 @@ def _methods() -> None:
         "Compose stages with +, set parameters in brackets: "
         "a-shape+snapkv[tau=1/16]+quest[preset=code]"
     )
+
+
+def _modes() -> None:
+    for mode in Mode:
+        out.print(plain(mode, "bold") + plain(f"  {mode.about}"))
+    say("Of your own: one file and one entry (docs/add-a-pattern.md).")
 
 
 def _pairs() -> None:

@@ -20,6 +20,13 @@ def score(
             "prediction_*.jsonl"
         ),
     ],
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            help="tasks of your own that lines name, each scored by its own scorers: "
+            "my_task.py:TASK,my.jsonl or a package's name; the paper's are known",
+        ),
+    ] = None,
     to: Annotated[
         Path | None,
         typer.Option(
@@ -27,7 +34,12 @@ def score(
         ),
     ] = None,
 ) -> None:
-    """Score answers made anywhere, by the strict and the published rules."""
+    """Score answers made anywhere, by the strict and the published rules.
+
+    A line is {"task": "kv", "mode": "multi-turn", "prediction": "4711", "gold": "4711"}; a mix says
+    its "subtask" too. `scbench score answers.jsonl --tasks my_task.py:TASK` takes a task of your
+    own, whose lines give the name of its card.
+    """
     from scbench import scoring
     from scbench.files import write_atomically
 
@@ -36,6 +48,11 @@ def score(
             f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score "
             f"--help`)"
         )
+    if tasks is not None:
+        from scbench.grid.task_places import written_tasks
+        from scbench.grid.words import several
+
+        written_tasks(several(tasks))  # loaded, they bring their cards and scorers along
     lines = scoring.score_file(file)
     target = to or file.with_suffix(".scored.jsonl")
     write_atomically(target, b"".join(map(scoring.written, lines)))

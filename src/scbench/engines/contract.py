@@ -122,6 +122,14 @@ def stacked(feeds: Sequence[Feed], logits: list[Tensor]) -> Tensor | list[Tensor
 class Engine(Protocol):
     """One loaded model. `read` makes snapshots, `advance` moves streams; nothing else runs the
     model.
+
+    >>> from scbench.engines.toy import ToyEngine
+    >>> engine: Engine = ToyEngine()
+    >>> snapshot = engine.read([7, 8, 9])
+    >>> stream = snapshot.fork()
+    >>> logits_V = engine.advance([Feed(stream, [10])])[0]
+    >>> snapshot.logical_tokens, stream.logical_tokens
+    (3, 4)
     """
 
     facts: ModelFacts

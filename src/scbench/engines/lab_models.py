@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scbench.errors import BadRecord, DataError, Unknown
 from scbench.reading import read_json_file
+from scbench.types import PAPER_MODES
 
 CARD, TRAINED = "card.json", "trained_window_tokens"
 LAB_MODELS: Mapping[str, str] = {
@@ -62,10 +63,11 @@ def solves(model: str, task: str, length_tokens: int, mode: str) -> bool | None:
     """Whether full attention of `model` passes the gate of its card here: at this length or, where
     that was not measured, at the next longer one.
 
-    None for a model without a card that says so (any model but the lab's).
+    None for a model without a card that says so (any model but the lab's), and for a mode that
+    cards do not speak of: what dense scores in the run then decides.
     """
     found = _cells(model)
-    if found is None:
+    if found is None or mode not in PAPER_MODES:
         return None
     longer = sorted(
         length

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from scbench.errors import ScbenchError
 from scbench.grid.settings import Settings
 from scbench.grid.workload import ASK_TOKENS, GOLD_TOKENS, Workload, workloads
-from scbench.types import Form, Mode
+from scbench.types import Form
 
 if TYPE_CHECKING:
     from scbench.engines.contract import ModelFacts
@@ -132,10 +132,10 @@ def row_of(
     ways = {(method.generation, method.needs, method.retrieval.traits.is_blended) for method in fit}
     sparing = [method for method in fit if method.compression]
     held = sum(method.held_bytes(shape=facts.shape, tokens=length) for method in sparing)
-    alone = Mode.MULTI_REQUEST in settings.modes
+    alone = any(not mode.has_history for mode in settings.modes)
     tail_tokens = (ASK_TOKENS + max(load.limits)) * (1 + turns * alone)
     tails = len(fit) * facts.shape.token_bytes * tail_tokens
-    together = len(fit) * (turns * alone + (Mode.MULTI_TURN in settings.modes))
+    together = len(fit) * sum(1 if mode.has_history else turns for mode in settings.modes)
     return PlanRow(
         task=load.task,
         length_tokens=length,

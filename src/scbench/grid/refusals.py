@@ -158,7 +158,7 @@ def _lengths(settings: Settings, facts: ModelFacts, loads: Sequence[Workload]) -
             model=facts.name,
             stops_run=len(over) == len(loads),
         )
-    carries_on = Mode.MULTI_TURN in settings.modes
+    carries_on = any(mode.has_history for mode in settings.modes)
     for load in loads:
         most = load.expected_prompt_tokens(carries_on=carries_on)
         if load not in over and most > reach:

@@ -68,6 +68,10 @@ ASIDE = ("out", "cost_sessions", "cost_repeats", "lanes", *OF_A_COMMAND)
 class Settings:
     """One run: the grid tasks x lengths x sessions x modes x methods, on each model. Tuples keep
     the order the user gave.
+
+    >>> settings = Settings(models=("toy",), tasks=("kv",), methods=("dense", "snapkv[tau=1/4]"))
+    >>> settings.sessions, [str(mode) for mode in settings.modes]
+    (8, ['multi-turn', 'multi-request'])
     """
 
     models: tuple[str, ...]

@@ -15,6 +15,17 @@ class Digest(Protocol):
     """What a selection looks at to choose: the extremes of pages, the means of clusters, all keys.
 
     It stays on the device, wherever K and V are. It never changes after it is made.
+
+    >>> import torch
+    >>> from scbench.kv import Slots
+    >>> from scbench.methods import parse
+    >>> selection = parse("quest[budget_tokens=16,page_tokens=16]").loading
+    >>> k_HSD = torch.zeros(1, 32, 2)  # one KV head, two pages
+    >>> k_HSD[0, 16:, 0] = 9.0
+    >>> digest = selection.digest(Slots.even(k_HSD, k_HSD), layer=0)
+    >>> chosen = digest.choose(torch.tensor([[[[1.0, 0.0]]]]), scale=1.0)
+    >>> chosen.flat(heads=1, slots=32).tolist() == list(range(16, 32))  # the page it likes best
+    True
     """
 
     def choose(self, q_HGTD: Tensor, *, scale: float) -> ChosenSlots | None:

@@ -160,6 +160,13 @@ class Snapshot:
     position (a snapshot that extends another shares the other's stores). `logits_V` is fp32.
     `missing` says why something that was asked for could not be observed. Nothing writes to it
     after it is made; `release` drops the tensors.
+
+    >>> shape = CacheShape.even(layers=1, query_heads=2, kv_heads=2, head_dim=8, dtype_bytes=4)
+    >>> k_HSD = torch.zeros(2, 3, 8)  # of three tokens
+    >>> pieces = {0: (DenseStore(k_HSD, k_HSD),)}
+    >>> snapshot = Snapshot(shape=shape, layers=pieces, ids=(7, 8, 9), logits_V=torch.zeros(16))
+    >>> snapshot.logical_tokens, snapshot.fork().ids
+    (3, [7, 8, 9])
     """
 
     shape: CacheShape

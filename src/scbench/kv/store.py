@@ -38,7 +38,14 @@ def _of(counted: int | list[int], token: int) -> int:
 
 class Store(Protocol):
     """Slots of one layer, at KV-head granularity. Every slot lies before every token that will ever
-    read it, so reads need no mask."""
+    read it, so reads need no mask.
+
+    >>> k_HSD = torch.zeros(1, 4, 2)  # one KV head, four slots
+    >>> store: Store = DenseStore(k_HSD, torch.ones(1, 4, 2))
+    >>> read = store.attend(torch.zeros(1, 1, 1, 2), scale=1.0)  # equal keys: the values' mean
+    >>> read.partial.out.tolist()
+    [[[[1.0, 1.0]]]]
+    """
 
     def attend(self, q_HGTD: Tensor, *, scale: float) -> Read:
         """Attention of all queries over the store; queries of several streams may come packed along

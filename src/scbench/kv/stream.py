@@ -43,6 +43,12 @@ class Stream:
     seen, so `logical_tokens` = their number sets the next position, however few slots a compression
     left. `loaded_bytes` counts KV bytes read by the forwards so far, and `moved_bytes` those
     fetched from a slower tier, as if the stream were alone.
+
+    >>> stream = Stream(layers={}, ids=[7, 8, 9])
+    >>> child = stream.fork()
+    >>> child.ids.append(10)
+    >>> stream.logical_tokens, child.logical_tokens
+    (3, 4)
     """
 
     layers: dict[int, LayerCache]

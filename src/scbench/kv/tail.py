@@ -16,7 +16,15 @@ from scbench.kv.store import nothing as nothing
 
 
 class Tail(Protocol):
-    """Newest tokens of one layer of one stream."""
+    """Newest tokens of one layer of one stream.
+
+    >>> import torch
+    >>> tail: Tail = DenseTail()
+    >>> child = tail.fork()
+    >>> child.append(torch.zeros(2, 5, 8), torch.zeros(2, 5, 8))  # 2 KV heads, 5 tokens
+    >>> tail.slots, child.slots
+    (0, 5)
+    """
 
     def append(self, k_HTD: Tensor, v_HTD: Tensor) -> None:
         """Add the T tokens of this forward, oldest first."""

@@ -36,6 +36,13 @@ from scbench.methods.spelling import preset_sizes, spell
 class Method:
     """What happens to a KV cache from birth to use. Its `str` is its identity: non-default stages
     joined by `+`, or `dense`.
+
+    >>> from scbench.methods import parse
+    >>> method = parse("kivi[bits=2]+snapkv[tau=1/4]")
+    >>> str(method), method.eviction.name, method.codec.bits
+    ('snapkv[tau=1/4]+kivi', 'snapkv', 2)
+    >>> str(Method())
+    'dense'
     """
 
     generation: Generation = Dense()  # noqa: RUF009  (frozen, without fields)

@@ -33,6 +33,11 @@ class Stage:
 
     Their fields are the method's parameters. What people should know of a class that has no card
     stands in class attributes of the names in `card.py`: category, about, paper ...
+
+    >>> from scbench.methods import parse
+    >>> snapkv = parse("snapkv[tau=1/4]").eviction
+    >>> snapkv.stage, snapkv.name, sorted(snapkv.needs)
+    ('compression', 'snapkv', ['window'])
     """
 
     name: ClassVar[str] = ""  # on the command line

@@ -6,13 +6,14 @@ process, a server, a user's object. No tensor crosses this line, so a step can c
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from scbench.prompts import Prompt, Rendering, Stops, Thinking
-from scbench.types import Answer, Cost, GoldScore
+from scbench.prompts import Prompt, Rendering, Stops, Thinking, Tokenizer, rendering_of
+from scbench.types import Answer, Cost, GoldScore, Mode, Protocol, Session
 
 NO_STOPS = Stops()
 
@@ -73,18 +74,44 @@ class Reply:
 Steps: TypeAlias = Generator[Step, Reply | None, None]
 
 
-class Pattern(Protocol):
-    """How a session's turns share its context: one file each in `patterns/`."""
+@dataclass(frozen=True, slots=True)
+class Pattern(ABC):
+    """How a session's turns share its context: one file each in `patterns/`.
 
-    @property
-    def waits(self) -> bool:
-        """Whether a step's prompt depends on the replies before it.
+    `waits` says whether a step's prompt depends on the replies before it. Where it does not,
+    `steps` may be run to its end with None for every reply, and a player may play steps side by
+    side: no step of it may go on from an answer (`Keep.ANSWER`).
 
-        Where it does not, `steps` may be run to its end with None for every reply, and a player may
-        play steps side by side: no step of it may go on from an answer (`Keep.ANSWER`).
-        """
-        ...
+    >>> from scbench.prompts import ByteTokenizer
+    >>> from scbench.play.patterns import pattern_of
+    >>> from scbench.types import Turn, Wanted
+    >>> ask = Turn(task="kv", ask="a?", gold="1", wanted=Wanted(golds=("1",)), max_new_tokens=2)
+    >>> session = Session(
+    ...     task="kv", context="a=1 b=2", turns=(ask, ask), counted=7, counter="bytes", recipe={},
+    ...     digest="",
+    ... )
+    >>> pattern = pattern_of(Mode.MULTI_REQUEST, Protocol())
+    >>> talk = pattern.render(session, ByteTokenizer(), Protocol(), Mode.MULTI_REQUEST, None)
+    >>> [(step.id, step.parent) for step in pattern.steps(talk)]
+    [('context', None), ('turn 1', 'context'), ('turn 2', 'context')]
+    """
 
+    waits: bool = False
+
+    @abstractmethod
     def steps(self, talk: Rendering) -> Steps:
         """The steps of a session, as `talk` renders it. Each `yield` gives the step's reply."""
-        ...
+
+    @classmethod
+    def render(
+        cls,
+        session: Session,
+        tokenizer: Tokenizer,
+        protocol: Protocol,
+        mode: Mode,
+        window_tokens: int | None,
+    ) -> Rendering:
+        """What `steps` is given: the session as ids. A conversation where the mode has history,
+        else requests; a pattern with prompts of another kind has its own.
+        """
+        return rendering_of(session, tokenizer, protocol, mode, window_tokens)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -23,8 +23,6 @@ from scbench.play.saying import Saying
 from scbench.prompts import Stops, Thinking, Tokenizer
 from scbench.types import Answer, Finish
 
-One = TypeVar("One")
-Other = TypeVar("Other")
 Wish: TypeAlias = Feed | tuple[Feed, ...]
 NO_STOPS = Stops()
 Play: TypeAlias = Generator["Wish | Aside", Any, None]
@@ -39,28 +37,6 @@ class Aside:
 
     turn: int  # that the part answers
     play: Generator[Wish, Any, object]
-
-
-def side_by_side(
-    first: Generator[Feed, Tensor, One], second: Generator[Feed, Tensor, Other]
-) -> Generator[tuple[Feed, ...], Sequence[Tensor], tuple[One, Other]]:
-    """Two parts of a play on streams of their own, fed in the same forwards; what both return.
-
-    One that ends leaves the other alone. Neither may feed the other's stream.
-    """
-    parts: list[Generator[Feed, Tensor, object]] = [first, second]
-    results: dict[int, object] = {}
-    logits: dict[int, Tensor | None] = {0: None, 1: None}
-    while True:
-        feeds: dict[int, Feed] = {}
-        for at, given in logits.items():
-            try:
-                feeds[at] = next(parts[at]) if given is None else parts[at].send(given)
-            except StopIteration as end:
-                results[at] = end.value
-        if not feeds:
-            return cast("One", results[0]), cast("Other", results[1])
-        logits = dict(zip(feeds, (yield tuple(feeds.values())), strict=True))
 
 
 def decode(

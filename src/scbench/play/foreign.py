@@ -52,6 +52,21 @@ class BlackBox(Protocol):
 class ForeignPlayer:
     """Plays the cells of one black box, step by step. `emit` gets each reply, `fail` what
     failed.
+
+    >>> from scbench.engines.toy import ToyEngine
+    >>> from scbench.front.session import cell_of, session_of
+    >>> from scbench.methods import parse
+    >>> from scbench.types import Mode, Protocol
+    >>> class Parrot:
+    ...     def open(self, prompt): return prompt.text
+    ...     def ask(self, handle, prompt, limit_tokens): return prompt.text[-2:]
+    ...     def close(self, handle): pass
+    >>> session = session_of("a: 1", ["a?"], answers=[], max_tokens=4)
+    >>> talks, said = Talks(ToyEngine(), session, Protocol()), []
+    >>> player = ForeignPlayer(talks, emit=lambda *got: said.append(got[-1].text), fail=print)
+    >>> player.play(cell_of(session, parse("dense"), Protocol(), Mode.MULTI_REQUEST), Parrot())
+    >>> said
+    ['a?']
     """
 
     def __init__(self, talks: Talks, *, emit: Emit, fail: Fail, debug: bool = False) -> None:

@@ -103,7 +103,7 @@ class GoldPass:
         """What dense said at the same place, or why it is not known."""
         if cell.mode not in self.dense_keys:
             return None, NOT_PLAYED
-        if cell.mode is Mode.MULTI_TURN and cell.protocol.history is History.MODEL:
+        if cell.mode.has_history and cell.protocol.history is History.MODEL:
             return None, OWN_HISTORY
         said = self.memory.get(self.dense_keys[cell.mode], turn)
         return said, "" if said is not None else NOT_KEPT

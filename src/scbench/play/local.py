@@ -14,9 +14,10 @@ from torch import Tensor
 from scbench.engines.contract import Engine, Feed
 from scbench.kv import Stream
 from scbench.methods.method import Method
+from scbench.play.beside import side_by_side
 from scbench.play.cell import CellPlay
 from scbench.play.contract import Keep, Reply, Step, Steps
-from scbench.play.decode import Aside, Lost, Play, Wish, decode, drive, side_by_side
+from scbench.play.decode import Aside, Lost, Play, Wish, decode, drive
 from scbench.play.gold import GoldPass
 from scbench.play.patterns import pattern_of
 from scbench.play.pooled import refuse_timing

@@ -8,6 +8,7 @@ from pathlib import Path
 from scbench import code
 from scbench.code import house_code
 from scbench.methods.sources import WORDING
+from scbench.types import Mode
 
 # A play calls these, but what they decide is in the key by value, or is the scorer's.
 NOT_PLAYED = (
@@ -30,4 +31,5 @@ def play_code(engine: object) -> dict[str, str]:
 
 @cache
 def _play_code(engines: tuple[str, ...], root: Path) -> dict[str, str]:
-    return house_code(["scbench.play.session", *engines], without=NOT_PLAYED)
+    patterns = [mode.place.partition(":")[0] for mode in Mode]  # found by name, not by an import
+    return house_code(["scbench.play.session", *patterns, *engines], without=NOT_PLAYED)

@@ -6,16 +6,14 @@ from scbench.engines.contract import Engine
 from scbench.errors import ScbenchError
 from scbench.methods.contract import Generation
 from scbench.play.contract import Step
-from scbench.play.patterns import pattern_of
+from scbench.play.patterns import pattern_class, pattern_of
 from scbench.play.rewriting import rewritten
-from scbench.prompts import Rendering, rendering_of
+from scbench.prompts import Rendering
 from scbench.types import Mode, Protocol, Session
 
 
 class Talks:
-    """Renderings of one session. A prompt compression has one of its own: its context is
-    shorter.
-    """
+    """Renderings of one session; a prompt compression has its own, with a shorter context."""
 
     def __init__(self, engine: Engine, session: Session, protocol: Protocol) -> None:
         self.engine = engine
@@ -40,7 +38,7 @@ class Talks:
         if key not in self._talks:
             tokenizer, window = self.engine.tokenizer, self.engine.facts.window_tokens
             try:
-                made: Rendering | ScbenchError = rendering_of(
+                made: Rendering | ScbenchError = pattern_class(mode).render(
                     session, tokenizer, self.protocol, mode, window
                 )
             except ScbenchError as error:

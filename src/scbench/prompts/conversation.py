@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scbench.errors import BadConfig, Mismatch, TooLong
+from scbench.errors import BadConfig, TooLong
 from scbench.prompts.encoder import Encoder
 from scbench.prompts.opening import opening_of
+from scbench.prompts.refused import parted, too_long, uses_chat
 from scbench.prompts.script import Script, Writer
 from scbench.prompts.stops import Stops
 from scbench.prompts.templates import Plain, Wording
@@ -23,9 +24,10 @@ from scbench.prompts.tokens import (
     as_message,
     common_prefix,
     evidence_tokens,
+    needed,
 )
 from scbench.prompts.truncate import advice, middle_cut, without_units
-from scbench.types import History, Mode, PromptSet, Protocol, Role, Session, Truncate
+from scbench.types import History, Mode, PromptSet, Protocol, Session, Truncate
 
 ROUNDS = 8  # of leaving out units, each measured on the whole prompt
 NOTHING = Cut(0, 0)
@@ -62,8 +64,8 @@ class Conversation:
             mode,
             window_tokens,
         )
-        self.is_chat = _uses_chat(tokenizer, protocol)
-        self.alone = mode is Mode.MULTI_REQUEST or protocol.history is History.NONE
+        self.is_chat = uses_chat(tokenizer, protocol)
+        self.alone = not mode.has_history or protocol.history is History.NONE
         self._cut = NOTHING
         self._dropped_tokens = 0
         self._made: dict[tuple[str, ...], Prompt] = {}
@@ -124,7 +126,9 @@ class Conversation:
         cached = tuple(cached_ids)
         if prompt.ids[: len(cached)] == cached:
             return prompt.ids[len(cached) :]
-        raise self._parted(cached, prompt)
+        raise parted(
+            cached, prompt, tokenizer=self.tokenizer, is_chat=self.is_chat, what=self._what
+        )
 
     def stops(self, turn: int) -> Stops:
         """The texts that end an answer: of the template, or, without one, where the next question
@@ -214,7 +218,7 @@ class Conversation:
             )
             for turn in turns
         ]
-        self._needed = [_needed(spans) for spans in whole]
+        self._needed = [needed(spans) for spans in whole]
         kept = {
             turn: tuple((*self._cut.span((start, stop)), role) for start, stop, role in spans)
             for turn, spans in enumerate(evidence)
@@ -328,13 +332,7 @@ class Conversation:
 
     def _too_long(self, missing: int, what_to_do: str) -> TooLong:
         assert self.window_tokens is not None
-        need = self.window_tokens + missing
-        return TooLong(
-            f"{self._what}: prompt, history and the answer's room need {need:,} tokens, the window "
-            f"holds {self.window_tokens:,}; {what_to_do}",
-            tokens=need,
-            window_tokens=self.window_tokens,
-        )
+        return too_long(self._what, self.window_tokens, missing, what_to_do)
 
     def _check_window(self, turn: int, prompt: Prompt) -> None:
         need = len(prompt.ids) + self.session.turns[turn].max_new_tokens
@@ -344,36 +342,3 @@ class Conversation:
                 need - self.window_tokens,
                 "the model's own answers have filled it; use --history gold or a shorter context",
             )
-
-    def _parted(self, cached: tuple[int, ...], prompt: Prompt) -> Mismatch:
-        at = common_prefix(cached, prompt.ids)
-        old, new = (
-            self.tokenizer.decode(ids[max(0, at - 8) : at + 8]) for ids in (cached, prompt.ids)
-        )
-        name = (
-            f"the chat template of {self.tokenizer.name}"
-            if self.is_chat
-            else f"the plain template with {self.tokenizer.name}"
-        )
-        return Mismatch(
-            f"{self._what}, turn {prompt.turn + 1}: the {len(cached):,} cached tokens are no "
-            f"prefix of the prompt; they part at token {at:,}: cached ...{old!r}, prompt "
-            f"...{new!r}. If the cache came from an earlier turn, {name} renders earlier turns "
-            f"anew (some drop what a model "
-            "thought), or joins header and answer in one token, so a cache cannot be carried on; "
-            "use --history none, or --plain"
-        )
-
-
-def _uses_chat(tokenizer: Tokenizer, protocol: Protocol) -> bool:
-    if protocol.chat_template and not tokenizer.has_chat_template:
-        raise BadConfig(
-            f"--chat-template: the tokenizer of {tokenizer.name} has no chat template; use --plain"
-        )
-    return tokenizer.has_chat_template if protocol.chat_template is None else protocol.chat_template
-
-
-def _needed(spans: Sequence[tuple[int, int, Role]]) -> list[tuple[int, int]]:
-    """What an answer rests on: answer and support spans, else everything that counts."""
-    strong = [(start, stop) for start, stop, role in spans if role in (Role.ANSWER, Role.SUPPORT)]
-    return strong or [(start, stop) for start, stop, role in spans if role is Role.GLOBAL]

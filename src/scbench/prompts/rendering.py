@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from scbench.errors import BadConfig, Mismatch
+from scbench.errors import Mismatch
 from scbench.prompts.conversation import Conversation
 from scbench.prompts.stops import Stops
 from scbench.prompts.thinking import Thinking
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.prompts.tokens import Prompt, Tokens
-from scbench.types import Mode, Session, Truncate
+from scbench.types import Mode, Session
 from scbench.types import Protocol as RunProtocol
 
 
@@ -52,15 +52,10 @@ def rendering_of(
     mode: Mode,
     window_tokens: int | None,
 ) -> Rendering:
-    """The session in this mode. Raises TooLong, Mismatch, BadConfig as `Conversation`."""
-    from scbench.prompts.branching import Branching
-    from scbench.prompts.growing import Growing
+    """The session as a conversation, or as requests where the mode has no history.
 
-    if mode in (Mode.GROW, Mode.BRANCH):
-        if protocol.truncate is not Truncate.REFUSE:
-            raise BadConfig(f"{mode} sessions are never cut; leave --truncate away")
-        kind = Growing if mode is Mode.GROW else Branching
-        return kind(session, tokenizer, protocol, window_tokens)
+    Raises TooLong, Mismatch, BadConfig as `Conversation`.
+    """
     if any(turn.material for turn in session.turns):
         raise Mismatch(f"the turns of {session.task} bring material; play them with --modes grow")
     return Conversation(session, tokenizer, protocol, mode, window_tokens)

@@ -127,6 +127,12 @@ def evidence_tokens(
     return tuple(found)
 
 
+def needed(spans: Sequence[tuple[int, int, Role]]) -> list[tuple[int, int]]:
+    """What an answer rests on: answer and support spans, else everything that counts."""
+    strong = [(start, stop) for start, stop, role in spans if role in (Role.ANSWER, Role.SUPPORT)]
+    return strong or [(start, stop) for start, stop, role in spans if role is Role.GLOBAL]
+
+
 def common_prefix(a: Sequence[int] | str, b: Sequence[int] | str, limit: int | None = None) -> int:
     """Length of the longest common prefix, by halving: comparing slices is far quicker than a loop
     over 100,000 ids.

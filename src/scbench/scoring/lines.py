@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,34 @@ from scbench.errors import BadRow
 from scbench.scoring.grade import grade, short
 from scbench.scoring.official import LineWanted, choice_label
 from scbench.scoring.strings import shape_of
-from scbench.task_cards import PAPER, Subtask, card_of
+from scbench.task_cards import PAPER, Subtask, card_of, known
 from scbench.types import Mode, Score, Wanted
 
-MIXES = {name: card.parts for name, card in PAPER.items() if card.is_mix}
-TASKS = tuple(PAPER)
 FAILED = "failed"
+YOUR_OWN = (
+    "a task of your own is given by its reference: --tasks my_task.py:TASK, my.jsonl, or the name "
+    "under which a package registered it"
+)
+
+
+class Mixes(Mapping[str, tuple[str, ...]]):
+    """The tasks of several sub-tasks with the names of these, as far as cards are known by now.
+
+    >>> MIXES["repoqa_and_kv"], "kv" in MIXES
+    (('repoqa', 'kv'), False)
+    """
+
+    def __getitem__(self, task: str) -> tuple[str, ...]:
+        return {name: card.parts for name, card in known().items() if card.is_mix}[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, card in known().items() if card.is_mix)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+MIXES = Mixes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +104,9 @@ def row_of(line: Mapping[str, object]) -> AnswerLine:
 
 def _tasks(line: Mapping[str, object]) -> tuple[str, str]:
     task = line.get("task")
-    if not isinstance(task, str) or short(task) not in TASKS:
-        raise BadRow(
-            f"field 'task' is {_shown(task)}; allowed are "
-            f"{_listed('scbench_' + name for name in TASKS)}"
-        )
+    if not isinstance(task, str) or short(task) not in known():
+        names = (f"scbench_{name}" if name in PAPER else name for name in known())
+        raise BadRow(f"field 'task' is {_shown(task)}; allowed are {_listed(names)}; {YOUR_OWN}")
     task = short(task)
     allowed = MIXES.get(task, (task,))
     subtask = line.get("subtask")

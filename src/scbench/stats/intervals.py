@@ -26,6 +26,10 @@ class Estimate:
     """A mean and its 95 % interval.
 
     No value: a gap. A value without low and high: too few sessions to say more.
+
+    >>> half = Estimate(value=0.5, low=0.3, high=0.7, n=40, sessions=8, how="beta-binomial")
+    >>> half.is_gap, GAP.is_gap
+    (False, True)
     """
 
     value: float | None

@@ -73,12 +73,17 @@ def bring(card: TaskCard) -> None:
     _BROUGHT[card.name] = card
 
 
+def known() -> dict[str, TaskCard]:
+    """The cards by name: the paper's, and those that were brought."""
+    return {**PAPER, **_BROUGHT}
+
+
 def card_of(task: str) -> TaskCard:
     """The card of a task by its short name. Raises Unknown for one that nobody brought."""
-    card = PAPER.get(task) or _BROUGHT.get(task)
+    card = known().get(task)
     if card is not None:
         return card
-    near = difflib.get_close_matches(task, (*PAPER, *_BROUGHT), n=1)
+    near = difflib.get_close_matches(task, known(), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PAPER)}."
     raise Unknown(
         f"no task is called {task!r}; {hint} A task of your own is known once it is loaded: "
@@ -101,4 +106,5 @@ __all__ = [
     "bring",
     "card_of",
     "filled",
+    "known",
 ]

@@ -79,6 +79,13 @@ class Task:
     `turns` turns in the compact shape, in tokens. `read_turn(row, item)` reads one item of a
     published row's `multi_turns`; `write_row(session, index)` is the inverse for a whole session.
     A task of `given` sessions has those in the place of what `make` would generate.
+
+    >>> from scbench.tasks import task
+    >>> kv = task("kv")
+    >>> session = kv.make(seed="0:0", target=400, turns=2, count=Bytes())
+    >>> again = kv.make(seed="0:0", target=400, turns=2, count=Bytes())
+    >>> kv.title, len(session.turns), session.digest == again.digest
+    ('Retr.KV', 2, True)
     """
 
     card: TaskCard

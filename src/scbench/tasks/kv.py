@@ -12,9 +12,16 @@ from scbench.scoring.strings import shape_of
 from scbench.tasks.build import FittedText, Mark, Piece, by_shape, depth_of, fit, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole
 from scbench.tasks.draw import Draw
-from scbench.tasks.pairs import MOST_DIGITS, MOST_KEY_WORDS, PairMaker, PairShape, easy_shape, line
+from scbench.tasks.materials.pairs import (
+    MOST_DIGITS,
+    MOST_KEY_WORDS,
+    PairMaker,
+    PairShape,
+    easy_shape,
+    line,
+)
+from scbench.tasks.materials.words import WORDS
 from scbench.tasks.rows import answers_of, ask_of
-from scbench.tasks.words import WORDS
 from scbench.types import Role, Session, Turn, Wanted
 
 NAME, VERSION = "kv", 1

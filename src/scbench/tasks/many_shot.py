@@ -16,12 +16,20 @@ from scbench.scoring.choice import parse_options
 from scbench.tasks.build import FittedText, Rendered, Units, by_shape, sealed, solve_length, weave
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole, within
 from scbench.tasks.draw import Draw
-from scbench.tasks.noise import of_words
+from scbench.tasks.materials.noise import of_words
+from scbench.tasks.materials.shots import (
+    STEPS,
+    TYPES,
+    Dates,
+    Family,
+    Shot,
+    Tracking,
+    Translation,
+    deal,
+    invented,
+    same_things,
+)
 from scbench.tasks.rows import answers_of, ask_of
-from scbench.tasks.shots.dates import STEPS, Dates
-from scbench.tasks.shots.shot import Family, Shot, deal, invented
-from scbench.tasks.shots.tracking import Tracking, same_things
-from scbench.tasks.shots.translation import TYPES, Translation
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "many_shot", 1

@@ -15,11 +15,11 @@ from math import ceil
 from scbench import task_cards
 from scbench.errors import BadConfig
 from scbench.reading import read_json
-from scbench.tasks import figures
 from scbench.tasks.build import FittedText, Rendered, Spans, depth_of, sealed, solve_length, strata
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle, whole
 from scbench.tasks.draw import Draw
-from scbench.tasks.figures import Figure
+from scbench.tasks.materials import figures
+from scbench.tasks.materials.figures import Figure
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 

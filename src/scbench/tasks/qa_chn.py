@@ -6,10 +6,7 @@ from functools import partial
 
 from scbench import task_cards
 from scbench.tasks.contract import Task
-from scbench.tasks.story.chinese import CHINESE
-from scbench.tasks.story.knobs import StoryKnobs
-from scbench.tasks.story.published import read_named, write_row
-from scbench.tasks.story.session import StoryTask
+from scbench.tasks.materials.story import CHINESE, StoryKnobs, StoryTask, read_named, write_row
 
 STORY = StoryTask("qa_chn", version=1, language=CHINESE)
 

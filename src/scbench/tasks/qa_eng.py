@@ -6,10 +6,7 @@ from functools import partial
 
 from scbench import task_cards
 from scbench.tasks.contract import Task
-from scbench.tasks.story.english import ENGLISH
-from scbench.tasks.story.knobs import StoryKnobs
-from scbench.tasks.story.published import read_named, write_row
-from scbench.tasks.story.session import StoryTask
+from scbench.tasks.materials.story import ENGLISH, StoryKnobs, StoryTask, read_named, write_row
 
 STORY = StoryTask("qa_eng", version=1, language=ENGLISH)
 

@@ -15,9 +15,16 @@ from scbench import task_cards
 from scbench.tasks.build import FittedText, Piece, Rendered, by_shape, depth_of, sealed
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
-from scbench.tasks.functions import shelf as shelves
-from scbench.tasks.functions.notes import note
-from scbench.tasks.functions.plan import FunctionKnobs, FunctionsPlan, most_tokens, plan
+from scbench.tasks.materials.functions import (
+    FunctionKnobs,
+    FunctionsPlan,
+    between,
+    most_tokens,
+    note,
+    plan_functions,
+    rendered,
+    solved,
+)
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Session, Turn, Wanted
 
@@ -69,14 +76,14 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
 def _fitted(
     draw: Draw, is_compact: bool, target: int, turns: int, knobs: FunctionKnobs, count: Counter
 ) -> tuple[FunctionsPlan, FittedText]:
-    planned = plan(NAME, draw, turns=turns, knobs=knobs, is_compact=is_compact)
+    planned = plan_functions(NAME, draw, turns=turns, knobs=knobs, is_compact=is_compact)
     pad_depth = draw.child("pad").unit()
 
     def render(units: int, padding: int = 0) -> Rendered:
         extra = [Piece(note(padding, draw.child("pad", "words")), pad_depth)] if padding else []
-        return shelves.rendered(shelves.between(planned.shelf.pieces(units), extra))
+        return rendered(between(planned.shelf.pieces(units), extra))
 
-    return planned, shelves.solved(
+    return planned, solved(
         planned.shelf, render, target=target, count=count, what=f"{NAME} of {turns} turns"
     )
 

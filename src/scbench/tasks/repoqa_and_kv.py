@@ -23,12 +23,9 @@ from scbench.tasks.build import (
 )
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
-from scbench.tasks.functions import plan as functions
-from scbench.tasks.functions import shelf as shelves
-from scbench.tasks.functions.harvest import library
-from scbench.tasks.functions.notes import note
+from scbench.tasks.materials import functions
+from scbench.tasks.materials.pairs import PairMaker, PairShape, digits_for, key_words_for, line
 from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
-from scbench.tasks.pairs import PairMaker, PairShape, digits_for, key_words_for, line
 from scbench.types import Role, Session, Span, Turn, Wanted
 
 NAME, VERSION = "repoqa_and_kv", 1
@@ -60,15 +57,20 @@ class _Draft:
     draw: Draw
 
     def rendered(self, units: int, padding: int = 0) -> Rendered:
-        row = shelves.between(
+        row = functions.between(
             self.planned.shelf.pieces(units), self.lines, parts=max(self.parts.count("kv"), 1)
         )
         extra = (
-            [Piece(note(padding, self.draw.child("pad", "words")), self.draw.child("pad").unit())]
+            [
+                Piece(
+                    functions.note(padding, self.draw.child("pad", "words")),
+                    self.draw.child("pad").unit(),
+                )
+            ]
             if padding
             else []
         )
-        return shelves.rendered(shelves.between(row, extra))
+        return functions.rendered(functions.between(row, extra))
 
 
 def _draft(target: int, turns: int, given: RepoqaKvKnobs, draw: Draw, is_compact: bool) -> _Draft:
@@ -78,7 +80,7 @@ def _draft(target: int, turns: int, given: RepoqaKvKnobs, draw: Draw, is_compact
     within(NAME, "pairs_per_1k", given.pairs_per_1k, 0, 100)
     parts = order_of(PARTS, turns, given.order, draw.child("order"))
     asked, values = parts.count("repoqa"), parts.count("kv")
-    planned = functions.plan(NAME, draw, turns=asked, knobs=given, is_compact=is_compact)
+    planned = functions.plan_functions(NAME, draw, turns=asked, knobs=given, is_compact=is_compact)
     number = max(values + _SPARE_PAIRS, round(given.pairs_per_1k * target / 1000))
     variant = given.variant or ("easy" if is_compact else "uuid")
     # A single word is likely to stand in code, two joined by a dash are not.
@@ -121,7 +123,7 @@ def _in_code(roots: tuple[str, ...], digits: int) -> tuple[str, frozenset[str]]:
     """(all words joined by dashes, all windows of so many digits) of the library."""
     joined: set[str] = set()
     windows: set[str] = set()
-    for function in library(roots).functions:
+    for function in functions.library(roots).functions:
         joined.update(re.findall(r"[a-z]+(?:-[a-z]+)+", function.source))
         for run in re.findall(rf"\d{{{digits},}}", function.source):
             windows.update(run[i : i + digits] for i in range(len(run) - digits + 1))
@@ -171,7 +173,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
 
 def _fitted(draft: _Draft, target: int, count: Counter) -> tuple[_Draft, FittedText]:
     what = f"{NAME} of {len(draft.parts)} turns"
-    return draft, shelves.solved(
+    return draft, functions.solved(
         draft.planned.shelf, draft.rendered, target=target, count=count, what=what
     )
 
@@ -222,7 +224,7 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
         draft = _draft(
             1, turns, given, Draw(NAME, str(VERSION), "minimum", str(seed)), is_compact=True
         )
-        lines = max(lines, sum(count(piece.text + shelves.JOIN) for piece in draft.lines))
+        lines = max(lines, sum(count(piece.text + functions.JOIN) for piece in draft.lines))
     return functions.most_tokens(draft.parts.count("repoqa"), given, count) + lines
 
 

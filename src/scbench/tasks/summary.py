@@ -13,8 +13,7 @@ from scbench import task_cards
 from scbench.tasks.build import FittedText, Rendered, by_shape, depth_of, sealed, solve_length
 from scbench.tasks.contract import Counter, Task, checked, recipe, settle
 from scbench.tasks.draw import Draw
-from scbench.tasks.reports.page import Page
-from scbench.tasks.reports.plan import ReportKnobs, ReportPlan, Settled, plan
+from scbench.tasks.materials.reports import Page, ReportKnobs, ReportPlan, Settled, plan_reports
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
@@ -30,7 +29,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
 
     def attempt(is_compact: bool) -> tuple[Page, FittedText]:
         settled = given.settled(NAME, target=target, asked=turns, is_compact=is_compact)
-        page = Page(plan(NAME, draw, settled, asked=turns), settled, draw)
+        page = Page(plan_reports(NAME, draw, settled, asked=turns), settled, draw)
         what = f"{NAME} of {turns} turns"
         return page, solve_length(
             page.rendered, target=target, count=count, what=what, padded=page.rendered
@@ -104,7 +103,11 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
         draw = Draw(NAME, str(VERSION), "minimum", str(seed))
         longest = max(
             longest,
-            count(Page(plan(NAME, draw, settled, asked=turns), settled, draw).rendered(0).context),
+            count(
+                Page(plan_reports(NAME, draw, settled, asked=turns), settled, draw)
+                .rendered(0)
+                .context
+            ),
         )
     return longest + longest // 20
 

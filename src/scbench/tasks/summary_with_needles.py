@@ -22,10 +22,17 @@ from scbench.tasks.build import (
 )
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, within
 from scbench.tasks.draw import Draw
+from scbench.tasks.materials.reports import (
+    ANIMALS,
+    COLOURS,
+    TITLE_MARKS,
+    Page,
+    ReportKnobs,
+    ReportPlan,
+    Settled,
+    plan_reports,
+)
 from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
-from scbench.tasks.reports import words
-from scbench.tasks.reports.page import Page
-from scbench.tasks.reports.plan import ReportKnobs, ReportPlan, Settled, plan
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
@@ -66,7 +73,7 @@ def _draft(
     parts = order_of(PARTS, turns, given.order, draw.child("order"))
     summaries = parts.count("summary")
     settled = given.settled(NAME, target=target, asked=summaries, is_compact=is_compact)
-    planned = plan(NAME, draw, settled, asked=summaries)
+    planned = plan_reports(NAME, draw, settled, asked=summaries)
     keys = _keys(draw.child("keys"), parts.count("passkey") + given.extra_needles, planned)
     depths = strata(draw.child("place", "keys"), len(keys)) if keys else []
     asked = parts.count("passkey")
@@ -86,15 +93,15 @@ def _keys(draw: Draw, wanted: int, planned: ReportPlan) -> list[tuple[str, str]]
     """(owner, number): owners differ; no number holds, or lies in, another or a value of the
     reports.
     """
-    if wanted <= len(words.COLOURS) * len(words.ANIMALS):
-        owners = [f"{colour} {animal}" for colour in words.COLOURS for animal in words.ANIMALS]
+    if wanted <= len(COLOURS) * len(ANIMALS):
+        owners = [f"{colour} {animal}" for colour in COLOURS for animal in ANIMALS]
     else:
-        marks = [mark.lower() for mark in words.TITLE_MARKS]
+        marks = [mark.lower() for mark in TITLE_MARKS]
         owners = [
             f"{colour} {mark} {animal}"
-            for colour in words.COLOURS
+            for colour in COLOURS
             for mark in marks
-            for animal in words.ANIMALS
+            for animal in ANIMALS
         ]
     taken = [
         fact.value for report in planned.reports for fact in report.facts if fact.value.isdigit()

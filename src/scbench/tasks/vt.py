@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from scbench import task_cards
-from scbench.tasks import noise as dull
 from scbench.tasks.build import FittedText, Mark, Piece, by_shape, depth_of, fit, sealed, strata
 from scbench.tasks.contract import Counter, Task, checked, one_of, recipe, settle, whole
 from scbench.tasks.draw import Draw
+from scbench.tasks.materials import noise as dull
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Turn, Wanted
 

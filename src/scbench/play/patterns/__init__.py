@@ -1,22 +1,32 @@
-"""Patterns: in which order a session's turns are asked, and what each goes on from."""
+"""Patterns: in which order a session's turns are asked, and what each goes on from.
+
+A pattern is one file here that ends in `PATTERN = ...`, and an entry of `Mode` in `modes.py`.
+"""
 
 from __future__ import annotations
 
+import pkgutil
+from functools import cache
+
 from scbench.play.contract import Pattern
-from scbench.play.patterns.branch import Branch
-from scbench.play.patterns.grow import Grow
-from scbench.play.patterns.multi_request import MultiRequest
-from scbench.play.patterns.multi_turn import MultiTurn
 from scbench.types import History, Mode, Protocol
 
 
 def pattern_of(mode: Mode, protocol: Protocol) -> Pattern:
-    """Without history the turns of a conversation are requests too."""
-    if mode is Mode.GROW:
-        return Grow()
-    if protocol.history is History.NONE:
-        return MultiRequest()
-    waits = protocol.history is History.MODEL
-    if mode is Mode.BRANCH:
-        return Branch(waits=waits)
-    return MultiTurn(waits=waits) if mode is Mode.MULTI_TURN else MultiRequest()
+    """The pattern of a mode. Without history the turns of a conversation are requests too.
+
+    >>> pattern_of(Mode.MULTI_TURN, Protocol())
+    MultiTurn(waits=False)
+    >>> pattern_of(Mode.MULTI_TURN, Protocol(history=History.NONE))
+    MultiRequest(waits=False)
+    """
+    if mode.has_history and protocol.history is History.NONE:
+        mode = Mode.MULTI_REQUEST
+    return pattern_class(mode)(waits=mode.has_history and protocol.history is History.MODEL)
+
+
+@cache
+def pattern_class(mode: Mode) -> type[Pattern]:
+    """What the file of a mode's pattern ends in."""
+    found: type[Pattern] = pkgutil.resolve_name(mode.place)
+    return found

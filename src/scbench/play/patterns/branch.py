@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scbench.play.contract import Keep, Steps
+from scbench.play.contract import Keep, Pattern, Steps
 from scbench.play.patterns.asking import graded
-from scbench.prompts import Rendering
-from scbench.prompts.branching import parent_of
+from scbench.play.patterns.uncut import never_cut
+from scbench.prompts import Rendering, Tokenizer
+from scbench.prompts.branching import Branching, parent_of
+from scbench.types import Mode, Protocol, Session
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Pattern):
     """Every turn goes on from a copy of its parent's state."""
-
-    waits: bool = False
 
     def steps(self, talk: Rendering) -> Steps:
         turns = talk.session.turns
@@ -33,3 +33,19 @@ class Branch:
             reply = yield step
             ids.append(step.id)
             answers.append(reply.text if self.waits and reply is not None else asked.gold)
+
+    @classmethod
+    def render(
+        cls,
+        session: Session,
+        tokenizer: Tokenizer,
+        protocol: Protocol,
+        mode: Mode,
+        window_tokens: int | None,
+    ) -> Rendering:
+        """Never cut: what one turn is shown would no longer be what another goes on from."""
+        never_cut(mode, protocol)
+        return Branching(session, tokenizer, protocol, window_tokens)
+
+
+PATTERN = Branch

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scbench.play.contract import Keep, Steps
+from scbench.play.contract import Keep, Pattern, Steps
 from scbench.play.patterns.asking import graded
 from scbench.prompts import Rendering
 
 
 @dataclass(frozen=True, slots=True)
-class MultiTurn:
+class MultiTurn(Pattern):
     """Questions and history stay in the cache; the answer that a model gives itself does not.
 
     The history is the gold answers, read as part of the next prompt, or (`waits`) the model's own.
     """
-
-    waits: bool = False
 
     def steps(self, talk: Rendering) -> Steps:
         answers: list[str] = []
@@ -28,3 +26,6 @@ class MultiTurn:
             reply = yield step
             answers.append(reply.text if self.waits and reply is not None else asked.gold)
             parent = step.id
+
+
+PATTERN = MultiTurn

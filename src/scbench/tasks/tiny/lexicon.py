@@ -4,7 +4,7 @@ nothing, swap nothing.
 
 from __future__ import annotations
 
-from scbench.tasks.words import WORDS
+from scbench.tasks.materials.words import WORDS
 
 
 def _list(text: str) -> tuple[str, ...]:

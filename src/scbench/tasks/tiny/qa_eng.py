@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
+from scbench.tasks.materials.words import WORDS
 from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import NAMES, PLACES
 from scbench.tasks.tiny.world import Question, TinyLanguage, story
-from scbench.tasks.words import WORDS
 from scbench.types import Wanted
 
 NAME, MOST_TURNS = "qa_eng", 32

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from scbench.tasks.build import Mark, Piece, strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
+from scbench.tasks.materials.words import WORDS
 from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import FACTS
-from scbench.tasks.words import WORDS
 from scbench.types import Role, Wanted
 
 NAME, MOST_TURNS = "summary", 24

@@ -7,9 +7,9 @@ from __future__ import annotations
 from scbench.tasks.build import Piece, strata
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
+from scbench.tasks.materials.words import WORDS
 from scbench.tasks.tiny import summary
 from scbench.tasks.tiny.form import TinyAsked, TinyPlan, evidence, most_turns, tiny
-from scbench.tasks.words import WORDS
 from scbench.types import Wanted
 
 NAME, MOST_TURNS = "summary_with_needles", 24

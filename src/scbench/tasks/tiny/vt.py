@@ -7,9 +7,9 @@ from __future__ import annotations
 from scbench.tasks.build import Mark, Piece
 from scbench.tasks.contract import Practice
 from scbench.tasks.draw import Draw
+from scbench.tasks.materials.words import WORDS
 from scbench.tasks.tiny.form import TinyAsked, TinyPlan, most_turns, tiny
 from scbench.tasks.tiny.lexicon import CAPITALS
-from scbench.tasks.words import WORDS
 from scbench.types import Role, Wanted
 
 NAME, MOST_TURNS, NOISE_WORDS = "vt", 12, 4

@@ -1,1 +1,0 @@
-"""The three families of ICL.ManyShot: dates, swaps, translations."""
