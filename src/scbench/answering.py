@@ -6,6 +6,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class History(StrEnum):
+    """What stands in the place of earlier answers in multi-turn mode."""
+
+    GOLD = "gold"
+    MODEL = "model"
+    KEPT = "kept"  # the model's own, whose KV stays as it was generated
+    NONE = "none"  # every turn sees only context and question
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the model's own answers stand there."""
+        return self in (History.MODEL, History.KEPT)
+
+
 class Think(StrEnum):
     """Whether a model writes a thought before its answer."""
 

@@ -162,7 +162,7 @@ class RunWords(AnswerWords, total=False):
             "--history",
             str,
             SHOWN,
-            "earlier answers where a turn sees them: gold, model, none",
+            "earlier answers where a turn sees them: gold, model, kept (its own KV stays), none",
         ),
     ]
     compress_after: Annotated[

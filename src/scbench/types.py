@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from scbench.answering import Answering as Answering
+from scbench.answering import History as History
 from scbench.answering import Think as Think
 from scbench.modes import PAPER_MODES as PAPER_MODES
 from scbench.modes import Mode as Mode
@@ -144,14 +145,6 @@ class PromptSet(StrEnum):
     OFFICIAL = (
         "official"  # the published strings, defects included, for comparison with published numbers
     )
-
-
-class History(StrEnum):
-    """What stands in the place of earlier answers in multi-turn mode."""
-
-    GOLD = "gold"
-    MODEL = "model"
-    NONE = "none"  # every turn sees only context and question
 
 
 class CompressAfter(StrEnum):

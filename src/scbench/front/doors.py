@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scbench.engines.contract import Engine
-from scbench.errors import Mismatch, TooLong
+from scbench.errors import TooLong
 from scbench.front.checks import (
     check_model,
     checked_after,
@@ -27,12 +27,8 @@ from scbench.play.patterns.asking import graded
 from scbench.play.sources import Source
 from scbench.play.talks import Talks
 from scbench.prompts import Rendering
-from scbench.prompts.control import found_in
-from scbench.prompts.tokenizer import encode_broken
+from scbench.prompts.carried import carried
 from scbench.types import Accounting, CompressAfter, Mode, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ANSWER_TOKENS = 64
 
@@ -221,35 +217,14 @@ class Chat:
         kept = Keep.ANSWER if keep else Keep.NOTHING
         if turn == 0:
             return replace(graded(talk, 0, parent="context"), keep=kept)
-        asked = graded(talk, turn, answers=[one.text for one in self.said])
-        ids = (*self._ids, *self._between(talk, turn))
+        answers = [one.text for one in self.said]
         return replace(
-            asked,
-            prompt=replace(asked.prompt, ids=ids),
+            graded(talk, turn, answers=answers),
+            prompt=carried(talk, turn, answers, self._ids),
             parent=f"turn {turn}",
             ends_parent=keep,
             keep=kept,
         )
-
-    def _between(self, talk: Rendering, turn: int) -> Sequence[int]:
-        """What the template writes from the end of the last answer to the next one's header.
-
-        Raises Mismatch for a template that renders earlier turns anew.
-        """
-        before, now = talk.prompt(turn - 1).text, talk.prompt(turn).text
-        answer = self.said[-1].text.strip()
-        at = now.find(answer, len(before))
-        if not now.startswith(before) or at < 0:
-            raise Mismatch(
-                f"the chat template of {self.view.doc.llm.name} renders earlier turns anew, so a "
-                "cache cannot be carried on; ask each question of the text alone: .ask()"
-            )
-        tokenizer = self.view.doc.llm.engine.tokenizer
-        text, question = now[at + len(answer) :], talk.session.turns[turn].ask.strip()
-        start = max(0, text.find(question))
-        literal = [(start + a, start + b) for a, b in found_in(question, tokenizer.control)]
-        ids = encode_broken(tokenizer, text, literal, goes_on=True).ids
-        return ids[1:] if ids[:1] == (tokenizer.bos_id,) else ids
 
 
 def load(

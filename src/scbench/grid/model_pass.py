@@ -40,7 +40,7 @@ from scbench.play.gold import DENSE, GoldPass
 from scbench.play.played_code import play_code
 from scbench.play.session import SessionPlay
 from scbench.play.voices import Voices
-from scbench.types import BEYOND_TRAINED, Cell, Record
+from scbench.types import BEYOND_TRAINED, Cell, History, Record
 
 
 class ModelPass:
@@ -230,6 +230,8 @@ class ModelPass:
         todo = set(journal.missing_turns(cell, retry_failed=retries))
         if not todo or cell.key in self.books.history.kept:
             return None
+        if self.settings.history is History.KEPT:
+            todo = set(range(cell.turns))  # no record holds the KV of an answer
         done = journal.done_turns(cell.key, retry_failed=retries)
         answers = {
             turn: record.answer.text for turn, record in done.items() if record.answer is not None

@@ -18,7 +18,7 @@ from scbench.engines.contract import Feed
 from scbench.errors import NotFinite
 from scbench.kv import Stream
 from scbench.play.dense_tokens import DenseTokens
-from scbench.types import Cell, GoldScore, History, Mode
+from scbench.types import Cell, GoldScore, Mode
 
 GOLD_TOKENS = 24  # most of a gold answer that are fed; long ones tell no more than their beginning
 DENSE = "dense"
@@ -103,7 +103,7 @@ class GoldPass:
         """What dense said at the same place, or why it is not known."""
         if cell.mode not in self.dense_keys:
             return None, NOT_PLAYED
-        if cell.mode.has_history and cell.protocol.history is History.MODEL:
+        if cell.mode.has_history and cell.protocol.history.is_own:
             return None, OWN_HISTORY
         said = self.memory.get(self.dense_keys[cell.mode], turn)
         return said, "" if said is not None else NOT_KEPT

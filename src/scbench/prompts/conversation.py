@@ -268,7 +268,7 @@ class Conversation:
     def _need(self, turn: int) -> int:
         need = len(self._rendered[turn].encoded.ids) + self.session.turns[turn].max_new_tokens
         need += self._thought_room(turn)
-        if self.protocol.history is History.MODEL and not self.alone:
+        if self.protocol.history.is_own and not self.alone:
             for at in range(turn):
                 gold = len(encode_data(self.tokenizer, self._writer.wording.gold(at)).ids)
                 need += max(0, self.session.turns[at].max_new_tokens - gold)

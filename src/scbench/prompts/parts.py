@@ -18,6 +18,7 @@ class Parts:
         self.session = session
         self.mode = mode
         self.parts = tuple(parts)
+        self.tokenizer = self.parts[0].tokenizer
         self.lasts = tuple(len(part.session.turns) - 1 for part in self.parts)
         evidence = {
             turn: tuple(part.context.evidence(last))

@@ -20,6 +20,7 @@ class Rendering(Protocol):
 
     session: Session
     mode: Mode
+    tokenizer: Tokenizer
     context: Tokens
 
     @property

@@ -23,6 +23,7 @@ from scbench.stats import (
     Summary,
     TaskBook,
 )
+from scbench.stats.cells import CUT
 
 AVERAGES = "Averages"
 HELD = "Held, % of dense"  # bytes; the column beside the overall average
@@ -32,8 +33,9 @@ SIDES = {
     "floor": "floor",
     "fact_recall": "facts",
     "leak": "leak",
-}  # what a reader needs next to ROUGE
-SIDE_IS_SHARE = {"floor", "fact_recall"}
+    CUT: "cut short",
+}  # what a reader needs next to ROUGE, and how many answers met their limit
+SIDE_IS_SHARE = {"floor", "fact_recall", CUT}
 
 
 def stage_title(method: MethodInfo) -> str:

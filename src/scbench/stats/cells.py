@@ -18,7 +18,7 @@ from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
 from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.rates import Indices, evidence, shared
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, THOUGHT_CLOSED, Form
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, THOUGHT_CLOSED, Finish, Form
 
 NOT_RUN = "not run"
 NOTED = (
@@ -28,6 +28,7 @@ NOTED = (
     THOUGHT_CLOSED,
 )  # notes of a record that mark the numbers it enters
 KEPT_WHOLE = (pl.col("truncated_tokens") == 0) | pl.col("evidence_survives").fill_null(False)
+CUT = "cut"  # a side value: the share of answers that ended at their limit
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -248,6 +249,8 @@ def _cell(
         for name in rows.columns
         if name.startswith("side_")
     }
+    if cut := rows.filter(pl.col("finish") == Finish.LENGTH).height:
+        sides[CUT] = cut / rows.height
     kept = rows["evidence_kept"].mean()
     return ScoreCell(
         setting=setting,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 
+from scbench.errors import BadConfig
 from scbench.play.contract import Pattern
+from scbench.play.patterns.kept import KeptAnswers
 from scbench.types import History, Mode, Protocol
 
 
@@ -22,6 +24,12 @@ def pattern_of(mode: Mode, protocol: Protocol) -> Pattern:
     """
     if mode.has_history and protocol.history is History.NONE:
         mode = Mode.MULTI_REQUEST
+    if protocol.history is History.KEPT and mode.has_history:
+        if mode is not Mode.MULTI_TURN:
+            raise BadConfig(
+                f"--history kept is of multi-turn conversations, and the mode is {mode}"
+            )
+        return KeptAnswers()
     return pattern_class(mode)(waits=mode.has_history and protocol.history is History.MODEL)
 
 
