@@ -68,7 +68,7 @@ def test_the_attack_sees_a_reader_that_skips_the_checksum(
         return re.sub(rb',\s*"crc":\s*"[^"]*"\s*\}\s*\Z', b"}", text), True
 
     monkeypatch.setattr(lines, "unsealed", careless)
-    tally = bits.attack(targets, flips=80, seed=5)
+    tally = bits.attack(targets, flips=160, seed=5)
     assert tally.total(bits.SILENT) > 5
     assert any("records.jsonl" in line for line in tally.failures)
     assert "SILENT" in table([tally])

@@ -96,8 +96,8 @@ PLANTED = (
     Planted(
         name="an answer longer by one token",
         file="play/decode.py",
-        old="if len(ids) >= limit_tokens:",
-        new="if len(ids) > limit_tokens:",
+        old="said.answer_tokens >= limit_tokens:",
+        new="said.answer_tokens > limit_tokens:",
         part="tiny-llama",
         methods=["dense"],
         sees="tokens",

@@ -32,12 +32,14 @@ from scbench.ledger.cells import (
 )
 from scbench.types import (
     PAPER_MODES,
+    Answering,
     CompressAfter,
     Form,
     History,
     Mode,
     PromptSet,
     Protocol,
+    Think,
     Truncate,
 )
 
@@ -77,6 +79,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "protocol.truncate": {"protocol": Protocol(truncate=Truncate.MIDDLE)},
     "protocol.chat_template": {"protocol": Protocol(chat_template=False)},
     "protocol.max_new_tokens": {"protocol": Protocol(max_new_tokens=40)},
+    "protocol.answering": {"protocol": Protocol(answering=Answering(temperature=0.5))},
     "form": {"form": Form.TINY},
 }
 OTHERS: dict[str, Any] = {
@@ -85,6 +88,7 @@ OTHERS: dict[str, Any] = {
     "sources": {"SnapKV: scbench.methods.compression.snapkv": "t"},
     "data": (),
 }
+WAYS = (Think.ON, 5, 7, (("a", "1"),), 0.5, 0.9)  # another value for each field of Answering
 MADE_CHANGES = {
     **{
         f"model.{f.name}": replace(
@@ -120,6 +124,12 @@ def test_all_the_changed_keys_differ_from_each_other() -> None:
 def test_no_field_is_left_out_of_the_changes() -> None:
     wanted = {f"protocol.{f.name}" for f in fields(Protocol)} | (BASE.keys() - {"protocol"})
     assert wanted == CHANGES.keys()
+
+
+def test_ways_of_answering_that_are_newer_than_a_key_leave_it_as_it_was() -> None:
+    assert "answering" not in canonical_json(Protocol())
+    told = [Answering(**{f.name: other}) for f, other in zip(fields(Answering), WAYS, strict=True)]
+    assert len({cell_key(**BASE | {"protocol": Protocol(answering=one)}) for one in told}) == 6
 
 
 def test_spelling_out_the_papers_default_changes_nothing() -> None:

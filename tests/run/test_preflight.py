@@ -11,7 +11,7 @@ import pytest
 
 import scbench
 from engines.folders import edit_json, write_model, write_tokenizer
-from prompts.texts import CHATML, THINKS
+from prompts.texts import CHATML
 from scbench import api
 from scbench.engines import load
 from scbench.errors import (
@@ -116,9 +116,9 @@ def test_a_longrope_model_says_which_window_to_ask_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_weights")
-def test_a_template_that_opens_a_thought_stops_the_run_in_one_sentence(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "thinks", max_position_embeddings=4096)
-    write_tokenizer(folder, THINKS)
+def test_a_template_that_renders_anew_stops_the_run_in_one_sentence(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "anew", max_position_embeddings=4096)
+    write_tokenizer(folder, "{{ messages | length }} messages\n" + CHATML)
     with pytest.raises(Mismatch, match="renders earlier turns otherwise"):
         play(tmp_path / "none", model=str(folder))
     assert any("renders earlier turns" in one.why for one in plan(model=str(folder)).refusals)
