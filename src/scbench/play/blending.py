@@ -17,8 +17,11 @@ from scbench.kv.pool import Pool
 from scbench.methods.contract import is_default
 from scbench.methods.method import Method
 from scbench.methods.retrieval.blended_chunks import Chunked, chunked
+from scbench.prompts import Tokenizer
 
 MIB = 1 << 20
+UNFINISHED = "\ufffd"  # how bytes of a sign are decoded before its last one is there
+MOST_PARTS = 8  # tokens of one sign; what stays unfinished longer is no text
 
 
 @dataclass(slots=True)
@@ -56,6 +59,25 @@ class Blended:
         )
 
 
+def texts_of(ids: Sequence[int], tokenizer: Tokenizer) -> list[str]:
+    """The text of each token, its first blank among it; of a sign that is several tokens, all of
+    it at the first of them. Put together they are the text.
+    """
+    texts: list[str] = []
+    known: dict[tuple[int, ...], str] = {}
+    parts: list[int] = []
+    for token in ids:
+        parts.append(token)
+        one = tuple(parts)
+        if one not in known:
+            known[one] = tokenizer.decode_on(one)
+        if known[one].endswith(UNFINISHED) and len(one) < MOST_PARTS:
+            continue
+        texts += [known[one], *[""] * (len(one) - 1)]
+        parts = []
+    return texts + [""] * len(parts)
+
+
 @dataclass(slots=True)
 class Blending:
     """The pools of one session: methods that store the same share them, so a chunk is read once
@@ -64,7 +86,6 @@ class Blending:
 
     engine: Engine
     _blender: Blender | None = None
-    _texts: dict[int, str] = field(default_factory=dict)  # of single tokens
     _pools: dict[tuple[str, tuple[int, ...]], Pool] = field(default_factory=dict)
 
     def read(
@@ -74,7 +95,7 @@ class Blending:
         or a context of one chunk.
         """
         blender = self._blender = self._blender or _blender(self.engine)
-        borders = [0, *stage.borders([self._text(token) for token in ids]), len(ids)]
+        borders = [0, *stage.borders(texts_of(ids, self.engine.tokenizer)), len(ids)]
         chunks = [tuple(ids[start:stop]) for start, stop in pairwise(borders)]
         order = stage.order(len(chunks))
         earlier = (
@@ -115,11 +136,6 @@ class Blending:
                 facts, rows=tokens * layers, pairs=dense_pairs(tokens, layers), layers=layers
             ),
         )
-
-    def _text(self, token: int) -> str:
-        if token not in self._texts:
-            self._texts[token] = self.engine.tokenizer.decode([token])
-        return self._texts[token]
 
     def _pool(self, stage: Chunked, ids: Sequence[int]) -> Pool:
         """Chunks read as part of an earlier request belong to that request: else an answer would

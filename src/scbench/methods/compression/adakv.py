@@ -108,7 +108,10 @@ class AdaKV(Eviction):
                 f"{self}: {self.scorer} needs a budget of at least {self.inner.minimum_tokens} "
                 f"tokens"
             )
-        self.inner.check(shape=shape, tokens=tokens)
+        try:
+            self.inner.check(shape=shape, tokens=tokens)
+        except Mismatch as error:  # said of the scorer: the row is this method's
+            raise Mismatch(f"{self}: {error}") from error
 
     def notes(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         own = (
