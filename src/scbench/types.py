@@ -360,6 +360,7 @@ class GoldScore:
     why: str = ""  # why the comparison with dense is absent
 
 
+LOOPS = "answer-loops"  # note of a record: its answer said one thing over and over to its limit
 THOUGHT_CLOSED = "thought-closed"  # note of a record: its thought had used up its budget
 BEYOND_TRAINED = (
     "beyond_trained_window"  # a note: the model was given a larger window than it was trained for

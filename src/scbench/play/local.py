@@ -26,7 +26,7 @@ from scbench.play.sampling import chooser
 from scbench.play.sources import Opened, Own, Source, pooled_source
 from scbench.play.strands import Strand, apart
 from scbench.play.talks import Talks
-from scbench.play.turn import evidence_kept, thought_notes, turn_cost
+from scbench.play.turn import answer_notes, evidence_kept, turn_cost
 from scbench.prompts import Rendering
 from scbench.types import CompressAfter, GoldScore
 
@@ -227,7 +227,7 @@ class LocalPlayer:
             notes=(
                 *stream.notes,
                 *self.reads.blend_notes(cell.method, talk),
-                *thought_notes(answer, step.thinking),
+                *answer_notes(answer, step.thinking),
             ),
             units=stream.units,
         )

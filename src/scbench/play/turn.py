@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scbench.kv import CacheShape, Stream
 from scbench.kv.stream import share
 from scbench.methods.method import Method
 from scbench.play.pooled import Served
 from scbench.play.rewriting import evidence_left
 from scbench.prompts import Rendering, Thinking
-from scbench.types import THOUGHT_CLOSED, Answer, Cost, Role, Session
+from scbench.types import LOOPS, THOUGHT_CLOSED, Answer, Cost, Finish, Role, Session
+
+LOOP_TOKENS, LOOP_TIMES, MOST_PERIOD = 24, 4, 32
 
 
 def turn_cost(
@@ -34,11 +38,25 @@ def turn_cost(
     )
 
 
-def thought_notes(answer: Answer, thinking: Thinking | None) -> tuple[str, ...]:
-    """What there is to say of the thought before an answer."""
-    if thinking is None or answer.thought_tokens < thinking.budget_tokens:
-        return ()
-    return (THOUGHT_CLOSED,) if thinking.budget_tokens else ()
+def answer_notes(answer: Answer, thinking: Thinking | None) -> tuple[str, ...]:
+    """What there is to say of an answer beside its text: a thought that was closed, a loop."""
+    is_closed = thinking is not None and answer.thought_tokens >= thinking.budget_tokens
+    is_loop = answer.finish is Finish.LENGTH and loops(answer.ids)
+    return (*[THOUGHT_CLOSED] * is_closed, *[LOOPS] * is_loop)
+
+
+def loops(ids: Sequence[int]) -> bool:
+    """Whether ids end in one run of tokens, said at least four times and in 24 tokens at least.
+
+    >>> loops([7, 1, 2, 3] + [4, 5, 6] * 8), loops([4, 5, 6] * 3), loops(range(40))
+    (True, False, False)
+    """
+    for period in range(1, MOST_PERIOD + 1):
+        size = max(LOOP_TOKENS, LOOP_TIMES * period)
+        tail = list(ids[-size:])
+        if len(tail) == size and tail[period:] == tail[:-period]:
+            return True
+    return False
 
 
 def evidence_kept(

@@ -18,7 +18,7 @@ from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
 from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.rates import Indices, evidence, shared
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING, THOUGHT_CLOSED, Finish, Form
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, LOOPS, NOT_BINDING, THOUGHT_CLOSED, Finish, Form
 
 NOT_RUN = "not run"
 NOTED = (
@@ -26,6 +26,7 @@ NOTED = (
     BEYOND_TRAINED,
     NOT_BINDING,
     THOUGHT_CLOSED,
+    LOOPS,
 )  # notes of a record that mark the numbers it enters
 KEPT_WHOLE = (pl.col("truncated_tokens") == 0) | pl.col("evidence_survives").fill_null(False)
 CUT = "cut"  # a side value: the share of answers that ended at their limit
