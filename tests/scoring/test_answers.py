@@ -8,7 +8,7 @@ import pytest
 
 from scbench.scoring import SUBTASKS
 
-from .answers import Case, cases
+from .answers import Case, cases, figures, held_out, scored_right
 
 FORMS = (
     "think closed",
@@ -70,3 +70,17 @@ def test_at_least_a_third_of_the_answers_is_wrong_and_a_third_is_held_out(
     wrong = Counter(case.right for case in all_cases)[False]
     assert wrong / len(all_cases) > 0.35
     assert 0.28 < sum(case.is_held_out for case in all_cases) / len(all_cases) < 0.39
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.id) for case in cases() if not case.is_held_out]
+)
+def test_an_answer_scores_if_it_is_right_and_only_then(case: Case) -> None:
+    score = case.score()
+    assert scored_right(case), (case.form, case.prediction, score)
+
+
+def test_of_answers_that_no_rule_was_made_by_the_right_ones_score() -> None:
+    scoring, right, passing, wrong = figures(held_out())
+    assert scoring / right >= 0.95
+    assert passing / wrong <= 0.03

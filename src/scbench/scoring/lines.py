@@ -120,9 +120,10 @@ def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
             "field 'name' (or 'func_name') is missing; a repoqa turn needs the name of the "
             "function asked for"
         )
-    if part.is_function and not isinstance(raw, str):
+    if part.is_function and not all(isinstance(item, str) for item in _items(raw)):
         raise BadRow(
-            f"field 'gold' is {_shown(raw)}; a repoqa turn needs the function's source as text"
+            f"field 'gold' is {_shown(raw)}; a repoqa turn needs the function's source as text, or "
+            "a list of sources"
         )
     return LineWanted(
         golds=golds,
@@ -147,12 +148,16 @@ def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
 
 
 def _golds(raw: object, field: str) -> tuple[str, ...]:
-    items = raw if isinstance(raw, list) else [raw]
+    items = _items(raw)
     if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in items):
         raise BadRow(
             f"field {field!r} is {_shown(raw)}; it holds a text, a number, or a list of texts"
         )
     return tuple(str(item) for item in items)
+
+
+def _items(raw: object) -> list[object]:
+    return raw if isinstance(raw, list) else [raw]
 
 
 def _text(line: Mapping[str, object], field: str) -> str | None:
