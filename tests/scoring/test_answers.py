@@ -8,7 +8,7 @@ import pytest
 
 from scbench.scoring import SUBTASKS
 
-from .answers import Case, cases, figures, held_out, scored_right
+from .answers import LATER, Case, cases, figures, held_out, scored_right
 
 FORMS = (
     "think closed",
@@ -84,3 +84,11 @@ def test_of_answers_that_no_rule_was_made_by_the_right_ones_score() -> None:
     scoring, right, passing, wrong = figures(held_out())
     assert scoring / right >= 0.95
     assert passing / wrong <= 0.03
+
+
+# A second key in one line is a rival; "perhaps" is read as said.
+KNOWN_MISSES = {"later-pk-02", "later-zplace-03"}
+
+
+def test_of_answers_written_when_the_rules_were_done_the_known_ones_alone_are_misread() -> None:
+    assert {case.id for case in cases(LATER) if not scored_right(case)} == KNOWN_MISSES

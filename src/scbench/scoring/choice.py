@@ -25,7 +25,10 @@ _PHRASE = re.compile(
     r"|(?:答案|选项|選項|选择|選擇|选|選|答え|正解|정답)\s*(?:就?是|应?为|應?為|は|은)?\s*[:：]?\s*",
     re.IGNORECASE,
 )
-_AFTER = re.compile(rf"{_OPEN}([A-Za-z])(?![A-Za-z0-9'’]|-\w)")
+_AFTER = re.compile(rf"{_OPEN}([A-Za-z])(?![A-Za-z0-9'’]|-\w|\s*[?？])")
+# These name an option, and do not yet choose it.
+_WEAK = re.compile(r"option|选项|選項", re.IGNORECASE)
+_LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):]+[ \t]+\S", re.MULTILINE)
 _REASONS = "because|since|as|for|is|was"
 _ARTICLE = re.compile(rf"\s+(?!(?:{_REASONS})\b)[a-z]")
 _SMALL_ENDS = re.compile(rf"\s*(?:$|[)\].,:;!?*\"'`—–-]|[{UNSPACED}]|(?:{_REASONS})\b)")
@@ -126,6 +129,8 @@ def choice(prediction: str, options: Sequence[str]) -> tuple[str | None, str]:
         letter = lone[1].upper()
         return (letter, "lone letter") if letter in letters else (None, "no such option")
     letter, is_conflict = _marked(line, letters, normal)
+    if letter and _are_gone_through(prediction, letters):
+        letter = None
     if letter and _is_one_of_several(line, letter, letters):
         return None, SEVERAL
     if is_conflict or letter:
@@ -139,6 +144,11 @@ def choice(prediction: str, options: Sequence[str]) -> tuple[str | None, str]:
     if len(results) == 1:
         return results.pop(), "named once"
     return None, SEVERAL if results else "no option"
+
+
+def _are_gone_through(text: str, letters: str) -> bool:
+    """Whether lines go through several options, letter by letter: none of these lines chooses."""
+    return len(set(_LINE.findall(text)) & set(letters)) > 1
 
 
 def _named(text: str, letters: str, normal: Sequence[str]) -> set[str]:
@@ -179,6 +189,7 @@ def _after_phrases(
     them contradicts itself.
     """
     results: set[str] = set()
+    only_named: set[str] = set()
     # More than any option: a longer rest is equal to none.
     reach = 200 + 4 * max(map(len, options), default=0)
     for phrase in _PHRASE.finditer(text):
@@ -189,9 +200,10 @@ def _after_phrases(
             if letter and _is_other(rest[rest.upper().index(letter) + 1 :], letter, normal):
                 return set(), True
         if letter:
-            results |= {letter} | _others(rest, letter, letters)
+            chosen = only_named if _WEAK.match(phrase[0]) else results
+            chosen |= {letter} | _others(rest, letter, letters)
     results |= {match for match in _IS_RIGHT.findall(text) if match in letters}
-    return results, False
+    return results or only_named, False
 
 
 def _others(rest: str, letter: str, letters: str) -> set[str]:

@@ -57,10 +57,11 @@ def rouge_of(prediction: Sequence[Sequence[str]], gold: Sequence[Sequence[str]])
     gold_words, prediction_words = sum(map(len, gold)), sum(map(len, prediction))
     if not gold_words or not prediction_words:
         return 0.0
-    if gold_words * prediction_words > MOST_CELLS:
+    cells = gold_words * prediction_words
+    if cells > MOST_CELLS:
         raise TooManyWords(
-            f"{prediction_words:,} words against {gold_words:,} are {gold_words * prediction_words:,} "
-            f"comparisons; at most {MOST_CELLS:,} are made"
+            f"{prediction_words:,} words against {gold_words:,} are {cells:,} comparisons; at most "
+            f"{MOST_CELLS:,} are made"
         )
     left_gold = Counter(word for sentence in gold for word in sentence)
     left_prediction = Counter(word for sentence in prediction for word in sentence)

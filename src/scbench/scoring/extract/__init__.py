@@ -20,7 +20,14 @@ from scbench.scoring.extract.containers import contained
 from scbench.scoring.extract.denials import without_denials
 from scbench.scoring.extract.markup import plain_width, without_courtesy, without_markdown
 from scbench.scoring.extract.sought import AnswerKind, Sought
-from scbench.scoring.extract.statements import concluded, corrected, last_line, stated
+from scbench.scoring.extract.statements import (
+    concluded,
+    corrected,
+    echoed,
+    last_line,
+    stated,
+    without_afterword,
+)
 from scbench.scoring.extract.thoughts import Spoken, spoken
 from scbench.scoring.extract.turns import without_next_turn, without_own_question
 
@@ -43,9 +50,11 @@ _FOR_SHORT: tuple[tuple[str, Step], ...] = (
     ("question", without_own_question),
     ("container", contained),
     ("correction", corrected),
+    ("afterword", without_afterword),
     ("denial", without_denials),
     ("lead", stated),
     ("working", concluded),
+    ("working", echoed),
     ("working", last_line),
 )
 _STEPS: dict[AnswerKind, tuple[tuple[str, Step], ...]] = dict.fromkeys(AnswerKind, _FOR_SHORT) | {

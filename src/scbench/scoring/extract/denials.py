@@ -36,7 +36,7 @@ _HELPS = (
 _WHOLE = re.compile(
     rf"\b(?:{_HELPS})\s+not\b|n[’']t\b(?=\s+\w)|\bcannot\b|\bnever\b"
     r"|\bneither\b|\bnor\b|\bno longer\b|\bnobody\b"
-    r"|\bno one\b|\bnone of\b|\bnowhere\b"
+    r"|\bno one\b|\bthere(?:[’']s| is| are) no\b|\bnone of\b|\bnowhere\b"
     r"|\bnot (?:mistaken|certain|sure|clear|known|mentioned|stated|given|found)\b"
     r"|\b(?:is|are|was|were|as|be|looks?|seems?) (?:\w+ )?"
     r"(?:wrong|incorrect|false|impossible|excluded|eliminated)\b"

@@ -36,6 +36,15 @@ _CORRECTS = re.compile(
     r"|(?:更正|不对|不對|等等)",
     re.IGNORECASE,
 )
+_AFTERWORD = re.compile(
+    r"^[ \t]*(?:explanation|reasoning|reason|note|justification|rationale|解释|解析|理由|说明|注)\s*[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What a question asks for: "The third largest number in the list above is", "What is the key?".
+_ASKED = re.compile(
+    r"\bthe\s+([^.?!\n]{3,80}?)(?:\s+(?:in|of|from)\s+the\s+(?:list|text|numbers)\b|\s+is\b|\?|$)",
+    re.IGNORECASE,
+)
 _LONE = re.compile(r"[\s(\[*\"'`]*[A-Za-z][\s)\]*\"'`.:,]*")
 _LABEL = re.compile(r"^[ \t]*([^\n:：]{1,80})[:：][ \t]*(\S[^\n]*)$", re.MULTILINE)
 _CJK_END = re.compile(r"[。！？]")
@@ -65,6 +74,30 @@ def _sentence(line: str) -> str:
         if ends_sentence(word, after):
             return " ".join(words[: place + 1])
     return line
+
+
+def without_afterword(text: str, sought: Sought) -> str:
+    """The text before an explanation of what was answered; one that states the answer stays."""
+    for word in sought.marks(_AFTERWORD, text):
+        if text[: word.start()].strip() and not ANSWER_IS.search(text, word.end()):
+            return text[: word.start()]
+    return text
+
+
+def echoed(text: str, sought: Sought) -> str:
+    """The number that an answer gives in the question's own words: "The third largest is 772"."""
+    if sought.kind is not AnswerKind.NUMBER:
+        return text
+    asked = _ASKED.search(sought.wanted.question.split(". ")[-1])
+    if asked is None or len(asked[1].split()) < 2:
+        return text
+    words = r"\s+".join(map(re.escape, asked[1].split()))
+    echo = re.compile(
+        rf"{words}[^.!?\n\d]{{0,80}}?(?:\bis\b|\bwas\b|[:=])\s*([+-]?\d[\d,]*(?:\.\d+)?)(?!\w)",
+        re.IGNORECASE,
+    )
+    said = {number.rstrip(",") for number in echo.findall(text)}
+    return said.pop() if len(said) == 1 else text
 
 
 def corrected(text: str, sought: Sought) -> str:
