@@ -49,8 +49,16 @@ def test_a_parser_that_dies_is_a_gap_with_its_reason(monkeypatch: pytest.MonkeyP
 
 def test_a_parser_that_does_not_come_back_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alone, "_CHILD", "import time; time.sleep(60)")
-    monkeypatch.setattr(alone, "_MOST_S", 0.1)
+    monkeypatch.setattr(alone, "_MOST_WALL_S", 0.1)
     with pytest.raises(CannotParse, match=r"took more than 0\.1 s"):
+        alone.outermost(["(" * 500], "python")
+
+
+def test_a_parser_that_works_too_long_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = "a.functions.outermost = lambda *_: all(True for _ in iter(int, 1))"
+    child = f"import scbench.scoring.alone as a; {busy}; a._MOST_CPU_S = 0.2; a.main()"
+    monkeypatch.setattr(alone, "_CHILD", child)
+    with pytest.raises(CannotParse, match="of its own time"):
         alone.outermost(["(" * 500], "python")
 
 
