@@ -330,12 +330,16 @@ class Score:
     """
 
     value: float | None
-    rule: str  # "strict/1" or "official/1"
+    rule: str  # "strict/2" or "official/1"
     read: str = ""  # what was taken from the text
     why: str = ""
     side: Mapping[str, float] = field(
         default_factory=dict
     )  # side values: exact, em, fact_recall, leak, floor, ...
+    removed: tuple[
+        str, ...
+    ] = ()  # what was taken off the answer before it was judged: thought, ...
+    format_failure: bool = False  # it scores 0, and yet an accepted answer stands in it
 
     @property
     def is_gap(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as plain_csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from factory import record, run, session
@@ -194,3 +195,23 @@ def test_a_budget_that_keeps_everything_is_said_to_beside_the_number() -> None:
     literal = summarise([record(notes=(NOT_BINDING,)), record(turn=1)])
     assert "⊇ budget not binding: it covers the whole context" in markdown(literal)
     assert "budget not binding" not in markdown(summarise([record()]))
+
+
+def test_a_method_that_lost_the_form_of_its_answers_has_its_share_below_the_table() -> None:
+    kept = [record(session=n, turn=t, value=1.0) for n in range(4) for t in range(5)]
+    lost = [
+        replace(one, strict=replace(one.strict, format_failure=at % 4 == 0))
+        for at, one in enumerate(
+            record(method="snapkv", session=n, turn=t, value=0.0)
+            for n in range(4)
+            for t in range(5)
+        )
+    ]
+    summary = summarise([*kept, *lost], resamples=0)
+    table = score_table(summary, summary.settings[0], MT)
+    said = [note for note in table.notes if "Format failures" in note]
+    assert len(said) == 1
+    assert "snapkv 25.0 (5 of 20 turns)" in said[0]
+    assert "dense" not in said[0]
+    silent = score_table(summarise(kept, resamples=0), summary.settings[0], MT)
+    assert not any("Format failures" in note for note in silent.notes)

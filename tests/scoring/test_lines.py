@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scbench.errors import BadConfig, BadRow
-from scbench.scoring import score_file, score_lines, wanted_from_line
+from scbench.scoring import grade, means, score_file, score_lines, wanted_from_line, written
+from scbench.tasks import task as task_called
 
 from .sources import CLIP, FUNCTIONS
 
@@ -161,12 +163,18 @@ def test_bad_field_is_named_with_its_line(
     change: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     rows = [line("scbench_kv", "x", "x"), {**line("scbench_kv", "x", "x"), **change}]
-    with pytest.raises(BadRow, match=f"line 2: .*{message}"):
-        score_lines(rows)
     path = tmp_path / "answers.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(BadRow, match=f"answers.jsonl:2: .*{message}"):
-        score_file(path)
+    for where, (good, odd) in (
+        ("line 2", score_lines(rows)),
+        (r"answers\.jsonl:2", score_file(path)),
+    ):
+        assert good["scores"] == {"strict": 1.0, "official": 1.0}
+        assert odd["scores"] == {"strict": None, "official": None}
+        assert re.search(f"not understood: .*{where}: .*{message}", odd["why"]["strict"])
+        assert means([good, odd])[0].mean == 1.0
+    with pytest.raises(BadRow, match=message):
+        score_lines(rows[1:])  # none is understood: the file is another
 
 
 def test_missing_prediction_is_not_a_failed_turn() -> None:
@@ -186,8 +194,10 @@ def test_a_line_that_is_no_object_is_named(raw: bytes, tmp_path: Path) -> None:
         + raw
         + b"\n"
     )
-    with pytest.raises(BadRow, match=r"a\.jsonl:3"):
-        score_file(path)
+    good, odd = score_file(path)
+    assert good["scores"]["strict"] == 1.0
+    assert re.search(r"a\.jsonl:3", odd["why"]["official"])
+    assert written(odd)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -263,3 +273,46 @@ def test_runner_lines_in_a_file_of_another_name_are_refused_with_what_to_do(tmp_
     path.write_text(json.dumps(runner_line(0, "x", "x")) + "\n")
     with pytest.raises(BadRow, match=r"mine.jsonl:1: .*rename it"):
         score_file(path)
+
+
+@pytest.mark.parametrize(
+    ("task", "golds", "text", "strict", "official"),
+    [
+        ("kv", ["4821", "4822"], "4822", 1, None),
+        ("prefix_suffix", ["bnsrg3s9", "bnsx77s9"], "bnsx77s9", 1, None),
+        ("mf", [77, 78], "78", 1, 0),
+        ("qa_eng", ["the old mill", "the barn"], "the barn", 1, 1),
+        ("qa_chn", ["旧磨坊", "谷仓"], "谷仓", 1, 1),
+        ("summary", ["It rained.", "The sun shone."], "The sun shone.", 1, 1),
+        ("many_shot", ["A", "B"], "B", 1, 1),
+    ],
+)
+def test_every_gold_of_a_list_counts_in_both_doors(
+    task: str, golds: list[Any], text: str, strict: float, official: float | None
+) -> None:
+    assert scores(task=f"scbench_{task}", prediction=text, gold=golds) == (strict, official)
+    row = {"context": "x", "multi_turns": [{"input": "(A) x (B) y ?", "answer": golds}]}
+    kind = task_called(task)
+    assert kind.read_turn is not None
+    turn = kind.read_turn(row, row["multi_turns"][0])  # type: ignore[arg-type]
+    assert turn.gold == str(golds[0])
+    assert grade(task, text, turn.wanted, rule="strict").value == strict
+    assert grade(task, text, turn.wanted, rule="official").value == official
+
+
+def test_every_option_of_a_list_counts_in_both_doors() -> None:
+    golds = ["Bob", "Alice"]
+    item = {"input": "Who?", "options": OPTIONS, "answer": golds}
+    kind = task_called("choice_eng")
+    assert kind.read_turn is not None
+    turn = kind.read_turn({}, item)
+    assert turn.gold == "C"
+    for text in ("Bob", "Alice", "A", "(C)"):
+        row = {"task": "scbench_choice_eng", "prediction": text, "gold": golds, "options": OPTIONS}
+        by_line = scores(**row)
+        by_turn = tuple(
+            grade("choice_eng", text, turn.wanted, rule=rule).value  # type: ignore[arg-type]
+            for rule in ("strict", "official")
+        )
+        assert by_line == by_turn
+        assert by_line[0] == 1

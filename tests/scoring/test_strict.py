@@ -142,3 +142,53 @@ def test_sentences_are_split_at(text: str, sentences: list[str]) -> None:
 def test_no_gold_is_a_gap() -> None:
     assert grade("kv", "x", Wanted(golds=()), rule="strict").is_gap
     assert grade("mf", "7", Wanted(golds=("many",)), rule="strict").is_gap
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "公司卖掉了旧磨坊。",
+        "Η γέφυρα κόστισε 412 κορώνες.",
+        "كلف الجسر كرونة.",
+        "สะพานมีราคา",
+        "Мост стоил 412 крон.",
+        "पुल की कीमत",
+        "naïve café",
+    ],
+)
+def test_a_summary_in_any_script_is_worth_all_and_another_text_less(text: str) -> None:
+    wanted = Wanted(golds=(text,))
+    assert strict("summary", text, wanted) == pytest.approx(1.0)
+    assert (strict("summary", text[::-1], wanted) or 0) < 0.8
+    assert (strict("summary", "412", wanted) or 0) < 0.5
+
+
+def test_accents_are_letters_in_the_strict_form_of_rouge() -> None:
+    assert (strict("summary", "îtî îge", Wanted(golds=("été âge",))) or 0) == 0
+    assert (strict("summary", "na ve caf", Wanted(golds=("naïve café",))) or 0) == 0
+    chinese = Wanted(golds=("公司在 2023 年卖掉了旧磨坊。",))
+    assert 0 < (strict("summary", "天气在 2023 年很好", chinese) or 0) < 0.5
+
+
+def test_a_fact_in_a_script_without_blanks_is_found_in_its_sentence() -> None:
+    wanted = Wanted(golds=("旧磨坊",), facts=("旧磨坊",))
+    score = grade("summary", "公司卖掉了旧磨坊", wanted, rule="strict")
+    assert score.side["fact_recall"] == 1.0
+    assert 0.5 < (strict("qa_eng", "公司卖掉了旧磨坊", wanted) or 0) < 1
+
+
+def test_two_long_texts_are_not_compared_and_the_reason_is_named() -> None:
+    wanted = Wanted(golds=("a b " * 5000,))
+    for rule in ("strict", "official"):
+        score = grade("summary", "b a " * 20_000, wanted, rule=rule)  # type: ignore[arg-type]
+        assert score.is_gap
+        assert "comparisons" in score.why
+
+
+def test_what_was_taken_off_an_answer_is_named_in_its_score() -> None:
+    wanted = Wanted(golds=("772",))
+    score = grade("mf", "<think>775</think>So it is \\boxed{772}.", wanted, rule="strict")
+    assert (score.value, score.removed) == (1.0, ("thought", "container"))
+    unclosed = grade("mf", "<think>772", wanted, rule="strict")
+    assert (unclosed.value, unclosed.why) == (0.0, "the thought never ended")
+    assert grade("mf", "772", wanted, rule="strict").removed == ()

@@ -84,7 +84,8 @@ QA_ROWS = [
     ("The Old-Mill", MILL, PLACES, 0, 1.0, 1),
     ("old mill", MILL, PLACES, 0, 1.0, 1),
     ("At the old mill, near the river", MILL, PLACES, 1, 0.571, 1),
-    ("It was not the old mill but the barn", MILL, PLACES, 1, 0.444, 0),
+    # what is denied is not said: 0.444 under strict/1
+    ("It was not the old mill but the barn", MILL, PLACES, 1, 0.0, 0),
     ("Before the barn she was at the old mill", MILL, BARN_ASKED, 1, 0.444, 1),
     ("Anna", Wanted(golds=("Ann",)), NAMES, 1, 0.0, 0),
 ]
@@ -178,7 +179,8 @@ KEY_ROWS: list[Row] = [
     ("In report 3 the key is 90210", KEY, 0, 1),
     ("90210 or 90211", KEY, 1, 0),
     ("902101", KEY, 0, 0),
-    ("90,210", KEY, 0, 0),
+    # a thousands separator: 0 under strict/1
+    ("90,210", KEY, 0, 1),
 ]
 TABLES: dict[str, list[Row]] = {
     "kv": KV_ROWS,
@@ -204,7 +206,7 @@ def value(
     task: str, text: str, wanted: Wanted, rule: Literal["strict", "official"], **more: object
 ) -> float | None:
     score = grade(task, text, wanted, rule=rule, **more)  # type: ignore[arg-type]
-    assert score.rule == f"{rule}/1"
+    assert score.rule == {"strict": "strict/2", "official": "official/1"}[rule]
     return score.value
 
 

@@ -36,12 +36,28 @@ def score(
 ) -> None:
     """Score answers made anywhere, by the strict and the published rules.
 
-    A line is {"task": "kv", "mode": "multi-turn", "prediction": "4711", "gold": "4711"}; a mix says
-    its "subtask" too. `scbench score answers.jsonl --tasks my_task.py:TASK` takes a task of your
-    own, whose lines give the name of its card.
+    A line is a JSON object.
+
+    - task: kv or scbench_kv (scbench list tasks); of your own, with --tasks my_task.py:TASK, the
+      name of its card
+
+    - subtask: in the two Mix tasks alone, which of its two kinds of turn this is
+
+    - mode: multi-turn, multi-request
+
+    - prediction: the answer as the model gave it, thoughts and all; null for a turn that failed
+
+    - gold: a text, a number, or a list of accepted ones
+
+    - question, and options (choice_eng, many_shot) or name, lang, repo (repoqa)
+
+    - where known: candidates, asked_key, shape, generated, vocabulary, numeric, facts, rival_facts
+
+    A line that is not understood is a gap under both rules, which names line and field.
     """
     from scbench import scoring
     from scbench.files import write_atomically
+    from scbench.scoring.lines import NOT_UNDERSTOOD
 
     if not file.is_file():
         raise Unknown(
@@ -68,4 +84,9 @@ def score(
             plain(gaps),
         )
     out.print(table)
+    odd = [
+        line for line in lines if line.get("why", {}).get("strict", "").startswith(NOT_UNDERSTOOD)
+    ]
+    if odd:
+        say(f"{len(odd):,} of {len(lines):,} lines were {odd[0]['why']['strict']}")
     say(f"written: {target}")

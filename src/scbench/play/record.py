@@ -8,6 +8,7 @@ from dataclasses import replace
 from scbench.play.contract import Reply
 from scbench.prompts import Rendering
 from scbench.scoring import grade
+from scbench.scoring.rules import OFFICIAL, STRICT
 from scbench.task_cards import card_of
 from scbench.types import Cell, Cost, Failure, Record, Score, Session
 
@@ -108,8 +109,8 @@ def _blank(cell: Cell, session: Session, turn: int, made: str) -> Record:
         prompt_tokens=0,
         answer=None,
         failure=None,
-        strict=Score(value=None, rule="strict/1"),
-        official=Score(value=None, rule="official/1"),
+        strict=Score(value=None, rule=STRICT),
+        official=Score(value=None, rule=OFFICIAL),
         cost=Cost(),
         depth=asked.depth,
         form=cell.form,

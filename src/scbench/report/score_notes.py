@@ -89,6 +89,7 @@ def _what_marks_mean(
             f"{LOST} some prompts were cut. Only turns whose evidence survived: "
             f"{_survived(summary, mine)}."
         )
+    lines += _format_failures(mine)
     if PARTIAL in used:
         lines += [
             f"{PARTIAL} average over fewer tasks than the paper's; {line}."
@@ -122,6 +123,25 @@ def _lacks(summary: Summary, cells: Sequence[ScoreCell]) -> str:
         )
     zeroed = _zeroed(summary, cells)
     return words + (f" With failures as 0: {zeroed}." if zeroed else "")
+
+
+def _format_failures(cells: Sequence[ScoreCell]) -> list[str]:
+    """The share of each method's turns that lost the form of an answer, and not the answer."""
+    lost: dict[str, tuple[int, int]] = {}
+    for cell in cells:
+        failures, turns = lost.get(cell.method, (0, 0))
+        lost[cell.method] = (failures + cell.format_failures, turns + cell.strict.n)
+    shares = [
+        f"{method} {percent(failures / turns)} ({failures:,} of {turns:,} turns)"
+        for method, (failures, turns) in lost.items()
+        if failures
+    ]
+    if not shares:
+        return []
+    return [
+        "Format failures, scored 0 though an accepted answer stands in the text (lost form rather "
+        f"than lost knowledge, at most): {'; '.join(shares)}."
+    ]
 
 
 def _verdicts(summary: Summary, cells: Sequence[ScoreCell]) -> str:

@@ -8,19 +8,42 @@ import re
 from collections.abc import Sequence
 from string import ascii_uppercase
 
-from scbench.scoring.text import head, named, nfkc, norm
+from scbench.scoring.rules import STRICT
+from scbench.scoring.text import UNSPACED, head, named, nfkc, norm
 from scbench.types import Score, Wanted
 
-RULE = "strict/1"
-_OPEN, _CLOSE = r"[(\[*\"'`]*", r"[)\]*\"'`.:,]"
+_OPEN, _CLOSE = r"[(\[*\"'`“‘「『]*", r"[)\]*\"'`”’」』.:,]"
 _MARKED = re.compile(rf"{_OPEN}([A-Z])(?:$|{_CLOSE}+(?=\s|$)|\s+[-‐‑‒–—―−]+\s)")
 _LONE = re.compile(rf"{_OPEN}([a-z]){_CLOSE}*")
-_PHRASE = re.compile(r"\b(?:answer|option|choice|letter)\b(?:\s+is\b)?\s*[:：]?\s*", re.IGNORECASE)
-_REASON = re.compile(rf"{_OPEN}([A-Z]){_CLOSE}*\s+(?:because|since|as|for)\b")
-_BRACKETED = re.compile(r"\(([A-Z])\)")
+# What the answer states follows these words, in the languages that models answer in.
+_PHRASE = re.compile(
+    r"\b(?:(?:answer|option|choice|letter)\b(?:\s+(?:is|was|would be|should be|must be)\b)?"
+    r"|(?:pick|choose|select|go(?:ing)?\s+(?:with|for))\b"
+    r"|Antwort\b(?:\s+(?:ist|lautet)\b)?|r[ée]ponse\b(?:\s+correcte\b)?(?:\s+est\b)?"
+    r"|(?:respuesta|risposta|resposta)\b(?:\s+corr?ect[ao]\b)?(?:\s+(?:es|è|é)\b)?(?:\s+l[ao]\b)?)"
+    r"(?:\s+(?:option|choice|letter|answer)\b)?\s*[:：]?\s*"
+    r"|(?:答案|选项|選項|选择|選擇|选|選|答え|正解|정답)\s*(?:就?是|应?为|應?為|は|은)?\s*[:：]?\s*",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(rf"{_OPEN}([A-Za-z])(?![A-Za-z0-9'’]|-\w|\s*[?？])")
+# These name an option, and do not yet choose it.
+_WEAK = re.compile(r"option|选项|選項", re.IGNORECASE)
+_LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):]+[ \t]+\S", re.MULTILINE)
+_REASONS = "because|since|as|for|is|was"
+_ARTICLE = re.compile(rf"\s+(?!(?:{_REASONS})\b)[a-z]")
+_SMALL_ENDS = re.compile(rf"\s*(?:$|[)\].,:;!?*\"'`—–-]|[{UNSPACED}]|(?:{_REASONS})\b)")
+_ANOTHER = re.compile(
+    r"[)\]]?\s*(?:[,/&]|\bor\b|\band\b|,\s*or\b|或者?|和|、)\s*[(\[]?([A-Z])(?![\w'’])"
+)
+_IS_RIGHT = re.compile(
+    r"(?<![\w'’])[(\[]?([A-Z])[)\].:]*\s+(?:is|was|seems)\s+(?:the\s+)?(?:most\s+)?"
+    r"(?:correct|right|best|true|answer)\b"
+)
+_BRACKETED = re.compile(r"(?<![\w.])\(?([A-Z])\)")
 _LISTED = re.compile(r"\(([A-Z])\)[ \t]*(.*?)[ \t]*(?=\n|\([A-Z]\)|$)")
 _AFTER_TEXT = frozenset(".,;:!?)]*\"'`")
 CONFLICT = "letter and text disagree"
+SEVERAL = "several options"
 
 
 def parse_options(question: str) -> tuple[str, ...]:
@@ -42,52 +65,59 @@ def gold_letter(golds: Sequence[str], options: Sequence[str]) -> str | None:
     """
     for gold in golds:
         if gold in options:
-            return (
-                ascii_uppercase[list(options).index(gold)]
-                if list(options).index(gold) < 26
-                else None
-            )
+            place = list(options).index(gold)
+            return ascii_uppercase[place] if place < 26 else None
     letters = ascii_uppercase[: len(options)] if options else ascii_uppercase
-    golds = (
-        golds if options else golds[:1]
-    )  # without options a second gold cannot be told from a first that is a text
-    return next(
-        (
-            bare
-            for bare in (gold.strip("() ") for gold in golds)
-            if len(bare) == 1 and bare in letters
-        ),
-        None,
-    )
+    # Without options a second gold cannot be told from a first that is a text.
+    told = golds if options else golds[:1]
+    bare = (gold.strip("() ") for gold in told)
+    return next((text for text in bare if len(text) == 1 and text in letters), None)
+
+
+def gold_letters(golds: Sequence[str], options: Sequence[str]) -> set[str]:
+    """The letters of all golds; text and letter of one option, as the runner writes them, are one.
+
+    >>> sorted(gold_letters(("Bob", "C"), ("Al", "Ann", "Bob")))
+    ['C']
+    >>> sorted(gold_letters(("Bob", "Ann"), ("Al", "Ann", "Bob")))
+    ['B', 'C']
+    """
+    first = gold_letter(golds, options)
+    if first is None:
+        return set()
+    if len(golds) == 2 and golds[1].strip("() ") == first:
+        return {first}
+    return {letter for gold in golds if (letter := gold_letter((gold,), options))}
 
 
 def choose(prediction: str, wanted: Wanted) -> Score:
-    """1 iff the option read from the answer is the gold's. Options come from the turn, else from
+    """1 iff the option read from the answer is a gold's. Options come from the turn, else from
     its question.
 
     ManyShot answers without either are read by letters alone, and `why` says so; a MultiChoice gold
     is a text, so its options are needed.
     """
     options = wanted.options or parse_options(wanted.question)
-    gold = gold_letter(wanted.golds, options)
-    if gold is None:
+    golds = gold_letters(wanted.golds, options)
+    if not golds:
         what = (
             f"the gold {wanted.golds[0][:80]!r} is neither an option's text nor a letter"
             if options
             else "the options are missing"
         )
-        return Score(value=None, rule=RULE, why=what)
+        return Score(value=None, rule=STRICT, why=what)
     letter, why = choice(prediction, options)
     note = why if options else "; ".join(filter(None, (why, "option texts unknown, letters only")))
-    return Score(value=float(letter == gold), rule=RULE, read=letter or "", why=note)
+    return Score(value=float(letter in golds), rule=STRICT, read=letter or "", why=note)
 
 
 def choice(prediction: str, options: Sequence[str]) -> tuple[str | None, str]:
-    """The letter chosen, or None, and how it was read. Only the head of the prediction is read;
-    first rule that decides wins.
+    """The letter chosen, or None, and how it was read; first rule that decides wins.
 
-    Without options every capital letter may be chosen. A letter beside another option's text
-    chooses nothing.
+    The head of an answer may be an option or a marked letter; what follows "the answer is" and its
+    like counts wherever it stands; else the head, or else the whole, must name one option. Without
+    options every capital letter may be chosen. A letter beside another option's text chooses
+    nothing, and neither does an article.
     """
     line = head(prediction)
     letters = ascii_uppercase[: len(options)] if options else ascii_uppercase
@@ -99,20 +129,40 @@ def choice(prediction: str, options: Sequence[str]) -> tuple[str | None, str]:
         letter = lone[1].upper()
         return (letter, "lone letter") if letter in letters else (None, "no such option")
     letter, is_conflict = _marked(line, letters, normal)
+    if letter and _are_gone_through(prediction, letters):
+        letter = None
+    if letter and _is_one_of_several(line, letter, letters):
+        return None, SEVERAL
     if is_conflict or letter:
         return letter, CONFLICT if is_conflict else "marked letter"
-    results, is_conflict = _after_phrases(line, letters, options, normal)
+    results, is_conflict = _after_phrases(prediction, letters, options, normal)
     if is_conflict:
         return None, CONFLICT
     if results:
-        return (results.pop(), "after a phrase") if len(results) == 1 else (None, "several options")
-    texts = named(normal, norm(line))
-    results = {letters[i] for i, text in enumerate(normal) if text in texts} | {
-        x for x in _BRACKETED.findall(line) if x in letters
-    }
+        return (results.pop(), "after a phrase") if len(results) == 1 else (None, SEVERAL)
+    results = _named(line, letters, normal) or _named(prediction, letters, normal)
     if len(results) == 1:
         return results.pop(), "named once"
-    return None, "several options" if results else "no option"
+    return None, SEVERAL if results else "no option"
+
+
+def _are_gone_through(text: str, letters: str) -> bool:
+    """Whether lines go through several options, letter by letter: none of these lines chooses."""
+    return len(set(_LINE.findall(text)) & set(letters)) > 1
+
+
+def _named(text: str, letters: str, normal: Sequence[str]) -> set[str]:
+    """The options named by their texts or by letters in brackets."""
+    texts = named(normal, norm(text))
+    by_text = {letters[i] for i, option in enumerate(normal) if option in texts}
+    return by_text | {letter for letter in _BRACKETED.findall(text) if letter in letters}
+
+
+def _is_one_of_several(line: str, letter: str, letters: str) -> bool:
+    """Whether the head goes on from its letter to another: "A, B, C, D"."""
+    at = line.index(letter) + 1
+    other = _ANOTHER.match(line, at)
+    return other is not None and other[1] in letters and other[1] != letter
 
 
 def _marked(text: str, letters: str, normal: Sequence[str]) -> tuple[str | None, bool]:
@@ -122,35 +172,59 @@ def _marked(text: str, letters: str, normal: Sequence[str]) -> tuple[str | None,
     match = _MARKED.match(text)
     if not match or match[1] not in letters:
         return None, False
-    rest = norm(text[match.end() :])
-    other = bool(rest) and any(
-        rest == option and letters[i] != match[1] for i, option in enumerate(normal)
-    )
-    own = any(rest == option and letters[i] == match[1] for i, option in enumerate(normal))
-    return (None, True) if other and not own else (match[1], False)
+    return (None, True) if _is_other(text[match.end() :], match[1], normal) else (match[1], False)
+
+
+def _is_other(rest: str, letter: str, normal: Sequence[str]) -> bool:
+    """Whether what follows a letter is the text of another option, and not of its own too."""
+    said = norm(rest)
+    same = {ascii_uppercase[i] for i, option in enumerate(normal) if option and option == said}
+    return bool(same) and letter not in same
 
 
 def _after_phrases(
-    line: str, letters: str, options: Sequence[str], normal: Sequence[str]
+    text: str, letters: str, options: Sequence[str], normal: Sequence[str]
 ) -> tuple[set[str], bool]:
     """The distinct options named right after phrases such as "the answer is", and whether one of
     them contradicts itself.
     """
     results: set[str] = set()
-    reach = 200 + 4 * max(
-        map(len, options), default=0
-    )  # more than any option: a longer rest is equal to none
-    for phrase in _PHRASE.finditer(line):
-        rest = line[phrase.end() : phrase.end() + reach]
-        letter, is_conflict = _marked(rest, letters, normal)
-        if is_conflict:
-            return set(), True
-        if not letter and (reason := _REASON.match(rest)) and reason[1] in letters:
-            letter = reason[1]
-        letter = letter or _begins_with_option(rest, letters, options)
+    only_named: set[str] = set()
+    # More than any option: a longer rest is equal to none.
+    reach = 200 + 4 * max(map(len, options), default=0)
+    for phrase in _PHRASE.finditer(text):
+        rest = text[phrase.end() : phrase.end() + reach].split("\n", 1)[0]
+        letter = _begins_with_option(rest, letters, options)
+        if letter is None:
+            letter = _begins_with_letter(rest, letters)
+            if letter and _is_other(rest[rest.upper().index(letter) + 1 :], letter, normal):
+                return set(), True
         if letter:
-            results.add(letter)
-    return results, False
+            chosen = only_named if _WEAK.match(phrase[0]) else results
+            chosen |= {letter} | _others(rest, letter, letters)
+    results |= {match for match in _IS_RIGHT.findall(text) if match in letters}
+    return results or only_named, False
+
+
+def _others(rest: str, letter: str, letters: str) -> set[str]:
+    """The letters joined to the first: "A or B"."""
+    at = rest.find(letter)
+    other = _ANOTHER.match(rest, at + 1) if at >= 0 else None
+    return {other[1]} if other and other[1] in letters else set()
+
+
+def _begins_with_letter(rest: str, letters: str) -> str | None:
+    """The letter at the start of what a phrase is followed by. "A" before a word is an article, "I"
+    a person, and a small letter needs an end behind it.
+    """
+    match = _AFTER.match(rest)
+    if match is None or match[1].upper() not in letters:
+        return None
+    if match[1] in "AI" and _ARTICLE.match(rest, match.end()):
+        return None
+    if match[1].islower() and not _SMALL_ENDS.match(rest, match.end()):
+        return None
+    return match[1].upper()
 
 
 def _begins_with_option(rest: str, letters: str, options: Sequence[str]) -> str | None:

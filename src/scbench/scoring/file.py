@@ -10,7 +10,7 @@ from typing import Any
 
 from scbench.errors import BadConfig, BadRecord, BadRow
 from scbench.reading import read_json
-from scbench.scoring.lines import MIXES, AnswerLine, row_of, scored
+from scbench.scoring.lines import MIXES, AnswerLine, NotUnderstood, scored, understood
 from scbench.types import Mode
 
 _RUNNER_NAME = re.compile(r"prediction_(?P<task>\w+?)_(?P<mode>multi_turn|scdq)(?:_lingua)?\.jsonl")
@@ -21,16 +21,21 @@ def score_file(path: Path) -> list[dict[str, Any]]:
     """Read a file of either form and score every line by both rules (see `lines.score_lines`).
 
     Lines of the released runner (`ground_truth` instead of `gold`) take task and mode from the
-    file's name and come back with `task` = the published config, `subtask`, and `mode` set. Raises
-    BadRow naming file, line and field, BadConfig where the file cannot be read.
+    file's name and come back with `task` = the published config, `subtask`, and `mode` set. A line
+    that is not understood is a gap that names file, line and field. Raises BadRow where the file's
+    name does not say what such lines need, or no line is understood; BadConfig where the file
+    cannot be read.
     """
-    rows: list[tuple[dict[str, Any], AnswerLine]] = []
+    rows: list[tuple[dict[str, Any], AnswerLine | NotUnderstood]] = []
     for number, raw in _objects(path):
+        if isinstance(raw, NotUnderstood):
+            rows.append(({}, raw))
+            continue
         try:
             line = _as_ours(raw, path) if _is_runner(raw) else raw
-            rows.append((line, row_of(line)))
         except BadRow as err:
             raise BadRow(f"{path}:{number}: {err}") from None
+        rows.append((line, understood(line, f"{path}:{number}")))
     return scored(rows)
 
 
@@ -43,7 +48,7 @@ def written(line: dict[str, Any]) -> bytes:
         return json.dumps(line).encode() + b"\n"
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | NotUnderstood]]:
     try:
         file = path.open("rb")
     except OSError as err:
@@ -56,11 +61,18 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 line = read_json(text, "it", lenient=True)
             except BadRecord as err:
-                raise BadRow(f"{path}:{number}: not a JSON object in UTF-8: {err}") from None
-            if not isinstance(line, dict):
-                raise BadRow(
-                    f"{path}:{number}: a line holds one JSON object, not {type(line).__name__}"
+                yield (
+                    number,
+                    NotUnderstood(f"{path}:{number}: not a JSON object in UTF-8: {err}"),
                 )
+                continue
+            if not isinstance(line, dict):
+                kind = type(line).__name__
+                yield (
+                    number,
+                    NotUnderstood(f"{path}:{number}: a line holds one JSON object, not {kind}"),
+                )
+                continue
             yield number, line
 
 

@@ -105,6 +105,12 @@ def check(lang: str) -> None:
     _parser(lang)
 
 
+def check_for(what: str, lang: str) -> None:
+    """As `check`, but Python's outermost functions are found without a parser too."""
+    if not (what == "outermost" and lang == "python"):
+        check(lang)
+
+
 def _walk(root: Node, *, enter: Callable[[Node], bool] = lambda node: True) -> Iterator[Node]:
     """Nodes in the order they begin, a node before its children. Not recursive: nesting may be as
     deep as a text is long.

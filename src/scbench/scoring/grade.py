@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal
 
 from scbench.errors import BadConfig, Unknown
 from scbench.scoring import official as official_rules
-from scbench.scoring.library import scorer
+from scbench.scoring.extract import (
+    MOST_LONG_CHARS,
+    MOST_SHORT_CHARS,
+    TOO_LONG,
+    UNCLOSED,
+    Sought,
+    extract,
+)
+from scbench.scoring.format import is_format_failure
+from scbench.scoring.library import kind_of, scorer
+from scbench.scoring.rules import OFFICIAL, STRICT
 from scbench.task_cards import PARTS, Subtask, card_of
 from scbench.types import Mode, Score, Wanted
 
 Rule = Literal["strict", "official"]
-STRICT = "strict/1"
 SUBTASKS = tuple(PARTS)
+RULE_OF: Mapping[str, str] = MappingProxyType({"strict": STRICT, "official": OFFICIAL})
+MOST_CHARS = 1 << 20  # of an answer: no limit of tokens that a task has lets one come near it
 
 
 def short(task: str) -> str:
@@ -61,12 +74,35 @@ def grade(
     if rule not in ("strict", "official"):
         raise BadConfig(f"rule {rule!r} does not exist; allowed are 'strict' and 'official'")
     if not wanted.golds:
-        return Score(value=None, rule=f"{rule}/1", why="the turn has no gold")
+        return Score(value=None, rule=RULE_OF[rule], why="the turn has no gold")
+    if len(prediction) > MOST_CHARS:
+        why = f"the answer has {len(prediction):,} characters; at most {MOST_CHARS:,} are scored"
+        return Score(value=None, rule=RULE_OF[rule], why=why)
     if rule == "official":
         return official_rules.official(part, prediction, wanted, needles, mode=mode)
     if isinstance(part.strict, str):
-        return scorer(part.strict)(prediction, wanted)
-    return _by_own_rule(part.strict, prediction, wanted)
+        return _extracted(part.strict, prediction, wanted)
+    return _by_own_rule(part.strict, official_rules.aloud(prediction), wanted)
+
+
+def _extracted(name: str, prediction: str, wanted: Wanted) -> Score:
+    """By a scorer of the library: what the answer says is judged; what was taken off is named."""
+    sought = Sought(kind_of(name, wanted), wanted)
+    said = extract(prediction, sought)
+    if TOO_LONG in said.removed:
+        most = MOST_SHORT_CHARS if sought.is_short else MOST_LONG_CHARS
+        why = f"the answer says more than {most:,} characters, the most that are read of its kind"
+        return Score(value=None, rule=STRICT, why=why, removed=said.removed)
+    score = scorer(name)(said.text, wanted)
+    why = score.why
+    if UNCLOSED in said.removed and not said.text.strip():
+        why = "the thought never ended"
+    return replace(
+        score,
+        why=why,
+        removed=said.removed,
+        format_failure=score.value == 0 and is_format_failure(prediction, sought),
+    )
 
 
 def _by_own_rule(

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import MappingProxyType
 
 from scbench.errors import Unknown
+from scbench.scoring.extract import AnswerKind
 from scbench.types import Score, Wanted
 
 Scorer = Callable[[str, Wanted], Score]
@@ -37,6 +38,32 @@ OF_ITS_TASK: Mapping[str, str] = MappingProxyType(  # these read more of `Wanted
         "rouge": "summary:summary",
     }
 )
+_KINDS: Mapping[str, AnswerKind] = MappingProxyType(
+    {
+        "choice": AnswerKind.LETTER,
+        "number": AnswerKind.NUMBER,
+        "digits": AnswerKind.NUMBER,
+        "value": AnswerKind.STRING,
+        "passage": AnswerKind.STRING,
+        "names": AnswerKind.NAMES,
+        "function": AnswerKind.CODE,
+        "rouge": AnswerKind.PROSE,
+    }
+)
+
+
+def kind_of(name: str, wanted: Wanted) -> AnswerKind:
+    """The kind of answer that a scorer judges; short answers are words unless the turn knows more.
+
+    >>> str(kind_of("answer", Wanted(golds=("7",), generated=True, numeric=True)))
+    'number'
+    """
+    if name in ("answer", "chinese-answer") and wanted.generated:
+        if wanted.numeric:
+            return AnswerKind.NUMBER
+        if wanted.vocabulary:
+            return AnswerKind.PHRASE
+    return _KINDS.get(name, AnswerKind.WORDS)
 
 
 def names() -> tuple[str, ...]:

@@ -38,6 +38,11 @@ class Mixes(Mapping[str, tuple[str, ...]]):
 
 
 MIXES = Mixes()
+NOT_UNDERSTOOD = "not understood"
+
+
+class NotUnderstood(str):
+    """Why a line is none of ours: its place, the field, what it holds and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +145,10 @@ def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
             "field 'name' (or 'func_name') is missing; a repoqa turn needs the name of the "
             "function asked for"
         )
-    if part.is_function and not isinstance(raw, str):
+    if part.is_function and not all(isinstance(item, str) for item in _items(raw)):
         raise BadRow(
-            f"field 'gold' is {_shown(raw)}; a repoqa turn needs the function's source as text"
+            f"field 'gold' is {_shown(raw)}; a repoqa turn needs the function's source as text, or "
+            "a list of sources"
         )
     return LineWanted(
         golds=golds,
@@ -167,12 +173,16 @@ def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
 
 
 def _golds(raw: object, field: str) -> tuple[str, ...]:
-    items = raw if isinstance(raw, list) else [raw]
+    items = _items(raw)
     if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in items):
         raise BadRow(
             f"field {field!r} is {_shown(raw)}; it holds a text, a number, or a list of texts"
         )
     return tuple(str(item) for item in items)
+
+
+def _items(raw: object) -> list[object]:
+    return raw if isinstance(raw, list) else [raw]
 
 
 def _text(line: Mapping[str, object], field: str) -> str | None:
@@ -209,27 +219,44 @@ def score_lines(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     holds its reason by rule.
 
     Official RepoQA takes its needles, and strict RepoQA without `candidates` its candidates, from
-    the lines themselves: all of one task, mode and `repo`, in order. Raises BadRow naming line and
-    field.
+    the lines themselves: all of one task, mode and `repo`, in order. A line that is not understood
+    is a gap under both rules, which names line and field. Raises BadRow where none is understood.
     """
-    kept: list[tuple[dict[str, Any], AnswerLine]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            kept.append((line, row_of(line)))
-        except BadRow as err:
-            raise BadRow(f"line {number}: {err}") from None
-    return scored(kept)
+    return scored([(line, understood(line, f"line {n}")) for n, line in enumerate(lines, start=1)])
 
 
-def scored(rows: list[tuple[dict[str, Any], AnswerLine]]) -> list[dict[str, Any]]:
-    """`score_lines` for lines already understood."""
+def understood(line: Mapping[str, object], where: str) -> AnswerLine | NotUnderstood:
+    """The line in our words, or why it is none of ours, with its place."""
+    try:
+        return row_of(line)
+    except BadRow as err:
+        return NotUnderstood(f"{where}: {err}")
+
+
+def scored(rows: list[tuple[dict[str, Any], AnswerLine | NotUnderstood]]) -> list[dict[str, Any]]:
+    """`score_lines` for lines already looked at."""
+    if rows and all(isinstance(row, NotUnderstood) for _, row in rows):
+        raise BadRow(str(rows[0][1]))
     needles: dict[tuple[str, Mode, str | None], list[tuple[str, str]]] = {}
     for _, row in rows:
-        if row.part.is_function:
+        if isinstance(row, AnswerLine) and row.part.is_function:
             needles.setdefault(row.needle_key, []).append(
                 (row.wanted.golds[0], str(row.wanted.name))
             )
-    return [_scored(line, row, needles.get(row.needle_key, [])) for line, row in rows]
+    return [
+        _with_gaps(line, row)
+        if isinstance(row, NotUnderstood)
+        else _scored(line, row, needles.get(row.needle_key, []))
+        for line, row in rows
+    ]
+
+
+def _with_gaps(line: dict[str, Any], why: NotUnderstood) -> dict[str, Any]:
+    """The line as it was, with a gap under both rules."""
+    out = {key: value for key, value in line.items() if key not in ("scores", "why")}
+    gap = f"{NOT_UNDERSTOOD}: {why}"
+    rules = ("strict", "official")
+    return out | {"scores": dict.fromkeys(rules), "why": dict.fromkeys(rules, gap)}
 
 
 def _scored(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from scbench.scoring.rules import STRICT
 from scbench.types import Score, Wanted
 
-RULE = "strict/1"
 _NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Z][A-Z0-9_]*(?![A-Za-z0-9_])")
 
 
@@ -22,7 +22,7 @@ def multihop(prediction: str, wanted: Wanted) -> Score:
     read = " ".join(sorted(found))[:200]
     return Score(
         value=value,
-        rule=RULE,
+        rule=STRICT,
         read=read,
         why=f"{hits} of {len(golds)} names",
         side={"exact": float(found == golds)},

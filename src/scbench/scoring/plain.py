@@ -7,13 +7,12 @@ best counts.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from scbench.scoring.qa import f1 as token_f1
-from scbench.scoring.text import answer_tokens, head, nfkc
+from scbench.scoring.rules import STRICT
+from scbench.scoring.text import answer_tokens, head, is_unspaced, nfkc
 from scbench.types import Score, Wanted
 
-RULE = "strict/1"
 _AROUND = " \t\"'`“”‘’*.!。！"
 
 
@@ -25,7 +24,9 @@ def exact(prediction: str, wanted: Wanted) -> Score:
     """
     said = _folded(head(prediction))
     return Score(
-        value=float(any(said == _folded(gold) for gold in wanted.golds)), rule=RULE, read=said[:200]
+        value=float(any(said == _folded(gold) for gold in wanted.golds)),
+        rule=STRICT,
+        read=said[:200],
     )
 
 
@@ -39,7 +40,7 @@ def contains(prediction: str, wanted: Wanted) -> Score:
     """
     text = _spaced(prediction)
     named = [gold for gold in wanted.golds if _stands_in(_spaced(gold), text)]
-    return Score(value=float(bool(named)), rule=RULE, read=", ".join(named)[:200])
+    return Score(value=float(bool(named)), rule=STRICT, read=", ".join(named)[:200])
 
 
 def f1(prediction: str, wanted: Wanted) -> Score:
@@ -48,12 +49,12 @@ def f1(prediction: str, wanted: Wanted) -> Score:
     Characters count in the place of words where an answer has no spaces to part them.
     """
     best = max(_f1(prediction, gold) for gold in wanted.golds)
-    return Score(value=best, rule=RULE, read=" ".join(answer_tokens(prediction))[:200])
+    return Score(value=best, rule=STRICT, read=" ".join(answer_tokens(prediction))[:200])
 
 
 def _f1(prediction: str, gold: str) -> float:
     said, right = answer_tokens(prediction), answer_tokens(gold)
-    if any(map(_is_unspaced, gold)):
+    if is_unspaced(gold):
         said, right = list("".join(said)), list("".join(right))
     return token_f1(said, right)
 
@@ -68,13 +69,7 @@ def _stands_in(gold: str, text: str) -> bool:
 
 
 def _is_word(sign: str) -> bool:
-    return (sign.isalnum() or sign == "_") and not _is_unspaced(sign)
-
-
-def _is_unspaced(sign: str) -> bool:
-    """Whether a character is of a script that does not part words by spaces."""
-    name = unicodedata.name(sign, "")
-    return name.startswith(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"))
+    return (sign.isalnum() or sign == "_") and not is_unspaced(sign)
 
 
 def _spaced(text: str) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from scbench.scoring.chinese import simplified
 from scbench.scoring.number import numbers
 from scbench.scoring.published import normal_chinese
-from scbench.scoring.text import answer_tokens, bare_name, named, nfkc, norm
+from scbench.scoring.rules import STRICT
+from scbench.scoring.text import answer_tokens, bare_name, is_unspaced, named, nfkc, norm
 from scbench.types import Score, Wanted
-
-RULE = "strict/1"
 
 
 def f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
@@ -29,11 +29,14 @@ def english(prediction: str, wanted: Wanted) -> Score:
         return closed(prediction, wanted)
     words = answer_tokens(prediction)
     golds = [answer_tokens(gold) for gold in wanted.golds]
+    if is_unspaced("".join(wanted.golds)):
+        # No blanks part the words of an accepted answer: its signs are compared.
+        words, golds = list("".join(words)), [list("".join(gold)) for gold in golds]
     inside = any(gold and f" {' '.join(gold)} " in f" {' '.join(words)} " for gold in golds)
     side = {"em": float(words in golds), "contains": float(inside)}
     return Score(
         value=max(f1(words, gold) for gold in golds),
-        rule=RULE,
+        rule=STRICT,
         read=" ".join(words)[:200],
         side=side,
     )
@@ -45,13 +48,15 @@ def chinese(prediction: str, wanted: Wanted) -> Score:
     """
     if wanted.generated and (wanted.vocabulary or wanted.numeric):
         return closed(prediction, wanted, is_chinese=True)
-    read = normal_chinese(nfkc(prediction))
+    read = normal_chinese(nfkc(simplified(prediction, wanted.golds)))
     golds = [normal_chinese(nfkc(gold)) for gold in wanted.golds]
     side = {
         "em": float(read in golds),
         "contains": float(any(gold and gold in read for gold in golds)),
     }
-    return Score(value=max(f1(read, gold) for gold in golds), rule=RULE, read=read[:200], side=side)
+    return Score(
+        value=max(f1(read, gold) for gold in golds), rule=STRICT, read=read[:200], side=side
+    )
 
 
 def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Score:
@@ -60,12 +65,15 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
     """
     left: set[str]
     if wanted.numeric:
-        left = {str(n) for n in numbers(prediction) - numbers(wanted.question)}
-        accepted = {str(n) for gold in wanted.golds for n in numbers(gold)}
+        said = numbers(prediction, ordinals=True) - numbers(wanted.question, ordinals=True)
+        left = {str(number) for number in said}
+        accepted = {str(number) for gold in wanted.golds for number in numbers(gold)}
     else:
         accepted = _normal(wanted.golds, is_chinese)
         phrases = _normal(wanted.vocabulary, is_chinese) | accepted
         told = named(phrases, _one(wanted.question, is_chinese), whole_words=not is_chinese)
+        if is_chinese:
+            prediction = simplified(prediction, (*wanted.vocabulary, *wanted.golds))
         left = named(phrases, _one(prediction, is_chinese), whole_words=not is_chinese) - told
     why = (
         ""
@@ -74,7 +82,7 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
         if not left
         else "names another"
     )
-    return Score(value=float(not why), rule=RULE, read=", ".join(sorted(left))[:200], why=why)
+    return Score(value=float(not why), rule=STRICT, read=", ".join(sorted(left))[:200], why=why)
 
 
 def _normal(phrases: Iterable[str], is_chinese: bool) -> set[str]:

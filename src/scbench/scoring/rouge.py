@@ -13,18 +13,38 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from scbench.scoring.text import UNSPACED, nfkc
+
 if TYPE_CHECKING:
     import numpy as np
 
 _WORD = re.compile("[a-z0-9]+")
-_BATCH_CELLS = (
-    1 << 24
-)  # sentences of one batch times their longest length times rows: bounds the memory of a batch to about 16 MB
+# A sign of a script without blanks is a word; elsewhere a run of letters, digits and their marks.
+_MARKS = "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff"
+_ANY_WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_]|[{_MARKS}])+")
+_PUNCTUATION = re.compile(r"[\u3000-\u303f]")
+# Sentences of one batch times their longest length times rows: some 16 MB at most.
+_BATCH_CELLS = 1 << 24
+MOST_CELLS = 1 << 26  # of the whole table: a second's work
+
+
+class TooManyWords(ValueError):
+    """The table of common subsequences would be too large; both texts are long."""
 
 
 def sentences(text: str) -> list[list[str]]:
     """The words of each non-empty line, lower-cased runs of ASCII letters and digits."""
     return [_WORD.findall(line.lower()) for line in text.split("\n") if line]
+
+
+def any_sentences(text: str) -> list[list[str]]:
+    """The words of each non-empty line, in any script: NFKC, without case, with their accents.
+
+    >>> any_sentences("Été 2023\\n在2023年")
+    [['été', '2023'], ['在', '2023', '年']]
+    """
+    lines = nfkc(text).casefold().split("\n")
+    return [_ANY_WORD.findall(_PUNCTUATION.sub(" ", line)) for line in lines if line]
 
 
 def rouge_lsum(prediction: str, gold: str) -> float:
@@ -33,10 +53,16 @@ def rouge_lsum(prediction: str, gold: str) -> float:
 
 
 def rouge_of(prediction: Sequence[Sequence[str]], gold: Sequence[Sequence[str]]) -> float:
-    """`rouge_lsum` of texts already cut into sentences and words."""
+    """`rouge_lsum` of texts already cut into sentences and words. Raises TooManyWords."""
     gold_words, prediction_words = sum(map(len, gold)), sum(map(len, prediction))
     if not gold_words or not prediction_words:
         return 0.0
+    cells = gold_words * prediction_words
+    if cells > MOST_CELLS:
+        raise TooManyWords(
+            f"{prediction_words:,} words against {gold_words:,} are {cells:,} comparisons; at most "
+            f"{MOST_CELLS:,} are made"
+        )
     left_gold = Counter(word for sentence in gold for word in sentence)
     left_prediction = Counter(word for sentence in prediction for word in sentence)
     hits = 0

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import re
 
+from scbench.scoring.number import ungrouped
+from scbench.scoring.rules import STRICT
+from scbench.scoring.text import UNSPACED
 from scbench.types import Score, Wanted
 
-RULE = "strict/1"
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_ALONE = r"(?<![\w-])(?:{})(?![\w-])"
+# Words of scripts without blanks may touch a string: 值是0f3c….
+_ALONE = rf"(?<!(?![{UNSPACED}])[\w-])(?:{{}})(?!(?![{UNSPACED}])[\w-])"
 _SHAPES = {"uuid": re.compile(_ALONE.format(_UUID)), "digits": re.compile(_ALONE.format("[0-9]+"))}
 _RUN = re.compile(r"[\w-]+")
-_WRAPPING = "\"'`*()[]{}<>.,:;"
-_LONG_CHARACTERS, _MIXED_CHARACTERS = (
-    32,
-    8,
-)  # a stripped word this long, or this long with a digit, competes with the gold
+_WRAPPING = "\"'`*()[]{}<>.,:;“”‘’「」『』«»"
+_BETWEEN = re.compile(rf"[\s{UNSPACED}\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+")
+# A stripped word this long, or this long with a digit, competes with the gold.
+_LONG_CHARS = 32
+_MIXED_CHARS = 8
 
 
 def shape_of(gold: str) -> str | None:
@@ -28,16 +31,16 @@ def shape_of(gold: str) -> str | None:
 
 
 def kv(prediction: str, wanted: Wanted) -> Score:
-    """1 iff the distinct candidates of the gold's shape, the asked key aside, are exactly the gold.
+    """1 iff the distinct candidates of a gold's shape, the asked key aside, are exactly one gold.
     Case matters.
     """
-    gold = wanted.golds[0]
     found = {
         text
+        for gold in wanted.golds
         for text in _candidates(prediction, gold, wanted.shape)
-        if text == gold or text != wanted.asked_key
+        if text in wanted.golds or text != wanted.asked_key
     }
-    return _only(gold, found)
+    return _only(wanted.golds, found)
 
 
 def _candidates(prediction: str, gold: str, shape: str | None) -> set[str]:
@@ -45,40 +48,47 @@ def _candidates(prediction: str, gold: str, shape: str | None) -> set[str]:
     unwrapped, must be it.
     """
     if shape in _SHAPES:
-        return set(_SHAPES[shape].findall(prediction))
+        text = ungrouped(prediction) if shape == "digits" else prediction
+        return set(_SHAPES[shape].findall(text))
     if not _RUN.fullmatch(gold):
         return {gold if prediction.strip() == gold else prediction.strip().strip(_WRAPPING)} - {""}
     return {run for run in _RUN.findall(prediction) if len(run) == len(gold)}
 
 
 def prefix_suffix(prediction: str, wanted: Wanted) -> Score:
-    """1 iff some word, bare or unwrapped, is the gold and no other word looks like one of the
+    """1 iff some word, bare or unwrapped, is a gold and no other word looks like one of the
     context's strings.
     """
-    gold = wanted.golds[0]
     found: set[str] = set()
-    for word in prediction.split():
+    for word in _words(prediction, wanted):
         bare = word.strip(_WRAPPING)
-        if gold in (word, bare):
-            found.add(gold)
-        elif len(bare) >= _LONG_CHARACTERS or (
-            len(bare) >= _MIXED_CHARACTERS and any(c.isdigit() for c in bare)
+        if word in wanted.golds or bare in wanted.golds:
+            found.add(word if word in wanted.golds else bare)
+        elif len(bare) >= _LONG_CHARS or (
+            len(bare) >= _MIXED_CHARS and any(c.isdigit() for c in bare)
         ):
             found.add(bare)
-    return _only(gold, found)
+    return _only(wanted.golds, found)
 
 
-def _only(gold: str, found: set[str]) -> Score:
-    read = ", ".join(sorted(found)[:4])[:200]
+def _words(prediction: str, wanted: Wanted) -> list[str]:
+    """The words between blanks, and between signs of scripts that have none."""
+    is_plain = not any(_BETWEEN.search(gold) for gold in wanted.golds)
+    return _BETWEEN.split(prediction) if is_plain else prediction.split()
+
+
+def _only(golds: tuple[str, ...], found: set[str]) -> Score:
+    read = ", ".join(text[:80] for text in sorted(found)[:4])[:200]
+    is_right = len(found) == 1 and found <= set(golds)
     why = (
         ""
-        if found == {gold}
+        if is_right
         else (
             "no candidate"
             if not found
             else "gold and rivals"
-            if gold in found
+            if found & set(golds)
             else "another string"
         )
     )
-    return Score(value=float(found == {gold}), rule=RULE, read=read, why=why)
+    return Score(value=float(is_right), rule=STRICT, read=read, why=why)

@@ -8,16 +8,13 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
-from scbench.scoring.rouge import rouge_of, sentences
-from scbench.scoring.text import norm
+from scbench.scoring.rouge import TooManyWords, any_sentences, rouge_of
+from scbench.scoring.rules import STRICT
+from scbench.scoring.text import ends_sentence, is_unspaced, norm
 from scbench.types import Score, Wanted
 
-RULE = "strict/1"
+_CJK_END = re.compile(r"[。！？][”’」』）]*(?=[^\n])")
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*•]|[0-9]+[.)])[ \t]+")
-_OPENERS, _CLOSERS = "\"'“‘([«", "\"'”’)]»"
-_SHORT_FORMS = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "fig", "e.g", "i.e", "al", "no"]
-)
 
 
 def split_sentences(text: str) -> str:
@@ -27,34 +24,22 @@ def split_sentences(text: str) -> str:
     unless a single capital or a common short form stands before the full stop.
     """
 
+    text = _CJK_END.sub(r"\g<0>\n", text)
     lines = (_LIST_MARK.sub("", line) for line in text.split("\n"))
     return "\n".join(_broken(line) for line in lines)
 
 
 def _broken(line: str) -> str:
     words = line.split()
-    ends = (_ends_sentence(word, after) for word, after in pairwise([*words, ""]))
+    ends = (ends_sentence(word, after) for word, after in pairwise([*words, ""]))
     return "".join(
         word + ("\n" if is_end else " ") for word, is_end in zip(words, ends, strict=True)
     ).rstrip()
 
 
-def _ends_sentence(word: str, after: str) -> bool:
-    open_word = word.rstrip(_CLOSERS)
-    bare = open_word.rstrip(".!?")
-    if (
-        len(bare) == len(open_word)
-        or not after
-        or not (after[0].isupper() or after[0].isdigit() or after[0] in _OPENERS)
-    ):
-        return False
-    start = bare.lstrip(_OPENERS)
-    is_short = start.lower() in _SHORT_FORMS or (len(start) == 1 and start.isupper())
-    return not (is_short and open_word[len(bare)] == ".")
-
-
 def _strict_rouge(prediction: str, gold: str) -> float:
-    return rouge_of(sentences(split_sentences(prediction)), sentences(split_sentences(gold)))
+    said, wanted = split_sentences(prediction), split_sentences(gold)
+    return rouge_of(any_sentences(said), any_sentences(wanted))
 
 
 @lru_cache(maxsize=1024)
@@ -80,10 +65,18 @@ def summary(prediction: str, wanted: Wanted) -> Score:
         )
     if wanted.rival_golds:
         side["floor"] = floor(tuple(wanted.golds), tuple(wanted.rival_golds))
-    value = max(_strict_rouge(prediction, gold) for gold in wanted.golds)
-    return Score(value=value, rule=RULE, read=" ".join(prediction.split())[:200], side=side)
+    try:
+        value = max(_strict_rouge(prediction, gold) for gold in wanted.golds)
+    except TooManyWords as err:
+        return Score(value=None, rule=STRICT, why=str(err), side=side)
+    return Score(value=value, rule=STRICT, read=" ".join(prediction.split())[:200], side=side)
 
 
 def _occurs(fact: str, padded_words: str) -> bool:
-    """As whole words of the normal form; a fact without any word occurs nowhere."""
-    return bool(normal := norm(fact)) and f" {normal} " in padded_words
+    """As whole words of the normal form, in scripts without blanks anywhere; a fact without any
+    word occurs nowhere.
+    """
+    normal = norm(fact)
+    if not normal:
+        return False
+    return f" {normal} " in padded_words or (is_unspaced(normal) and normal in padded_words)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scbench.scoring.grade import Rule, short
-from scbench.scoring.lines import FAILED, MIXES
+from scbench.scoring.lines import FAILED, MIXES, NOT_UNDERSTOOD
+from scbench.task_cards import PAPER
 from scbench.types import Mode
 
 RULES: tuple[Rule, ...] = ("strict", "official")
@@ -38,11 +39,12 @@ class Mean:
 
 def means(lines: Iterable[Mapping[str, Any]]) -> list[Mean]:
     """Per task, mode and rule over scored lines, in order of first appearance; strict before
-    official.
+    official. Lines that do not even say of which task and mode they are stand in none.
     """
     groups: dict[tuple[str, Mode], list[Mapping[str, Any]]] = {}
     for line in lines:
-        groups.setdefault((short(line["task"]), Mode(line["mode"])), []).append(line)
+        if _says_where(line):
+            groups.setdefault((short(line["task"]), Mode(line["mode"])), []).append(line)
     rows: list[Mean] = []
     for (task, mode), members in groups.items():
         for rule in RULES:
@@ -61,6 +63,19 @@ def means(lines: Iterable[Mapping[str, Any]]) -> list[Mean]:
             ]
             rows += [*parts, _mix(task, mode, rule, parts)]
     return rows
+
+
+def _says_where(line: Mapping[str, Any]) -> bool:
+    """Whether a line that may not have been understood names its task, sub-task and mode."""
+    if not _is_not_understood(line):
+        return True
+    task, subtask, mode = (str(line.get(name)) for name in ("task", "subtask", "mode"))
+    parts = MIXES.get(short(task), (short(subtask),))
+    return short(task) in PAPER and short(subtask) in parts and mode in set(Mode)
+
+
+def _is_not_understood(line: Mapping[str, Any]) -> bool:
+    return str(line.get("why", {}).get("strict")).startswith(NOT_UNDERSTOOD)
 
 
 def _mean(
@@ -133,7 +148,7 @@ def official_table(lines: Iterable[Mapping[str, Any]]) -> list[Published]:
     """
     groups: dict[tuple[str, Mode], dict[int | None, list[Mapping[str, Any]]]] = {}
     for line in lines:
-        if line.get("why", {}).get("official") != FAILED:
+        if line.get("why", {}).get("official") != FAILED and not _is_not_understood(line):
             mode = Mode(line["mode"])
             turn = line.get("turn_idx", line.get("turn")) if mode is Mode.MULTI_TURN else None
             groups.setdefault((short(line["task"]), mode), {}).setdefault(turn, []).append(line)

@@ -10,10 +10,22 @@ from collections.abc import Iterable
 
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ＇`´"))
 _ARTICLES = frozenset({"a", "an", "the"})
+_OPENERS, _CLOSERS = "\"'“‘([«", "\"'”’)]»"
+_SHORT_FORMS = frozenset(
+    ["mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "fig", "e.g", "i.e", "al", "no"]
+)
+# Signs of scripts that write words without blanks between them, for the sets of patterns.
+UNSPACED = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether a text holds signs of a script that does not part words by blanks."""
+    return _UNSPACED.search(text) is not None
 
 
 def norm(text: str) -> str:
@@ -30,10 +42,11 @@ def answer_tokens(text: str) -> list[str]:
     """The words that count in a short English answer: apostrophes removed, other marks to spaces,
     articles dropped.
 
-    A text of articles only keeps them, so that the gold "The" is not an empty answer.
+    An article stands before a word: at the end the A of "Vitamin A" is a name, and so is a text
+    that is nothing else.
     """
     words = norm(nfkc(text).translate(_APOSTROPHES)).split()
-    return [word for word in words if word not in _ARTICLES] or words
+    return [word for word in words[:-1] if word not in _ARTICLES] + words[-1:]
 
 
 def head(text: str) -> str:
@@ -45,6 +58,21 @@ def head(text: str) -> str:
         if not line.endswith((":", "：")):
             return line
     return lines[-1] if lines else ""
+
+
+def ends_sentence(word: str, after: str) -> bool:
+    """Whether a sentence ends with `word` where `after` is the next one."""
+    open_word = word.rstrip(_CLOSERS)
+    bare = open_word.rstrip(".!?")
+    if (
+        len(bare) == len(open_word)
+        or not after
+        or not (after[0].isupper() or after[0].isdigit() or after[0] in _OPENERS)
+    ):
+        return False
+    start = bare.lstrip(_OPENERS)
+    is_short = start.lower() in _SHORT_FORMS or (len(start) == 1 and start.isupper())
+    return not (is_short and open_word[len(bare)] == ".")
 
 
 def bare_name(normal: str) -> str:

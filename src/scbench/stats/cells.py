@@ -80,6 +80,7 @@ class ScoreCell:
     is_measurable: bool = True
     traces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # reason -> tracebacks
     noted: Mapping[str, int] = field(default_factory=dict)  # scored turns with a note of NOTED
+    format_failures: int = 0  # turns that score 0 though an accepted answer stands in them
 
     @property
     def gap_turns(self) -> int:
@@ -270,6 +271,7 @@ def _cell(
         gaps=gaps,
         traces={str(why): tuple(map(str, files)) for why, files in traces.iter_rows()},
         noted=noted(rows),
+        format_failures=int(rows["format_failure"].sum()),
         truncated_turns=truncated,
         simulated=bool(rows["simulated"].any()),
         estimated=tuple(

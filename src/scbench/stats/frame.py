@@ -49,6 +49,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "failure": pl.String,  # its kind
     "trace": pl.String,  # the file of its traceback, inside the run's folder
     "finish": pl.String,
+    "format_failure": pl.Boolean,  # it scores 0, and yet an accepted answer stands in it
     "answer": pl.String,  # a digest of the answer's tokens: equal where these are
     "prompt_tokens": pl.Int64,
     "truncated_tokens": pl.Int64,
@@ -172,6 +173,7 @@ def _values(record: Record) -> dict[str, object]:
         "failure": record.failure.kind if record.failure is not None else None,
         "trace": (record.failure.trace or None) if record.failure is not None else None,
         "finish": str(record.answer.finish) if record.answer is not None else None,
+        "format_failure": record.strict.format_failure,
         "answer": None if record.answer is None else _digest(record.answer),
         "prompt_tokens": record.prompt_tokens,
         "truncated_tokens": record.truncated_tokens,

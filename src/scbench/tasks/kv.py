@@ -202,9 +202,7 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     wanted = Wanted(
         golds=golds, question=ask, shape=shape_of(golds[0]), asked_key=quoted[1] if quoted else None
     )
-    return Turn(
-        task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
-    )
+    return Turn(task=NAME, ask=ask, gold=golds[0], wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

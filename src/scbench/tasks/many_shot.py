@@ -233,9 +233,7 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """A published turn; its options stand in its ask, its answer is a letter."""
     ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     wanted = Wanted(golds=golds, question=ask, options=parse_options(ask))
-    return Turn(
-        task=NAME, ask=ask, gold=", ".join(golds), wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
-    )
+    return Turn(task=NAME, ask=ask, gold=golds[0], wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

@@ -98,9 +98,9 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     """`wanted.candidates` is left to who has all rows: they are the golds of every row with the
     same `repo`.
     """
-    source = answers_of(item, task=NAME)[0]
+    sources = answers_of(item, task=NAME)
     wanted = Wanted(
-        golds=(source,),
+        golds=sources,
         question=ask_of(item, task=NAME),
         name=_text_or_none(item.get("name")),
         lang=_text_or_none(row.get("lang")),
@@ -109,7 +109,7 @@ def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
     return Turn(
         task=NAME,
         ask=wanted.question,
-        gold=source,
+        gold=sources[0],
         wanted=wanted,
         max_new_tokens=PUBLISHED_ANSWER_TOKENS,
     )

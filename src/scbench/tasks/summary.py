@@ -113,12 +113,12 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
 
 
 def read_turn(row: Mapping[str, object], item: Mapping[str, object]) -> Turn:
-    ask, gold = ask_of(item, task=NAME), answers_of(item, task=NAME)[0]
+    ask, golds = ask_of(item, task=NAME), answers_of(item, task=NAME)
     return Turn(
         task=NAME,
         ask=ask,
-        gold=gold,
-        wanted=Wanted(golds=(gold,), question=ask),
+        gold=golds[0],
+        wanted=Wanted(golds=golds, question=ask),
         max_new_tokens=ANSWER_TOKENS,
     )
 

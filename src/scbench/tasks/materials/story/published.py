@@ -61,9 +61,11 @@ def read_choice(row: Mapping[str, object], item: Mapping[str, object], *, task: 
             f"{task}: the answer {answers!r} must be one of at most four options; they are "
             f"{list(options)!r}"
         )
-    letter = LETTERS[at[0]]
-    wanted = Wanted(golds=(letter,), question=question, options=options)
-    return Turn(task=task, ask=question, gold=letter, wanted=wanted, max_new_tokens=MAX_NEW_TOKENS)
+    letters = tuple(dict.fromkeys(LETTERS[place] for place in at))
+    wanted = Wanted(golds=letters, question=question, options=options)
+    return Turn(
+        task=task, ask=question, gold=letters[0], wanted=wanted, max_new_tokens=MAX_NEW_TOKENS
+    )
 
 
 def write_row(session: Session, index: int) -> dict[str, object]:

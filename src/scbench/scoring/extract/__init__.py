@@ -1,0 +1,127 @@
+"""One step before every strict rule: from a raw answer to the text that the rule judges.
+
+Models put their answers behind thoughts, into boxes, JSON and tags, after "the answer is", and go
+on with questions that nobody asked. What an answer *says* is read here, once for all tasks; the
+rules then judge it. Nothing here knows which answer is right: accepted answers are looked at only
+so that what stands in them is not taken for a mark.
+
+>>> from scbench.types import Wanted
+>>> wanted = Wanted(golds=("772",))
+>>> extract("<think>775, 774</think>So it is \\\\boxed{772}.", Sought(AnswerKind.NUMBER, wanted))
+Extracted(text='772', removed=('thought', 'container'))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scbench.scoring.extract.containers import contained
+from scbench.scoring.extract.denials import without_denials
+from scbench.scoring.extract.markup import plain_width, without_courtesy, without_markdown
+from scbench.scoring.extract.sought import AnswerKind, Sought
+from scbench.scoring.extract.statements import (
+    concluded,
+    corrected,
+    echoed,
+    last_line,
+    stated,
+    without_afterword,
+)
+from scbench.scoring.extract.thoughts import Spoken, spoken
+from scbench.scoring.extract.turns import without_next_turn, without_own_question
+
+UNCLOSED = "unclosed thought"
+TOO_DEEP = "nested too deep"
+TOO_LONG = "too long to be read"
+MOST_LONG_CHARS = 1 << 18  # of a summary
+MOST_SHORT_CHARS = 1 << 15  # of what a short answer says aloud; a thought may be longer
+_MOST_ROUNDS = 12  # an answer in a box in a tag in a fence takes three
+
+Step = Callable[[str, Sought], str]
+_FOR_ALL: tuple[tuple[str, Step], ...] = (
+    ("next turn", without_next_turn),
+    ("courtesy", without_courtesy),
+)
+_FOR_SHORT: tuple[tuple[str, Step], ...] = (
+    *_FOR_ALL,
+    ("width", plain_width),
+    ("markdown", without_markdown),
+    ("question", without_own_question),
+    ("container", contained),
+    ("correction", corrected),
+    ("afterword", without_afterword),
+    ("denial", without_denials),
+    ("lead", stated),
+    ("working", concluded),
+    ("working", echoed),
+    ("working", last_line),
+)
+_STEPS: dict[AnswerKind, tuple[tuple[str, Step], ...]] = dict.fromkeys(AnswerKind, _FOR_SHORT) | {
+    AnswerKind.CODE: (*_FOR_ALL, ("container", contained)),
+    AnswerKind.PROSE: (
+        *_FOR_ALL,
+        ("container", contained),
+        ("markdown", without_markdown),
+        ("lead", stated),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The text that a rule judges, and by name what was taken off the answer, in order."""
+
+    text: str
+    removed: tuple[str, ...] = ()
+
+
+def extract(answer: str, sought: Sought) -> Extracted:
+    """What an answer says, of the kind that is sought. Extracting twice changes nothing more."""
+    if answer.strip() in sought.wanted.golds:
+        return Extracted(answer)
+    most = MOST_SHORT_CHARS if sought.is_short else MOST_LONG_CHARS
+    if len(spoken(answer, sought.is_mark).text) > most:
+        return Extracted("", (TOO_LONG,))
+    removed: list[str] = []
+    text = answer
+    for _ in range(_MOST_ROUNDS):
+        before = text
+        text = _round(text, sought, removed)
+        if text == before:
+            return Extracted(text, tuple(removed))
+    return Extracted("", (*removed, TOO_DEEP))
+
+
+def _round(text: str, sought: Sought, removed: list[str]) -> str:
+    """Every step once; `removed` gets the names of those that changed the text."""
+    said = spoken(text, sought.is_mark)
+    if said.has_thought or said.is_unclosed:
+        _note(removed, UNCLOSED if said.is_unclosed else "thought")
+        text = said.text
+    for name, step in _STEPS[sought.kind]:
+        after = step(text, sought)
+        if after != text:
+            _note(removed, name)
+            text = after
+    return text.strip() if sought.is_short else text
+
+
+def _note(removed: list[str], name: str) -> None:
+    if name not in removed:
+        removed.append(name)
+
+
+__all__ = [
+    "MOST_LONG_CHARS",
+    "MOST_SHORT_CHARS",
+    "TOO_DEEP",
+    "TOO_LONG",
+    "UNCLOSED",
+    "AnswerKind",
+    "Extracted",
+    "Sought",
+    "Spoken",
+    "extract",
+    "spoken",
+]

@@ -1,0 +1,94 @@
+"""Answers as models give them: what the fixture holds, and what the rules make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from scbench.scoring import SUBTASKS
+
+from .answers import LATER, Case, cases, figures, held_out, scored_right
+
+FORMS = (
+    "think closed",
+    "think unclosed",
+    "think opened by the prompt",
+    "thought marks",
+    "reasoning tag",
+    "channel marks",
+    "boxed",
+    "json",
+    "xml tag",
+    "answer is",
+    "final line",
+    "three lines",
+    "markdown bold",
+    "markdown fence",
+    "markdown bullet",
+    "markdown heading",
+    "full-width",
+    "cjk option",
+    "cjk number",
+    "chinese numerals",
+    "traditional",
+    "thousands",
+    "ordinal",
+    "article",
+    "negation",
+    "negation with another",
+    "cjk negation",
+    "preamble",
+    "next question",
+    "next question, wrong first",
+    "refusal",
+    "two values",
+    "near miss",
+    "another's answer",
+    "another task's answer",
+    "the question again",
+    "correction",
+    "letter and text disagree",
+    "marks in the gold",
+)
+
+
+@pytest.fixture(scope="module")
+def all_cases() -> list[Case]:
+    return cases()
+
+
+def test_every_scorer_and_every_form_that_was_reported_has_answers(all_cases: list[Case]) -> None:
+    assert {case.task for case in all_cases} == set(SUBTASKS)
+    assert set(FORMS) <= {case.form for case in all_cases}
+    assert len({case.id for case in all_cases}) == len(all_cases) >= 300
+
+
+def test_at_least_a_third_of_the_answers_is_wrong_and_a_third_is_held_out(
+    all_cases: list[Case],
+) -> None:
+    wrong = Counter(case.right for case in all_cases)[False]
+    assert wrong / len(all_cases) > 0.35
+    assert 0.28 < sum(case.is_held_out for case in all_cases) / len(all_cases) < 0.39
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.id) for case in cases() if not case.is_held_out]
+)
+def test_an_answer_scores_if_it_is_right_and_only_then(case: Case) -> None:
+    score = case.score()
+    assert scored_right(case), (case.form, case.prediction, score)
+
+
+def test_of_answers_that_no_rule_was_made_by_the_right_ones_score() -> None:
+    scoring, right, passing, wrong = figures(held_out())
+    assert scoring / right >= 0.95
+    assert passing / wrong <= 0.03
+
+
+# A second key in one line is a rival; "perhaps" is read as said.
+KNOWN_MISSES = {"later-pk-02", "later-zplace-03"}
+
+
+def test_of_answers_written_when_the_rules_were_done_the_known_ones_alone_are_misread() -> None:
+    assert {case.id for case in cases(LATER) if not scored_right(case)} == KNOWN_MISSES

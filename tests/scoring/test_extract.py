@@ -1,0 +1,235 @@
+"""What an answer says: laws of the step before every strict rule."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scbench.scoring import SUBTASKS, grade
+from scbench.scoring.extract import TOO_DEEP, AnswerKind, Sought, extract, spoken
+from scbench.tasks import TASKS, task
+from scbench.tasks.contract import Bytes
+from scbench.types import Session, Turn, Wanted
+
+from .sources import CLIP
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "<think>",
+            "</think>",
+            "<answer>",
+            "</answer>",
+            "\\boxed{",
+            "}",
+            '{"answer": "',
+            '"}',
+            "The answer is ",
+            "So ",
+            "not ",
+            " but ",
+            "wait, ",
+            "**",
+            "```\n",
+            "\n",
+            "- ",
+            "# ",
+            " ",
+            ".",
+            ",",
+            "Question: ",
+            "</s>",
+            "不是",
+            "，",
+            "答案是",
+            "772",
+            "775",
+            "the old mill",
+            "the barn",
+            "Ｂ",
+            "(A)",
+            "C",
+            "1. ",
+            "> ",
+            "$",
+            "assistantfinal",
+            "analysis",
+        ]
+    ),
+    max_size=16,
+).map("".join)
+ANY = st.text(st.characters(exclude_categories=[]), max_size=80)
+TURN = Wanted(
+    golds=("the old mill",),
+    generated=True,
+    question="What is the place?",
+    options=("the old mill", "the barn", "the sea"),
+    vocabulary=("the old mill", "the barn"),
+)
+
+
+@settings(deadline=None, max_examples=600)
+@given(text=PIECES | ANY, kind=st.sampled_from(AnswerKind))
+def test_extracting_twice_changes_nothing_more(text: str, kind: AnswerKind) -> None:
+    sought = Sought(kind, TURN)
+    once = extract(text, sought)
+    assert extract(once.text, sought).text == once.text
+    assert bool(once.removed) or once.text.strip() == text.strip()
+
+
+def test_what_is_nested_without_end_is_nothing() -> None:
+    deep = "\\boxed{" * 40 + "7" + "}" * 40
+    said = extract(deep, Sought(AnswerKind.NUMBER, Wanted(golds=("7",))))
+    assert said.text in ("7", "")
+    assert said.text == "7" or TOO_DEEP in said.removed
+
+
+def sessions() -> list[Session]:
+    return [
+        task(name, form).make(seed=f"answers:{seed}", target=target, turns=4, count=Bytes())
+        for name in TASKS
+        for form, target in (("tiny", 512), ("full", 9000))
+        for seed in range(3)
+    ]
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Session]:
+    return sessions()
+
+
+def strict(session: Session, turn: Turn, text: str) -> float:
+    score = grade(turn.task, text, turn.wanted, rule="strict", within=session.task)
+    assert score.value is not None, score
+    return score.value
+
+
+WRAPS = (
+    "{}",
+    "<think>Let me see.</think>{}",
+    "Let me see.\n</think>\n\n{}",
+    "Sure, here it is:\n\n{}",
+    "<answer>{}</answer>",
+    "{}</s>",
+    "{}\n\nQuestion: another one?\nAnswer: another answer",
+)
+SHORT_WRAPS = ("\\boxed{{{}}}", "The answer is {}", "Final answer: {}", "**{}**", "“{}”", "`{}`")
+
+
+@pytest.mark.slow
+def test_a_bare_gold_always_scores_one(made: list[Session]) -> None:
+    for session in made:
+        for turn in session.turns:
+            golds = turn.wanted.golds
+            bare = {turn.gold, ", ".join(golds)} if len(golds) > 1 else {turn.gold, golds[0]}
+            for text in bare:
+                score = strict(session, turn, text)
+                assert score == pytest.approx(1.0), (session.task, turn.task, text)
+
+
+@pytest.mark.slow
+def test_a_gold_in_the_forms_that_models_give_scores_one(made: list[Session]) -> None:
+    for session in made:
+        for turn in session.turns:
+            is_long = turn.task in ("repoqa", "summary")
+            for wrap in WRAPS if is_long else WRAPS + SHORT_WRAPS:
+                text = wrap.format(turn.gold)
+                score = strict(session, turn, text)
+                assert score > 0.99, (session.task, turn.task, text, score)
+
+
+@pytest.mark.slow
+def test_no_form_lets_the_answer_of_another_turn_score(made: list[Session]) -> None:
+    for session in made:
+        for turn in session.turns:
+            others = [other.gold for other in session.turns if other is not turn]
+            for other in others:
+                if strict(session, turn, other) > 0:
+                    continue
+                for wrap in (*WRAPS, *SHORT_WRAPS, "not {}", "<think>{}"):
+                    text = wrap.format(other)
+                    score = strict(session, turn, text)
+                    assert score == 0, (session.task, turn.task, text)
+
+
+WANTS = {
+    "mf": Wanted(golds=("77",)),
+    "choice_eng": Wanted(golds=("Bob",), options=("Alice", "Bob", "Carl", "Dan")),
+    "many_shot": Wanted(golds=("B",), options=("Alice", "Bob", "Carl", "Dan")),
+    "repoqa": Wanted(golds=(CLIP,), name="clip", lang="python"),
+}
+HUGE = {
+    "blanks": " ",
+    "digits": "9",
+    "words": "the old mill ",
+    "brackets": "(",
+    "thoughts": "<think>",
+    "ends of thoughts": "</think>",
+    "denials": "it is not so, ",
+    "statements": "the answer is 4. ",
+    "functions": "def f(a):\n    return a\n\n",
+    "Chinese": "不是三百五十八，",
+    "objects": '{"answer": 1}\n',
+    "odd": "\u0000\ud800\u200b",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blob", HUGE)
+@pytest.mark.parametrize("size", [10_000_000, 1_000_000, 200_000, 30_000])
+def test_ten_megabytes_of_anything_are_scored_or_named(blob: str, size: int) -> None:
+    text = (HUGE[blob] * (size // len(HUGE[blob]) + 1))[:size]
+    for name in SUBTASKS:
+        wanted = WANTS.get(name, Wanted(golds=("The board advises a second pier.",)))
+        for rule in ("strict", "official"):
+            start_s = time.process_time()
+            score = grade(name, text, wanted, rule=rule)  # type: ignore[arg-type]
+            assert time.process_time() - start_s < 2, (name, rule, blob)
+            assert score.value is not None or score.why
+
+
+def test_the_official_rules_read_what_stands_behind_a_closed_thought() -> None:
+    wanted = Wanted(golds=("772",))
+    for text, value in (
+        ("<think>1</think>772", 1.0),
+        ("1\n</think>\n772", 1.0),
+        ("<think>772</think>1", 0.0),
+        ("<think>772", 1.0),
+        ("772 1", 1.0),
+    ):
+        assert grade("mf", text, wanted, rule="official").value == value
+
+
+def test_a_thought_in_a_gold_is_no_thought() -> None:
+    wanted = Wanted(golds=("a </think> b",))
+    assert extract("x a </think> b", Sought(AnswerKind.CODE, wanted)).text == "x a </think> b"
+    assert spoken("a </think> b").text == " b"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_failure"),
+    [
+        ("kv", "4821 or 4822", True),
+        ("kv", "not 4821", False),
+        ("kv", "<think>it is 4821", True),
+        ("kv", "<think>it is 4821</think>4822", False),
+        ("kv", "4822", False),
+        ("kv", "4821", False),
+        ("choice_eng", "A, B, C, D", True),
+        ("choice_eng", "A", False),
+        ("choice_eng", "Alice or Bob", True),
+        ("many_shot", "(A) or (B)", True),
+        ("mf", "77 78 79", True),
+        ("mf", "177", False),
+    ],
+)
+def test_a_format_failure_is_an_answer_that_the_rule_could_not_take(
+    name: str, text: str, is_failure: bool
+) -> None:
+    wanted = WANTS.get(name, Wanted(golds=("4821",), shape="digits"))
+    score = grade(name, text, wanted, rule="strict")
+    assert score.format_failure is is_failure, score
+    assert not (score.format_failure and score.value)
