@@ -32,8 +32,9 @@ SIDES = {
     "floor": "floor",
     "fact_recall": "facts",
     "leak": "leak",
-}  # what a reader needs next to ROUGE
-SIDE_IS_SHARE = {"floor", "fact_recall"}
+    "rouge": "ROUGE",
+}  # what a reader needs beside a summary's score
+SIDE_IS_SHARE = {"floor", "fact_recall", "rouge"}
 
 
 def stage_title(method: MethodInfo) -> str:

@@ -34,7 +34,7 @@ OF_ITS_TASK: Mapping[str, str] = MappingProxyType(  # these read more of `Wanted
         "function": "repoqa:strict",
         "answer": "qa:english",
         "chinese-answer": "qa:chinese",
-        "rouge": "summary:summary",
+        "facts": "summary:summary",
     }
 )
 
