@@ -1,4 +1,4 @@
-"""Enough German to see where a translation differs: one word list, and which kind a difference is."""
+"""Enough German to see where a translation differs: a word list, and which kind a difference is."""
 
 from __future__ import annotations
 

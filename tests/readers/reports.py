@@ -21,7 +21,8 @@ _IMPLEMENT = re.compile(
     r"""(?:studied\ the\ \w+\ with\ a | building\ one | relied\ upon\ some | by\ means\ of\ a
     | instead\ of\ guesswork,\ a | borrowed\ from\ sailors,\ the | no\ instrument\ but\ the
     | a\ broken | proved\ to\ be\ its | lay\ a\ forgotten | came\ only\ from\ one | is\ an\ ancient
-    | ended\ at\ a\ jammed | depends\ on\ some\ hidden | contained\ a | \ba(?=\ \w+\ \w+\ was\ chosen))
+    | ended\ at\ a\ jammed | depends\ on\ some\ hidden | contained\ a
+    | \ba(?=\ \w+\ \w+\ was\ chosen))
     \ (\w+\ \w+)\b""",
     re.VERBOSE | re.IGNORECASE,
 )

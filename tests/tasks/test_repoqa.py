@@ -96,9 +96,9 @@ def one(doc: str, name: str = "crossing", code: str = "x = 1\n    return x") -> 
     ("doc", "told"),
     [
         ("Return the k-core of `G` in one pass.", "Returns the k-core of G in one pass."),
-        ("Identify every node of a :class:`~a.Graph` twice", "Identify every node of a Graph twice."),
+        ("Identify each node of a :class:`~a.Graph` twice", "Identify each node of a Graph twice."),
         ("Try each of the ``k`` ways (see below) in turn.", "Tries each of the k ways in turn."),
-        ("Compute the value of the sum. It is exact.\n\nMore.", "Computes the value of the sum. It is exact."),
+        ("Compute the very own sum. It is exact.\n\nMore.", "Computes the very own sum. It is exact."),
         ("Return all nodes of it. Then x = y[0] holds.", "Returns all nodes of it."),
         ("Return x.y of the given edges.", ""),  # code in it
         ("Too short.", ""),
@@ -126,7 +126,9 @@ def test_a_name_or_most_of_its_words_are_not_told(name: str, is_told: bool) -> N
 
 
 def test_the_shape_of_a_function_is_what_its_code_looks_like() -> None:
-    code = "for a in G:\n        if not a:\n            raise ValueError(a)\n        raise\n    return k"
+    code = (
+        "for a in G:\n        if a:\n            raise ValueError(a)\n        raise\n    return k"
+    )
     assert shape(one("", code=code)) == (
         "It takes 2 arguments, 1 of them optional, has a loop, has 1 return statement, raises "
         "ValueError, and is about 5 lines long."

@@ -28,16 +28,17 @@ _NO_DESCRIPTION = re.compile(
 _NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _S_VERBS = frozenset(
     """
-    add append apply assert attempt build calculate change check choose clear close collect combine
-    compare compose compute construct contract convert copy count create decide decode decompose decrypt
-    define delete describe determine display divide draw encode encrypt ensure enumerate estimate evaluate
-    execute expand express extract factor fill find flatten format generate get give handle
-    implement infer initialize insert instantiate interchange invert iterate join keep list load look make manipulate map merge modify move multiply
-    normalize obtain order parse perform permute pick plot print produce prove provide put raise read
-    rearrange recognize reduce refine relabel remove rename reorder replace represent resolve restructure return reverse
-    rewrite rotate round run sample save scale select send separate set shift show shuffle simplify solve
-    sort split start store substitute subtract sum swap take test traverse transform translate try
-    turn update use validate verify visit walk write yield
+    add append apply assert attempt build calculate change check choose clear close collect
+    combine compare compose compute construct contract convert copy count create decide decode
+    decompose decrypt define delete describe determine display divide draw encode encrypt ensure
+    enumerate estimate evaluate execute expand express extract factor fill find flatten format
+    generate get give handle implement infer initialize insert instantiate interchange invert
+    iterate join keep list load look make manipulate map merge modify move multiply normalize
+    obtain order parse perform permute pick plot print produce prove provide put raise read
+    rearrange recognize reduce refine relabel remove rename reorder replace represent resolve
+    restructure return reverse rewrite rotate round run sample save scale select send separate set
+    shift show shuffle simplify solve sort split start store substitute subtract sum swap take
+    test transform translate traverse try turn update use validate verify visit walk write yield
     """.split()  # noqa: SIM905
 )
 

@@ -39,6 +39,7 @@ class Needle:
 class Library:
     functions: tuple[Function, ...]
     needles: tuple[Needle, ...]
+    shapes: tuple[str, ...]  # of the functions, in words
     corpus: str  # the packages read, with their versions
     sha256: str  # of the files used: their relative paths and contents
 
@@ -68,9 +69,11 @@ def library(roots: tuple[str, ...] = ()) -> Library:
     functions, needles = made
     if not needles:
         raise BadConfig(
-            f"repoqa: no function of {packages} can be asked for; name folders with .py files in roots"
+            f"repoqa: no function of {packages} can be asked for; name folders with .py files in "
+            "roots"
         )
-    return Library(functions, needles, packages, sha256)
+    shapes = tuple(map(describe.shape, functions))
+    return Library(functions, needles, shapes, packages, sha256)
 
 
 def _harvest(files: Sequence[tuple[str, bytes]]) -> tuple[tuple[Function, ...], tuple[Needle, ...]]:

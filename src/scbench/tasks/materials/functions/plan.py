@@ -13,7 +13,7 @@ from scbench.errors import BadConfig
 from scbench.tasks.build import Mark, Piece, strata
 from scbench.tasks.contract import Counter, one_of, within
 from scbench.tasks.draw import Draw
-from scbench.tasks.materials.functions.describe import HINTS, described, shape
+from scbench.tasks.materials.functions.describe import HINTS, described
 from scbench.tasks.materials.functions.harvest import Library, Needle, library
 from scbench.tasks.materials.functions.shelf import JOIN, FunctionShelf
 from scbench.tasks.materials.functions.source import LINES, Function
@@ -153,8 +153,7 @@ def plan_functions(
     for needle in able:
         if len(asked) == turns:
             break
-        function = books.functions[needle.index]
-        name, looks = function.name.lower(), shape(function)
+        name, looks = books.functions[needle.index].name.lower(), books.shapes[needle.index]
         if (
             name in names
             or looks in shapes
@@ -172,11 +171,7 @@ def plan_functions(
             "lines asked for; ask for fewer turns, widen lines, or add folders by roots"
         )
     out = barred | {needle.index for needle in asked}
-    others = [
-        i
-        for i, function in enumerate(books.functions)
-        if i not in out and shape(function) not in shapes
-    ]
+    others = [i for i, looks in enumerate(books.shapes) if i not in out and looks not in shapes]
     draw.child("filler").shuffle(others)
     depths = tuple(strata(draw.child("place"), turns)) if turns else ()
     return FunctionsPlan(
