@@ -73,7 +73,7 @@ def test_p1_another_process_with_another_hash_seed_makes_the_same_sessions() -> 
 PINNED = {
     "kv": "88d33d87eef35778",
     "prefix_suffix": "d60a34d19b7d6f32",
-    "vt": "1ea3a77dc306664c",
+    "vt": "31d8136e1b284b8d",
     "mf": "9d679aa426909c90",
     "many_shot": "0909814801ddbeba",
 }

@@ -176,7 +176,7 @@ def test_without_its_pass_keys_the_context_is_one_of_reports() -> None:
                 plain.count(fact) == 1 for fact in (*turn.wanted.facts, *turn.wanted.rival_facts)
             )
             assert not _NEEDLE.search(turn.gold)
-            assert grade("summary", turn.gold, turn.wanted, rule="strict").side["floor"] <= 0.55
+            assert grade("summary", turn.gold, turn.wanted, rule="strict").side["floor"] == 0
         headings = re.findall(r"^Report (\d+): ", plain, flags=re.MULTILINE)
         assert headings == [str(i + 1) for i in range(len(headings))]
 
@@ -188,7 +188,7 @@ def test_many_pass_keys_have_different_owners() -> None:
 
 
 def test_sums_with_needles_are_the_same_for_ever() -> None:
-    assert make(NEEDLES, target=9000, turns=4).digest[:16] == "a63d11841f96e3c6"
+    assert make(NEEDLES, target=9000, turns=4).digest[:16] == "b3b5f6b34a70356d"
 
 
 # --- pairs among functions ------------------------------------------------------------------------

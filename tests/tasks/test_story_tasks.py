@@ -31,9 +31,9 @@ from scbench.types import Role, Session, Turn
 TASKS = ("qa_eng", "qa_chn", "choice_eng")
 ALL_KINDS = {"kinds": KINDS}
 PINNED = {
-    "qa_eng": "daf950277b14648e",
-    "qa_chn": "ff9035f222fd140a",
-    "choice_eng": "cacdbd9607150efa",
+    "qa_eng": "0b4fa4eeb2b6df69",
+    "qa_chn": "f601ed73260dc0c4",
+    "choice_eng": "27f2b9ebbced0ade",
 }
 
 
@@ -371,3 +371,24 @@ def test_the_sessions_of_this_version_do_not_change(name: str, digest: str) -> N
     assert (
         hashlib.sha256(make(name, "1:0", 6000).context.encode()).hexdigest()[:16] == digest
     )  # a change needs a new Task.version
+
+
+def test_one_seed_tells_another_story_in_each_task() -> None:
+    asked = {name: {turn.ask for turn in make(name, "1:3").turns} for name in TASKS}
+    assert asked["qa_eng"].isdisjoint(asked["choice_eng"])
+    people = {name: make(name, "1:3").context.split("\n")[2][:40] for name in TASKS}
+    assert len(set(people.values())) == 3
+
+
+@pytest.mark.parametrize("target", [1500, 8000])
+def test_the_last_that_is_told_of_an_asked_thing_is_where_it_was_put(target: int) -> None:
+    gifts = 0
+    for i in range(20):
+        session = make("qa_eng", f"6:{i}", target, 2, kinds=("place-last",))
+        told = read(session.context, ENGLISH)
+        for turn in session.turns:
+            thing = turn.ask.removeprefix("Where is the ").removesuffix(" at the end of the story?")
+            of_it = [said for said in told if said.get("o") == thing]
+            assert of_it[-1]["kind"] == "puts"
+            gifts += any(said["kind"] == "gives" for said in of_it)
+    assert gifts or target < 4096  # and it has had owners before

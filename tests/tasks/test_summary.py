@@ -23,7 +23,7 @@ from scbench.tasks.materials.reports import facts, prose, words
 from scbench.types import Role, Score, Session, Turn
 
 TASK = task("summary")
-PINNED = {(1024, 3): "10a4cadffd0bcd03", (9000, 5): "7bfa5890f44f53ab"}
+PINNED = {(1024, 3): "0b5ef7a4b6b56993", (9000, 5): "5441ce9de6ae3cdb"}
 
 
 def make(
@@ -56,7 +56,7 @@ def test_the_support_sentences_are_the_whole_summary(sessions: list[Session]) ->
             assert sorted(spans_text(session, turn, Role.ANSWER)) == sorted(turn.wanted.facts)
 
 
-def test_the_gold_scores_1_by_both_rules_and_another_reports_gold_little(
+def test_the_gold_scores_1_by_both_rules_and_another_reports_gold_0(
     sessions: list[Session],
 ) -> None:
     for session in sessions:
@@ -64,8 +64,8 @@ def test_the_gold_scores_1_by_both_rules_and_another_reports_gold_little(
             own = score(turn, turn.gold)
             assert own.value == grade("summary", turn.gold, turn.wanted, rule="official").value == 1
             assert own.side["leak"] == 0
-            assert own.side["floor"] <= 0.55
-            assert max(score(turn, rival).value or 0 for rival in turn.wanted.rival_golds) <= 0.55
+            assert own.side["floor"] == 0
+            assert max(score(turn, rival).value or 0 for rival in turn.wanted.rival_golds) == 0
 
 
 def test_without_its_sentences_a_report_yields_no_fact(sessions: list[Session]) -> None:
@@ -133,10 +133,9 @@ def test_every_fact_is_one_sentence_to_the_scorer() -> None:
     values = facts.Values(Draw("test"))
     for k, kind in enumerate(facts.KINDS):
         for wording in range(len(kind.wordings)):
-            for lead in range(len(facts.LEADS)):
-                told = facts.sentence(k, wording, lead, values.new(k) if lead == 0 else "X", "mill")
-                assert split_sentences(told) == told
-                assert told[0].isupper() or told[0].isdigit()
+            told = facts.sentence(k, wording, values.new(k), "mill")
+            assert split_sentences(told) == told
+            assert told[0].isupper() or told[0].isdigit()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +185,7 @@ def test_any_number_of_facts_keeps_the_promises(facts_wanted: int) -> None:
     session = make(target=30_000, facts=facts_wanted)
     assert all(len(turn.wanted.facts) == facts_wanted for turn in session.turns)
     assert all(f"in {facts_wanted} sentences" in turn.ask for turn in session.turns)
-    assert max(score(turn, turn.gold).side["floor"] for turn in session.turns) <= 0.55
+    assert max(score(turn, turn.gold).side["floor"] for turn in session.turns) == 0
 
 
 def test_repeat_makes_filler_redundant_and_headings_can_be_left_out() -> None:

@@ -133,3 +133,9 @@ def test_a_published_row_has_its_context_in_input_and_lists_as_answers() -> None
     )
     row = task("vt").write_row(make(), 2)
     assert set(row) == {"input", "index", "length", "multi_turns"}
+
+
+def test_depth_is_that_of_any_link_and_not_of_the_first_alone() -> None:
+    depths = sorted(turn.depth or 0.0 for i in range(40) for turn in make(f"8:{i}", 8000).turns)
+    assert len(depths) == 200
+    assert max(abs((i + 0.5) / 200 - depth) for i, depth in enumerate(depths)) < 0.1

@@ -33,9 +33,10 @@ SIDES = {
     "floor": "floor",
     "fact_recall": "facts",
     "leak": "leak",
+    "rouge": "ROUGE",
     CUT: "cut short",
-}  # what a reader needs next to ROUGE, and how many answers met their limit
-SIDE_IS_SHARE = {"floor", "fact_recall", CUT}
+}  # what a reader needs beside a summary's score, and how many answers met their limit
+SIDE_IS_SHARE = {"floor", "fact_recall", "rouge", CUT}
 
 
 def stage_title(method: MethodInfo) -> str:

@@ -35,7 +35,7 @@ OF_ITS_TASK: Mapping[str, str] = MappingProxyType(  # these read more of `Wanted
         "function": "repoqa:strict",
         "answer": "qa:english",
         "chinese-answer": "qa:chinese",
-        "rouge": "summary:summary",
+        "facts": "summary:summary",
     }
 )
 _KINDS: Mapping[str, AnswerKind] = MappingProxyType(
@@ -47,7 +47,7 @@ _KINDS: Mapping[str, AnswerKind] = MappingProxyType(
         "passage": AnswerKind.STRING,
         "names": AnswerKind.NAMES,
         "function": AnswerKind.CODE,
-        "rouge": AnswerKind.PROSE,
+        "facts": AnswerKind.PROSE,
     }
 )
 

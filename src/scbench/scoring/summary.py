@@ -1,5 +1,6 @@
-"""Strict rule of En.Sum: ROUGE-Lsum after both sides are split into sentences, with side values
-that tell right facts from right words.
+"""Strict rule of En.Sum. Where the facts of a report are known, a summary is worth the facts it
+states less the false ones it states; how it says them is worth nothing. Published rows, of which
+only a reference is known, are scored by ROUGE-Lsum after both sides are split into sentences.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
+from scbench.scoring.facts import stated
 from scbench.scoring.rouge import TooManyWords, any_sentences, rouge_of
 from scbench.scoring.rules import STRICT
-from scbench.scoring.text import ends_sentence, is_unspaced, norm
+from scbench.scoring.text import ends_sentence
 from scbench.types import Score, Wanted
 
 _CJK_END = re.compile(r"[。！？][”’」』）]*(?=[^\n])")
@@ -42,41 +44,44 @@ def _strict_rouge(prediction: str, gold: str) -> float:
     return rouge_of(any_sentences(said), any_sentences(wanted))
 
 
-@lru_cache(maxsize=1024)
-def floor(golds: tuple[str, ...], rival_golds: tuple[str, ...]) -> float:
-    """The best score that another report's reference would get for this turn: what the words alone
-    are worth.
-    """
-    return max((_strict_rouge(rival, gold) for rival in rival_golds for gold in golds), default=0.0)
-
-
 def summary(prediction: str, wanted: Wanted) -> Score:
-    """Side values where the turn knows them: `fact_recall` and `floor` as ratios, `leak` as the
-    number of other reports' values named.
+    """(right facts - false ones) / facts, at least 0, for generated rows; ROUGE-Lsum for others.
+
+    Side values where the turn knows them: `fact_recall`, `rouge` and `floor` as ratios, `leak` as
+    the number of other reports' values named, `invented` as that of numbers no report has. The
+    floor is the best score that another report's reference would get.
     """
-    side: dict[str, float] = {}
-    words = f" {norm(prediction)} "
-    if wanted.facts:
-        side["fact_recall"] = sum(_occurs(fact, words) for fact in wanted.facts) / len(wanted.facts)
-    if wanted.rival_facts:
-        own = {norm(fact) for fact in wanted.facts}
-        side["leak"] = float(
-            sum(_occurs(fact, words) for fact in set(wanted.rival_facts) if norm(fact) not in own)
-        )
-    if wanted.rival_golds:
-        side["floor"] = floor(tuple(wanted.golds), tuple(wanted.rival_golds))
+    read, side = _shown(prediction), _told(prediction, wanted)
     try:
-        value = max(_strict_rouge(prediction, gold) for gold in wanted.golds)
+        rouge = max(_strict_rouge(prediction, gold) for gold in wanted.golds)
     except TooManyWords as err:
         return Score(value=None, rule=STRICT, why=str(err), side=side)
-    return Score(value=value, rule=STRICT, read=" ".join(prediction.split())[:200], side=side)
+    if not (wanted.generated and wanted.facts):
+        if wanted.rival_golds:
+            side["floor"] = _words_floor(tuple(wanted.golds), tuple(wanted.rival_golds))
+        return Score(value=rouge, rule=STRICT, read=read, side=side)
+    facts = len(set(wanted.facts))
+    rivals = (stated(rival, wanted).value(facts) for rival in wanted.rival_golds)
+    side |= {"rouge": rouge, "floor": max(rivals, default=0.0)}
+    value = stated(prediction, wanted).value(facts)
+    return Score(value=value, rule=STRICT, read=read, side=side)
 
 
-def _occurs(fact: str, padded_words: str) -> bool:
-    """As whole words of the normal form, in scripts without blanks anywhere; a fact without any
-    word occurs nowhere.
-    """
-    normal = norm(fact)
-    if not normal:
-        return False
-    return f" {normal} " in padded_words or (is_unspaced(normal) and normal in padded_words)
+def _told(prediction: str, wanted: Wanted) -> dict[str, float]:
+    if not wanted.facts:
+        return {}
+    found = stated(prediction, wanted)
+    side = {"fact_recall": found.right / len(set(wanted.facts))}
+    if wanted.rival_facts:
+        side |= {"leak": float(found.leaked), "invented": float(found.invented)}
+    return side
+
+
+def _shown(prediction: str) -> str:
+    return " ".join(prediction.split())[:200]
+
+
+@lru_cache(maxsize=1024)
+def _words_floor(golds: tuple[str, ...], rival_golds: tuple[str, ...]) -> float:
+    """The best ROUGE of another report's reference: what the words alone are worth."""
+    return max((_strict_rouge(rival, gold) for rival in rival_golds for gold in golds), default=0.0)

@@ -10,7 +10,7 @@ from scbench import task_cards
 from scbench.tasks.contract import Task
 from scbench.tasks.materials.story import ENGLISH, StoryKnobs, StoryTask, read_choice, write_row
 
-STORY = StoryTask("choice_eng", version=1, language=ENGLISH, has_options=True)
+STORY = StoryTask("choice_eng", version=2, language=ENGLISH, has_options=True)
 
 TASK = Task(
     card=task_cards.PAPER[STORY.name],

@@ -8,7 +8,7 @@ from scbench import task_cards
 from scbench.tasks.contract import Task
 from scbench.tasks.materials.story import CHINESE, StoryKnobs, StoryTask, read_named, write_row
 
-STORY = StoryTask("qa_chn", version=1, language=CHINESE)
+STORY = StoryTask("qa_chn", version=2, language=CHINESE)
 
 TASK = Task(
     card=task_cards.PAPER[STORY.name],

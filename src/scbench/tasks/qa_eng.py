@@ -8,7 +8,7 @@ from scbench import task_cards
 from scbench.tasks.contract import Task
 from scbench.tasks.materials.story import ENGLISH, StoryKnobs, StoryTask, read_named, write_row
 
-STORY = StoryTask("qa_eng", version=1, language=ENGLISH)
+STORY = StoryTask("qa_eng", version=2, language=ENGLISH)
 
 TASK = Task(
     card=task_cards.PAPER[STORY.name],

@@ -28,7 +28,7 @@ from scbench.tasks.materials.pairs import PairMaker, PairShape, digits_for, key_
 from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
 from scbench.types import Role, Session, Span, Turn, Wanted
 
-NAME, VERSION = "repoqa_and_kv", 1
+NAME, VERSION = "repoqa_and_kv", 2
 PARTS = ("repoqa", "kv")
 _OPENING = "# entry {"
 _SPARE_PAIRS = 2  # at least so many are not asked for
@@ -157,7 +157,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
         turns=turns,
         knobs=given,
         variant=draft.shape.variant,
-        python=planned.library.python,
+        corpus=planned.library.corpus,
         library_sha256=planned.library.sha256,
     )
     asked = _turns(draft, fitted, repo=f"{NAME}/{seed}/{target}/{turns}/{count.name}", count=count)

@@ -1,7 +1,6 @@
 """En.Sum: several reports, and each turn asks for the key facts of one.
 
-A summary is right as far as it repeats the report's key-fact sentences. How much of a score the
-mere form of a report is worth is kept below `reports.plan.MOST_FLOOR`.
+A summary is right as far as it states the report's key facts, and wrong as far as it states others.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from scbench.tasks.materials.reports import Page, ReportKnobs, ReportPlan, Settl
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
-NAME, VERSION = "summary", 1
+NAME, VERSION = "summary", 2
 CARD = task_cards.PAPER[NAME]
 ANSWER_TOKENS = CARD.subtask(NAME).limit_tokens
 
@@ -29,7 +28,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
 
     def attempt(is_compact: bool) -> tuple[Page, FittedText]:
         settled = given.settled(NAME, target=target, asked=turns, is_compact=is_compact)
-        page = Page(plan_reports(NAME, draw, settled, asked=turns), settled, draw)
+        page = Page(plan_reports(draw, settled, asked=turns), settled, draw)
         what = f"{NAME} of {turns} turns"
         return page, solve_length(
             page.rendered, target=target, count=count, what=what, padded=page.rendered
@@ -104,9 +103,7 @@ def minimum(*, turns: int, count: Counter, **knobs: object) -> int:
         longest = max(
             longest,
             count(
-                Page(plan_reports(NAME, draw, settled, asked=turns), settled, draw)
-                .rendered(0)
-                .context
+                Page(plan_reports(draw, settled, asked=turns), settled, draw).rendered(0).context
             ),
         )
     return longest + longest // 20

@@ -36,7 +36,7 @@ from scbench.tasks.mix import ORDERS, order_of, read_part, write_part
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Span, Turn, Wanted
 
-NAME, VERSION = "summary_with_needles", 1
+NAME, VERSION = "summary_with_needles", 2
 PARTS = ("summary", "passkey")
 CARD = task_cards.PAPER[NAME]
 PASSKEY_TOKENS = CARD.subtask("passkey").limit_tokens
@@ -73,7 +73,7 @@ def _draft(
     parts = order_of(PARTS, turns, given.order, draw.child("order"))
     summaries = parts.count("summary")
     settled = given.settled(NAME, target=target, asked=summaries, is_compact=is_compact)
-    planned = plan_reports(NAME, draw, settled, asked=summaries)
+    planned = plan_reports(draw, settled, asked=summaries)
     keys = _keys(draw.child("keys"), parts.count("passkey") + given.extra_needles, planned)
     depths = strata(draw.child("place", "keys"), len(keys)) if keys else []
     asked = parts.count("passkey")

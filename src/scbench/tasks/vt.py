@@ -16,7 +16,7 @@ from scbench.tasks.materials import noise as dull
 from scbench.tasks.rows import answers_of, ask_of
 from scbench.types import Role, Session, Turn, Wanted
 
-NAME, VERSION = "vt", 1
+NAME, VERSION = "vt", 2
 CARD = task_cards.PAPER[NAME]
 LEAST_NEW_TOKENS = CARD.subtask(NAME).limit_tokens
 CHARS_PER_TOKEN = 1.5  # of a list of invented names, at worst
@@ -154,7 +154,7 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     return sealed(
         task=NAME,
         context=fitted.context,
-        turns=[_turn(i, chains[i].value, fitted, count) for i in range(turns)],
+        turns=[_turn(i, chains[i].value, fitted, count, seed) for i in range(turns)],
         counted=fitted.counted,
         counter=count.name,
         recipe=recipe(
@@ -163,7 +163,8 @@ def make(*, seed: str, target: int, turns: int, count: Counter, **knobs: object)
     )
 
 
-def _turn(turn: int, value: str, fitted: FittedText, count: Counter) -> Turn:
+def _turn(turn: int, value: str, fitted: FittedText, count: Counter, seed: str) -> Turn:
+    """Its depth is that of one of its links, drawn: the first one lies early in every chain."""
     spans = fitted.spans[turn]
     golds = tuple(
         fitted.context[span.start : span.stop] for span in spans if span.role is Role.ANSWER
@@ -172,6 +173,8 @@ def _turn(turn: int, value: str, fitted: FittedText, count: Counter) -> Turn:
         f"Find all variables that are assigned the value {value} in the text above. Answer with "
         f"the names only, separated by commas."
     )
+    first = 2 * Draw(NAME, seed, "depth", str(turn)).below(len(golds))  # support and answer a link
+    spans = (*spans[first:], *spans[:first])
     return Turn(
         task=NAME,
         ask=ask,

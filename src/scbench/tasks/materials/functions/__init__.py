@@ -1,5 +1,5 @@
-"""Python functions of the interpreter's own library as material for RepoQA: found, described by
-rule, laid out at planned depths.
+"""Python functions of two pinned packages as material for RepoQA: found, described by rule, laid
+out at planned depths.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A function told in other words than its docstring's, by rule and without a model.
+"""A function described as a programmer would: what it is for, in the words of its docstring's
+beginning without markup, and what its code looks like.
 
-Own names and anything that looks like code are masked, the opening verb and the content words are
-swapped, and facts about the function's shape are added, so that it is found by meaning and form
-rather than by a copied phrase.
+The docstring itself has left the context. The function's name is not told, nor most of the words it
+is made of, so that the description leads to what the code does and not to what it is called.
 """
 
 from __future__ import annotations
@@ -10,122 +10,99 @@ from __future__ import annotations
 import re
 
 from scbench.tasks.materials.functions.source import Function
-from scbench.tasks.materials.functions.synonyms import CONTENT, SINGULAR_OF_VERB, VERBS
 
 HINTS = ("none", "structure", "lexical")
-MOST_SENTENCES = 3
+MOST_SENTENCES = 2
 FIRST_SENTENCE_WORDS = range(5, 41)
+STEM_LETTERS = 5
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
-_NO_PROSE = re.compile(r">>>|::|:param|:return|@\w|->|=|<|>|\||\\|^\s*[-*]", re.MULTILINE)
-_CALL = re.compile(r"[\w.]+\([^()]*\)")
-_ASIDE = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\})")
-_QUOTED = re.compile(r"``?[^`]+``?|(?<!\w)'[^']*'(?!\w)|(?<!\w)\"[^\"]*\"(?!\w)")
-_CODE = re.compile(
-    r"(?<!\S)[-+*/%]?(?=\S*(?:_|[a-z0-9][A-Z]|\w\.\w|[`\"()\[\]{}#$&~^/*]))\S*?(?=[,.;:!?]*(?:\s|$))"
+_ROLE = re.compile(r":\w+:(?=`)|(?<=`):\w+:")
+_MARKUP = re.compile(r"``?([^`]+)``?|(?<!\w)\*{1,2}([\w ]+)\*{1,2}(?!\w)")
+_ASIDE = re.compile(r"\s*\([^()]*\)")
+# Formulas, calls, paths and the like; what is left of a sentence without them would be no prose.
+_CODE = re.compile(r"^:|>>>|::|[$\\=<>|{}\[\]()@#^~*/+_\"]|\w\.\w|[a-z][A-Z]|--")
+_NO_DESCRIPTION = re.compile(
+    r"\b(deprecated|see|docstring|helper|internal|alias)\b",
+    re.IGNORECASE,
 )
-_WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
-_MASK = "the value"
-_DOUBLED = re.compile(
-    r"\b(?:the|an?|this|its|any|each|every)\s+(the (?:value|function|argument))\b", re.IGNORECASE
+_NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_S_VERBS = frozenset(
+    """
+    add append apply assert attempt build calculate change check choose clear close collect
+    combine compare compose compute construct contract convert copy count create decide decode
+    decompose decrypt define delete describe determine display divide draw encode encrypt ensure
+    enumerate estimate evaluate execute expand express extract factor fill find flatten format
+    generate get give handle implement infer initialize insert instantiate interchange invert
+    iterate join keep list load look make manipulate map merge modify move multiply normalize
+    obtain order parse perform permute pick plot print produce prove provide put raise read
+    rearrange recognize reduce refine relabel remove rename reorder replace represent resolve
+    restructure return reverse rewrite rotate round run sample save scale select send separate set
+    shift show shuffle simplify solve sort split start store substitute subtract sum swap take
+    test transform translate traverse try turn update use validate verify visit walk write yield
+    """.split()  # noqa: SIM905
 )
-_REPEATED = re.compile(r"\b(the value)(?:(?:,|\s+and|\s+or)?\s+the value)+\b")
-_IS_MASK = re.compile(r"(\bthe (?:value|function|argument)\b)")
-_ARTICLE = re.compile(r"\b([Aa]n?)(\s+)([A-Za-z]+)")
-_MOST_MASKED_RATIO = 0.25
 
 
-def first_paragraph(doc: str) -> str:
-    """At most three sentences of the docstring's first paragraph, on one line; "" if it is no prose
-    or not ASCII.
+def prose(function: Function) -> str:
+    """The first sentences of the docstring that say what the function is for; "" if they are no
+    plain English prose.
     """
-    paragraph = re.split(r"\n\s*\n", doc.strip(), maxsplit=1)[0]
-    if not paragraph or not paragraph.isascii() or _NO_PROSE.search(paragraph):
+    paragraph = re.split(r"\n\s*\n", function.doc.strip(), maxsplit=1)[0]
+    if not paragraph or not paragraph.isascii():
         return ""
-    sentences = _SENTENCE_END.split(" ".join(paragraph.split()))[:MOST_SENTENCES]
-    if len(sentences[0].split()) not in FIRST_SENTENCE_WORDS:
+    text = _ASIDE.sub("", _MARKUP.sub(_bare, _ROLE.sub("", " ".join(paragraph.split()))))
+    kept = list[str]()
+    for sentence in _SENTENCE_END.split(text)[:MOST_SENTENCES]:
+        if _CODE.search(sentence) or _NO_DESCRIPTION.search(sentence):
+            break
+        kept.append(sentence if sentence.endswith((".", "!", "?")) else f"{sentence.rstrip(' :')}.")
+    if not kept or len(kept[0].split()) not in FIRST_SENTENCE_WORDS:
         return ""
-    return " ".join(sentences)
+    return _third_person(" ".join(kept))
 
 
-def retold(function: Function) -> str:
-    """The docstring's beginning in other words; "" if there is none that can be used, or too much
-    of it is code.
-    """
-    prose = first_paragraph(function.doc)
-    if not prose:
-        return ""
-    masked = _masked(prose, function.name)
-    masks = len(re.findall(rf"\b{_MASK}\b|\bthe function\b", masked))
-    if masks > _MOST_MASKED_RATIO * len(masked.split()):
-        return ""
-    told = " ".join(_sentence(sentence) for sentence in _SENTENCE_END.split(masked))
-    return told if told.endswith((".", "!", "?")) else told.rstrip(" ,;:") + "."
+def _bare(found: re.Match[str]) -> str:
+    """Without its marks: an argument is called as the code calls it, "~a.Graph" is a Graph."""
+    said = (found[1] or found[2]).strip()
+    return said.rpartition(".")[2] if said.startswith("~") else said
 
 
-def _masked(prose: str, name: str) -> str:
-    """Without the function's own name and without code. A name that is a plain word stays here;
-    such a function is no needle.
-    """
-    text = _CALL.sub(
-        lambda found: "the function" if found[0].split("(")[0] == name else _MASK, prose
-    )
-    text = _ASIDE.sub("", text)
-    text = _QUOTED.sub(_MASK, text)
-    if "_" in name or not name.islower():
-        text = re.sub(rf"\b{re.escape(name)}\b", "the function", text)
-    text = _CODE.sub(_MASK, text)
-    text = _DOUBLED.sub(r"\1", text)
-    return re.sub(r"\s+([,.;:!?])", r"\1", _REPEATED.sub(r"\1", text))
-
-
-def _sentence(sentence: str) -> str:
-    first, _, rest = sentence.partition(" ")
+def _third_person(text: str) -> str:
+    """ "Return the core." -> "Returns the core.": what it does, not an order."""
+    first, _, rest = text.partition(" ")
     verb = first.lower()
-    verb = SINGULAR_OF_VERB.get(verb, verb)
-    if verb in VERBS and rest:
-        return f"It {VERBS[verb]} {_swapped(rest)}"
-    told = _swapped(sentence)
-    return told[:1].upper() + told[1:]
+    if verb in _S_VERBS:
+        ending = "es" if verb.endswith(("ch", "sh", "s", "x")) else "s"
+        if verb.endswith("y") and verb[-2] not in "aeiou":
+            verb, ending = verb[:-1], "ies"
+        first = f"{verb}{ending}".capitalize()
+    return f"{first[:1].upper()}{first[1:]} {rest}"
 
 
-def _swapped(text: str) -> str:
-    """With other content words; masks stay, and so do words in capitals, which are names of
-    arguments or formats.
-    """
-    pieces = _IS_MASK.split(text)
-    return _ARTICLE.sub(
-        _article,
-        "".join(piece if i % 2 else _WORD.sub(_other, piece) for i, piece in enumerate(pieces)),
-    )
-
-
-def _other(found: re.Match[str]) -> str:
-    word = found[0]
-    other = CONTENT.get(word.lower())
-    if other is None or (word.isupper() and len(word) > 1):
-        return word
-    return other[:1].upper() + other[1:] if word[0].isupper() else other
-
-
-def _article(found: re.Match[str]) -> str:
-    """`a` or `an`, as the letter after it asks; words like "hour" and "unit" keep what they had."""
-    article, gap, word = found.groups()
-    if word.lower().startswith(("hour", "hono", "uni", "use", "eu", "one", "ut")) or word.isupper():
-        return found[0]
-    right = "an" if word[0].lower() in "aeiou" else "a"
-    return (right.capitalize() if article[0].isupper() else right) + gap + word
+def tells_name(function: Function, text: str) -> bool:
+    """Whether the text has the name, or more than half of the words the name is made of."""
+    name = function.name.strip("_")
+    words = [word.lower() for word in _NAME_WORD.findall(name) if len(word) > 2]
+    if not words or name.lower() in text.lower():
+        return True
+    stems = {word[:STEM_LETTERS] for word in re.findall(r"[a-z]+", text.lower())}
+    return 2 * sum(word[:STEM_LETTERS] in stems for word in words) > len(words)
 
 
 def shape(function: Function) -> str:
-    """What can be seen of a function without reading its words."""
+    """What can be seen of a function without reading its words. No other function of a context has
+    an asked one's.
+    """
     takes = "takes no argument"
     if function.parameters:
         takes = f"takes {function.parameters} argument" + "s" * (function.parameters > 1)
         takes += f", {function.optional} of them optional" if function.optional else ""
+    returns = f"has {function.returns} return statement" + "s" * (function.returns != 1)
     traits = [
         "has a loop" if function.has_loop else "has no loop",
         *(["yields"] if function.has_yield else []),
-        *(["may raise"] if function.has_raise else []),
+        returns if function.returns else "returns nothing",
+        *([f"raises {function.raises}"] if function.raises else []),
     ]
     nearest = max(5, 5 * round(function.lines / 5))
     return f"It {takes}, {', '.join(traits)}, and is about {nearest} lines long."
@@ -135,7 +112,7 @@ def described(function: Function, hints: str, rare: tuple[str, ...] = ()) -> str
     """The description under `hints`: none, structure (adds the shape), lexical (adds the shape and
     two rare words of the body).
     """
-    parts = [retold(function)]
+    parts = [prose(function)]
     if hints != "none":
         parts.append(shape(function))
     if hints == "lexical" and rare:

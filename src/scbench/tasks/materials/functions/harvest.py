@@ -1,9 +1,7 @@
-"""The library of functions a session is made from: all of the interpreter's own, and which of them
-can be asked for.
+"""The library of functions a session is made from, and which of them can be asked for.
 
-Nothing of it is stored in this project; it is read where Python is installed. Cutting and comparing
-some 10,000 functions takes a while, so the outcome is kept in the user's cache folder under a name
-that covers the Python version, the files' content and our own rules.
+Cutting and comparing some thousand functions takes a while, so the outcome is kept in the user's
+cache folder under a name that covers the files' content and our own rules.
 """
 
 from __future__ import annotations
@@ -11,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import sysconfig
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -22,23 +19,11 @@ from pathlib import Path
 
 from scbench.errors import BadConfig, BadRecord
 from scbench.reading import read_json
-from scbench.tasks.materials.functions import describe, likeness, source, synonyms
+from scbench.tasks.materials.functions import corpus, describe, likeness, source
+from scbench.tasks.materials.functions.corpus import corpus_files, files_of, installed
 from scbench.tasks.materials.functions.source import Function, functions_of
 
-SKIPPED_FOLDERS = frozenset(
-    [
-        "test",
-        "tests",
-        "idle_test",
-        "site-packages",
-        "dist-packages",
-        "idlelib",
-        "lib2to3",
-        "encodings",
-        "turtledemo",
-        "__pycache__",
-    ]
-)
+MOST_ALIKE_RATIO = 0.01  # of all functions: as many may have a needle's shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +39,26 @@ class Needle:
 class Library:
     functions: tuple[Function, ...]
     needles: tuple[Needle, ...]
-    python: str
+    shapes: tuple[str, ...]  # of the functions, in words
+    corpus: str  # the packages read, with their versions
     sha256: str  # of the files used: their relative paths and contents
 
 
 @lru_cache(maxsize=4)
 def library(roots: tuple[str, ...] = ()) -> Library:
-    """The functions of the standard library and of the folders `roots`, in the order of their
-    paths. Kept for the life of the process.
+    """The functions of the corpus and of the folders `roots`, in the order of their paths. Kept for
+    the life of the process.
 
     Raises BadConfig for a root that is no folder, and where there is no function to ask for.
     """
-    files = [*_files(Path(sysconfig.get_paths()["stdlib"]))]
+    packages = installed()
+    files = [*corpus_files()]
     for root in roots:
         if not Path(root).is_dir():
             raise BadConfig(
                 f"repoqa: roots holds {root!r}, which is no folder; name folders with .py files"
             )
-        files += _files(Path(root))
+        files += files_of(Path(root))
     sha256 = _sha256_of([part for name, data in files for part in (name.encode(), data)])
     place = _cache_place(sha256)
     made = _read(place) if place else None
@@ -82,25 +69,11 @@ def library(roots: tuple[str, ...] = ()) -> Library:
     functions, needles = made
     if not needles:
         raise BadConfig(
-            "repoqa: this Python has no readable library to take functions from; name folders with "
-            ".py files in roots"
+            f"repoqa: no function of {packages} can be asked for; name folders with .py files in "
+            "roots"
         )
-    return Library(functions, needles, platform.python_version(), sha256)
-
-
-def _files(root: Path) -> Iterator[tuple[str, bytes]]:
-    """(module name, content) of every .py file, sorted by relative path."""
-    found: list[Path] = []
-    for folder, inner, names in os.walk(root):
-        inner[:] = sorted(set(inner) - SKIPPED_FOLDERS)
-        found += [
-            Path(folder) / name
-            for name in names
-            if name.endswith(".py") and not name.startswith("test_")
-        ]
-    for path in sorted(found, key=lambda p: p.relative_to(root).as_posix()):
-        with suppress(OSError):
-            yield ".".join(path.relative_to(root).with_suffix("").parts), path.read_bytes()
+    shapes = tuple(map(describe.shape, functions))
+    return Library(functions, needles, shapes, packages, sha256)
 
 
 def _harvest(files: Sequence[tuple[str, bytes]]) -> tuple[tuple[Function, ...], tuple[Needle, ...]]:
@@ -110,7 +83,13 @@ def _harvest(files: Sequence[tuple[str, bytes]]) -> tuple[tuple[Function, ...], 
         for function in functions_of(data, module):
             seen.setdefault(tuple(function.source.split()), function)
     functions = tuple(seen.values())
-    askable = [i for i, function in enumerate(functions) if _can_be_asked(function)]
+    most = max(1, MOST_ALIKE_RATIO * len(functions))
+    spread = Counter(describe.shape(function) for function in functions)
+    askable = [
+        i
+        for i, function in enumerate(functions)
+        if _can_be_asked(function) and spread[describe.shape(function)] <= most
+    ]
     rivals = likeness.rivals(functions, askable)
     rare = likeness.rare_words(functions, askable)
     needles = tuple(
@@ -120,18 +99,15 @@ def _harvest(files: Sequence[tuple[str, bytes]]) -> tuple[tuple[Function, ...], 
 
 
 def _can_be_asked(function: Function) -> bool:
-    """Public, undecorated, with a docstring that can be retold without the function's name."""
-    name = function.name.lower()
+    """Public, undecorated, with a docstring that says what it does without saying its name."""
     if (
-        name.startswith("_")
+        function.name.startswith("_")
         or function.has_decorator
         or any(mark in function.source for mark in ("```", "~~~"))
     ):
         return False
-    return (
-        bool(describe.retold(function))
-        and name not in describe.described(function, "lexical", ("", "")).lower()
-    )
+    told = describe.prose(function)
+    return bool(told) and not describe.tells_name(function, told)
 
 
 # --- the kept copy --------------------------------------------------------------------------------
@@ -148,10 +124,9 @@ def _sha256_of(parts: Sequence[bytes]) -> str:
 def _cache_place(sha256: str) -> Path | None:
     """Where the harvest of these files is kept; None where there is no home folder."""
     rules = [
-        Path(module.__file__ or "").read_bytes()
-        for module in (describe, likeness, source, synonyms)
+        Path(module.__file__ or "").read_bytes() for module in (corpus, describe, likeness, source)
     ] + [_own_text()]
-    name = _sha256_of([platform.python_version().encode(), sha256.encode(), *rules])
+    name = _sha256_of([sha256.encode(), *rules])
     given = os.environ.get("XDG_CACHE_HOME", "")
     try:
         folder = Path(given) if os.path.isabs(given) else Path.home() / ".cache"

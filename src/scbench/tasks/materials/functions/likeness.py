@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scbench.scoring import bleu
-from scbench.tasks.materials.functions.describe import described, retold
+from scbench.tasks.materials.functions.describe import described, prose
 from scbench.tasks.materials.functions.source import Function, words_of
 
 MOST_BLEU = 0.6  # well below the scorer's threshold of 0.8
@@ -100,7 +100,7 @@ def _alike_in_words(
     functions: Sequence[Function], needles: Sequence[int]
 ) -> Iterable[tuple[int, int]]:
     """Pairs whose descriptions, with or without the shape, share 0.6 of their words."""
-    told = [i for i, function in enumerate(functions) if retold(function)]
+    told = [i for i, function in enumerate(functions) if prose(function)]
     for hints in ("none", "structure"):
         bags = {i: frozenset(words_of(described(functions[i], hints))) for i in told}
         yield from _near(bags, needles)

@@ -141,27 +141,29 @@ class FunctionsPlan:
 def plan_functions(
     task: str, draw: Draw, *, turns: int, knobs: FunctionKnobs, is_compact: bool
 ) -> FunctionsPlan:
-    """Asked functions have different names and none is another's rival; rivals of the asked ones
-    stay out of the context.
+    """Asked functions have different names and shapes and none is another's rival; their rivals,
+    and what has the shape of one, stay out of the context.
     """
     books = library_of(knobs)
     able = askable(books, knobs, is_compact=is_compact)
     draw.child("plan").shuffle(able)
     asked: list[Needle] = []
-    names: set[str] = set()
+    names, shapes = set[str](), set[str]()
     barred: set[int] = set()
     for needle in able:
-        name = books.functions[needle.index].name.lower()
         if len(asked) == turns:
             break
+        name, looks = books.functions[needle.index].name.lower(), books.shapes[needle.index]
         if (
             name in names
+            or looks in shapes
             or needle.index in barred
             or any(one.index in needle.rivals for one in asked)
         ):
             continue
         asked.append(needle)
         names.add(name)
+        shapes.add(looks)
         barred.update(needle.rivals)
     if len(asked) < turns:
         raise BadConfig(
@@ -169,7 +171,7 @@ def plan_functions(
             "lines asked for; ask for fewer turns, widen lines, or add folders by roots"
         )
     out = barred | {needle.index for needle in asked}
-    others = [i for i in range(len(books.functions)) if i not in out]
+    others = [i for i, looks in enumerate(books.shapes) if i not in out and looks not in shapes]
     draw.child("filler").shuffle(others)
     depths = tuple(strata(draw.child("place"), turns)) if turns else ()
     return FunctionsPlan(

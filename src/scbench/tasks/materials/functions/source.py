@@ -30,7 +30,8 @@ class Function:
     optional: int  # of these, with a default
     has_loop: bool
     has_yield: bool
-    has_raise: bool
+    raises: str  # names of what it raises, as a list in words; "" for nothing
+    returns: int  # return statements
     has_decorator: bool
 
     @property
@@ -138,9 +139,25 @@ def _described(node: _Def, qualname: str, module: str, source: str, doc: str) ->
         optional=len(args.defaults) + sum(default is not None for default in args.kw_defaults),
         has_loop=any(isinstance(n, ast.For | ast.AsyncFor | ast.While) for n in inner),
         has_yield=any(isinstance(n, ast.Yield | ast.YieldFrom) for n in inner),
-        has_raise=any(isinstance(n, ast.Raise) for n in inner),
+        raises=_raised(inner),
+        returns=sum(isinstance(n, ast.Return) for n in inner),
         has_decorator=bool(node.decorator_list),
     )
+
+
+def _raised(inner: list[ast.AST]) -> str:
+    """ "KeyError and ValueError"; "an exception" where only what was caught is raised again."""
+    raised = [node.exc for node in inner if isinstance(node, ast.Raise)]
+    called = [exc.func if isinstance(exc, ast.Call) else exc for exc in raised]
+    names = {
+        exc.id if isinstance(exc, ast.Name) else exc.attr
+        for exc in called
+        if isinstance(exc, ast.Name | ast.Attribute)
+    }
+    if not names:
+        return "an exception" if raised else ""
+    *most, last = sorted(names)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def words_of(text: str) -> list[str]:

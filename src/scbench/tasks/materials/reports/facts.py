@@ -1,8 +1,8 @@
 """Key facts: what a report's summary must hold. Each is one sentence with one value that stands
 nowhere else in the session.
 
-A kind of fact belongs to a section and has eight wordings that share few words, so that the
-reference of another report scores low.
+A kind of fact belongs to a section and has eight wordings that share few words. Nothing is said
+before a fact that could be copied for its own sake.
 """
 
 from __future__ import annotations
@@ -168,34 +168,11 @@ KINDS: tuple[FactKind, ...] = (
         {v} would be a good day to reopen the {t}.
     """)),
 )  # fmt: skip
-# Said before a sentence in reports that are not compact; {0} is the sentence. They keep equal
-# wordings of two reports apart.
-LEADS = _wordings("""
-    {0}
-    By the last account, {0}
-    As far as anyone can tell, {0}
-    On this all witnesses agree: {0}
-    One point is beyond doubt: {0}
-    Read closely, the papers say so: {0}
-    For the record, {0}
-    Let it be noted that {0}
-    Strange as that may sound, {0}
-    According to several sources, {0}
-    What matters most here is short: {0}
-    After long debate it was settled: {0}
-""")
 
 
-def sentence(kind: int, wording: int, lead: int, value: str, thing: str) -> str:
+def sentence(kind: int, wording: int, value: str, thing: str) -> str:
     text = KINDS[kind].wordings[wording].format(v=value, t=thing)
-    opening = LEADS[lead]
-    if (
-        lead
-        and not opening.startswith(("On", "One", "Read", "What", "After"))
-        and not text.startswith(value)
-    ):
-        text = text[0].lower() + text[1:]
-    return opening.format(text[0].upper() + text[1:] if not lead else text)
+    return text[0].upper() + text[1:]
 
 
 class Values:

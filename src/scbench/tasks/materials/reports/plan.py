@@ -8,18 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scbench.errors import BadConfig
-from scbench.scoring.summary import floor
 from scbench.tasks.build import strata
 from scbench.tasks.contract import one_of, within
 from scbench.tasks.draw import Draw
 from scbench.tasks.materials.reports import words
-from scbench.tasks.materials.reports.facts import KINDS, LEADS, Fact, Values, kinds_for, sentence
+from scbench.tasks.materials.reports.facts import KINDS, Fact, Values, kinds_for, sentence
 
-MOST_FLOOR = 0.55  # what another report's reference may score
 _MOST_FACTS, _MOST_REPORTS = 10, 512
 _REPORTS_AT_LEAST, _COMPACT_REPORTS = 8, 3
 _TOKENS_A_REPORT = 16_384  # above 128K tokens
-_ROUNDS, _TRIES = 12, 40
+_TRIES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +89,10 @@ class ReportPlan:
     asked: tuple[int, ...]  # for each summary turn the report, by its place in the text
 
 
-def plan_reports(task: str, draw: Draw, settled: Settled, *, asked: int) -> ReportPlan:
-    """Redrawn until no other report's reference scores above MOST_FLOOR for an asked one. Raises
-    BadConfig if none such is found.
-    """
+def plan_reports(draw: Draw, settled: Settled, *, asked: int) -> ReportPlan:
     order = list(range(settled.reports))
     draw.child("place").shuffle(order)
-    wanted, worst = tuple(order[:asked]), 1.0
-    for attempt in range(_ROUNDS):
-        reports = _reports(draw.child("plan", str(attempt)), settled)
-        golds = [report.gold for report in reports]
-        worst = max(
-            (floor((golds[i],), tuple(golds[:i] + golds[i + 1 :])) for i in wanted), default=0.0
-        )
-        if worst <= MOST_FLOOR:
-            return ReportPlan(reports=reports, asked=wanted)
-    raise BadConfig(
-        f"{task}: {settled.reports} reports of {settled.facts} facts are too alike (another's "
-        f"summary scores {worst:.2f}, allowed is {MOST_FLOOR}); ask for fewer reports or turns, or "
-        f"more facts (at most {_MOST_FACTS})"
-    )
+    return ReportPlan(reports=_reports(draw.child("plan"), settled), asked=tuple(order[:asked]))
 
 
 def _reports(draw: Draw, settled: Settled) -> tuple[Report, ...]:
@@ -123,15 +105,10 @@ def _reports(draw: Draw, settled: Settled) -> tuple[Report, ...]:
         depths = _depths(draw.child("depths", str(number)), settled.facts)
         told = _least_alike(wordings, depths, earlier)
         earlier.append(frozenset(told))
-        leads = (
-            [0] * len(told) if settled.is_compact else wordings.sample(range(len(LEADS)), len(told))
-        )
         facts = []
-        for depth, lead, (kind, wording) in zip(depths, leads, told, strict=True):
+        for depth, (kind, wording) in zip(depths, told, strict=True):
             value = values.new(kind)
-            facts.append(
-                Fact(kind, wording, value, sentence(kind, wording, lead, value, thing), depth)
-            )
+            facts.append(Fact(kind, wording, value, sentence(kind, wording, value, thing), depth))
         reports.append(
             Report(title=f"The {mark} {thing.capitalize()}", thing=thing, facts=tuple(facts))
         )

@@ -132,22 +132,16 @@ class Caster:
     # the seven kinds
 
     def place_last(self) -> Scene:
+        """The thing is put down at last: after a gift it would be wherever its new owner goes."""
         a, o = self.person, self.thing
         moves = self.draw.between(self.moves[0], self.moves[1] + 1)
         final = self.place()
         earlier = [Event("finds", a=a, o=o, p=self.place(final))]
         for _ in range(moves - 2):
-            earlier.append(
-                Event(
-                    self.draw.choice(("puts", "mends", "sells", "buys")),
-                    a=self.other(),
-                    o=o,
-                    p=self.place(final),
-                )
-            )
+            kind = self.draw.choice(("puts", "mends", "sells", "buys", "gives"))
+            taker = self.other() if kind == "gives" else -1
+            earlier.append(Event(kind, a=self.other(), b=taker, o=o, p=self.place(final)))
         last = Event("puts", a=a, o=o, p=final)
-        if self.draw.below(2):
-            last = Event("gives", a=a, b=self.other(), o=o, p=final)
         near = self.near(
             lambda: Event("puts", a=self.other(), o=self.other_object(), p=final),
             lambda: Event("puts", a=a, o=self.other_object(), p=self.place(final)),

@@ -44,14 +44,14 @@ class StoryTask:
         checked(self.name, target=target, turns=turns)
         settled = settle(StoryKnobs, knobs, task=self.name)
         check(self.name, settled)
-        small = compact(target)
+        small, story = compact(target), self.story_of(seed)
         try:
-            composer, shape, fitted = self._fit(seed, target, turns, count, settled, small)
+            composer, shape, fitted = self._fit(story, target, turns, count, settled, small)
         except TooSmall:
             if small:
                 raise
             small = True  # many turns: their evidence fits only in the compact shape
-            composer, shape, fitted = self._fit(seed, target, turns, count, settled, small)
+            composer, shape, fitted = self._fit(story, target, turns, count, settled, small)
         told = {
             "people": composer.plan.world.people,
             "mentions": shape.mentions,
@@ -61,7 +61,7 @@ class StoryTask:
         return sealed(
             task=self.name,
             context=fitted.context,
-            turns=self._turns(seed, composer, fitted),
+            turns=self._turns(story, composer, fitted),
             counted=fitted.counted,
             counter=count.name,
             recipe=recipe(
@@ -75,6 +75,12 @@ class StoryTask:
                 **told,
             ),
         )
+
+    def story_of(self, seed: str) -> str:
+        """What its story is drawn by: one seed tells another in each task, so that their scores
+        are of different questions.
+        """
+        return f"{self.name}/{seed}"
 
     def minimum(self, *, turns: int, count: Counter, **knobs: object) -> int:
         """Tokens that hold so many turns whatever the seed: the longest of a few compact stories
