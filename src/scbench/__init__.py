@@ -14,6 +14,7 @@ fetched and reused.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
 if TYPE_CHECKING:
@@ -84,6 +85,13 @@ def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> P
     from scbench.api import plan as made
 
     return made(price_per_hour=price_per_hour, **words)
+
+
+def __getattr__(name: str) -> Any:
+    """`scbench.api` without importing it first."""
+    if name == "api":
+        return import_module("scbench.api")
+    raise AttributeError(f"module 'scbench' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -155,8 +155,8 @@ class Result:
         return table(self.summary())
 
     def samples(self) -> polars.DataFrame:
-        """One row a turn, with question, gold and answer, for reading; None where a session's file
-        is gone."""
+        """One row a turn, in the order of turns, with question, gold and answer, for reading; None
+        where a session's file is gone."""
         import polars as pl
 
         from scbench.ledger.store import SessionStore
@@ -164,7 +164,7 @@ class Result:
         store = SessionStore(self.folder)
         sessions: dict[str, Session | None] = {}
         rows = []
-        for record in self.records():
+        for record in _in_order(self.records()):
             digest = record.session_digest
             if digest not in sessions:
                 sessions[digest] = _session(store, digest)
@@ -230,6 +230,24 @@ def _session(store: Any, digest: str) -> Session | None:
     except (KeyError, BadRecord):
         return None
     return found
+
+
+def _in_order(records: Sequence[Record]) -> list[Record]:
+    """Session by session, mode by mode, method by method as they first came, and turn by turn."""
+    methods = {name: at for at, name in enumerate(dict.fromkeys(one.method for one in records))}
+    sessions = {
+        name: at
+        for at, name in enumerate(dict.fromkeys((one.model, one.session_digest) for one in records))
+    }
+    return sorted(
+        records,
+        key=lambda one: (
+            sessions[one.model, one.session_digest],
+            one.mode,
+            methods[one.method],
+            one.turn,
+        ),
+    )
 
 
 def _sample(record: Record, session: Session | None) -> dict[str, object]:

@@ -56,6 +56,8 @@ def ask(
     text = _text(context)
     spelled = typed_words({"methods": methods})["methods"]
     chosen = [parse(method) for method in spelled]
+    if not chosen:
+        raise BadConfig("--methods is empty; give one at least: dense,snapkv[tau=1/4]")
     llm = front.load(model, device=device, dtype=dtype)
     doc = llm.read(text, quiet=True).expect(*chosen)
     rows: list[tuple[str, Said | ScbenchError]] = []

@@ -35,6 +35,10 @@ MOST_TEMPERATURE = 100.0
 LEAST_TOKENS, LEAST_TINY_TOKENS, MOST_TOKENS = 256, 64, 1 << 20  # of a generated context
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def check_length(length_tokens: int, form: Form = Form.FULL) -> None:
     """Raise BadConfig for a length that sessions of this form are not generated at."""
     least = LEAST_TINY_TOKENS if form is Form.TINY else LEAST_TOKENS
@@ -132,11 +136,17 @@ class Settings:
             ("least_tokens", 0),
             ("think_tokens", 1),
         ):
-            if getattr(self, name) < least:
-                raise BadConfig(f"{name}={getattr(self, name)}: it is a whole number from {least}")
+            if not _is_whole(getattr(self, name)) or getattr(self, name) < least:
+                raise BadConfig(
+                    f"{name}={getattr(self, name)!r}: it is a whole number from {least}"
+                )
         for name in ("turns", "max_new_tokens", "window_tokens"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise BadConfig(f"{name}={value}: it is a whole number from 1")
+            value = getattr(self, name)
+            if value is not None and (not _is_whole(value) or value < 1):
+                raise BadConfig(f"{name}={value!r}: it is a whole number from 1")
+        for name in ("temperature", "top_p"):
+            if not isinstance(getattr(self, name), int | float):
+                raise BadConfig(f"{name}={getattr(self, name)!r}: it is a number")
         if not 0.0 <= self.temperature <= MOST_TEMPERATURE:
             raise BadConfig(f"temperature={self.temperature}: it is a number from 0 to 100")
         if not 0.0 < self.top_p <= 1.0:

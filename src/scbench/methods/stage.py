@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
-from scbench.errors import Mismatch
+from scbench.errors import BadConfig, Mismatch
 from scbench.kv import CacheShape
 from scbench.methods import spelling
 from scbench.methods.budget import DEFAULT_SHARE, rounded, smallest_share
@@ -142,6 +142,10 @@ class Budgeted(Stage):
             raise Mismatch(
                 f"{name} was given tau={self.tau} and budget_tokens={self.budget_tokens}; give one "
                 f"of them"
+            )
+        if self.tau is not None and not isinstance(self.tau, int | float | Fraction):
+            raise BadConfig(
+                f"{name}(tau={self.tau!r}): a share is a number; in Python write Fraction(1, 8)"
             )
         if self.tau is not None and not 0 < self.tau <= 1:
             raise Mismatch(f"{name}[tau={self.tau}]: a share lies in (0, 1]; for instance tau=1/8")
