@@ -7,6 +7,7 @@ import sys
 import typer
 
 from scbench.commands.ask import ask
+from scbench.commands.check_data import check_data
 from scbench.commands.check_model import check_model
 from scbench.commands.choose import choose
 from scbench.commands.data import make_data
@@ -46,6 +47,7 @@ app.command("doctor")(doctor)
 app.command("check-model")(check_model)
 app.command("score")(score)
 app.command("make-data")(make_data)
+app.command("check-data")(check_data)
 app.command("search-patterns")(search_patterns)
 app.command("search-gates")(search_gates)
 lab.command("findings")(findings_)

@@ -147,6 +147,15 @@ class RunWords(AnswerWords, total=False):
             "generated, official (microsoft/SCBench), or a folder with its files",
         ),
     ]
+    strict_data: Annotated[
+        bool | None,
+        Flag(
+            "--strict-data",
+            bool,
+            GRID,
+            "stop at the first odd row of --data; default: an odd row is a named gap",
+        ),
+    ]
     prompts: Annotated[
         str | None,
         Flag(

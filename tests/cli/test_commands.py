@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from scbench import commands  # noqa: F401  (registers its commands)
 from scbench.cli import app
-from scbench.errors import ScbenchError
+from scbench.errors import BadRow, ScbenchError
 
 GRID = [
     "--model",
@@ -42,7 +42,8 @@ def program(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "plan", "list", "report", "score", "make-data", "doctor"]
+    "command",
+    ["run", "plan", "list", "report", "score", "make-data", "check-data", "doctor"],
 )
 def test_help_teaches_every_command(command: str) -> None:
     found = call(command, "--help")
@@ -247,3 +248,40 @@ def test_doctor_names_the_law_that_a_method_breaks(tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert "bytes held are those of the formula" in found.output
     assert "broken" in found.output
+
+
+def test_check_data_names_what_differs_and_what_is_not_there(tmp_path: Path) -> None:
+    made = call("make-data", "--out", str(tmp_path), "--tasks", "kv", "--length", "512")
+    assert made.exit_code == 0
+    ran = call("check-data", str(tmp_path))
+    assert ran.exit_code == 1
+    assert "kv: 8 rows that can be read, published are 100" in " ".join(ran.output.split())
+    assert "not there: prefix_suffix" in " ".join(ran.output.split())
+    assert call("check-data", str(tmp_path / "nowhere")).exit_code == 1
+
+
+def test_an_odd_row_is_a_gap_of_a_run_and_its_end_under_strict_data(tmp_path: Path) -> None:
+    made = call(
+        *("make-data", "--out", str(tmp_path / "data"), "--tasks", "kv,vt"),
+        *("--length", "512", "--sessions", "3", "--counter", "bytes", "--turns", "2"),
+    )
+    assert made.exit_code == 0, made.output
+    (tmp_path / "data" / "scbench_kv.evidence.jsonl").unlink()
+    rows = tmp_path / "data" / "scbench_kv.jsonl"
+    first, _, last = rows.read_text().splitlines()
+    rows.write_text("\n".join([first, "{torn", last]))
+    words = [
+        *("run", "--model", "toy", "--tasks", "kv,vt", "--methods", "dense", "--quiet"),
+        *("--data", str(tmp_path / "data"), "--sessions", "3", "--modes", "multi-turn"),
+    ]
+    strict = call(*words, "--out", str(tmp_path / "strict"), "--strict-data")
+    assert isinstance(strict.exception, BadRow)
+    assert "scbench_kv.jsonl line 2" in str(strict.exception)
+    ran = call(*words, "--out", str(tmp_path / "run"))
+    assert ran.exit_code == 0, ran.output
+    told = (tmp_path / "run" / "manifest.json").read_text()
+    assert "scbench_kv.jsonl line 2" in told
+    lines = [
+        json.loads(one) for one in (tmp_path / "run" / "records.jsonl").read_text().splitlines()
+    ]
+    assert len(lines) >= 10

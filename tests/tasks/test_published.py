@@ -9,7 +9,7 @@ import pytest
 
 from scbench.errors import BadConfig, BadRow, Unknown
 from scbench.task_cards import PAPER
-from scbench.tasks import published, task
+from scbench.tasks import published, published_set, task
 from scbench.tasks.contract import Bytes
 from scbench.types import Role
 
@@ -286,3 +286,80 @@ def test_without_a_network_the_official_data_say_what_to_do(
 def test_a_limit_below_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadConfig):
         published.read("kv", tmp_path, limit=0)
+
+
+GOOD, TORN = json.dumps(ROWS["kv"]), "{torn"
+EMPTY_GOLD = json.dumps({"context": "c", "multi_turns": [{"input": "x", "answer": " "}]})
+
+
+def test_an_odd_row_is_named_in_its_place_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "scbench_kv.jsonl").write_text("\n".join([GOOD, TORN, EMPTY_GOLD, GOOD]))
+    first, torn, empty, last = published.read_rows("kv", tmp_path)
+    assert [first.recipe["row"], last.recipe["row"]] == [0, 3]  # type: ignore[union-attr]
+    assert isinstance(torn, BadRow)
+    assert "line 2" in str(torn)
+    assert isinstance(empty, BadRow)
+    assert "row 2, turn 0" in str(empty)
+    assert "none of them empty" in str(empty)
+
+
+@pytest.mark.parametrize("name", ["kv", "qa_eng", "choice_eng", "vt", "repoqa", "summary"])
+@pytest.mark.parametrize("answer", ["", "  ", [], [""], ["x", " "]])
+def test_an_empty_gold_is_an_odd_row(name: str, answer: object, tmp_path: Path) -> None:
+    row = json.loads(json.dumps(ROWS[name]))
+    row["multi_turns"][0]["answer"] = answer
+    put(tmp_path, name, [row])
+    with pytest.raises(BadRow, match="row 0, turn 0"):
+        list(published.read(name, tmp_path))
+
+
+@pytest.mark.parametrize(("answer", "gold"), [(7.0, "7"), (7, "7"), (2.5, "2.5")])
+def test_a_number_is_a_gold_however_it_came(answer: float, gold: str, tmp_path: Path) -> None:
+    put(tmp_path, "mf", [{**ROWS["mf"], "multi_turns": [{"answer": answer, "input": "The x is"}]}])
+    (session,) = published.read("mf", tmp_path)
+    assert session.turns[0].gold == gold
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_an_empty_file_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "scbench_kv.jsonl").write_text(text)
+    with pytest.raises(BadRow, match=r"scbench_kv\.jsonl is empty"):
+        list(published.read("kv", tmp_path))
+
+
+# --- what a folder holds --------------------------------------------------------------------------
+
+
+def test_the_table_has_every_config() -> None:
+    assert set(published_set.PUBLISHED) == set(ROWS)
+    assert sum(one.rows for one in published_set.PUBLISHED.values()) == 922
+    assert sum(one.turns for one in published_set.PUBLISHED.values()) == 5143
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_our_rows_have_the_fields_of_the_published_ones(name: str) -> None:
+    wanted = published_set.PUBLISHED[name]
+    assert set(wanted.fields) <= set(ROWS[name])
+    for item in ROWS[name]["multi_turns"]:
+        assert set(wanted.turn_fields) <= set(item)
+
+
+def test_a_whole_config_has_no_difference_and_a_part_says_what_is_missing(tmp_path: Path) -> None:
+    row = {**ROWS["kv"], "context": "x" * 200_000, "multi_turns": ROWS["kv"]["multi_turns"] * 5}
+    put(tmp_path, "kv", [row] * 100)
+    assert published_set.check_config("kv", tmp_path).differences == ()
+    short = {"context": "x" * 90, "multi_turns": [{"answer": "y"}]}
+    put(tmp_path, "kv", [row, row, short])
+    found = published_set.check_config("kv", tmp_path)
+    assert (found.rows, found.turns) == (3, 10)
+    counted, turns, field, odd = found.differences
+    assert counted == "3 rows that can be read, published are 100"
+    assert turns == "10 turns that can be read, published are 500"
+    assert field == "1 of 11 turns have no 'input'"
+    assert "row 2, turn 0" in odd
+
+
+def test_contexts_of_another_length_are_another_set(tmp_path: Path) -> None:
+    put(tmp_path, "kv", [ROWS["kv"]])
+    (said,) = [d for d in published_set.check_config("kv", tmp_path).differences if "context" in d]
+    assert "125,000 tokens are 125,000 to 875,000" in said

@@ -64,7 +64,12 @@ def check_share(text: str) -> None:
 
 
 GROWING = ("models", "tasks", "methods", "lengths_tokens", "sessions")  # what --extend may add to
-OF_A_COMMAND = ("retry_failed", "keep_old", "debug")  # said anew each time; no run remembers them
+OF_A_COMMAND = (
+    "retry_failed",
+    "keep_old",
+    "debug",
+    "strict_data",
+)  # said anew each time; no run remembers them
 ASIDE = ("out", "cost_sessions", "cost_repeats", "lanes", *OF_A_COMMAND)
 
 
@@ -112,6 +117,7 @@ class Settings:
     retry_failed: bool = False
     lanes: int = 48
     keep_old: bool = False  # records that older code made stay, marked
+    strict_data: bool = False  # the first odd row of published data ends the run
     debug: bool = False  # a method's first exception ends the run, as it is
     accounting: Accounting = Accounting.BFLOAT16  # what a floating number counts, however stored
     agreement: bool = True  # feed each gold answer through every stream, beside the scores

@@ -11,7 +11,7 @@ from scbench.engines.contract import Engine
 from scbench.errors import BadConfig, ScbenchError
 from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
-from scbench.grid.workload import kinds_of
+from scbench.grid.workload import kinds_of, sessions_of
 from scbench.play.record import needles_of
 from scbench.prompts import Tokenizer
 from scbench.prompts.tokenizer import encode_data
@@ -109,22 +109,22 @@ def _without_form(settings: Settings, kinds: Sequence[Task], form: Form) -> Iter
 
 
 def _published(settings: Settings) -> Iterator[Item]:
-    from scbench.tasks import published
-
     for written in settings.tasks:
         kind = task_at(written)
-        if kind.given:
-            sessions = list(kind.given[: settings.sessions])
-        else:
-            sessions = list(published.read(kind, settings.data, limit=settings.sessions))
+        rows = sessions_of(settings, kind)
+        sessions = [row for row in rows if isinstance(row, Session)]
         if any(session.recipe.get("form") == Form.TINY for session in sessions):
             raise BadConfig(
                 f"{settings.data} holds tiny sessions of {kind.name}, which are no published data; "
                 f"run them with --form tiny"
             )
         needles = needles_of(sessions)
-        for index, session in enumerate(sessions):
-            yield Item(kind, 0, f"row:{index}", _first_turns(session, settings.turns), needles)
+        for index, row in enumerate(rows):
+            seed = f"row:{index}"
+            if isinstance(row, Session):
+                yield Item(kind, 0, seed, _first_turns(row, settings.turns), needles)
+            else:  # one odd row is a named gap, and no end of the others
+                yield Item(kind, 0, seed, None, {}, row)
 
 
 def _first_turns(session: Session, turns: int | None) -> Session:

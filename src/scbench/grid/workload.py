@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from scbench.errors import Unknown
+from scbench.errors import BadRow, Unknown
 from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
 from scbench.tasks import NoTinyForm
@@ -117,13 +117,24 @@ def _generated(settings: Settings, kind: Task, form: Form, length: int) -> Workl
 
 
 def _published(settings: Settings, name: str, tokenizer: Tokenizer | None) -> Workload:
+    kind = task_at(name)
+    rows = sessions_of(settings, kind)
+    sessions = [session for session in rows if isinstance(session, Session)]
+    if not sessions:
+        raise next(row for row in rows if isinstance(row, BadRow))
+    return _of_sessions(settings, kind, sessions, tokenizer)
+
+
+def sessions_of(settings: Settings, kind: Task) -> list[Session | BadRow]:
+    """The first rows of a task's data, with what is odd about one in its place. Raises BadRow for
+    the first odd one under --strict-data, and for a file without rows.
+    """
     from scbench.tasks import published
 
-    kind = task_at(name)
-    sessions = kind.given[: settings.sessions] or tuple(
-        published.read(kind, settings.data, limit=settings.sessions)
-    )
-    return _of_sessions(settings, kind, sessions, tokenizer)
+    if kind.given:
+        return list(kind.given[: settings.sessions])
+    read = published.read if settings.strict_data else published.read_rows
+    return list(read(kind, settings.data, limit=settings.sessions))
 
 
 def _of_sessions(

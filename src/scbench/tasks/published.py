@@ -8,24 +8,28 @@ data, `read` gives back the very sessions that were written.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from scbench.errors import BadConfig, BadRecord, BadRow, MissingExtra, Unknown
-from scbench.reading import check, read_json
+from scbench.errors import BadConfig, BadRecord, BadRow
+from scbench.reading import check
 from scbench.task_cards import Subtask
 from scbench.tasks import task as task_called
 from scbench.tasks.build import depth_of, digest_of, sealed
 from scbench.tasks.contract import Bytes, Task
+from scbench.tasks.published_files import (
+    OFFICIAL,
+    Row,
+    downloaded,
+    found_in,
+    rows_of,
+    sha256_of,
+)
 from scbench.types import Role, Session, Span, Turn
 
-OFFICIAL = "official"
-HUB = "microsoft/SCBench"
-Row = Mapping[str, Any]
 Form = Literal["jsonl", "parquet"]
 Functions = Mapping[str, Sequence[tuple[str, str]]]  # repo -> (name, source)
 # What a row with fields of wrong types makes of the code that reads it.
@@ -49,8 +53,21 @@ def read(task: str | Task, source: str | Path, *, limit: int | None = None) -> I
     or one file.
 
     Raises Unknown (no such file, or the hub cannot be reached) and BadConfig at once; BadRow, with
-    file, row and field, when a row is met.
+    file, row and field, when an odd row is met, or a file that has none.
     """
+    return map(_sound, read_rows(task, source, limit=limit))
+
+
+def _sound(session: Session | BadRow) -> Session:
+    if isinstance(session, BadRow):
+        raise session
+    return session
+
+
+def read_rows(
+    task: str | Task, source: str | Path, *, limit: int | None = None
+) -> Iterator[Session | BadRow]:
+    """The same with what is odd about a row in its place, so that the others can be played."""
     if limit is not None and limit < 1:
         raise BadConfig(f"limit is {limit}; it must be at least 1, or None for all rows")
     kind = task if isinstance(task, Task) else task_called(task)
@@ -59,7 +76,9 @@ def read(task: str | Task, source: str | Path, *, limit: int | None = None) -> I
             f"the task {kind.name!r} has no published rows; leave --data out to generate its "
             "sessions"
         )
-    path = _download(kind) if str(source) == OFFICIAL else _find(kind, Path(source).expanduser())
+    path = (
+        downloaded(kind) if str(source) == OFFICIAL else found_in(kind, Path(source).expanduser())
+    )
     return _sessions(kind, path, limit)
 
 
@@ -98,138 +117,58 @@ def plain_row(session: Session, index: int) -> dict[str, object]:
     return {"id": index, "context": session.context, "multi_turns": turns}
 
 
-# --- files ----------------------------------------------------------------------------------------
-
-
-def places(config: str) -> tuple[str, ...]:
-    """Where a config's rows may lie in a folder, best first."""
-    return (
-        f"{config}/test-00000-of-00001.parquet",
-        f"{config}.parquet",
-        f"data/{config}.jsonl",
-        f"{config}.jsonl",
-    )
-
-
-def _find(kind: Task, source: Path) -> Path:
-    if source.is_file():
-        if source.suffix not in (".jsonl", ".parquet"):
-            raise Unknown(
-                f"{source} is neither .jsonl nor .parquet, so it cannot be read as published rows"
-            )
-        return source
-    found = [source / place for place in places(kind.config) if (source / place).is_file()]
-    if not found:
-        raise Unknown(
-            f"{source} has no published rows of {kind.name}; looked for "
-            f"{', '.join(places(kind.config))}. "
-            f'Give a folder that has one of these, or "{OFFICIAL}" to download them'
-        )
-    return found[0]
-
-
-def _download(kind: Task) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as err:
-        raise MissingExtra(
-            "published data are downloaded by the package huggingface_hub, which is not installed; "
-            "run: pip install huggingface_hub"
-        ) from err
-    name = places(kind.config)[0]
-    try:
-        return Path(hf_hub_download(repo_id=HUB, repo_type="dataset", filename=name))
-    except Exception as err:  # the hub's own tree of errors, and those of its transport
-        raise Unknown(
-            f"{name} of {HUB} is not in the local cache and could not be downloaded "
-            f"({type(err).__name__}: {str(err).splitlines()[0]}). With a network: huggingface-cli "
-            f"download {HUB} --repo-type dataset --include '{kind.config}/*' --local-dir FOLDER; "
-            f"then give FOLDER as data"
-        ) from err
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    if path.suffix == ".jsonl":
-        yield from _lines(path)
-        return
-    import polars
-
-    # A damaged file can make the reader written in Rust panic, which is no Exception in Python.
-    panics = (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError)
-    rows = 0
-    try:
-        for row in polars.read_parquet(path).iter_rows(named=True):
-            yield row
-            rows += 1
-    except panics as err:
-        why = (str(err).splitlines() or [type(err).__name__])[0]
-        raise BadRow(
-            f"{path} cannot be read as parquet after {rows} rows: {why}; is it whole, and no "
-            "git-lfs pointer?"
-        ) from err
-
-
-def _lines(path: Path) -> Iterator[Row]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = read_json(line, f"{path} line {number}")
-            except BadRecord as err:
-                raise BadRow(str(err)) from err
-            if not isinstance(row, dict):
-                raise BadRow(
-                    f"{path} line {number} must be an object with 'context' and 'multi_turns', it "
-                    f"is {type(row).__name__}"
-                )
-            yield row
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as err:
-        raise BadRow(f"{path} cannot be read: {err.strerror}") from err
-
-
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session]:
+def _sessions(kind: Task, path: Path, limit: int | None) -> Iterator[Session | BadRow]:
     sides = _sides(path, kind)
-    file_sha256 = _sha256(path)
+    file_sha256 = sha256_of(path)
     has_functions = any(part.is_function for part in kind.card.subtasks)
     functions = _functions(path) if has_functions else {}
-    for at, row in enumerate(_rows(path)):
+    at = -1
+    for at, row in enumerate(rows_of(path)):
         if at == limit:
             return
-        where = f"{path} row {at}"
-        if at in sides:
-            yield _restored(kind, row, sides[at], where)
+        if isinstance(row, BadRow):
+            yield row
             continue
-        context = _context(row, where)
-        turns = [
-            _turn(kind, row, item, functions, context, f"{where}, turn {number}")
-            for number, item in enumerate(_items(row, where))
-        ]
-        recipe = {
-            "name": kind.name,
-            "published": path.name,
-            "sha256": file_sha256,
-            "row": at,
-            "id": _note(row.get("id")),
-        }
-        count = Bytes()
-        yield sealed(
-            task=kind.name,
-            context=context,
-            turns=turns,
-            counted=count(context),
-            counter=count.name,
-            recipe=recipe,
-        )
+        where, session = f"{path} row {at}", None
+        try:
+            if at in sides:
+                session = _restored(kind, row, sides[at], where)
+            else:
+                recipe = {
+                    "name": kind.name,
+                    "published": path.name,
+                    "sha256": file_sha256,
+                    "row": at,
+                    "id": _note(row.get("id")),
+                }
+                session = _as_published(kind, row, functions, recipe, where)
+        except BadRow as err:
+            yield err
+            continue
+        yield session
+    if at < 0:
+        raise BadRow(f"{path} is empty: it has no row; is it whole, and no git-lfs pointer?")
+
+
+def _as_published(
+    kind: Task, row: Row, functions: Functions, recipe: Mapping[str, object], where: str
+) -> Session:
+    context, count = _context(row, where), Bytes()
+    turns = [
+        _turn(kind, row, item, functions, context, f"{where}, turn {number}")
+        for number, item in enumerate(_items(row, where))
+    ]
+    return sealed(
+        task=kind.name,
+        context=context,
+        turns=turns,
+        counted=count(context),
+        counter=count.name,
+        recipe=recipe,
+    )
 
 
 def _context(row: Row, where: str) -> str:
@@ -285,7 +224,9 @@ def _functions(path: Path) -> Functions:
     selection.
     """
     found: dict[str, dict[tuple[str, str], None]] = {}
-    for row in _rows(path):
+    for row in rows_of(path):
+        if isinstance(row, BadRow):
+            continue
         items = row.get("multi_turns")
         for item in items if isinstance(items, list) else ():
             is_function = (

@@ -126,7 +126,7 @@ def _dump(node: ast.AST) -> str:
 def _described(node: _Def, qualname: str, module: str, source: str, doc: str) -> Function:
     args = node.args
     positional = [*args.posonlyargs, *args.args]
-    if "." in qualname and positional and positional[0].arg in ("self", "cls"):
+    if positional and positional[0].arg in ("self", "cls"):
         positional = positional[1:]
     inner = list(ast.walk(node))
     return Function(

@@ -19,10 +19,10 @@ def texts(item: Mapping[str, object], field: str, *, task: str) -> tuple[str, ..
     if (
         not isinstance(found, list | tuple)
         or not found
-        or not all(isinstance(text, str | int) for text in found)
+        or not all(isinstance(text, str | int) and str(text).strip() for text in found)
     ):
         raise BadRow(
-            f"{task}: a turn's {field!r} is {value!r}; it must be a text or a list of texts. Is "
+            f"{task}: a turn's {field!r} is {value!r}; it must be a text or a list of texts, none empty. Is "
             f"this file the config scbench_{task}?"
         )
     return tuple(str(text) for text in found)
