@@ -22,8 +22,8 @@ def texts(item: Mapping[str, object], field: str, *, task: str) -> tuple[str, ..
         or not all(isinstance(text, str | int) and str(text).strip() for text in found)
     ):
         raise BadRow(
-            f"{task}: a turn's {field!r} is {value!r}; it must be a text or a list of texts, none empty. Is "
-            f"this file the config scbench_{task}?"
+            f"{task}: a turn's {field!r} is {value!r}; it must be a text or a list of texts, none "
+            f"empty. Is this file the config scbench_{task}?"
         )
     return tuple(str(text) for text in found)
 
