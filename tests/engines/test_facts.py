@@ -12,6 +12,7 @@ from engines import llms
 from engines.folders import write_model
 from scbench.engines import load
 from scbench.engines.facts import FROM_TABLE, facts_from_config
+from scbench.engines.llm import TRANSFORMER
 from scbench.engines.models import LLMS
 from scbench.errors import DataError, Mismatch
 
@@ -74,7 +75,17 @@ def test_no_weights_and_no_tokenizer_are_needed(tmp_path: Path) -> None:
     assert facts_from_config(str(folder)) == wanted
 
 
-@pytest.mark.parametrize("llm", [llm for llm in LLMS if llm.name != "smollm2-135m"])
+@pytest.mark.parametrize(
+    "llm",
+    [
+        pytest.param(
+            llm,
+            marks=[] if llm.category == TRANSFORMER else [pytest.mark.slow],  # many small parts
+        )
+        for llm in LLMS
+        if llm.name != "smollm2-135m"
+    ],
+)
 def test_a_model_of_the_table_is_counted_without_any_file(
     llm: llms.Llm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

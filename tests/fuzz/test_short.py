@@ -61,6 +61,7 @@ def test_no_flipped_bit_is_taken_in_silence(targets: list[bits.Target]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_attack_sees_a_reader_that_skips_the_checksum(
     targets: list[bits.Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,8 +124,8 @@ PLANTED = (
     Planted(
         name="a strict scorer that takes one number among several",
         file="scoring/number.py",
-        old="value=float(found == golds),",
-        new="value=float(found >= golds),",
+        old="value=float(found in golds),",
+        new="value=float(any(gold <= found for gold in golds)),",
         part="scores",
         sees="strict",
     ),

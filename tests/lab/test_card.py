@@ -21,6 +21,7 @@ from scbench.tasks import names
 from scbench.types import PAPER_MODES, Form
 
 
+@pytest.mark.slow
 def test_a_trained_run_becomes_a_model_with_a_card_that_the_engine_takes(tmp_path: Path) -> None:
     corpus.write(
         tmp_path / "data",

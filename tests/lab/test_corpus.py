@@ -39,6 +39,7 @@ def test_the_loss_is_on_the_answers_and_their_ends_and_on_nothing_else(name: str
     assert row.ids[-1] == end
 
 
+@pytest.mark.slow
 def test_shards_are_the_same_whenever_they_are_written_and_their_sessions_differ(
     tmp_path: Path,
 ) -> None:
@@ -77,6 +78,7 @@ def test_every_portion_holds_every_task_as_often_as_its_weight(tmp_path: Path) -
     assert np.abs(shares - wanted).max() < 0.03
 
 
+@pytest.mark.slow
 def test_a_portion_with_weights_of_its_own_holds_tasks_in_these_shares() -> None:
     own = Portion(
         tokens=3_000,

@@ -38,6 +38,7 @@ def scaled(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     return list(played(tmp_path_factory.mktemp("scaled")).records())
 
 
+@pytest.mark.slow
 def test_every_record_says_its_units_and_dense_has_none(scaled: list[Record]) -> None:
     assert {one.method: sorted(one.units) for one in scaled} == {
         "dense": [],

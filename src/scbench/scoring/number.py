@@ -54,21 +54,19 @@ def math_find(prediction: str, wanted: Wanted) -> Score:
     found = numbers(prediction)
     if len(found) > 1:
         found -= numbers(wanted.question)
-    why = (
-        ""
-        if found in golds
-        else "no number"
-        if not found
-        else "several numbers"
-        if len(found) > 1
-        else "another number"
-    )
     return Score(
         value=float(found in golds),
         rule=STRICT,
         read=", ".join(str(n)[:40] for n in sorted(found)[:4]),
-        why=why,
+        why="" if found in golds else _lacking(found),
     )
+
+
+def _lacking(found: set[Decimal]) -> str:
+    """Why numbers are no gold."""
+    if not found:
+        return "no number"
+    return "several numbers" if len(found) > 1 else "another number"
 
 
 def passkey(prediction: str, wanted: Wanted) -> Score:
