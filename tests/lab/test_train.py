@@ -61,6 +61,7 @@ def curve(out: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in point.items() if key != "seconds"} for point in points]
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_raises_accuracy(corpus: Corpus, tmp_path: Path) -> None:
     run(corpus(rows=800), tmp_path / "out", tiny(warmup_steps=5, curve_steps=10))
     points = curve(tmp_path / "out")

@@ -192,6 +192,7 @@ def test_folder_holds_six_files_and_writing_again_changes_nothing(
     assert {name: path.read_bytes() for name, path in again.items()} == before
 
 
+@pytest.mark.slow
 def test_report_of_a_large_run_keeps_methods_apart() -> None:
     chances = {"dense": lambda t: 0.9} | {f"m{number}": lambda t: 0.5 for number in range(20)}
     summary = summarise(run(tasks=("kv",), methods=chances, sessions=2), resamples=0)

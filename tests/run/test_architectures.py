@@ -140,6 +140,7 @@ def test_every_method_but_those_that_cut_a_state_answers_on_a_hybrid(name: str) 
         )
 
 
+@pytest.mark.slow
 def test_a_hybrids_conversation_goes_on_after_its_attention_was_compressed() -> None:
     name = OF[HYBRID][0]
     records = play(llms.engine(name), session(name), ["snapkv[tau=1/4]", OWN["kivi"]])

@@ -216,6 +216,7 @@ def test_short_answers_are_not_planned_at_half_of_their_limit(model: Path) -> No
     assert row.answer_tokens_high < row.decode_tokens / 2
 
 
+@pytest.mark.slow
 def test_lengths_of_published_rows_are_those_on_disk(model: Path, tmp_path: Path) -> None:
     kind = task("kv")
     made = [kind.make(seed=f"s:{at}", target=300, turns=3, count=Words()) for at in range(3)]
@@ -256,6 +257,7 @@ def test_a_plan_names_what_does_not_load_and_counts_the_rest(model: Path) -> Non
     assert "did you mean 'lab-transformer'" in lost.why
 
 
+@pytest.mark.slow
 def test_a_plan_of_a_recurrent_model_names_the_methods_it_cannot_take() -> None:
     made = plan(model="codestral-mamba-7b", device="h100")
     (refused,) = made.refusals

@@ -216,6 +216,7 @@ def test_advances_from_many_threads_are_all_counted() -> None:
         assert progress.done_units == 8000
 
 
+@pytest.mark.slow
 def test_a_job_without_advances_still_says_it_lives_and_its_thread_ends_with_it() -> None:
     code = """
 import io, threading, time

@@ -47,6 +47,7 @@ def by_method(result: Result) -> dict[str, list[Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_house_method_with_one_sign_flipped_is_another_row_with_other_numbers(
     tmp_path: Path,
 ) -> None:

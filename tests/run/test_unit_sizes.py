@@ -48,6 +48,7 @@ def test_every_record_says_its_units_and_dense_has_none(scaled: list[Record]) ->
     }
 
 
+@pytest.mark.slow
 def test_a_page_grows_with_the_context(scaled: list[Record]) -> None:
     pages = [
         of(scaled, "quest", length, Mode.MULTI_REQUEST).units["quest.page_tokens"]

@@ -54,6 +54,7 @@ def test_uuid_text_cannot_be_compressed_and_compact_text_is_easy() -> None:
     assert make(target=4096).recipe["variant"] == "uuid"
 
 
+@pytest.mark.slow
 def test_easy_keys_and_values_leave_room_for_each_pair() -> None:
     for target in (1000, 20_000, 300_000):
         session = task("kv").make(seed="3:0", target=target, turns=2, count=Words(), variant="easy")

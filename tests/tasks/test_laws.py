@@ -48,6 +48,7 @@ for name in PAPER:
 """
 
 
+@pytest.mark.slow
 def test_p1_another_process_with_another_hash_seed_makes_the_same_sessions() -> None:
     found = []
     for hash_seed in ("1", "2"):

@@ -343,6 +343,7 @@ def test_without_its_span_no_function_of_the_context_scores(sessions: list[Sessi
         assert all(strict(session, k, f"```python\n{source}\n```") == 0 for source in ranked[:20])
 
 
+@pytest.mark.slow
 def test_depths_are_one_in_each_part_and_uniform_over_sessions() -> None:
     depths = []
     for i in range(60):
@@ -358,6 +359,7 @@ def test_asked_functions_do_not_depend_on_the_length() -> None:
     assert [turn.ask for turn in short.turns] == [turn.ask for turn in long.turns]
 
 
+@pytest.mark.slow
 def test_words_alone_find_few_functions_and_rare_words_most() -> None:
     """The difficulty figures the task's text states, on 60 turns among some 260 functions."""
     share = {}
