@@ -140,10 +140,10 @@ def test_the_program_prints_an_error_without_traceback_and_exits_with_2() -> Non
 def test_a_full_disk_keeps_what_was_done_and_says_so(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000));"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000));"
         "sys.argv = ['scbench', *sys.argv[1:]]; from scbench.cli import main; main()"
     )
-    words = ["run", *GRID, "--sessions", "16", "--cost-sessions", "0", "--out", str(tmp_path)]
+    words = ["run", *GRID, "--sessions", "32", "--cost-sessions", "0", "--out", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
     )
