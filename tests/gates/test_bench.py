@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -119,6 +120,25 @@ def test_a_template_that_knows_the_day_is_found(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("scbench.prompts.tokenizer._on_one_day", lambda template: template)
     found = verdicts(HfTokenizer(tokenizer("byte-level", "dated").raw, name="planted"))
     assert list(found) == ["a prompt is the same tomorrow"]
+
+
+def test_a_turn_that_ends_in_a_mere_sign_ends_no_answer() -> None:
+    """It would cut every answer that holds the sign; the law says that nothing ends an answer."""
+    signs = TEMPLATES["Vicuna"]
+    assert signs is not None
+    raw = copy.deepcopy(tokenizer("byte-level", "Vicuna").raw)
+    raw.chat_template = signs.replace("USER: ", "- ")
+    assert HfTokenizer(raw, name="signs").turn_end is None
+
+
+def test_an_opening_that_depends_on_the_turn_is_refused_and_cuts_no_prompt() -> None:
+    raw = copy.deepcopy(tokenizer("byte-level", "opens a thought").raw)
+    raw.chat_template = raw.chat_template.replace(
+        "<think>\n", "{% if messages | length == 1 %}<think>\n{% endif %}"
+    )
+    found = verdicts(HfTokenizer(raw, name="first turn only"))
+    assert list(found) == [FOLLOWS]
+    assert found[FOLLOWS].startswith("refused")
 
 
 def test_every_law_is_played() -> None:

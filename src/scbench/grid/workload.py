@@ -168,7 +168,8 @@ def _workload(
     expected: Sequence[tuple[int, int]],
 ) -> Workload:
     cap = settings.max_new_tokens
-    most = [limit if cap is None else min(limit, cap) for limit in limits]
+    raised = [max(limit, settings.least_tokens) for limit in limits]
+    most = [limit if cap is None else min(limit, cap) for limit in raised]
     pairs = [
         (min(low, limit), min(high, limit))
         for (low, high), limit in zip(expected or [OTHER_EXPECTED], most, strict=True)

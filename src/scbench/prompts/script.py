@@ -88,7 +88,9 @@ class Writer:
             messages.append({"role": "assistant", "content": words.lead(at) + answer})
             messages.append({"role": "user", "content": words.follow_up(at + 1)})
         text = self._rendered(messages, is_asked=True)
-        text = text[: len(text) - len(self.template_opening)]
+        if not text.endswith(self.template_opening):
+            raise self._rewritten("what it writes before an answer, from one prompt to the next,")
+        text = text.removesuffix(self.template_opening)
         at, trimmed = self._find(text, first)
         shift = at - trimmed + len(head)
         stop = shift + len(words.session.context)
@@ -124,7 +126,7 @@ class Writer:
             if inside and start < 0:
                 raise self._rewritten("a message with control words in it")
             places += [(start + a, start + b) for a, b in inside]
-            at = max(at, start + len(content))
+            at = start + len(content) if start >= 0 else at
         return places
 
     def _led(self, text: str, messages: list[Message], lead: str) -> str:

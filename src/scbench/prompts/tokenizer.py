@@ -28,7 +28,7 @@ _CLOCK = ("-d", "-m", *"aAbBdHIjmMpSuwyY")  # directives of a format
 _PROBE = "Zq7xV"
 _ANCHORS = ("\n", ".", "x", "0", ")", "。", "é")  # texts to go on from
 _JOINS = (("ab", "cd"), ("x", " y"), ("x:", "\n\ny"), ("x.", "12"))
-MOST_END_CHARS = 60  # of a turn's end in ordinary text
+LEAST_END_CHARS, MOST_END_CHARS = 3, 60  # of a turn's end in ordinary text; a sign ends nothing
 
 
 class Tokenizer(Protocol):
@@ -175,7 +175,8 @@ class HfTokenizer:
         ends = self._end_tokens(after_answer)
         self.end_ids = frozenset({*end_ids, *([] if eos is None else [eos]), *ends})
         first_line = (after_answer.strip().splitlines() or [""])[0]
-        self.turn_end = None if ends else first_line[:MOST_END_CHARS].strip() or None
+        written = first_line[:MOST_END_CHARS].strip()
+        self.turn_end = written if not ends and len(written) >= LEAST_END_CHARS else None
 
     def encode(self, text: str) -> Encoded:
         found = self.raw(
