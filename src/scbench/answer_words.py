@@ -76,3 +76,12 @@ class AnswerWords(TypedDict, total=False):
             "draw among the fewest best tokens of this probability together; default 1: all",
         ),
     ]
+    samples: Annotated[
+        int | None,
+        Flag(
+            "--samples",
+            int,
+            ANSWERS,
+            "answers drawn to each turn (with --temperature); a turn's score is their mean",
+        ),
+    ]

@@ -155,8 +155,8 @@ class Result:
         return table(self.summary())
 
     def samples(self) -> polars.DataFrame:
-        """One row a turn, in the order of turns, with question, gold and answer, for reading; None
-        where a session's file is gone."""
+        """One row an answer, in the order of turns, with question, gold and answer, for reading;
+        None where a session's file is gone."""
         import polars as pl
 
         from scbench.ledger.store import SessionStore
@@ -246,6 +246,7 @@ def _in_order(records: Sequence[Record]) -> list[Record]:
             one.mode,
             methods[one.method],
             one.turn,
+            one.sample,
         ),
     )
 
@@ -259,6 +260,7 @@ def _sample(record: Record, session: Session | None) -> dict[str, object]:
         "method": record.method,
         "seed": record.seed,
         "turn": record.turn,
+        "sample": record.sample,
         "question": None if turn is None else turn.ask,
         "gold": None if turn is None else turn.gold,
         "answer": None if record.answer is None else record.answer.text,

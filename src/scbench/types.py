@@ -246,6 +246,7 @@ class Cell:
     session_digest: str
     key: str
     form: Form = Form.FULL
+    sample: int = 0  # 0-based; answers that are drawn may be drawn several times
 
 
 class Finish(StrEnum):
@@ -421,4 +422,5 @@ class Record:
     form: Form = Form.FULL
     made: str = ""  # digest of what made the answer: `facts.jsonl` says what it was
     scored: str = ""  # digest of what scored it; "" for failures and in old folders
+    sample: int = 0  # 0-based
     gold: GoldScore | None = None  # None: not measured

@@ -67,6 +67,7 @@ BASE: dict[str, Any] = {
     "protocol": Protocol(),
     "turns": 5,
     "form": Form.FULL,
+    "sample": 0,
 }
 CHANGES: dict[str, dict[str, Any]] = {
     "session_digest": {"session_digest": "e"},
@@ -81,6 +82,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "protocol.max_new_tokens": {"protocol": Protocol(max_new_tokens=40)},
     "protocol.answering": {"protocol": Protocol(answering=Answering(temperature=0.5))},
     "form": {"form": Form.TINY},
+    "sample": {"sample": 1},
 }
 OTHERS: dict[str, Any] = {
     "settings": {"chunk_tokens": 4096},

@@ -14,7 +14,15 @@ from typing import Any
 
 from scbench.errors import BadConfig
 from scbench.grid.method_files import absolute, read_in
-from scbench.grid.settings import ASIDE, GROWING, OF_A_COMMAND, Settings, fixed_names, read_settings
+from scbench.grid.settings import (
+    ASIDE,
+    COUNTS,
+    GROWING,
+    OF_A_COMMAND,
+    Settings,
+    fixed_names,
+    read_settings,
+)
 from scbench.grid.settings_file import NAME, plain, plain_value
 from scbench.grid.words import known, typed_words
 from scbench.ledger import manifest
@@ -97,7 +105,7 @@ def admitted(settings: Settings) -> Settings:
     asked = _comparable(plain(settings))
     if any(not difference(_comparable(one), asked) for one in before):
         whole = typed_words(known(before[-1]))
-        return replace(settings, **{name: whole[name] for name in GROWING})
+        return replace(settings, **{name: whole[name] for name in GROWING if name in whole})
     told = "; ".join(difference(_comparable(before[-1]), asked))
     raise BadConfig(
         f"{str(settings.out)!r} holds another run ({told}). To add methods, tasks, lengths, models "
@@ -146,32 +154,33 @@ def _some(values: list[Any]) -> str:
 def extended(folder: Path, given: Mapping[str, Any]) -> Settings:
     """The run in `folder` with what `given` (typed settings) adds to it.
 
-    Lists grow by what they lack, sessions to a larger number. What a command says for itself alone
-    (`OF_A_COMMAND`) is that of `given`: old records that one command kept are not kept by the next
-    without a word. Raises BadConfig for any other difference, by name, and for a
+    Lists grow by what they lack, sessions and samples to a larger number. What a command says for
+    itself alone (`OF_A_COMMAND`) is that of `given`: old records that one command kept are not
+    kept by the next without a word. Raises BadConfig for any other difference, by name, and for a
     folder without a run.
     """
     before = earlier(folder)
     if not before:
         raise BadConfig(f"--extend {str(folder)!r}: there is no run in it; give the folder of one")
     newest = {name: value for name, value in before[-1].items() if name not in OF_A_COMMAND}
-    base = typed_words(known(newest))
+    base = dict.fromkeys(COUNTS, 1) | typed_words(known(newest))  # older runs lack the newer one
     changed = [name for name in fixed_names() if name in given and given[name] != base.get(name)]
     if changed:
         told = "; ".join(f"{name} was {base.get(name)} and is {given[name]}" for name in changed)
         raise BadConfig(
-            "--extend can add methods, tasks, lengths, models and sessions, and nothing else "
-            f"({told}); for another setting start a run of its own"
+            "--extend can add methods, tasks, lengths, models, sessions and samples, and nothing "
+            f"else ({told}); for another setting start a run of its own"
         )
-    sessions = given.get("sessions", base["sessions"])
-    if sessions < base["sessions"]:
-        raise BadConfig(
-            f"--extend: sessions={sessions}, and the run has {base['sessions']} already; give more"
-        )
+    counts = {name: given.get(name, base[name]) for name in COUNTS}
+    for name, count in counts.items():
+        if count < base[name]:
+            raise BadConfig(
+                f"--extend: {name}={count}, and the run has {base[name]} already; give more"
+            )
     lists = {
         name: tuple(dict.fromkeys((*base[name], *given.get(name, ()))))
         for name in GROWING
-        if name != "sessions"
+        if name not in COUNTS
     }
     aside = {name: given[name] for name in ASIDE if name in given}
-    return read_settings({**base, **lists, **aside, "sessions": sessions, "out": folder})
+    return read_settings({**base, **lists, **aside, **counts, "out": folder})

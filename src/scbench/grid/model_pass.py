@@ -195,12 +195,15 @@ class ModelPass:
     def _turns_of(self, item: Item) -> int:
         """Turns that would have been asked of a session that could not be made."""
         turns = self.settings.turns or item.task.turns
-        return turns * len(self.settings.modes) * len(self._made_at(item.length_tokens))
+        cells = len(self.settings.modes) * len(self._made_at(item.length_tokens))
+        return turns * cells * self.settings.samples
 
     def _gold_pass(self, cells: Sequence[Cell]) -> GoldPass | None:
         if not self.settings.agreement:
             return None
-        dense_keys = {cell.mode: cell.key for cell in cells if cell.method == DENSE}
+        dense_keys = {
+            cell.mode: cell.key for cell in cells if cell.method == DENSE and not cell.sample
+        }
         return GoldPass(dense_keys=dense_keys, memory=self.books.dense)
 
     def _cells_of(self, item: Item) -> list[Cell]:
@@ -221,6 +224,7 @@ class ModelPass:
             made_by=self._made_at(item.length_tokens),
             model=self.facts.name,
             protocol=self.settings.protocol,
+            samples=self.settings.samples,
         )
         return list(grid)
 

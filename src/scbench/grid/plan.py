@@ -124,18 +124,20 @@ def row_of(
         except ScbenchError as error:
             refused.append(f"{method}: {error}")
     reads = len({method.generation for method in fit})
-    cells = len(fit) * len(settings.modes) * load.sessions
+    cells = len(fit) * len(settings.modes) * load.sessions * settings.samples
     low, high = (cells * sum(pair[at] for pair in load.expected) for at in (0, 1))
-    gold_tokens = _gold_tokens(load) * cells if settings.agreement else 0
+    gold_tokens = _gold_tokens(load) * cells // settings.samples if settings.agreement else 0
     extends = cells * turns * ASK_TOKENS + gold_tokens
     reading = load.sessions * reads * read_flops(facts, length)
     ways = {(method.generation, method.needs, method.retrieval.traits.is_blended) for method in fit}
     sparing = [method for method in fit if method.compression]
     held = sum(method.held_bytes(shape=facts.shape, tokens=length) for method in sparing)
+    held *= settings.samples  # each makes its own after its first query
     alone = any(not mode.has_history for mode in settings.modes)
     tail_tokens = (ASK_TOKENS + max(load.limits)) * (1 + turns * alone)
-    tails = len(fit) * facts.shape.token_bytes * tail_tokens
-    together = len(fit) * sum(1 if mode.has_history else turns for mode in settings.modes)
+    tails = len(fit) * settings.samples * facts.shape.token_bytes * tail_tokens
+    together = sum(1 if mode.has_history else turns for mode in settings.modes)
+    together *= len(fit) * settings.samples
     return PlanRow(
         task=load.task,
         length_tokens=length,

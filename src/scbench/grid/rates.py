@@ -149,7 +149,8 @@ def _cost_seconds(
     first = {row.asked_tokens: row for row in reversed(rows) if row.cells}
     total = 0.0
     for row in first.values():
-        played = max(1, row.cells // max(1, row.sessions * len(settings.modes)))
+        together = row.sessions * len(settings.modes) * settings.samples
+        played = max(1, row.cells // max(1, together))
         reading = read_flops(facts, row.length_tokens) / (READ_SHARES[slow] * rate.flops_per_s)
         steps = COST_STEPS * played
         decoding = _decode_seconds(steps, 1, row.length_tokens, facts, rate, slow=slow)

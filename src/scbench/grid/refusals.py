@@ -81,7 +81,7 @@ def disk_bytes(settings: Settings, methods: int, loads: Iterable[Workload]) -> i
     """About what the folder will hold: a record a turn, and each context once, compressed."""
     total = REPORT_BYTES
     for load in loads:
-        turns = load.sessions * load.turns * len(settings.modes) * methods
+        turns = load.sessions * load.turns * len(settings.modes) * methods * settings.samples
         total += turns * TURN_BYTES
         total += round(load.sessions * load.length_tokens * CHARS_A_TOKEN * CONTEXT_SHARE)
     return total

@@ -63,7 +63,8 @@ def check_share(text: str) -> None:
         )
 
 
-GROWING = ("models", "tasks", "methods", "lengths_tokens", "sessions")  # what --extend may add to
+COUNTS = ("sessions", "samples")
+GROWING = ("models", "tasks", "methods", "lengths_tokens", *COUNTS)  # what --extend may add to
 OF_A_COMMAND = (
     "retry_failed",
     "keep_old",
@@ -75,8 +76,8 @@ ASIDE = ("out", "cost_sessions", "cost_repeats", "lanes", *OF_A_COMMAND)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One run: the grid tasks x lengths x sessions x modes x methods, on each model. Tuples keep
-    the order the user gave.
+    """One run: the grid tasks x lengths x sessions x modes x methods x samples, on each model.
+    Tuples keep the order the user gave.
 
     >>> settings = Settings(models=("toy",), tasks=("kv",), methods=("dense", "snapkv[tau=1/4]"))
     >>> settings.sessions, [str(mode) for mode in settings.modes]
@@ -108,6 +109,7 @@ class Settings:
     template_args: tuple[tuple[str, str], ...] = ()  # name and value, the value as JSON
     temperature: float = 0.0
     top_p: float = 1.0
+    samples: int = 1  # answers drawn to each turn
     dtype: str = "auto"
     device: str = "auto"
     window_tokens: int | None = None
@@ -136,6 +138,7 @@ class Settings:
                 )
         for name, least in (
             ("sessions", 1),
+            ("samples", 1),
             ("cost_sessions", 0),
             ("cost_repeats", 1),
             ("lanes", 1),
@@ -157,6 +160,11 @@ class Settings:
             raise BadConfig(f"temperature={self.temperature}: it is a number from 0 to 100")
         if not 0.0 < self.top_p <= 1.0:
             raise BadConfig(f"top_p={self.top_p}: it is a share above 0, at most 1")
+        if self.samples > 1 and self.temperature == 0.0:
+            raise BadConfig(
+                f"samples={self.samples}: at temperature 0 all samples of a turn are the same "
+                "answer; give a temperature as well (such as 0.7), or leave samples out"
+            )
         if self.equal_bytes is not None and self.equal_loaded is not None:
             raise BadConfig("equal_bytes and equal_loaded were both given; methods fit one of them")
         if self.equal_at is Equal.LOADED:

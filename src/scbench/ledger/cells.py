@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
+from itertools import product
 from pathlib import Path
 
 from scbench.errors import BadConfig, BadRecord
@@ -123,6 +124,7 @@ def cell_key(
     turns: int,
     form: Form = Form.FULL,
     task_digest: str = "",
+    sample: int = 0,
 ) -> str:
     """The resume key of a cell, 64 hex digits.
 
@@ -130,7 +132,8 @@ def cell_key(
     that code of a task counts by what it makes; `made` is `MadeBy.digest`. A paper default in
     `protocol` (None) is resolved for `mode`, so that spelling the default out changes nothing.
     The words around questions are our code for the paper's tasks; `task_digest` stands for those
-    of any other. Scoring is not in it: `scoring_digest` is.
+    of any other. The first sample has the key that cells had before there were any. Scoring is
+    not in it: `scoring_digest` is.
     """
     parts = {
         "session": session_digest,
@@ -140,7 +143,11 @@ def cell_key(
         "turns": turns,
         "form": form,
     }
-    return digest({**parts, "task": task_digest} if task_digest else parts)
+    if task_digest:
+        parts["task"] = task_digest
+    if sample:
+        parts["sample"] = sample
+    return digest(parts)
 
 
 def cells(
@@ -150,32 +157,35 @@ def cells(
     made_by: Mapping[str, str],
     model: str,
     protocol: Protocol,
+    samples: int = 1,
 ) -> Iterator[Cell]:
-    """The grid of one session: every mode and method; `made_by` is method as shown -> digest."""
-    for mode in modes:
-        for method, made in made_by.items():
-            key = cell_key(
-                session_digest=session.digest,
-                mode=mode,
-                made=made,
-                protocol=protocol,
-                turns=session.turns,
-                form=session.form,
-                task_digest=session.task_digest,
-            )
-            yield Cell(
-                task=session.task,
-                length_tokens=session.length_tokens,
-                seed=session.seed,
-                mode=mode,
-                model=model,
-                method=method,
-                protocol=protocol,
-                turns=session.turns,
-                session_digest=session.digest,
-                key=key,
-                form=session.form,
-            )
+    """The grid of one session: every mode, method and sample; `made_by` is method as shown ->
+    digest."""
+    for mode, (method, made), sample in product(modes, made_by.items(), range(samples)):
+        key = cell_key(
+            session_digest=session.digest,
+            mode=mode,
+            made=made,
+            protocol=protocol,
+            turns=session.turns,
+            form=session.form,
+            task_digest=session.task_digest,
+            sample=sample,
+        )
+        yield Cell(
+            task=session.task,
+            length_tokens=session.length_tokens,
+            seed=session.seed,
+            mode=mode,
+            model=model,
+            method=method,
+            protocol=protocol,
+            turns=session.turns,
+            session_digest=session.digest,
+            key=key,
+            form=session.form,
+            sample=sample,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

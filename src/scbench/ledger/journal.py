@@ -221,7 +221,7 @@ def _marked(record: Record, plan: Planned) -> Record:
 
 def label_of(one: Record | Cell) -> tuple[object, ...]:
     """What a table can show of a cell: two of one label must never be averaged."""
-    place = one.task, one.form, one.length_tokens, one.seed, one.mode
+    place = one.task, one.form, one.length_tokens, one.seed, one.sample, one.mode
     return *place, one.model, one.method, one.protocol
 
 

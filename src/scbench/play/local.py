@@ -28,7 +28,7 @@ from scbench.play.strands import Strand, apart
 from scbench.play.talks import Talks
 from scbench.play.turn import answer_notes, evidence_kept, turn_cost
 from scbench.prompts import Rendering
-from scbench.types import CompressAfter, GoldScore
+from scbench.types import CompressAfter, GoldScore, Mode
 
 LANES = 48  # advanced together; more wait
 Emit = Callable[[CellPlay, int, Rendering, Reply], None]  # of an answered turn
@@ -59,6 +59,7 @@ class LocalPlayer:
         self.on_tokens = on_tokens
         self.debug = debug
         self.reads = reads or Reads(engine, on_tokens)
+        self._own: dict[tuple[Method, Mode], Own] = {}  # of samples, which share what was made
 
     def strands_of(self, cell: CellPlay) -> list[Strand]:
         """How a cell is played: side by side where its steps share no more than the context.
@@ -88,6 +89,7 @@ class LocalPlayer:
 
     def run(self, strands: Sequence[Strand], *, at_once: int) -> list[Lost]:
         """Play strands to their end, at most so many together; those that failed come back."""
+        self._own.clear()
         plays = [strand.start() for strand in strands]
         return drive(self.engine, plays, lanes=at_once, on_tokens=self.on_tokens, debug=self.debug)
 
@@ -117,7 +119,7 @@ class LocalPlayer:
         """What makes a strand's source: one for all of them, or a pool that begins anew."""
         if method.retrieval.traits.is_pooled:
             return partial(pooled_source, self.reads, method, talk, after)
-        own = Own(self.reads, method, talk, after)
+        own = self._own.setdefault((method, talk.mode), Own(self.reads, method, talk, after))
         return lambda: own
 
     def _strand(
@@ -237,8 +239,8 @@ class LocalPlayer:
     def _gold(
         self, cell: CellPlay, step: Step, stream: Stream, logits_V: Tensor
     ) -> Generator[Feed, Tensor, GoldScore | None]:
-        if self.gold is None or step.turn is None:
-            return None
+        if self.gold is None or step.turn is None or cell.cell.sample:
+            return None  # what a stream makes of the gold answer is drawn by nobody
         score = yield from self.gold.score(
             stream, logits_V, step.gold_ids, cell=cell.cell, turn=step.turn
         )

@@ -115,4 +115,5 @@ def _blank(cell: Cell, session: Session, turn: int, made: str) -> Record:
         depth=asked.depth,
         form=cell.form,
         made=made,
+        sample=cell.sample,
     )

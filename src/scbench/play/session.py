@@ -114,7 +114,7 @@ class SessionPlay:
         for cell in boxes:
             # Nothing is shared with it; what it leaves changed of torch is put back for the others.
             with torch_state_kept():
-                torch.manual_seed(seed_of(self.session, cell.method))
+                torch.manual_seed(seed_of(self.session, cell.method, cell.cell.sample))
                 self._ask(cell)
 
     def _ask(self, cell: CellPlay) -> None:
@@ -211,9 +211,9 @@ class SessionPlay:
         cell.todo -= turns
 
 
-def seed_of(session: Session, method: Method) -> int:
+def seed_of(session: Session, method: Method, sample: int = 0) -> int:
     """Of what a method draws in a session: the same command gives the same answers."""
-    text = f"{session.digest} {method}"
+    text = f"{session.digest} {method}" + (f" {sample}" if sample else "")
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 

@@ -44,6 +44,10 @@ def _what_is_shown(
         f"Strict scores in percent with 95 % intervals over sessions ({span} sessions a task); n "
         "counts scored turns."
     ]
+    if (most := max((cell.samples for cell in mine), default=1)) > 1:
+        lines.append(
+            f"A turn's score is the mean of its {most} samples; one with a gap among them is a gap."
+        )
     lines.append("Official: the same mean under the published scorer.")
     lines.append(
         "Averages are corrected for chance, (score - floor) / (1 - floor), task by task; "
@@ -127,12 +131,12 @@ def _lacks(summary: Summary, cells: Sequence[ScoreCell]) -> str:
 
 def _format_failures(cells: Sequence[ScoreCell]) -> list[str]:
     """The share of each method's turns that lost the form of an answer, and not the answer."""
-    lost: dict[str, tuple[int, int]] = {}
+    lost: dict[str, tuple[float, int]] = {}
     for cell in cells:
         failures, turns = lost.get(cell.method, (0, 0))
         lost[cell.method] = (failures + cell.format_failures, turns + cell.strict.n)
     shares = [
-        f"{method} {percent(failures / turns)} ({failures:,} of {turns:,} turns)"
+        f"{method} {percent(failures / turns)} ({failures:,.10g} of {turns:,} turns)"
         for method, (failures, turns) in lost.items()
         if failures
     ]

@@ -18,7 +18,7 @@ from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
 from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.rates import Indices, evidence, shared
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, LOOPS, NOT_BINDING, THOUGHT_CLOSED, Finish, Form
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, LOOPS, NOT_BINDING, THOUGHT_CLOSED, Form
 
 NOT_RUN = "not run"
 NOTED = (
@@ -80,7 +80,8 @@ class ScoreCell:
     is_measurable: bool = True
     traces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # reason -> tracebacks
     noted: Mapping[str, int] = field(default_factory=dict)  # scored turns with a note of NOTED
-    format_failures: int = 0  # turns that score 0 though an accepted answer stands in them
+    format_failures: float = 0.0  # turns that score 0 though an accepted answer stands in them
+    samples: int = 1  # answers of a turn, whose mean is its score
 
     @property
     def gap_turns(self) -> int:
@@ -251,7 +252,7 @@ def _cell(
         for name in rows.columns
         if name.startswith("side_")
     }
-    if cut := rows.filter(pl.col("finish") == Finish.LENGTH).height:
+    if cut := rows["cut"].sum():
         sides[CUT] = cut / rows.height
     kept = rows["evidence_kept"].mean()
     return ScoreCell(
@@ -271,7 +272,8 @@ def _cell(
         gaps=gaps,
         traces={str(why): tuple(map(str, files)) for why, files in traces.iter_rows()},
         noted=noted(rows),
-        format_failures=int(rows["format_failure"].sum()),
+        format_failures=float(rows["format_failure"].sum()),
+        samples=max(rows["samples"].to_list(), default=1),
         truncated_turns=truncated,
         simulated=bool(rows["simulated"].any()),
         estimated=tuple(

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from scbench.errors import BadRecord
-from scbench.types import Answer, Answering, Cost, Protocol, Record, Score
+from scbench.stats.samples import per_turn
+from scbench.types import Answer, Answering, Cost, Finish, Protocol, Record, Score
 
 COST_FIELDS = tuple(
     name for name in Cost.__dataclass_fields__ if name not in ("estimated", "simulated")
@@ -39,6 +40,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "seed": pl.String,
     "turn": pl.Int64,
     "turns": pl.Int64,
+    "samples": pl.Int64,  # answers that the row stands for
     "key": pl.String,
     "strict": pl.Float64,
     "strict_rule": pl.String,
@@ -48,8 +50,8 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "official_gap": pl.String,
     "failure": pl.String,  # its kind
     "trace": pl.String,  # the file of its traceback, inside the run's folder
-    "finish": pl.String,
-    "format_failure": pl.Boolean,  # it scores 0, and yet an accepted answer stands in it
+    "cut": pl.Float64,  # 1: the answer ended at its limit
+    "format_failure": pl.Float64,  # 1: it scores 0, and yet an accepted answer stands in it
     "answer": pl.String,  # a digest of the answer's tokens: equal where these are
     "prompt_tokens": pl.Int64,
     "truncated_tokens": pl.Int64,
@@ -114,7 +116,8 @@ def gap_reason(score: Score, record: Record) -> str | None:
 
 
 def frame(records: Sequence[Record]) -> pl.DataFrame:
-    """One row a turn, later lines of the same cell and turn replacing earlier ones.
+    """One row a turn, later lines of the same cell and turn replacing earlier ones; of a turn that
+    was answered several times, the mean (`samples.per_turn`).
 
     Side values become columns `side_<name>`. Raises BadRecord where two different cells claim the
     same turn of the same method, for their numbers must not be mixed; and for a value that no table
@@ -124,6 +127,7 @@ def frame(records: Sequence[Record]) -> pl.DataFrame:
     for record in records:
         latest[record.key, record.turn] = record
     rows = [_row(record) for record in latest.values()]
+    drawn = [record.sample for record in latest.values()]
     sides = sorted({name for row in rows for name in row if name.startswith("side_")})
     schema: dict[str, type[pl.DataType]] = {**COLUMNS, **dict.fromkeys(sides, pl.Float64)}
     try:
@@ -133,8 +137,11 @@ def frame(records: Sequence[Record]) -> pl.DataFrame:
             f"a record of {len(rows):,} holds a value that a table cannot: {err}; "
             "check the journal they came from"
         ) from err
+    table = table.with_columns(pl.Series("sample", drawn, dtype=pl.Int64))
     _refuse_doubles(table)
-    return table.sort([*SETTING, *TURN])
+    if any(drawn):
+        table = per_turn(table.sort("sample"), [*SETTING, *TURN])
+    return table.drop("sample").sort([*SETTING, *TURN])
 
 
 def _row(record: Record) -> dict[str, object]:
@@ -163,6 +170,7 @@ def _values(record: Record) -> dict[str, object]:
         "seed": record.seed,
         "turn": record.turn,
         "turns": record.turns,
+        "samples": 1,
         "key": record.key,
         "strict": None if failed else record.strict.value,
         "strict_rule": record.strict.rule,
@@ -172,8 +180,8 @@ def _values(record: Record) -> dict[str, object]:
         "official_gap": gap_reason(record.official, record),
         "failure": record.failure.kind if record.failure is not None else None,
         "trace": (record.failure.trace or None) if record.failure is not None else None,
-        "finish": str(record.answer.finish) if record.answer is not None else None,
-        "format_failure": record.strict.format_failure,
+        "cut": None if record.answer is None else float(record.answer.finish is Finish.LENGTH),
+        "format_failure": float(record.strict.format_failure),
         "answer": None if record.answer is None else _digest(record.answer),
         "prompt_tokens": record.prompt_tokens,
         "truncated_tokens": record.truncated_tokens,
@@ -215,7 +223,7 @@ def _float(value: float) -> float | int:
 
 
 def _refuse_doubles(table: pl.DataFrame) -> None:
-    doubles = table.filter(pl.struct(*SETTING, *TURN).is_duplicated())
+    doubles = table.filter(pl.struct(*SETTING, *TURN, "sample").is_duplicated())
     if doubles.height:
         first = doubles.row(0, named=True)
         raise BadRecord(
