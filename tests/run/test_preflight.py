@@ -11,7 +11,7 @@ import pytest
 
 import scbench
 from engines.folders import edit_json, write_model, write_tokenizer
-from prompts.texts import CHATML
+from prompts.texts import CHATML, THINKS
 from scbench import api
 from scbench.engines import load
 from scbench.errors import (
@@ -329,3 +329,68 @@ def test_a_task_that_brings_material_or_may_is_let_grow(monkeypatch: pytest.Monk
     monkeypatch.setattr(refusals, "kinds_of", lambda *_: kinds)
     whys = [one.why for one in plan(model="toy", modes="grow").refusals if one.kind == "mode"]
     assert [why.split()[3] for why in whys] == ["still"]
+
+
+@pytest.fixture(scope="module")
+def thinker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose template opens a thought before an answer."""
+    folder = tmp_path_factory.mktemp("thinker") / "model"
+    write_model(folder, max_position_embeddings=4096)
+    write_tokenizer(folder, THINKS + "{% if style %}{% endif %}")
+    return folder
+
+
+def test_a_plan_counts_the_thoughts_of_a_model_that_thinks(thinker: Path, model: Path) -> None:
+    (plain,), (open_,), (short,), (off,) = (
+        plan(model=str(folder), max_new_tokens=10, **words).rows
+        for folder, words in (
+            (model, {}),
+            (thinker, {}),
+            (thinker, {"think_tokens": 100}),
+            (thinker, {"think": "off"}),
+        )
+    )
+    turns = plain.turns
+    assert open_.decode_tokens - plain.decode_tokens == turns * 1024
+    assert short.decode_tokens - plain.decode_tokens == turns * 100
+    assert off.decode_tokens == plain.decode_tokens
+    assert open_.answer_tokens_low > plain.answer_tokens_low
+    (told,) = plan(model=str(thinker), think_tokens=100).models
+    assert "thoughts: up to 100 tokens before every answer" in " ".join(told.notes)
+
+
+def test_a_window_that_holds_no_thought_is_refused_by_its_numbers(thinker: Path) -> None:
+    (refusal,) = plan(model=str(thinker), length="1k", think_tokens=4000).refusals
+    assert refusal.kind == "length"
+    assert refusal.stops_run
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "why"),
+    [
+        ({"template_args": "colour=red"}, "--template-arg colour", "has no such name"),
+        ({"template_args": "a=1", "chat_template": False}, "--template-arg a", "without a chat"),
+        ({"history": "kept", "modes": "multi-request"}, "--history kept", "--modes multi-turn"),
+        ({"history": "model", "modes": "multi-request"}, "--history model", "changes nothing"),
+    ],
+)
+def test_a_wish_that_changes_nothing_is_told(
+    thinker: Path, words: dict[str, Any], what: str, why: str
+) -> None:
+    (refusal,) = plan(model=str(thinker), think_tokens=5, **words).refusals
+    assert refusal.what == what
+    assert why in refusal.why
+    assert not refusal.stops_run
+
+
+def test_thoughts_are_asked_of_no_model_without_a_chat_template(thinker: Path) -> None:
+    (refusal,) = plan(model=str(thinker), think="on", chat_template=False).refusals
+    assert "--think on" in refusal.why
+    assert refusal.stops_run
+
+
+def test_wishes_that_are_heard_are_not_told(thinker: Path) -> None:
+    told = {"template_args": "style=short", "history": "kept", "think": "on"}
+    assert plan(model=str(thinker), think_tokens=5, **told).refusals == ()
+    with pytest.raises(BadConfig, match="--template-arg messages: "):
+        plan(model=str(thinker), template_args="messages=[]")

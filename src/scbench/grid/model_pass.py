@@ -130,7 +130,8 @@ class ModelPass:
             self._equalise()
         if not self.methods:
             return
-        rows = plan(self.settings, self.methods, self.engine.facts, self.form)
+        tokenizer = self.engine.tokenizer
+        rows = plan(self.settings, self.methods, self.engine.facts, self.form, tokenizer)
         works = works_of(self.settings, self.engine.facts, rows, len(self.methods))
         assert self.progress.forecast is not None
         self.progress.forecast.plan(self.facts.name, works)

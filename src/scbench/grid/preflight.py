@@ -27,6 +27,7 @@ from scbench.grid.refusals import (
 from scbench.grid.settings import Settings
 from scbench.grid.unit_sizes import as_sized
 from scbench.methods import parse, refuse_twins
+from scbench.prompts.template_check import thought_tokens
 from scbench.types import Form
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
         peak_bytes=peak,
         disk_bytes=disk_bytes(settings, len(fit), loads),
         price=None,
-        models=(_planned(facts, rate),),
+        models=(_planned(facts, rate, _thoughts(settings, scout)),),
     )
 
 
@@ -243,7 +244,16 @@ def _nothing(refusal: Refusal) -> Plan:
     )
 
 
-def _planned(facts: ModelFacts, rate: Rate) -> PlannedModel:
+def _thoughts(settings: Settings, scout: Scout) -> tuple[str, ...]:
+    """What a plan says of thoughts, where there may be any."""
+    if scout.tokenizer is None or not (room := thought_tokens(scout.tokenizer, settings.protocol)):
+        return ()
+    return (
+        f"thoughts: up to {room:,} tokens before every answer (--think off, or --think-tokens)",
+    )
+
+
+def _planned(facts: ModelFacts, rate: Rate, thoughts: tuple[str, ...]) -> PlannedModel:
     return PlannedModel(
         name=facts.name,
         params=facts.params,
@@ -259,6 +269,7 @@ def _planned(facts: ModelFacts, rate: Rate) -> PlannedModel:
             *(f"{what}: {why}" for what, why in facts.choices.items()),
             *facts.shape.kinds_told(),
             *facts.notes,
+            *thoughts,
         ),
     )
 

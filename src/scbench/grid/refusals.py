@@ -16,9 +16,9 @@ from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
 from scbench.grid.workload import Workload, kinds_of, workloads
 from scbench.prompts.growing import without_material
-from scbench.prompts.template_check import check_template
+from scbench.prompts.template_check import check_template, unheard
 from scbench.task_cards import PAPER
-from scbench.types import Form, Mode, Truncate
+from scbench.types import Form, History, Mode, Truncate
 
 if TYPE_CHECKING:
     from scbench.engines.contract import ModelFacts
@@ -49,6 +49,7 @@ def refusals_of(
         *_methods(settings, methods, scout.facts),
         *_templates(settings, scout),
         *_modes(settings, scout),
+        *_history(settings, scout),
         *_lengths(settings, scout.facts, loads),
     ]
     return sorted(found, key=lambda refusal: (not refusal.stops_run, not refusal.is_certain))
@@ -120,6 +121,24 @@ def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
             model=scout.facts.name,
             stops_run=True,
         )
+        return
+    for name, why in unheard(scout.tokenizer, settings.protocol).items():
+        what = f"--template-arg {name}"
+        yield Refusal(kind="template", what=what, why=why, model=scout.facts.name)
+
+
+def _history(settings: Settings, scout: Scout) -> Iterable[Refusal]:
+    """A wish about earlier answers where no mode shows any."""
+    if settings.history is History.GOLD or any(mode.has_history for mode in settings.modes):
+        return
+    modes = ", ".join(settings.modes)
+    yield Refusal(
+        kind="mode",
+        what=f"--history {settings.history}",
+        why=f"no turn of {modes} sees an earlier answer, so it changes nothing; --modes multi-turn "
+        "would",
+        model=scout.facts.name,
+    )
 
 
 def _modes(settings: Settings, scout: Scout) -> Iterable[Refusal]:

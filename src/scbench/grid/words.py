@@ -22,6 +22,7 @@ ALIASES: Mapping[str, str] = {  # words of the command line that are no settings
     "model": "models",
     "length": "lengths_tokens",
 }
+OURS = ("messages", "add_generation_prompt")
 LISTS = ("models", "tasks", "methods", "modes", "lengths_tokens")
 CHOICES = {
     "prompts": types.PromptSet,
@@ -85,6 +86,16 @@ def template_args(given: object) -> tuple[tuple[str, str], ...]:
     >>> template_args("enable_thinking=false,style=short")
     (('enable_thinking', 'false'), ('style', '"short"'))
     """
+    told = _told(given)
+    if ours := [name for name, _ in told if name in OURS]:
+        raise BadConfig(
+            f"--template-arg {ours[0]}: {' and '.join(OURS)} are told to a template by the run "
+            "itself; leave it out"
+        )
+    return told
+
+
+def _told(given: object) -> tuple[tuple[str, str], ...]:
     if isinstance(given, str):
         words = [word.partition("=") for word in several(given)]
         if stray := [name for name, sign, _ in words if not sign or not name.isidentifier()]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 from typing import TYPE_CHECKING
 
 from scbench.errors import BadRow, Unknown
 from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
+from scbench.prompts.template_check import thought_tokens
 from scbench.tasks import NoTinyForm
 from scbench.tasks.contract import Task
 from scbench.tasks.tiny.form import MOST_ANSWER_TOKENS
@@ -30,6 +31,7 @@ BYTES_A_TOKEN = 4.0  # of text in UTF-8, where no tokenizer is here
 SAMPLE_CHARS = 20_000  # of a text, to learn how many characters a token has
 OTHER_EXPECTED = (3, 30)  # answer tokens, where no turn says more
 TINY_EXPECTED = (2, 20)
+LEAST_THOUGHT = 8  # a short thought is this part of its budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Workload:
     length_tokens: int  # of a context, mean
     least_tokens: int  # of the shortest context
     sessions: int
-    limits: tuple[int, ...]  # most tokens of an answer
+    limits: tuple[int, ...]  # most tokens of an answer, its thought among them
     expected: tuple[tuple[int, int], ...]  # tokens of an answer, low and high
 
     @property
@@ -69,6 +71,12 @@ def workloads(
     Tasks without this form are left out, and a run says so. Raises what reading data raises:
     Unknown, BadRow, MissingExtra; Unknown too where no task has the form.
     """
+    room = thought_tokens(tokenizer, settings.protocol) if tokenizer is not None else 0
+    return [_with_thoughts(load, room) for load in _answers(settings, form, tokenizer)]
+
+
+def _answers(settings: Settings, form: Form, tokenizer: Tokenizer | None) -> list[Workload]:
+    """What is read, asked and answered, thoughts aside."""
     if not settings.is_generated:
         return [_published(settings, name, tokenizer) for name in settings.tasks]
     kinds = kinds_of(settings, form)
@@ -79,6 +87,16 @@ def workloads(
     return loads + [
         _of_sessions(settings, kind, kind.given[: settings.sessions], tokenizer) for kind in given
     ]
+
+
+def _with_thoughts(load: Workload, room_tokens: int) -> Workload:
+    """With a thought of at most `room_tokens` before every answer."""
+    least = room_tokens // LEAST_THOUGHT
+    return replace(
+        load,
+        limits=tuple(limit + room_tokens for limit in load.limits),
+        expected=tuple((low + least, high + room_tokens) for low, high in load.expected),
+    )
 
 
 def kinds_of(settings: Settings, form: Form) -> list[Task]:

@@ -14,7 +14,13 @@ from scbench.prompts.refused import parted, too_long, uses_chat
 from scbench.prompts.script import Script, Writer
 from scbench.prompts.stops import Stops
 from scbench.prompts.templates import Plain, Wording
-from scbench.prompts.thinking import Thinking, arguments_of, is_open, opened_as, thinking_of
+from scbench.prompts.thinking import (
+    Thinking,
+    arguments_of,
+    opened_as,
+    thinking_of,
+    thought_room,
+)
 from scbench.prompts.tokenizer import Tokenizer, encode_data
 from scbench.prompts.tokens import (
     Cut,
@@ -275,9 +281,11 @@ class Conversation:
         return need
 
     def _thought_room(self, turn: int) -> int:
-        """Tokens that a thought and its marks may take, where one is opened."""
+        """Tokens that a thought and its marks may take."""
         opening = self._rendered[turn].script.opening
-        room = self.protocol.answering.think_tokens if is_open(opening) else 0
+        if self._plain.bare:
+            return 0
+        room = thought_room(self.tokenizer, opening, self.protocol.answering)
         return room + len(self._opening_ids(opening))
 
     def _opening_ids(self, opening: str) -> tuple[int, ...]:

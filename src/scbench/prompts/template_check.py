@@ -6,14 +6,15 @@ template's text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
-from scbench.errors import Mismatch
+from scbench.errors import BadConfig, Mismatch, ScbenchError
 from scbench.prompts.conversation import Conversation
-from scbench.prompts.opening import ANSWER, FIRST, SECOND, headers_of
-from scbench.prompts.thinking import arguments_of
+from scbench.prompts.opening import ANSWER, FIRST, SECOND, headers_of, opening_of
+from scbench.prompts.thinking import arguments_of, opened_as, thought_room
 from scbench.prompts.tokenizer import Tokenizer
-from scbench.types import Mode, Protocol, Session, Turn, Wanted
+from scbench.types import Mode, Protocol, Session, Think, Turn, Wanted
 
 
 def check_template(tokenizer: Tokenizer, protocol: Protocol, modes: Iterable[Mode]) -> None:
@@ -32,9 +33,42 @@ def check_template(tokenizer: Tokenizer, protocol: Protocol, modes: Iterable[Mod
                 "prompts that they were (some open a thought, or drop one), so a cache cannot be "
                 "carried from turn to turn; use --history none, --plain, or --modes multi-request"
             ) from err
-    is_chat = protocol.chat_template
-    if tokenizer.has_chat_template if is_chat is None else is_chat:
+    if _is_chat(tokenizer, protocol):
         _check_header(tokenizer, arguments_of(tokenizer, protocol.answering))
+    elif protocol.answering.think is Think.ON:
+        raise BadConfig(
+            f"--think on: thoughts are opened in a chat template, and {tokenizer.name} is asked "
+            "without one; leave --think out, or --plain"
+        )
+
+
+def unheard(tokenizer: Tokenizer, protocol: Protocol) -> dict[str, str]:
+    """Of what the template is told, what changes nothing, and why."""
+    names = [name for name, _ in protocol.answering.template_args]
+    if not _is_chat(tokenizer, protocol):
+        return dict.fromkeys(names, f"{tokenizer.name} is asked without a chat template")
+    text = tokenizer.template_text
+    why = f"the chat template of {tokenizer.name} has no such name, so it changes nothing"
+    return {name: why for name in names if not re.search(rf"\b{re.escape(name)}\b", text)}
+
+
+def thought_tokens(tokenizer: Tokenizer, protocol: Protocol) -> int:
+    """The room of a thought before every answer, as far as is known without a session."""
+    answering, opening = protocol.answering, ""
+    if getattr(getattr(tokenizer, "plain", None), "bare", False):
+        return 0
+    if _is_chat(tokenizer, protocol):
+        try:
+            written = opening_of(tokenizer, arguments_of(tokenizer, answering))
+            opening = opened_as(tokenizer, written, answering.think)
+        except ScbenchError:
+            return 0  # such a template is refused, in words of its own
+    return thought_room(tokenizer, opening, answering)
+
+
+def _is_chat(tokenizer: Tokenizer, protocol: Protocol) -> bool:
+    asked = protocol.chat_template
+    return tokenizer.has_chat_template if asked is None else asked
 
 
 def _check_header(tokenizer: Tokenizer, arguments: Mapping[str, object]) -> None:

@@ -86,6 +86,16 @@ def marks_of(tokenizer: Tokenizer) -> tuple[str, str] | None:
     return None
 
 
+def thought_room(tokenizer: Tokenizer, opening: str, answering: Answering) -> int:
+    """Tokens that a thought may take behind `opening`: the budget where one is open, or where a
+    model that knows marks may open one itself; 0 where it is closed already."""
+    if is_open(opening):
+        return answering.think_tokens
+    is_closed = any(end in opening for _, end in MARKS)
+    is_silent = answering.think is Think.OFF or is_closed or marks_of(tokenizer) is None
+    return 0 if is_silent else answering.think_tokens
+
+
 def opened_as(tokenizer: Tokenizer, opening: str, think: Think) -> str:
     """What stands behind the header of an answer, thoughts switched as asked.
 
