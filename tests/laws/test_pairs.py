@@ -76,15 +76,16 @@ REFUSED: dict[
     tuple[str, str], list[tuple[frozenset[str], frozenset[str]]]
 ] = {  # what is not refused here runs
     ("generation", "eviction"): [
-        (frozenset({"infllm"}), ALL)
-    ],  # it chooses what is read after the context itself
-    ("generation", "codec"): [(frozenset({"infllm"}), ALL)],
+        (frozenset({"infllm", "closed-book"}), ALL)
+    ],  # it chooses what is read after the context itself; there is no context
+    ("generation", "codec"): [(frozenset({"infllm", "closed-book"}), ALL)],
     ("generation", "retrieval"): [
         (SPARSE, frozenset({"cacheblend"})),  # chunks are read densely
         (frozenset({"infllm"}), frozenset({"prefix"})),
+        (frozenset({"closed-book"}), ALL),
     ],
-    ("generation", "selection"): [(frozenset({"infllm"}), ALL)],
-    ("generation", "tier"): [(frozenset({"infllm"}), ALL)],
+    ("generation", "selection"): [(frozenset({"infllm", "closed-book"}), ALL)],
+    ("generation", "tier"): [(frozenset({"infllm", "closed-book"}), ALL)],
     ("eviction", "codec"): [(OWN_CACHE, ALL)],  # needs plain stores
     ("eviction", "retrieval"): [
         (WATCHING, frozenset({"cacheblend"}))
@@ -159,9 +160,8 @@ class Workbench:
             if method.generation.traits.is_rewriting
             else [(0, len(TEXT))]
         )
-        return tuple(
-            self.engine.tokenizer.encode("".join(TEXT[start:stop] for start, stop in ranges)).ids
-        )
+        left = "".join(TEXT[start:stop] for start, stop in ranges)
+        return tuple(self.engine.tokenizer.encode(left or "\n").ids)  # a template's own token
 
     def snapshot(self, method: Method) -> Snapshot:
         """The context as the runner would get it: read, blended from chunks, or fetched from a pool

@@ -51,6 +51,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "uneven heads": "an eviction that leaves KV heads with different numbers of slots",
         "pooled": "a retrieval whose requests go through a pool",
         "blended": "a retrieval that puts the context together from stored chunks",
+        "closed book": "a generation that leaves nothing of the context",
         "watching": "a stage that must have observed queries or attention of the whole context",
     }
 )
@@ -71,8 +72,11 @@ _GOVERNING = (
     "out, or let it read the context alone"
 )
 
+_CLOSED = "{a} shows nothing of the context, so {b} has nothing to act on; leave one of them out"
+
 # The first row that fits says why.
 TABLE: tuple[Refused, ...] = (
+    *(Refused("closed book", kind, _CLOSED) for kind in KINDS[1:]),
     Refused(
         "reading of its own",
         "generation",
@@ -186,6 +190,7 @@ _HOLDS: Mapping[str, Callable[[Stage], bool]] = MappingProxyType(
         "uneven heads": lambda stage: stage.traits.has_uneven_heads,
         "pooled": lambda stage: stage.traits.is_pooled,
         "blended": lambda stage: stage.traits.is_blended,
+        "closed book": lambda stage: stage.traits.leaves_nothing,
         "watching": lambda stage: bool(stage.needs - OF_THE_MODEL),
     }
 )

@@ -23,6 +23,7 @@ class Traits:
     # C. If not, the runner reads C + Q at once where the protocol compresses after a first query.
     is_prefix_stable: bool = True
     is_rewriting: bool = False  # the model is shown only `kept_ranges` of the context
+    leaves_nothing: bool = False  # nothing of the context is shown
     # It also says how what follows the context attends: `cache` then makes the stream's layers.
     # InfLLM does: questions and answers look up its block memory. A-shape does not.
     governs_decoding: bool = False

@@ -17,6 +17,26 @@ CARDS = (
         examined=("",),
     ),
     Card(
+        name="closed-book",
+        place="scbench.methods.generation.closed_book:ClosedBook",
+        stage="generation",
+        category="reference",
+        about=(
+            "Asks the question without the context; what is right then was known by heart or "
+            "guessed, so it is the floor of all others."
+        ),
+        paper="none: a control",
+        bytes_formula="2 H T' D e, T' tokens of the template",
+        difference="a control: nothing is kept",
+        presets={
+            "paper": "",
+            "code": "",
+        },
+        in_all="",
+        forms={"": ""},
+        examined=("",),
+    ),
+    Card(
         name="a-shape",
         place="scbench.methods.generation.a_shape:AShape",
         stage="generation",

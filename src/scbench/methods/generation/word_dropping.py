@@ -11,15 +11,12 @@ from fractions import Fraction
 from math import inf, isinf
 from typing import ClassVar, Self
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
-from scbench.kernels import Partial, causal, full, merge
 from scbench.kv import CacheShape
-from scbench.methods.contract import Generation
+from scbench.methods.generation.shorter_text import ShorterText
 from scbench.methods.generation.word_classifiers import WordClassifier
 from scbench.methods.generation.word_features import MARKS, SENTENCE_ENDS
-from scbench.methods.traits import Knob, Traits
+from scbench.methods.traits import Knob
 
 WORD = re.compile(
     r"\n|\?|[぀-ヿ㐀-鿿]|[^\s?぀-ヿ㐀-鿿]+"
@@ -28,7 +25,7 @@ SMALLEST_SHARE, LEAST_TOKENS = Fraction(1, 10), 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WordDropping(Generation):
+class WordDropping(ShorterText):
     """Keep the share `tau` of the context's tokens (default 1/3), by words, chunk after chunk.
 
     In every chunk, cut at a sentence end where there is one, words above the percentile
@@ -51,7 +48,6 @@ class WordDropping(Generation):
     knob: ClassVar[Knob | None] = Knob(
         "tau", tuple(Fraction(percent, 100) for percent in range(10, 101))
     )  # it cuts at whole percents
-    traits: ClassVar[Traits] = Traits(is_rewriting=True)
 
     def __post_init__(self) -> None:
         if self.tau is not None and not SMALLEST_SHARE <= self.tau <= 1:
@@ -138,22 +134,6 @@ class WordDropping(Generation):
         counted = [score for score, count in zip(ranked, pieces, strict=True) for _ in range(count)]
         limit = percentile(counted, int(100 * (1 - self.share) + 1)) if counted else 0.0
         return [must or score > limit for must, score in zip(forced, scores, strict=True)]
-
-    def attend(
-        self,
-        q_HGTD: Tensor,
-        k_HSD: Tensor,
-        v_HSD: Tensor,
-        *,
-        layer: int,
-        scale: float,
-        total_tokens: int,
-    ) -> Partial:
-        before = k_HSD.shape[1] - q_HGTD.shape[2]
-        parts = [causal(q_HGTD, k_HSD[:, before:], v_HSD[:, before:], scale=scale)]
-        if before:
-            parts.append(full(q_HGTD, k_HSD[:, :before], v_HSD[:, :before], scale=scale))
-        return merge(parts)
 
     def computed_share(self, tokens: int) -> float:
         """Of a context of `tokens` tokens before any word went."""
