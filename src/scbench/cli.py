@@ -13,6 +13,7 @@ from scbench.commands.choose import choose
 from scbench.commands.data import make_data
 from scbench.commands.doctor import doctor
 from scbench.commands.findings import findings_
+from scbench.commands.get_model import get_model
 from scbench.commands.lists import list_
 from scbench.commands.plan import PLAN_OPTIONS, plan
 from scbench.commands.report import report
@@ -44,6 +45,7 @@ app.command("choose")(choose)
 app.command("ask")(ask)
 app.command("list")(list_)
 app.command("doctor")(doctor)
+app.command("get-model")(get_model)
 app.command("check-model")(check_model)
 app.command("score")(score)
 app.command("make-data")(make_data)

@@ -59,6 +59,7 @@ CHATS: dict[str, tuple[str, str, str]] = {  # short name: template, BOS, EOS
         "<|begin_of_text|>",
         "<|eot_id|>",
     ),
+    "qwen2.5-coder-0.5b": (CHATML, "<|endoftext|>", "<|im_end|>"),
     "qwen2.5-72b": (CHATML, "<|endoftext|>", "<|im_end|>"),
     "qwen2.5-32b": (CHATML, "<|endoftext|>", "<|im_end|>"),
     "llama-3-8b-262k": (LLAMA3, "<|begin_of_text|>", "<|end_of_text|>"),

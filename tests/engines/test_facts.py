@@ -90,6 +90,7 @@ def test_a_model_of_the_table_is_counted_without_any_file(
     llm: llms.Llm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("SCBENCH_CACHE", str(tmp_path))
     for name in (llm.name, llm.hub):
         facts = facts_from_config(name, dtype=torch.bfloat16)
         assert facts.params == llm.params

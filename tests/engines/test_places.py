@@ -81,9 +81,9 @@ def test_case_does_not_matter_in_our_own_names(hub: Path) -> None:
 
 
 def test_a_file_is_no_folder(hub: Path, tmp_path: Path) -> None:
-    (tmp_path / "model.gguf").touch()
+    (tmp_path / "model.bin").touch()
     with pytest.raises(Unknown, match="is a file, and a model is a folder"):
-        load.load(str(tmp_path / "model.gguf"))
+        load.load(str(tmp_path / "model.bin"))
 
 
 def test_a_folder_without_a_configuration_is_no_model(tmp_path: Path) -> None:

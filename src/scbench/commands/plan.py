@@ -20,6 +20,7 @@ PLAN_OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (
 )
 MINUTE, HOUR = 60.0, 3600.0
 GIB = 1 << 30
+MOST_POINTS = 100.0  # a larger difference there cannot be
 
 
 def plan(words: dict[str, Any]) -> None:
@@ -140,6 +141,12 @@ def _sight(settings: Settings) -> None:
     if seen.overall_points is None or seen.task_points is None:
         _line(
             "one session has no spread: no difference can be told; give --sessions 8, or --detect 5"
+        )
+        return
+    if min(seen.overall_points, seen.task_points) > MOST_POINTS:
+        _line(
+            f"{seen.sessions:,} sessions a task see no difference at all in four cases of five; "
+            "give --sessions 8, or --detect 5"
         )
         return
     _line(

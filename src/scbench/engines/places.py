@@ -1,7 +1,8 @@
 """Where a model lies. Every name becomes a folder on this machine; only here is a network asked.
 
-A name is, in this order: one of the package's own, a folder, a short name, a name on the hub. A hub
-name is looked up in the hub's cache first; what the cache has is never asked of the network.
+A name is, in this order: one of the package's own, a folder, a GGUF file, a short name, a name on
+the hub. A hub name is looked up in the hub's cache first; what the cache has is never asked of the
+network.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scbench.engines.fetched import FETCHED
+from scbench.engines.gguf import gguf_folder, is_gguf
 from scbench.engines.lab_models import LAB_MODELS, lab_folder
 from scbench.engines.models import LLMS
 from scbench.engines.smollm2 import SMOLLM2, smollm2_folder
 from scbench.errors import BadRecord, Unknown
 from scbench.reading import read_json_file
 
-SHORT = {llm.name: llm.hub for llm in LLMS if llm.name != SMOLLM2}  # short name -> hub name
+OWN_FILES = (SMOLLM2, *FETCHED)  # their weights come from one place only
+SHORT = {llm.name: llm.hub for llm in LLMS if llm.name not in OWN_FILES}  # short name -> hub name
 CONFIG, INDEX, SINGLE = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tiktoken.model")
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken")  # all but weights and code
@@ -55,12 +59,16 @@ def locate(name: str, *, weights: bool = True, tokenizer: bool = True, code: boo
     known = canonical(name)
     if known == SMOLLM2:
         return Place(known, smollm2_folder())
+    if known in FETCHED:
+        return Place(known, FETCHED[known].folder)
     if known in LAB_MODELS:
         return Place(known, lab_folder(known))
     hub = SHORT.get(known, known)
     folder = Path(hub).expanduser()
     if _is_dir(folder):
         return Place(known, folder)
+    if is_gguf(folder):
+        return Place(known, gguf_folder(folder))
     if known not in SHORT and not is_here(name):
         _refuse_local_slip(name, hub)
     wanted = _Wanted(weights, tokenizer, code)
@@ -72,8 +80,12 @@ def is_here(name: str) -> bool:
     known = canonical(name)
     if known == SMOLLM2 or known in LAB_MODELS:
         return True
+    if known in FETCHED:
+        return FETCHED[known].path.is_file()
     hub = SHORT.get(known, known)
     folder = Path(hub).expanduser()
+    if is_gguf(folder):
+        return True
     found = folder if _is_dir(folder) else cached_folder(hub)
     return found is not None and (found / CONFIG).is_file()
 
@@ -99,7 +111,7 @@ def nearest(name: str) -> list[str]:
 
 
 def _own_names() -> tuple[str, ...]:
-    return (SMOLLM2, *LAB_MODELS, *SHORT)
+    return (SMOLLM2, *FETCHED, *LAB_MODELS, *SHORT)
 
 
 def _as_typed(path: Path, found: Path) -> str:
@@ -130,7 +142,7 @@ def _refuse_local_slip(name: str, hub: str) -> None:
     path = Path(name).expanduser()
     what = f"there is no folder {name!r}" if is_path else f"no model is called {name!r}"
     if is_path and path.is_file():
-        what = f"{name!r} is a file, and a model is a folder (a GGUF file must be converted first)"
+        what = f"{name!r} is a file, and a model is a folder, or a file that ends in .gguf"
     raise Unknown(f"{what}; {hint}{_allowed()}")
 
 
