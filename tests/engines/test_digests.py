@@ -207,13 +207,13 @@ def test_every_number_of_a_model_in_memory_counts() -> None:
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scbench.engines import gguf
+    from scbench.engines import cache
 
     monkeypatch.setenv("SCBENCH_CACHE", "here")
-    assert gguf.cache_root() == Path("here")
+    assert cache.cache_root() == Path("here")
     monkeypatch.delenv("SCBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "there")
-    assert gguf.cache_root() == Path("there/scbench")
+    assert cache.cache_root() == Path("there/scbench")
     assert places.SMOLLM2 == "smollm2-135m"
 
 

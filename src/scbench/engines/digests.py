@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from scbench.engines.gguf import cache_root
+from scbench.engines.cache import cache_root
 from scbench.errors import BadRecord
 from scbench.reading import read_json_file
 

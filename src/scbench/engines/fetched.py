@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scbench.engines.gguf import cache_root, gguf_folder
+from scbench.engines.cache import cache_root
+from scbench.engines.gguf import gguf_folder
 from scbench.errors import BadConfig, DataError, MissingExtra, Unknown
 
 BLOCK_BYTES = 1 << 20

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scbench.engines.cache import cache_root
+from scbench.engines.digests import file_digest
 from scbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,14 +37,6 @@ ENDS = (
 DIGITS = 16  # of the digest, in the name of a converted folder
 
 
-def cache_root() -> Path:
-    """Where scbench keeps what it can make again: converted weights, remembered digests."""
-    chosen = os.environ.get("SCBENCH_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scbench"
-
-
 def is_gguf(path: Path) -> bool:
     """Whether a name is that of a GGUF file that is there."""
     try:
@@ -57,8 +50,6 @@ def gguf_folder(path: Path) -> Path:
 
     Raises DataError for a file that is none, or that transformers cannot read.
     """
-    from scbench.engines.digests import file_digest
-
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise DataError(f"{str(path)!r} is no GGUF file: it does not begin with GGUF")

@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from scbench.engines.gguf import cache_root, convert
+from scbench.engines.cache import cache_root
+from scbench.engines.gguf import convert
 from scbench.errors import MissingExtra
 
 SMOLLM2 = "smollm2-135m"
