@@ -372,6 +372,7 @@ BEYOND_TRAINED = (
 )
 
 
+USES_GOLD = "uses_gold"  # a note: the method was told what the gold answers rest on
 NOT_BINDING = "budget_not_binding"  # a note: the budget covers the context, and all was kept
 KEPT_OLD = "kept_old"  # a note: made by older code, and kept because --keep-old said so
 

@@ -173,7 +173,9 @@ class Workbench:
             return self._read(method, ids)
         reads = PooledReads.begin(self.engine, method, ids, lambda: self._read(method, ids))
         try:
-            return reads.get(ids)[0]
+            found = reads.get(ids)[0]
+            found.evidence = (9, 10, 11)
+            return found
         finally:
             reads.close()
 
@@ -186,6 +188,7 @@ class Workbench:
         )
         if key not in self.read:
             self.read[key] = read_context(self.engine, method, ids, blending=self.blending)
+            self.read[key].evidence = (9, 10, 11)  # what a ceiling is told
         return self.read[key]
 
     def decode(self, streams: list[Stream]) -> list[Tensor]:

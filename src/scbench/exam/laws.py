@@ -29,6 +29,7 @@ from scbench.play.blending import read_context
 CONTEXT_TOKENS = 230
 QUERY = tuple(range(40, 57))
 OTHER = tuple(range(90, 101))
+EVIDENCE = (*range(20, 26), *range(110, 119))  # what a ceiling is told that gold rests on
 
 
 class Broken(ScbenchError):
@@ -61,7 +62,9 @@ def context(tokens: int = CONTEXT_TOKENS) -> list[int]:
 def read(engine: LocalEngine, method: Method, ids: list[int]) -> Snapshot:
     """The snapshot the method forks from."""
     method.check(shape=engine.facts.shape, tokens=len(ids))
-    return read_context(engine, method, ids)
+    snapshot = read_context(engine, method, ids)
+    snapshot.evidence = EVIDENCE
+    return snapshot
 
 
 def opened(engine: LocalEngine, method: Method, ids: list[int] | None = None) -> Stream:
@@ -343,7 +346,7 @@ def protected_slots_stay(engine: LocalEngine, method: Method) -> None:
     if type(eviction).rank is Eviction.rank:
         raise Idle("it gives no ranks by which a slot could be protected")
     snapshot = read(engine, method, context())
-    views = [snapshot.view(layer) for layer in snapshot.layers]
+    views = [snapshot.view(layer, with_gold=eviction.traits.uses_gold) for layer in snapshot.layers]
     _need_protected(eviction, views)
     try:
         least = replace(eviction, tau=None, budget_tokens=eviction.minimum_tokens)

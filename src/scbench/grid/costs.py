@@ -100,6 +100,7 @@ def _measure_way(
     except FAULTS as error:
         return [_failed(method, error) for method in together]
     snapshot = reads[-1].value
+    snapshot.evidence = talk.context.rests_on()
     rows: list[dict[str, Any]] = []
     for method in together:
         seal = 0 if method.is_ours else fingerprint(snapshot)

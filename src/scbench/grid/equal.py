@@ -149,6 +149,7 @@ class Sample:
         self.needs = frozenset().union(*(method.needs for method in methods))
         self._ids: dict[object, Sequence[int]] = {}
         self._later: dict[object, Sequence[int]] = {}
+        self._evidence: dict[object, tuple[int, ...]] = {}
         self._snapshot: Snapshot | None = None
 
     def ids(self, generation: Any) -> Sequence[int]:
@@ -168,6 +169,7 @@ class Sample:
                 seen, self.engine.tokenizer, self.protocol, Mode.MULTI_REQUEST, window
             )
             self._ids[known] = talk.context.ids
+            self._evidence[known] = talk.context.rests_on()
             self._later[known] = self._rest(seen, talk)
         return self._ids[known]
 
@@ -183,6 +185,7 @@ class Sample:
     def snapshot(self) -> Snapshot:
         if self._snapshot is None:
             self._snapshot = self.engine.read(self.ids(Dense()), needs=self.needs)
+            self._snapshot.evidence = self._evidence[None]
         return self._snapshot
 
     def accepts(self, method: Method) -> bool:

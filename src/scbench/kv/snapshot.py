@@ -77,6 +77,7 @@ class LayerView:
     question_tokens: int | None = None  # how many of the last tokens are a question; None: unknown
     logical_tokens: int | None = None  # tokens seen; None: as many as there are slots
     new_from: int = 0
+    evidence: tuple[int, ...] | None = None  # positions that gold answers rest on; None: unknown
 
     @property
     def tokens(self) -> int:
@@ -184,6 +185,8 @@ class Snapshot:
     )  # by layer: what the stage that read it goes on from
     question_tokens: int | None = None  # of `ids`, the last that are a question; None: unknown
     new_from: int = 0  # tokens seen when it last was a stream, compressed; what came since is new
+    # Positions that the gold answers of the session rest on, for ceilings alone; None: unknown.
+    evidence: tuple[int, ...] | None = None
     released: bool = False
 
     @property
@@ -202,9 +205,9 @@ class Snapshot:
             recurrent=None if self.recurrent is None else self.recurrent.copy(),
         )
 
-    def view(self, layer: int) -> LayerView:
+    def view(self, layer: int, *, with_gold: bool = False) -> LayerView:
         """K and V of one layer over the whole prefix. Copies only if the prefix was read in several
-        pieces.
+        pieces. The evidence of gold answers is shown to those alone who say that they use it.
         """
         self.check()
         return LayerView(
@@ -218,6 +221,7 @@ class Snapshot:
             self.question_tokens,
             self.logical_tokens,
             self.new_from,
+            self.evidence if with_gold else None,
         )
 
     def counts(self, layer: int) -> list[int]:

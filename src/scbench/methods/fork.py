@@ -35,7 +35,9 @@ def fork(snapshot: Snapshot, method: Method) -> Stream:
     )
     keeps: list[list[Tensor]] | None = None
     if eviction is not None and snapshot.layers:
-        keeps = eviction.keep_all(snapshot.view(layer) for layer in snapshot.layers)
+        with_gold = eviction.traits.uses_gold
+        views = (snapshot.view(layer, with_gold=with_gold) for layer in snapshot.layers)
+        keeps = eviction.keep_all(views)
         counts = [snapshot.counts(layer) for layer in snapshot.layers]
         _check_kept(keeps, counts, method)
         is_all = all(_is_all(kept, there) for kept, there in zip(keeps, counts, strict=True))

@@ -15,6 +15,7 @@ class Traits:
 
     # Of any stage.
     is_simulated: bool = False  # it masks where it should free
+    uses_gold: bool = False  # it is told what the gold answers rest on: a ceiling, and no method
     has_foreign_code: bool = False  # it hands tensors to code that is not ours
     extra_passes: int = 0  # forwards over the context beyond the read
 

@@ -42,8 +42,11 @@ class Reads:
         """The context as a method reads it, or puts it together from stored chunks."""
         stage = chunked(method)
         if stage is not None:
-            return self._blend(stage, talk.context.ids).snapshot
-        return self.read(talk.context.ids, method.generation)
+            snapshot = self._blend(stage, talk.context.ids).snapshot
+        else:
+            snapshot = self.read(talk.context.ids, method.generation)
+        snapshot.evidence = talk.context.rests_on()
+        return snapshot
 
     def with_query(self, method: Method, talk: Rendering, prompt: Prompt) -> Snapshot:
         """Context and one query: the query read densely on top, or with the context where the
@@ -54,6 +57,7 @@ class Reads:
             base = self.context(method, talk)
             snapshot = self.read(talk.delta(base.ids, prompt), method.generation, base)
         snapshot.question_tokens = len(prompt.ids) - len(talk.context.ids)
+        snapshot.evidence = talk.context.rests_on()
         return snapshot
 
     def read(

@@ -84,6 +84,7 @@ class Own:
         engine = self.reads.engine
         base = sealed(stream, engine.facts.shape)
         snapshot = engine.read(ids, needs=self.method.needs, base=base)
+        snapshot.evidence = self.talk.context.rests_on()
         return fork(snapshot, with_budget_of(self.method, snapshot.logical_tokens))
 
     def ready(self) -> None:
@@ -120,8 +121,10 @@ class Pooled:
             return Opened(parent, None, Served(parent.logical_tokens))
         if acts and self.after is CompressAfter.CONTEXT:
             snapshot, served = self.pooled.get(self.talk.context.ids)
+            snapshot.evidence = self.talk.context.rests_on()
             return Opened(fork(snapshot, self.method), None, served)
         snapshot, served = self.pooled.get(step.prompt.ids)
+        snapshot.evidence = self.talk.context.rests_on()
         snapshot.question_tokens = len(step.prompt.ids) - len(self.talk.context.ids)
         return Opened(fork(snapshot, self.method), snapshot.logits_V, served)
 

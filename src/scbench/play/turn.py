@@ -10,7 +10,8 @@ from scbench.methods.method import Method
 from scbench.play.pooled import Served
 from scbench.play.rewriting import evidence_left
 from scbench.prompts import Rendering, Thinking
-from scbench.types import LOOPS, THOUGHT_CLOSED, Answer, Cost, Finish, Role, Session
+from scbench.prompts.tokens import RESTS_ON
+from scbench.types import LOOPS, THOUGHT_CLOSED, Answer, Cost, Finish, Session
 
 LOOP_TOKENS, LOOP_TIMES, MOST_PERIOD = 24, 4, 32
 
@@ -76,7 +77,7 @@ def evidence_kept(
     wanted = [
         at
         for start, stop, role in talk.context.evidence(turn)
-        if role in (Role.SUPPORT, Role.ANSWER)
+        if role in RESTS_ON
         for at in range(start, stop)
     ]
     left = evidence_left(session, shown, turn)

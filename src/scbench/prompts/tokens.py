@@ -10,6 +10,7 @@ from scbench.types import Role, Span
 
 TokenRange = tuple[int, int]  # half-open, in tokens
 Evidence = tuple[int, int, Role]
+RESTS_ON = (Role.SUPPORT, Role.ANSWER)  # roles of what an answer needs; others are told of, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ class Tokens:
 
     def evidence(self, turn: int) -> list[Evidence]:
         return list(self.by_turn.get(turn, ()))
+
+    def rests_on(self, *turns: int) -> tuple[int, ...]:
+        """The tokens that the answers of these turns rest on, ascending; without any, of all."""
+        spans = [span for turn in turns or self.by_turn for span in self.by_turn.get(turn, ())]
+        wanted = [(start, stop) for start, stop, role in spans if role in RESTS_ON]
+        return tuple(sorted({at for start, stop in wanted for at in range(start, stop)}))
 
 
 @dataclass(frozen=True, slots=True)

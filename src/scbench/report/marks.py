@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from scbench.stats import Average, ScoreCell
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, LOOPS, NOT_BINDING, THOUGHT_CLOSED
+from scbench.types import BEYOND_TRAINED, KEPT_OLD, LOOPS, NOT_BINDING, THOUGHT_CLOSED, USES_GOLD
 
 PARTIAL, SIGNIFICANT, LACKS, LOST, WEAK = "†", "*", "§", "¶", "◦"
 NOTED = {  # note of a record -> its sign, and what it says of a number that it enters
     KEPT_OLD: ("‖", f"made by older code, and kept by --keep-old ({KEPT_OLD})"),
+    USES_GOLD: ("⌂", f"a ceiling: it was told what the gold answers rest on ({USES_GOLD})"),
     BEYOND_TRAINED: ("◇", f"beyond the length the model was trained for ({BEYOND_TRAINED})"),
     NOT_BINDING: ("⊇", f"budget not binding: it covers the whole context ({NOT_BINDING})"),
     THOUGHT_CLOSED: ("…", f"thoughts that were closed after --think-tokens ({THOUGHT_CLOSED})"),

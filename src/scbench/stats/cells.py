@@ -18,11 +18,20 @@ from scbench.stats.intervals import GAP, Estimate, mean_of
 from scbench.stats.paired import Changes
 from scbench.stats.paper import PAPER_BOOK, TaskBook
 from scbench.stats.rates import Indices, evidence, shared
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, LOOPS, NOT_BINDING, THOUGHT_CLOSED, Form
+from scbench.types import (
+    BEYOND_TRAINED,
+    KEPT_OLD,
+    LOOPS,
+    NOT_BINDING,
+    THOUGHT_CLOSED,
+    USES_GOLD,
+    Form,
+)
 
 NOT_RUN = "not run"
 NOTED = (
     KEPT_OLD,
+    USES_GOLD,
     BEYOND_TRAINED,
     NOT_BINDING,
     THOUGHT_CLOSED,

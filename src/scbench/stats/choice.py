@@ -16,6 +16,7 @@ from scbench.stats.summary import Summary
 
 # Whole slots, and where each head's begin, may put a budget a little above the share it was given.
 ROUNDING = 1.01
+REFERENCE = "reference"  # a category: floors and ceilings, which nobody can serve
 
 
 class Choice(StrEnum):
@@ -62,13 +63,16 @@ class Bounds:
 
 
 def choose(summary: Summary, bounds: Bounds) -> list[Chosen]:
-    """A row per setting and method but the baseline, those that keep the bounds first."""
+    """A row per setting and method but references, those that keep the bounds first."""
     order = list(Choice)
     rows = []
     for setting in summary.settings:
         modes = [mode for mode in summary.modes_in(setting) if bounds.mode in ("", mode)]
-        names = [info.name for info in summary.methods_in(setting)]
-        methods = [name for name in names if name != summary.baseline]
+        methods = [
+            info.name
+            for info in summary.methods_in(setting)
+            if info.name != summary.baseline and info.category != REFERENCE
+        ]
         cells = [_of_mode(summary, setting, method, mode) for method in methods for mode in modes]
         judged = _judged(cells, bounds.max_loss)
         for method in methods:

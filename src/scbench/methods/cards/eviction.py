@@ -8,6 +8,25 @@ from scbench.methods.card import BUDGET, Card
 
 EVICTION = partial(Card, stage="compression", category="KV dropping")
 CARDS = (
+    Card(
+        name="oracle",
+        place="scbench.methods.compression.oracle:Oracle",
+        stage="compression",
+        category="reference",
+        about=(
+            "Keeps what the gold answers rest on, and the newest slots; the ceiling of every "
+            "eviction, and nothing that can be served."
+        ),
+        paper="none: a control",
+        bytes_formula="2 H K D e",
+        difference="a control: it is told the gold answers' evidence",
+        needs=("the evidence of the session's turns",),
+        parameters={**BUDGET},
+        presets={"paper": "", "code": ""},
+        in_all="tau=1/4",
+        forms={"": "tau=1/2"},
+        examined=("tau=1/4",),
+    ),
     EVICTION(
         name="streaming-llm",
         place="scbench.methods.compression.streaming_llm:StreamingLLM",
