@@ -84,4 +84,7 @@ def _counter(name: str) -> Any:
     from scbench.engines.load import load_tokenizer
     from scbench.grid.suite import TokenCount
 
-    return TokenCount(load_tokenizer(name))
+    tokenizer = load_tokenizer(name)
+    for note in tokenizer.notes:
+        tell(f"{name}: {note}", label="note")
+    return TokenCount(tokenizer)

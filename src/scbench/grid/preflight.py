@@ -42,6 +42,7 @@ class Prepared(NamedTuple):
 
     refusals: list[Refusal]
     works: list[Work]
+    notes: tuple[str, ...] = ()  # what loading the tokenizers says, each after its model
 
 
 def refuse(settings: Settings, engine: Any = None) -> list[Refusal]:
@@ -78,7 +79,8 @@ def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) ->
         works += works_of(settings, facts, rows, len(fit))
     found += disk_refusals(settings, needed)
     raise_first(found)
-    return Prepared(found, works)
+    said = [] if engine is not None else [_said(scout) for scout in scouts]
+    return Prepared(found, works, tuple(note for notes in said for note in notes))
 
 
 def scout_of(
@@ -129,6 +131,11 @@ def scout_of(
         lost.append(_stopped("tokenizer", facts.name, str(error)))
         return Scout(facts, None, settings.form or Form.FULL, tuple(lost))
     return Scout(facts, tokenizer, settings.form_of(tokenizer), tuple(lost))
+
+
+def _said(scout: Scout) -> tuple[str, ...]:
+    """What loading the tokenizer says, with the model's name."""
+    return tuple(f"{scout.facts.name}: {note}" for note in getattr(scout.tokenizer, "notes", ()))
 
 
 def _stopped(kind: str, model: str, why: str) -> Refusal:
@@ -226,7 +233,7 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
         peak_bytes=peak,
         disk_bytes=disk_bytes(settings, len(fit), loads),
         price=None,
-        models=(_planned(facts, rate),),
+        models=(_planned(scout, rate),),
     )
 
 
@@ -243,7 +250,8 @@ def _nothing(refusal: Refusal) -> Plan:
     )
 
 
-def _planned(facts: ModelFacts, rate: Rate) -> PlannedModel:
+def _planned(scout: Scout, rate: Rate) -> PlannedModel:
+    facts = scout.facts
     return PlannedModel(
         name=facts.name,
         params=facts.params,
@@ -259,6 +267,7 @@ def _planned(facts: ModelFacts, rate: Rate) -> PlannedModel:
             *(f"{what}: {why}" for what, why in facts.choices.items()),
             *facts.shape.kinds_told(),
             *facts.notes,
+            *getattr(scout.tokenizer, "notes", ()),
         ),
     )
 

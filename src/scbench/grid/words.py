@@ -13,6 +13,7 @@ from scbench import types
 from scbench.engines.places import canonical
 from scbench.errors import BadConfig, BadRecord
 from scbench.grid.settings import Settings
+from scbench.methods.quotes import unquoted
 from scbench.methods.spelling import apart
 from scbench.methods.sweep import swept
 from scbench.reading import read_json
@@ -127,12 +128,6 @@ def several(value: object) -> tuple[Any, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in apart(value, ",") if part.strip())
     return tuple(value) if isinstance(value, Sequence) else (value,)
-
-
-def unquoted(name: str) -> str:
-    """A path that was put in quotes, since it holds a comma."""
-    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
-    return name[1:-1] if is_quoted else name
 
 
 def one_of(kind: Any, value: object, what: str) -> Any:

@@ -140,13 +140,7 @@ class HfTokenizer:
         self.raw = tokenizer
         self.notes = tuple(notes)
         self.name = name or str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
-        if not getattr(tokenizer, "is_fast", False):
-            raise Mismatch(
-                f"the tokenizer of {self.name} ({type(tokenizer).__name__}) gives no character "
-                f"offsets, so evidence cannot be followed into "
-                "tokens; load its fast form (a tokenizer.json), for instance "
-                "AutoTokenizer.from_pretrained(..., use_fast=True)"
-            )
+        refuse_slow(tokenizer, self.name)
         template = (
             tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
         )
@@ -277,6 +271,17 @@ class HfTokenizer:
             *getattr(self.raw, "added_tokens_decoder", ()),
         }
         return special & set(self.encode(after.lstrip()).ids[:1])
+
+
+def refuse_slow(tokenizer: Any, name: str) -> None:
+    """Raise Mismatch for a tokenizer in Python alone."""
+    if getattr(tokenizer, "is_fast", False):
+        return
+    raise Mismatch(
+        f"the tokenizer of {name} ({type(tokenizer).__name__}) is written in Python alone and "
+        "gives no character offsets, so evidence cannot be followed into tokens; give a folder with its "
+        "fast form, a tokenizer.json"
+    )
 
 
 def encode_data(tokenizer: Tokenizer, text: str, *, goes_on: bool = False) -> Encoded:
