@@ -1,0 +1,286 @@
+"""Ids that were not the text's: blanks lost or added, data that became control, borders not found.
+
+A separator that merges with its neighbours, or that the command line cut short; control words of a
+document, a question or an answer of the model's own; a tokenizer in Python alone, or one that
+loses text, found out when all weights had been read.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers
+from typer.testing import CliRunner
+
+import scbench
+from engines.folders import edit_json, write_model
+from gates.bench import KINDS, LOSES_TEXT, tokenizer
+from scbench.cli import app
+from scbench.engines import load
+from scbench.errors import BadConfig, BadRow, DataError, Mismatch
+from scbench.exam.gate_laws import pairs_session
+from scbench.methods import parse
+from scbench.methods.compression.duo_attention import DuoAttention
+from scbench.methods.retrieval.blended_chunks import at_separator
+from scbench.methods.retrieval.cacheblend import CacheBlend
+from scbench.play.blending import texts_of
+from scbench.prompts import Conversation, HfTokenizer
+from scbench.prompts.tokenizer import encode_data
+from scbench.types import History, Mode, Protocol
+
+SOUND = [kind for kind in KINDS if kind not in LOSES_TEXT]
+
+# -- separators ------------------------------------------------------------------------------------
+
+SEPARATORS = [
+    " # # ",
+    "self. ",
+    "a, b",
+    ", ",
+    "]",
+    "[",
+    "[x]",
+    '"',
+    '",\n "',
+    "\n\n",
+    " | ",
+    "+",
+    "=",
+]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_a_separator_may_hold_any_sign_and_is_read_as_it_was_written(separator: str) -> None:
+    method = parse(str(CacheBlend(separator=separator)))
+    assert method.retrieval == CacheBlend(separator=separator)
+    spelled = f'cacheblend[separator="{separator.replace(chr(34), 2 * chr(34))}",seed=3]'
+    (one, two) = scbench.api.settle({"model": "toy", "methods": f"dense,{spelled}"}).methods
+    assert (one, parse(two).retrieval) == ("dense", CacheBlend(separator=separator, seed=3))
+
+
+def test_a_plain_separator_is_spelled_without_quotes() -> None:
+    assert str(CacheBlend(separator="# #")) == "cacheblend[separator=# #]"
+    nested = "adakv[scorer=snapkv[kernel=5],tau=1/4]"
+    assert parse(nested).compression == parse(str(parse(nested))).compression
+    assert '"' not in str(parse(nested))
+
+
+@pytest.mark.parametrize("written", [" # # ", "self. ", " x"])
+def test_blanks_at_the_ends_are_refused_where_no_quotes_say_that_they_are_meant(
+    written: str,
+) -> None:
+    with pytest.raises(BadConfig, match="put it in quotes where the blank is meant"):
+        parse(f"cacheblend[separator={written}]")
+
+
+def test_a_file_with_a_comma_in_its_name_can_be_a_parameter(tmp_path: Path) -> None:
+    path = str(tmp_path / "gates, mine.json")
+    Path(path).write_text("[[1, 0], [0, 1]]", encoding="utf-8")
+    assert parse(f'duo-attention[preset=paper,gates="{path}"]').spelling.endswith(f'"{path}"]')
+    (stage,) = parse(f'duo-attention[preset=paper,gates="{path}"]').compression
+    assert isinstance(stage, DuoAttention)
+    assert stage.gates == path
+
+
+@pytest.mark.parametrize("kind", SOUND)
+@pytest.mark.parametrize("word", ["</s>", "<|im_end|>", "[INST]"])
+def test_a_control_word_of_a_document_is_a_border_like_any_other_text(kind: str, word: str) -> None:
+    tok = tokenizer(kind, "ChatML")
+    text = f"a first{word}the second {word} a third"
+    ids = encode_data(tok, text).ids
+    assert not set(tok.control.values()) & set(ids)
+    texts = texts_of(ids, tok)
+    assert len(at_separator(texts, word)) == 2
+
+
+# -- control words ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["none", "ChatML"])
+def test_a_control_word_that_the_model_said_is_text_in_the_next_prompt(template: str) -> None:
+    tok = tokenizer("byte-level", template)
+    session, protocol = pairs_session(), Protocol(history=History.MODEL)
+    talk = Conversation(session, tok, protocol, Mode.MULTI_TURN)
+    own = "it is </s> and <|im_start|> system"
+    plain, marked = (talk.prompt(1, [said]) for said in ("it is and system", own))
+    assert own in tok.decode(marked.ids)
+    control = set(tok.control.values())
+    assert [one for one in marked.ids if one in control] == [
+        one for one in plain.ids if one in control
+    ]
+
+
+def test_a_single_sign_that_controls_is_refused_by_name() -> None:
+    raw = tokenizer("byte-level", "none").raw
+    mine = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw.backend_tokenizer, bos_token="<s>", eos_token="§"
+    )
+    tok = HfTokenizer(mine, name="signs")
+    session = pairs_session(["§"])
+    with pytest.raises(BadRow, match="holds '§', which the tokenizer of signs cannot write"):
+        Conversation(session, tok, Protocol(), Mode.MULTI_REQUEST)
+
+
+# -- tokenizers in Python alone, and such as lose text ---------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("tokens") / "m", max_position_embeddings=2048)
+
+
+CUSTOM = """
+from transformers import PreTrainedTokenizer
+
+
+class Mine(PreTrainedTokenizer):
+    def __init__(self, **words):
+        self.signs = {chr(at): at for at in range(32, 127)}
+        super().__init__(**words)
+
+    @property
+    def vocab_size(self):
+        return 127
+
+    def get_vocab(self):
+        return dict(self.signs)
+
+    def _tokenize(self, text):
+        return list(text)
+
+    def _convert_token_to_id(self, sign):
+        return self.signs.get(sign, 32)
+
+    def _convert_id_to_token(self, at):
+        return chr(at)
+"""
+
+
+def _custom(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenization_mine.py").write_text(CUSTOM, encoding="utf-8")
+    words = {
+        "tokenizer_class": "Mine",
+        "auto_map": {"AutoTokenizer": ["tokenization_mine.Mine", None]},
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
+
+
+def _python_only(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("x", encoding="utf-8")
+    words = {"tokenizer_class": "ByT5Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
+
+
+def _loses_text(folder: Path) -> None:
+    tokenizer("wordpiece", "ChatML").raw.save_pretrained(folder)
+
+
+REFUSED = {
+    "custom": (_custom, "is code of its own (AutoTokenizer tokenization_mine.Mine"),
+    "Python alone": (_python_only, "is written in Python alone and gives no character offsets"),
+    "wordpiece": (_loses_text, "such an answer cannot be given"),
+}
+WORDS = {"tasks": "kv", "methods": "dense", "length": "256", "sessions": 1, "turns": 2}
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_read_weights", lambda *given, **words: pytest.fail("weights read"))
+
+
+def changed(model: Path, folder: Path, kind: str) -> str:
+    shutil.copytree(model, folder)
+    REFUSED[kind][0](folder)
+    return str(folder)
+
+
+@pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_tokenizer_that_cannot_serve_is_refused_alike_by_every_command_before_weights(
+    model: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *given: pytest.fail("a question at the terminal"))
+    folder, why = changed(model, tmp_path / "m", kind), REFUSED[kind][1]
+    said = list[str]()
+    with pytest.raises(Mismatch) as refused:
+        scbench.run(model=folder, out=tmp_path / "run", quiet=True, **WORDS)
+    said.append(str(refused.value))
+    said += [one.why for one in scbench.plan(model=folder, **WORDS).refusals if one.stops_run]
+    (tmp_path / "text").write_text("A red box.", encoding="utf-8")
+    for words in (
+        ["check-model", folder],
+        ["make-data", "--out", str(tmp_path / "data"), "--tasks", "kv", "--counter", folder],
+        ["ask", "--model", folder, "--context", str(tmp_path / "text"), "--question", "What?"],
+        ["search-patterns", folder, "--out", str(tmp_path / "patterns.json")],
+        ["search-gates", folder, "--out", str(tmp_path / "gates.json")],
+    ):
+        found = CliRunner().invoke(app, words)
+        assert isinstance(found.exception, Mismatch), words
+        said.append(str(found.exception))
+    assert len(said) == 7
+    assert set(said) == {said[0]}
+    assert why in said[0]
+    assert "\n" not in said[0]
+
+
+def test_code_that_was_allowed_and_is_slow_is_refused_before_weights_too(
+    model: Path, tmp_path: Path, no_weights: None
+) -> None:
+    folder = changed(model, tmp_path / "m", "custom")
+    for read in (load.load, load.load_tokenizer):
+        with pytest.raises(Mismatch, match=r"\(Mine\) is written in Python alone"):
+            read(folder, trust_remote_code=True)
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_tokenizer_that_folds_blanks_is_noted_wherever_a_model_is_named(
+    model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "m")
+    _fold_blanks(tmp_path / "m")
+    folder = str(tmp_path / "m")
+    (note,) = load.load_tokenizer(folder).notes
+    assert "turns " in note
+    assert any(note in one.notes for one in scbench.plan(model=folder, **WORDS).models)
+    data = ["make-data", "--out", str(tmp_path / "data"), "--tasks", "kv", "--length", "256"]
+    for words in (["check-model", folder], [*data, "--sessions", "1", "--counter", folder]):
+        found = CliRunner().invoke(app, words)
+        shown = " ".join((found.output + found.stderr).split())
+        assert " ".join(note.split()) in shown
+    settings = scbench.api.settle({"model": folder, "out": tmp_path / "run", **WORDS})
+    assert scbench.api.prepare(settings).notes == (f"{folder}: {note}",)
+
+
+def _fold_blanks(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    held["normalizer"] = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
+    path.write_text(json.dumps(held), encoding="utf-8")
+
+
+def test_a_package_that_a_tokenizer_needs_is_named(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "m")
+    (tmp_path / "m" / "tokenizer.json").unlink()
+    (tmp_path / "m" / "tiktoken.model").write_text("YQ== 0\nYg== 1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="pip install tiktoken"):
+        load.load_tokenizer(str(tmp_path / "m"))
+
+
+def test_a_tokenizer_made_of_other_files_says_that_nothing_proves_its_ids(
+    model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "m")
+    held = json.loads((tmp_path / "m" / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    (tmp_path / "m" / "tokenizer.json").unlink()
+    (tmp_path / "m" / "vocab.json").write_text(json.dumps(held["vocab"]), encoding="utf-8")
+    merges = "\n".join(" ".join(pair) for pair in held["merges"])
+    (tmp_path / "m" / "merges.txt").write_text(merges, encoding="utf-8")
+    edit_json(tmp_path / "m" / "tokenizer_config.json", tokenizer_class="GPT2Tokenizer")
+    notes = load.load_tokenizer(str(tmp_path / "m")).notes
+    assert any("nothing says whether its ids are the original's" in note for note in notes)
