@@ -24,7 +24,9 @@ NO_ARGUMENTS: Mapping[str, object] = MappingProxyType({})
 OWN = "scbench"  # our entry in tokenizer_config.json; transformers keeps entries it does not know
 TODAY = datetime(2024, 7, 26)  # some templates print the day
 DAY = "%d %b %Y"
-_CLOCK = ("-d", "-m", *"aAbBdHIjmMpSuwyY")  # directives of a format
+# Directives of a format; what a day, a clock and a machine's zone are made of, and the sign itself.
+_CLOCK = (*"aAbBcCdDeFfgGhHIjmMnprRStTuUVwWxXyYzZ", *(f"-{letter}" for letter in "dejHImMSUVyW"))
+_SIGN = "\ue000"  # stands for a written % meanwhile
 _PROBE = "Zq7xV"
 _ANCHORS = ("\n", ".", "x", "0", ")", "。", "é")  # texts to go on from
 _JOINS = (("ab", "cd"), ("x", " y"), ("x:", "\n\ny"), ("x.", "12"))
@@ -331,5 +333,7 @@ def _on_one_day(template: str) -> str:
     """
     if "strftime_now" not in template:
         return template
-    told = "".join(f"|replace('%{letter}', '{TODAY.strftime('%' + letter)}')" for letter in _CLOCK)
+    known = {f"%{letter}": TODAY.strftime(f"%{letter}") for letter in _CLOCK}
+    words = {"%%": _SIGN, **known, _SIGN: "%"}  # first and last, so that '%%d' is no directive
+    told = "".join(f"|replace({word!r}, {value!r})" for word, value in words.items())
     return f"{{% macro strftime_now(format) %}}{{{{ format{told} }}}}{{% endmacro %}}{template}"
