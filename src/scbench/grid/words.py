@@ -48,12 +48,11 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
 
     words = {ALIASES.get(name, name): value for name, value in given.items() if value is not None}
     for name in LISTS:
-        if name in words:
+        if name in words and not (name == "models" and _is_folder(words[name])):
             words[name] = several(words[name])
     if "models" in words:
-        words["models"] = tuple(
-            dict.fromkeys(canonical(unquoted(str(name))) for name in words["models"])
-        )
+        named = words["models"] if isinstance(words["models"], tuple) else (words["models"],)
+        words["models"] = tuple(dict.fromkeys(canonical(unquoted(str(name))) for name in named))
     if "tasks" in words:
         asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
         words["tasks"] = written_tasks(asked)
@@ -128,6 +127,14 @@ def several(value: object) -> tuple[Any, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in apart(value, ",") if part.strip())
     return tuple(value) if isinstance(value, Sequence) else (value,)
+
+
+def _is_folder(name: object) -> bool:
+    """Whether a text is the name of one folder, commas and all."""
+    try:
+        return isinstance(name, str) and "," in name and Path(name).expanduser().is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def one_of(kind: Any, value: object, what: str) -> Any:
