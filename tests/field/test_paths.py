@@ -48,7 +48,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shown(words: list[str], page: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
     """The status of a command on a console of this code page, and what stood there."""
-    streams = [io.TextIOWrapper(io.BytesIO(), encoding=page, errors="strict") for _ in range(2)]
+    held = io.BytesIO(), io.BytesIO()
+    streams = [io.TextIOWrapper(one, encoding=page, errors="strict") for one in held]
     monkeypatch.setattr(sys, "stdout", streams[0])
     monkeypatch.setattr(sys, "stderr", streams[1])
     monkeypatch.setattr(sys, "argv", ["scbench", *words])
@@ -61,7 +62,7 @@ def shown(words: list[str], page: str, monkeypatch: pytest.MonkeyPatch) -> tuple
         monkeypatch.undo()
     for stream in streams:
         stream.flush()
-    out, err = (stream.buffer.getvalue().decode(page) for stream in streams)  # type: ignore[attr-defined]
+    out, err = (bytes_of.getvalue().decode(page) for bytes_of in held)
     return status, out, err
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scbench.engines.lab_models import beyond
+from scbench.engines.vocabulary import first_beyond, unembedded
 from scbench.engines.window import SHORT_FACTORS
 from scbench.errors import CannotWrite, Mismatch, ScbenchError, TooLong
 from scbench.grid.pairing import apart
@@ -16,7 +17,7 @@ from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
 from scbench.grid.workload import Workload, kinds_of, workloads
 from scbench.prompts.growing import without_material
-from scbench.prompts.template_check import check_template
+from scbench.prompts.template_check import check_template, tried_ids
 from scbench.task_cards import PAPER
 from scbench.types import Form, Mode, Truncate
 
@@ -112,6 +113,7 @@ def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
         return
     try:
         check_template(scout.tokenizer, settings.protocol, settings.modes)
+        _check_ids(settings, scout.facts, scout.tokenizer)
     except ScbenchError as error:
         yield Refusal(
             kind="template",
@@ -120,6 +122,14 @@ def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
             model=scout.facts.name,
             stops_run=True,
         )
+
+
+def _check_ids(settings: Settings, facts: ModelFacts, tokenizer: Tokenizer) -> None:
+    """Raise Mismatch where a prompt has an id that the model has no embedding for."""
+    ids = tried_ids(tokenizer, settings.protocol)
+    rows = facts.embedded_ids
+    if rows is not None and (found := first_beyond(ids, rows, tokenizer)) is not None:
+        raise Mismatch(unembedded(facts.name, found[0], rows, found[1]))
 
 
 def _modes(settings: Settings, scout: Scout) -> Iterable[Refusal]:

@@ -37,6 +37,11 @@ def check_template(tokenizer: Tokenizer, protocol: Protocol, modes: Iterable[Mod
         _check_header(tokenizer, arguments_of(tokenizer, protocol.answering))
 
 
+def tried_ids(tokenizer: Tokenizer, protocol: Protocol) -> tuple[int, ...]:
+    """The ids of a prompt of the tiny conversation, with all that the template writes around it."""
+    return Conversation(_session(), tokenizer, protocol, Mode.MULTI_REQUEST).prompt(0).ids
+
+
 def _check_header(tokenizer: Tokenizer, arguments: Mapping[str, object]) -> None:
     """What stands between question and answer in history must stand behind a question asked."""
     found = headers_of(tokenizer, arguments)

@@ -24,8 +24,8 @@ NO_ARGUMENTS: Mapping[str, object] = MappingProxyType({})
 OWN = "scbench"  # our entry in tokenizer_config.json; transformers keeps entries it does not know
 TODAY = datetime(2024, 7, 26)  # some templates print the day
 DAY = "%d %b %Y"
-# Directives of a format; what a day, a clock and a machine's zone are made of, and the sign itself.
-_CLOCK = (*"aAbBcCdDeFfgGhHIjmMnprRStTuUVwWxXyYzZ", *(f"-{letter}" for letter in "dejHImMSUVyW"))
+# directives of a format
+_CLOCK = (*"aAbBcCdDeFfgGhHIjmMnprRStTuUVwWxXyYzZ", *map("-{}".format, "dejHImMSUVyW"))
 _SIGN = "\ue000"  # stands for a written % meanwhile
 _PROBE = "Zq7xV"
 _ANCHORS = ("\n", ".", "x", "0", ")", "。", "é")  # texts to go on from
@@ -281,8 +281,8 @@ def refuse_slow(tokenizer: Any, name: str) -> None:
         return
     raise Mismatch(
         f"the tokenizer of {name} ({type(tokenizer).__name__}) is written in Python alone and "
-        "gives no character offsets, so evidence cannot be followed into tokens; give a folder with its "
-        "fast form, a tokenizer.json"
+        "gives no character offsets, so evidence cannot be followed into tokens; give a "
+        "folder with its fast form, a tokenizer.json"
     )
 
 
