@@ -8,6 +8,7 @@ loses text, found out when all weights had been read.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 import scbench
 from engines.folders import edit_json, write_model
-from gates.bench import KINDS, LOSES_TEXT, tokenizer
+from gates.bench import CANNOT_SERVE, KINDS, LOSES_TEXT, tokenizer
 from scbench.cli import app
 from scbench.engines import load
 from scbench.errors import BadConfig, BadRow, DataError, Mismatch
@@ -133,58 +134,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("tokens") / "m", max_position_embeddings=2048)
 
 
-CUSTOM = """
-from transformers import PreTrainedTokenizer
-
-
-class Mine(PreTrainedTokenizer):
-    def __init__(self, **words):
-        self.signs = {chr(at): at for at in range(32, 127)}
-        super().__init__(**words)
-
-    @property
-    def vocab_size(self):
-        return 127
-
-    def get_vocab(self):
-        return dict(self.signs)
-
-    def _tokenize(self, text):
-        return list(text)
-
-    def _convert_token_to_id(self, sign):
-        return self.signs.get(sign, 32)
-
-    def _convert_id_to_token(self, at):
-        return chr(at)
-"""
-
-
-def _custom(folder: Path) -> None:
-    (folder / "tokenizer.json").unlink()
-    (folder / "tokenization_mine.py").write_text(CUSTOM, encoding="utf-8")
-    words = {
-        "tokenizer_class": "Mine",
-        "auto_map": {"AutoTokenizer": ["tokenization_mine.Mine", None]},
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
-
-
-def _python_only(folder: Path) -> None:
-    (folder / "tokenizer.json").unlink()
-    (folder / "vocab.txt").write_text("x", encoding="utf-8")
-    words = {"tokenizer_class": "ByT5Tokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
-
-
-def _loses_text(folder: Path) -> None:
-    tokenizer("wordpiece", "ChatML").raw.save_pretrained(folder)
-
-
-REFUSED = {
-    "custom": (_custom, "is code of its own (AutoTokenizer tokenization_mine.Mine"),
-    "Python alone": (_python_only, "is written in Python alone and gives no character offsets"),
-    "wordpiece": (_loses_text, "such an answer cannot be given"),
+WHY = {
+    "code of its own": "is code of its own (AutoTokenizer tokenization_mine.Mine",
+    "Python alone": "is written in Python alone and gives no character offsets",
+    "wordpiece": "such an answer cannot be given",
 }
 WORDS = {"tasks": "kv", "methods": "dense", "length": "256", "sessions": 1, "turns": 2}
 
@@ -196,17 +149,17 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def changed(model: Path, folder: Path, kind: str) -> str:
     shutil.copytree(model, folder)
-    REFUSED[kind][0](folder)
+    CANNOT_SERVE[kind](folder)
     return str(folder)
 
 
 @pytest.mark.usefixtures("no_weights")
-@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("kind", CANNOT_SERVE)
 def test_a_tokenizer_that_cannot_serve_is_refused_alike_by_every_command_before_weights(
     model: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("builtins.input", lambda *given: pytest.fail("a question at the terminal"))
-    folder, why = changed(model, tmp_path / "m", kind), REFUSED[kind][1]
+    folder = changed(model, tmp_path / "m", kind)
     said = list[str]()
     with pytest.raises(Mismatch) as refused:
         scbench.run(model=folder, out=tmp_path / "run", quiet=True, **WORDS)
@@ -225,14 +178,14 @@ def test_a_tokenizer_that_cannot_serve_is_refused_alike_by_every_command_before_
         said.append(str(found.exception))
     assert len(said) == 7
     assert set(said) == {said[0]}
-    assert why in said[0]
+    assert WHY[kind] in said[0]
     assert "\n" not in said[0]
 
 
 def test_code_that_was_allowed_and_is_slow_is_refused_before_weights_too(
     model: Path, tmp_path: Path, no_weights: None
 ) -> None:
-    folder = changed(model, tmp_path / "m", "custom")
+    folder = changed(model, tmp_path / "m", "code of its own")
     for read in (load.load, load.load_tokenizer):
         with pytest.raises(Mismatch, match=r"\(Mine\) is written in Python alone"):
             read(folder, trust_remote_code=True)
@@ -262,6 +215,28 @@ def _fold_blanks(folder: Path) -> None:
     held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     held["normalizer"] = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
     path.write_text(json.dumps(held), encoding="utf-8")
+
+
+def test_what_transformers_warns_of_while_it_reads_a_tokenizer_is_said_and_is_in_the_manifest(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does of Mistral's rule for cutting words, where a flag would give other ids."""
+    read = transformers.AutoTokenizer.from_pretrained
+
+    def warns(*given: Any, **words: Any) -> Any:
+        logging.getLogger("transformers.mine").warning("an incorrect regex pattern, set the flag")
+        return read(*given, **words)
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", warns)
+    note = "an incorrect regex pattern, set the flag"
+    assert any(note in one.notes for one in scbench.plan(model=str(model), **WORDS).models)
+    found = CliRunner().invoke(app, ["check-model", str(model)])
+    assert f"note: {note}" in found.output
+    words = {**WORDS, "model": str(model), "max_new_tokens": 2, "cost_sessions": 0}
+    settings = scbench.api.settle({**words, "out": tmp_path / "run"})
+    assert scbench.api.prepare(settings).notes == (f"{model}: {note}",)
+    scbench.run(out=tmp_path / "run", quiet=True, **words)
+    assert note in (tmp_path / "run" / "manifest.json").read_text(encoding="utf-8")
 
 
 def test_a_package_that_a_tokenizer_needs_is_named(model: Path, tmp_path: Path) -> None:

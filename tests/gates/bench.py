@@ -266,3 +266,60 @@ def tokenizer(kind: str, template: str, *, has_marks: bool = True) -> HfTokenize
 @functools.cache
 def backend(kind: str) -> Tokenizer:
     return KINDS[kind]()
+
+
+# -- kinds that cannot serve, each written over the tokenizer of a model's folder ------------------
+
+IN_PYTHON = """
+from transformers import PreTrainedTokenizer
+
+
+class Mine(PreTrainedTokenizer):
+    def __init__(self, **words):
+        self.signs = {chr(at): at for at in range(32, 127)}
+        super().__init__(**words)
+
+    @property
+    def vocab_size(self):
+        return 127
+
+    def get_vocab(self):
+        return dict(self.signs)
+
+    def _tokenize(self, text):
+        return list(text)
+
+    def _convert_token_to_id(self, sign):
+        return self.signs.get(sign, 32)
+
+    def _convert_id_to_token(self, at):
+        return chr(at)
+"""
+
+
+def _code_of_its_own(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenization_mine.py").write_text(IN_PYTHON, encoding="utf-8")
+    words = {
+        "tokenizer_class": "Mine",
+        "auto_map": {"AutoTokenizer": ["tokenization_mine.Mine", None]},
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
+
+
+def _python_only(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("x", encoding="utf-8")
+    words = {"tokenizer_class": "ByT5Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
+
+
+def _loses_text(folder: Path) -> None:
+    tokenizer("wordpiece", "ChatML").raw.save_pretrained(folder)
+
+
+CANNOT_SERVE: dict[str, Callable[[Path], None]] = {
+    "code of its own": _code_of_its_own,
+    "Python alone": _python_only,
+    "wordpiece": _loses_text,
+}
