@@ -76,6 +76,9 @@ def test_the_letter_that_is_stated_is_the_one_that_is_read(answer: str) -> None:
         ("A", "", 0, 0),
         ("Vitamin A", "the vitamin A", 1, 1),
         ("the old mill", "old mill", 1, 1),
+        ("Vitamin A deficiency", "vitamin deficiency", 0, 0.99),
+        ("Vitamin A deficiency", "a vitamin a deficiency", 1, 1),
+        ("hung by a thread", "hung by thread", 1, 1),
         ("旧磨坊", "公司卖掉了旧磨坊", 0.5, 1),
     ],
 )

@@ -237,10 +237,10 @@ def test_a_budget_above_the_text_is_dense_and_a_share_of_it_is_kept_or_refused_b
             method = parse(name + params)
             try:
                 method.check(shape=engine.facts.shape, tokens=tokens)
+                stream = fork(read_context(engine, method, ids), method)
             except ScbenchError as refused:
                 refusals.append((name, params, str(refused)))
                 continue
-            stream = fork(read_context(engine, method, ids), method)
             logits = engine.advance([Feed(stream, [7, 9])])[0]
             assert torch.isfinite(logits).all(), method
             if params == "[budget_tokens=64]":

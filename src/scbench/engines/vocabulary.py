@@ -19,8 +19,8 @@ def input_ids(engine: Any, ids: Sequence[int]) -> Tensor:
     """A row of ids as the model of a local engine takes them. Raises Mismatch for an id that it has
     no embedding for.
     """
-    rows = int(engine.model.get_input_embeddings().weight.shape[0])
-    if (most := max(ids, default=0)) >= rows:
+    rows: int | None = engine.facts.embedded_ids
+    if rows is not None and (most := max(ids, default=0)) >= rows:
         raise Mismatch(unembedded(engine.facts.name, most, rows))
     return torch.tensor([list(ids)], device=engine.device)
 
