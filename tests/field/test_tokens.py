@@ -191,6 +191,25 @@ def test_code_that_was_allowed_and_is_slow_is_refused_before_weights_too(
             read(folder, trust_remote_code=True)
 
 
+def test_code_that_is_trusted_counts_for_make_data_as_for_a_run(
+    model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "m")
+    code = "import transformers\n\n\nclass Mine(transformers.PreTrainedTokenizerFast):\n    pass\n"
+    (tmp_path / "m" / "tokenization_mine.py").write_text(code, encoding="utf-8")
+    words = {
+        "tokenizer_class": "Mine",
+        "auto_map": {"AutoTokenizer": [None, "tokenization_mine.Mine"]},
+    }
+    edit_json(tmp_path / "m" / "tokenizer_config.json", **words)
+    data = ["make-data", "--tasks", "kv", "--length", "256", "--sessions", "1"]
+    counted = [*data, "--out", str(tmp_path / "data"), "--counter", str(tmp_path / "m")]
+    found = CliRunner().invoke(app, counted)
+    assert "is code of its own" in str(found.exception)
+    found = CliRunner().invoke(app, [*counted, "--trust-remote-code"])
+    assert (found.exit_code, found.exception) == (0, None)
+
+
 @pytest.mark.usefixtures("no_weights")
 def test_a_tokenizer_that_folds_blanks_is_noted_wherever_a_model_is_named(
     model: Path, tmp_path: Path
