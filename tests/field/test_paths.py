@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 
 import scbench
 from engines.folders import in_hub_cache, write_model
+from field.saves import few
 from run.strangers import write
 from scbench import cli
-from scbench.engines.load import load_tokenizer
+from scbench.engines.load import load, load_tokenizer
 from scbench.engines.places import locate
 from scbench.errors import ScbenchError
 from scbench.grid.settings_file import NAME
@@ -120,6 +121,16 @@ def dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+def test_loading_touches_no_network_for_a_model_in_the_cache(
+    dead: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_hub_cache(model, dead, "org/tiny")
+    assert load("org/tiny").facts.name == "org/tiny"
+    assert load_tokenizer("org/tiny").has_chat_template
+    assert "asking the hub" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_no_command_touches_the_network_for_a_model_in_the_cache(
     dead: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -134,7 +145,7 @@ def test_no_command_touches_the_network_for_a_model_in_the_cache(
         ["ask", "--model", "org/tiny", "--question", "Q?", "--methods", "dense", "--context", text],
     ):
         found = CliRunner().invoke(cli.app, words)
-        assert not isinstance(found.exception, AssertionError | ScbenchError), found.output
+        assert found.exception is None or isinstance(found.exception, SystemExit), found.output
         assert "asking the hub" not in found.output + found.stderr
 
 
@@ -160,7 +171,7 @@ def as_written(place: str) -> str:
     return '"' + path.replace('"', '""') + f'":{name}'
 
 
-@pytest.mark.parametrize("sign", [*PLAIN, *ODD])
+@pytest.mark.parametrize("sign", few([*PLAIN, *ODD], "b c", "a+b", "[v1]", 'half"'))
 def test_a_method_in_a_folder_of_any_name_is_found_by_its_path_in_quotes(
     tmp_path: Path, sign: str
 ) -> None:
@@ -174,12 +185,12 @@ def test_a_method_in_a_folder_of_any_name_is_found_by_its_path_in_quotes(
     assert parse(listed.methods[1]).spelling == spelled
 
 
-@pytest.mark.parametrize("sign", PLAIN)
+@pytest.mark.parametrize("sign", few(PLAIN, "文档", "k=v"))
 def test_a_path_whose_signs_mean_nothing_needs_no_quotes(tmp_path: Path, sign: str) -> None:
     assert str(parse(write(tmp_path / sign, "honest"))) == "mine.py:Mine[tau=1/4]"
 
 
-@pytest.mark.parametrize("sign", ODD)
+@pytest.mark.parametrize("sign", few(ODD, "a+b", "x,y", "a|b"))
 def test_a_path_that_is_read_as_something_else_is_one_sentence_that_speaks_of_quotes(
     tmp_path: Path, sign: str
 ) -> None:
@@ -190,6 +201,7 @@ def test_a_path_that_is_read_as_something_else_is_one_sentence_that_speaks_of_qu
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_run_of_a_method_in_an_odd_folder_is_resumed_from_its_own_settings(
     tmp_path: Path,
 ) -> None:
@@ -201,7 +213,9 @@ def test_a_run_of_a_method_in_an_odd_folder_is_resumed_from_its_own_settings(
     assert len(again.records()) == len(first.records()) == 8
 
 
-@pytest.mark.parametrize("sign", ["m,odel", "m+o", "[m]", "m odel", "文", "m=o", "m|o"])
+@pytest.mark.parametrize(
+    "sign", few(["m,odel", "m+o", "[m]", "m odel", "文", "m=o", "m|o"], "m,odel", "[m]")
+)
 def test_a_model_in_a_folder_of_any_name_is_found(model: Path, tmp_path: Path, sign: str) -> None:
     shutil.copytree(model, tmp_path / sign)
     folder = str(tmp_path / sign)
@@ -218,7 +232,7 @@ def test_a_folder_cut_at_its_comma_is_told_to_stand_in_quotes(model: Path, tmp_p
         scbench.run(model=f"{tmp_path / 'm,odel'},toy", out=tmp_path / "run", **WORDS)
 
 
-@pytest.mark.parametrize("sign", ["o,ut", "o+ut", "[o]", "o ut", "文", "%20"])
+@pytest.mark.parametrize("sign", few(["o,ut", "o+ut", "[o]", "o ut", "文", "%20"], "o,ut"))
 def test_a_run_may_lie_in_a_folder_of_any_name(tmp_path: Path, sign: str) -> None:
     out = tmp_path / sign
     words = {**WORDS, "model": "toy", "quiet": True}

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import scbench
 from engines.folders import edit_json, write_model
+from field.saves import few
 from gates.bench import CANNOT_SERVE, KINDS, LOSES_TEXT, tokenizer
 from scbench.cli import app
 from scbench.engines import load
@@ -154,7 +155,7 @@ def changed(model: Path, folder: Path, kind: str) -> str:
 
 
 @pytest.mark.usefixtures("no_weights")
-@pytest.mark.parametrize("kind", CANNOT_SERVE)
+@pytest.mark.parametrize("kind", few(CANNOT_SERVE, "wordpiece"))
 def test_a_tokenizer_that_cannot_serve_is_refused_alike_by_every_command_before_weights(
     model: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +211,14 @@ def test_code_that_is_trusted_counts_for_make_data_as_for_a_run(
     assert (found.exit_code, found.exception) == (0, None)
 
 
+def test_a_tokenizer_that_folds_blanks_is_noted(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "m")
+    _fold_blanks(tmp_path / "m")
+    (note,) = load.load_tokenizer(str(tmp_path / "m")).notes
+    assert note.startswith("the tokenizer turns 'two  three   four    blanks")
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_weights")
 def test_a_tokenizer_that_folds_blanks_is_noted_wherever_a_model_is_named(
     model: Path, tmp_path: Path
@@ -236,6 +245,7 @@ def _fold_blanks(folder: Path) -> None:
     path.write_text(json.dumps(held), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_transformers_warns_of_while_it_reads_a_tokenizer_is_said_and_is_in_the_manifest(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,8 +259,6 @@ def test_what_transformers_warns_of_while_it_reads_a_tokenizer_is_said_and_is_in
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", warns)
     note = "an incorrect regex pattern, set the flag"
     assert any(note in one.notes for one in scbench.plan(model=str(model), **WORDS).models)
-    found = CliRunner().invoke(app, ["check-model", str(model)])
-    assert f"note: {note}" in found.output
     words = {**WORDS, "model": str(model), "max_new_tokens": 2, "cost_sessions": 0}
     settings = scbench.api.settle({**words, "out": tmp_path / "run"})
     assert scbench.api.prepare(settings).notes == (f"{model}: {note}",)
