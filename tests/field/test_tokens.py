@@ -99,6 +99,38 @@ def test_a_control_word_of_a_document_is_a_border_like_any_other_text(kind: str,
     assert len(at_separator(texts, word)) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("separator", [" # # ", "a, b", "═══", "</s>"])
+@pytest.mark.parametrize("kind", ["metaspace always", "byte-level"])
+def test_a_run_blends_as_many_chunks_as_the_text_has_documents(
+    tmp_path: Path, kind: str, separator: str
+) -> None:
+    tok = tokenizer(kind, "ChatML")
+    sizes = {"num_hidden_layers": 4, "max_position_embeddings": 4096, "vocab_size": len(tok.raw)}
+    folder = write_model(tmp_path / "m", **sizes)
+    tok.raw.save_pretrained(folder)
+    documents = ["The red key. ", "a box of apples ", "the blue door, it was said, ", "the end "]
+    row = {
+        "context": separator.join(6 * text for text in documents),
+        "turns": [{"question": "Where is the key?", "answers": ["in the box"]}],
+    }
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    records = scbench.run(
+        model=str(folder),
+        tasks=str(tmp_path / "mine.jsonl"),
+        methods=f'dense,cacheblend[separator="{separator}"]',
+        max_new_tokens=2,
+        cost_sessions=0,
+        out=tmp_path / "run",
+        quiet=True,
+    ).records()
+    assert {one.failure for one in records} == {None}
+    blended = [one for one in records if one.method != "dense"]
+    assert blended
+    for one in blended:
+        assert any(note.startswith("blended 4 stored chunks") for note in one.notes)
+
+
 # -- control words ---------------------------------------------------------------------------------
 
 
