@@ -54,6 +54,8 @@ def run(
     for refusal in prepared.refusals:
         if not quiet:
             tell(f"{refusal.what}: {refusal.why}", label="refused")
+    for note in () if quiet else prepared.notes:
+        tell(note, label="note")
     engines = [engine] if engine is not None else (load(chosen, name) for name in chosen.models)
     names = sorted(ALIASES.get(name, name) for name in (settings if given is None else given))
     outcome = play(chosen, engines, given=names, quiet=quiet, works=prepared.works)

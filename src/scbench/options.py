@@ -44,7 +44,8 @@ class RunWords(AnswerWords, total=False):
             str,
             GRID,
             "joined by commas, stages of one by +, choices by |, or all: "
-            "dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]",
+            "dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]; a path or a text with such signs "
+            "stands in quotes",
         ),
     ]
     equal_bytes: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -149,7 +150,9 @@ def test_the_pinned_model_is_that_of_the_table() -> None:
 
 def tiny_gguf(path: Path) -> Path:
     """A random Llama of two layers in one GGUF file, with tokenizer and template."""
-    words, hidden, inner, rng = backend().get_vocab(), 32, 48, np.random.default_rng(0)
+    hidden, inner, rng = 32, 48, np.random.default_rng(0)
+    merges = json.loads(backend().to_str())["model"]["merges"]
+    words = backend().get_vocab()
     by_id = sorted(words, key=words.__getitem__)
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_context_length(512)
@@ -161,12 +164,11 @@ def tiny_gguf(path: Path) -> Path:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10_000.0)
     writer.add_vocab_size(len(by_id))
-    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_model("gpt2")
     writer.add_token_list(by_id)
     kinds = {"<s>", "</s>"}
     writer.add_token_types([3 if word in kinds or word.startswith("<|") else 1 for word in by_id])
-    writer.add_token_scores([-float(at) for at in range(len(by_id))])
-    writer.add_unk_token_id(0)
+    writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in merges])
     writer.add_bos_token_id(words["<s>"])
     writer.add_eos_token_id(words["</s>"])
     writer.add_chat_template(CHATML)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import functools
 import json
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import gguf
 from tokenizers import (
     AddedToken,
     Regex,
@@ -20,12 +23,21 @@ from tokenizers import (
     pre_tokenizers,
     trainers,
 )
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from prompts.texts import CORPUS, WORDS
 from scbench.prompts import HfTokenizer
 
 SIZE = 700
+GGUF_SIZES = {
+    "block_count": 1,
+    "context_length": 512,
+    "embedding_length": 32,
+    "feed_forward_length": 32,
+    "head_count": 2,
+    "head_count_kv": 1,
+    "layer_norm_rms_eps": 1e-5,
+}
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 MARKS = [
     "<s>",
@@ -116,6 +128,34 @@ def _gguf() -> Tokenizer:
     return made
 
 
+def _read_from_gguf(made: Tokenizer, model: str) -> Tokenizer:
+    """Written to a GGUF file, vocabulary and merges or scores alone, and read by transformers."""
+    held = json.loads(made.to_str())["model"]
+    words = sorted(held["vocab"], key=held["vocab"].__getitem__)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.gguf"
+        writer = gguf.GGUFWriter(str(path), "llama")
+        for word, number in GGUF_SIZES.items():
+            getattr(writer, f"add_{word}")(number)
+        writer.add_tokenizer_model(model)
+        control = [gguf.TokenType.CONTROL] * 3
+        writer.add_token_list(["<unk>", "<s>", "</s>", *words])
+        writer.add_token_types([*control, *([gguf.TokenType.NORMAL] * len(words))])
+        if model == "llama":  # as SentencePiece: what was merged first is worth most
+            writer.add_token_scores([0.0] * 3 + [-float(at) for at in range(len(words))])
+        else:
+            writer.add_token_merges([" ".join(pair) for pair in held["merges"]])
+        writer.add_unk_token_id(0)
+        writer.add_bos_token_id(1)
+        writer.add_eos_token_id(2)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        read: Tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=path.name)
+        return read.backend_tokenizer  # type: ignore[attr-defined]
+
+
 def _wordpiece() -> Tokenizer:
     made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -138,6 +178,8 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     "metaspace never": lambda: _metaspace("never"),
     "llama-2": _llama2,
     "rebuilt from GGUF": _gguf,
+    "read from GGUF, byte-level": lambda: _read_from_gguf(_byte_level(None), "gpt2"),
+    "read from GGUF, SentencePiece": lambda: _read_from_gguf(_llama2(), "llama"),
     "wordpiece": _wordpiece,
 }
 LOSES_TEXT = {"wordpiece"}  # blanks and unknown signs: no text comes back
@@ -224,3 +266,60 @@ def tokenizer(kind: str, template: str, *, has_marks: bool = True) -> HfTokenize
 @functools.cache
 def backend(kind: str) -> Tokenizer:
     return KINDS[kind]()
+
+
+# -- kinds that cannot serve, each written over the tokenizer of a model's folder ------------------
+
+IN_PYTHON = """
+from transformers import PreTrainedTokenizer
+
+
+class Mine(PreTrainedTokenizer):
+    def __init__(self, **words):
+        self.signs = {chr(at): at for at in range(32, 127)}
+        super().__init__(**words)
+
+    @property
+    def vocab_size(self):
+        return 127
+
+    def get_vocab(self):
+        return dict(self.signs)
+
+    def _tokenize(self, text):
+        return list(text)
+
+    def _convert_token_to_id(self, sign):
+        return self.signs.get(sign, 32)
+
+    def _convert_id_to_token(self, at):
+        return chr(at)
+"""
+
+
+def _code_of_its_own(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenization_mine.py").write_text(IN_PYTHON, encoding="utf-8")
+    words = {
+        "tokenizer_class": "Mine",
+        "auto_map": {"AutoTokenizer": ["tokenization_mine.Mine", None]},
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
+
+
+def _python_only(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("x", encoding="utf-8")
+    words = {"tokenizer_class": "ByT5Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(words), encoding="utf-8")
+
+
+def _loses_text(folder: Path) -> None:
+    tokenizer("wordpiece", "ChatML").raw.save_pretrained(folder)
+
+
+CANNOT_SERVE: dict[str, Callable[[Path], None]] = {
+    "code of its own": _code_of_its_own,
+    "Python alone": _python_only,
+    "wordpiece": _loses_text,
+}

@@ -20,6 +20,8 @@ REFUSED = {
     ("byte-level, GPT-2's rule", "Llama 3"),
     ("llama-2", "Vicuna"),
     ("rebuilt from GGUF", "Vicuna"),
+    ("read from GGUF, byte-level", "Llama 3"),
+    ("read from GGUF, SentencePiece", "Vicuna"),
 }
 ON_EVERY_SAVE = {("byte-level", name) for name in TEMPLATES} | {
     (kind, name) for kind in KINDS for name in ("none", "Llama 2")

@@ -34,6 +34,9 @@ def make_data(
         ),
     ] = "full",
     file_format: Annotated[str, typer.Option("--format", help="jsonl or parquet")] = "jsonl",
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="run code that the counter's folder brings")
+    ] = False,
 ) -> None:
     """Write generated sessions in the published schema, so that other tools can use them."""
     from scbench.grid.progress import Progress
@@ -49,7 +52,8 @@ def make_data(
     if sessions < 1:
         raise BadConfig(f"--sessions {sessions}: at least 1")
     chosen = [task_at(name, shape) for name in (names(shape) if tasks == "all" else several(tasks))]
-    count, target, failures = _counter(counter), tokens(length), list[str]()
+    count, target = _counter(counter, trust_remote_code), tokens(length)
+    failures = list[str]()
     check_length(target, shape)
     with Progress(len(chosen) * sessions, what="make-data") as progress:
         for kind in chosen:
@@ -72,7 +76,7 @@ def make_data(
         raise typer.Exit(1)
 
 
-def _counter(name: str) -> Any:
+def _counter(name: str, trust_remote_code: bool) -> Any:
     from scbench.tasks.contract import Bytes, Words
 
     if name == "lab":
@@ -84,4 +88,7 @@ def _counter(name: str) -> Any:
     from scbench.engines.load import load_tokenizer
     from scbench.grid.suite import TokenCount
 
-    return TokenCount(load_tokenizer(name))
+    tokenizer = load_tokenizer(name, trust_remote_code=trust_remote_code)
+    for note in tokenizer.notes:
+        tell(f"{name}: {note}", label="note")
+    return TokenCount(tokenizer)

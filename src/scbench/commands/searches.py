@@ -9,6 +9,10 @@ import typer
 
 from scbench.console import say, tell
 
+Trust = Annotated[
+    bool, typer.Option("--trust-remote-code", help="run code that the model's folder brings")
+]
+
 
 def search_patterns(
     model: Annotated[
@@ -26,6 +30,7 @@ def search_patterns(
     budget: Annotated[
         int | None, typer.Option(help="keys a row of every candidate; default: 1/32 of the tokens")
     ] = None,
+    trust_remote_code: Trust = False,
 ) -> None:
     """Find which sparse pattern keeps most of each head's attention (MInference's offline
     search).
@@ -40,7 +45,7 @@ def search_patterns(
     from scbench.search.patterns import search_patterns as search
     from scbench.tasks import task
 
-    engine = load.load(model)
+    engine = load.load(model, trust_remote_code=trust_remote_code)
     session = task("kv").make(
         seed="patterns:0", target=tokens(length), turns=1, count=TokenCount(engine.tokenizer)
     )
@@ -74,6 +79,7 @@ def search_gates(
     ] = 200,
     lr: Annotated[float, typer.Option(help="the optimiser's highest rate")] = 0.02,
     sessions: Annotated[int, typer.Option(help="different sessions, taken in turn")] = 8,
+    trust_remote_code: Trust = False,
 ) -> None:
     """Find by gradient which KV heads of a model must see everything (DuoAttention's retrieval
     heads).
@@ -83,7 +89,7 @@ def search_gates(
     from scbench.grid.words import tokens
     from scbench.search.gates import search_gates as search
 
-    engine = load.load(model)
+    engine = load.load(model, trust_remote_code=trust_remote_code)
     every = max(1, steps // 10)
 
     def told(step: int, objective: float) -> None:

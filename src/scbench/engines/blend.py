@@ -17,6 +17,7 @@ from torch import Tensor
 from scbench.engines.contract import ModelFacts
 from scbench.engines.local import LocalEngine
 from scbench.engines.rotation import QueryProbe, Rotation
+from scbench.engines.vocabulary import input_ids
 from scbench.errors import Mismatch, OutOfDevice
 from scbench.kernels import full, masked, merge
 from scbench.kv import DenseStore, Snapshot
@@ -233,9 +234,7 @@ class Blender:
         return rule.best(k_gap, v_gap, wanted)
 
     def _embedded(self, ids: Sequence[int]) -> Tensor:
-        hidden: Tensor = self.engine.model.get_input_embeddings()(
-            torch.tensor([list(ids)], device=self.engine.device)
-        )
+        hidden: Tensor = self.engine.model.get_input_embeddings()(input_ids(self.engine, ids))
         return hidden
 
     def _logits(self, hidden: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ class ModelFacts:
     sliding_tokens: int | None = None  # the narrowest sliding window; streams must stay below it
     tokenizer_digest: str = ""  # of every byte of the tokenizer's files; "" where it has none
     generation_digest: str = ""  # of generation_config.json
+    embedded_ids: int | None = None  # ids below this have an embedding
     notes: tuple[str, ...] = ()
     choices: dict[str, str] = field(
         default_factory=dict

@@ -83,6 +83,7 @@ def facts_from_config(
         weights_digest="",
         trained_tokens=window.trained_tokens,
         sliding_tokens=sliding_tokens(text),
+        embedded_ids=getattr(text, "vocab_size", None),
         choices={"rope": window.rule} if window.rule else {},
         notes=notes,
     )

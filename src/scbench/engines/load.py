@@ -171,6 +171,7 @@ def _facts(
         tokenizer_digest=getattr(tokenizer, "digest", ""),
         trained_tokens=trained,
         sliding_tokens=sliding(config),
+        embedded_ids=getattr(config, "vocab_size", None),
         choices={
             "attention": f"{first.device.type} flash kernels with log-sum-exp",
             "dtype": str(first.dtype),

@@ -37,6 +37,7 @@ from scbench.engines.observe import (
 from scbench.engines.packed import Lane, ReadPass, StepPass
 from scbench.engines.recurrent import States
 from scbench.engines.rotation import QueryProbe, Rotation, check_inverse
+from scbench.engines.vocabulary import input_ids
 from scbench.errors import Mismatch, OutOfDevice, TooLong
 from scbench.kv import DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
 from scbench.kv.snapshot import Piece
@@ -320,7 +321,7 @@ class LocalEngine:
             del words["scbench_pass"]
         words["logits_to_keep"] = torch.tensor(rows, device=self.device)
         try:
-            out = self.model(input_ids=torch.tensor([list(ids)], device=self.device), **words)
+            out = self.model(input_ids=input_ids(self, ids), **words)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
             if not isinstance(
                 err, torch.OutOfMemoryError | MemoryError

@@ -143,7 +143,8 @@ def _refuse_local_slip(name: str, hub: str) -> None:
     what = f"there is no folder {name!r}" if is_path else f"no model is called {name!r}"
     if is_path and path.is_file():
         what = f"{name!r} is a file, and a model is a folder, or a file that ends in .gguf"
-    raise Unknown(f"{what}; {hint}{_allowed()}")
+    comma = "a path with a comma stands in quotes, or " if is_path else ""
+    raise Unknown(f"{what}; {hint}{comma}{_allowed()}")
 
 
 def _is_dir(path: Path) -> bool:

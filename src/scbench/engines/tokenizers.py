@@ -18,7 +18,7 @@ from scbench.engines.places import Place, locate
 from scbench.engines.weights import tokenizer_digest
 from scbench.errors import BadRecord, DataError, Mismatch
 from scbench.prompts import HfTokenizer
-from scbench.prompts.tokenizer import OWN
+from scbench.prompts.tokenizer import OWN, refuse_slow
 from scbench.reading import read_json_file
 
 FILE = "tokenizer.json"
@@ -77,37 +77,59 @@ def wrap(place: Place, loaded: Loaded, end_ids: Iterable[int] = ()) -> HfTokeniz
 def read_tokenizer(place: Place, *, trust_remote_code: bool = False) -> Loaded:
     """The tokenizer of a folder, whose ids are those of its tokenizer.json.
 
-    Raises Mismatch, naming class and file, where that cannot be; DataError for files that are no
-    tokenizer; MissingExtra.
+    Raises Mismatch, naming class and file, where that cannot be, for a tokenizer in Python alone,
+    and for one from which answers do not come back; DataError for files that are no tokenizer;
+    MissingExtra.
     """
-    from transformers import AutoTokenizer
-
     folder = place.folder
     notes: list[str] = []
-    cure = COPY
-    if not trust_remote_code and custom_code.named_code(folder, "tokenizer_config.json"):
-        cure = (
-            "it names code of its own, which runs with --trust-remote-code only; give "
-            "a folder with a tokenizer.json"
-        )
-    with warnings_as_notes(notes), loading(f"the tokenizer of {str(folder)!r}", cure):
-        raw = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    raw = _loaded(folder, notes, trust_remote_code=trust_remote_code)
+    refuse_slow(raw, str(folder))
     file = folder / FILE
-    is_checked = file.is_file() and getattr(raw, "is_fast", False)
+    is_checked = file.is_file()
+    if not is_checked:
+        notes.append(
+            f"there is no {FILE}: {type(raw).__name__} was made of other files, and nothing says "
+            "whether its ids are the original's"
+        )
     if is_checked:
-        with loading(f"{str(file)!r}", cure):
+        with loading(f"{str(file)!r}", COPY):
             own = _of_file(file)
         if (found := difference(raw, own)) is not None:
             raw = _replaced(raw, own, folder, found)
             notes.append(f"{found}; the file's own tokenizer is used")
     if lost := _lost(raw):
+        told, is_answer = lost
         if not is_checked:
             raise Mismatch(
-                f"the tokenizer of {str(folder)!r} ({type(raw).__name__}) {lost}, and there is no "
+                f"the tokenizer of {str(folder)!r} ({type(raw).__name__}) {told}, and there is no "
                 f"{FILE} to say whether it should; give a folder that has one"
             )
-        notes.append(f"the tokenizer {lost}, as its {FILE} says")
+        if is_answer:
+            raise Mismatch(
+                f"the tokenizer of {str(folder)!r} {told}, as its {FILE} says: such an answer "
+                "cannot be given, and a score would be the tokenizer's; give a model whose "
+                "tokenizer keeps ASCII text"
+            )
+        notes.append(f"the tokenizer {told}, as its {FILE} says")
     return Loaded(raw, tuple(notes))
+
+
+def _loaded(folder: Path, notes: list[str], *, trust_remote_code: bool) -> Any:
+    """What transformers makes of a folder; it never asks at the terminal whether code may run."""
+    from transformers import AutoTokenizer
+
+    code = custom_code.named_code(folder, "tokenizer_config.json")
+    try:
+        with warnings_as_notes(notes), loading(f"the tokenizer of {str(folder)!r}", COPY):
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except DataError as err:
+        if not code or trust_remote_code or "custom code" not in str(err):
+            raise
+        raise Mismatch(
+            f"the tokenizer of {str(folder)!r} is code of its own ({code}), which runs with "
+            f"--trust-remote-code only; give a folder with a {FILE} of a class of transformers"
+        ) from err
 
 
 def difference(raw: Any, own: Any) -> str | None:
@@ -188,12 +210,20 @@ def _config(folder: Path) -> dict[str, Any]:
     return held
 
 
-def _lost(raw: Any) -> str:
-    """What a round trip loses; "" for blanks at the ends alone, or for a closed vocabulary."""
-    if not getattr(raw, "is_fast", False) or getattr(raw, "init_kwargs", {}).get(OWN) is not None:
-        return ""
+def _lost(raw: Any) -> tuple[str, bool] | None:
+    """What a round trip loses, and whether answers in plain ASCII are among it; None for blanks at
+    the ends alone, or for a closed vocabulary.
+
+    Blanks folded into one and signs of other scripts are a loss that a model can be asked with.
+    """
+    if getattr(raw, "init_kwargs", {}).get(OWN) is not None:
+        return None
+    changed: str = ""
     for text in PROBES:
         back = _decoded(raw, raw(text, add_special_tokens=False)["input_ids"])
+        told = f"turns {text.strip()!r:.60} into {back.strip()!r:.60}"
+        if text.isascii() and back.split() != text.split():
+            return told, True
         if back.strip() != text.strip():
-            return f"turns {text.strip()!r:.60} into {back.strip()!r:.60}"
-    return ""
+            changed = changed or told
+    return (changed, False) if changed else None

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from scbench.errors import BadConfig
+from scbench.methods.quotes import unquoted, written_path
 from scbench.methods.spelling import FILE, LABEL, PART, apart
-
-QUOTED = frozenset("+,[]=")  # signs of a path that stand for something else in a spelling
 
 
 def seen_from(folder: Path, methods: Iterable[str]) -> list[str]:
@@ -78,7 +77,6 @@ def _part(part: str, place: Callable[[Path], Path]) -> str:
     path_text, _, class_name = found["name"].rpartition(":")
     if not path_text:
         return part
-    path = str(place(Path(path_text.strip().strip('"')).expanduser()))
-    written = f'"{path}"' if QUOTED & set(path) else path
+    path = str(place(Path(unquoted(path_text.strip())).expanduser()))
     head = f"{label['label']}=" if label else ""
-    return f"{head}{written}:{class_name}{rest[found.end('name') :]}"
+    return f"{head}{written_path(path)}:{class_name}{rest[found.end('name') :]}"

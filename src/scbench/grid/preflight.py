@@ -43,6 +43,7 @@ class Prepared(NamedTuple):
 
     refusals: list[Refusal]
     works: list[Work]
+    notes: tuple[str, ...] = ()  # what loading the tokenizers says, each after its model
 
 
 def refuse(settings: Settings, engine: Any = None) -> list[Refusal]:
@@ -79,7 +80,8 @@ def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) ->
         works += works_of(settings, facts, rows, len(fit))
     found += disk_refusals(settings, needed)
     raise_first(found)
-    return Prepared(found, works)
+    said = [] if engine is not None else [_said(scout) for scout in scouts]
+    return Prepared(found, works, tuple(note for notes in said for note in notes))
 
 
 def scout_of(
@@ -130,6 +132,11 @@ def scout_of(
         lost.append(_stopped("tokenizer", facts.name, str(error)))
         return Scout(facts, None, settings.form or Form.FULL, tuple(lost))
     return Scout(facts, tokenizer, settings.form_of(tokenizer), tuple(lost))
+
+
+def _said(scout: Scout) -> tuple[str, ...]:
+    """What loading the tokenizer says, with the model's name."""
+    return tuple(f"{scout.facts.name}: {note}" for note in getattr(scout.tokenizer, "notes", ()))
 
 
 def _stopped(kind: str, model: str, why: str) -> Refusal:
@@ -227,7 +234,7 @@ def _part(settings: Settings, name: str, methods: Sequence[Method], rate: Rate |
         peak_bytes=peak,
         disk_bytes=disk_bytes(settings, len(fit), loads),
         price=None,
-        models=(_planned(facts, rate, _thoughts(settings, scout)),),
+        models=(_planned(scout, rate, _thoughts(settings, scout)),),
     )
 
 
@@ -253,7 +260,8 @@ def _thoughts(settings: Settings, scout: Scout) -> tuple[str, ...]:
     )
 
 
-def _planned(facts: ModelFacts, rate: Rate, thoughts: tuple[str, ...]) -> PlannedModel:
+def _planned(scout: Scout, rate: Rate, thoughts: tuple[str, ...]) -> PlannedModel:
+    facts = scout.facts
     return PlannedModel(
         name=facts.name,
         params=facts.params,
@@ -269,6 +277,7 @@ def _planned(facts: ModelFacts, rate: Rate, thoughts: tuple[str, ...]) -> Planne
             *(f"{what}: {why}" for what, why in facts.choices.items()),
             *facts.shape.kinds_told(),
             *facts.notes,
+            *getattr(scout.tokenizer, "notes", ()),
             *thoughts,
         ),
     )

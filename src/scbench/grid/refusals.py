@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scbench.engines.lab_models import beyond
+from scbench.engines.vocabulary import first_beyond, unembedded
 from scbench.engines.window import SHORT_FACTORS
 from scbench.errors import CannotWrite, Mismatch, ScbenchError, TooLong
 from scbench.grid.pairing import apart
@@ -16,7 +17,7 @@ from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
 from scbench.grid.workload import Workload, kinds_of, workloads
 from scbench.prompts.growing import without_material
-from scbench.prompts.template_check import check_template, unheard
+from scbench.prompts.template_check import check_template, tried_ids, unheard
 from scbench.task_cards import PAPER
 from scbench.types import Form, History, Mode, Truncate
 
@@ -113,6 +114,7 @@ def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
         return
     try:
         check_template(scout.tokenizer, settings.protocol, settings.modes)
+        _check_ids(settings, scout.facts, scout.tokenizer)
     except ScbenchError as error:
         yield Refusal(
             kind="template",
@@ -139,6 +141,14 @@ def _history(settings: Settings, scout: Scout) -> Iterable[Refusal]:
         "would",
         model=scout.facts.name,
     )
+
+
+def _check_ids(settings: Settings, facts: ModelFacts, tokenizer: Tokenizer) -> None:
+    """Raise Mismatch where a prompt has an id that the model has no embedding for."""
+    ids = tried_ids(tokenizer, settings.protocol)
+    rows = facts.embedded_ids
+    if rows is not None and (found := first_beyond(ids, rows, tokenizer)) is not None:
+        raise Mismatch(unembedded(facts.name, found[0], rows, found[1]))
 
 
 def _modes(settings: Settings, scout: Scout) -> Iterable[Refusal]:

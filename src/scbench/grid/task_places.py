@@ -18,6 +18,7 @@ from scbench.code import digest_of, house_code
 from scbench.errors import BadConfig, Unknown
 from scbench.methods.loader import class_from
 from scbench.methods.origin import mark_of
+from scbench.methods.quotes import QUOTE, in_quotes, unquoted
 from scbench.methods.sources import sources_of_function, stranger_code
 from scbench.task_cards import PAPER
 from scbench.tasks import MORE, NoTinyForm, data_file, names, task
@@ -95,7 +96,7 @@ def is_task(written: str) -> bool:
     if CODE in place and Path(place.rpartition(":")[0]).expanduser().is_file():
         path_text, _, name = place.rpartition(":")
         try:
-            return isinstance(class_from(f'"{path_text}":{name}'), Task)
+            return isinstance(class_from(f"{in_quotes(path_text)}:{name}"), Task)
         except Unknown:
             return False
     return any(point.name == place for point in entry_points(group=GROUP))
@@ -129,7 +130,7 @@ def _of_code(place: str) -> Task:
             "path/to/file.py:NAME, where NAME is a Task in it"
         )
     try:
-        found = class_from(f'"{path}":{name}')
+        found = class_from(f"{in_quotes(str(path))}:{name}")
     except Unknown as err:
         module = sys.modules[mark_of(path.resolve())]
         tasks = [name for name, value in vars(module).items() if isinstance(value, Task)]
@@ -187,5 +188,6 @@ def _brought(found: Task) -> Task:
 
 
 def _unquoted(place: str) -> str:
-    """A path in quotes, since it holds a comma."""
-    return place.replace('"', "")
+    """A path in quotes, since it holds a comma, without them; the name behind it stays."""
+    path, colon, name = place.rpartition(":")
+    return f"{unquoted(path)}{colon}{name}" if path.endswith(QUOTE) else unquoted(place)

@@ -13,6 +13,7 @@ from scbench import types
 from scbench.engines.places import canonical
 from scbench.errors import BadConfig, BadRecord
 from scbench.grid.settings import Settings
+from scbench.methods.quotes import unquoted
 from scbench.methods.spelling import apart
 from scbench.methods.sweep import swept
 from scbench.reading import read_json
@@ -48,12 +49,11 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
 
     words = {ALIASES.get(name, name): value for name, value in given.items() if value is not None}
     for name in LISTS:
-        if name in words:
+        if name in words and not (name == "models" and _is_folder(words[name])):
             words[name] = several(words[name])
     if "models" in words:
-        words["models"] = tuple(
-            dict.fromkeys(canonical(unquoted(str(name))) for name in words["models"])
-        )
+        named = words["models"] if isinstance(words["models"], tuple) else (words["models"],)
+        words["models"] = tuple(dict.fromkeys(canonical(unquoted(str(name))) for name in named))
     if "tasks" in words:
         asked = every_task() if words["tasks"] == ("all",) else words["tasks"]
         words["tasks"] = written_tasks(asked)
@@ -140,10 +140,12 @@ def several(value: object) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, Sequence) else (value,)
 
 
-def unquoted(name: str) -> str:
-    """A path that was put in quotes, since it holds a comma."""
-    is_quoted = len(name) > 1 and name[0] == name[-1] == '"'
-    return name[1:-1] if is_quoted else name
+def _is_folder(name: object) -> bool:
+    """Whether a text is the name of one folder, commas and all."""
+    try:
+        return isinstance(name, str) and "," in name and Path(name).expanduser().is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def one_of(kind: Any, value: object, what: str) -> Any:

@@ -243,7 +243,8 @@ def _git(folder: Path, *words: str) -> str | None:
         got = subprocess.run(
             ["git", "-C", str(folder), *words],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # a path is what it is, whatever the console's code page
             timeout=5,
             check=True,
         )

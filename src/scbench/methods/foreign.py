@@ -15,7 +15,7 @@ from typing import Any
 
 from scbench.errors import BadConfig
 from scbench.methods.described import typed
-from scbench.methods.spelling import value_of
+from scbench.methods.spelling import quoted, value_of
 
 VERBS = ("open", "ask", "close")
 
@@ -99,7 +99,7 @@ class ForeignMethod:
         return self.kind(**more, **dict(self.given))
 
     def spelled(self, name: str) -> str:
-        words = ",".join(f"{key}={typed(value)}" for key, value in self.given)
+        words = ",".join(f"{key}={quoted(typed(value))}" for key, value in self.given)
         return f"{name}[{words}]" if words else name
 
     def __repr__(self) -> str:

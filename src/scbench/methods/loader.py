@@ -18,6 +18,7 @@ from scbench.code import digest_of
 from scbench.errors import BadConfig, Unknown
 from scbench.methods import origin
 from scbench.methods.blame import offending_line
+from scbench.methods.quotes import unquoted
 from scbench.methods.sources import helpers_of, stranger_code
 
 
@@ -34,11 +35,11 @@ _LOADED: dict[Path, _Loaded] = {}
 def class_from(place: str) -> object:
     """The class behind `path:ClassName`. Raises Unknown, or BadConfig for a file that fails."""
     path_text, _, class_name = place.rpartition(":")
-    path = Path(path_text.strip('"')).expanduser()
+    path = Path(unquoted(path_text)).expanduser()
     if not path.is_file():
         raise Unknown(
             f"there is no file {str(path)!r} (from the method {place!r}); a path with one of + , [ "
-            f"] = is written in quotes: '\"dir/a+b.py\":ClassName'"
+            f"] = | is written in quotes: '\"dir/a+b.py\":ClassName'"
         )
     module = _module(path.resolve())
     origin.PLACES_WRITTEN[module.__name__] = str(path)

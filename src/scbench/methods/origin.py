@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from scbench.code import PACKAGE, digest_of
+from scbench.methods.quotes import written_path
 from scbench.methods.sources import distribution_of, sources_of
 
 
@@ -95,9 +96,7 @@ def written_name(stage: type) -> str:
     origin = origin_of(stage)
     if origin.kind is not Kind.FILE:
         return shown_name(stage)
-    path = origin.place
-    quoted = f'"{path}"' if set(path) & set("+,[]=") else path
-    return f"{quoted}:{origin.class_name}"
+    return f"{written_path(origin.place)}:{origin.class_name}"
 
 
 def mark_of(path: Path) -> str:

@@ -71,13 +71,13 @@ def stage_class(name: str) -> type[Stage]:
     if "/" in plain or "\\" in plain:
         raise Unknown(
             f"{name!r} is no method; a method in a file is path/to/file.py:ClassName, and a path "
-            "with one of + , [ ] = stands in quotes: '\"dir/a+b.py\":ClassName'"
+            "with one of + , [ ] = | stands in quotes: '\"dir/a+b.py\":ClassName'"
         )
     near = get_close_matches(re.split(r"[:\[]", plain)[0], names())
     guess = f"did you mean {', '.join(near)}? " if near else ""
     raise Unknown(
         f"no method is called {name!r}; {guess}`scbench list methods` shows them all, and one in "
-        "a file is path/to/file.py:ClassName (a path with one of + , [ ] = in quotes)"
+        "a file is path/to/file.py:ClassName (a path with one of + , [ ] = | in quotes)"
     )
 
 

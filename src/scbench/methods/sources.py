@@ -28,6 +28,7 @@ WORDING = tuple(
         "sources",
         "origin",
         "spelling",
+        "quotes",
         "loader",
         "card",
         "cards",

@@ -1,6 +1,8 @@
 """How a stage is spelled: `name[field=value,...]` with non-default fields only.
 
 One spelling in Python, file and flag. A preset keeps its name: `snapkv[preset=longbench,tau=1/4]`.
+A value with signs that mean something here stands in quotes, a quote in it twice:
+`cacheblend[separator=" # # "]`.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import typing
 from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 from scbench.errors import BadConfig
 from scbench.methods.described import PRESET, card_of, default_of, typed
 from scbench.methods.origin import shown_name
+from scbench.methods.quotes import QUOTE, in_quotes, unquoted
 
 UNIONS = (types.UnionType, typing.Union)  # `Literal[...] | None` is the second
 FILE = ".py"  # what a stage from somebody's file has in its name: path/to/file.py:ClassName
@@ -29,7 +33,7 @@ def spell(stage: Any, name: str | None = None) -> str:
     preset = preset_values(type(stage), stage.preset)
     said = [f"{PRESET}={stage.preset}"] if stage.preset else []
     said += [
-        f"{f.name}={typed(getattr(stage, f.name))}"
+        f"{f.name}={quoted(typed(getattr(stage, f.name)))}"
         for f in fields(stage)
         if f.name != PRESET and getattr(stage, f.name) != preset.get(f.name, default_of(f))
     ]
@@ -96,8 +100,27 @@ def read_params(words: str, *, written: str) -> dict[str, str]:
         name = key.strip().replace("-", "_")
         if name in params:
             raise BadConfig(f"{written!r} gives {name} twice; give it once")
-        params[name] = value.strip()
+        bare = value.strip()
+        params[name] = unquoted(bare) if bare == value or bare[:1] == QUOTE else Stripped(bare)
     return params
+
+
+class Stripped(str):
+    """A value whose blanks at its ends were taken off: a text may have meant them."""
+
+
+def quoted(value: str) -> str:
+    """A parameter's value as it is written: in quotes where it would be read as another without."""
+    is_whole = value == value.strip() and QUOTE not in value and _is_nested(value)
+    if is_whole and all(apart(value, mark) == [value] for mark in ",|"):
+        return value
+    return in_quotes(value)
+
+
+def _is_nested(text: str) -> bool:
+    """Whether every bracket that closes was opened, and the other way round."""
+    depths = list(accumulate((sign == "[") - (sign == "]") for sign in text))
+    return not depths or (min(depths) >= 0 and depths[-1] == 0)
 
 
 def build(cls: type[Any], params: Mapping[str, str], *, written: str) -> Any:
@@ -150,6 +173,11 @@ def value_of(hint: Any, text: str, where: str) -> object:
         for kind in (typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,))
         if kind is not type(None)
     ]
+    if kinds[0] is str and isinstance(text, Stripped):
+        raise BadConfig(
+            f"{where} is {str(text)!r} with a blank at an end; put it in quotes where the blank is "
+            f"meant ({in_quotes(text + ' ')}), and leave the blank out where it is not"
+        )
     if text == "none" and type(None) in typing.get_args(hint):
         return None
     kind = kinds[0]

@@ -33,7 +33,7 @@ def swept(text: str) -> list[str]:
             if depth == 0:
                 raise BadConfig(
                     f"{text!r}: | stands between values in brackets, as in snapkv[tau=1/4|1/8]; "
-                    "methods are joined by commas"
+                    "methods are joined by commas, and a path with a bar stands in quotes"
                 )
             bars += [at] if depth == 1 else []
         depth += (sign == "[") - (sign == "]")

@@ -71,6 +71,11 @@ def _is_chat(tokenizer: Tokenizer, protocol: Protocol) -> bool:
     return tokenizer.has_chat_template if asked is None else asked
 
 
+def tried_ids(tokenizer: Tokenizer, protocol: Protocol) -> tuple[int, ...]:
+    """The ids of a prompt of the tiny conversation, with all that the template writes around it."""
+    return Conversation(_session(), tokenizer, protocol, Mode.MULTI_REQUEST).prompt(0).ids
+
+
 def _check_header(tokenizer: Tokenizer, arguments: Mapping[str, object]) -> None:
     """What stands between question and answer in history must stand behind a question asked."""
     found = headers_of(tokenizer, arguments)

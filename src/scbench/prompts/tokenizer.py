@@ -24,7 +24,9 @@ NO_ARGUMENTS: Mapping[str, object] = MappingProxyType({})
 OWN = "scbench"  # our entry in tokenizer_config.json; transformers keeps entries it does not know
 TODAY = datetime(2024, 7, 26)  # some templates print the day
 DAY = "%d %b %Y"
-_CLOCK = ("-d", "-m", *"aAbBdHIjmMpSuwyY")  # directives of a format
+# directives of a format
+_CLOCK = (*"aAbBcCdDeFfgGhHIjmMnprRStTuUVwWxXyYzZ", *map("-{}".format, "dejHImMSUVyW"))
+_SIGN = "\ue000"  # stands for a written % meanwhile
 _PROBE = "Zq7xV"
 _ANCHORS = ("\n", ".", "x", "0", ")", "。", "é")  # texts to go on from
 _JOINS = (("ab", "cd"), ("x", " y"), ("x:", "\n\ny"), ("x.", "12"))
@@ -140,13 +142,7 @@ class HfTokenizer:
         self.raw = tokenizer
         self.notes = tuple(notes)
         self.name = name or str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
-        if not getattr(tokenizer, "is_fast", False):
-            raise Mismatch(
-                f"the tokenizer of {self.name} ({type(tokenizer).__name__}) gives no character "
-                f"offsets, so evidence cannot be followed into "
-                "tokens; load its fast form (a tokenizer.json), for instance "
-                "AutoTokenizer.from_pretrained(..., use_fast=True)"
-            )
+        refuse_slow(tokenizer, self.name)
         template = (
             tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
         )
@@ -279,6 +275,17 @@ class HfTokenizer:
         return special & set(self.encode(after.lstrip()).ids[:1])
 
 
+def refuse_slow(tokenizer: Any, name: str) -> None:
+    """Raise Mismatch for a tokenizer in Python alone."""
+    if getattr(tokenizer, "is_fast", False):
+        return
+    raise Mismatch(
+        f"the tokenizer of {name} ({type(tokenizer).__name__}) is written in Python alone and "
+        "gives no character offsets, so evidence cannot be followed into tokens; give a "
+        "folder with its fast form, a tokenizer.json"
+    )
+
+
 def encode_data(tokenizer: Tokenizer, text: str, *, goes_on: bool = False) -> Encoded:
     """Ids of a text that came as data: control words in it are characters like any others."""
     return encode_broken(tokenizer, text, found_in(text, tokenizer.control), goes_on=goes_on)
@@ -326,5 +333,7 @@ def _on_one_day(template: str) -> str:
     """
     if "strftime_now" not in template:
         return template
-    told = "".join(f"|replace('%{letter}', '{TODAY.strftime('%' + letter)}')" for letter in _CLOCK)
+    known = {f"%{letter}": TODAY.strftime(f"%{letter}") for letter in _CLOCK}
+    words = {"%%": _SIGN, **known, _SIGN: "%"}  # first and last, so that '%%d' is no directive
+    told = "".join(f"|replace({word!r}, {value!r})" for word, value in words.items())
     return f"{{% macro strftime_now(format) %}}{{{{ format{told} }}}}{{% endmacro %}}{template}"

@@ -39,6 +39,10 @@ _IS_RIGHT = re.compile(
     r"(?<![\w'’])[(\[]?([A-Z])[)\].:]*\s+(?:is|was|seems)\s+(?:the\s+)?(?:most\s+)?"
     r"(?:correct|right|best|true|answer)\b"
 )
+_IT_IS = re.compile(
+    r"\b(?i:it|this|that)(?:['’]s|\s+(?:is|was|must be|has to be|should be|would be))\s+"
+    r"[(\[*\"]*([A-Z])(?=[)\].,:;!*\"]|\s*(?:\n|$)|\s+(?:because|since)\b)"
+)
 _BRACKETED = re.compile(r"(?<![\w.])\(?([A-Z])\)")
 _LISTED = re.compile(r"\(([A-Z])\)[ \t]*(.*?)[ \t]*(?=\n|\([A-Z]\)|$)")
 _AFTER_TEXT = frozenset(".,;:!?)]*\"'`")
@@ -202,7 +206,8 @@ def _after_phrases(
         if letter:
             chosen = only_named if _WEAK.match(phrase[0]) else results
             chosen |= {letter} | _others(rest, letter, letters)
-    results |= {match for match in _IS_RIGHT.findall(text) if match in letters}
+    said = (*_IS_RIGHT.findall(text), *_IT_IS.findall(text))
+    results |= {letter for letter in said if letter in letters}
     return results or only_named, False
 
 

@@ -10,7 +10,7 @@ import re
 
 from scbench.scoring.qa import f1 as token_f1
 from scbench.scoring.rules import STRICT
-from scbench.scoring.text import answer_tokens, head, is_unspaced, nfkc
+from scbench.scoring.text import answer_tokens, has_name_a, head, is_unspaced, nfkc
 from scbench.types import Score, Wanted
 
 _AROUND = " \t\"'`“”‘’*.!。！"
@@ -53,7 +53,8 @@ def f1(prediction: str, wanted: Wanted) -> Score:
 
 
 def _f1(prediction: str, gold: str) -> float:
-    said, right = answer_tokens(prediction), answer_tokens(gold)
+    names_a = has_name_a([gold])
+    said, right = (answer_tokens(text, names_a=names_a) for text in (prediction, gold))
     if is_unspaced(gold):
         said, right = list("".join(said)), list("".join(right))
     return token_f1(said, right)

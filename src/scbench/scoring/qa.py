@@ -11,7 +11,15 @@ from scbench.scoring.chinese import simplified
 from scbench.scoring.number import numbers
 from scbench.scoring.published import normal_chinese
 from scbench.scoring.rules import STRICT
-from scbench.scoring.text import answer_tokens, bare_name, is_unspaced, named, nfkc, norm
+from scbench.scoring.text import (
+    answer_tokens,
+    bare_name,
+    has_name_a,
+    is_unspaced,
+    named,
+    nfkc,
+    norm,
+)
 from scbench.types import Score, Wanted
 
 
@@ -27,8 +35,9 @@ def english(prediction: str, wanted: Wanted) -> Score:
     """
     if wanted.generated and (wanted.vocabulary or wanted.numeric):
         return closed(prediction, wanted)
-    words = answer_tokens(prediction)
-    golds = [answer_tokens(gold) for gold in wanted.golds]
+    names_a = has_name_a(wanted.golds)
+    words = answer_tokens(prediction, names_a=names_a)
+    golds = [answer_tokens(gold, names_a=names_a) for gold in wanted.golds]
     if is_unspaced("".join(wanted.golds)):
         # No blanks part the words of an accepted answer: its signs are compared.
         words, golds = list("".join(words)), [list("".join(gold)) for gold in golds]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ＇`´"))
 _ARTICLES = frozenset({"a", "an", "the"})
+_NAME_A = re.compile(r"\S\s+A\s")
 _OPENERS, _CLOSERS = "\"'“‘([«", "\"'”’)]»"
 _SHORT_FORMS = frozenset(
     ["mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "fig", "e.g", "i.e", "al", "no"]
@@ -38,15 +39,28 @@ def norm(text: str) -> str:
     )
 
 
-def answer_tokens(text: str) -> list[str]:
+def answer_tokens(text: str, *, names_a: bool = False) -> list[str]:
     """The words that count in a short English answer: apostrophes removed, other marks to spaces,
     articles dropped.
 
     An article stands before a word: at the end the A of "Vitamin A" is a name, and so is a text
-    that is nothing else.
+    that is nothing else. With `names_a` an "a" behind the first word is a name as well.
     """
     words = norm(nfkc(text).translate(_APOSTROPHES)).split()
-    return [word for word in words[:-1] if word not in _ARTICLES] + words[-1:]
+    return [
+        word
+        for at, word in enumerate(words[:-1])
+        if word not in _ARTICLES or (names_a and at and word == "a")
+    ] + words[-1:]
+
+
+def has_name_a(texts: Iterable[str]) -> bool:
+    """Whether an accepted answer has an A that is no article: "Vitamin A deficiency".
+
+    >>> has_name_a(["Vitamin A deficiency"]), has_name_a(["A house on a hill", "Plan A"])
+    (True, False)
+    """
+    return any(_NAME_A.search(text) for text in texts)
 
 
 def head(text: str) -> str:

@@ -215,7 +215,7 @@ def _read_passkey(row: Mapping[str, object], item: Mapping[str, object]) -> Turn
         task="passkey",
         ask=ask,
         gold=golds[0],
-        wanted=Wanted(golds=golds[:1], question=ask),
+        wanted=Wanted(golds=golds, question=ask),
         max_new_tokens=PASSKEY_TOKENS,
     )
 

@@ -31,7 +31,8 @@ class WordDropping(ShorterText):
     In every chunk, cut at a sentence end where there is one, words above the percentile
     100 (1 - tau) + 1 of their scores stay, each word counting as often as it has pieces. What is
     forced stays and uses the share up first: newlines, question marks, words with a digit (off),
-    and any of `force_words`, written a|b|c. What is left is read densely.
+    and any of `force_words`, written "a|b|c" (a bar outside quotes is a sweep). What is left is
+    read densely.
 
     The share is one of the judge's pieces, and words stay or go whole. In the model's own tokens it
     is near that in plain prose, and another where the words that stay are longer for the model
