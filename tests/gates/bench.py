@@ -80,6 +80,18 @@ def _byte_level(cut: Any, *, ignore_merges: bool = False) -> Tokenizer:
     return _trained(made, pre_tokenizers.ByteLevel.alphabet())
 
 
+def _with_breaks() -> Tokenizer:
+    """As Qwen's and Llama 3's are: a sign and the line breaks behind it are one token, so that the
+    end of a text and the beginning of what follows share one."""
+    held = json.loads(_byte_level(_words()).to_str())
+    vocabulary, merges = held["model"]["vocab"], held["model"]["merges"]
+    breaks = [("Ċ", "Ċ"), *((sign, after) for sign in ")]}.?!:\"'" for after in ("ĊĊ", "Ċ"))]
+    for pair in breaks:
+        vocabulary.setdefault("".join(pair), len(vocabulary))
+        merges.append(list(pair))
+    return Tokenizer.from_str(json.dumps(held))
+
+
 def _words() -> list[Any]:
     return [pre_tokenizers.Split(Regex(WORDS), "isolated")]
 
@@ -171,6 +183,7 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     "byte-level": lambda: _byte_level(_words()),
     "byte-level, GPT-2's rule": lambda: _byte_level(None),
     "byte-level, merges ignored": lambda: _byte_level(_words(), ignore_merges=True),
+    "sign and line breaks in one": _with_breaks,
     "digits one by one": lambda: _byte_level(_digits()),
     "marks that strip blanks": lambda: _byte_level(_words()),
     "metaspace always": lambda: _metaspace("always"),
