@@ -11,7 +11,7 @@ from scbench.scoring.chinese import simplified
 from scbench.scoring.number import numbers
 from scbench.scoring.published import normal_chinese
 from scbench.scoring.rules import STRICT
-from scbench.scoring.text import answer_tokens, bare_name, is_unspaced, named, nfkc, norm
+from scbench.scoring.text import answer_tokens, apart, bare_name, is_unspaced, named, nfkc, norm
 from scbench.types import Score, Wanted
 
 
@@ -74,6 +74,8 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
         told = named(phrases, _one(wanted.question, is_chinese), whole_words=not is_chinese)
         if is_chinese:
             prediction = simplified(prediction, (*wanted.vocabulary, *wanted.golds))
+        else:
+            prediction = apart(prediction)
         left = named(phrases, _one(prediction, is_chinese), whole_words=not is_chinese) - told
     why = (
         ""

@@ -44,6 +44,7 @@ _FIRST_KEYS: Mapping[AnswerKind, tuple[str, ...]] = {
     AnswerKind.CODE: ("code", "function", "source"),
     AnswerKind.PROSE: ("summary",),
 }
+_CALLED = ("parameters", "arguments")
 _START = re.compile(r"^[ \t]*(?=[{\[])", re.MULTILINE)
 _MOST_CHARS = 100_000  # of a container; a longer text is no wrapped answer
 _MOST_TRIED = 8
@@ -119,6 +120,9 @@ def _value(found: Any, sought: Sought) -> str | None:
     if not isinstance(found, dict) or not found:
         return None
     keys = {str(key).strip().casefold(): value for key, value in found.items()}
+    for inner in _CALLED:  # the call of a tool, whose name is no answer
+        if "name" in keys and isinstance(keys.get(inner), dict):
+            return _value(keys[inner], sought)
     for key in (*_FIRST_KEYS.get(sought.kind, ()), *_KEYS):
         if key in keys:
             return _as_text(keys[key])
