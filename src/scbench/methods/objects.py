@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+
 from scbench.errors import BadConfig
 from scbench.methods.contract import Stage
+from scbench.methods.foreign import HANDED, ForeignMethod, is_cache_class, is_foreign_class, lacking
 from scbench.methods.method import Method
 from scbench.methods.origin import written_name
 from scbench.methods.spelling import spell
 
 
 def spelled(method: object) -> str:
-    """A method, or a stage of one, as text. Raises BadConfig for anything else.
+    """A method, a stage of one, or somebody's own object or class, as text that `parse` reads in
+    this process. Raises BadConfig for anything else.
 
     >>> from scbench.methods import parse
     >>> spelled(parse("kivi[bits=4]+snapkv[tau=1/4]"))
@@ -22,7 +26,29 @@ def spelled(method: object) -> str:
         return method.spelling
     if isinstance(method, Stage):
         return spell(method, written_name(type(method)))
+    kind = method if inspect.isclass(method) else type(method)
+    if is_foreign_class(kind) and not issubclass(kind, Stage):
+        return _handed(method, kind)
+    if why := lacking(kind):
+        raise BadConfig(f"methods has an object that cannot be asked: {why}")
     raise BadConfig(
         f"methods has a {type(method).__name__}; a method is its spelling, such as "
-        "'snapkv[tau=1/4]', or an object that scbench.methods.parse or a stage's class makes"
+        "'snapkv[tau=1/4]', an object that scbench.methods.parse or a stage's class makes, or one "
+        "of your own with open, ask and close"
     )
+
+
+def _handed(method: object, kind: type) -> str:
+    """The name under which a run finds an object of this process, or its class."""
+    if inspect.isclass(method):
+        foreign = ForeignMethod.of(kind, {}, written=kind.__name__)
+    elif is_cache_class(kind):
+        raise BadConfig(
+            f"methods has a {kind.__name__} in hand, and each context is read into a new one; give "
+            f"its class: methods=[{kind.__name__}]"
+        )
+    else:
+        foreign = ForeignMethod.in_hand(method)
+    written = Method(foreign=foreign).spelling
+    HANDED[written] = foreign
+    return written
