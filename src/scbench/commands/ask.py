@@ -14,8 +14,9 @@ from scbench.console import out, plain, tell
 from scbench.errors import BadConfig, ScbenchError
 
 if TYPE_CHECKING:
-    from scbench.front import Doc
+    from scbench.front import Doc, View
     from scbench.front.said import Said
+    from scbench.methods.method import Method
 
 METHODS = "dense,snapkv[tau=1/4],kvzip[tau=1/4]"
 NOT_KNOWN = "–"
@@ -52,27 +53,39 @@ def ask(
 
     checked_text(question, what="question")
     checked_max_tokens(max_tokens)
-    checked_after(after)
+    checked_after(after, what="--compress-after")
     text = _text(context)
     spelled = typed_words({"methods": methods})["methods"]
     chosen = [parse(method) for method in spelled]
     if not chosen:
         raise BadConfig("--methods is empty; give one at least: dense,snapkv[tau=1/4]")
-    llm = front.load(model, device=device, dtype=dtype)
-    doc = llm.read(text, quiet=True).expect(*chosen)
-    rows: list[tuple[str, Said | ScbenchError]] = []
-    for method in chosen:
-        try:
-            said = doc.under(method, after=after).ask(question, max_tokens=max_tokens)
-            rows.append((str(method), said))
-        except ScbenchError as error:
-            rows.append((str(method), error))
+    refused: dict[Method, ScbenchError] = {}
+    # All that is known without weights is told first: reading them takes its time.
+    if scout := front.scouted(model, device=device, dtype=dtype):
+        refused = scout.read(text).refusals(chosen, question, after=after, max_tokens=max_tokens)
+    said: dict[Method, Said | ScbenchError] = dict(refused)
+    fit = [method for method in chosen if method not in refused]
+    doc: Doc | None = None
+    if fit:
+        doc = front.load(model, device=device, dtype=dtype).read(text, quiet=True).expect(*fit)
+        said |= {
+            method: _asked(doc.under(method, after=after), question, max_tokens) for method in fit
+        }
+    rows = [(str(method), said[method]) for method in chosen]
     _raise_if_alike([came_of for _, came_of in rows])
     columns = out.width if out.is_terminal else min(out.width, PIPE_COLUMNS)
     out.print(_table(rows), width=columns)
-    _tell_reads(doc)
+    if doc is not None:
+        _tell_reads(doc)
     if all(isinstance(came_of, ScbenchError) for _, came_of in rows):
         raise typer.Exit(1)
+
+
+def _asked(view: View, question: str, max_tokens: int) -> Said | ScbenchError:
+    try:
+        return view.ask(question, max_tokens=max_tokens)
+    except ScbenchError as error:
+        return error
 
 
 def _text(path: Path) -> str:
