@@ -125,12 +125,12 @@ def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         settings["model"] = engine.facts.name
     elif model is not None and not isinstance(model, str):
         _check_names(model)
-    from scbench.methods.objects import spelled
+    from scbench.methods.objects import all_spelled
 
     methods = settings.get("methods")
     if methods is not None and not isinstance(methods, str):
         given = methods if isinstance(methods, Sequence) else [methods]
-        settings["methods"] = [spelled(method) for method in given]
+        settings["methods"] = all_spelled(given)
     tasks = settings.get("tasks")
     if tasks is not None and not isinstance(tasks, str):
         from scbench.grid.task_places import handed

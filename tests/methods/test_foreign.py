@@ -14,7 +14,7 @@ from scbench.grid.identity import card_of, method_facts
 from scbench.methods import parse, refuse_twins
 from scbench.methods.fork import fork
 from scbench.methods.method import Method
-from scbench.methods.objects import spelled
+from scbench.methods.objects import all_spelled, spelled
 from scbench.options import RunWords
 
 CODE = '''"""A runner of somebody's."""
@@ -170,7 +170,7 @@ class Echo:
 def test_an_object_in_hand_is_a_method_and_answers_itself() -> None:
     echo = Echo("ja", times=2)
     method = parse(spelled(echo))
-    assert str(method) == "test_foreign.py:Echo[word=ja,times=2]"
+    assert str(method) == "Echo[word=ja,times=2]"
     assert method.foreign is not None
     assert method.foreign.make() is echo
     assert parse(spelled(Echo("ja", times=2))) == method != parse(spelled(Echo("ja")))
@@ -179,7 +179,7 @@ def test_an_object_in_hand_is_a_method_and_answers_itself() -> None:
 def test_a_class_in_hand_makes_an_object_for_each_cell() -> None:
     method = parse(spelled(Echo))
     assert method.foreign is not None
-    assert str(method) == "test_foreign.py:Echo"
+    assert str(method) == "Echo"
     assert method.foreign.make() is not method.foreign.make()
 
 
@@ -192,9 +192,18 @@ def test_an_object_whose_parts_cannot_be_told_meets_no_other_objects_answers() -
 
 def test_objects_whose_parts_cannot_be_told_are_shown_apart() -> None:
     one, other = (parse(spelled(Echo(helper=object()))) for _ in range(2))
-    assert str(one).startswith("test_foreign.py:Echo[helper=object~")
+    assert str(one).startswith("Echo[helper=object~")
     assert str(one) != str(other)
     refuse_twins([one, other])
+
+
+def test_two_classes_of_one_name_are_refused_and_so_is_a_name_of_ours() -> None:
+    other = type("Echo", (Echo,), {"__module__": __name__})
+    with pytest.raises(BadConfig, match="two classes that are called 'Echo'"):
+        all_spelled([Echo, other])
+    assert all_spelled(["dense", Echo(), Echo]) == ["dense", "Echo"]
+    with pytest.raises(BadConfig, match="has a method of that name"):
+        spelled(type("Quest", (Echo,), {}))
 
 
 def test_an_object_is_known_by_the_words_it_had_when_it_was_handed_over() -> None:
@@ -236,6 +245,17 @@ def test_a_run_takes_an_object_of_ones_own(tmp_path: Path) -> None:
     answers = {
         record.answer.text
         for record in result.records()
-        if record.method.endswith("Echo[word=no]") and record.answer is not None
+        if record.method == "Echo[word=no]" and record.answer is not None
     }
     assert (answers, echo.asked) == ({"no"}, 2)
+    again = run(
+        methods=["dense", Echo("no")],
+        modes="multi-request",
+        cost_sessions=0,
+        out=tmp_path / "out",
+        quiet=True,
+        **words,
+    )
+    assert again.settings().methods == ("dense", "Echo[word=no]")
+    assert len(again.records()) == len(result.records())
+    assert echo.asked == 2, "what is known is not asked again"

@@ -85,6 +85,7 @@ class ForeignMethod:
     kind: type
     given: tuple[tuple[str, object], ...] = ()  # what differs from the defaults
     box: object = field(default=None, compare=False)  # an object in hand: it answers every cell
+    name: str = ""  # of what was handed over; a file's class is written by its place
 
     @classmethod
     def of(cls, kind: type, params: Mapping[str, str], *, written: str) -> ForeignMethod:
@@ -128,7 +129,7 @@ class ForeignMethod:
             spelled = _spelled_value(value)
             if spelled != parameter.default:
                 given.append((name, spelled))
-        return cls(kind, tuple(given), box)
+        return cls(kind, tuple(given), box, kind.__name__)
 
     @property
     def is_cache(self) -> bool:

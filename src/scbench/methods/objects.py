@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
+from dataclasses import replace
 
 from scbench.errors import BadConfig
 from scbench.methods.contract import Stage
 from scbench.methods.foreign import HANDED, ForeignMethod, is_cache_class, is_foreign_class, lacking
 from scbench.methods.method import Method
 from scbench.methods.origin import written_name
+from scbench.methods.registry import names
 from scbench.methods.spelling import spell
 
 
@@ -38,10 +41,30 @@ def spelled(method: object) -> str:
     )
 
 
+def all_spelled(methods: Iterable[object]) -> list[str]:
+    """Several, as `spelled`. Raises BadConfig for two things of one name."""
+    written: dict[str, object] = {}
+    for method in methods:
+        text = spelled(method)
+        kind = HANDED[text].kind if text in HANDED else None
+        if written.setdefault(text, kind) != kind:
+            raise BadConfig(
+                f"methods has two classes that are called {text!r}; tables and records know a "
+                "method by its name, so give one of them another"
+            )
+    return list(written)
+
+
 def _handed(method: object, kind: type) -> str:
     """The name under which a run finds an object of this process, or its class."""
+    if kind.__name__.lower().replace("_", "-") in names():
+        raise BadConfig(
+            f"methods has a {kind.__name__}, and scbench has a method of that name; call the class "
+            "otherwise"
+        )
     if inspect.isclass(method):
-        foreign = ForeignMethod.of(kind, {}, written=kind.__name__)
+        made = ForeignMethod.of(kind, {}, written=kind.__name__)
+        foreign = replace(made, name=kind.__name__)
     elif is_cache_class(kind):
         raise BadConfig(
             f"methods has a {kind.__name__} in hand, and each context is read into a new one; give "
