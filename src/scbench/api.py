@@ -143,8 +143,8 @@ def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
 def _check_names(models: object) -> None:
     """Raise BadConfig for what is neither a name nor several of them."""
     allowed = (
-        "it is a name (`scbench list models`), a folder, a hub name, several of these, or one model "
-        "that scbench.load or scbench.wrap gives"
+        "it is a name (`scbench list models`), a folder, a hub name, several of these, or one "
+        "model that scbench.load or scbench.wrap gives"
     )
     if not isinstance(models, Sequence):
         raise BadConfig(f"model is {models!r} ({type(models).__name__}); {allowed}")

@@ -96,3 +96,27 @@ def test_a_number_said_twice_differently_is_no_answer() -> None:
     assert grade("mf", "598 (five hundred ninety-eight)", wanted, rule="strict").value == 1
     assert grade("mf", "598 (five hundred eighty-nine)", wanted, rule="strict").value == 0
     assert grade("mf", "five hundred ninety-eight", wanted, rule="official").value == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("563 894", 1),
+        ("The pass key is 5 6 3 8 9 4.", 1),
+        ("563894 563894", 1),
+        ("563894\n563894", 1),
+        ("563 895", 0),
+        ("5 6 3 8 9 5", 0),
+        ("563 894 or 563 895", 0),
+    ],
+)
+def test_digits_that_stand_apart_are_one_number_unless_they_only_repeat(
+    text: str, value: float
+) -> None:
+    assert grade("passkey", text, Wanted(golds=("563894",)), rule="strict").value == value
+
+
+def test_a_number_of_three_digits_said_twice_is_one() -> None:
+    for text in ("598 598", "598 598 598", "**598** 598"):
+        assert grade("mf", text, Wanted(golds=("598",)), rule="strict").value == 1
+    assert grade("mf", "598 600", Wanted(golds=("598",)), rule="strict").value == 0

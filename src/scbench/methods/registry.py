@@ -77,8 +77,8 @@ def stage_class(name: str) -> type[Stage]:
     guess = f"did you mean {', '.join(near)}? " if near else ""
     raise Unknown(
         f"no method is called {name!r}; {guess}`scbench list methods` shows them all, and one in "
-        "a file is path/to/file.py:ClassName (a path with one of + , [ ] = in quotes); an object is "
-        "handed to scbench.run in each process"
+        "a file is path/to/file.py:ClassName (a path with one of + , [ ] = in quotes); an object "
+        "is handed to scbench.run in each process"
     )
 
 

@@ -35,6 +35,7 @@ _GOES_ON = re.compile(
     r"\s*(?:however|but|alternatively|or|and|although|another (?:possib|candid)|又|或|但)",
     re.IGNORECASE,
 )
+_BLANK_LINE = re.compile(r"[ \t]*\n")
 _MOST_TRIED = 8
 
 
@@ -44,7 +45,7 @@ def foremost(text: str, sought: Sought) -> str:
     Not where what follows answers as well: states, corrects, concludes, or goes on with "but".
     """
     first, _, more = text.strip().partition("\n")
-    is_paragraph = more[:1].isspace() and bool(more.strip())
+    is_paragraph = _BLANK_LINE.match(more) is not None and bool(more.strip())
     if not is_paragraph or not is_bare(first, sought):
         return text
     rest = more.strip()

@@ -109,8 +109,14 @@ def numbers_in_digits(text: str, sought: Sought) -> str:
         return text
     text = in_digits(text)
     for apart in (_SPACED, _GROUPED) if is_number else ():
-        text = apart.sub(lambda digits: re.sub("[ -]", "", digits[0]), text)
+        text = apart.sub(_joined, text)
     return text
+
+
+def _joined(digits: re.Match[str]) -> str:
+    """Parts of one number; a number that is only said again stays several."""
+    parts = re.split("[ -]", digits[0])
+    return "".join(parts) if len(set(parts)) > 1 else digits[0]
 
 
 def without_courtesy(text: str, sought: Sought) -> str:
