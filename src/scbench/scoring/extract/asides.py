@@ -35,6 +35,8 @@ _GOES_ON = re.compile(
     r"\s*(?:however|but|alternatively|or|and|although|another (?:possib|candid)|又|或|但)",
     re.IGNORECASE,
 )
+# Who goes on in doubt has not answered by the first line alone.
+_OPEN = re.compile(r"\b(?:could|might|may)(?: also| well)? be\b|也?可能", re.IGNORECASE)
 _BLANK_LINE = re.compile(r"[ \t]*\n")
 _MOST_TRIED = 8
 
@@ -49,7 +51,9 @@ def foremost(text: str, sought: Sought) -> str:
     if not is_paragraph or not is_bare(first, sought):
         return text
     rest = more.strip()
-    if is_bare(rest.split("\n", 1)[0], sought) or _GOES_ON.match(rest):
+    if is_bare(rest.split("\n", 1)[0], sought) or _GOES_ON.match(rest) or _OPEN.search(rest):
+        return text
+    if re.search(rf"{re.escape(first.strip(' .'))}\s+or\b", rest, re.IGNORECASE):
         return text
     answers_again = (
         any(True for _ in sought.marks(ANSWER_IS, rest))

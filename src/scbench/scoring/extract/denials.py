@@ -53,7 +53,9 @@ _BEHIND = re.compile(
     re.IGNORECASE,
 )
 # "Is it the mill? No." asks, and denies what it asked.
-_ANSWERED_NO = re.compile(r"\s*(?:no|nope|nein|non|不是|不对|不)(?!\w)", re.IGNORECASE)
+_ANSWERED_NO = re.compile(
+    r"\s*(?:(?:no|nope|nein|non)(?=\s*(?:[,.;:!—–-]|$))|不是|不对|不(?!\w))", re.IGNORECASE
+)
 _ANSWERED_YES = re.compile(r"\s*(?:yes|yeah|correct|right|indeed|it is|是的?)(?!\w)", re.IGNORECASE)
 # A question that is put to nobody says nothing: "Is it at the mill?"
 _ASKS = re.compile(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from scbench.scoring.chinese import simplified, written_numbers
+from scbench.scoring.chinese import simplified
 from scbench.scoring.choice import choice, parse_options
 from scbench.scoring.extract.sought import AnswerKind, Sought
+from scbench.scoring.number import numbers
 from scbench.scoring.text import apart, bare_name, named, norm
 
 _NAME = re.compile(r"(?<![A-Za-z0-9_])[A-Z][A-Z0-9_]*(?![A-Za-z0-9_])")
@@ -23,10 +24,13 @@ _MIXED_CHARS = 8
 
 
 def says(text: str, sought: Sought) -> bool:
-    """Whether a text says something of the kind; of words and prose this cannot be told."""
+    """Whether a text says something of the kind that the question does not; of words and prose
+    this cannot be told.
+    """
     match sought.kind:
         case AnswerKind.NUMBER:
-            return any(sign.isdigit() for sign in text) or bool(written_numbers(text))
+            asked = numbers(sought.wanted.question, ordinals=True)
+            return bool(numbers(text, ordinals=True) - asked)
         case AnswerKind.LETTER:
             return choice(text, _options(sought))[0] is not None
         case AnswerKind.PHRASE:
@@ -67,9 +71,9 @@ def _phrases(text: str, sought: Sought) -> set[str]:
     names = (*sought.wanted.vocabulary, *sought.wanted.golds)
     folded = {bare_name(norm(name)) for name in names}
     said = simplified(text, names)
-    if sought.wanted.is_chinese:
-        return named(folded, norm(said), whole_words=False)
-    return named(folded, norm(apart(said)))
+    is_spaced = not sought.wanted.is_chinese
+    told = named(folded, norm(sought.wanted.question), whole_words=is_spaced)
+    return named(folded, norm(apart(said) if is_spaced else said), whole_words=is_spaced) - told
 
 
 def _is_string(run: str, sought: Sought) -> bool:

@@ -147,6 +147,6 @@ def labelled(text: str, sought: Sought) -> str:
         if (words := set(norm(_POSSESSIVE.sub("", label[1])).split())) and words <= asked
     ]
     most = max((count for count, _ in labels), default=0)
-    best = [value for count, value in labels if count == most]
+    best = list({value for count, value in labels if count == most})
     is_one_of_several = any(sign in text.strip() for sign in "\n;；")
     return best[0] if len(best) == 1 and is_one_of_several else text
