@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 
 import pytest
 from hypothesis import given, settings
@@ -354,3 +355,10 @@ def test_signs_that_nobody_sees_are_no_part_of_an_answer(sign: str) -> None:
     for name, gold in (("kv", "4821"), ("mf", "77"), ("many_shot", "B")):
         wanted = WANTS.get(name, Wanted(golds=(gold,), shape="digits"))
         assert grade(name, f"{sign}{gold}{sign}", wanted, rule="strict").value == 1
+
+
+def test_what_is_almost_python_warns_nobody() -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        grade("mf", "{12thousand: 77or 78}", WANTS["mf"], rule="strict")
+    assert not told
