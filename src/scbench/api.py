@@ -121,15 +121,18 @@ def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     Raises BadConfig for an object that is no method, or no task.
     """
     settings, engine = dict(words), None
-    if not isinstance(settings.get("model", ""), str) and hasattr(settings["model"], "engine"):
-        engine = settings["model"].engine
+    model = settings.get("model")
+    if model is not None and hasattr(model, "engine"):
+        engine = model.engine
         settings["model"] = engine.facts.name
-    from scbench.methods.objects import spelled
+    elif model is not None and not isinstance(model, str):
+        _check_names(model)
+    from scbench.methods.objects import all_spelled
 
     methods = settings.get("methods")
     if methods is not None and not isinstance(methods, str):
         given = methods if isinstance(methods, Sequence) else [methods]
-        settings["methods"] = [spelled(method) for method in given]
+        settings["methods"] = all_spelled(given)
     tasks = settings.get("tasks")
     if tasks is not None and not isinstance(tasks, str):
         from scbench.grid.task_places import handed
@@ -137,6 +140,19 @@ def spelled_words(words: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         given = tasks if isinstance(tasks, Sequence) else [tasks]
         settings["tasks"] = [handed(task) for task in given]
     return settings, engine
+
+
+def _check_names(models: object) -> None:
+    """Raise BadConfig for what is neither a name nor several of them."""
+    allowed = (
+        "it is a name (`scbench list models`), a folder, a hub name, several of these, or one "
+        "model that scbench.load or scbench.wrap gives"
+    )
+    if not isinstance(models, Sequence):
+        raise BadConfig(f"model is {models!r} ({type(models).__name__}); {allowed}")
+    for name in models:
+        if not isinstance(name, str):
+            raise BadConfig(f"model has {name!r} ({type(name).__name__}); {allowed}")
 
 
 OF_COMMANDS = ("config", "extend", "detect", "preset")  # words of a command that are no settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from scbench.stats import Summary
 
 
-@dataclass(slots=True)
+MOST_SHOWN = 4  # names of a kind, where a run is shown in a few lines
+
+
+@dataclass(slots=True, repr=False)
 class Result:
     """A run's folder, read back.
 
@@ -182,7 +186,11 @@ class Result:
         summary = self.summary()
         ran = [info.name for info in summary.methods]
         if strays := [method for method in (one, other) if method not in ran]:
-            raise BadConfig(f"{', '.join(strays)} is not in this run; there are {', '.join(ran)}")
+            near = get_close_matches(strays[0], ran, n=1, cutoff=0.3)
+            guess = f"did you mean {near[0]}? " if near else ""
+            raise BadConfig(
+                f"{', '.join(strays)} is not in this run; {guess}There are {', '.join(ran)}"
+            )
         rows = []
         for setting in summary.settings:
             for mode in summary.modes_in(setting):
@@ -206,6 +214,24 @@ class Result:
             raise BadConfig(f"{one} and {other} share no scored turn of {name} in this run")
         return pl.DataFrame(rows, infer_schema_length=None)
 
+    def __repr__(self) -> str:
+        """Where it is, how it ended, what ran, and what can be asked of it; no record is read."""
+        ended = "read back"
+        if self.outcome is not None:
+            now = self.outcome
+            answered = f"{now.turns_answered:,} of {now.turns_planned:,} turns answered"
+            ended = f"{now.outcome}, {answered}"
+        try:
+            settings = self.settings()
+        except ScbenchError:
+            ran = f"no {SETTINGS} to tell what ran"
+        else:
+            ran = "; ".join(map(_few, (settings.models, settings.tasks, settings.methods)))
+        return (
+            f"Result({str(self.folder)!r}: {ended}\n  {ran}\n  numbers: scores(), samples(), "
+            "compare(one, other), costs(), summary(); pages: report())"
+        )
+
     def _stages(self, records: list[Record]) -> dict[str, tuple[str, str]]:
         return stages_of(records, self.methods())
 
@@ -222,6 +248,12 @@ class Result:
             [name for name in columns if name in scores.columns]
         )
         return shown._repr_html_()
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first names of several, and how many more there are."""
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(names[:MOST_SHOWN]) + more
 
 
 def _session(store: Any, digest: str) -> Session | None:

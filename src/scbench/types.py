@@ -331,7 +331,7 @@ class Score:
     """
 
     value: float | None
-    rule: str  # "strict/2" or "official/1"
+    rule: str  # "strict/3" or "official/1"
     read: str = ""  # what was taken from the text
     why: str = ""
     side: Mapping[str, float] = field(

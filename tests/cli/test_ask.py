@@ -147,3 +147,51 @@ def test_bad_input_is_refused_in_words(
     assert run(monkeypatch, *given) == 2
     told = capsys.readouterr()
     assert says in " ".join((told.out + told.err).replace("│", " ").split())
+
+
+LONG = "what is where . " * 3000
+BOX = (
+    "class Box:\n"
+    "    def open(self, prompt): return []\n"
+    "    def ask(self, handle, prompt, limit_tokens): return ''\n"
+    "    def close(self, handle): pass\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "words", "says"),
+    [
+        ("lab-mamba2", LONG, ("--methods", "dense"), "lab-mamba2 holds"),
+        ("lab-transformer", LONG, ("--methods", "dense,snapkv[tau=1/4]"), "lab-transformer holds"),
+        ("lab-transformer", CONTEXT, ("--max-tokens", "9999"), "a smaller max_tokens"),
+        ("lab-mamba2", CONTEXT, ("--methods", "quest[tau=1/4],kivi"), "its recurrent state is"),
+        ("lab-transformer", CONTEXT, ("--methods", "snapkv[budget_tokens=1]"), "snapkv"),
+        ("toy", CONTEXT, ("--methods", "BOX:Box"), "is an object of its own"),
+        ("lab-transformer", CONTEXT, ("--device", "moon"), "moon"),
+        ("lab-transformer", CONTEXT, ("--dtype", "int3"), "int3"),
+        ("lab-transformer", CONTEXT, ("--compress-after", "never"), "--compress-after 'never'"),
+        ("lab-transfomer", CONTEXT, (), "lab-transformer"),
+    ],
+)
+def test_what_is_known_without_weights_is_told_before_they_are_read(
+    model: str,
+    text: str,
+    words: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("weights were read")
+
+    monkeypatch.setattr("scbench.engines.load._read_weights", load)
+    monkeypatch.setattr("scbench.engines.toy.ToyEngine.read", load)
+    path, box = tmp_path / "text.txt", tmp_path / "box.py"
+    path.write_text(text, encoding="utf-8")
+    box.write_text(BOX, encoding="utf-8")
+    given = [word.replace("BOX", str(box)) for word in words]
+    ended = run(monkeypatch, "--model", model, "--context", str(path), "--question", "x", *given)
+    told = capsys.readouterr()
+    assert ended in (1, 2)
+    assert says in " ".join((told.out + told.err).replace("│", " ").split())

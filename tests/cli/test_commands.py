@@ -91,6 +91,8 @@ def test_lists_name_every_task_method_and_model() -> None:
     assert all(name in shown["tasks"] for name in tasks())
     assert "llama-3.1-8b" in shown["models"]
     assert "stores codes" in shown["pairs"]
+    assert "(...)" not in shown["pairs"]
+    assert "(last queries / column sums of attention" in " ".join(shown["pairs"].split())
 
 
 @pytest.mark.parametrize("what", ["methods", "tasks", "models", "modes", "pairs"])

@@ -155,6 +155,7 @@ def test_a_model_without_attention_answers_densely_and_refuses_every_method_by_n
     why = refused(records)
     assert set(why) == set(METHOD_OF) - {
         "dense",
+        "closed-book",
         "llmlingua-2",
         "selective-context",
     }  # these need no attention layers

@@ -25,6 +25,9 @@ from scbench.types import Score, Wanted
 FILE = Path(__file__).parent / "data" / "answers.jsonl"
 # Written when the rules were done and the held-out third was scored: what else models say.
 LATER = FILE.with_name("answers-later.jsonl")
+# In forms of neither; and again, written when what these showed was mended.
+THIRD = FILE.with_name("answers-third.jsonl")
+FOURTH = FILE.with_name("answers-fourth.jsonl")
 # Full marks but for rounding: shares of names, of words and of characters are graded.
 SCORES = 0.9
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 
 import pytest
 from hypothesis import given, settings
@@ -57,6 +58,35 @@ PIECES = st.lists(
             "$",
             "assistantfinal",
             "analysis",
+            "five ",
+            "hundred ",
+            "and ",
+            "two",
+            "12 thousand",
+            "perhaps ",
+            "Wait, no: ",
+            "Sorry, ",
+            " because ",
+            "A: no\n",
+            "B: yes\n",
+            "| A | 4 |\n",
+            "~~4~~",
+            "_4_",
+            "(see line 4)",
+            "[1]",
+            "1 + 2 = ",
+            "5 6 3 8",
+            "772 775",
+            "Is it ",
+            "? ",
+            "No. ",
+            '", "',
+            "; ",
+            "pass key: ",
+            "\n\n",
+            "the value is ",
+            "is the third largest",
+            "in the end ",
         ]
     ),
     max_size=16,
@@ -65,7 +95,7 @@ ANY = st.text(st.characters(exclude_categories=[]), max_size=80)
 TURN = Wanted(
     golds=("the old mill",),
     generated=True,
-    question="What is the place?",
+    question="What is the third largest pass key?",
     options=("the old mill", "the barn", "the sea"),
     vocabulary=("the old mill", "the barn"),
 )
@@ -174,6 +204,24 @@ HUGE = {
     "Chinese": "不是三百五十八，",
     "objects": '{"answer": 1}\n',
     "odd": "\u0000\ud800\u200b",
+    "blank lines": "4\n\n",
+    "corrections": "4. Wait, no: ",
+    "reasons": "4 because ",
+    "number words": "five hundred and two point five ",
+    "digits apart": "5 6 3 8 ",
+    "sums": "1 + 2 = 3, ",
+    "tables": "| A | no |\n",
+    "verdicts": "A: no\nB: yes\n",
+    "labels": "pass key: 4; ",
+    "struck out": "~~4~~ ",
+    "quotes": '4", "',
+    "questions": "Is it 4? No. ",
+    "one sign that is eighteen": "\ufdfa",
+    "combining marks": "e\u0301\u0323",
+    "right to left": "\u202e4\u202c ",
+    "lists in lists": "- * > ",
+    "tags in tags": "<answer><think></think>",
+    "names": "ABCDE, ",
 }
 
 
@@ -233,3 +281,84 @@ def test_a_format_failure_is_an_answer_that_the_rule_could_not_take(
     score = grade(name, text, wanted, rule="strict")
     assert score.format_failure is is_failure, score
     assert not (score.format_failure and score.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        # A first line that is an answer and nothing besides, and a paragraph that explains it.
+        ("mf", "77\n\nIt stands behind 79 and 78.", 1),
+        ("mf", "78\n\nIt stands before 77.", 0),
+        ("mf", "77\n\n78\n\n79", 0),
+        ("mf", "77\n  78 and 79", 0),
+        ("mf", "77\n\nHowever, 78 fits as well.", 0),
+        ("mf", "77\n\nIt could be 78, though.", 0),
+        ("mf", "77\n\nIt is 77 or 78.", 0),
+        ("mf", "78\n\nSorry, I misread the list. It is 77.", 1),
+        ("mf", "78\n\nThe answer is 77.", 1),
+        ("mf", "78\n\n\\boxed{77}", 1),
+        ("choice_eng", "B\n\nWhy not the others?\nA. came first.\nC. came last.", 1),
+        ("choice_eng", "A: no\nB: yes\nC: no", 1),
+        ("choice_eng", "A: no\nB: no\nC: yes", 0),
+        ("choice_eng", "A: no\nB: yes\nC: yes", 0),
+        # Taken back.
+        ("mf", "78. Wait, no: 77", 1),
+        ("mf", "77. Wait, no: -77", 0),
+        ("mf", "78. Wait, that is too large.", 0),
+        ("choice_eng", "A - no, B", 1),
+        ("choice_eng", "B - no, A", 0),
+        ("many_shot", "~~A~~ B", 1),
+        # Asked and answered.
+        ("kv", "4821? No, that one is another key's.", 0),
+        ("kv", "Is it 4822? No. 4821", 1),
+        ("kv", "Is it 4821?", 0),
+        ("kv", "4821? No key has another value.", 1),
+        # Doubts: one candidate is said, two are not.
+        ("kv", "Perhaps 4821", 1),
+        ("kv", "Perhaps 4821 or 4822", 0),
+        ("choice_eng", "I'm not sure, but it may be B.", 1),
+        ("choice_eng", "It may be A or B.", 0),
+        # Where it stands is no answer.
+        ("mf", "77 (see line 12)", 1),
+        ("mf", "77[1]", 1),
+        ("mf", "(76 + 78) / 2 = 77", 1),
+        ("mf", "76 + 2 = 78", 0),
+    ],
+)
+def test_what_is_said_around_an_answer_is_told_from_it(name: str, text: str, value: float) -> None:
+    wanted = WANTS.get(name, Wanted(golds=("4821",), shape="digits"))
+    score = grade(name, text, wanted, rule="strict")
+    assert score.value == value, score
+
+
+DEEP = {
+    "objects": '{"answer": ' * 3000 + "77" + "}" * 3000,
+    "lists": "[" * 5000 + "77" + "]" * 5000,
+    "boxes": "\\boxed{" * 3000 + "77" + "}" * 3000,
+    "tags": "<answer>" * 3000 + "77" + "</answer>" * 3000,
+    "quotes": ">" * 9000 + " 77",
+    "half a sign": '{"answer": "\\ud800"}',
+    "half a sign in a key": '{"\\udfff": 77}',
+}
+
+
+@pytest.mark.parametrize("form", DEEP)
+@pytest.mark.parametrize("name", ["mf", "choice_eng", "kv", "vt", "repoqa", "qa_chn", "summary"])
+def test_what_is_nested_deep_or_half_a_sign_is_scored(form: str, name: str) -> None:
+    wanted = WANTS.get(name, Wanted(golds=("77",)))
+    score = grade(name, DEEP[form], wanted, rule="strict")
+    assert score.value is not None or score.why
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\ufeff", "\u202e", "\u2066", "\u2060"])
+def test_signs_that_nobody_sees_are_no_part_of_an_answer(sign: str) -> None:
+    for name, gold in (("kv", "4821"), ("mf", "77"), ("many_shot", "B")):
+        wanted = WANTS.get(name, Wanted(golds=(gold,), shape="digits"))
+        assert grade(name, f"{sign}{gold}{sign}", wanted, rule="strict").value == 1
+
+
+def test_what_is_almost_python_warns_nobody() -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        grade("mf", "{12thousand: 77or 78}", WANTS["mf"], rule="strict")
+    assert not told

@@ -54,7 +54,7 @@ def test_any_text_and_any_want_give_a_score(
     task: str, rule: str, text: str, wanted: Wanted
 ) -> None:
     score = grade(task, text, wanted, rule=rule)  # type: ignore[arg-type]
-    assert score.rule == {"strict": "strict/2", "official": "official/1"}[rule]
+    assert score.rule == {"strict": "strict/3", "official": "official/1"}[rule]
     assert score.why if score.is_gap else 0 <= (score.value or 0) <= 1
 
 

@@ -56,7 +56,7 @@ def test_f1_counts_words_and_in_scripts_without_blanks_characters() -> None:
 @pytest.mark.parametrize("name", library.names())
 def test_every_name_of_the_library_has_a_scorer(name: str) -> None:
     score = library.scorer(name)("nothing of the kind", wanted("41"))
-    assert score.rule == "strict/2"
+    assert score.rule == "strict/3"
     assert score.value in (0.0, None)
 
 

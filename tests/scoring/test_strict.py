@@ -192,3 +192,32 @@ def test_what_was_taken_off_an_answer_is_named_in_its_score() -> None:
     unclosed = grade("mf", "<think>772", wanted, rule="strict")
     assert (unclosed.value, unclosed.why) == (0.0, "the thought never ended")
     assert grade("mf", "772", wanted, rule="strict").removed == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "gold", "value"),
+    [
+        ("qa_chn", "孙琳伟的母亲是湛萍翰。", "湛萍翰", 1.0),
+        ("qa_chn", "湛萍翰是孙琳伟的母亲。", "孙琳伟", 0.0),
+        ("qa_eng", "Lund's mother is Zara.", "Zara", 1.0),
+        ("qa_eng", "Hebroth's mother is Lund, and Lund's mother is Zara.", "Zara", 1.0),
+        ("qa_eng", "Hebroth's mother is Lund, and Lund's mother is Zara.", "Lund", 0.0),
+        ("qa_eng", "It is Zara's.", "Zara", 1.0),
+        ("qa_eng", "Lund and Zara", "Zara", 0.0),
+    ],
+)
+def test_whose_mother_she_is_is_not_who_she_is(
+    task: str, answer: str, gold: str, value: float
+) -> None:
+    names = (
+        ("孙琳伟", "湛萍翰", "伍鹏琳") if task == "qa_chn" else ("Lund", "Zara", "Hebroth", "Mo")
+    )
+    question = "伍鹏琳的外祖母是谁？" if task == "qa_chn" else "Who is Hebroth's grandmother?"
+    wanted = Wanted(
+        golds=(gold,),
+        generated=True,
+        question=question,
+        vocabulary=names,
+        is_chinese=task == "qa_chn",
+    )
+    assert grade(task, answer, wanted, rule="strict").value == value

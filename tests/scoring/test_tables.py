@@ -206,7 +206,7 @@ def value(
     task: str, text: str, wanted: Wanted, rule: Literal["strict", "official"], **more: object
 ) -> float | None:
     score = grade(task, text, wanted, rule=rule, **more)  # type: ignore[arg-type]
-    assert score.rule == {"strict": "strict/2", "official": "official/1"}[rule]
+    assert score.rule == {"strict": "strict/3", "official": "official/1"}[rule]
     return score.value
 
 

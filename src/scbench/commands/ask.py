@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from scbench.console import out, plain, tell
+from scbench.commands.said_table import said_table
+from scbench.console import out, tell
 from scbench.errors import BadConfig, ScbenchError
 
 if TYPE_CHECKING:
-    from scbench.front import Doc
+    from scbench.front import Doc, View
     from scbench.front.said import Said
+    from scbench.methods.method import Method
 
 METHODS = "dense,snapkv[tau=1/4],kvzip[tau=1/4]"
-NOT_KNOWN = "–"
-METHOD_COLUMNS = 24  # of a line of a method's spelling
 PIPE_COLUMNS = 100  # at most, where no terminal has a width
 
 
@@ -52,27 +49,39 @@ def ask(
 
     checked_text(question, what="question")
     checked_max_tokens(max_tokens)
-    checked_after(after)
+    checked_after(after, what="--compress-after")
     text = _text(context)
     spelled = typed_words({"methods": methods})["methods"]
     chosen = [parse(method) for method in spelled]
     if not chosen:
         raise BadConfig("--methods is empty; give one at least: dense,snapkv[tau=1/4]")
-    llm = front.load(model, device=device, dtype=dtype)
-    doc = llm.read(text, quiet=True).expect(*chosen)
-    rows: list[tuple[str, Said | ScbenchError]] = []
-    for method in chosen:
-        try:
-            said = doc.under(method, after=after).ask(question, max_tokens=max_tokens)
-            rows.append((str(method), said))
-        except ScbenchError as error:
-            rows.append((str(method), error))
+    refused: dict[Method, ScbenchError] = {}
+    # All that is known without weights is told first: reading them takes its time.
+    if scout := front.scouted(model, device=device, dtype=dtype):
+        refused = scout.read(text).refusals(chosen, question, after=after, max_tokens=max_tokens)
+    said: dict[Method, Said | ScbenchError] = dict(refused)
+    fit = [method for method in chosen if method not in refused]
+    doc: Doc | None = None
+    if fit:
+        doc = front.load(model, device=device, dtype=dtype).read(text, quiet=True).expect(*fit)
+        said |= {
+            method: _asked(doc.under(method, after=after), question, max_tokens) for method in fit
+        }
+    rows = [(str(method), said[method]) for method in chosen]
     _raise_if_alike([came_of for _, came_of in rows])
     columns = out.width if out.is_terminal else min(out.width, PIPE_COLUMNS)
-    out.print(_table(rows), width=columns)
-    _tell_reads(doc)
+    out.print(said_table(rows), width=columns)
+    if doc is not None:
+        _tell_reads(doc)
     if all(isinstance(came_of, ScbenchError) for _, came_of in rows):
         raise typer.Exit(1)
+
+
+def _asked(view: View, question: str, max_tokens: int) -> Said | ScbenchError:
+    try:
+        return view.ask(question, max_tokens=max_tokens)
+    except ScbenchError as error:
+        return error
 
 
 def _text(path: Path) -> str:
@@ -93,53 +102,6 @@ def _raise_if_alike(results: list[Said | ScbenchError]) -> None:
     errors = [error for error in results if isinstance(error, ScbenchError)]
     if len(errors) == len(results) and len({str(error) for error in errors}) == 1:
         raise errors[0]
-
-
-def _table(rows: list[tuple[str, Said | ScbenchError]]) -> Table:
-    """A row a method. Shares are of what dense holds after the text, and loads in these steps."""
-    from scbench.report.words import seconds_text
-
-    table = Table(pad_edge=False)
-    widest = max(len(line) for method, _ in rows for line in _lines(method).plain.split("\n"))
-    table.add_column("method", overflow="fold", no_wrap=widest <= METHOD_COLUMNS)
-    table.add_column("answer", overflow="fold")
-    for head in ("held", "loaded a step", "tokens", "a token"):
-        table.add_column(head, no_wrap=True, justify="right")
-    for method, said in rows:
-        if isinstance(said, ScbenchError):
-            table.add_row(_lines(method), plain(said, style="yellow"), *(NOT_KNOWN,) * 4)
-            continue
-        pace = said.seconds_a_token
-        table.add_row(
-            _lines(method),
-            plain(" ".join(said.text.split())),
-            _share(said.context_bytes, said.dense_context_bytes),
-            _share(said.loaded_bytes, said.dense_loaded_bytes),
-            str(len(said.ids)),
-            NOT_KNOWN if pace is None else seconds_text(pace),
-        )
-    return table
-
-
-def _lines(method: str) -> Text:
-    """A spelling, cut between its stages or their settings where it is too long for a line."""
-    lines = [""]
-    for stage in re.findall(r"[^+]+\+?", method):
-        fits = len(stage) <= METHOD_COLUMNS
-        for word in [stage] if fits else re.findall(r"[^,[]+[,[]?", stage):
-            if lines[-1] and len(lines[-1] + word) > METHOD_COLUMNS:
-                lines.append("")
-            lines[-1] += word
-    return plain("\n".join(lines))
-
-
-def _share(count: int | None, dense_bytes: int | None) -> str:
-    """Bytes, and what part they are of dense's."""
-    from scbench.report.words import bytes_text
-
-    if count is None or not dense_bytes:
-        return NOT_KNOWN
-    return f"{bytes_text(count)}, {100 * count / dense_bytes:.0f} %"
 
 
 def _tell_reads(doc: Doc) -> None:

@@ -89,11 +89,11 @@ def _modes() -> None:
 
 
 def _pairs() -> None:
-    from scbench.methods.pairs import TABLE, WORDS
+    from scbench.methods.pairs import ANY_NEED, TABLE, WORDS
 
     for row in TABLE:
         out.print(plain(row.a, "bold") + plain(" + ") + plain(row.b, "bold"))
-        say(f"    {row.told('the first', 'the second', '...')}")
+        say(f"    {row.told('the first', 'the second', ANY_NEED)}")
     say("What the words mean:")
     for word, meaning in WORDS.items():
         say(f"    {word}: {meaning}")

@@ -32,7 +32,11 @@ def _run(words: dict[str, Any], *, given: list[str], is_full: bool) -> int:
     """One run from words to the end of its output; the status that it ends with."""
     from scbench import api
 
-    result = api.run(given=given, **words)
+    try:
+        result = api.run(given=given, **words)
+    except KeyboardInterrupt:  # before the first turn, or a second time while the run was closed
+        tell("all that was answered is kept; the same command goes on", label="stopped")
+        raise typer.Exit(130) from None
     outcome = result.outcome
     assert outcome is not None
     if outcome.outcome == "interrupted":

@@ -12,5 +12,6 @@ The same player answers here as in a run: `ask` gives what a run would record, t
 from __future__ import annotations
 
 from scbench.front.doors import Chat, Doc, LanguageModel, View, load, wrap
+from scbench.front.scouted import scouted
 
-__all__ = ["Chat", "Doc", "LanguageModel", "View", "load", "wrap"]
+__all__ = ["Chat", "Doc", "LanguageModel", "View", "load", "scouted", "wrap"]

@@ -37,10 +37,10 @@ def checked_max_tokens(count: object) -> int:
     return count
 
 
-def checked_after(after: object) -> CompressAfter:
-    """When a compression acts. Raises BadConfig."""
+def checked_after(after: object, *, what: str = "after") -> CompressAfter:
+    """When a compression acts; `what` names the word that says it. Raises BadConfig."""
     if not isinstance(after, str) or after not in list(CompressAfter):
-        raise BadConfig(f"after={after!r}: it is one of {', '.join(CompressAfter)}")
+        raise BadConfig(f"{what} {after!r} does not exist; it is one of {', '.join(CompressAfter)}")
     return CompressAfter(after)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scbench.engines.contract import Engine
-from scbench.errors import TooLong
+from scbench.errors import Mismatch, ScbenchError, TooLong
 from scbench.front.checks import (
     check_model,
     checked_after,
@@ -87,6 +88,29 @@ class Doc:
         self.read_by.expected |= frozenset().union(*needs)
         return self
 
+    def refusals(
+        self,
+        methods: Sequence[Method],
+        question: str,
+        *,
+        after: CompressAfter | str = "context",
+        max_tokens: int = ANSWER_TOKENS,
+    ) -> dict[Method, ScbenchError]:
+        """Why some of these methods cannot be asked, as `ask` would raise it. The text is not read,
+        so that a model without weights will do (`scouted`)."""
+        refused: dict[Method, ScbenchError] = {}
+        talks: Talks | None = None
+        for method in methods:
+            chat = self.under(method, after=after).chat()
+            talks = talks or chat.talks(question, max_tokens)
+            try:
+                chat.rendered(talks)
+            except TooLong as error:
+                refused[method] = chat.too_long(talks, error)
+            except ScbenchError as error:
+                refused[method] = error
+        return refused
+
     @property
     def reads(self) -> int:
         """How often the text was read."""
@@ -116,6 +140,17 @@ class View:
         """A conversation in which the KV of answers stays as it was generated."""
         return Chat(self)
 
+    def under(self, method: str | Method) -> View:
+        """A view has its method: raises Mismatch, which says how two are joined."""
+        other = checked_method(method)
+        raise Mismatch(
+            f"this is the text under {self.method} already; join stages in one spelling, "
+            f"doc.under('{self.method}+{other}'), or begin from the text: doc.under('{other}')"
+        )
+
+    def __repr__(self) -> str:
+        return f"View({str(self.method)!r}, after={str(self.after)!r}, {self.doc!r})"
+
 
 @dataclass(slots=True)
 class Chat:
@@ -130,32 +165,52 @@ class Chat:
 
     def ask(self, question: str, *, max_tokens: int = ANSWER_TOKENS, keep: bool = True) -> Said:
         """The answer to the next question; without `keep` as if it had never been asked."""
-        checked_text(question, what="question")
-        checked_max_tokens(max_tokens)
-        view = self.view
-        session = session_of(
-            view.doc.text,
-            [*self.questions, question],
-            [one.text for one in self.said],
-            max_tokens,
-        )
-        talks = Talks(view.doc.llm.engine, session, Protocol(compress_after=view.after))
+        talks = self.talks(question, max_tokens)
         with counted_in(Accounting.BFLOAT16):
             try:
                 said, step = self._asked(talks, keep=keep)
             except TooLong as error:
-                raise self._too_long(talks, error) from error
+                raise self.too_long(talks, error) from error
         if keep:
             self._ids = (*step.prompt.whole.ids, *said.ids)
             self.questions.append(question)
             self.said.append(said)
         return said
 
+    def talks(self, question: str, max_tokens: int) -> Talks:
+        """The text with all questions so far, as a session."""
+        checked_text(question, what="question")
+        checked_max_tokens(max_tokens)
+        session = session_of(
+            self.view.doc.text,
+            [*self.questions, question],
+            [one.text for one in self.said],
+            max_tokens,
+        )
+        protocol = Protocol(compress_after=self.view.after)
+        return Talks(self.view.doc.llm.engine, session, protocol)
+
+    @property
+    def _mode(self) -> Mode:
+        return Mode.MULTI_TURN if self.questions else Mode.MULTI_REQUEST
+
+    def rendered(self, talks: Talks) -> Rendering:
+        """As the model is shown it. Raises TooLong, and Mismatch for a method that cannot be."""
+        method = self.view.method
+        if method.is_foreign:
+            raise Mismatch(
+                f"{method} is an object of its own, whose cache nobody else sees: it is asked in a "
+                "run (scbench run --methods, scbench.run)"
+            )
+        talk = talks.talk(self._mode, method.generation)
+        method.check(shape=talks.engine.facts.shape, tokens=len(talk.context.ids))
+        return talk
+
     def _asked(self, talks: Talks, *, keep: bool) -> tuple[Said, Step]:
         """The last turn of a session, played and timed."""
+        talk = self.rendered(talks)
         view, session = self.view, talks.session
-        engine, method = view.doc.llm.engine, view.method
-        mode = Mode.MULTI_TURN if self.questions else Mode.MULTI_REQUEST
+        engine, method, mode = talks.engine, view.method, self._mode
         stamps: list[float] = []
         player = LocalPlayer(
             engine,
@@ -165,8 +220,6 @@ class Chat:
             on_tokens=lambda _: stamps.append(time.perf_counter()),
             debug=True,
         )
-        talk = talks.talk(mode, method.generation)
-        method.check(shape=engine.facts.shape, tokens=len(talk.context.ids))
         source = NotedSource(self._source(player, talk))
         step = self._step(talk, keep=keep)
         source.ready()
@@ -188,7 +241,7 @@ class Chat:
         )
         return said, step
 
-    def _too_long(self, talks: Talks, error: TooLong) -> TooLong:
+    def too_long(self, talks: Talks, error: TooLong) -> TooLong:
         """The error in the words of one who brought a text."""
         view = self.view
         facts, tokenizer = view.doc.llm.engine.facts, view.doc.llm.engine.tokenizer

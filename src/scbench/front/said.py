@@ -37,7 +37,9 @@ class Said:
     dense_bytes: int  # what dense would hold then
     loaded_bytes: int | None  # per decode step; None: no step was decoded, or nothing attends
     dense_loaded_bytes: int | None  # what dense would load in these steps
-    kept_tokens: float | None  # mean over layers and KV heads; None for a model without attention
+    # Slots held after the last token, the mean over layers and KV heads: these may hold differently
+    # many, so it need not be whole. None for a model without attention.
+    kept_tokens: float | None
     seen_tokens: int
     notes: tuple[str, ...] = ()
 

@@ -48,6 +48,7 @@ class Progress:
         forecast: Forecast | None = None,
     ) -> None:
         self.what, self.total_units, self.done_units = what, float(total_units), 0.0
+        self.is_stopped = False  # by the user: what is kept is told by who asked
         # The stream of this moment: while a run plays, stderr is listened to (`run.voices`).
         self._console = console or Spectator(file=sys.stderr)
         self._quiet, self._clock, self._ticks = quiet, clock, ticks
@@ -233,7 +234,7 @@ class Progress:
                 return
             end = (
                 f"done in {spell_s(passed_s)}"
-                if kind is None
+                if kind is None and not self.is_stopped
                 else f"stopped at {self.percent:.0f} % after {spell_s(passed_s)}"
             )
             self._show(lambda: self._print(f"{self.what} {end}"))

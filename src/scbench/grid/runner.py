@@ -84,6 +84,7 @@ def run(
             outcome.outcome = "complete"
         except KeyboardInterrupt:
             outcome.outcome = "interrupted"
+            progress.is_stopped = True
         finally:
             _close(settings, books, outcome, index)
     return outcome

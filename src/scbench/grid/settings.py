@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -224,12 +225,18 @@ class Settings:
         return form
 
 
+SHORT_NAMES = ("model", "length")  # as people say `models` and `lengths_tokens`
+
+
 def read_settings(raw: Mapping[str, Any]) -> Settings:
-    """Settings from plain words; a stray key is an error that names what is allowed."""
+    """Settings from plain words; a stray key is an error that names its neighbours."""
     known = {field.name for field in fields(Settings)}
-    if stray := sorted(raw.keys() - known):
+    for stray in sorted(raw.keys() - known):
+        near = get_close_matches(stray, [*sorted(known), *SHORT_NAMES], cutoff=0.4)
+        guess = f"{stray}: did you mean {' or '.join(near)}?" if near else f"{stray};"
         raise BadConfig(
-            f"a run has no setting {', '.join(stray)}; it takes {', '.join(sorted(known))}"
+            f"a run has no setting {guess} scbench.options.RunWords has them all, as has `scbench "
+            "run --help`"
         )
     return Settings(**raw)
 

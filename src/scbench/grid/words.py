@@ -66,7 +66,7 @@ def typed_words(given: Mapping[str, Any]) -> dict[str, Any]:
         words["modes"] = tuple(one_of(Mode, value, "mode") for value in words["modes"])
     for name, kind in CHOICES.items():
         if isinstance(words.get(name), str):
-            words[name] = one_of(kind, words[name], name)
+            words[name] = one_of(kind, words[name], f"--{name.replace('_', '-')}")
     for name in ("equal_bytes", "equal_loaded", "seed"):
         if name in words:
             words[name] = str(words[name])

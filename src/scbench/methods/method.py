@@ -147,7 +147,7 @@ class Method:
 
     def _joined(self, name: Callable[[type], str]) -> str:
         if self.foreign is not None:
-            return self.foreign.spelled(name(self.foreign.kind))
+            return self.foreign.spelled(self.foreign.name or name(self.foreign.kind))
         return "+".join(spell(stage, name(type(stage))) for stage in self.chosen) or "dense"
 
     @property

@@ -88,7 +88,7 @@ def shown_name(stage: type) -> str:
     origin = origin_of(stage)
     if origin.kind is Kind.FILE:
         return f"{Path(origin.place).name}:{origin.class_name}"
-    return str(stage.name)  # type: ignore[attr-defined]
+    return str(getattr(stage, "name", "") or stage.__qualname__)  # a black box has no name
 
 
 def written_name(stage: type) -> str:

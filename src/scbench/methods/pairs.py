@@ -12,6 +12,8 @@ from itertools import permutations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from scbench.methods.card import OBSERVED
+
 if TYPE_CHECKING:
     from scbench.methods.contract import Stage
 
@@ -57,6 +59,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
 )
 KINDS = tuple(WORDS)[:6]
 OF_THE_MODEL = frozenset({"rotation"})  # needs that nothing is observed for
+# What may stand where a refusal names what a stage must have observed.
+ANY_NEED = " / ".join(words for need, words in OBSERVED.items() if need not in OF_THE_MODEL)
 
 _PLAIN = "{a} keeps a cache of its own kind, and {b} needs plain stores; leave one of them out"
 _ROLLING = (
@@ -131,7 +135,7 @@ def markdown() -> str:
         "",
         "| a stage that is | and one that is | why not |",
         "|---|---|---|",
-        *(f"| {row.a} | {row.b} | {row.told('*a*', '*b*', '...')} |" for row in TABLE),
+        *(f"| {row.a} | {row.b} | {row.told('*a*', '*b*', ANY_NEED)} |" for row in TABLE),
         "",
         "| word | a stage that |",
         "|---|---|",

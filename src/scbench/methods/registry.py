@@ -77,7 +77,8 @@ def stage_class(name: str) -> type[Stage]:
     guess = f"did you mean {', '.join(near)}? " if near else ""
     raise Unknown(
         f"no method is called {name!r}; {guess}`scbench list methods` shows them all, and one in "
-        "a file is path/to/file.py:ClassName (a path with one of + , [ ] = | in quotes)"
+        "a file is path/to/file.py:ClassName (a path with one of + , [ ] = | in quotes); an object "
+        "is handed to scbench.run in each process"
     )
 
 
@@ -136,12 +137,15 @@ def parse(text: str) -> Method:
 
 def _foreign(part: str) -> Method | None:
     """The method of a class in a file that answers by itself and derives from no stage."""
+    from scbench.methods.contract import Stage
+    from scbench.methods.foreign import HANDED, ForeignMethod, is_foreign_class
+    from scbench.methods.method import Method
+
+    if part in HANDED:
+        return Method(foreign=HANDED[part])
     label, name, params = spelling.read_labelled(part)
     if FILE not in name:
         return None
-    from scbench.methods.contract import Stage
-    from scbench.methods.foreign import ForeignMethod, is_foreign_class
-    from scbench.methods.method import Method
 
     found = _in_file(name)
     if not (inspect.isclass(found) and is_foreign_class(found)) or issubclass(found, Stage):
@@ -196,6 +200,10 @@ def _checked(found: Any, place: str) -> type[Stage]:
     from scbench.methods.contract import Stage
 
     if not (inspect.isclass(found) and issubclass(found, Stage) and found.stage):
+        from scbench.methods.foreign import lacking
+
+        if inspect.isclass(found) and (why := lacking(found)):
+            raise BadConfig(f"{place!r} cannot be asked: {why}")
         raise BadConfig(
             f"{place!r} is not a stage; derive it from Generation, Eviction, Codec, Retrieval, "
             "Selection or Placing of scbench.methods.contract, or give it open, ask and close, or "

@@ -14,13 +14,7 @@ from scbench.prompts.refused import parted, too_long, uses_chat
 from scbench.prompts.script import Script, Writer
 from scbench.prompts.stops import Stops
 from scbench.prompts.templates import Plain, Wording
-from scbench.prompts.thinking import (
-    Thinking,
-    arguments_of,
-    opened_as,
-    thinking_of,
-    thought_room,
-)
+from scbench.prompts.thinking import Thinking, arguments_of, opened_as, thinking_of, thought_room
 from scbench.prompts.tokenizer import Tokenizer, encode_data
 from scbench.prompts.tokens import (
     Cut,

@@ -19,15 +19,17 @@ _LONE = re.compile(rf"{_OPEN}([a-z]){_CLOSE}*")
 _PHRASE = re.compile(
     r"\b(?:(?:answer|option|choice|letter)\b(?:\s+(?:is|was|would be|should be|must be)\b)?"
     r"|(?:pick|choose|select|go(?:ing)?\s+(?:with|for))\b"
-    r"|Antwort\b(?:\s+(?:ist|lautet)\b)?|r[ée]ponse\b(?:\s+correcte\b)?(?:\s+est\b)?"
+    r"|(?:Antwort|L[öo]sung)\b(?:\s+(?:ist|lautet)\b)?|richtig(?:e[rs]?)?\s+ist\b"
+    r"|r[ée]ponse\b(?:\s+correcte\b)?(?:\s+est\b)?(?:\s+l[ae]\b)?|ответ\b(?:\s*[-—–])?"
     r"|(?:respuesta|risposta|resposta)\b(?:\s+corr?ect[ao]\b)?(?:\s+(?:es|è|é)\b)?(?:\s+l[ao]\b)?)"
     r"(?:\s+(?:option|choice|letter|answer)\b)?\s*[:：]?\s*"
+    r"|\bit(?:['’]s|\s+is)\s+(?:option\s+)?|^\s*是\s*"
     r"|(?:答案|选项|選項|选择|選擇|选|選|答え|正解|정답)\s*(?:就?是|应?为|應?為|は|은)?\s*[:：]?\s*",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _AFTER = re.compile(rf"{_OPEN}([A-Za-z])(?![A-Za-z0-9'’]|-\w|\s*[?？])")
 # These name an option, and do not yet choose it.
-_WEAK = re.compile(r"option|选项|選項", re.IGNORECASE)
+_WEAK = re.compile(r"option|it|选项|選項", re.IGNORECASE)
 _LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):]+[ \t]+\S", re.MULTILINE)
 _REASONS = "because|since|as|for|is|was"
 _ARTICLE = re.compile(rf"\s+(?!(?:{_REASONS})\b)[a-z]")

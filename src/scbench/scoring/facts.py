@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from scbench.scoring.english import in_digits
 from scbench.scoring.text import is_unspaced, nfkc, norm
 from scbench.types import Wanted
 
@@ -39,13 +40,14 @@ def stated(text: str, wanted: Wanted) -> StatedFacts:
     """Of invented values only numbers can be told from ordinary words; those of the question are
     none.
     """
-    words = told(text)
+    digits = told(text)
+    words = f"{digits} {told(in_digits(text))}"  # numbers in words are stated too
     own, others = ({told(fact) for fact in group} for group in (wanted.facts, wanted.rival_facts))
     known = _numbers(" ".join((*own, *others, told(wanted.question))))
     return StatedFacts(
         right=sum(occurs(fact, words) for fact in own),
         leaked=sum(occurs(fact, words) for fact in others - own),
-        invented=len(_numbers(words) - known),
+        invented=len(_numbers(digits) - known),
     )
 
 

@@ -10,6 +10,7 @@ import re
 from string import ascii_uppercase
 
 from scbench.scoring.choice import gold_letters, parse_options
+from scbench.scoring.english import in_digits
 from scbench.scoring.extract import MOST_SHORT_CHARS, AnswerKind, Sought, spoken
 from scbench.scoring.extract.denials import without_denials
 from scbench.scoring.number import numbers
@@ -40,7 +41,7 @@ def is_format_failure(answer: str, sought: Sought) -> bool:
         return any(f" {' '.join(gold.split())} " in tokens for gold in sought.wanted.golds)
     text = without_denials(text, sought)
     if sought.kind is AnswerKind.NUMBER:
-        said_numbers = numbers(text, ordinals=True)
+        said_numbers = numbers(in_digits(text), ordinals=True)
         asked = numbers(sought.wanted.question, ordinals=True)
         return any(numbers(gold) & said_numbers - asked for gold in sought.wanted.golds)
     asked_text = f" {norm(sought.wanted.question)} "

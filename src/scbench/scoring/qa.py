@@ -4,6 +4,7 @@ ones.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +14,7 @@ from scbench.scoring.published import normal_chinese
 from scbench.scoring.rules import STRICT
 from scbench.scoring.text import (
     answer_tokens,
+    apart,
     bare_name,
     has_name_a,
     is_unspaced,
@@ -83,7 +85,11 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
         told = named(phrases, _one(wanted.question, is_chinese), whole_words=not is_chinese)
         if is_chinese:
             prediction = simplified(prediction, (*wanted.vocabulary, *wanted.golds))
-        left = named(phrases, _one(prediction, is_chinese), whole_words=not is_chinese) - told
+        else:
+            prediction = apart(prediction)
+        said_text = _one(prediction, is_chinese)
+        left = named(phrases, said_text, whole_words=not is_chinese) - told
+        left = left - owners(left, said_text, is_chinese=is_chinese) or left
     why = (
         ""
         if left and left <= accepted
@@ -92,6 +98,23 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
         else "names another"
     )
     return Score(value=float(not why), rule=STRICT, read=", ".join(sorted(left))[:200], why=why)
+
+
+def owners(names: Iterable[str], text: str, *, is_chinese: bool) -> set[str]:
+    """Names that are last said as somebody whose something is meant: "Lund's mother is Zara" names
+    Zara.
+
+    >>> text = "hebroth s mother is lund and lund s mother is zara"
+    >>> owners({"lund", "zara"}, text, is_chinese=False)
+    {'lund'}
+    """
+    before, after, sign = ("", "", "的") if is_chinese else (r"(?<!\S)", r"(?!\S)", " s")
+    found = set()
+    for name in names:
+        *_, last = re.finditer(before + re.escape(name) + after, text)
+        if re.compile(sign + after).match(text, last.end()):
+            found.add(name)
+    return found
 
 
 def _normal(phrases: Iterable[str], is_chinese: bool) -> set[str]:

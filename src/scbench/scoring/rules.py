@@ -2,5 +2,7 @@
 one.
 """
 
-STRICT = "strict/2"  # 2: what an answer says is extracted first (decision 97)
+# 2: what an answer says is extracted first. 3: numbers in English words, corrections, explanations
+# and doubts around it are read (both decision 97).
+STRICT = "strict/3"
 OFFICIAL = "official/1"

@@ -18,6 +18,9 @@ _SHORT_FORMS = frozenset(
 # Signs of scripts that write words without blanks between them, for the sets of patterns.
 UNSPACED = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 _UNSPACED = re.compile(f"[{UNSPACED}]")
+_BORDER = re.compile(
+    rf"(?<=[{UNSPACED}])(?=(?![{UNSPACED}])\w)|(?<=\w)(?<![{UNSPACED}])(?=[{UNSPACED}])"
+)
 
 
 def nfkc(text: str) -> str:
@@ -27,6 +30,15 @@ def nfkc(text: str) -> str:
 def is_unspaced(text: str) -> bool:
     """Whether a text holds signs of a script that does not part words by blanks."""
     return _UNSPACED.search(text) is not None
+
+
+def apart(text: str) -> str:
+    """The text with a blank where a script without blanks touches one that has them.
+
+    >>> apart("정답은 muddy school입니다")
+    '정답은 muddy school 입니다'
+    """
+    return _BORDER.sub(" ", text)
 
 
 def norm(text: str) -> str:

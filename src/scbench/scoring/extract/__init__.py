@@ -16,20 +16,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scbench.scoring.extract.containers import contained
-from scbench.scoring.extract.denials import without_denials
-from scbench.scoring.extract.markup import plain_width, without_courtesy, without_markdown
-from scbench.scoring.extract.sought import AnswerKind, Sought
-from scbench.scoring.extract.statements import (
-    concluded,
-    corrected,
-    echoed,
-    last_line,
-    stated,
+from scbench.scoring.extract.asides import (
+    foremost,
     without_afterword,
+    without_reason,
+    without_sources,
 )
+from scbench.scoring.extract.containers import contained
+from scbench.scoring.extract.corrections import corrected
+from scbench.scoring.extract.denials import without_denials
+from scbench.scoring.extract.hedges import without_hedge
+from scbench.scoring.extract.markup import (
+    numbers_in_digits,
+    plain_width,
+    without_courtesy,
+    without_markdown,
+)
+from scbench.scoring.extract.options import approved, without_options
+from scbench.scoring.extract.sought import AnswerKind, Sought
+from scbench.scoring.extract.statements import concluded, echoed, last_line, solved, stated
 from scbench.scoring.extract.thoughts import Spoken, spoken
 from scbench.scoring.extract.turns import without_next_turn, without_own_question
+from scbench.scoring.text import nfkc
 
 UNCLOSED = "unclosed thought"
 TOO_DEEP = "nested too deep"
@@ -43,16 +51,26 @@ _FOR_ALL: tuple[tuple[str, Step], ...] = (
     ("next turn", without_next_turn),
     ("courtesy", without_courtesy),
 )
+# The order: what is no answer's text at all; its dress; where it is put; what it takes back or
+# denies; what states it. A step may rely on those before it, in the round and in the one before.
 _FOR_SHORT: tuple[tuple[str, Step], ...] = (
     *_FOR_ALL,
     ("width", plain_width),
     ("markdown", without_markdown),
+    ("number words", numbers_in_digits),
+    ("source", without_sources),
     ("question", without_own_question),
+    ("question", without_options),
+    ("working", approved),
+    ("afterword", foremost),
     ("container", contained),
     ("correction", corrected),
     ("afterword", without_afterword),
+    ("reason", without_reason),
+    ("hedge", without_hedge),
     ("denial", without_denials),
     ("lead", stated),
+    ("working", solved),
     ("working", concluded),
     ("working", echoed),
     ("working", last_line),
@@ -80,8 +98,7 @@ def extract(answer: str, sought: Sought) -> Extracted:
     """What an answer says, of the kind that is sought. Extracting twice changes nothing more."""
     if answer.strip() in sought.wanted.golds:
         return Extracted(answer)
-    most = MOST_SHORT_CHARS if sought.is_short else MOST_LONG_CHARS
-    if len(spoken(answer, sought.is_mark).text) > most:
+    if _is_too_long(spoken(answer, sought.is_mark).text, sought):
         return Extracted("", (TOO_LONG,))
     removed: list[str] = []
     text = answer
@@ -91,6 +108,13 @@ def extract(answer: str, sought: Sought) -> Extracted:
         if text == before:
             return Extracted(text, tuple(removed))
     return Extracted("", (*removed, TOO_DEEP))
+
+
+def _is_too_long(said: str, sought: Sought) -> bool:
+    """Also in its plain width: one sign may stand for eighteen."""
+    if not sought.is_short:
+        return len(said) > MOST_LONG_CHARS
+    return len(said) > MOST_SHORT_CHARS or len(nfkc(said)) > MOST_SHORT_CHARS
 
 
 def _round(text: str, sought: Sought, removed: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,7 @@ _FIRST_KEYS: Mapping[AnswerKind, tuple[str, ...]] = {
     AnswerKind.CODE: ("code", "function", "source"),
     AnswerKind.PROSE: ("summary",),
 }
+_CALLED = ("parameters", "arguments")
 _START = re.compile(r"^[ \t]*(?=[{\[])", re.MULTILINE)
 _MOST_CHARS = 100_000  # of a container; a longer text is no wrapped answer
 _MOST_TRIED = 8
@@ -109,7 +111,9 @@ def _decoded(text: str) -> Any:
     except BadRecord:
         pass
     try:  # as Python writes a dictionary, which models do as well
-        return ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of what is no Python at all
+            return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return None
 
@@ -119,6 +123,9 @@ def _value(found: Any, sought: Sought) -> str | None:
     if not isinstance(found, dict) or not found:
         return None
     keys = {str(key).strip().casefold(): value for key, value in found.items()}
+    for inner in _CALLED:  # the call of a tool, whose name is no answer
+        if "name" in keys and isinstance(keys.get(inner), dict):
+            return _value(keys[inner], sought)
     for key in (*_FIRST_KEYS.get(sought.kind, ()), *_KEYS):
         if key in keys:
             return _as_text(keys[key])

@@ -52,6 +52,18 @@ _BEHIND = re.compile(
     r"|\bnot\b",
     re.IGNORECASE,
 )
+# "Is it the mill? No." asks, and denies what it asked.
+_ANSWERED_NO = re.compile(
+    r"\s*(?:(?:no|nope|nein|non)(?=\s*(?:[,.;:!—–-]|$))|不是|不对|不(?!\w))", re.IGNORECASE
+)
+_ANSWERED_YES = re.compile(r"\s*(?:yes|yeah|correct|right|indeed|it is|是的?)(?!\w)", re.IGNORECASE)
+# A question that is put to nobody says nothing: "Is it at the mill?"
+_ASKS = re.compile(
+    r"(?:^|(?<=[.!?\n])|(?<=[.!?\n]\s))(?:is|was|are|were|could|might|can|does|did)\s+"
+    r"(?:it|that|this|the|he|she|they)\b[^.!?\n]{0,200}[?？]",
+    re.IGNORECASE,
+)
+_ASKED_NO = re.compile(rf"[?？]{_ANSWERED_NO.pattern}", re.IGNORECASE)
 _NOT_ONLY = re.compile(
     r"\bnot (?:only|just|merely)\b|\bnothing (?:but|other than)\b", re.IGNORECASE
 )
@@ -78,7 +90,8 @@ def without_denials(text: str, sought: Sought) -> str:
             in_list = not re.search(r"\b(?:or|nor)\b", clause, re.IGNORECASE)
             kept.append(_blank(clause))
             continue
-        said = _said(clause)
+        following = clauses[place + 1] if place + 1 < len(clauses) else ""
+        said = _blank(clause) if _is_asked(clause, following) else _said(clause)
         in_list = said != clause and _goes_on(clause, rest)
         kept.append(said)
     left = "".join(kept)
@@ -86,7 +99,18 @@ def without_denials(text: str, sought: Sought) -> str:
 
 
 def _denies(text: str) -> bool:
-    return any(pattern.search(text) for pattern in (_WHOLE_ANY_CASE, _BEHIND, _CHINESE))
+    return any(
+        pattern.search(text) for pattern in (_WHOLE_ANY_CASE, _BEHIND, _CHINESE, _ASKED_NO, _ASKS)
+    )
+
+
+def _is_asked(clause: str, following: str) -> bool:
+    """Whether a clause only asks: what is answered "no", or with nothing."""
+    if not clause.rstrip().endswith(("?", "？")):
+        return False
+    if _ANSWERED_NO.match(following):
+        return True
+    return bool(_ASKS.match(clause.lstrip())) and not _ANSWERED_YES.match(following)
 
 
 def _said(clause: str) -> str:

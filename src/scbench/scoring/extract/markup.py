@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from scbench.scoring.english import in_digits
 from scbench.scoring.extract.sought import AnswerKind, Sought
 from scbench.scoring.text import nfkc
 
@@ -13,9 +14,17 @@ _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*•+][ \t]+)+", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+(?=.*\S)", re.MULTILINE)
 _BOLD = re.compile(r"\*\*|(?<![\w*])\*(?=[^\s*])|(?<=[^\s*])\*(?![\w*])|`")
+_STRUCK = re.compile(r"~~[^~\n]{1,400}~~|<(del|strike)>[^<]{1,400}</\1>", re.IGNORECASE)
+_UNDERLINED = re.compile(r"(?<![\w_])(_{1,2})(?=[^\s_])([^_\n]{1,200})(?<!\s)\1(?![\w_])")
+_ROW = re.compile(r"^[ \t]*\|(.*)\|[ \t]*$", re.MULTILINE)
 _WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|mathtt)\{([^{}]*)\}")
 _MATH = re.compile(r"\$+|\\[()\[\]]")
+# Signs that nobody sees: widths of nothing, directions, marks of byte order.
+_UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _THIN = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
+# Digits said one by one, and groups of three with a blank between: 5 6 3 8 9 4, 563 894.
+_SPACED = re.compile(r"(?<![\w.,-])\d(?:[ -]\d){3,}(?![ -]?\w|[.,]\d)")
+_GROUPED = re.compile(r"(?<![\w.,])(?<!\d )\d{1,3}(?: \d{3})+(?! ?\d|[.,]\d|\w)")
 _COURTESY = re.compile(
     r"^[ \t]*(?:let me know|please let me|i hope|feel free|if you (?:need|have|want)"
     r"|is there anything)\b.*\Z",
@@ -35,16 +44,35 @@ def without_markdown(text: str, sought: Sought) -> str:
     text = _QUOTE.sub("", _HEADING.sub("", text))
     if sought.kind is AnswerKind.PROSE:
         return text
-    text = _BULLET.sub("", text)
+    text = _without_struck(_BULLET.sub("", text))
+    if "|" not in sought.told:
+        text = _ROW.sub(_as_line, text)
     if sought.kind in (AnswerKind.NAMES, AnswerKind.NUMBER):
         text = _items(text, sought)
     for sign in set(_BOLD.findall(text)):
         if sign not in sought.told:
             text = text.replace(sign, "") if len(sign) > 1 or sign == "`" else _BOLD.sub("", text)
+    if "_" not in sought.told:
+        text = _UNDERLINED.sub(r"\2", text)
     text = _WRAPPED.sub(r"\1", text)
     if "$" not in sought.told and "\\" not in sought.told:
         text = _MATH.sub("", text)
     return text
+
+
+def _without_struck(text: str) -> str:
+    """Without what is struck through, unless that is all."""
+    left = _STRUCK.sub("", text)
+    return left if left.strip() else text
+
+
+def _as_line(row: re.Match[str]) -> str:
+    """A row of a table as a line with a label; the rule below its head is none."""
+    cells = [cell.strip() for cell in row[1].split("|")]
+    if all(cell.strip("-: ") == "" for cell in cells):
+        return ""
+    label, *values = cells
+    return f"{label}: {', '.join(values)}" if values else label
 
 
 def _items(text: str, sought: Sought) -> str:
@@ -61,12 +89,34 @@ def _items(text: str, sought: Sought) -> str:
 
 
 def plain_width(text: str, sought: Sought) -> str:
-    """NFKC: full-width letters and digits are letters and digits; thin blanks within numbers go."""
+    """NFKC: full-width letters and digits are letters and digits.
+
+    Thin blanks within numbers go, and so do signs that nobody sees.
+    """
+    if not _UNSEEN.search(sought.told):
+        text = _UNSEEN.sub("", text)
     if sought.kind in (AnswerKind.NUMBER, AnswerKind.STRING):
         text = _THIN.sub("", text)
     folded = nfkc(text)
     # A text that an answer may consist of stays as it is written.
     return folded if nfkc(sought.told) == sought.told else text
+
+
+def numbers_in_digits(text: str, sought: Sought) -> str:
+    """A number's words as digits, and digits that stand apart joined, where a number is sought."""
+    is_number = sought.kind is AnswerKind.NUMBER
+    if not is_number and not (sought.kind is AnswerKind.STRING and sought.wanted.shape == "digits"):
+        return text
+    text = in_digits(text)
+    for apart in (_SPACED, _GROUPED) if is_number else ():
+        text = apart.sub(_joined, text)
+    return text
+
+
+def _joined(digits: re.Match[str]) -> str:
+    """Parts of one number; a number that is only said again stays several."""
+    parts = re.split("[ -]", digits[0])
+    return "".join(parts) if len(set(parts)) > 1 else digits[0]
 
 
 def without_courtesy(text: str, sought: Sought) -> str:

@@ -1,20 +1,22 @@
-"""What states an answer: "the answer is", a conclusion, a correction, the last line."""
+"""What states an answer: "the answer is", the question's own words, a conclusion, the last line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import pairwise
 
-from scbench.scoring.chinese import simplified, written_numbers
+from scbench.scoring.english import in_digits
+from scbench.scoring.extract.kinds import says
 from scbench.scoring.extract.sought import AnswerKind, Sought
-from scbench.scoring.text import ends_sentence, named, norm
+from scbench.scoring.text import ends_sentence, norm
 
 ANSWER_IS = re.compile(
     r"(?:\b(?:final|correct|right|best|short|my)\s+)*\banswer\b"
     r"(?:\s+to\s+(?:the|this|your)\s+question)?\s*"
     r"(?:(?:is|was|would be|should be|must be)\b|[=:：])\s*[:：]?"
-    r"|\bfinal\s*[:：]"
+    r"|\bfinal\s*[:：]|^[ \t]*(?:output|result)\s*[:：]"
+    r"|\bthe (?:correct|right) (?:one|value|string|number|place|key|name)s?\s*"
+    r"(?:(?:is|are)\b|[:：])\s*[:：]?"
     r"|(?:答案|答え|정답)\s*(?:就?是|应?为|應?為|は|은|[:：])\s*[:：]?|^[ \t]*答\s*[:：]"
     r"|\bAntwort\s*(?:lautet|ist|[:：])\s*[:：]?|\br[ée]ponse\s*(?:correcte\s*)?(?:est|[:：])\s*[:：]?"
     r"|\b(?:respuesta|risposta|resposta)\s*(?:correct[ao]\s*|corretta\s*)?(?:es|è|é|[:：])\s*[:：]?"
@@ -25,19 +27,10 @@ _SUMMARY_IS = re.compile(
     r"\A\s*(?:the\s+)?(?:final\s+|short\s+)?(?:summary|answer|摘要|概括|总结)\s*(?:[:：]|is\b[:：]?)\s*",
     re.IGNORECASE,
 )
-_CONCLUDES = re.compile(
-    r"(?:^|(?<=[\s.,;:]))(?:so|therefore|thus|hence|consequently|in conclusion)\b[,:]?\s"
+CONCLUDES = re.compile(
+    r"(?:^|(?<=[\s.,;:]))(?:so|therefore|thus|hence|consequently|in conclusion|in the end|finally"
+    r"|ultimately)\b[,:]?\s"
     r"|(?:因此|所以|综上|綜上|总之|總之|故)[，,：:]?",
-    re.IGNORECASE | re.MULTILINE,
-)
-_CORRECTS = re.compile(
-    r"(?:^|(?<=[\s.;,]))(?:wait|no,? wait|scratch that|correction|actually,? no"
-    r"|on second thoughts?)\b"
-    r"|(?:更正|不对|不對|等等)",
-    re.IGNORECASE,
-)
-_AFTERWORD = re.compile(
-    r"^[ \t]*(?:explanation|reasoning|reason|note|justification|rationale|解释|解析|理由|说明|注)\s*[:：]",
     re.IGNORECASE | re.MULTILINE,
 )
 # What a question asks for: "The third largest number in the list above is", "What is the key?".
@@ -46,7 +39,21 @@ _ASKED = re.compile(
     re.IGNORECASE,
 )
 _LONE = re.compile(r"[\s(\[*\"'`]*[A-Za-z][\s)\]*\"'`.:,]*")
-_LABEL = re.compile(r"^[ \t]*([^\n:：]{1,80})[:：][ \t]*(\S[^\n]*)$", re.MULTILINE)
+# "grey falcon's pass key: 60520; green falcon's: 71834"
+_LABEL = re.compile(
+    r"(?:^|(?<=[;；]))[ \t]*([^\n:：;；]{1,80})[:：][ \t]*(\S[^\n;；]*)", re.MULTILINE
+)
+_POSSESSIVE = re.compile(r"['’]s\b")
+_NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?"
+# "the value you asked for is": the question says "the value", and it is this one's.
+_VALUE_IS = re.compile(
+    r"\bthe (?:value|string)(?: you(?:['’]re| are)? (?:asked|looking|searching)(?: for)?"
+    r"| (?:associated with|for|of) (?:this|that|the given|the requested|the asked) key| requested)"
+    r"\s+is\b\s*[:：]?\s*",
+    re.IGNORECASE,
+)
+_EQUATION = re.compile(r"[(\d][\d\s().,+*/×÷−-]{1,80}=\s*(?=[-+−]?\d)")
+_OPERATOR = re.compile(r"[+*/×÷−-]")
 _CJK_END = re.compile(r"[。！？]")
 _SENTENCE_CHARS = 400  # a short answer's sentence is shorter
 
@@ -76,64 +83,47 @@ def _sentence(line: str) -> str:
     return line
 
 
-def without_afterword(text: str, sought: Sought) -> str:
-    """The text before an explanation of what was answered; one that states the answer stays."""
-    for word in sought.marks(_AFTERWORD, text):
-        if text[: word.start()].strip() and not ANSWER_IS.search(text, word.end()):
-            return text[: word.start()]
-    return text
-
-
 def echoed(text: str, sought: Sought) -> str:
-    """The number that an answer gives in the question's own words: "The third largest is 772"."""
+    """What an answer gives in the question's own words: "The third largest is 772"."""
+    if sought.kind is AnswerKind.STRING:
+        values = list(sought.marks(_VALUE_IS, text))
+        rest = text[values[-1].end() :] if values else ""
+        return _sentence(rest.split("\n", 1)[0]) if says(rest, sought) else text
     if sought.kind is not AnswerKind.NUMBER:
         return text
-    asked = _ASKED.search(sought.wanted.question.split(". ")[-1])
+    asked = _ASKED.search(in_digits(sought.wanted.question).split(". ")[-1])
     if asked is None or len(asked[1].split()) < 2:
         return text
     words = r"\s+".join(map(re.escape, asked[1].split()))
-    echo = re.compile(
-        rf"{words}[^.!?\n\d]{{0,80}}?(?:\bis\b|\bwas\b|[:=])\s*([+-]?\d[\d,]*(?:\.\d+)?)(?!\w)",
-        re.IGNORECASE,
-    )
-    said = {number.rstrip(",") for number in echo.findall(text)}
-    return said.pop() if len(said) == 1 else text
+    for echo in (
+        rf"{words}[^.!?\n\d]{{0,80}}?(?:\bis\b|\bwas\b|[:=])\s*({_NUMBER})(?!\w)",
+        rf"(?<![\w.,])({_NUMBER})\s+(?:is|was)\s+the\s+{words}\b",
+    ):
+        said: set[str] = {number.rstrip(",") for number in re.findall(echo, text, re.IGNORECASE)}
+        if len(said) == 1:
+            return said.pop()
+    return text
 
 
-def corrected(text: str, sought: Sought) -> str:
-    """What stands behind the last word that takes something back, if it states an answer."""
-    statements = [mark.start() for mark in sought.marks(ANSWER_IS, text)]
-    words = [word.end() for word in sought.marks(_CORRECTS, text)]
-    before = [end for end in words if statements and end <= statements[-1]]
-    return text[before[-1] :] if before else text
+def solved(text: str, sought: Sought) -> str:
+    """The results of sums without the sums: of "(482 + 483) / 2 = 482.5" the last number."""
+    if sought.kind is not AnswerKind.NUMBER:
+        return text
+    return _EQUATION.sub(lambda sum_: " " if _OPERATOR.search(sum_[0]) else sum_[0], text)
 
 
 def concluded(text: str, sought: Sought) -> str:
     """What stands behind the last "so" that says something of the kind that is looked for."""
-    says = _says(sought)
-    if says is None:
-        return text
-    for word in list(sought.marks(_CONCLUDES, text))[:-9:-1]:
+    for word in list(sought.marks(CONCLUDES, text))[:-9:-1]:
         rest = text[word.end() :]
-        if says(rest):
+        is_letter = sought.kind is AnswerKind.LETTER
+        if _LONE.fullmatch(rest) if is_letter else _concludes(rest, sought):
             return rest
     return text
 
 
-def _says(sought: Sought) -> Callable[[str], bool] | None:
-    """Whether a text says something of the kind; None where that cannot be told."""
-    if sought.kind is AnswerKind.NUMBER:
-        return lambda rest: any(sign.isdigit() for sign in rest) or bool(written_numbers(rest))
-    if sought.kind is AnswerKind.LETTER:
-        return lambda rest: _LONE.fullmatch(rest) is not None
-    if sought.kind is AnswerKind.PHRASE:
-        names = (*sought.wanted.vocabulary, *sought.wanted.golds)
-        folded = {norm(name) for name in names}
-        is_spaced = not sought.wanted.is_chinese
-        return lambda rest: bool(
-            named(folded, norm(simplified(rest, names)), whole_words=is_spaced)
-        )
-    return None
+def _concludes(rest: str, sought: Sought) -> bool:
+    return sought.kind in (AnswerKind.NUMBER, AnswerKind.PHRASE) and says(rest, sought)
 
 
 def last_line(text: str, sought: Sought) -> str:
@@ -144,18 +134,19 @@ def last_line(text: str, sought: Sought) -> str:
             is_only = not any(_LONE.fullmatch(line) for line in lines[:-1])
             return lines[-1] if is_only else text
     if sought.kind is AnswerKind.NUMBER:
-        return _labelled(text, sought)
+        return labelled(text, sought)
     return text
 
 
-def _labelled(text: str, sought: Sought) -> str:
+def labelled(text: str, sought: Sought) -> str:
     """The number under the label that says most words of the question, and no others."""
     asked = set(norm(sought.wanted.question).split())
     labels = [
         (len(words), label[2])
         for label in list(_LABEL.finditer(text))[:64]
-        if (words := set(norm(label[1]).split())) and words <= asked
+        if (words := set(norm(_POSSESSIVE.sub("", label[1])).split())) and words <= asked
     ]
     most = max((count for count, _ in labels), default=0)
-    best = [value for count, value in labels if count == most]
-    return best[0] if len(best) == 1 and len(labels) + 1 > 1 and "\n" in text.strip() else text
+    best = list({value for count, value in labels if count == most})
+    is_one_of_several = any(sign in text.strip() for sign in "\n;；")
+    return best[0] if len(best) == 1 and is_one_of_several else text

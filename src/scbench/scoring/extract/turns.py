@@ -24,13 +24,13 @@ _ASKS = re.compile(
     r"|instruction|input|frage"
     r"|pregunta|问题|問題|问)[ \t]*\**[ \t]*[:：]"
     r"|^[ \t]*#{2,4}[ \t]*(?:instruction|human|user|input|question)\b"
-    r"|^[ \t]*description[ \t]*:",
+    r"|^[ \t]*(?:function )?description[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
+_DATA = re.compile(r"\s*[,}\]]\s*(?:[\"{\[}\]]|$)")
 _WORD = re.compile(r"[^\W\d_]+:?")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 _MOST_TRIED = 64
-_OPTION_LINE = re.compile(r"^[ \t]*\(?([A-Z])[.):]?\)?[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
 def without_next_turn(text: str, sought: Sought) -> str:
@@ -41,10 +41,18 @@ def without_next_turn(text: str, sought: Sought) -> str:
             return text[at : mark.start()]
         role = _ROLE.match(text, mark.end())
         at = role.end() if role else mark.end()
-    text = text[at:]
+    text = _within_quotes(text[at:], sought)
     for start in _next_questions(text, sought):
         return text[:start]
     return text
+
+
+def _within_quotes(text: str, sought: Sought) -> str:
+    """The text before a quote that closes what the prompt opened, where the data goes on behind."""
+    end = text.find('"')
+    closes = end > 0 and not re.search(r"[\s\"']", text[:end].strip())
+    goes_on = closes and sought.kind is AnswerKind.STRING and _DATA.match(text, end + 1)
+    return text[:end] if goes_on and text[:end].strip() else text
 
 
 def _next_questions(text: str, sought: Sought) -> Iterator[int]:
@@ -87,7 +95,7 @@ def _lead(question: str) -> str:
 
 
 def without_own_question(text: str, sought: Sought) -> str:
-    """The text without this turn's question at its head, and without its options said over."""
+    """The text without this turn's question at its head."""
     question = sought.wanted.question.strip()
     start = text.lstrip()
     if match := _ASKS.match(start):
@@ -95,25 +103,4 @@ def without_own_question(text: str, sought: Sought) -> str:
         start = bare if question and bare.startswith(question) else start
     if question and start.startswith(question) and not start[len(question) :][:1].isalnum():
         text = start[len(question) :]
-    if sought.kind is AnswerKind.LETTER and sought.wanted.options:
-        text = _without_options(text, sought.wanted.options)
     return text
-
-
-def _without_options(text: str, options: tuple[str, ...]) -> str:
-    """Two or more lines that are options with their letters repeat the question: they choose
-    nothing.
-    """
-    letters = {chr(65 + place): norm(option) for place, option in enumerate(options[:26])}
-    listed = [
-        line
-        for line in _OPTION_LINE.finditer(text)
-        if line[2] and letters.get(line[1]) == norm(line[2])
-    ]
-    if len({line[1] for line in listed}) < 2:
-        return text
-    kept, at = [], 0
-    for line in listed:
-        kept.append(text[at : line.start()])
-        at = line.end()
-    return "".join((*kept, text[at:]))
