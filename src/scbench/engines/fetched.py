@@ -23,6 +23,7 @@ from scbench.errors import BadConfig, DataError, MissingExtra, Unknown
 
 BLOCK_BYTES = 1 << 20
 PIP_SECONDS = 1800
+HUB_SECONDS = 8.0  # in which the hub says that it is there
 Tell = Callable[[str, float], None]  # what is being done, and the share of it that is done
 
 
@@ -99,12 +100,13 @@ def fetch(model: Fetched, source: str, tell: Tell) -> Path:
 
 
 def _from_hub(model: Fetched, scratch: Path, tell: Tell) -> Path:
-    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub import constants, get_session, hf_hub_download
 
     if constants.HF_HUB_OFFLINE:
         raise Unknown("it is switched off (HF_HUB_OFFLINE)")
     tell(f"asking the hub for {model.hub}", 0.0)
     try:
+        get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)  # the hub's own retries are long
         return Path(hf_hub_download(model.hub, model.file, local_dir=scratch))
     except KeyboardInterrupt:
         raise
