@@ -36,7 +36,7 @@ def test_kinds_not_seen_are_guessed_in_the_proportion_of_those_seen() -> None:
     forecast = Forecast(works("a"))
     took(forecast, "a", "kv 256", 0.0, 5.0)  # five times the guess
     left_s = forecast.left_s(5.0)
-    assert left_s == pytest.approx(3 * 5 + 4 * 10 + 5 * (1.0 + 0.1))
+    assert left_s == pytest.approx(3 * 5 + 4 * 10 + 5 * 1.0 + 0.1)
 
 
 def test_a_second_model_is_told_from_the_first_and_then_from_itself() -> None:
@@ -65,3 +65,14 @@ def test_what_was_there_already_tells_nothing_of_what_is_to_be_done() -> None:
     assert forecast.left_s(0.001) is None
     took(forecast, "a", "kv 256", 0.001, 8.0)
     assert forecast.left_s(8.001) == pytest.approx(16.0)
+
+
+def test_weights_that_were_slow_to_read_make_nothing_else_slow() -> None:
+    works = [
+        Work(model="m", what=WEIGHTS, times=1, guess_s=1.0),
+        Work(model="m", what="kv 256", times=4, guess_s=10.0),
+    ]
+    forecast = Forecast(works)
+    forecast.begin("m", WEIGHTS, 0.0)
+    forecast.end(60.0)
+    assert forecast.left_s(60.0) == 40.0

@@ -108,9 +108,13 @@ class Forecast:
 
     def _scale(self, key: tuple[str, str]) -> float:
         """How many times longer than guessed the nearest kinds took: of the same model and nature,
-        the same on another model, of the same nature, of the same model, of all."""
+        the same on another model, of the same nature, of the same model, of all. A disk that is
+        slow to give weights tells nothing of how fast they compute."""
+        is_weights = _nature(key[1]) == WEIGHTS
         known = {
-            other: kind for other, kind in self._kinds.items() if kind.took_s and kind.guess_s > 0
+            other: kind
+            for other, kind in self._kinds.items()
+            if kind.took_s and kind.guess_s > 0 and (_nature(other[1]) == WEIGHTS) is is_weights
         }
         alike = {other for other in known if _nature(other[1]) == _nature(key[1])}
         mine = {other for other in known if other[0] == key[0]}
