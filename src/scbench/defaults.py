@@ -84,7 +84,7 @@ REAL: Grid = MappingProxyType(
         "tasks": ("kv",),
         "modes": ("multi-turn",),
         "lengths_tokens": (1024,),
-        "sessions": 3,
+        "sessions": 4,
         "turns": 4,
         "cost_repeats": 1,
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from scbench import api
-from scbench.defaults import EVERY_METHOD, LAB, PAPER_METHODS, QUICK_METHODS, SMOLLM2
+from scbench.defaults import EVERY_METHOD, LAB, PAPER_METHODS, QUICK_METHODS, REAL, SMOLLM2
 from scbench.errors import Unknown
 from scbench.methods import names as method_names
 from scbench.methods import parse
@@ -73,6 +73,13 @@ def test_presets_have_the_exact_ceiling_and_an_unknown_one_is_named() -> None:
 def test_smollm2_alone_plays_what_agreement_can_tell() -> None:
     settings = api.settle({"model": "smollm2-135m"})
     assert (settings.tasks, settings.sessions) == (SMOLLM2["tasks"], SMOLLM2["sessions"])
+
+
+def test_the_real_model_plays_the_default_methods_and_a_ceiling_turn_by_turn() -> None:
+    settings = api.settle({"model": "qwen2.5-coder-0.5b"})
+    assert settings.tasks == REAL["tasks"]
+    assert settings.modes == (Mode.MULTI_TURN,)
+    assert set(QUICK_METHODS) | {"oracle[tau=1/4]"} == set(settings.methods)
 
 
 def test_a_run_of_ones_own_takes_no_small_numbers() -> None:

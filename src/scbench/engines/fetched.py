@@ -106,7 +106,9 @@ def _from_hub(model: Fetched, scratch: Path, tell: Tell) -> Path:
         raise Unknown("it is switched off (HF_HUB_OFFLINE)")
     tell(f"asking the hub for {model.hub}", 0.0)
     try:
-        get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)  # the hub's own retries are long
+        get_session().head(
+            constants.ENDPOINT, timeout=HUB_SECONDS
+        )  # the hub's own retries are long
         return Path(hf_hub_download(model.hub, model.file, local_dir=scratch))
     except KeyboardInterrupt:
         raise
