@@ -367,6 +367,7 @@ class GoldScore:
 
 LOOPS = "answer-loops"  # note of a record: its answer said one thing over and over to its limit
 THOUGHT_CLOSED = "thought-closed"  # note of a record: its thought had used up its budget
+THOUGHT_OPEN = "thought-not-ended"  # note of a record: it ended inside its thought, unanswered
 BEYOND_TRAINED = (
     "beyond_trained_window"  # a note: the model was given a larger window than it was trained for
 )

@@ -35,7 +35,9 @@ def test_more_evidence_than_the_budget_holds_is_refused_with_one_that_does() -> 
         kept("oracle[tau=1/4]", tuple(range(20, 40)))
 
 
-@pytest.mark.parametrize(("evidence", "why"), [((), "no turn"), (None, "none is known")])
+@pytest.mark.parametrize(
+    ("evidence", "why"), [((), "a turn of this session names none"), (None, "none is known")]
+)
 def test_without_evidence_there_is_no_ceiling(evidence: tuple[int, ...] | None, why: str) -> None:
     with pytest.raises(Mismatch, match=why):
         kept("oracle[tau=1/4]", evidence)

@@ -394,3 +394,39 @@ def test_wishes_that_are_heard_are_not_told(thinker: Path) -> None:
     assert plan(model=str(thinker), think_tokens=5, **told).refusals == ()
     with pytest.raises(BadConfig, match="--template-arg messages: "):
         plan(model=str(thinker), template_args="messages=[]")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ({"top_p": 0.5}, "--top-p 0.5"),
+        ({"least_tokens": 9, "max_new_tokens": 2}, "--least-tokens 9"),
+        ({"think_tokens": 20}, "--think-tokens 20"),
+    ],
+)
+def test_a_wish_about_answers_that_changes_nothing_is_told(
+    model: Path, words: dict[str, Any], what: str
+) -> None:
+    (refusal,) = plan(model=str(model), **words).refusals
+    assert refusal.what == what
+    assert not refusal.stops_run
+
+
+def test_a_template_that_refuses_a_second_turn_is_told_in_its_own_words(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", max_position_embeddings=4096)
+    once = "{% if messages | length > 1 %}{{ raise_exception('one turn only') }}{% endif %}"
+    write_tokenizer(folder, once + CHATML)
+    (refusal,) = plan(model=str(folder), modes="multi-turn").refusals
+    assert "one turn only" in refusal.why
+    assert "renders earlier turns" not in refusal.why
+
+
+def test_a_plan_without_a_cost_pass_says_nothing_of_one(model: Path) -> None:
+    from typer.testing import CliRunner
+
+    from scbench.cli import app
+
+    words = ["plan", "--model", str(model), "--tasks", "kv", "--methods", "dense"]
+    for cost, told in ((0, False), (1, True)):
+        shown = CliRunner().invoke(app, [*words, "--cost-sessions", str(cost)]).output
+        assert ("cost pass included" in shown) is told

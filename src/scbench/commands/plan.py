@@ -46,14 +46,14 @@ def plan(words: dict[str, Any]) -> None:
 
         print(msgspec.json.format(msgspec.json.encode(made)).decode())
     else:
-        show(made)
+        show(made, has_costs=bool(settings.cost_sessions))
         if made.rows:
             _sight(settings)
     if not made.rows:
         raise typer.Exit(2)
 
 
-def show(made: Plan) -> None:
+def show(made: Plan, *, has_costs: bool = True) -> None:
     """The plan for people: a table, the totals, and every refusal with its reason."""
     if made.rows:
         out.print(_table(made))
@@ -61,7 +61,7 @@ def show(made: Plan) -> None:
         _model(model)
     _units(made)
     if made.rows:
-        _totals(made)
+        _totals(made, ", cost pass included" * has_costs)
     for refusal in made.refusals:
         _refusal(refusal)
     for line in sorted({line for row in made.rows for line in row.refused}):
@@ -122,9 +122,9 @@ def _units(made: Plan) -> None:
             _line(f"units at {length:,} tokens: {words}")
 
 
-def _totals(made: Plan) -> None:
+def _totals(made: Plan, cost: str) -> None:
     _line(
-        f"about {_time(made.seconds_low)} to {_time(made.seconds_high)}, cost pass included, "
+        f"about {_time(made.seconds_low)} to {_time(made.seconds_high)}{cost}, "
         f"{made.fixed_s[0]:,.0f} to {made.fixed_s[1]:,.0f} seconds of it to begin and to draw the "
         f"page; at most {made.peak_bytes / GIB:,.2f} GiB of memory and "
         f"{made.disk_bytes / GIB:,.2f} GiB on disk"

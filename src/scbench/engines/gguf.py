@@ -10,7 +10,7 @@ import contextlib
 import io
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,9 +106,10 @@ def _save(gguf: Path, half: Path, dtype: torch.dtype, ends: Sequence[str]) -> No
     tokenizer.save_pretrained(half)
     blocks = getattr(transformers, "GgufConfig", None)  # older versions always unpack
     more = {} if blocks is None else {"quantization_config": blocks(dequantize=True)}
-    read: Any = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=dtype, **more
+    read, told = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=dtype, output_loading_info=True, **more
     )
+    _refuse_unwhole(told, gguf)
     words = read.config.to_dict()
     words.pop("quantization_config", None)
     # transformers will not save what came from GGUF; a copy it will
@@ -120,6 +121,24 @@ def _save(gguf: Path, half: Path, dtype: torch.dtype, ends: Sequence[str]) -> No
         own = plain.generation_config.eos_token_id
         plain.generation_config.eos_token_id = sorted({*found, *([] if own is None else [own])})
     plain.save_pretrained(half)
+
+
+def _refuse_unwhole(told: Mapping[str, Any], gguf: Path) -> None:
+    """Raise DataError for tensors that the file lacks, or has in another shape: transformers fills
+    them with random numbers."""
+    lost = sorted(
+        {
+            str(entry[0]) if isinstance(entry, tuple | list) else str(entry)
+            for kind in ("missing_keys", "mismatched_keys")
+            for entry in told.get(kind) or ()
+        }
+    )
+    if lost:
+        raise DataError(
+            f"the GGUF file {str(gguf)!r} is not whole: {len(lost):,} tensors are missing or of "
+            f"another shape ({', '.join(lost[:3])}...). They would be random numbers; take a "
+            "complete copy (some files hold a vocabulary alone)"
+        )
 
 
 def _end_ids(tokenizer: Any, ends: Sequence[str]) -> set[int]:

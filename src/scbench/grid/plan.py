@@ -57,7 +57,7 @@ class Refusal:
     True
     """
 
-    kind: str  # model, tokenizer, data, template, mode, method, length, memory, disk
+    kind: str  # model, tokenizer, data, template, mode, answers, method, length, memory, disk
     what: str  # which of its kind
     why: str
     model: str = ""

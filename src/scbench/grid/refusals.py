@@ -17,9 +17,9 @@ from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
 from scbench.grid.workload import Workload, kinds_of, workloads
 from scbench.prompts.growing import without_material
-from scbench.prompts.template_check import check_template, tried_ids, unheard
+from scbench.prompts.template_check import check_template, thought_tokens, tried_ids, unheard
 from scbench.task_cards import PAPER
-from scbench.types import Form, History, Mode, Truncate
+from scbench.types import Answering, Form, History, Mode, Truncate
 
 if TYPE_CHECKING:
     from scbench.engines.contract import ModelFacts
@@ -51,6 +51,7 @@ def refusals_of(
         *_templates(settings, scout),
         *_modes(settings, scout),
         *_history(settings, scout),
+        *_answers(settings, scout),
         *_lengths(settings, scout.facts, loads),
     ]
     return sorted(found, key=lambda refusal: (not refusal.stops_run, not refusal.is_certain))
@@ -149,6 +150,21 @@ def _check_ids(settings: Settings, facts: ModelFacts, tokenizer: Tokenizer) -> N
     rows = facts.embedded_ids
     if rows is not None and (found := first_beyond(ids, rows, tokenizer)) is not None:
         raise Mismatch(unembedded(facts.name, found[0], rows, found[1]))
+
+
+def _answers(settings: Settings, scout: Scout) -> Iterable[Refusal]:
+    """Wishes about answers that change nothing."""
+    told: dict[str, str] = {}
+    if settings.top_p < 1.0 and settings.temperature == 0.0:
+        told[f"--top-p {settings.top_p:g}"] = "at temperature 0 the best token is taken, whatever"
+    most = settings.max_new_tokens
+    if most is not None and settings.least_tokens > most:
+        told[f"--least-tokens {settings.least_tokens}"] = f"--max-new-tokens {most} is below it"
+    is_said = settings.think_tokens != Answering().think_tokens
+    if is_said and scout.tokenizer and not thought_tokens(scout.tokenizer, settings.protocol):
+        told[f"--think-tokens {settings.think_tokens}"] = "no answer here begins with a thought"
+    for what, why in told.items():
+        yield Refusal(kind="answers", what=what, why=why, model=scout.facts.name)
 
 
 def _modes(settings: Settings, scout: Scout) -> Iterable[Refusal]:

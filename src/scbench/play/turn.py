@@ -11,7 +11,7 @@ from scbench.play.pooled import Served
 from scbench.play.rewriting import evidence_left
 from scbench.prompts import Rendering, Thinking
 from scbench.prompts.tokens import RESTS_ON
-from scbench.types import LOOPS, THOUGHT_CLOSED, Answer, Cost, Finish, Session
+from scbench.types import LOOPS, THOUGHT_CLOSED, THOUGHT_OPEN, Answer, Cost, Finish, Session
 
 LOOP_TOKENS, LOOP_TIMES, MOST_PERIOD = 24, 4, 32
 
@@ -43,7 +43,8 @@ def answer_notes(answer: Answer, thinking: Thinking | None) -> tuple[str, ...]:
     """What there is to say of an answer beside its text: a thought that was closed, a loop."""
     is_closed = thinking is not None and answer.thought_tokens >= thinking.budget_tokens
     is_loop = answer.finish is Finish.LENGTH and loops(answer.ids)
-    return (*[THOUGHT_CLOSED] * is_closed, *[LOOPS] * is_loop)
+    is_open = answer.thought_tokens == len(answer.ids) > 0 and not is_closed
+    return (*[THOUGHT_CLOSED] * is_closed, *[THOUGHT_OPEN] * is_open, *[LOOPS] * is_loop)
 
 
 def loops(ids: Sequence[int]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from scbench.errors import BadConfig, Mismatch, ScbenchError
 from scbench.prompts.conversation import Conversation
 from scbench.prompts.opening import ANSWER, FIRST, SECOND, headers_of, opening_of
+from scbench.prompts.refused import Parted
 from scbench.prompts.thinking import arguments_of, opened_as, thought_room
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.types import Mode, Protocol, Session, Think, Turn, Wanted
@@ -27,10 +28,10 @@ def check_template(tokenizer: Tokenizer, protocol: Protocol, modes: Iterable[Mod
     if Mode.MULTI_TURN in modes:
         try:
             Conversation(_session(), tokenizer, protocol, Mode.MULTI_TURN)
-        except Mismatch as err:
+        except Parted as err:
             raise Mismatch(
                 f"the template of {tokenizer.name} renders earlier turns otherwise than the "
-                "prompts that they were (some open a thought, or drop one), so a cache cannot be "
+                f"prompts that they were ({err.old!r} became {err.new!r}), so a cache cannot be "
                 "carried from turn to turn; use --history none, --plain, or --modes multi-request"
             ) from err
     if _is_chat(tokenizer, protocol):

@@ -52,10 +52,15 @@ class Tokens:
         return list(self.by_turn.get(turn, ()))
 
     def rests_on(self, *turns: int) -> tuple[int, ...]:
-        """The tokens that the answers of these turns rest on, ascending; without any, of all."""
-        spans = [span for turn in turns or self.by_turn for span in self.by_turn.get(turn, ())]
-        wanted = [(start, stop) for start, stop, role in spans if role in RESTS_ON]
-        return tuple(sorted({at for start, stop in wanted for at in range(start, stop)}))
+        """The tokens that the answers of these turns rest on, ascending; without any, of all. None
+        where one of them names none."""
+        found: set[int] = set()
+        for turn in turns or self.by_turn:
+            spans = [span for span in self.by_turn.get(turn, ()) if span[2] in RESTS_ON]
+            if not spans:
+                return ()
+            found.update(at for start, stop, _ in spans for at in range(start, stop))
+        return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from scbench.stats import Average, ScoreCell
-from scbench.types import BEYOND_TRAINED, KEPT_OLD, LOOPS, NOT_BINDING, THOUGHT_CLOSED, USES_GOLD
+from scbench.types import (
+    BEYOND_TRAINED,
+    KEPT_OLD,
+    LOOPS,
+    NOT_BINDING,
+    THOUGHT_CLOSED,
+    THOUGHT_OPEN,
+    USES_GOLD,
+)
 
 PARTIAL, SIGNIFICANT, LACKS, LOST, WEAK = "†", "*", "§", "¶", "◦"
 NOTED = {  # note of a record -> its sign, and what it says of a number that it enters
@@ -14,6 +22,7 @@ NOTED = {  # note of a record -> its sign, and what it says of a number that it 
     BEYOND_TRAINED: ("◇", f"beyond the length the model was trained for ({BEYOND_TRAINED})"),
     NOT_BINDING: ("⊇", f"budget not binding: it covers the whole context ({NOT_BINDING})"),
     THOUGHT_CLOSED: ("…", f"thoughts that were closed after --think-tokens ({THOUGHT_CLOSED})"),
+    THOUGHT_OPEN: ("∅", f"ended inside a thought, without an answer ({THOUGHT_OPEN})"),
     LOOPS: ("↻", f"answers that say one thing over and over to their limit ({LOOPS})"),
 }
 WORDS = {PARTIAL: "fewer_tasks", LACKS: "gaps", LOST: "truncated", WEAK: "not_measurable"} | {

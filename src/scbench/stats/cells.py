@@ -24,6 +24,7 @@ from scbench.types import (
     LOOPS,
     NOT_BINDING,
     THOUGHT_CLOSED,
+    THOUGHT_OPEN,
     USES_GOLD,
     Form,
 )
@@ -35,6 +36,7 @@ NOTED = (
     BEYOND_TRAINED,
     NOT_BINDING,
     THOUGHT_CLOSED,
+    THOUGHT_OPEN,
     LOOPS,
 )  # notes of a record that mark the numbers it enters
 KEPT_WHOLE = (pl.col("truncated_tokens") == 0) | pl.col("evidence_survives").fill_null(False)

@@ -176,14 +176,14 @@ def _context(row: Row, where: str) -> str:
     prints it.
     """
     value = row.get("context") if row.get("context") is not None else row.get("input")
-    if isinstance(value, str):
+    if isinstance(value, str) and value.strip():
         return value
     if isinstance(value, list) and all(
         isinstance(number, int) and not isinstance(number, bool) for number in value
     ):
         return str(value)
     raise BadRow(
-        f"{where}: 'context' (or 'input') must be text or a list of whole numbers; the row has "
+        f"{where}: 'context' (or 'input') must be text that is not empty, or a list of whole numbers; the row has "
         f"{', '.join(sorted(row))}"
     )
 

@@ -35,7 +35,8 @@ class Oracle(Eviction):
 
     def rank(self, view: LayerView) -> Tensor:
         if not view.evidence:
-            why = "no turn of this session names any" if view.evidence == () else "none is known"
+            is_told = view.evidence is not None
+            why = "a turn of this session names none" if is_told else "none is known"
             raise Mismatch(f"{self} keeps the evidence of gold answers, and here {why}")
         slots = view.positions_HS
         if slots is None:
