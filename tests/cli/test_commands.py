@@ -287,3 +287,30 @@ def test_an_odd_row_is_a_gap_of_a_run_and_its_end_under_strict_data(tmp_path: Pa
         json.loads(one) for one in (tmp_path / "run" / "records.jsonl").read_text().splitlines()
     ]
     assert len(lines) >= 10
+
+
+def test_a_task_without_a_sound_row_is_a_gap_and_the_others_are_played(tmp_path: Path) -> None:
+    made = call(
+        *("make-data", "--out", str(tmp_path / "data"), "--tasks", "kv,vt,mf"),
+        *("--length", "512", "--sessions", "1", "--counter", "bytes", "--turns", "1"),
+    )
+    assert made.exit_code == 0, made.output
+    for name in ("vt", "mf", "kv"):
+        (tmp_path / "data" / f"scbench_{name}.evidence.jsonl").unlink()
+    (tmp_path / "data" / "scbench_mf.jsonl").write_text("")
+    vt = tmp_path / "data" / "scbench_vt.jsonl"
+    vt.write_text(json.dumps({**json.loads(vt.read_text()), "context": " "}) + "\n")
+    words = [
+        *("run", "--model", "toy", "--tasks", "vt,mf,kv", "--methods", "dense", "--quiet"),
+        *("--data", str(tmp_path / "data"), "--sessions", "1", "--modes", "multi-turn"),
+    ]
+    ran = call(*words, "--out", str(tmp_path / "run"))
+    told = (tmp_path / "run" / "manifest.json").read_text()
+    assert ran.exit_code == 1, "most of what was planned has no answer"
+    assert "must be text that is not empty" in told
+    assert "scbench_mf.jsonl is empty" in told
+    assert len((tmp_path / "run" / "records.jsonl").read_text().splitlines()) == 1
+    none = call(
+        *[word.replace("vt,mf,kv", "vt,mf") for word in words], "--out", str(tmp_path / "n")
+    )
+    assert isinstance(none.exception, BadRow)

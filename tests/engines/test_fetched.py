@@ -156,8 +156,9 @@ def test_the_pinned_model_is_that_of_the_table() -> None:
     assert len(QWEN_CODER.pieces) == 6
 
 
-def tiny_gguf(path: Path) -> Path:
-    """A random Llama of two layers in one GGUF file, with tokenizer and template."""
+def tiny_gguf(path: Path, *, leaves_out: str = "nothing") -> Path:
+    """A random Llama of two layers in one GGUF file, with tokenizer and template; without the
+    tensors whose names hold `leaves_out`."""
     hidden, inner, rng = 32, 48, np.random.default_rng(0)
     merges = json.loads(backend().to_str())["model"]["merges"]
     words = backend().get_vocab()
@@ -198,6 +199,8 @@ def tiny_gguf(path: Path) -> Path:
             f"blk.{layer}.ffn_norm.weight": (hidden,),
         }
     for name, size in sizes.items():
+        if leaves_out in name:
+            continue
         values = np.ones(size) if "norm" in name else rng.normal(0.0, 0.05, size)
         writer.add_tensor(name, values.astype(np.float32))
     writer.write_header_to_file()
@@ -241,3 +244,14 @@ def test_a_file_that_only_calls_itself_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
     with pytest.raises(DataError, match="could not be loaded"):
         locate(str(tmp_path / "cut.gguf"))
+
+
+@pytest.mark.parametrize("lost", ["blk.1", pytest.param("weight", marks=pytest.mark.slow)])
+def test_a_gguf_file_without_some_of_its_weights_is_refused_and_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    monkeypatch.setenv("SCBENCH_CACHE", str(tmp_path / "cache"))
+    file = tiny_gguf(tmp_path / "cut.gguf", leaves_out=lost)
+    with pytest.raises(DataError, match="tensors are missing"):
+        locate(str(file))
+    assert not list((tmp_path / "cache").glob("cut-*"))

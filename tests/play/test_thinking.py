@@ -22,6 +22,7 @@ from scbench.prompts import HfTokenizer
 from scbench.prompts.thinking import opened_as
 from scbench.types import (
     THOUGHT_CLOSED,
+    THOUGHT_OPEN,
     Answering,
     Finish,
     History,
@@ -195,6 +196,9 @@ def test_an_end_inside_a_thought_is_an_empty_answer() -> None:
     assert record.answer is not None
     assert record.answer.text == ""
     assert record.answer.thought.strip() == "so and so"
+    assert THOUGHT_OPEN in record.notes
+    (whole, *_) = asked(THINKS, f"so and so</think>{VALUE}")
+    assert THOUGHT_OPEN not in whole.notes
 
 
 def test_one_generator_draws_the_same_and_a_low_temperature_the_best() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scbench.engines.contract import Engine
-from scbench.errors import BadConfig, ScbenchError
+from scbench.errors import BadConfig, BadRow, ScbenchError
 from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
 from scbench.grid.workload import kinds_of, sessions_of
@@ -111,7 +111,13 @@ def _without_form(settings: Settings, kinds: Sequence[Task], form: Form) -> Iter
 def _published(settings: Settings) -> Iterator[Item]:
     for written in settings.tasks:
         kind = task_at(written)
-        rows = sessions_of(settings, kind)
+        try:
+            rows = sessions_of(settings, kind)
+        except BadRow as err:
+            if settings.strict_data:
+                raise
+            yield Item(kind, 0, "", None, {}, err)  # the whole file
+            continue
         sessions = [row for row in rows if isinstance(row, Session)]
         if any(session.recipe.get("form") == Form.TINY for session in sessions):
             raise BadConfig(

@@ -78,7 +78,7 @@ def workloads(
 def _answers(settings: Settings, form: Form, tokenizer: Tokenizer | None) -> list[Workload]:
     """What is read, asked and answered, thoughts aside."""
     if not settings.is_generated:
-        return [_published(settings, name, tokenizer) for name in settings.tasks]
+        return _published(settings, tokenizer)
     kinds = kinds_of(settings, form)
     lengths = settings.lengths_tokens
     generated = [kind for kind in kinds if not kind.given]
@@ -134,13 +134,26 @@ def _generated(settings: Settings, kind: Task, form: Form, length: int) -> Workl
     )
 
 
-def _published(settings: Settings, name: str, tokenizer: Tokenizer | None) -> Workload:
-    kind = task_at(name)
-    rows = sessions_of(settings, kind)
-    sessions = [session for session in rows if isinstance(session, Session)]
-    if not sessions:
-        raise next(row for row in rows if isinstance(row, BadRow))
-    return _of_sessions(settings, kind, sessions, tokenizer)
+def _published(settings: Settings, tokenizer: Tokenizer | None) -> list[Workload]:
+    """Tasks without a sound row are gaps of the run; where none has any, the first is raised."""
+    loads: list[Workload] = []
+    lost: list[BadRow] = []
+    for name in settings.tasks:
+        kind = task_at(name)
+        try:
+            rows = sessions_of(settings, kind)
+        except BadRow as err:
+            if settings.strict_data:
+                raise
+            rows = [err]
+        sessions = [row for row in rows if isinstance(row, Session)]
+        if sessions:
+            loads.append(_of_sessions(settings, kind, sessions, tokenizer))
+        else:
+            lost += [row for row in rows if isinstance(row, BadRow)]
+    if not loads:
+        raise lost[0]
+    return loads
 
 
 def sessions_of(settings: Settings, kind: Task) -> list[Session | BadRow]:

@@ -183,8 +183,8 @@ def _context(row: Row, where: str) -> str:
     ):
         return str(value)
     raise BadRow(
-        f"{where}: 'context' (or 'input') must be text that is not empty, or a list of whole numbers; the row has "
-        f"{', '.join(sorted(row))}"
+        f"{where}: 'context' (or 'input') must be text that is not empty, or a list of whole "
+        f"numbers; the row has {', '.join(sorted(row))}"
     )
 
 
