@@ -430,3 +430,12 @@ def test_a_plan_without_a_cost_pass_says_nothing_of_one(model: Path) -> None:
     for cost, told in ((0, False), (1, True)):
         shown = CliRunner().invoke(app, [*words, "--cost-sessions", str(cost)]).output
         assert ("cost pass included" in shown) is told
+
+
+def test_a_mark_that_nobody_knows_before_an_answer_is_told(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", max_position_embeddings=4096)
+    write_tokenizer(folder, THINKS.replace("<think>", "<ruminate>"))
+    (refusal,) = plan(model=str(folder)).refusals
+    assert "<ruminate>" in refusal.what
+    assert "taken for the answer" in refusal.why
+    assert not refusal.stops_run

@@ -36,6 +36,7 @@ def check_model(
     from scbench.exam.gate_laws import examine_gate
     from scbench.grid.words import one_of, template_args
     from scbench.prompts.opening import opening_of
+    from scbench.prompts.template_check import odd_opening
     from scbench.prompts.thinking import arguments_of, marks_of
     from scbench.types import Answering, Protocol, Think
 
@@ -57,7 +58,13 @@ def check_model(
     for name, value in told.items():
         if value:
             say(f"{name}: {value}")
-    for note in tokenizer.notes:
+    notes = list(tokenizer.notes)
+    if opening := odd_opening(tokenizer, protocol):
+        notes.append(
+            f"the template writes {opening!r} before an answer, which is no mark of a thought that "
+            "is known: all that follows is taken for the answer"
+        )
+    for note in notes:
         say(f"note: {note}")
     found = examine_gate(tokenizer, protocol)
     table = Table("law", "verdict", "why")

@@ -17,7 +17,13 @@ from scbench.grid.settings import Settings
 from scbench.grid.task_places import task_at
 from scbench.grid.workload import Workload, kinds_of, workloads
 from scbench.prompts.growing import without_material
-from scbench.prompts.template_check import check_template, thought_tokens, tried_ids, unheard
+from scbench.prompts.template_check import (
+    check_template,
+    odd_opening,
+    thought_tokens,
+    tried_ids,
+    unheard,
+)
 from scbench.task_cards import PAPER
 from scbench.types import Answering, Form, History, Mode, Truncate
 
@@ -128,6 +134,14 @@ def _templates(settings: Settings, scout: Scout) -> Iterable[Refusal]:
     for name, why in unheard(scout.tokenizer, settings.protocol).items():
         what = f"--template-arg {name}"
         yield Refusal(kind="template", what=what, why=why, model=scout.facts.name)
+    if opening := odd_opening(scout.tokenizer, settings.protocol):
+        yield Refusal(
+            kind="template",
+            what=f"{opening!r:.40} before an answer",
+            why="it is no mark of a thought that is known, so all that follows is taken for the "
+            "answer",
+            model=scout.facts.name,
+        )
 
 
 def _history(settings: Settings, scout: Scout) -> Iterable[Refusal]:

@@ -13,7 +13,7 @@ from scbench.errors import BadConfig, Mismatch, ScbenchError
 from scbench.prompts.conversation import Conversation
 from scbench.prompts.opening import ANSWER, FIRST, SECOND, headers_of, opening_of
 from scbench.prompts.refused import Parted
-from scbench.prompts.thinking import arguments_of, opened_as, thought_room
+from scbench.prompts.thinking import MARKS, arguments_of, opened_as, thought_room
 from scbench.prompts.tokenizer import Tokenizer
 from scbench.types import Mode, Protocol, Session, Think, Turn, Wanted
 
@@ -51,6 +51,18 @@ def unheard(tokenizer: Tokenizer, protocol: Protocol) -> dict[str, str]:
     text = tokenizer.template_text
     why = f"the chat template of {tokenizer.name} has no such name, so it changes nothing"
     return {name: why for name in names if not re.search(rf"\b{re.escape(name)}\b", text)}
+
+
+def odd_opening(tokenizer: Tokenizer, protocol: Protocol) -> str:
+    """What the template writes before an answer, where that is no mark of a thought that is known:
+    what the model says behind it is taken for its answer."""
+    if not _is_chat(tokenizer, protocol):
+        return ""
+    try:
+        opening = opening_of(tokenizer, arguments_of(tokenizer, protocol.answering)).strip()
+    except ScbenchError:
+        return ""  # such a template is refused, in words of its own
+    return "" if any(mark in opening for pair in MARKS for mark in pair) else opening
 
 
 def thought_tokens(tokenizer: Tokenizer, protocol: Protocol) -> int:
