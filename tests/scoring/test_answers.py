@@ -95,12 +95,10 @@ KNOWN_MISSES = {
     "fourth-place-14",
     "new-choice-eng-56",
     "new-kv-47",
-    "new-kv-48",
     "new-qa-eng-38",
     "new-qa-eng-48",
     "new-qa-eng-53",
     "new-vt-09",
-    "new-vt-19",
 }
 
 

@@ -24,6 +24,7 @@ KEY = Wanted(
     question='Key: "mill-cat"\nThe value associated with this key is:',
 )
 PASS_KEY = Wanted(golds=("7315528",), generated=True, question="What is the pass key for red elk?")
+NAMES = Wanted(golds=("ABC", "DEF"), question="Find all variables that are assigned the value 7")
 GIVER = Wanted(
     golds=("Lund",),
     generated=True,
@@ -67,6 +68,9 @@ ROWS = [
     ("kv", KEY, "I did not see mill-cat at first, but its value is 81427", 1.0),
     ("kv", KEY, "81427 was a decoy.", 0.0),
     ("kv", KEY, "So, is it 11111? Checking again… It is 81427.", 1.0),
+    ("kv", KEY, "It is 81427. If you meant mill-rat, it is 11111.", 1.0),
+    ("kv", KEY, "It is 11111. If you meant mill-rat, it is 81427.", 0.0),
+    ("vt", NAMES, "ABC, DEF (GHI is 5 and does not count)", 1.0),
     ("passkey", PASS_KEY, "7.315.528", 1.0),
     ("passkey", PASS_KEY, "7'315'528", 1.0),
     ("prefix_suffix", Wanted(golds=("4kq9zt",), question="Which?"), "‚4kq9zt‘", 1.0),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -78,13 +79,8 @@ def score(
     from scbench import scoring
     from scbench.files import write_atomically
     from scbench.scoring.fields import notes
-    from scbench.scoring.lines import NOT_UNDERSTOOD
 
-    if not file.is_file():
-        raise Unknown(
-            f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score "
-            f"--help`)"
-        )
+    _check(file)
     if tasks is not None:
         from scbench.grid.task_places import written_tasks
         from scbench.grid.words import several
@@ -93,6 +89,25 @@ def score(
     lines = scoring.score_file(file)
     target = to or file.with_suffix(".scored.jsonl")
     write_atomically(target, b"".join(map(scoring.written, lines)))
+    out.print(_table(lines))
+    for told in _not_understood(lines):
+        say(told)
+    for note in notes(lines):
+        tell(note, label="note")
+    say(f"written: {target}")
+
+
+def _check(file: Path) -> None:
+    if not file.is_file():
+        raise Unknown(
+            f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score "
+            f"--help`)"
+        )
+
+
+def _table(lines: list[dict[str, Any]]) -> Table:
+    from scbench import scoring
+
     table = Table("task", "mode", "rule", "mean", "n", "gaps")
     for mean in scoring.means(lines):
         gaps = ", ".join(f"{count} {why}" for why, count in mean.gaps.items())
@@ -104,12 +119,17 @@ def score(
             str(mean.n),
             plain(gaps),
         )
-    out.print(table)
-    odd = [
-        line for line in lines if line.get("why", {}).get("strict", "").startswith(NOT_UNDERSTOOD)
-    ]
+    return table
+
+
+def _not_understood(lines: list[dict[str, Any]]) -> Iterator[str]:
+    """How many lines were not, and why the first was not."""
+    from scbench.scoring.lines import NOT_UNDERSTOOD
+
+    odd = [why for line in lines if (why := _gap(line)).startswith(NOT_UNDERSTOOD)]
     if odd:
-        say(f"{len(odd):,} of {len(lines):,} lines were {odd[0]['why']['strict']}")
-    for note in notes(lines):
-        tell(note, label="note")
-    say(f"written: {target}")
+        yield f"{len(odd):,} of {len(lines):,} lines were {odd[0]}"
+
+
+def _gap(line: dict[str, Any]) -> str:
+    return str(line.get("why", {}).get("strict", ""))

@@ -20,14 +20,14 @@ _CHINESE = (
     "至少|至多|最多|最少|大约|大約|超过|超過|不到|少于|少於|多于|多於|大于|大於|小于|小於|约|約"
 )
 # An arrow points at a number, and a pair of angles wraps it: neither bounds it.
-_SIGNS = rf"(?<![-=<])(?:[≠≈∼≃≅≤≥±]|!=|<=|>=|[<>](?!{_DIGITS}\s*[<>/]))"
+_SIGNS = rf"(?<![-=<])(?:[≠≈∼≃≅≤≥±]|!=|<=|>=|<(?!{_DIGITS}\s*[>/])|>(?!{_DIGITS}\s*<))"
 _LEAD = (
     rf"(?:(?<!\w)(?:{_BOUNDS})\s+(?:the\s+)?(?:day\s+)?|(?:{_CHINESE})是?\s*第?\s*"
     rf"|{_SIGNS}\s*|~\s*)"
 )
 _TO = rf"(?:\s*(?:to|or|and|–|-|~)\s*{_DIGITS}(?![\w.]*\d))?"
 _AFTER = r"\s?(?:or (?:more|less|fewer|so|higher|lower|above|below)\b|-?ish\b|\+(?!\s?\d)|左右|以上|以下)"
-_BOUNDED = re.compile(rf"{_LEAD}{_DIGITS}{_TO}|{_DIGITS}{_AFTER}", re.IGNORECASE)
+_BOUNDED = re.compile(rf"{_LEAD}{_DIGITS}{_TO}|(?<![\w.,]){_DIGITS}{_AFTER}", re.IGNORECASE)
 _SHARE = re.compile(rf"(?<![\w.,]){_DIGITS}\s?(?:[%‰]|per ?cent\b|Prozent\b)", re.IGNORECASE)
 
 

@@ -1,10 +1,11 @@
 """What is said of how an answer came to be so: where a thing was before, whom one had it from,
-what stands next in an order, what was thought at first.
+what stands next in an order, what was thought at first, what is said of others.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from scbench.scoring.extract.kinds import says
 from scbench.scoring.extract.sought import AnswerKind, Sought
@@ -29,14 +30,34 @@ _NEXT_IN_ORDER = re.compile(
     r"|\s\([^()\n]{0,40}\bdays?\s+(?:after|before|later|earlier)\b[^()\n]{0,80}\)",
     re.IGNORECASE,
 )
-_PATTERNS = {AnswerKind.PHRASE: (_HAD_FROM, _BEFORE), AnswerKind.NUMBER: (_NEXT_IN_ORDER,)}
+_OF_ANOTHER = re.compile(
+    r"(?<=[.!?])\s+(?:if|in case) you (?:also )?(?:need|want|meant|asked)\b[^.!?\n]{1,200}[.!?]?",
+    re.IGNORECASE,
+)
+_NOT_COUNTED = re.compile(
+    r"\s\([^()\n]{0,120}\b(?:do|does|did)(?: not|n[’']t) (?:count|belong|match|qualify)\b"
+    r"[^()\n]{0,80}\)",
+    re.IGNORECASE,
+)
+_MOST_TRIED = 8
+_PATTERNS = {
+    AnswerKind.PHRASE: (_HAD_FROM, _BEFORE),
+    AnswerKind.NUMBER: (_NEXT_IN_ORDER,),
+    AnswerKind.STRING: (_OF_ANOTHER,),
+    AnswerKind.NAMES: (_NOT_COUNTED,),
+}
 
 
 def without_origins(text: str, sought: Sought) -> str:
-    """The text without its asides on what was before, where the answer stands in front of them."""
+    """The text without its asides on what was before or is another's, where the answer stands in front of them."""
     for pattern in (_THOUGHT_FIRST, *_PATTERNS.get(sought.kind, ())):
-        for aside in sought.marks(pattern, text):
-            if says(text[: aside.start()], sought):
-                text = text[: aside.start()] + text[aside.end() :]
-                break
+        asides = islice(sought.marks(pattern, text), _MOST_TRIED)
+        first = next((one.start() for one in asides if says(text[: one.start()], sought)), None)
+        if first is not None:
+            text = _without(pattern, text, first)
     return text
+
+
+def _without(pattern: re.Pattern[str], text: str, start: int) -> str:
+    """Without the matches from `start` on: what answers in front of one answers before all."""
+    return pattern.sub(lambda aside: aside[0] if aside.start() < start else "", text)
