@@ -137,6 +137,7 @@ SUMMARY = Wanted(
         ("Le moulin, ouvert le 9 mars 1904, coûta 7 863 couronnes.", 1.0),
         ("El molino costó 7863 coronas y abrió el 9 de marzo de 1904.", 1.0),
         ("磨坊耗资7863克朗，于1904年3月9日开放。", 1.0),
+        ("It cost 7863 crowns and opened on 9 March 1904x", 0.5),
         ("It cost 7863 crowns and did not open on 9 March 1904.", 0.5),
         ("It wasn't 7863 crowns, and it never opened.", 0.0),
         ("It did not open until 9 March 1904 and cost not only time, but 7863 crowns.", 1.0),

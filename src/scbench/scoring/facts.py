@@ -97,9 +97,13 @@ def _as_day(found: re.Match[str]) -> str:
         found[part] or found[f"{part}2"] or found[f"{part}3"] or found[f"{part}4"] for part in "dy"
     )
     if word := found["m"] or found["m2"]:
-        return f" {int(day)} {_MONTH_OF[word]} {year} "
+        return f"{int(day)} {_MONTH_OF[word]} {year}"
     month = int(found["m3"] or found["m4"])
-    return f" {int(day)} {list(_MONTHS)[month - 1]} {year} " if 1 <= month <= 12 else found[0]
+    if not 1 <= month <= len(_MONTHS):
+        return found[0]
+    # Behind 日 the next word may begin at once; behind digits it would be another word.
+    end = " " if found["m4"] else ""
+    return f"{int(day)} {list(_MONTHS)[month - 1]} {year}{end}"
 
 
 def occurs(fact: str, words: str) -> bool:
