@@ -63,7 +63,7 @@ def _unread(lines: list[Mapping[str, Any]]) -> str:
 
 
 def _with_hint(field: str) -> str:
-    near = difflib.get_close_matches(field, FIELDS, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(field, FIELDS, n=1, cutoff=0.65)
     shown = repr(field[:40])
     return f"{shown} (did you mean {near[0]!r}?)" if near else shown
 

@@ -49,7 +49,9 @@ _PATTERNS = {
 
 
 def without_origins(text: str, sought: Sought) -> str:
-    """The text without its asides on what was before or is another's, where the answer stands in front of them."""
+    """The text without its asides on what was before or is another's, where the answer stands in
+    front of them.
+    """
     for pattern in (_THOUGHT_FIRST, *_PATTERNS.get(sought.kind, ())):
         asides = islice(sought.marks(pattern, text), _MOST_TRIED)
         first = next((one.start() for one in asides if says(text[: one.start()], sought)), None)
