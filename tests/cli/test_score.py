@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from scbench import task_cards
 from scbench.cli import app
 from scbench.errors import BadConfig, BadRow, Unknown
+from scbench.scoring.fields import FIELDS
 
 LENGTHS = '''
 from scbench.errors import Unknown
@@ -140,6 +141,33 @@ def test_the_help_shows_a_task_of_ones_own() -> None:
     shown = CliRunner().invoke(app, ["score", "--help"], env={"COLUMNS": "160"}).output
     assert "--tasks" in shown
     assert "my_task.py:TASK,my.jsonl" in shown
+
+
+def test_the_help_says_what_each_field_holds_and_where_generated_data_has_it() -> None:
+    shown = CliRunner().invoke(app, ["score", "--help"], env={"COLUMNS": "160"}).output
+    assert [field for field in FIELDS if field not in shown] == []
+    assert ".evidence.jsonl" in shown
+
+
+def test_fields_that_no_rule_reads_are_named_once(folder: Path) -> None:
+    rows = [line("scbench_kv", "4821", "4821", vocabulry=["x"], id=n) for n in range(3)]
+    told = score(written(folder / "answers.jsonl", rows))
+    assert told.exit_code == 0, told.output
+    said = " ".join(told.output.split())
+    assert said.count("fields that no rule reads") == 1
+    assert "'vocabulry' (did you mean 'vocabulary'?), 'id'" in said
+    clean = score(written(folder / "clean.jsonl", [line("scbench_kv", "4821", "4821")]))
+    assert "note" not in clean.output
+
+
+def test_generated_questions_without_their_vocabulary_are_told_once(folder: Path) -> None:
+    asked = {"generated": True, "question": "Who?"}
+    rows = [line("scbench_qa_eng", "Peroth", "Peroth", **asked) for _ in range(2)]
+    rows.append(line("scbench_qa_eng", "Peroth", "Peroth", vocabulary=["Peroth"], **asked))
+    rows.append(line("scbench_qa_eng", "Peroth", "Peroth", question="Who?"))
+    said = " ".join(score(written(folder / "answers.jsonl", rows)).output.split())
+    assert "2 generated lines of qa_eng or qa_chn say neither 'numeric' nor 'vocabulary'" in said
+    assert "<config>.evidence.jsonl" in said
 
 
 def test_scoring_a_task_of_ones_own_needs_no_torch(folder: Path) -> None:

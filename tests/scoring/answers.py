@@ -28,6 +28,8 @@ LATER = FILE.with_name("answers-later.jsonl")
 # In forms of neither; and again, written when what these showed was mended.
 THIRD = FILE.with_name("answers-third.jsonl")
 FOURTH = FILE.with_name("answers-fourth.jsonl")
+# By somebody who had seen neither the rules nor these.
+NEWCOMER = FILE.with_name("answers-newcomer.jsonl")
 # Full marks but for rounding: shares of names, of words and of characters are graded.
 SCORES = 0.9
 

@@ -11,7 +11,7 @@ import pytest
 from scbench.scoring import SUBTASKS
 from scbench.task_cards import PAPER
 
-from .answers import FOURTH, LATER, THIRD, Case, cases, figures, held_out, scored_right
+from .answers import FOURTH, LATER, NEWCOMER, THIRD, Case, cases, figures, held_out, scored_right
 
 FORMS = (
     "think closed",
@@ -89,11 +89,20 @@ def test_of_answers_that_no_rule_was_made_by_the_right_ones_score() -> None:
     assert passing / wrong <= 0.03
 
 
-# "The clock left the mill": that leaving denies staying is no matter of form.
-KNOWN_MISSES = {"fourth-place-14"}
+# "The clock left the mill": that leaving denies staying is no matter of form. Nor is who gives and
+# who gets, or which of two sentences answers; names in small letters are other names.
+KNOWN_MISSES = {
+    "fourth-place-14",
+    "new-choice-eng-56",
+    "new-kv-47",
+    "new-qa-eng-38",
+    "new-qa-eng-48",
+    "new-qa-eng-53",
+    "new-vt-09",
+}
 
 
-@pytest.mark.parametrize("file", [LATER, THIRD, FOURTH], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [LATER, THIRD, FOURTH, NEWCOMER], ids=lambda file: file.stem)
 def test_of_answers_in_forms_that_no_rule_was_made_for_the_known_ones_alone_are_misread(
     file: Path,
 ) -> None:

@@ -103,6 +103,34 @@ def test_line_comes_back_whole_with_scores_and_the_reason_of_a_gap() -> None:
     assert score_lines([out]) == [out]
 
 
+@pytest.mark.parametrize("gold", ["", "  ", [], [""]])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"task": "scbench_kv"},
+        {"task": "scbench_choice_eng", "options": ["a mill", "a barn"]},
+        {"task": "scbench_repoqa", "name": "clip", "lang": "python"},
+        {"task": "scbench_mf"},
+    ],
+    ids=lambda more: str(more["task"]),
+)
+def test_an_empty_gold_is_a_gap_under_both_rules(gold: object, more: dict[str, Any]) -> None:
+    (out,) = score_lines([{**line("scbench_kv", "", ""), **more, "gold": gold}])
+    assert out["scores"] == {"strict": None, "official": None}
+    assert out["why"] == dict.fromkeys(("strict", "official"), "the turn has no gold")
+
+
+def test_a_whole_number_that_came_as_a_float_is_the_number() -> None:
+    asked = {"question": "On which day?", "generated": True, "numeric": True}
+    floating, whole = score_lines(
+        [line("scbench_qa_eng", "Day 38", gold, **asked) for gold in (38.0, 38)]
+    )
+    assert floating["scores"] == whole["scores"]
+    assert floating["scores"]["strict"] == 1.0
+    floating, whole = score_lines([line("scbench_mf", "38", gold) for gold in (38.0, 38)])
+    assert floating["scores"] == whole["scores"] == {"strict": 1.0, "official": 1.0}
+
+
 def test_failed_turn_is_a_gap_under_both_rules() -> None:
     (out,) = score_lines([line("scbench_kv", None, "4821")])
     assert out["scores"] == {"strict": None, "official": None}
@@ -148,6 +176,8 @@ BAD = [
     ({"gold": None}, "'gold' is missing"),
     ({"gold": {"a": 1}}, "'gold'"),
     ({"gold": True}, "'gold'"),
+    ({"gold": float("nan")}, "'gold' is nan"),
+    ({"gold": ["x", ""]}, "one of the accepted answers is empty"),
     ({"subtask": "passkey"}, "'subtask' is 'passkey'; kv has kv"),
     ({"task": "scbench_repoqa_and_kv"}, "'subtask' is missing; repoqa_and_kv has repoqa, kv"),
     ({"task": "scbench_repoqa"}, "'name' \\(or 'func_name'\\) is missing"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from scbench.console import out, plain, say
+from scbench.console import out, plain, say, tell
 from scbench.errors import Unknown
 
 
@@ -43,27 +44,43 @@ def score(
 
     - subtask: in the two Mix tasks alone, which of its two kinds of turn this is
 
-    - mode: multi-turn, multi-request
+    - mode: multi-turn, multi-request; turn_idx, if known: the turn's number, from 0
 
     - prediction: the answer as the model gave it, thoughts and all; null for a turn that failed
 
-    - gold: a text, a number, or a list of accepted ones
+    - gold: a text, a number, or a list of accepted ones; an empty one is a gap under both rules
 
-    - question, and options (choice_eng, many_shot) or name, lang, repo (repoqa)
+    - question: what was asked; what stands in it is no answer
 
-    - where known: candidates, asked_key, shape, generated, vocabulary, numeric, facts, rival_facts
+    - generated: true for turns that scbench made, whose strict rules know more than published ones
+
+    These decide by which strict rule a line is scored:
+
+    - numeric (qa_eng, qa_chn; generated): true where the answer is a number
+
+    - vocabulary (qa_eng, qa_chn; generated): all names that an answer may be; without it and
+      numeric, F1 over words
+
+    - options (choice_eng, many_shot): their texts, in the order of the letters
+
+    - asked_key, shape (kv): the key asked for, which is no answer; uuid or digits
+
+    - name, lang, repo, candidates (repoqa): the function asked for, its language and repository,
+      and the sources of all functions by name
+
+    - facts, rival_facts, rival_golds (summary; generated): the values of the asked report, those
+      of others, and their summaries
+
+    For data of `scbench make-data` all of these stand in <config>.evidence.jsonl beside the rows,
+    under each turn's "wanted" ("golds" there is "gold" here).
 
     A line that is not understood is a gap under both rules, which names line and field.
     """
     from scbench import scoring
     from scbench.files import write_atomically
-    from scbench.scoring.lines import NOT_UNDERSTOOD
+    from scbench.scoring.fields import notes
 
-    if not file.is_file():
-        raise Unknown(
-            f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score "
-            f"--help`)"
-        )
+    _check(file)
     if tasks is not None:
         from scbench.grid.task_places import written_tasks
         from scbench.grid.words import several
@@ -72,6 +89,25 @@ def score(
     lines = scoring.score_file(file)
     target = to or file.with_suffix(".scored.jsonl")
     write_atomically(target, b"".join(map(scoring.written, lines)))
+    out.print(_table(lines))
+    for told in _not_understood(lines):
+        say(told)
+    for note in notes(lines):
+        tell(note, label="note")
+    say(f"written: {target}")
+
+
+def _check(file: Path) -> None:
+    if not file.is_file():
+        raise Unknown(
+            f"there is no file {str(file)!r}; give a file of JSON lines (see `scbench score "
+            f"--help`)"
+        )
+
+
+def _table(lines: list[dict[str, Any]]) -> Table:
+    from scbench import scoring
+
     table = Table("task", "mode", "rule", "mean", "n", "gaps")
     for mean in scoring.means(lines):
         gaps = ", ".join(f"{count} {why}" for why, count in mean.gaps.items())
@@ -83,10 +119,17 @@ def score(
             str(mean.n),
             plain(gaps),
         )
-    out.print(table)
-    odd = [
-        line for line in lines if line.get("why", {}).get("strict", "").startswith(NOT_UNDERSTOOD)
-    ]
+    return table
+
+
+def _not_understood(lines: list[dict[str, Any]]) -> Iterator[str]:
+    """How many lines were not, and why the first was not."""
+    from scbench.scoring.lines import NOT_UNDERSTOOD
+
+    odd = [why for line in lines if (why := _gap(line)).startswith(NOT_UNDERSTOOD)]
     if odd:
-        say(f"{len(odd):,} of {len(lines):,} lines were {odd[0]['why']['strict']}")
-    say(f"written: {target}")
+        yield f"{len(odd):,} of {len(lines):,} lines were {odd[0]}"
+
+
+def _gap(line: dict[str, Any]) -> str:
+    return str(line.get("why", {}).get("strict", ""))

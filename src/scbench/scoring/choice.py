@@ -48,6 +48,21 @@ _IT_IS = re.compile(
 _BRACKETED = re.compile(r"(?<![\w.])\(?([A-Z])\)")
 _LISTED = re.compile(r"\(([A-Z])\)[ \t]*(.*?)[ \t]*(?=\n|\([A-Z]\)|$)")
 _AFTER_TEXT = frozenset(".,;:!?)]*\"'`")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_BY_PLACE = re.compile(
+    r"(?:(?:it(?:['’]s| is)|I(?:['’]d| would)? (?:choose|pick|select|say)"
+    r"|(?:the |my )?answer(?: is|:))"
+    rf"\s+)?(?:the\s+)?({'|'.join(_ORDINALS)})\s+(?:option|choice|answer|one)"
+    r"(?:\s+is\s+(?:correct|right|true))?[.!]?",
+    re.IGNORECASE,
+)
+# "A high probability: B"; not "Wrong: B".
+_BEHIND_COLON = re.compile(r"([^:：]*)[:：]\s*[(\[]?([A-Z])[)\]]?[.!]?")
+_REJECTS = re.compile(
+    r"\b(?:wrong|incorrect|false|not|no|except|excluded?|eliminated?|rejected?|closest|options?"
+    r"|candidates?|falsch|faux)\b",
+    re.IGNORECASE,
+)
 CONFLICT = "letter and text disagree"
 SEVERAL = "several options"
 
@@ -149,7 +164,26 @@ def choice(prediction: str, options: Sequence[str]) -> tuple[str | None, str]:
     results = _named(line, letters, normal) or _named(prediction, letters, normal)
     if len(results) == 1:
         return results.pop(), "named once"
-    return None, SEVERAL if results else "no option"
+    if results:
+        return None, SEVERAL
+    if letter := _by_place(line, letters) or _behind_colon(line, letters):
+        return letter, "named once"
+    return None, "no option"
+
+
+def _by_place(line: str, letters: str) -> str | None:
+    """The letter of "the second option"."""
+    place = _BY_PLACE.fullmatch(line)
+    index = _ORDINALS.index(place[1].lower()) if place else len(letters)
+    return letters[index] if index < len(letters) else None
+
+
+def _behind_colon(line: str, letters: str) -> str | None:
+    """The letter that a head ends with, behind words that reject nothing."""
+    found = _BEHIND_COLON.fullmatch(line)
+    if found is None or found[2] not in letters or _REJECTS.search(found[1]):
+        return None
+    return found[2]
 
 
 def _are_gone_through(text: str, letters: str) -> bool:

@@ -6,20 +6,44 @@ import re
 from dataclasses import dataclass
 
 from scbench.scoring.english import in_digits
-from scbench.scoring.text import is_unspaced, nfkc, norm
+from scbench.scoring.text import apart, is_unspaced, nfkc, norm
 from scbench.types import Wanted
 
 _THOUSANDS = re.compile(r"(?<=\d)[,'’\u00a0\u2009\u202f](?=\d{3}(?!\d))")
+_BLANKS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\w]|[.,]\d)")
 _LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{3,}(?![0-9])")  # shorter ones count sentences
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
-_MONTH = "|".join(_MONTHS)
+# As the months are written in English, German, French, Spanish and Italian, and cut short.
+_MONTHS = {
+    "january": "jan januar jänner janvier enero gennaio",
+    "february": "feb febr februar février febrero febbraio",
+    "march": "mar märz mars marzo",
+    "april": "apr avril abril aprile",
+    "may": "mai mayo maggio",
+    "june": "jun juni juin junio giugno",
+    "july": "jul juli juillet julio luglio",
+    "august": "aug août agosto",
+    "september": "sep sept septembre septiembre settembre",
+    "october": "oct okt oktober octobre octubre ottobre",
+    "november": "nov novembre noviembre",
+    "december": "dec dez dezember décembre diciembre dicembre",
+}
+_MONTH_OF = {form: month for month, forms in _MONTHS.items() for form in (month, *forms.split())}
+_MONTH = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
+_OF = "(?:of |de |di |del )?"
 _DATE = re.compile(
-    rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<m>{_MONTH}) (?P<y>\d{{4}})"
+    rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th|er)? {_OF}(?P<m>{_MONTH}) {_OF}(?P<y>\d{{4}})(?!\d)"
     rf"|(?P<m2>{_MONTH}) (?P<d2>\d{{1,2}})(?:st|nd|rd|th)? (?P<y2>\d{{4}})"
-    rf"|(?P<y3>\d{{4}}) (?P<m3>[01]\d) (?P<d3>[0-3]\d)"
+    r"|(?P<y3>\d{4}) (?P<m3>[01]\d) (?P<d3>[0-3]\d)"
+    r"|(?P<y4>\d{4}) ?年 ?(?P<m4>\d{1,2}) ?月 ?(?P<d4>\d{1,2}) ?[日号號]"
+)
+# What a clause denies is not stated; "not only", "not until" and the like deny nothing.
+_CLAUSE = re.compile(r"(?<=[;!?。；！？，\n])|(?<=[.,])(?=\s)|(?=\s(?:but|and|yet|while)\s)")
+_DENIES = re.compile(
+    r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|be)"
+    r"(?:\s+not|n[’']t)\b"
+    r"(?!\s+(?:\w+\s+){0,3}(?:only|just|merely|until|before|later|earlier|less|fewer|more)\b)"
+    r"|\bcannot\b|\bnever\b|\bnicht\b(?!\s+nur)|没有|沒有|并非|並非|不是",
+    re.IGNORECASE,
 )
 
 
@@ -41,29 +65,45 @@ def stated(text: str, wanted: Wanted) -> StatedFacts:
     none.
     """
     digits = told(text)
-    words = f"{digits} {told(in_digits(text))}"  # numbers in words are stated too
+    words = _words(text)
+    held = _words(_without_denied(text))
     own, others = ({told(fact) for fact in group} for group in (wanted.facts, wanted.rival_facts))
     known = _numbers(" ".join((*own, *others, told(wanted.question))))
     return StatedFacts(
-        right=sum(occurs(fact, words) for fact in own),
+        right=sum(occurs(fact, held) for fact in own),
         leaked=sum(occurs(fact, words) for fact in others - own),
         invented=len(_numbers(digits) - known),
     )
 
 
+def _words(text: str) -> str:
+    """Numbers in words are stated too."""
+    return f"{told(text)} {told(in_digits(text))}"
+
+
+def _without_denied(text: str) -> str:
+    return "".join(clause for clause in _CLAUSE.split(text) if not _DENIES.search(clause))
+
+
 def told(text: str) -> str:
     """The normal form, with dates as day, month, year and numbers without separators."""
-    return _DATE.sub(_as_day, norm(_THOUSANDS.sub("", nfkc(_THOUSANDS.sub("", text)))))
+    joined = _THOUSANDS.sub("", nfkc(_THOUSANDS.sub("", text)))
+    joined = _BLANKS.sub(lambda number: number[0].replace(" ", ""), joined)
+    return " ".join(_DATE.sub(_as_day, norm(apart(joined))).split())
 
 
 def _as_day(found: re.Match[str]) -> str:
-    day = found["d"] or found["d2"] or found["d3"]
-    month = found["m"] or found["m2"]
-    if month is None:
-        if not 1 <= int(found["m3"]) <= len(_MONTHS):
-            return found[0]
-        month = _MONTHS[int(found["m3"]) - 1]
-    return f"{int(day)} {month} {found['y'] or found['y2'] or found['y3']}"
+    day, year = (
+        found[part] or found[f"{part}2"] or found[f"{part}3"] or found[f"{part}4"] for part in "dy"
+    )
+    if word := found["m"] or found["m2"]:
+        return f"{int(day)} {_MONTH_OF[word]} {year}"
+    month = int(found["m3"] or found["m4"])
+    if not 1 <= month <= len(_MONTHS):
+        return found[0]
+    # Behind 日 the next word may begin at once; behind digits it would be another word.
+    end = " " if found["m4"] else ""
+    return f"{int(day)} {list(_MONTHS)[month - 1]} {year}{end}"
 
 
 def occurs(fact: str, words: str) -> bool:

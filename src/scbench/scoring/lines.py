@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -129,12 +130,13 @@ def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
         else (line.get("ground_truth", line.get("label")), True)
     )
     golds = _golds(raw, "ground_truth" if is_label else "gold")
+    raw = raw if is_label else _whole(raw)
     options = _texts(line, "options")
     label, label_gap = raw, ""
     if not is_label and not isinstance(raw, list):
         if part.label == "list":
             label = [raw]
-        elif part.label == "option":
+        elif part.label == "option" and golds:
             try:
                 label = choice_label(golds, options)
             except ValueError as err:
@@ -174,11 +176,27 @@ def _wanted(line: Mapping[str, object], part: Subtask) -> LineWanted:
 
 def _golds(raw: object, field: str) -> tuple[str, ...]:
     items = _items(raw)
-    if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in items):
+    if not all(_is_gold(item) for item in items):
         raise BadRow(
             f"field {field!r} is {_shown(raw)}; it holds a text, a number, or a list of texts"
         )
-    return tuple(str(item) for item in items)
+    texts = tuple(str(_whole(item)) for item in items)
+    if any(text.strip() for text in texts) and not all(text.strip() for text in texts):
+        raise BadRow(f"field {field!r} is {_shown(raw)}; one of the accepted answers is empty")
+    return texts if any(text.strip() for text in texts) else ()
+
+
+def _is_gold(item: object) -> bool:
+    if isinstance(item, float):
+        return math.isfinite(item)
+    return isinstance(item, str | int) and not isinstance(item, bool)
+
+
+def _whole(raw: object) -> object:
+    """A whole number that came as 38.0 is 38, as in rows of data."""
+    if isinstance(raw, list):
+        return [_whole(item) for item in raw]
+    return int(raw) if isinstance(raw, float) and raw.is_integer() else raw
 
 
 def _items(raw: object) -> list[object]:
@@ -239,7 +257,7 @@ def scored(rows: list[tuple[dict[str, Any], AnswerLine | NotUnderstood]]) -> lis
         raise BadRow(str(rows[0][1]))
     needles: dict[tuple[str, Mode, str | None], list[tuple[str, str]]] = {}
     for _, row in rows:
-        if isinstance(row, AnswerLine) and row.part.is_function:
+        if isinstance(row, AnswerLine) and row.part.is_function and row.wanted.golds:
             needles.setdefault(row.needle_key, []).append(
                 (row.wanted.golds[0], str(row.wanted.name))
             )

@@ -24,6 +24,12 @@ from scbench.scoring.text import (
 )
 from scbench.types import Score, Wanted
 
+_KIN = (
+    "wife|husband|spouse|brother|sister|son|daughter|mother|father|parent|child|uncle|aunt|cousin"
+    "|nephew|niece|friend|neighbour|neighbor|servant|grandmother|grandfather|widow|partner"
+)
+_KIN_CHINESE = "妻子|丈夫|哥哥|弟弟|姐姐|妹妹|兄弟|姐妹|儿子|女儿|母亲|父亲|妈妈|爸爸|朋友|邻居|外婆|奶奶|爷爷|叔叔"
+
 
 def f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
     """Harmonic mean of precision and recall over multisets of tokens; 0 where nothing is shared."""
@@ -89,6 +95,8 @@ def closed(prediction: str, wanted: Wanted, *, is_chinese: bool = False) -> Scor
             prediction = apart(prediction)
         said_text = _one(prediction, is_chinese)
         left = named(phrases, said_text, whole_words=not is_chinese) - told
+        question = wanted.question.casefold()
+        left -= relatives(left, said_text, question, is_chinese=is_chinese)
         left = left - owners(left, said_text, is_chinese=is_chinese) or left
     why = (
         ""
@@ -113,6 +121,32 @@ def owners(names: Iterable[str], text: str, *, is_chinese: bool) -> set[str]:
     for name in names:
         *_, last = re.finditer(before + re.escape(name) + after, text)
         if re.compile(sign + after).match(text, last.end()):
+            found.add(name)
+    return found
+
+
+def relatives(
+    names: Iterable[str], text: str, question: str, *, is_chinese: bool = False
+) -> set[str]:
+    """Names that are said only to say whose relative somebody is. Where the question asks for the
+    relation, either side may be meant.
+
+    >>> relatives({"lund", "zara"}, "the wife of lund", "who came")
+    {'lund'}
+    """
+    before, after = ("", "") if is_chinese else (r"(?<!\S)", r"(?!\S)")
+    found = set()
+    for name in names:
+        said = before + re.escape(name)
+        kin = (
+            rf"{said}的({_KIN_CHINESE})"
+            if is_chinese
+            else rf"(?<!\S)({_KIN}) of {re.escape(name)}(?!\S)|{said} s ({_KIN})(?!\S)"
+        )
+        relations = {match[match.lastindex or 0] for match in re.finditer(kin, text)}
+        times = len(re.findall(kin, text))
+        is_only_so = times == len(re.findall(said + after, text))
+        if relations and is_only_so and not any(word in question for word in relations):
             found.add(name)
     return found
 

@@ -16,7 +16,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _ALONE = rf"(?<!(?![{UNSPACED}])[\w-])(?:{{}})(?!(?![{UNSPACED}])[\w-])"
 _SHAPES = {"uuid": re.compile(_ALONE.format(_UUID)), "digits": re.compile(_ALONE.format("[0-9]+"))}
 _RUN = re.compile(r"[\w-]+")
-_WRAPPING = "\"'`*()[]{}<>.,:;!?…“”‘’「」『』«»"
+_WRAPPING = "\"'`*()[]{}<>.,:;!?…“”„‘’‚‹›「」『』«»"
 _BETWEEN = re.compile(rf"[\s{UNSPACED}\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+")
 # A stripped word this long, or this long with a digit, competes with the gold.
 _LONG_CHARS = 32

@@ -16,23 +16,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from scbench.scoring.extract.absences import without_substitute
 from scbench.scoring.extract.asides import (
     foremost,
     without_afterword,
     without_reason,
     without_sources,
 )
+from scbench.scoring.extract.bounds import without_bounds
 from scbench.scoring.extract.containers import contained
 from scbench.scoring.extract.corrections import corrected
 from scbench.scoring.extract.denials import without_denials
+from scbench.scoring.extract.digits import in_plain_digits, numbers_in_digits
 from scbench.scoring.extract.hedges import without_hedge
 from scbench.scoring.extract.markup import (
-    numbers_in_digits,
     plain_width,
     without_courtesy,
     without_markdown,
 )
 from scbench.scoring.extract.options import approved, without_options
+from scbench.scoring.extract.origins import without_origins
 from scbench.scoring.extract.sought import AnswerKind, Sought
 from scbench.scoring.extract.statements import concluded, echoed, last_line, solved, stated
 from scbench.scoring.extract.thoughts import Spoken, spoken
@@ -55,6 +58,7 @@ _FOR_ALL: tuple[tuple[str, Step], ...] = (
 # denies; what states it. A step may rely on those before it, in the round and in the one before.
 _FOR_SHORT: tuple[tuple[str, Step], ...] = (
     *_FOR_ALL,
+    ("number's form", in_plain_digits),
     ("width", plain_width),
     ("markdown", without_markdown),
     ("number words", numbers_in_digits),
@@ -65,7 +69,10 @@ _FOR_SHORT: tuple[tuple[str, Step], ...] = (
     ("afterword", foremost),
     ("container", contained),
     ("correction", corrected),
+    ("absence", without_substitute),
     ("afterword", without_afterword),
+    ("origin", without_origins),
+    ("bound", without_bounds),
     ("reason", without_reason),
     ("hedge", without_hedge),
     ("denial", without_denials),

@@ -39,7 +39,7 @@ _WHOLE = re.compile(
     r"|\bno one\b|\bthere(?:[’']s| is| are) no\b|\bnone of\b|\bnowhere\b"
     r"|\bnot (?:mistaken|certain|sure|clear|known|mentioned|stated|given|found)\b"
     r"|\b(?:is|are|was|were|as|be|looks?|seems?) (?:\w+ )?"
-    r"(?:wrong|incorrect|false|impossible|excluded|eliminated)\b"
+    r"(?:wrong|incorrect|false|impossible|excluded|eliminated|distractors?|decoys?)\b"
     r"|\brul(?:ed?|ing) out\b|\bexcluded?\b|\beliminated?\b|\bunknown\b"
     r"|\bimpossible to\b|\bunable to\b"
     r"|\bnicht\b|\bkeine?[nmrs]?\b|\bjamais\b|\bn[’']est\b|\bno es\b|\bni\b"
@@ -59,7 +59,7 @@ _ANSWERED_NO = re.compile(
 _ANSWERED_YES = re.compile(r"\s*(?:yes|yeah|correct|right|indeed|it is|是的?)(?!\w)", re.IGNORECASE)
 # A question that is put to nobody says nothing: "Is it at the mill?"
 _ASKS = re.compile(
-    r"(?:^|(?<=[.!?\n])|(?<=[.!?\n]\s))(?:is|was|are|were|could|might|can|does|did)\s+"
+    r"(?:^|(?<=[.!?\n])|(?<=[.!?\n,…]\s))(?:is|was|are|were|could|might|can|does|did)\s+"
     r"(?:it|that|this|the|he|she|they)\b[^.!?\n]{0,200}[?？]",
     re.IGNORECASE,
 )
@@ -120,7 +120,7 @@ def _said(clause: str) -> str:
     if _WHOLE_ANY_CASE.search(clause) or _CHINESE.search(clause):
         return _blank(clause)
     if denial := _BEHIND.search(clause):
-        return clause[: denial.start()] + _blank(clause)
+        return clause[: denial.start()].removesuffix("(") + _blank(clause)
     return clause
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from scbench.scoring.english import in_digits
 from scbench.scoring.extract.sought import AnswerKind, Sought
 from scbench.scoring.text import nfkc
 
@@ -22,9 +21,6 @@ _MATH = re.compile(r"\$+|\\[()\[\]]")
 # Signs that nobody sees: widths of nothing, directions, marks of byte order.
 _UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _THIN = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
-# Digits said one by one, and groups of three with a blank between: 5 6 3 8 9 4, 563 894.
-_SPACED = re.compile(r"(?<![\w.,-])\d(?:[ -]\d){3,}(?![ -]?\w|[.,]\d)")
-_GROUPED = re.compile(r"(?<![\w.,])(?<!\d )\d{1,3}(?: \d{3})+(?! ?\d|[.,]\d|\w)")
 _COURTESY = re.compile(
     r"^[ \t]*(?:let me know|please let me|i hope|feel free|if you (?:need|have|want)"
     r"|is there anything)\b.*\Z",
@@ -100,23 +96,6 @@ def plain_width(text: str, sought: Sought) -> str:
     folded = nfkc(text)
     # A text that an answer may consist of stays as it is written.
     return folded if nfkc(sought.told) == sought.told else text
-
-
-def numbers_in_digits(text: str, sought: Sought) -> str:
-    """A number's words as digits, and digits that stand apart joined, where a number is sought."""
-    is_number = sought.kind is AnswerKind.NUMBER
-    if not is_number and not (sought.kind is AnswerKind.STRING and sought.wanted.shape == "digits"):
-        return text
-    text = in_digits(text)
-    for apart in (_SPACED, _GROUPED) if is_number else ():
-        text = apart.sub(_joined, text)
-    return text
-
-
-def _joined(digits: re.Match[str]) -> str:
-    """Parts of one number; a number that is only said again stays several."""
-    parts = re.split("[ -]", digits[0])
-    return "".join(parts) if len(set(parts)) > 1 else digits[0]
 
 
 def without_courtesy(text: str, sought: Sought) -> str:

@@ -14,6 +14,10 @@ _VERDICT = re.compile(
     r"(?:(yes|correct|right|true|✓|✔️?|✅)|(?:no|incorrect|wrong|false|✗|✘|❌))[.!]?[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
 )
+# The same on one line: "(A) ✗ (B) ✓".
+_TICK = re.compile(
+    r"(?<!\w)\(?([A-Z])(?:[).:]+|(?=\s))[^\n()✓✔✅☑✗✘❌✖]{0,80}?(?:([✓✔✅☑])|[✗✘❌✖])\ufe0f?"
+)
 
 
 def without_options(text: str, sought: Sought) -> str:
@@ -39,10 +43,12 @@ def without_options(text: str, sought: Sought) -> str:
 
 
 def approved(text: str, sought: Sought) -> str:
-    """The one option that lines of verdicts find right: "A: no", "D: yes"."""
+    """The one option that verdicts find right: "A: no" and "D: yes" by line, (A) ✗ (D) ✓ in one."""
     if sought.kind is not AnswerKind.LETTER:
         return text
     verdicts = list(_VERDICT.finditer(text))
+    ticks = list(_TICK.finditer(text))
+    verdicts = ticks if len(ticks) > len(verdicts) else verdicts
     right = {verdict[1].upper() for verdict in verdicts if verdict[2]}
     wrong = {verdict[1].upper() for verdict in verdicts if not verdict[2]}
     if len(right) != 1 or not wrong - right or ANSWER_IS.search(text, verdicts[-1].end()):

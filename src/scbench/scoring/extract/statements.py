@@ -38,6 +38,7 @@ _ASKED = re.compile(
     r"\bthe\s+([^.?!\n]{3,80}?)(?:\s+(?:in|of|from)\s+the\s+(?:list|text|numbers)\b|\s+is\b|\?|$)",
     re.IGNORECASE,
 )
+_NOUN = re.compile(r"\s+(?:number|value|integer|element)s?\Z", re.IGNORECASE)
 _LONE = re.compile(r"[\s(\[*\"'`]*[A-Za-z][\s)\]*\"'`.:,]*")
 # "grey falcon's pass key: 60520; green falcon's: 71834"
 _LABEL = re.compile(
@@ -95,7 +96,10 @@ def echoed(text: str, sought: Sought) -> str:
     if asked is None or len(asked[1].split()) < 2:
         return text
     words = r"\s+".join(map(re.escape, asked[1].split()))
+    short = _NOUN.sub("", asked[1])  # "the smallest is" of "the smallest number"
+    shorter = r"\s+".join(map(re.escape, short.split()))
     for echo in (
+        rf"\bthe\s+{shorter}\s+(?:is|was)\s*[:=]?\s*({_NUMBER})(?!\w)",
         rf"{words}[^.!?\n\d]{{0,80}}?(?:\bis\b|\bwas\b|[:=])\s*({_NUMBER})(?!\w)",
         rf"(?<![\w.,])({_NUMBER})\s+(?:is|was)\s+the\s+{words}\b",
     ):
