@@ -14,6 +14,8 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.kv.accounting import accounted
 from scbench.methods.contract import Budgeted, Selection, smallest_share
+from scbench.methods.invariants import Invariants, Trial
+from scbench.methods.loading import plain_choices
 from scbench.methods.traits import Traits
 from scbench.methods.units import PAGE, unit
 
@@ -157,6 +159,17 @@ class Quest(Budgeted, Selection):
             return None
         page, pages = self.sizes(slots.most, layers)
         return PageDigest(slots.k_HSD, page_tokens=page, pages=pages)
+
+    def invariants(self) -> Invariants:
+        return {"the pages of the largest bounds are read, and the newest": self._reads_best}
+
+    def _reads_best(self, trial: Trial) -> str | None:
+        layers = len(trial.views) if self.is_charging_exempt else 0
+        page, _ = self.sizes(trial.tokens, layers)
+        budget = self.read_budget(trial.tokens, layers)
+        count = min(max(1, budget // page), -(-trial.tokens // page))
+        wanted = plain_choices.pages(self, page, count)
+        return plain_choices.chooses(self.digest_all, wanted)(trial)
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         if layer < self.exempt_layers:
