@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mutants.mutant import Mutant
@@ -22,16 +23,7 @@ DOCTOR_LIMIT_S = 300  # a fault may make a loop endless
 TESTS_LIMIT_S = 900
 MARKS = ("not gpu and not slow and not soak and not network", "slow and not gpu and not network")
 # What a fault changes is looked for on grouped heads first: most are seen there.
-EXAMINE = """
-import json, sys
-from scbench.exam.doctor import doctor
-for kind in ("gqa", "mqa", "mha"):
-    _, findings = doctor(sys.argv[1], kinds=(kind,))
-    broken = [f"{one.law} ({kind}): {one.why}" for one in findings if one.verdict == "broken"]
-    if broken:
-        break
-print(json.dumps(broken))
-"""
+KINDS = ("gqa", "mqa", "mha")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +57,48 @@ def planted(mutant: Mutant) -> Iterator[Path]:
 
 
 def by_doctor(mutant: Mutant) -> Sighting:
-    """What `scbench doctor` says of the method with this fault."""
+    """The first law, or promise, that is broken with this fault, as `scbench doctor` plays them.
+
+    Each fault has a process of its own. It is a fork of this one, which has torch and no part of
+    the package: to import them takes longer than to examine most methods.
+    """
+    import torch
+    from transformers import LlamaForCausalLM
+
+    torch.set_num_threads(1)
+    assert LlamaForCausalLM is not None
+    assert not [name for name in sys.modules if name.partition(".")[0] == "scbench"]
     began = time.monotonic()
+    forked = multiprocessing.get_context("fork")
+    here, there = forked.Pipe(duplex=False)
     with planted(mutant) as folder:
-        status, out, err = _run(
-            [sys.executable, "-c", EXAMINE, mutant.method], folder, DOCTOR_LIMIT_S
-        )
-    seconds = time.monotonic() - began
-    if status:
-        return Sighting(True, f"raises: {_last_line(err)}", seconds)
-    broken: list[str] = json.loads(out.splitlines()[-1])
-    return Sighting(bool(broken), "; ".join(broken), seconds)
+        process = forked.Process(target=_examined, args=(folder, mutant.method, there))
+        process.start()
+        is_heard = here.poll(DOCTOR_LIMIT_S)
+        words = here.recv() if is_heard else f"nothing came in {DOCTOR_LIMIT_S} s"
+        process.kill()
+        process.join()
+    return Sighting(bool(words), words, time.monotonic() - began)
+
+
+def _examined(folder: Path, method: str, there: Connection) -> None:
+    """In a process of its own: what is broken first, or "" """
+    sys.path.insert(0, str(folder))
+    os.chdir(TESTS.parent)
+    try:
+        from scbench.engines.tiny import tiny
+        from scbench.exam.laws import verdicts
+        from scbench.methods import parse
+
+        for kind in KINDS:
+            for law, verdict in verdicts(tiny(kind), parse(method)):
+                if verdict.startswith("broken"):
+                    there.send(f"{law} ({kind}): {verdict.partition(': ')[2]}")
+                    return
+    except Exception as error:
+        there.send(f"raises: {type(error).__name__}: {error}"[:200])
+        return
+    there.send("")
 
 
 def by_tests(mutant: Mutant) -> Sighting:

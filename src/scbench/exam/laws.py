@@ -7,7 +7,7 @@ by `Idle`. Engines are tiny random models, so a law takes milliseconds and nobod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import partial
 from itertools import product
@@ -366,18 +366,23 @@ def only_what_is_chosen_moves(engine: LocalEngine, method: Method) -> None:
 
 
 def examine(engine: LocalEngine, method: Method) -> dict[str, str]:
-    """Every law on one engine: "holds", "idle: why" or "broken: numbers"."""
-    found: dict[str, str] = {}
+    """Every law, and what the stages promise, on one engine: "holds", "idle: why" or "broken:
+    numbers"."""
+    return dict(verdicts(engine, method))
+
+
+def verdicts(engine: LocalEngine, method: Method) -> Iterator[tuple[str, str]]:
+    """The same, one after the other: promises first, which see most."""
     files = files_of(method.classes)
-    for statement, check in LAWS.items():
-        found[statement] = _verdict(partial(check, engine, method), files)
     try:
         promised = promises(engine, method)
     except Exception as error:
-        return {**found, "its stages can be tried": f"broken: {_said(error, files)}"}
+        yield "its stages can be tried", f"broken: {_said(error, files)}"
+        promised = {}
     for statement, (promise, trial) in promised.items():
-        found[statement] = _verdict(partial(_keep, promise, trial), files)
-    return found
+        yield statement, _verdict(partial(_keep, promise, trial), files)
+    for statement, check in LAWS.items():
+        yield statement, _verdict(partial(check, engine, method), files)
 
 
 def _keep(promise: Check, trial: Trial) -> None:

@@ -53,7 +53,9 @@ class Probed(NamedTuple):
     mask_HGTS: Tensor
 
 
-def probed(pattern: Generation, shape: LayerShape, tokens: int, *, layer: int = 0) -> Probed:
+def probed(
+    pattern: Generation, shape: LayerShape, tokens: int, *, layer: int = 0, turning: Any = None
+) -> Probed:
     """A pattern over random queries and keys.
 
     Values are the rows of a unit matrix, so the output of a row is its attention to each key, and
@@ -65,7 +67,7 @@ def probed(pattern: Generation, shape: LayerShape, tokens: int, *, layer: int = 
     k_HSD = torch.randn(heads[0], tokens, CHANNELS, generator=draw)
     q_HGTD, k_HSD = (functional.pad(x, (0, tokens - CHANNELS)) for x in (q_HGTD, k_HSD))
     v_HSD = torch.eye(tokens).expand(heads[0], -1, -1)
-    begun = _begun(pattern, heads[0], tokens)
+    begun = _begun(pattern, heads[0], tokens, turning or Still())
     part = begun.attend(q_HGTD, k_HSD, v_HSD, layer=layer, scale=SCALE, total_tokens=tokens)
     check_partial(part, q_HGTD, pattern.name)
     return Probed(q_HGTD, k_HSD, part, part.out != 0)
@@ -76,8 +78,8 @@ def gates_of(kv_heads: int) -> list[list[float]]:
     return [[float((head + layer) % 2) for head in range(kv_heads)] for layer in range(2)]
 
 
-def _begun(pattern: Any, kv_heads: int, tokens: int) -> Any:
+def _begun(pattern: Any, kv_heads: int, tokens: int, turning: Any) -> Any:
     """A pattern as a read has it: with head gates, or in the middle of one read."""
     if isinstance(pattern, Gated):
         pattern = pattern.gated(gates_of(kv_heads) if pattern.wants_gates else None)
-    return pattern.begin(Still(), tokens) if isinstance(pattern, Remembering) else pattern
+    return pattern.begin(turning, tokens) if isinstance(pattern, Remembering) else pattern

@@ -15,7 +15,7 @@ from scbench.engines.rotation import QueryProbe
 from scbench.exam.law import EVIDENCE, OTHER, QUERY, context, read
 from scbench.exam.laws_positions import AsStored
 from scbench.exam.masked_model import frequencies, turned
-from scbench.exam.pattern_law import SCALE, gates_of, probed
+from scbench.exam.pattern_law import CHANNELS, SCALE, gates_of, probed
 from scbench.kv import Read, Snapshot, Stream
 from scbench.methods.contract import Generation, is_default
 from scbench.methods.fork import fork
@@ -129,9 +129,28 @@ def _repeats(engine: LocalEngine, snapshot: Snapshot) -> list[Repeated]:
 def _probed(engine: LocalEngine, pattern: Generation, tokens: int) -> Probed:
     shape = engine.facts.shape.alike
     layer = 1  # of those that gates tell apart
-    seen = probed(pattern, shape, tokens, layer=layer)
+    spin = Spin()
+    seen = probed(pattern, shape, tokens, layer=layer, turning=spin)
     gates = gates_of(shape.kv_heads)
-    return Probed(seen.q_HGTD, seen.k_HSD, seen.part.out, SCALE, gates, layer)
+    return Probed(seen.q_HGTD, seen.k_HSD, seen.part.out, SCALE, gates, layer, spin.moved)
+
+
+class Spin:
+    """A rotation of the first channels, as a read has one that moves keys to other distances."""
+
+    steady = True
+
+    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        return self.moved(flat, positions.repeat(len(flat) // len(positions))).view(x.shape)
+
+    def backward(self, x: Tensor, positions: Tensor) -> Tensor:
+        return self.forward(x, -positions)
+
+    @staticmethod
+    def moved(x_SD: Tensor, by_S: Tensor) -> Tensor:
+        frequencies_R = 0.6 ** torch.arange(1.0, CHANNELS // 2 + 1)
+        return turned(x_SD, by_S, frequencies_R)
 
 
 class BlendSeen(NamedTuple):

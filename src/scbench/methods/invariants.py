@@ -52,7 +52,8 @@ class Fed(NamedTuple):
 
 class Probed(NamedTuple):
     """Queries and keys that a pattern was given, and how much of each key a row read, which is 0
-    where it did not. Patterns that go by head gates were given `gates`, and read as `layer`."""
+    where it did not. Patterns that go by head gates were given `gates`, and read as `layer`; those
+    that move keys to other distances were given the rotation `turn`."""
 
     q_HGTD: Tensor
     k_HSD: Tensor
@@ -60,6 +61,7 @@ class Probed(NamedTuple):
     scale: float
     gates: list[list[float]]
     layer: int
+    turn: Callable[[Tensor, Tensor], Tensor]
 
     @property
     def mask_HGTS(self) -> Tensor:

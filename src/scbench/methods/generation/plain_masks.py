@@ -134,21 +134,95 @@ def _best_of_rows(mass_RC: Tensor, count: int | None, threshold: float | None) -
     return seen
 
 
-def last_rows_keep(pattern: Any, rows: int, gamma: float) -> Check:
-    """A check that the last rows of every head keep `gamma` of their attention."""
+def flexible(pattern: Any, tokens: int) -> Mask:
+    """FlexPrefill with slashes=tokens and cover=blocks: block heads where pooled keys predict the
+    last rows' attention, columns and diagonals of blocks elsewhere."""
+    block, least, most, most_of_row = pattern.sizes(tokens)
+    rows = pattern.rows(tokens)
+    number = -(-tokens // block)
 
-    def check(trial: Trial) -> str | None:
-        probed = trial.probed
-        least = 1.0
-        for q_GTD, k_SD, mask_GTS in zip(
-            probed.q_HGTD, probed.k_HSD, probed.mask_HGTS, strict=True
-        ):
-            for q_TD, mask_TS in zip(q_GTD, mask_GTS, strict=True):
-                weights = softmax_of(q_TD[len(q_TD) - rows :], k_SD, probed.scale)
-                kept = (weights * mask_TS[len(q_TD) - rows :]).sum() / rows
-                least = min(least, float(kept))
-        if least >= gamma - 1e-6:
-            return ""
-        return f"the last {rows} rows of a head keep {least:.3f} of their attention, not {gamma}"
+    def of_head(probed: Probed, q_TD: Tensor, k_SD: Tensor) -> Tensor:
+        columns_T, offsets_T = estimates(q_TD, k_SD, probed.scale, rows)
+        columns_R = (
+            torch.zeros(number).double().index_add_(0, torch.arange(tokens) // block, columns_T)
+        )
+        diagonals_R = _caught(offsets_T, block, number)
+        means = [
+            torch.stack([x[at : at + block].double().mean(dim=0) for at in range(0, tokens, block)])
+            for x in (q_TD, k_SD)
+        ]
+        last_D = q_TD[tokens - rows :].double().mean(dim=0)
+        guess_R = torch.softmax(means[1] @ last_D * probed.scale, dim=0)
+        is_block = _apart(columns_R / columns_R.sum(), guess_R) < pattern.tau_js
+        sizes = [least, least]
+        if not is_block:
+            sizes = [_covering(x, pattern.gamma, least, most) for x in (columns_R, diagonals_R)]
+        columns_R[0] = diagonals_R[:2] = float("inf")
+        places = torch.arange(number)
+        apart = places.unsqueeze(1) - places
+        columns, diagonals = torch.zeros(2, number, dtype=torch.bool)
+        columns[best_slots(columns_R, sizes[0])] = True
+        diagonals[best_slots(diagonals_R, max(2, sizes[1]))] = True
+        seen = (columns | diagonals[apart.clamp(min=0)]) & (apart >= 0)
+        if is_block:
+            scores = (means[0] @ means[1].T * probed.scale).masked_fill(apart < 0, float("-inf"))
+            seen |= _best_of_map(torch.softmax(scores, dim=-1), pattern.gamma, most_of_row)
+        return in_blocks(seen, block, tokens)
 
-    return check
+    return lambda probed: each_head(probed, lambda q, k: of_head(probed, q, k))
+
+
+def _caught(offsets_T: Tensor, block: int, number: int) -> Tensor:
+    """What each diagonal of blocks catches of the offsets: pairs at offset k b + m lie in diagonal
+    k, but for m of every b rows, which reach one block further back."""
+    found = torch.zeros(number + 1).double()
+    for offset, mass in enumerate(offsets_T.tolist()):
+        whole, beyond = divmod(offset, block)
+        found[whole] += mass * (block - beyond) / block
+        found[whole + 1] += mass * beyond / block
+    found[number - 1] += found[number]  # beyond the prefix there is no diagonal
+    return found[:number]
+
+
+def _apart(true_R: Tensor, guess_R: Tensor) -> float:
+    """The root of the Jensen-Shannon divergence, in nats."""
+    middle_R = (true_R + guess_R) / 2
+    total = 0.0
+    for side_R in (true_R, guess_R):
+        total += sum(
+            float(x * (x / y).log()) for x, y in zip(side_R, middle_R, strict=True) if x > 0
+        )
+    return float(max(0.0, total / 2) ** 0.5)
+
+
+def _covering(mass_R: Tensor, gamma: float, least: int, most: int | None) -> int:
+    """Entries, the first among them, until gamma of the mass is held."""
+    count = len(mass_R)
+    if gamma < 1:
+        order = [0, *sorted(range(1, count), key=lambda at: (-float(mass_R[at]), at))]
+        held, count = 0.0, 0
+        while count < len(order) and held < gamma * float(mass_R.sum()):
+            held += float(mass_R[order[count]])
+            count += 1
+    return min(max(count, least), len(mass_R) if most is None else most)
+
+
+def _best_of_map(map_RC: Tensor, gamma: float, most: int | None) -> Tensor:
+    """The fewest entries of a map that hold gamma of it, with the first column and the two nearest
+    diagonals; of each row the best `most`."""
+    number = len(map_RC)
+    apart = torch.arange(number).unsqueeze(1) - torch.arange(number)
+    forced = (apart == 0) | (apart == 1) | (torch.arange(number) == 0)
+    ranked = map_RC.masked_fill(forced, float("inf"))
+    order = ranked.flatten().sort(descending=True, stable=True).indices
+    held = map_RC.flatten()[order].cumsum(dim=0)
+    before = held - map_RC.flatten()[order]
+    kept = torch.zeros(number * number, dtype=torch.bool)
+    kept[order[before < gamma * map_RC.sum()]] = True
+    kept_RC = (kept.view(number, number) | forced | torch.tensor(gamma >= 1)) & (apart >= 0)
+    if most is None:
+        return kept_RC
+    best = torch.zeros_like(kept_RC)
+    for row in range(number):
+        best[row, best_slots(ranked[row, : row + 1], most)] = True
+    return kept_RC & best
