@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +21,7 @@ PACKAGE = TESTS.parent / "src" / "scbench"
 DOCTOR_LIMIT_S = 300  # a fault may make a loop endless
 TESTS_LIMIT_S = 900
 MARKS = ("not gpu and not slow and not soak and not network", "slow and not gpu and not network")
+UNCLEAR = "unclear:"  # what a witness says that could not do its work
 # What a fault changes is looked for on grouped heads first: most are seen there.
 KINDS = ("gqa", "mqa", "mha")
 
@@ -57,10 +57,69 @@ def planted(mutant: Mutant) -> Iterator[Path]:
 
 
 def by_doctor(mutant: Mutant) -> Sighting:
-    """The first law, or promise, that is broken with this fault, as `scbench doctor` plays them.
+    """The first promise, or law, that is broken with this fault, as `scbench doctor` plays them."""
+    began = time.monotonic()
+    with planted(mutant) as folder:
+        words = _apart(_examined, folder, mutant.method, limit_s=DOCTOR_LIMIT_S)
+    return _sighting(words, began)
 
-    Each fault has a process of its own. It is a fork of this one, which has torch and no part of
-    the package: to import them takes longer than to examine most methods.
+
+def _examined(folder: Path, method: str) -> str:
+    """What is broken first, or "" """
+    from scbench.engines.tiny import tiny
+    from scbench.exam.laws import verdicts
+    from scbench.methods import parse
+
+    try:
+        for kind in KINDS:
+            for law, verdict in verdicts(tiny(kind), parse(method)):
+                if verdict.startswith("broken"):
+                    return f"{law} ({kind}): {verdict.partition(': ')[2]}"
+    except Exception as error:  # a model or a method that cannot even be made is no secret
+        return f"raises {type(error).__name__}: {error}"
+    return ""
+
+
+def by_tests(mutant: Mutant) -> Sighting:
+    """What the method's own tests say: those of every save, and where these are green the rest."""
+    began = time.monotonic()
+    files = [str(TESTS / name) for name in mutant.tests]
+    words = ""
+    with planted(mutant) as folder:
+        for marks in MARKS:
+            words = words or _apart(_tested, folder, marks, *files, limit_s=TESTS_LIMIT_S)
+    return _sighting(words, began)
+
+
+def _sighting(words: str, began: float) -> Sighting:
+    """Nothing counts as seen because the witness itself came to grief."""
+    if words.startswith(UNCLEAR):
+        raise RuntimeError(words)
+    return Sighting(bool(words), words, time.monotonic() - began)
+
+
+def _tested(folder: Path, marks: str, *files: str) -> str:
+    """The first test that fails, or "" """
+    import pytest
+
+    log = folder.parent / "log"
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    with log.open("w", encoding="utf-8") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+        status = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-m", marks, *files])
+    if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return ""
+    said = log.read_text(encoding="utf-8").splitlines()
+    failed = [line for line in said if line.startswith(("FAILED", "ERROR"))]
+    return failed[0] if failed else f"{UNCLEAR} pytest ended with {status}: {said[-3:]}"
+
+
+def _apart(work: Callable[..., str], folder: Path, *words: str, limit_s: int) -> str:
+    """What `work` says over the changed package, in a process of its own.
+
+    That is a fork of this one, which has torch and no part of the package: to import them takes
+    longer than to examine most methods. What is raised there, or does not end, is said.
     """
     import torch
     from transformers import LlamaForCausalLM
@@ -68,52 +127,28 @@ def by_doctor(mutant: Mutant) -> Sighting:
     torch.set_num_threads(1)
     assert LlamaForCausalLM is not None
     assert not [name for name in sys.modules if name.partition(".")[0] == "scbench"]
-    began = time.monotonic()
     forked = multiprocessing.get_context("fork")
     here, there = forked.Pipe(duplex=False)
-    with planted(mutant) as folder:
-        process = forked.Process(target=_examined, args=(folder, mutant.method, there))
-        process.start()
-        is_heard = here.poll(DOCTOR_LIMIT_S)
-        words = here.recv() if is_heard else f"nothing came in {DOCTOR_LIMIT_S} s"
-        process.kill()
-        process.join()
-    return Sighting(bool(words), words, time.monotonic() - began)
+    process = forked.Process(target=_at_work, args=(work, folder, words, there))
+    process.start()
+    said: str = here.recv() if here.poll(limit_s) else f"nothing came in {limit_s} s"
+    process.kill()
+    process.join()
+    return said
 
 
-def _examined(folder: Path, method: str, there: Connection) -> None:
-    """In a process of its own: what is broken first, or "" """
+def _at_work(
+    work: Callable[..., str], folder: Path, words: tuple[str, ...], there: Connection
+) -> None:
     sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), str(TESTS)])
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.dont_write_bytecode = True
     os.chdir(TESTS.parent)
     try:
-        from scbench.engines.tiny import tiny
-        from scbench.exam.laws import verdicts
-        from scbench.methods import parse
-
-        for kind in KINDS:
-            for law, verdict in verdicts(tiny(kind), parse(method)):
-                if verdict.startswith("broken"):
-                    there.send(f"{law} ({kind}): {verdict.partition(': ')[2]}")
-                    return
-    except Exception as error:
-        there.send(f"raises: {type(error).__name__}: {error}"[:200])
-        return
-    there.send("")
-
-
-def by_tests(mutant: Mutant) -> Sighting:
-    """What the method's own tests say: those of every save, and where these are green the rest."""
-    began = time.monotonic()
-    files = [str(TESTS / name) for name in mutant.tests]
-    with planted(mutant) as folder:
-        for marks in MARKS:
-            words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-            status, out, err = _run([*words, "-m", marks, *files], folder, TESTS_LIMIT_S)
-            if status not in (0, 5):  # 5: no test has these marks
-                failed = [line for line in out.splitlines() if line.startswith(("FAILED", "ERROR"))]
-                said = failed[0] if failed else _last_line(out + err)
-                return Sighting(True, said, time.monotonic() - began)
-    return Sighting(False, "", time.monotonic() - began)
+        there.send(work(folder, *words))
+    except BaseException as error:
+        there.send(f"{UNCLEAR} raises {type(error).__name__}: {error}"[:200])
 
 
 WITNESSES = {"doctor": by_doctor, "tests": by_tests}
@@ -128,26 +163,3 @@ def key(mutant: Mutant, witness: str) -> str:
     for name in mutant.tests if witness == "tests" else ():
         seal.update((TESTS / name).read_bytes())
     return seal.hexdigest()[:24]
-
-
-def _run(command: list[str], folder: Path, limit_s: int) -> tuple[int, str, str]:
-    place = os.pathsep.join([str(folder), str(TESTS)])
-    quiet = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **quiet, "PYTHONPATH": place, "PYTHONDONTWRITEBYTECODE": "1"},
-            cwd=TESTS.parent,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=limit_s,
-        )
-    except subprocess.TimeoutExpired:
-        return 1, "", f"nothing came in {limit_s} s"
-    return done.returncode, done.stdout, done.stderr
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it ended without a word"

@@ -56,10 +56,10 @@ def siblings_are_apart(engine: LocalEngine, method: Method) -> None:
     logits(engine, base, LONG)
     one, two = base.fork(), base.fork()
     found = []
-    for mine, other in (((9,), (6, 7)), (OTHER, LONG), ((5,), (4,))):
-        logits(engine, two, other)
+    for mine, other in (((9,), (6, 7)), ((5,), (4,)), (OTHER, LONG)):
         found.append(engine.advance([Feed(one, mine)])[0])
-    worst = far(logits(engine, base, (9,), OTHER, (5,)), torch.stack(found))
+        logits(engine, two, other)  # after it, and while both still fit into the same room
+    worst = far(logits(engine, base, (9,), (5,), OTHER), torch.stack(found))
     need(worst < 1e-3, f"{method}: a sibling's tokens moved logits by {worst:.3g}")
 
 
@@ -155,11 +155,9 @@ def pools_hand_back_what_was_read(engine: LocalEngine, method: Method) -> None:
     reads = PooledReads.begin(engine, method, ids, lambda: read(engine, method, ids))
     try:
         first = [*OTHER, *QUERY[: block - len(OTHER)]]
-        prompts = (
-            [*ids, *QUERY],
-            [*ids[:half], *OTHER, *QUERY],
-            [*first, *ids[block:], *QUERY],
-        )
+        shifted = [*first, *ids[block:], *QUERY]
+        # The last is asked twice: then its first block is stored, too.
+        prompts = ([*ids, *QUERY], [*ids[:half], *OTHER, *QUERY], shifted, [*shifted, *OTHER])
         for prompt in prompts:
             goes_on = prompt[: len(ids)] == ids
             if reads.carries is not None and not goes_on:
