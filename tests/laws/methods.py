@@ -107,6 +107,8 @@ def may_idle(spelling: str) -> set[str]:
 def _may_idle_of_streams(method: Method, spelling: str) -> set[str]:
     """Of the laws of streams, positions and budgets, and of what stages promise."""
     idle = {" promises: ", SHARE} if "tau=" not in spelling or "+" in spelling else {" promises: "}
+    if method.generation.traits.is_rewriting:
+        idle.add(SHARE)  # its share is one of the text
     is_rolling = method.eviction is not None and method.eviction.traits.is_rolling
     if method.eviction is None or method.codec is not None or not method.reads_all:
         idle.add(MASKED)

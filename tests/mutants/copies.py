@@ -81,13 +81,16 @@ def _examined(folder: Path, method: str) -> str:
 
 
 def by_tests(mutant: Mutant) -> Sighting:
-    """What the method's own tests say: those of every save, and where these are green the rest."""
+    """What the method's own tests say, those of every save first; and where these are green, the
+    tests of the laws for its forms."""
     began = time.monotonic()
-    files = [str(TESTS / name) for name in mutant.tests]
+    own = [str(TESTS / name) for name in mutant.tests]
+    laws = [str(TESTS / "laws" / "test_laws.py"), "-k", f"gqa and {mutant.place}"]
     words = ""
     with planted(mutant) as folder:
-        for marks in MARKS:
-            words = words or _apart(_tested, folder, marks, *files, limit_s=TESTS_LIMIT_S)
+        for asked in (own, laws):
+            for marks in MARKS:
+                words = words or _apart(_tested, folder, marks, *asked, limit_s=TESTS_LIMIT_S)
     return _sighting(words, began)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mutants.mutant import Mutant
 
 HOME = "methods/compression"
-EVICTIONS = ("methods/test_evictions.py",)
+EVICTIONS = ("methods/test_evictions.py", "methods/test_dropping.py")
 ROLLING = ("methods/test_rolling.py", "methods/test_cache_positions.py")
 
 VOTING = (

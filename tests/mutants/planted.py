@@ -9,6 +9,14 @@ from __future__ import annotations
 from mutants import codecs, evictions, generation, loading, reading
 from mutants.mutant import Mutant
 
+HARMLESS = Mutant(
+    "a comment",
+    "methods/compression/window_voting.py",
+    "def head_votes(",
+    "# nothing is changed\ndef head_votes(",
+    "snapkv[tau=1/4]",
+    ("methods/test_evictions.py",),
+)
 PLANTED: tuple[Mutant, ...] = (
     *evictions.PLANTED,
     *codecs.PLANTED,

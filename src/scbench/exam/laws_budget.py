@@ -1,4 +1,4 @@
-"""Laws of what is held and read: at most the share that was asked for, and what was chosen alone."""
+"""Laws of what is held and read: at most the share asked for, and what was chosen alone."""
 
 from __future__ import annotations
 

@@ -145,8 +145,8 @@ def tiers_lose_nothing(engine: LocalEngine, method: Method) -> None:
 
 @law("what a pool hands back is what a fresh read gives")
 def pools_hand_back_what_was_read(engine: LocalEngine, method: Method) -> None:
-    """Three prompts: one goes on from the context, one from its first half, and one has other tokens
-    in its first block and the context's in all others."""
+    """Prompts that go on from the context, from its first half, and, twice, from one that has other
+    tokens in its first block and the context's in all others."""
     if not method.retrieval.traits.is_pooled:
         raise Idle("it has no pool of earlier requests")
     ids = context(POOL_TOKENS)

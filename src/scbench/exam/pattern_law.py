@@ -44,7 +44,7 @@ def keys_read(pattern: Generation, shape: LayerShape, tokens: int) -> Tensor:
     return probed(pattern, shape, tokens).mask_HGTS
 
 
-class Probed(NamedTuple):
+class PatternSeen(NamedTuple):
     """Queries and keys a pattern was given, what it made of them, and which keys each row read."""
 
     q_HGTD: Tensor
@@ -55,7 +55,7 @@ class Probed(NamedTuple):
 
 def probed(
     pattern: Generation, shape: LayerShape, tokens: int, *, layer: int = 0, turning: Any = None
-) -> Probed:
+) -> PatternSeen:
     """A pattern over random queries and keys.
 
     Values are the rows of a unit matrix, so the output of a row is its attention to each key, and
@@ -70,7 +70,7 @@ def probed(
     begun = _begun(pattern, heads[0], tokens, turning or Still())
     part = begun.attend(q_HGTD, k_HSD, v_HSD, layer=layer, scale=SCALE, total_tokens=tokens)
     check_partial(part, q_HGTD, pattern.name)
-    return Probed(q_HGTD, k_HSD, part, part.out != 0)
+    return PatternSeen(q_HGTD, k_HSD, part, part.out != 0)
 
 
 def gates_of(kv_heads: int) -> list[list[float]]:

@@ -1,4 +1,4 @@
-"""A rolling eviction step by step: what is held after every forward, worked out from definitions."""
+"""A rolling eviction step by step, from its definition: what is held after every forward."""
 
 from __future__ import annotations
 
