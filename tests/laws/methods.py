@@ -126,6 +126,7 @@ def _may_idle_of_streams(method: Method, spelling: str) -> set[str]:
         idle.add(REUSED)
     if is_default(method.loading):
         idle.add(CHOSEN)
-    if method.retrieval.traits.is_blended or "budget_tokens" in spelling:
+    least = max(getattr(stage, "minimum_tokens", 0) for stage in method.stages)
+    if method.retrieval.traits.is_blended or "budget_tokens" in spelling or least > 30:
         idle.add(LENGTHS)  # so short a context may be refused
     return idle

@@ -450,7 +450,24 @@ BROKEN = {
     "a step reads what was chosen, and nothing else": [Method(loading=Fickle())],
 }
 # Laws that see more than one thing: other words for the same fault, or for what follows from it.
-ALSO: dict[str, set[str]] = {}
+PACKED = "packing streams equals running each alone"
+PIECES = "what is appended in pieces is what is appended at once"
+TIERED = "a slower tier hands on what it was given"
+EVICTED = "evicted entries have no influence, kept ones have"
+MASKED = "an eviction is dense attention with what it dropped masked by hand"
+ALSO: dict[str, set[str]] = {
+    "a full budget equals dense": {"lengths beside a multiple of every block lose nothing either"},
+    PACKED: {TIERED, PIECES},
+    PIECES: {TIERED, PACKED},
+    EVICTED: {MASKED},
+    MASKED: {EVICTED},
+    "a step reads what was chosen, and nothing else": {
+        "a later token never changes an earlier one",
+        "requests do not depend on their order",
+        "siblings of a tail that has grown do not see each other",
+        PIECES,
+    },
+}
 CASES = [
     pytest.param(law, method, id=f"{law}: {at}")
     for law, methods in BROKEN.items()
