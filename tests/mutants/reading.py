@@ -5,7 +5,12 @@ from __future__ import annotations
 from mutants.mutant import Mutant
 
 BLEND = ("methods/test_cacheblend.py",)
-POOL = ("methods/test_prefix.py", "kv/test_pool.py", "kv/test_pool_model.py")
+POOL = (
+    "methods/test_prefix.py",
+    "kv/test_pool.py",
+    "kv/test_pool_model.py",
+    "kv/test_pool_disk.py",
+)
 STREAMS = ("kv/test_streams.py", "kv/test_shape.py")
 BESIDE = ("methods/test_cache_positions.py", "play/test_session.py", "engines/test_models.py")
 
