@@ -134,7 +134,11 @@ def _apart(work: Callable[..., str], folder: Path, *words: str, limit_s: int) ->
     here, there = forked.Pipe(duplex=False)
     process = forked.Process(target=_at_work, args=(work, folder, words, there))
     process.start()
-    said: str = here.recv() if here.poll(limit_s) else f"nothing came in {limit_s} s"
+    there.close()  # the child's end alone is left: it is closed where native code dies
+    try:
+        said: str = here.recv() if here.poll(limit_s) else f"nothing came in {limit_s} s"
+    except EOFError:
+        said = "its process died without a word"
     process.kill()
     process.join()
     return said

@@ -40,7 +40,7 @@ PLANTED = (
         "tri-shape: dense rows forget the first key",
         f"{HOME}/tri_shape.py",
         "full(q, k_HSD[:, :before], v_HSD[:, :before], scale=scale))",
-        "full(q, k_HSD[:, 1:before], v_HSD[:, 1:before], scale=scale))",
+        "full(q, *(x[:, min(1, before - 1) : before] for x in (k_HSD, v_HSD)), scale=scale))",
         "tri-shape[tau=1/4]",
         ("methods/test_tri_shape.py",),
     ),
