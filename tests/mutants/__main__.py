@@ -98,7 +98,7 @@ def table(journal: Path) -> str:
         "`scripts/mutants` in a copy of the package. *doctor*: the first law or promise that\n"
         "`scbench doctor` reports broken for the method; *tests*: the first of its own tests, or\n"
         "of the tests of the laws, that fails. A dash: it was not seen. Before there were\n"
-        "promises, and laws of positions, budgets, siblings, sessions, pools and tiers, doctor saw\n"
+        "promises, and laws of positions, budgets, siblings, pools and tiers, doctor saw\n"
         "19 of the same 115.\n\n"
         f"Of {len(PLANTED)} faults {counts}.\n\n"
         "| fault | method | doctor | tests |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
