@@ -35,6 +35,22 @@ def test_the_method_of_the_walk_keeps_every_law(
     assert str(method) == "small_keys.py:SmallKeys[tau=1/4]"
     assert [one for one in findings if one.verdict == "broken"] == []
     assert sum(one.verdict == "holds" for one in findings) >= 3 * 10
+    promised = [one for one in findings if one.law.endswith("promises: the newest slots stay")]
+    assert [one.verdict for one in promised] == ["holds"] * 3
+
+
+def test_the_promise_of_the_walk_sees_a_class_that_breaks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, code = blocks()[0]
+    wrong = code.replace("view.tokens - self.recent_tokens :]", "view.tokens - 1 :]")
+    assert wrong != code
+    (tmp_path / "wrong_keys.py").write_text(wrong, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    _, findings = doctor("wrong_keys.py:SmallKeys[tau=1/4]", kinds=("gqa",))
+    broken = [one for one in findings if one.verdict == "broken"]
+    assert [one.law for one in broken] == ["SmallKeys promises: the newest slots stay"]
+    assert "are gone" in broken[0].why
 
 
 def follow(language: str, text: str, tree: Path, environ: dict[str, str]) -> str:

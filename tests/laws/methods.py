@@ -5,6 +5,7 @@ from __future__ import annotations
 from scbench.methods import parse
 from scbench.methods.cards import CARDS
 from scbench.methods.contract import Eviction, is_default
+from scbench.methods.method import Method
 
 # Needs a package that is not installed here: held against the laws over a stand-in, by its own
 # tests.
@@ -64,6 +65,21 @@ FUTURE = "a later token"
 CHUNKS = "chunks equal"
 MOVED = "a step moves"
 PATTERN = "a pattern's log-sum-exp"
+MASKED = "an eviction is dense attention"
+PIECES = "what is appended in pieces"
+FIRST = "the first token after"
+LENGTHS = "lengths beside"
+TIERED = "a slower tier hands on"
+POOLED = "what a pool hands back"
+REUSED = "keys of every reused chunk"
+SHARE = "held at most"
+CHOSEN = "a step reads what was chosen"
+# Played in CI alone: of all laws they take longest, and each sees one kind of fault.
+NOT_ON_EVERY_SAVE = {
+    "lengths beside a multiple of every block lose nothing either",
+    "a session's result does not depend on those before it",
+    "siblings of a tail that has grown do not see each other",
+}
 
 
 def may_idle(spelling: str) -> set[str]:
@@ -85,4 +101,32 @@ def may_idle(spelling: str) -> set[str]:
         idle.add(PATTERN)  # the context is read densely
     if method.generation.is_one_shot:
         idle.add(CHUNKS)  # it needs all queries of a layer at once
+    return idle | _may_idle_of_streams(method, spelling)
+
+
+def _may_idle_of_streams(method: Method, spelling: str) -> set[str]:
+    """Of the laws of streams, positions and budgets, and of what stages promise."""
+    idle = {" promises: ", SHARE} if "tau=" not in spelling or "+" in spelling else {" promises: "}
+    if method.generation.traits.is_rewriting:
+        idle.add(SHARE)  # its share is one of the text
+    is_rolling = method.eviction is not None and method.eviction.traits.is_rolling
+    if method.eviction is None or method.codec is not None or not method.reads_all:
+        idle.add(MASKED)
+    if method.generation.traits.governs_decoding:
+        idle.add(MASKED)  # it says what is read after the context
+    if method.codec is not None or is_rolling:
+        idle.add(PIECES)  # its tail codes, or evicts, after every forward
+    if not is_default(method.generation) or not is_default(method.retrieval):
+        idle.add(FIRST)  # it does not read densely
+    if is_default(method.tier):
+        idle.add(TIERED)
+    if not method.retrieval.traits.is_pooled:
+        idle.add(POOLED)
+    if not method.retrieval.traits.is_blended:
+        idle.add(REUSED)
+    if is_default(method.loading):
+        idle.add(CHOSEN)
+    least = max(getattr(stage, "minimum_tokens", 0) for stage in method.stages)
+    if method.retrieval.traits.is_blended or "budget_tokens" in spelling or least > 30:
+        idle.add(LENGTHS)  # so short a context may be refused
     return idle

@@ -12,6 +12,7 @@ from methods import ELSEWHERE, METHODS, ON_EVERY_SAVE
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
 from scbench.engines.tiny import tiny
+from scbench.exam.laws import EVIDENCE
 from scbench.kv import Stream
 from scbench.kv.accounting import counted_in
 from scbench.methods import parse
@@ -44,6 +45,7 @@ def played(dtype: torch.dtype, spelling: str) -> Stream:
     ids = [(7 * at) % 97 + 3 for at in range(TOKENS)]
     pattern = None if is_default(method.generation) else method.generation
     snapshot = local.read(ids, needs=method.needs, pattern=pattern)
+    snapshot.evidence = EVIDENCE
     stream = fork(snapshot, method)
     for token in range(STEPS):
         local.advance([Feed(stream, [token + 5])])

@@ -59,11 +59,33 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
+# Llama's shapes under other rotations of keys and queries.
+_YARN = {"factor": 4.0, "original_max_position_embeddings": 128, "rope_theta": 1e4}
+_LLAMA3 = {**_YARN, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+TURNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "linear": (
+        "LlamaConfig",
+        {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4}},
+    ),
+    "llama3": ("LlamaConfig", {"rope_parameters": {"rope_type": "llama3", **_LLAMA3}}),
+    "yarn": ("LlamaConfig", {"rope_parameters": {"rope_type": "yarn", **_YARN}}),
+    "partial": (
+        "Phi3Config",
+        {
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e4,
+                "partial_rotary_factor": 0.5,
+            }
+        },
+    ),
+}
 
 
 def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine:
     """A random model: `mha`, `gqa`, `mqa` (Llama), or an architecture: llama, qwen2, qwen3,
-    mistral, phi3, glm, glm4, olmo2, mamba2, jamba, bamba.
+    mistral, phi3, glm, glm4, olmo2, mamba2, jamba, bamba; or a rotation: linear, llama3, yarn,
+    partial.
 
     Weights are drawn large enough that attention is not flat: with flat attention, dropping half
     the cache changes nothing and no law bites.
@@ -80,9 +102,10 @@ def tiny(kind: str = "gqa", *, seed: int = 0, check: bool = True) -> LocalEngine
         "num_key_value_heads": kv_heads,
     }
     token_ids = {"pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
-    if kind not in CONFIGS:
-        raise Unknown(f"there is no tiny model {kind!r}; there are {', '.join(CONFIGS)}")
-    name, more = CONFIGS[kind]
+    known = {**CONFIGS, **TURNS}
+    if kind not in known:
+        raise Unknown(f"there is no tiny model {kind!r}; there are {', '.join(known)}")
+    name, more = known[kind]
     if kind == "mamba2":
         sizes = {"hidden_size": 128, "num_hidden_layers": 3, "vocab_size": vocabulary}
     transformers.logging.set_verbosity_error()

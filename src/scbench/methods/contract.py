@@ -32,6 +32,9 @@ from scbench.methods.budget import rounded as rounded
 from scbench.methods.budget import smallest_share as smallest_share
 from scbench.methods.budget import top_slots as top_slots
 from scbench.methods.budget import within as within
+from scbench.methods.eviction_promises import keeps_the_best, uses_budget_up
+from scbench.methods.invariants import Invariants as Invariants
+from scbench.methods.invariants import Trial as Trial
 from scbench.methods.stage import COLUMN_SUMS as COLUMN_SUMS
 from scbench.methods.stage import HEAD_GATES as HEAD_GATES
 from scbench.methods.stage import QUERY_MOMENTS as QUERY_MOMENTS
@@ -181,6 +184,14 @@ class Eviction(Budgeted, Compression):
     def kept_slots(self, *, layer: int, layers: int, tokens: int) -> int:
         """Closed form: slots per KV head (mean over heads) kept of `tokens` in this layer."""
         return min(self.budget(tokens), tokens)
+
+    def invariants(self) -> Invariants:
+        found: Invariants = {"its budget is used up": uses_budget_up(self)}
+        is_ranking = type(self).rank is not Eviction.rank
+        is_plain = type(self).keep is Eviction.keep and not self.traits.has_own_cache
+        if is_ranking and is_plain and type(self).keep_all is Eviction.keep_all:
+            found["the best ranked slots stay, of equals the first"] = keeps_the_best(self.rank)
+        return found
 
     def held_bytes(self, *, shape: CacheShape, tokens: int, appended: int) -> int:
         """Closed form: bytes of all layers after `appended` more tokens, with neither codec nor

@@ -13,6 +13,7 @@ from scbench.kv import CacheShape
 from scbench.methods import spelling
 from scbench.methods.budget import DEFAULT_SHARE, rounded, smallest_share
 from scbench.methods.described import house_card, mend_super
+from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob, Traits
 from scbench.types import NOT_BINDING
 
@@ -109,6 +110,11 @@ class Stage:
         """This stage with its units left to the rule, at the same budget."""
         left_open: dict[str, Any] = dict.fromkeys(self._unit_fields)
         return replace(self, **left_open)
+
+    def invariants(self) -> Invariants:
+        """What it promises beyond the laws of all methods: checks by what they say, which `scbench
+        doctor` plays (`invariants.py`)."""
+        return {}
 
     def data_digest(self) -> str:
         """SHA-256 of the files this stage reads, where its parameters name any: part of a cell's

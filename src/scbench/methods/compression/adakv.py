@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Literal, NoReturn, Self
+from functools import partial
+from typing import Any, ClassVar, Literal, NoReturn, Self
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.compression.pyramidkv import shared_out
 from scbench.methods.compression.window_voting import WindowVoting
 from scbench.methods.contract import (
@@ -23,6 +25,7 @@ from scbench.methods.contract import (
     ranks_by_head,
     within,
 )
+from scbench.methods.invariants import Invariants, Trial, best_slots
 from scbench.methods.traits import Traits
 
 
@@ -154,6 +157,46 @@ class AdaKV(Eviction):
 
     def coarse(self, *, shape: CacheShape, tokens: int) -> tuple[str, ...]:
         return self.inner.coarse(shape=shape, tokens=tokens)
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        if self.division == "authors":
+            found["a head keeps its share of the best of all heads, and its floor"] = self._shares
+        if self.division == "authors" and isinstance(self.inner, WindowVoting):
+            scorer: Any = self.inner
+            found["scores are votes of the group's mean, then pooled"] = ranks_are(
+                scorer.group_votes, partial(scorer._plain_votes, group_first=True), "votes"
+            )
+        return found
+
+    def _shares(self, trial: Trial) -> str | None:
+        inner: Any = self.inner
+        rank = inner.group_votes if isinstance(inner, WindowVoting) else inner.rank
+        for layer, view in enumerate(trial.views):
+            slots = self.kept_slots(layer=layer, layers=len(trial.views), tokens=view.tokens)
+            if not view.slots.is_even or slots >= view.tokens:
+                return None
+            held = trial.held(layer)
+            if sum(map(len, held)) != slots * view.heads:
+                return f"layer {layer}: heads hold {[len(x) for x in held]}, {slots} each are paid"
+            ranks_HS = rank(view)
+            always = int(ranks_HS.isposinf().sum(dim=1).max())
+            own = [sorted(ranks_S.tolist(), reverse=True) for ranks_S in ranks_HS]
+            open_to = sorted((x for ranks in own for x in ranks[always:]), reverse=True)
+            room = slots - always
+            level = open_to[view.heads * room - 1]
+            for head, ranks in enumerate(own):
+                sure = sum(x > level for x in ranks[always:])
+                most = sum(x >= level for x in ranks[always:])
+                low, high = ((1 - self.alpha) * n + self.alpha * room for n in (sure, most))
+                if not low - 1 < len(held[head]) - always < high + 1:
+                    return (
+                        f"layer {layer}, head {head} holds {len(held[head]) - always} beside "
+                        f"{always}; its share is {low:.1f} to {high:.1f}"
+                    )
+                if held[head].tolist() != best_slots(ranks_HS[head], len(held[head])):
+                    return f"layer {layer}, head {head} does not hold its own best"
+        return ""
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         return view.cut_ragged(kept)

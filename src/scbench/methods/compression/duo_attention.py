@@ -22,7 +22,9 @@ from scbench.methods.contract import (
     rounded,
     smallest_share,
 )
+from scbench.methods.generation import plain_masks
 from scbench.methods.generation.a_shape import AShape
+from scbench.methods.invariants import Invariants, Probed, Trial
 from scbench.methods.stage import HEAD_GATES, Stage
 from scbench.methods.traits import Traits
 from scbench.methods.units import streaming_head
@@ -161,6 +163,32 @@ class DuoAttention(Eviction):
             )
         return kept
 
+    def invariants(self) -> Invariants:
+        return {"the heads of the largest gates hold everything, others both ends": self._splits}
+
+    def _splits(self, trial: Trial) -> str | None:
+        seen = [view.observed.head_gates_H for view in trial.views]
+        gates = {
+            (layer, head): float(gate)
+            for layer, gates_H in enumerate(seen)
+            if gates_H is not None
+            for head, gate in enumerate(gates_H)
+        }
+        if not gates:
+            return None  # they are in a file
+        full, sink, recent = self.sizes(heads=len(gates), tokens=trial.tokens)
+        whole = set(sorted(gates, key=lambda at: (-gates[at], at))[:full])
+        ends = [at for at in range(trial.tokens) if at < sink or at >= trial.tokens - recent]
+        for layer, head in gates:
+            is_full = (layer, head) in whole
+            wanted = list(range(trial.tokens)) if is_full else ends
+            held = trial.held(layer)[head].tolist()
+            if held != wanted:
+                apart = sorted(set(held) ^ set(wanted))
+                kind = "full" if is_full else "streaming"
+                return f"layer {layer}, head {head}, a {kind} one: {apart[:6]} differ"
+        return ""
+
     def again(self, tokens: int) -> Self:
         return self if self.is_own else Eviction.again(self, tokens)
 
@@ -215,6 +243,24 @@ class DuoReading(Generation):
 
     def gated(self, gates: Sequence[Sequence[float]] | None) -> Split:
         return Split(self.of, self.of.rows(gates))
+
+    def invariants(self) -> Invariants:
+        return {"a head reads what it will hold": plain_masks.rows_read(self._plain)}
+
+    def _plain(self, probed: Probed) -> Tensor:
+        tokens = probed.k_HSD.shape[1]
+        gates = {
+            (layer, head): gate
+            for layer, row in enumerate(probed.gates)
+            for head, gate in enumerate(row)
+        }
+        full, sink, recent = self.of.sizes(heads=len(gates), tokens=tokens)
+        whole = sorted(gates, key=lambda at: (-gates[at], at))[:full]
+        dense = plain_masks.band(tokens, tokens, tokens)
+        ends = plain_masks.band(tokens, sink, recent)
+        heads = range(len(probed.k_HSD))
+        masks = [dense if (probed.layer, head) in whole else ends for head in heads]
+        return torch.stack(masks).unsqueeze(1)
 
     def lossless(self, tokens: int) -> DuoReading:
         return DuoReading(of=self.of.lossless(tokens))

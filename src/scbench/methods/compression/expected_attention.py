@@ -13,7 +13,10 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
+from scbench.methods.compression import plain_ranks
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import QUERY_MOMENTS, Eviction
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
 
 BLOCK_KEYS = 4096  # keys scored at a time: bounds k^T Sigma to H * G * 4096 * D floats
@@ -96,6 +99,27 @@ class ExpectedAttention(Eviction):
         scores_HS: Tensor = (shares_HS + self.eps) * view.v_HSD.float().norm(dim=-1)
         scores_HS[:, : self._sinks(view.tokens)] = float("inf")
         return scores_HS
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        if self.eps == 0:
+            found["a score is the attention of a Gaussian of queries, times the value's norm"] = (
+                ranks_are(self.rank, self._plain, "expected attention")
+            )
+        return found
+
+    def _plain(self, trial: Trial, layer: int) -> Tensor | None:
+        if trial.context is None:
+            return None
+        view, q_HGTD = trial.views[layer], trial.context[layer].q_HGTD
+        back = -torch.arange(view.tokens)
+        bare = torch.stack(
+            [torch.stack([trial.turn(q_TD, back) for q_TD in q_GTD]) for q_GTD in q_HGTD]
+        )
+        seen = bare[:, :, MOMENTS_SKIP_ROWS:]
+        ranks_HS = plain_ranks.expected(view, seen, trial.turn, self.future_tokens)
+        ranks_HS[:, : min(self.sink_tokens, self.budget(view.tokens) // 4)] = float("inf")
+        return ranks_HS
 
 
 def mean_rotation(view: LayerView, future_tokens: int) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerShape, Slots
+from scbench.methods.compression import plain_codes
 from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
@@ -22,7 +23,9 @@ from scbench.methods.compression.coded_store import (
     require_finite,
     require_share,
 )
+from scbench.methods.compression.plain_codes import come_back_within
 from scbench.methods.contract import Codec
+from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
 
 LARGEST = 448.0  # of e4m3
@@ -77,6 +80,16 @@ class FP8(TokenCodec):
         heads = shape.kv_heads
         scales = {"token": heads * slots, "head": heads, "tensor": 1}[self.scale_scope]
         return shape.slot_numbers * slots + 2 * len(shape.dims) * scales
+
+    def invariants(self) -> Invariants:
+        if self.bits == 16:
+            return {}
+        return {
+            "numbers come back within 2^-4 of their size": come_back_within(
+                self, lambda x_HSD, is_key: plain_codes.fp8_steps(x_HSD, self.scale_scope)
+            ),
+            "the largest number is written as the largest of fp8": plain_codes.full_range(self),
+        }
 
     def uneven_bytes(self, *, shape: LayerShape, slots: Sequence[int], appended: int) -> int:
         found = Codec.uneven_bytes(self, shape=shape, slots=slots, appended=appended)

@@ -12,8 +12,11 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import CacheShape, LayerView
+from scbench.methods.compression import plain_ranks
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.contract import COLUMN_SUMS, top_slots
+from scbench.methods.invariants import Invariants, Passed, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,27 @@ class H2O(Rolling):
         scores_HS = received(view).clone()
         scores_HS[:, view.tokens - self.recent(view.tokens) :] = float("inf")
         return scores_HS
+
+    def invariants(self) -> Invariants:
+        found = Rolling.invariants(self)
+        found["a score is all attention that a slot received, and the newest stay"] = ranks_are(
+            self.rank, self._plain, "sums"
+        )
+        return found
+
+    def _plain(self, trial: Trial, layer: int) -> Tensor | None:
+        if trial.context is None:
+            return None
+        view = trial.views[layer]
+        sums_HS = plain_ranks.received(trial.context[layer], view.scale)
+        budget = self.budget(view.tokens)
+        recent = self.recent_tokens if budget == self.own_tokens() else budget - budget // 2
+        sums_HS[:, view.tokens - (recent or 0) :] = float("inf")
+        return sums_HS
+
+    def weights_of(self, q_HGTD: Tensor, k_HSD: Tensor, scale: float) -> Tensor:
+        """What a forward adds to the sums of a rolling cache, in plain words."""
+        return plain_ranks.received(Passed(q_HGTD, k_HSD, k_HSD), scale)
 
     def tail(self, view: LayerView, kept: list[Tensor]) -> RollingTail:
         return HeavyTail(view, kept, self.budget(view.tokens), self.recent(view.tokens))

@@ -10,7 +10,9 @@ from torch.nn import functional
 
 from scbench.errors import Mismatch
 from scbench.kv import LayerView
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import Eviction
+from scbench.methods.invariants import Invariants, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +40,18 @@ class KeyDiff(Eviction):
         directions_HSD = functional.normalize(view.k_HSD.float(), dim=-1)
         anchor_H1D = directions_HSD.mean(dim=1, keepdim=True)
         return -functional.cosine_similarity(directions_HSD, anchor_H1D, dim=-1)
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        found["a score says how little a key points where keys point on average"] = ranks_are(
+            self.rank, self._plain, "cosines"
+        )
+        return found
+
+    @staticmethod
+    def _plain(trial: Trial, layer: int) -> Tensor:
+        k_HSD = trial.views[layer].k_HSD.double()
+        unit_HSD = k_HSD / (k_HSD * k_HSD).sum(dim=-1, keepdim=True).sqrt()
+        mean_H1D = unit_HSD.sum(dim=1, keepdim=True)
+        cosines_HS: Tensor = (unit_HSD * mean_H1D).sum(dim=-1) / mean_H1D.norm(dim=-1)
+        return -cosines_HS

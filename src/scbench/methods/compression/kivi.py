@@ -17,6 +17,7 @@ from scbench.kv import CacheShape, LayerCache, LayerShape, Read, Slots
 from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import stored
 from scbench.kv.tail import newest
+from scbench.methods.compression import plain_codes
 from scbench.methods.compression.affine_codes import ChannelGroups, Codes, TokenGroups
 from scbench.methods.compression.affine_codes import dequantise as dequantise
 from scbench.methods.compression.affine_codes import quantise as quantise
@@ -27,7 +28,9 @@ from scbench.methods.compression.coded_store import (
     joined,
     shape_of,
 )
+from scbench.methods.compression.plain_codes import come_back_within
 from scbench.methods.contract import STARTS_BYTES, Codec
+from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
 
 
@@ -116,6 +119,27 @@ class Kivi(Codec):
         if fitted.bits == 16:
             return {}
         return {"group": fitted.group, "residual_tokens": fitted.residual_tokens}
+
+    def invariants(self) -> Invariants:
+        return {
+            "keys come back within half a step of a channel, values of a token": come_back_within(
+                self, self._steps
+            )
+        }
+
+    def _steps(self, x_HSD: Tensor, is_key: bool) -> Tensor:
+        """Slots modulo the residual of keys, and as many values as it has, are exact."""
+        slots = x_HSD.shape[1]
+        first = plain_codes.CONTEXT  # a share is one of the context
+        fitted = self.at(shape=shape_of(Slots.even(x_HSD, x_HSD)), tokens=first)
+        bound = torch.zeros_like(x_HSD)
+        if fitted.bits == 16:
+            return bound
+        residual = fitted.residual_tokens
+        coded = slots - slots % residual if is_key else max(0, slots - residual)
+        steps = plain_codes.channel_steps if is_key else plain_codes.token_steps
+        bound[:, :coded] = steps(x_HSD[:, :coded], fitted.bits, fitted.group)
+        return bound
 
     def encode(self, slots: Slots) -> LayerCache:
         fitted = self.at(shape=shape_of(slots), tokens=sum(slots.counts) // slots.heads)

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import Eviction, smallest_share
+from scbench.methods.invariants import Invariants, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +73,17 @@ class Knorm(Eviction):
     def rank(self, view: LayerView) -> Tensor:
         norms_HS: Tensor = view.k_HSD.float().norm(dim=-1)
         return -norms_HS
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        if self.exempt_layers and not self.count_exempt:
+            del found["its budget is used up"]
+        found["a score is the norm of its key, turned over"] = ranks_are(
+            self.rank, self._plain, "norms"
+        )
+        return found
+
+    @staticmethod
+    def _plain(trial: Trial, layer: int) -> Tensor:
+        k_HSD = trial.views[layer].k_HSD.double()
+        return -(k_HSD * k_HSD).sum(dim=-1).sqrt()

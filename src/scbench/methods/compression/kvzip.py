@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -14,7 +15,10 @@ from torch.nn import functional
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerShape, LayerView
+from scbench.methods.compression import plain_ranks
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import REPEAT_SCORES, STARTS_BYTES, Eviction
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
 
 SINK_TOKENS = 4
@@ -83,6 +87,32 @@ class KVzip(Eviction):
             sinks = int((view.slots.positions(head) < SINK_TOKENS).sum())
             scores_HS[head, :sinks] = float("inf")
         return scores_HS
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        plain = partial(plain_ranks.repeated, sinks=SINK_TOKENS)
+        found["a score is the most attention while the context is said again"] = ranks_are(
+            self._scores, plain, "most attention"
+        )
+        found["the best pairs of all layers and heads stay"] = self._best_of_all
+        return found
+
+    def _best_of_all(self, trial: Trial) -> str | None:
+        if any(not view.slots.is_even for view in trial.views) or self.tau is None:
+            return None
+        scores = torch.stack([self._scores(view) for view in trial.views])
+        held = torch.zeros_like(scores, dtype=torch.bool)
+        for layer in range(len(scores)):
+            for head, positions in enumerate(trial.held(layer)):
+                held[layer, head, positions] = True
+        groups = zip(scores, held, strict=True) if self.layerwise else [(scores, held)]
+        for group_scores, group_held in groups:
+            pairs = int(self.tau * group_scores.numel())
+            if int(group_held.sum()) != pairs:
+                return f"{int(group_held.sum())} pairs stay, and {pairs} are paid for"
+            if float(group_scores[group_held].min()) < float(group_scores[~group_held].max()):
+                return "a pair is gone that scores more than one that stays"
+        return ""
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         return view.cut_ragged(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.methods.contract import Eviction
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
 from scbench.methods.units import sinks
 from scbench.types import USES_GOLD
@@ -45,3 +47,21 @@ class Oracle(Eviction):
         always = torch.isin(slots, torch.tensor(view.evidence))
         always |= slots < sinks(self.budget(view.seen_tokens))
         return ranks_HS.masked_fill(always, float("inf"))
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        found["all evidence is held, and then the first tokens and the newest"] = self._holds
+        return found
+
+    def _holds(self, trial: Trial) -> str:
+        first = max(4, math.floor(self.budget(trial.tokens) / 32 + 0.5))
+        always = set(trial.evidence) | set(range(first))
+        for layer in range(len(trial.views)):
+            for head, positions in enumerate(trial.held(layer)):
+                held = positions.tolist()
+                others = [at for at in range(trial.tokens - 1, -1, -1) if at not in always]
+                wanted = always | set(others[: len(held) - len(always)])
+                if set(held) != wanted:
+                    lost = sorted(wanted - set(held))
+                    return f"layer {layer}, head {head}: {lost[:6]} of what must stay are gone"
+        return ""

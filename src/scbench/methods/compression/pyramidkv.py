@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import ClassVar
 
 from scbench.errors import Mismatch
 from scbench.methods.compression.window_voting import WindowVoting
+from scbench.methods.invariants import Invariants, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,19 @@ class PyramidKV(WindowVoting):
                 [most - Fraction(at * (most - least), layers - 1) for at in range(layers)]
             )[layer]
         )
+
+    def invariants(self) -> Invariants:
+        found = WindowVoting.invariants(self)
+        if not self.is_per_query_head:
+            found["budgets fall evenly from the first layer to the last"] = self._falls
+        return found
+
+    def _falls(self, trial: Trial) -> str:
+        counts = [len(trial.held(layer)[0]) for layer in range(len(trial.views))]
+        steps = [before - after for before, after in pairwise(counts)]
+        if all(step >= 0 for step in steps) and max(steps) - min(steps) <= 1:
+            return ""
+        return f"layers hold {counts} slots a head"
 
 
 def shared_out(wanted: list[Fraction]) -> list[int]:

@@ -15,8 +15,11 @@ from scbench.kv import CacheShape, LayerCache, LayerView, Read, Slots
 from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import Rotate, stored
 from scbench.kv.tail import newest
+from scbench.methods.compression.plain_rolling import rolls_by
 from scbench.methods.compression.rolling_positions import closing_up, moved, turner
 from scbench.methods.contract import ROTATION, Eviction
+from scbench.methods.eviction_promises import keeps_the_best
+from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Traits
 
 POSITION_BYTES = 4  # of a slot of a head
@@ -167,6 +170,15 @@ class Rolling(Eviction):
             tail.rotate = turner(view, self) if self.is_closed_up else None
             return LayerCache((), tail)
         return stored(self.picked(view, kept))
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        is_ranking = type(self).rank is not Eviction.rank
+        if not self.rolling and is_ranking:
+            found["the best ranked slots stay, of equals the first"] = keeps_the_best(self.rank)
+        if self.rolling and is_ranking and not self.is_closed_up:
+            found["every forward evicts what ranks least by then"] = rolls_by(self)
+        return found
 
     def lossless(self, tokens: int) -> Self:
         room = 2 * tokens + 64 if self.rolling else tokens  # for what is appended

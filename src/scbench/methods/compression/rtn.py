@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
 
+from torch import Tensor
+
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerShape, Slots
+from scbench.methods.compression import plain_codes
 from scbench.methods.compression.affine_codes import ChannelGroups
 from scbench.methods.compression.coded_store import Coders, TokenCodec, require_share
+from scbench.methods.compression.plain_codes import come_back_within
+from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
 
 
@@ -82,3 +87,12 @@ class RTN(TokenCodec):
             dim * (Fraction(self.bits, 8) + Fraction(4, self.group or dim)) for dim in shape.dims
         ]
         return int(shape.kv_heads * slots * sum(of_a_slot))
+
+    def invariants(self) -> Invariants:
+        if self.bits == 16:
+            return {}
+        return {"numbers come back within half a step": come_back_within(self, self._steps)}
+
+    def _steps(self, x_HSD: Tensor, is_key: bool) -> Tensor:
+        fitted = self._fitted(x_HSD.shape[-1])
+        return plain_codes.token_steps(x_HSD, fitted.bits, fitted.group or x_HSD.shape[-1])

@@ -12,6 +12,7 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.compression.rolling_positions import moved
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.units import sinks
 
 
@@ -79,6 +80,27 @@ class StreamingLLM(Rolling):
         else:
             kept = torch.cat([torch.arange(sink), torch.arange(view.tokens - recent, view.tokens)])
         return [kept] * view.k_HSD.shape[0]
+
+    def invariants(self) -> Invariants:
+        found = Rolling.invariants(self)
+        found["the first and the newest tokens are held, and no others"] = self._holds_ends
+        return found
+
+    def _holds_ends(self, trial: Trial) -> str:
+        sink, recent = self.sizes(trial.tokens)
+        after = [(trial.tokens, [trial.held(at) for at in range(len(trial.views))])]
+        seen = trial.tokens
+        for fed in trial.fed if self.rolling else ():
+            seen += fed.layers[0].k_HTD.shape[1]
+            after.append((seen, fed.held))
+        for tokens, layers in after:
+            wanted = [at for at in range(tokens) if at < sink or at >= tokens - recent]
+            for layer, heads in enumerate(layers):
+                for head, held in enumerate(heads):
+                    if held.tolist() != wanted:
+                        apart = sorted(set(held.tolist()) ^ set(wanted))
+                        return f"after {tokens} tokens, layer {layer}, head {head}: {apart[:6]}"
+        return ""
 
     def tail(self, view: LayerView, kept: list[Tensor]) -> RollingTail:
         return SlidingTail(view, kept, *self.sizes(view.tokens))

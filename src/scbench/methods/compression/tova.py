@@ -10,9 +10,12 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import LayerView
+from scbench.methods.compression import plain_ranks
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.compression.window_voting import window_attention
 from scbench.methods.contract import WINDOW, top_slots
+from scbench.methods.invariants import Invariants, Passed, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,30 @@ class TOVA(Rolling):
         )
         weights_S[-1] = float("inf")
         return weights_S.expand(view.k_HSD.shape[0], -1)
+
+    def invariants(self) -> Invariants:
+        found = Rolling.invariants(self)
+        found["a score is the last query's attention, one for all heads of a layer"] = ranks_are(
+            self.rank, self._plain, "attention of the last query"
+        )
+        return found
+
+    @staticmethod
+    def _plain(trial: Trial, layer: int) -> Tensor:
+        view = trial.views[layer]
+        window = view.observed.window_HGWD
+        assert window is not None, "the last queries were not observed"
+        weights_S = plain_ranks.received(
+            Passed(window[:, :, -1:], view.k_HSD, view.v_HSD), view.scale
+        ).mean(dim=0)
+        weights_S[-1] = float("inf")
+        return weights_S.expand(view.heads, -1)
+
+    def weights_of(self, q_HGTD: Tensor, k_HSD: Tensor, scale: float) -> Tensor:
+        """What the last query of a forward says of all that is held, in plain words."""
+        passed = Passed(q_HGTD[:, :, -1:], k_HSD, k_HSD)
+        weights_S = plain_ranks.received(passed, scale).mean(dim=0)
+        return weights_S.expand(len(k_HSD), -1)
 
     def tail(self, view: LayerView, kept: list[Tensor]) -> RollingTail:
         return LastQueryTail(view, kept, self.budget(view.tokens))

@@ -17,6 +17,7 @@ from torch import Tensor
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerShape, Slots
 from scbench.kv.bits import pack, unpack
+from scbench.methods.compression import plain_codes
 from scbench.methods.compression.coded_store import (
     Coder,
     Coders,
@@ -33,6 +34,7 @@ from scbench.methods.compression.turboquant_rotation import (
     orthogonal,
     signs,
 )
+from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
 
 Rotation = Literal["hadamard", "dense"]
@@ -141,6 +143,13 @@ class TurboQuant(TokenCodec):
             for bits in (low + 1, low)
         ]
         return Halves(channel_order(heads), halves)
+
+    def invariants(self) -> Invariants:
+        if self.bits == 16:
+            return {}
+        dim = plain_codes.DIM
+        fitted = self if self.tau is None else self._fitted(dim)
+        return {"what is lost is what its bits lose": plain_codes.distortion_is(fitted)}
 
     def coded_bytes(self, *, shape: LayerShape, slots: int) -> int:
         """2 H S (D b / 8 + 2), and 2 H S for the residual norms of inner-product. Half bits: norms

@@ -5,6 +5,7 @@ each query head apart.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -14,7 +15,11 @@ from torch.nn import functional
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, QueryHeadStore
 from scbench.methods import units
+from scbench.methods.compression import plain_ranks
+from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import WINDOW, Eviction, check_protected, top_slots
+from scbench.methods.eviction_promises import keeps_the_best
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
 
 
@@ -57,6 +62,14 @@ class Voting(Eviction):
         votes_QS = self.votes(view).flatten(0, 1)
         check_protected(votes_QS, slots, who=self, layer=view.index)
         return list(top_slots(votes_QS, slots))
+
+    def invariants(self) -> Invariants:
+        found = Eviction.invariants(self)
+        if self.is_per_query_head:  # a head's budget is that of each of its query heads
+            del found["its budget is used up"]
+            return found
+        found["the best ranked slots stay, of equals the first"] = keeps_the_best(self.rank)
+        return found
 
     def cache(self, view: LayerView, kept: list[Tensor]) -> LayerCache:
         if not self.is_per_query_head:
@@ -170,6 +183,24 @@ class WindowVoting(Voting):
         kernel, pooling = self.kernel or units.KERNEL, self.pooling or units.POOLING
         votes_HS = bare_votes(view, rows).mean(dim=1)
         return pooled(votes_HS, rows, kernel=kernel, pooling=pooling)
+
+    def invariants(self) -> Invariants:
+        plain = partial(self._plain_votes, group_first=False)
+        found = Voting.invariants(self)
+        found["scores are the pooled votes of the last queries"] = ranks_are(
+            self.rank, plain, "votes"
+        )
+        return found
+
+    def _plain_votes(self, trial: Trial, layer: int, *, group_first: bool) -> Tensor:
+        view = trial.views[layer]
+        return plain_ranks.window_votes(
+            view,
+            self.voters_in(view),
+            kernel=self.kernel or units.KERNEL,
+            pooling=self.pooling or units.POOLING,
+            group_first=group_first,
+        )
 
     def voters_in(self, view: LayerView) -> int:
         """Rows that vote in a layer: a question's rows are half of what the layer keeps at most."""

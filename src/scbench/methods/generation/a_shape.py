@@ -13,6 +13,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial, masked, rows_joined
 from scbench.kv import CacheShape
 from scbench.methods.contract import DEFAULT_SHARE, Generation, rounded, smallest_share
+from scbench.methods.generation import plain_masks
+from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.units import sinks
 
 MINIMUM_TOKENS = 8
@@ -139,6 +141,13 @@ class AShape(Generation):
         if sinks == band_start:  # nothing is skipped: the keys are one slice, no copy needed
             return masked(q_HGTD, k_HSD[:, :end], v_HSD[:, :end], visible, scale=scale)
         return masked(q_HGTD, k_HSD[:, keys], v_HSD[:, keys], visible, scale=scale)
+
+    def invariants(self) -> Invariants:
+        return {"rows read the first keys and their band": plain_masks.rows_read(self._plain)}
+
+    def _plain(self, probed: Probed) -> Tensor:
+        tokens = probed.k_HSD.shape[1]
+        return plain_masks.band(tokens, *self.sizes(tokens))
 
     def computed_share(self, tokens: int) -> float:
         init, local = self.sizes(tokens)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from scbench.methods.generation.shorter_text import ShorterText
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
 
 
@@ -21,6 +22,13 @@ class ClosedBook(ShorterText):
 
     def kept_ranges(self, context: str) -> list[tuple[int, int]]:
         return []
+
+    def invariants(self) -> Invariants:
+        return {"nothing of the context is left": self._leaves_nothing}
+
+    def _leaves_nothing(self, trial: Trial) -> str:
+        left = "".join(trial.text[start:stop] for start, stop in self.kept_ranges(trial.text))
+        return f"{len(left)} characters are left: {left[:40]!r}" if left else ""
 
     def computed_share(self, tokens: int) -> float:
         return 0.0

@@ -14,8 +14,9 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import DEFAULT_SHARE, Generation
-from scbench.methods.generation import block_masks
+from scbench.methods.generation import block_masks, plain_masks
 from scbench.methods.generation.minference import vertical_slash_scores
+from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.stage import Budgeted
 from scbench.methods.traits import Traits
 from scbench.methods.units import BLOCK, unit, voting_rows
@@ -216,6 +217,22 @@ class FlexPrefill(Budgeted, Generation):
             & allowed
         )
         return kept if most is None else block_masks.best(map_RC, most, forced) & kept
+
+    def invariants(self) -> Invariants:
+        if self.slashes != "tokens" or self.cover != "blocks":
+            return {}
+        return {
+            "rows read what covers gamma of the last rows' attention, or its best blocks": (
+                plain_masks.rows_read(self._plain)
+            )
+        }
+
+    def _plain(self, probed: Probed) -> Tensor:
+        tokens = probed.k_HSD.shape[1]
+        block = self.sizes(tokens)[0]
+        if tokens <= max(2 * block, self.min_tokens or 0):
+            return plain_masks.band(tokens, tokens, tokens)
+        return plain_masks.flexible(self, tokens)(probed)
 
     def computed_share(self, tokens: int) -> float:
         """A bound: what the budget allows; without one the text decides, and the bound is 1."""

@@ -16,6 +16,8 @@ from scbench.kv.tail import newest
 from scbench.methods.contract import DEFAULT_SHARE, Budgeted, Generation, smallest_share
 from scbench.methods.generation.infllm_cache import MemoryStore, MemoryTail
 from scbench.methods.generation.infllm_memory import Held, Memory, Plan, Turning
+from scbench.methods.generation.plain_infllm import reads_as_defined
+from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Traits
 from scbench.methods.units import BLOCK, REPRESENTATIVES, infllm_ends, representatives, unit
 
@@ -221,6 +223,13 @@ class InfLLM(Budgeted, Generation):
             layer.kv_heads * (blocks * layer.key_dim * layer.dtype_bytes + RECEIVED_BYTES * pending)
             for layer in shape.attending
         )
+
+    def invariants(self) -> Invariants:
+        return {
+            "rows attend to their window, the first tokens and the best blocks": (
+                reads_as_defined(self.plan)
+            )
+        }
 
     def computed_share(self, tokens: int) -> float:
         plan = self.plan(tokens)

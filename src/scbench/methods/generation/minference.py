@@ -18,7 +18,7 @@ from scbench.kv import CacheShape
 from scbench.methods import units
 from scbench.methods.budget import smallest_share, top_slots
 from scbench.methods.contract import Generation
-from scbench.methods.generation import block_masks, minference_patterns
+from scbench.methods.generation import block_masks, minference_patterns, plain_masks
 from scbench.methods.generation.minference_patterns import (
     BLOCK_TOKENS,
     BLOCKS,
@@ -26,6 +26,7 @@ from scbench.methods.generation.minference_patterns import (
     VERTICAL_SLASH,
     HeadPattern,
 )
+from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.stage import Budgeted
 from scbench.methods.traits import Traits
 
@@ -232,6 +233,18 @@ class MInference(Budgeted, Generation):
         for marks, scores, size in zip(marked, (columns, offsets), sizes, strict=True):
             marks[top_slots(scores.unsqueeze(0), size)[0]] = True
         return marked[0], marked[1]
+
+    def invariants(self) -> Invariants:
+        if self.table is not None or self.mask != "exact" or self.vertical_tokens is not None:
+            return {}
+        return {
+            "rows read the columns and offsets that the last rows attend to": (
+                plain_masks.rows_read(self._plain)
+            )
+        }
+
+    def _plain(self, probed: Probed) -> Tensor:
+        return plain_masks.vertical_slash(self, probed.k_HSD.shape[1])(probed)
 
     def computed_share(self, tokens: int) -> float:
         """Of the sizes asked for: at most this where columns and offsets overlap, more where whole

@@ -4,6 +4,8 @@ gone.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scbench.methods.generation.word_classifiers import Unigram, WordClassifier
@@ -22,3 +24,11 @@ class SelectiveContext(WordDropping):
 
     def judge(self) -> WordClassifier:
         return Unigram()
+
+    def _plain_scores(self, words: Sequence[str]) -> list[float]:
+        """Bits of how rare a word was up to itself, and up to one for its length."""
+        forms = [word.strip(".,;:!?\"'()[]").casefold() for word in words]
+        return [
+            math.log2((at + len(words)) / (forms[:at].count(form) + 1)) + min(len(form), 12) / 12
+            for at, form in enumerate(forms)
+        ]

@@ -12,7 +12,9 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, full, merge, rows_joined
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
+from scbench.methods.generation import plain_masks
 from scbench.methods.generation.a_shape import BLOCK_ROWS, AShape
+from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.stage import Stage
 from scbench.methods.traits import Traits
 from scbench.methods.units import dense_rows
@@ -115,6 +117,17 @@ class TriShape(Generation):
                 parts.append(full(q, k_HSD[:, :before], v_HSD[:, :before], scale=scale))
             rows_parts.append(merge(parts))
         return rows_joined(rows_parts)
+
+    def invariants(self) -> Invariants:
+        return {
+            "rows read the first keys and their band, the last rows everything": (
+                plain_masks.rows_read(self._plain)
+            )
+        }
+
+    def _plain(self, probed: Probed) -> Tensor:
+        tokens = probed.k_HSD.shape[1]
+        return plain_masks.with_last_rows(tokens, *self.sizes(tokens))
 
     def computed_share(self, tokens: int) -> float:
         init, local, last = self.sizes(tokens)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import compress
 from math import inf, isinf
 from typing import ClassVar, Self
 
@@ -16,6 +17,7 @@ from scbench.kv import CacheShape
 from scbench.methods.generation.shorter_text import ShorterText
 from scbench.methods.generation.word_classifiers import WordClassifier
 from scbench.methods.generation.word_features import MARKS, SENTENCE_ENDS
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Knob
 
 WORD = re.compile(
@@ -135,6 +137,72 @@ class WordDropping(ShorterText):
         counted = [score for score, count in zip(ranked, pieces, strict=True) for _ in range(count)]
         limit = percentile(counted, int(100 * (1 - self.share) + 1)) if counted else 0.0
         return [must or score > limit for must, score in zip(forced, scores, strict=True)]
+
+    def invariants(self) -> Invariants:
+        return {
+            "what stays are whole words, in their order": self._keeps_words,
+            "no more than the share stays": self._keeps_its_share,
+            "words that are forced stay": self._keeps_forced,
+            "the words that say most stay": self._keeps_the_best,
+        }
+
+    def _words(self, text: str) -> tuple[list[str], list[bool]]:
+        """All words of a text, and which of them stay: those whose last character is left."""
+        kept = {at for start, stop in self.kept_ranges(text) for at in range(start, stop)}
+        found = list(WORD.finditer(text))
+        return [word[0] for word in found], [word.end() - 1 in kept for word in found]
+
+    def _keeps_words(self, trial: Trial) -> str:
+        ranges, end = self.kept_ranges(trial.text), 0
+        borders = {0, len(trial.text), *(word.end() for word in WORD.finditer(trial.text))}
+        for start, stop in ranges:
+            if start < end or not {start, stop} <= borders:
+                return f"{trial.text[start:stop]!r} is cut out of a word, or comes twice"
+            end = stop
+        return ""
+
+    def _keeps_its_share(self, trial: Trial) -> str:
+        words, stays = self._words(trial.text)
+        pieces = self.judge().pieces(words)
+        forced = self._forced(words)
+        all_pieces = sum(pieces)
+        most = max(float(self.share) * all_pieces, sum(compress(pieces, forced)))
+        left = sum(compress(pieces, stays))
+        if left <= most + max(pieces):
+            return ""
+        return f"{left} of {all_pieces} pieces stay, and {float(self.share):.3f} were asked for"
+
+    def _keeps_forced(self, trial: Trial) -> str:
+        words, stays = self._words(trial.text)
+        always = self._forced_tokens()
+        lost = [
+            word
+            for word, stay in zip(words, stays, strict=True)
+            if not stay and word.strip(MARKS or None) in always
+        ]
+        return f"{lost[:4]} are forced and gone" if lost else ""
+
+    def _keeps_the_best(self, trial: Trial) -> str:
+        """Of one chunk: what stays unforced scores at least as much as what goes."""
+        words, stays = self._words(trial.text)
+        judge = self.judge()
+        start, stop = next(chunks(words, judge.pieces(words), judge.chunk_pieces))
+        scores = self._plain_scores(words[start:stop])
+        forced = self._forced(words[start:stop])
+        free = [
+            (score, stay)
+            for score, stay, must in zip(scores, stays[start:stop], forced, strict=True)
+            if not must
+        ]
+        least = min((score for score, stay in free if stay), default=inf)
+        most = max((score for score, stay in free if not stay), default=-inf)
+        return (
+            "" if most <= least else f"a word of score {most:.3f} is gone, one of {least:.3f} not"
+        )
+
+    def _plain_scores(self, words: Sequence[str]) -> list[float]:
+        """How much each word of a chunk says."""
+        return self.judge().having_read(words).keep(words)
 
     def computed_share(self, tokens: int) -> float:
         """Of a context of `tokens` tokens before any word went."""

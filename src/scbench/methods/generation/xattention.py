@@ -13,7 +13,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
 from scbench.methods.contract import Generation
-from scbench.methods.generation import block_masks
+from scbench.methods.generation import block_masks, plain_masks
+from scbench.methods.invariants import Invariants, Probed, Trial
 from scbench.methods.stage import Budgeted
 from scbench.methods.units import BLOCK, stride_of, unit
 
@@ -140,6 +141,27 @@ class XAttention(Budgeted, Generation):
         return block_masks.fewest(mass_RC, self.threshold, forced) & block_masks.past(
             len(mass_RC), q_TD.device
         )
+
+    def invariants(self) -> Invariants:
+        return {
+            "rows read the blocks of the largest antidiagonals": (
+                plain_masks.rows_read(self._plain)
+            ),
+            "rows read as many blocks as they may": self._fills,
+        }
+
+    def _fills(self, trial: Trial) -> str | None:
+        if not self._has_budget:
+            return None
+        block, tokens = self.sizes(trial.tokens)[0], trial.tokens
+        last = -(-tokens // block) - 1
+        count = self.budget(tokens) // block
+        keys = int(trial.probed.mask_HGTS[0, 0, last * block - 1].sum())
+        wanted = min(count * block, last * block)
+        return "" if keys == wanted else f"a late row reads {keys} keys; {wanted} were asked for"
+
+    def _plain(self, probed: Probed) -> Tensor:
+        return plain_masks.antidiagonals(self, probed.k_HSD.shape[1])(probed)
 
     def computed_share(self, tokens: int) -> float:
         """Of the blocks a budget buys; under a threshold the text decides, and 1 is the bound."""

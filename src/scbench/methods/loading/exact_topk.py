@@ -11,6 +11,8 @@ from torch import Tensor
 from scbench.kernels import largest
 from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.methods.contract import Budgeted, Selection
+from scbench.methods.invariants import Invariants, Trial
+from scbench.methods.loading import plain_choices
 from scbench.methods.loading.plain_stores import row_bytes
 
 
@@ -31,6 +33,13 @@ class ExactTopK(Budgeted, Selection):
     def digest(self, slots: Slots, *, layer: int) -> Digest | None:
         is_per_query_head = self.granularity == "query_head"
         return KeyDigest(slots.k_HSD, k=self.budget(slots.most), per_query_head=is_per_query_head)
+
+    def invariants(self) -> Invariants:
+        return {"the keys of the largest products are read": self._reads_best}
+
+    def _reads_best(self, trial: Trial) -> str | None:
+        wanted = plain_choices.products(min(self.budget(trial.tokens), trial.tokens))
+        return plain_choices.chooses(self.digest_all, wanted)(trial)
 
     def detached_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         """All keys once more: they are looked at on the device."""

@@ -14,6 +14,8 @@ from scbench.errors import Mismatch
 from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.kv.accounting import accounted
 from scbench.methods.contract import Budgeted, Selection, smallest_share
+from scbench.methods.invariants import Invariants, Trial
+from scbench.methods.loading import plain_choices
 from scbench.methods.traits import Traits
 from scbench.methods.units import PAGE, unit
 
@@ -157,6 +159,33 @@ class Quest(Budgeted, Selection):
             return None
         page, pages = self.sizes(slots.most, layers)
         return PageDigest(slots.k_HSD, page_tokens=page, pages=pages)
+
+    def invariants(self) -> Invariants:
+        return {
+            "the pages of the largest bounds are read, and the newest": self._reads_best,
+            "a page's extremes are those of its keys": self._bounds_its_keys,
+        }
+
+    def _bounds_its_keys(self, trial: Trial) -> str:
+        made = self.digest_all([view.slots for view in trial.views])
+        for layer, (view, digest) in enumerate(zip(trial.views, made, strict=True)):
+            if not isinstance(digest, PageDigest):
+                continue
+            page = digest.page_tokens
+            for at in range(0, view.tokens, page):
+                keys = view.k_HSD[:, at : at + page]
+                low, high = digest.low_HPD[:, at // page], digest.high_HPD[:, at // page]
+                if not torch.equal(low, keys.amin(dim=1)) or not torch.equal(high, keys.amax(1)):
+                    return f"layer {layer}: the page at slot {at} has other extremes"
+        return ""
+
+    def _reads_best(self, trial: Trial) -> str | None:
+        layers = len(trial.views) if self.is_charging_exempt else 0
+        page, _ = self.sizes(trial.tokens, layers)
+        budget = self.read_budget(trial.tokens, layers)
+        count = min(max(1, budget // page), -(-trial.tokens // page))
+        wanted = plain_choices.pages(self, page, count)
+        return plain_choices.chooses(self.digest_all, wanted)(trial)
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         if layer < self.exempt_layers:

@@ -15,6 +15,8 @@ from scbench.kv import CacheShape, ChosenSlots, Digest, SelectedStore, Slots, St
 from scbench.kv.accounting import width
 from scbench.methods import units
 from scbench.methods.contract import Budgeted, Selection
+from scbench.methods.invariants import Invariants, Trial
+from scbench.methods.loading import plain_choices
 from scbench.methods.loading.exact_topk import distinct
 from scbench.methods.loading.plain_stores import row_bytes
 from scbench.methods.loading.retrieval_attention_graph import GraphIndex, graph_bytes, require_faiss
@@ -99,6 +101,16 @@ class RetrievalAttention(Budgeted, Selection):
         if self._is_graph(slots.most):
             graph = GraphIndex(between, links=self.links, breadth=self.breadth)
         return SearchDigest(slots.k_HSD, static=static, recent=recent, k=k, graph=graph)
+
+    def invariants(self) -> Invariants:
+        if self.search != "exact":
+            return {}
+        return {"both ends are read, and between them the largest products": self._reads_best}
+
+    def _reads_best(self, trial: Trial) -> str | None:
+        static, recent, top = self.sizes(trial.tokens)
+        wanted = plain_choices.products(top, static, recent)
+        return plain_choices.chooses(self.digest_all, wanted)(trial)
 
     def _is_graph(self, tokens: int) -> bool:
         static, recent, k = self.sizes(tokens)

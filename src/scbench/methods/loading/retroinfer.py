@@ -15,6 +15,8 @@ from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.methods.contract import Budgeted, Selection, rounded
+from scbench.methods.invariants import Invariants, Trial
+from scbench.methods.loading import plain_choices
 from scbench.methods.loading.plain_stores import row_bytes
 from scbench.methods.loading.retroinfer_clusters import clustered
 from scbench.methods.units import CLUSTER, recent_of_clusters, unit
@@ -151,6 +153,20 @@ class RetroInfer(Budgeted, Selection):
         return ClusterDigest(
             slots, plan, segment_tokens=self.segment_tokens, clustering=self.clustering
         )
+
+    def invariants(self) -> Invariants:
+        return {
+            "both ends are read, and the clusters that rank best": self._reads_best,
+            "clusters cover all slots, and their means are means": self._covers,
+        }
+
+    def _reads_best(self, trial: Trial) -> str | None:
+        wanted = plain_choices.clusters_read(self.plan(trial.tokens))
+        return plain_choices.chooses(self.digest_all, wanted)(trial)
+
+    def _covers(self, trial: Trial) -> str | None:
+        plan = self.plan(trial.tokens)
+        return plain_choices.clusters_cover(self.digest_all, plan)(trial)
 
     def index_bytes(self, *, shape: CacheShape, slots: int, layer: int) -> int:
         """H (2 C D e + 4 (C + 1) + 4 S'), S' slots outside the steady zone: means, starts, and the

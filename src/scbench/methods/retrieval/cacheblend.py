@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, Self
 
+import torch
 from torch import Tensor
 
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods.budget import rounded, smallest_share
+from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.retrieval.blended_chunks import (
     Chunked,
     at_separator,
@@ -175,3 +177,52 @@ class CacheBlend(Chunked):
 
     def best(self, k_gap_N: Tensor, v_gap_N: Tensor, rows: int) -> Tensor:
         return largest_rows(v_gap_N if self.deviation == "v" else k_gap_N + v_gap_N, rows)
+
+    def invariants(self) -> Invariants:
+        return {
+            "as many rows are computed as were asked for": self._computes_its_share,
+            "the rows that differ most from what was stored go on": self._computes_the_worst,
+            "what is computed in full is what a dense read makes": self._keeps_what_it_computes,
+        }
+
+    def _computes_its_share(self, trial: Trial) -> str:
+        rows = [len(at) for at in trial.blended.rows]
+        later = rows[self.check_layer + 1 :]
+        mean, wanted = sum(later) / len(later), max(1.0, float(self.share * trial.tokens))
+        if self.writes and abs(mean - wanted) > 1:
+            return f"{mean:.1f} rows a layer are computed, and {wanted:.1f} were asked for"
+        return ""
+
+    def _computes_the_worst(self, trial: Trial) -> str | None:
+        """At the check layer all rows are a dense read's, so what differs is known from outside."""
+        if not self.writes:
+            return None
+        at = self.check_layer
+        gaps_T = torch.zeros(trial.tokens)
+        sides = zip(trial.blended.dense[at], trial.blended.stored[at], strict=True)
+        for (dense, stored), is_value in zip(sides, (False, True), strict=True):
+            if is_value or self.deviation == "kv":
+                gaps_T += (dense - stored).square().sum(dim=(0, 2))
+        gaps_T[-1] = float("inf")
+        computed = trial.blended.rows[at + 1].tolist()
+        least = float(gaps_T[computed].min())
+        others = sorted(set(range(trial.tokens)) - set(computed))
+        most = float(gaps_T[others].max()) if others else 0.0
+        if most <= least * 1.01 + 1e-4:
+            return ""
+        return f"a row that differs by {most:.3g} is left, and one by {least:.3g} computed"
+
+    def _keeps_what_it_computes(self, trial: Trial) -> str | None:
+        if not self.writes:
+            return None
+        for layer in range(self.check_layer + 1):
+            for name, dense, mixed in zip(
+                ("keys", "values"),
+                trial.blended.dense[layer],
+                trial.blended.mixed[layer],
+                strict=True,
+            ):
+                apart = float((dense - mixed).abs().max())
+                if apart > 1e-3:
+                    return f"{name} of layer {layer} are {apart:.3g} off"
+        return ""

@@ -1,0 +1,1 @@
+"""Planted faults: wrong methods, one line each, that `scbench doctor` and the tests must see."""
