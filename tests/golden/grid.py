@@ -203,6 +203,12 @@ PARTS = (
     ),
     *(_tiny(kind) for kind in TINY),
     _lab("lab-transformer", "lab-transformer", LOOKED_UP, EVERY),
+    _lab(
+        "lab-transformer-controls",
+        "lab-transformer",
+        ("kv", "vt"),
+        ("dense", "closed-book", "oracle[tau=1/2]"),
+    ),
     _lab("lab-transformer-tasks", "lab-transformer", OTHERS, ("dense", *HANDFUL[2:5])),
     _lab("lab-transformer-forms", "lab-transformer", ("kv", "vt"), FORMS),
     _lab(

@@ -194,8 +194,8 @@ PLANTED = (
     Planted(
         name="evidence without its statement",
         file="play/turn.py",
-        old="if role in (Role.SUPPORT, Role.ANSWER)",
-        new="if role is Role.ANSWER",
+        old="if role in RESTS_ON",
+        new="if role is RESTS_ON[1]",
         part="lab-transformer",
         methods=["snapkv[tau=1/4]"],
         tasks=["kv", "vt"],

@@ -41,8 +41,8 @@ def test_it_is_listed_parsed_and_examined_like_ours(
     assert card.parameters["recent_tokens"] == "8"
     assert str(parse("small-keys[tau=1/4]")) == "small-keys[tau=1/4]"
     _, findings = doctor("small-keys[tau=1/4]", kinds=("gqa",))
-    idle = ("nothing is moved", "the context is read densely")
-    assert {one.verdict for one in findings if one.why not in idle} == {"holds"}
+    assert {one.verdict for one in findings if one.verdict != "idle"} == {"holds"}
+    assert sum(one.verdict == "holds" for one in findings) > 12
 
 
 def test_a_name_that_differs_from_the_methods_own_is_refused(

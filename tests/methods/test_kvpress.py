@@ -167,8 +167,8 @@ def test_heads_can_share_a_budget_by_the_scores_of_a_press() -> None:
 @pytest.mark.usefixtures("package")
 def test_the_laws_hold_and_what_is_left_out_is_freed() -> None:
     method, findings = doctor("kvpress[press=WindowPress[window_size=9],tau=1/4]", kinds=("gqa",))
-    idle = ("nothing is moved", "the context is read densely")
-    assert {one.verdict for one in findings if one.why not in idle} == {"holds"}
+    assert {one.verdict for one in findings if one.verdict != "idle"} == {"holds"}
+    assert sum(one.verdict == "holds" for one in findings) > 12
     assert not method.is_simulated
 
 

@@ -168,7 +168,7 @@ OF_ANY = {
     "check",
     "notes",
 }
-OF_ANY |= {"lossless", "units", "fixed", "coarse", "preset"}
+OF_ANY |= {"lossless", "units", "fixed", "coarse", "preset", "invariants"}
 OF_A_BUDGET = {"tau", "budget_tokens", "minimum_tokens", "own_tokens", "budget"}
 OF_A_KIND: dict[type[Stage], set[str]] = {
     Generation: {"attend", "is_one_shot", "cache", "more_bytes", "kept_ranges", "computed_share"},

@@ -7,7 +7,7 @@ loops, in fp64, from the definition.
 
 >>> from scbench.methods import parse
 >>> sorted(parse("knorm[tau=1/4]").eviction.invariants())[:2]
-['a score is the norm of its key, turned over', 'the best ranked slots stay, of equals the first']
+['a score is the norm of its key, turned over', 'its budget is used up']
 """
 
 from __future__ import annotations
