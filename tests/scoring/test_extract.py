@@ -362,3 +362,10 @@ def test_what_is_almost_python_warns_nobody() -> None:
         warnings.simplefilter("always")
         grade("mf", "{12thousand: 77or 78}", WANTS["mf"], rule="strict")
     assert not told
+
+
+def test_thirty_thousand_blanks_are_read_at_once() -> None:
+    start_s = time.process_time()
+    score = grade("kv", " " * 30_000 + "41", Wanted(golds=("41",), shape="digits"), rule="strict")
+    assert score.value == 1.0
+    assert time.process_time() - start_s < 2

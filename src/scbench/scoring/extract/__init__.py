@@ -13,6 +13,7 @@ Extracted(text='772', removed=('thought', 'container'))
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -47,6 +48,7 @@ TOO_DEEP = "nested too deep"
 TOO_LONG = "too long to be read"
 MOST_LONG_CHARS = 1 << 18  # of a summary
 MOST_SHORT_CHARS = 1 << 15  # of what a short answer says aloud; a thought may be longer
+_LONG_BLANKS = re.compile(r"[^\S\n]{256,}")  # no code is indented so far
 _MOST_ROUNDS = 12  # an answer in a box in a tag in a fence takes three
 
 Step = Callable[[str, Sought], str]
@@ -108,7 +110,7 @@ def extract(answer: str, sought: Sought) -> Extracted:
     if _is_too_long(spoken(answer, sought.is_mark).text, sought):
         return Extracted("", (TOO_LONG,))
     removed: list[str] = []
-    text = answer
+    text = _LONG_BLANKS.sub(" ", answer)  # they say nothing, and patterns read them over and over
     for _ in range(_MOST_ROUNDS):
         before = text
         text = _round(text, sought, removed)
