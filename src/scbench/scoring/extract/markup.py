@@ -10,7 +10,8 @@ from scbench.scoring.text import nfkc
 _FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+-]*[ \t]*$", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
 _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
-_BULLET = re.compile(r"^[ \t]*(?:[-*•+][ \t]+)+", re.MULTILINE)
+# Lists and quotes within each other, at once: a round of all steps for each would take too long.
+_BULLET = re.compile(r"^[ \t]*(?:[-*•+][ \t]+|>[ \t]?)+", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*\d{1,2}[.)][ \t]+(?=.*\S)", re.MULTILINE)
 _BOLD = re.compile(r"\*\*|(?<![\w*])\*(?=[^\s*])|(?<=[^\s*])\*(?![\w*])|`")
 _STRUCK = re.compile(r"~~[^~\n]{1,400}~~|<(del|strike)>[^<]{1,400}</\1>", re.IGNORECASE)
