@@ -46,7 +46,7 @@ def test_an_error_is_printed_with_its_brackets_and_without_its_escapes(
 
 
 @pytest.mark.parametrize(
-    "page", ["cp1252", *(pytest.param(one, marks=pytest.mark.slow) for one in ("ascii", "cp437"))]
+    "page", [pytest.param(one, marks=pytest.mark.slow) for one in ("cp1252", "ascii", "cp437")]
 )
 def test_a_finished_run_ends_well_on_any_code_page(tmp_path: Path, page: str) -> None:
     quick(tmp_path, model="toy", tasks="kv", methods="dense,snapkv[tau=1/4]", length="256",

@@ -342,7 +342,14 @@ def test_no_pair_is_let_through_on_a_model_without_attention() -> None:
 
 
 # They read as slowly as each other, and are joined by the same code as the sparse reads that stay.
-SECONDS_EACH = {"infllm read-only", "xattention", "flexprefill", "a-shape"}
+SECONDS_EACH = {
+    "infllm read-only",
+    "xattention",
+    "flexprefill",
+    "a-shape",
+    "tri-shape",
+    "selective-context",
+}
 
 
 @pytest.mark.parametrize(

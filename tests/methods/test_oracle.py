@@ -64,9 +64,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> scbench.api.Result:
         tasks="kv",
         methods="dense,oracle[tau=1/4],streaming-llm[tau=1/4],closed-book,oracle[tau=1/4]+kivi",
         length="512",
-        sessions=3,
+        sessions=1,
         turns=3,
-        cost_sessions=1,
+        cost_sessions=0,
         quiet=True,
         out=tmp_path_factory.mktemp("oracle"),
     )

@@ -175,7 +175,9 @@ def test_the_same_keys_give_the_same_graph() -> None:
 
 
 @needs_faiss
-@pytest.mark.parametrize("heads", ["mha", "gqa", "mqa"])
+@pytest.mark.parametrize(
+    "heads", ["gqa", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("mha", "mqa"))]
+)
 def test_every_law_holds_with_a_graph(heads: str) -> None:
     found = examine(tiny(heads), parse("retrieval-attention[tau=1/4,search=hnsw]"))
     assert not [verdict for verdict in found.values() if verdict.startswith("broken")]

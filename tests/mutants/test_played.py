@@ -66,6 +66,7 @@ def test_a_fault_is_planted_in_a_copy_and_never_in_the_tree() -> None:
         assert (PACKAGE / mutant.file).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_torn_line_of_the_journal_is_played_again(tmp_path: Path) -> None:
     journal = tmp_path / "mutants.jsonl"
     journal.write_text(

@@ -340,6 +340,7 @@ def thinker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_plan_counts_the_thoughts_of_a_model_that_thinks(thinker: Path, model: Path) -> None:
     (plain,), (open_,), (short,), (off,) = (
         plan(model=str(folder), max_new_tokens=10, **words).rows
@@ -421,6 +422,7 @@ def test_a_template_that_refuses_a_second_turn_is_told_in_its_own_words(tmp_path
     assert "renders earlier turns" not in refusal.why
 
 
+@pytest.mark.slow
 def test_a_plan_without_a_cost_pass_says_nothing_of_one(model: Path) -> None:
     from typer.testing import CliRunner
 

@@ -20,6 +20,7 @@ GRID: dict[str, Any] = {
     "sessions": 1,
     "turns": 2,
     "temperature": 6.0,
+    "max_new_tokens": 12,
     "cost_sessions": 0,
     "quiet": True,
 }
@@ -104,7 +105,9 @@ def test_a_plan_counts_every_sample() -> None:
 
 
 def test_own_answers_as_history_belong_to_their_sample(tmp_path: Path) -> None:
-    result = play(tmp_path, samples=2, history="model", modes="multi-turn", methods="dense")
+    result = play(
+        tmp_path, samples=2, history="model", modes="multi-turn", methods="dense", max_new_tokens=80
+    )
     first, second = (
         {one.turn: one for one in result.records() if one.sample == sample} for sample in (0, 1)
     )

@@ -52,8 +52,8 @@ def test_a_copy_of_a_house_method_with_one_sign_flipped_is_another_row_with_othe
     tmp_path: Path,
 ) -> None:
     source = Path(knorm.__file__ or "").read_text(encoding="utf-8")
-    assert source.count("return -") == 1
-    (tmp_path / "my_knorm.py").write_text(source.replace("return -", "return "))
+    assert source.count("return -norms_HS") == 1
+    (tmp_path / "my_knorm.py").write_text(source.replace("return -norms_HS", "return norms_HS"))
     mine = f"{tmp_path}/my_knorm.py:Knorm[tau=1/4]"
     engine = tiny("gqa")
     rows = by_method(play(tmp_path / "run", f"dense,knorm[tau=1/4],{mine}", engine=engine))
