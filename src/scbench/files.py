@@ -25,9 +25,14 @@ _ADVICE = {
     errno.EPERM: "operation not permitted; name another folder, or change its owner or mode",
     errno.ELOOP: "it is a link, and links are not followed; remove it, or name another folder",
 }
-_CRC = re.compile(rb',\s*"crc":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
+_BLANK = rb"[ \t\r\n]*"  # what JSON takes between its signs; `\s` would take a vertical tab too
+_CRC = re.compile(
+    _BLANK.join((rb",", rb'"crc":', rb'"([0-9a-f]{8})"', rb"\}", rb"\Z")),
+)
 # The same with a damaged name or digit: else it would pass for a text from before checksums.
-_LIKE_CRC = re.compile(rb',\s*"[^"]{3}":\s*"[^"]{8}"\s*\}\s*\Z')
+_LIKE_CRC = re.compile(
+    _BLANK.join((rb",", rb'"[^"]{3}":', rb'"[^"]{8}"', rb"\}", rb"\Z")),
+)
 
 
 def cannot_write(err: OSError, path: Path, kept: str = "") -> CannotWrite:

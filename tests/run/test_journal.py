@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scbench.errors import BadConfig, BadRecord, Busy, CannotWrite, Released
@@ -214,6 +214,7 @@ def test_an_unknown_field_without_a_checksum_is_damage_at_any_depth(
 
 @settings(max_examples=60)
 @given(at=st.integers(min_value=0), bit=st.integers(0, 7))
+@example(at=-1, bit=0)  # a vertical tab in place of the last newline
 def test_no_flipped_bit_changes_what_is_read(three_lines: bytes, at: int, bit: int) -> None:
     damaged = bytearray(three_lines)
     damaged[at % len(damaged)] ^= 1 << bit
