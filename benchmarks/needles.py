@@ -18,15 +18,16 @@ from scbench.tasks.contract import Counter, Task, checked
 from scbench.tasks.draw import Draw
 from scbench.types import Session, Turn, Wanted
 
-CHESTS = tuple(
-    "amber azure black brown cobalt copper coral crimson cyan golden green grey indigo ivory jade "
-    "lilac maroon olive orange pink purple red scarlet silver tan teal violet white yellow".split()
-)
-SPOKEN = tuple(
-    "apple bridge candle dragon engine forest garden hammer island jacket kettle ladder mirror "
-    "needle orange pencil rabbit saddle tunnel violin window yellow anchor basket camera desert "
-    "finger guitar helmet jungle".split()
-)
+_CHESTS = """
+    amber azure black brown cobalt copper coral crimson cyan golden green grey indigo ivory jade
+    lilac maroon olive orange pink purple red scarlet silver tan teal violet white yellow
+"""
+_SPOKEN = """
+    apple bridge candle dragon engine forest garden hammer island jacket kettle ladder mirror
+    needle orange pencil rabbit saddle tunnel violin window yellow anchor basket camera desert
+    finger guitar helmet jungle
+"""
+CHESTS, SPOKEN = (tuple(text.split()) for text in (_CHESTS, _SPOKEN))
 WHO = ("The farmer", "A sailor", "The teacher", "My neighbour", "The baker", "An old man")
 DID = ("walked to", "slept near", "painted", "looked at", "came back from", "sang about")
 WHAT = ("the mill", "a quiet lake", "the market", "the north road", "a wooden boat", "the tower")
