@@ -1,195 +1,303 @@
-"""`scbench lab findings`: the paper's central findings, checked on the lab models. It stands above
-the rooms because it runs a grid.
+"""`scbench findings`: the paper's six questions put to a model. It stands above the rooms because it
+runs grids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
+import polars as pl
 import typer
 
 from scbench.console import out, say, tell
-from scbench.engines.lab_models import CARD, LAB_MODELS, lab_folder
-from scbench.errors import BadConfig, BadRecord, DataError, Mismatch
-from scbench.reading import read_json_file
-from scbench.stats.checks import CellName
-from scbench.stats.findings import DENSE, METHODS, RECALL, Roles, findings, passing
-from scbench.types import PAPER_MODES, Form, Record
+from scbench.engines.lab_models import LAB_MODELS
+from scbench.errors import BadConfig, Mismatch
+from scbench.stats.claims import CLAIMS, RECALL, Roles
+from scbench.stats.findings import Models, findings, judged_by
+from scbench.stats.frame import frame
+from scbench.stats.headroom import CONTROLS, DENSE, By, CellName
+from scbench.types import PAPER_MODES, Record
 
-LENGTHS, SESSIONS, FOLDER = "256,512", 24, Path("runs/findings")
-QUICK_LENGTHS, QUICK_SESSIONS, QUICK_FOLDER = "256", 4, Path("runs/findings-quick")
+LAB = ("lab-transformer", "lab-mamba2", "lab-hybrid")
+LAB_LENGTHS, LENGTHS = "256,512", "1k"
+LAB_SESSIONS, SESSIONS, QUICK_SESSIONS = 12, 4, 3
+STEP = 32  # shares at equal bytes are whole parts of this many
+AUTO = "auto"
 
 
 def findings_(
-    models: Annotated[
-        str,
+    model: Annotated[
+        str, typer.Option("--model", help="anything that `scbench run --model` takes")
+    ] = LAB[0],
+    recurrent: Annotated[
+        str | None,
         typer.Option(
-            help="transformer, recurrent and hybrid, in this order; names or folders with a "
-            "card.json"
+            help="a gated linear RNN to match, for claim (d); lab-transformer has its own"
         ),
-    ] = ",".join(LAB_MODELS),
+    ] = None,
+    hybrid: Annotated[str | None, typer.Option(help="a hybrid to match, for claim (d)")] = None,
+    tasks: Annotated[str, typer.Option(help="joined by commas; only what counts is played on")] = (
+        "all"
+    ),
     length: Annotated[
-        str | None, typer.Option(help=f"contexts in tokens, joined by commas; default: {LENGTHS}")
+        str | None,
+        typer.Option(help=f"in tokens, joined by commas; default: {LENGTHS} (lab: {LAB_LENGTHS})"),
     ] = None,
     sessions: Annotated[
-        int | None, typer.Option(help=f"per task and length; default: {SESSIONS}")
+        int | None,
+        typer.Option(help=f"per task and length; default: {SESSIONS} (lab: {LAB_SESSIONS})"),
     ] = None,
+    tau: Annotated[str, typer.Option(help="the share that every budget is")] = "1/4",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="score; agreement (with dense, for models that solve nothing; answers of one "
+            "token, so it is quick); auto: score where dense solves a cell"
+        ),
+    ] = AUTO,
     to: Annotated[
         Path | None,
-        typer.Option("--out", help=f"folder of the run, resumed if it is there; default: {FOLDER}"),
+        typer.Option("--out", help="folder of the run; default: runs/findings-MODEL"),
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option(
-            "--from", help="read this folder of an earlier run instead of playing anything"
-        ),
+        typer.Option("--from", help="judge what this run holds instead of playing anything"),
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option(
-            "--quick",
-            help=f"{QUICK_SESSIONS} sessions of {QUICK_LENGTHS} tokens: a look, too few to tell "
-            f"much",
-        ),
+        typer.Option("--quick", help=f"{QUICK_SESSIONS} sessions: too few to tell much"),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
-    """Check six central findings of the paper on three matched models: claim, numbers with
-    intervals, and holds, does not hold or cannot tell.
+    """Put the paper's six questions to a model: holds, does not hold, cannot tell, or no headroom.
 
-    The rules were written before there were numbers (docs/decisions/0070-findings.md). Kill it at
-    any time; the same command goes on.
+    First dense and three controls that must lose are played; then, where they do, the methods of
+    each claim. The rules were written before there were numbers
+    (docs/decisions/0105-findings-on-any-model.md). Kill it at any time; the same command goes on.
     """
     from scbench.report import findings as report
 
-    roles = roles_of(models)
-    gate = gate_of(roles.transformer)
+    models = models_of(model, recurrent, hybrid)
+    judged = by_of(by)
+    share(tau)
     if source is not None:
-        if length or sessions or quick:
+        if length or sessions or quick or tasks != "all":
             raise BadConfig(
-                "--from reads what was played; leave --length, --sessions and --quick out"
+                "--from judges what was played; leave --tasks, --length, --sessions and --quick out"
             )
-        records, folder = read(source, roles), to or source
+        records, folder = read(source, models), to or source
     else:
-        folder = to or (QUICK_FOLDER if quick else FOLDER)
-        lengths, count = (
-            length or (QUICK_LENGTHS if quick else LENGTHS),
-            sessions or (QUICK_SESSIONS if quick else SESSIONS),
+        is_lab = model in LAB_MODELS
+        default = QUICK_SESSIONS if quick else LAB_SESSIONS if is_lab else SESSIONS
+        folder = to or Path("runs") / f"findings-{Path(model).name}"
+        playing = Playing(
+            models=models,
+            tau=tau,
+            by=judged,
+            words={
+                "tasks": tasks,
+                "length": length or (LAB_LENGTHS if is_lab else LENGTHS),
+                "sessions": sessions or default,
+                "out": folder,
+            },
+            is_quiet=quiet,
         )
-        records = play(roles, gate, lengths, count, folder, quiet=quiet)
-    found = findings(records, gate, roles)
+        records = playing.records()
+    found = findings(records, models, tau=tau, by=judged)
     out.print(report.terminal(found))
     for path in report.write(found, folder).values():
         say(path)
 
 
-def roles_of(models: str) -> Roles:
-    """Raises BadConfig unless three different models are named."""
-    names = [name.strip() for name in models.split(",") if name.strip()]
-    if len(set(names)) != 3:
+def models_of(model: str, recurrent: str | None, hybrid: str | None) -> Models:
+    """The lab transformer has its two matched models at hand. Raises BadConfig unless both of them
+    or neither are given, and all differ."""
+    if model == LAB[0] and recurrent is None and hybrid is None:
+        recurrent, hybrid = LAB[1:]
+    if (recurrent is None) != (hybrid is None):
         raise BadConfig(
-            f"--models {models!r} names {len(set(names))} models; give three: transformer, "
-            f"recurrent, hybrid, joined by commas"
+            "claim (d) compares three models; give --recurrent and --hybrid, or neither"
         )
-    return Roles(transformer=names[0], recurrent=names[1], hybrid=names[2])
+    names = [name for name in (model, recurrent, hybrid) if name is not None]
+    if len(set(names)) != len(names):
+        raise BadConfig(f"{', '.join(names)}: claim (d) compares different models; name each once")
+    return Models(transformer=model, recurrent=recurrent or "", hybrid=hybrid or "")
 
 
-def gate_of(model: str) -> frozenset[CellName]:
-    """The cells that a model solves with full attention, by its card. Raises DataError without one;
-    Unknown for a lab model without weights.
-    """
-    path = (lab_folder(model) if model in LAB_MODELS else Path(model)) / CARD
+def by_of(word: str) -> By | None:
+    """Raises BadConfig."""
+    if word == AUTO:
+        return None
     try:
-        return passing(read_json_file(path)["cells"])
-    except (OSError, KeyError, TypeError, BadRecord) as error:
-        raise DataError(
-            f"{str(path)!r} does not say what the model solves ({type(error).__name__}: {error}); "
-            f"only cells that full attention solves can tell "
-            "something about a method, so name a transformer whose card.json has `cells`"
-        ) from error
+        return By(word)
+    except ValueError:
+        raise BadConfig(f"--by {word!r}: it is {AUTO}, {' or '.join(By)}") from None
 
 
-def read(folder: Path, roles: Roles) -> list[Record]:
-    """The records of an earlier run. Raises Mismatch if the transformer has none."""
+def share(tau: str) -> Fraction:
+    """Raises BadConfig unless it is a share."""
+    try:
+        found = Fraction(tau)
+    except (ValueError, ZeroDivisionError):
+        found = Fraction(0)
+    if not 0 < found < 1:
+        raise BadConfig(f"--tau {tau!r}: it is a share of the cache between 0 and 1, such as 1/4")
+    return found
+
+
+def read(folder: Path, models: Models) -> list[Record]:
+    """The records of an earlier run. Raises Mismatch if it has none of the model."""
     from scbench.api import open_run
 
     records = open_run(folder).records()
-    if roles.transformer not in (models := {one.model for one in records}):
+    if models.transformer not in (known := {one.model for one in records}):
         raise Mismatch(
-            f"{str(folder)!r} has records of {', '.join(sorted(models)) or 'no model'}, not of "
-            f"{roles.transformer!r}; name its models by --models"
+            f"{str(folder)!r} has records of {', '.join(sorted(known)) or 'no model'}, not of "
+            f"{models.transformer!r}; name its model by --model"
         )
     return records
 
 
-def play(
-    roles: Roles,
-    gate: frozenset[CellName],
-    length: str,
-    sessions: int,
-    folder: Path,
-    *,
-    quiet: bool,
-) -> list[Record]:
-    """The records of the grid that the claims need, played where the folder lacks them; none where
-    no task has a cell that counts.
-    """
-    from scbench import api
-    from scbench.grid.runner import run
+@dataclass(slots=True, kw_only=True)
+class Playing:
+    """The grids of a check, one after the other in one folder; each knows what those before it
+    found."""
 
-    lengths = api.settle({"length": length, "tasks": "kv"}).lengths_tokens
-    planned = list(grids(roles, gate, lengths))
-    for grid in planned:
-        settings = api.settle(
-            {**grid, "sessions": sessions, "form": Form.TINY, "cost_sessions": 0, "out": folder}
-        )
-        engines = (api.load(settings, name) for name in settings.models)
-        outcome = run(settings, engines, given=("models", "length", "sessions"), quiet=quiet)
+    models: Models
+    tau: str
+    by: By | None
+    words: dict[str, Any]
+    is_quiet: bool = False
+    _loaded: dict[str, Any] = field(default_factory=dict)
+
+    def records(self) -> list[Record]:
+        """What all of them hold. Raises typer.Exit(130) when interrupted: the same command goes
+        on."""
+        from scbench import api
+
+        folder, roles = self.words["out"], Roles(self.tau)
+        self.play(self.models.transformer, roles.first)
+        table = frame(api.open_run(folder).records())
+        _, gate = judged_by(table, self.models.transformer, self.by)
+        for stage in CONTROLS:
+            if any(claim.stage == stage for claim in CLAIMS):
+                self._play_cells(
+                    self.models.transformer, roles.of_stage(stage), gate.counting(stage)
+                )
+        if self.models.recurrent and gate.by is By.SCORE:
+            recall = frozenset(cell for cell in gate.solved if cell[0] in RECALL)
+            self._play_architectures(roles, recall)
+        result = api.open_run(folder)
+        result.report()
+        return result.records()
+
+    def _play_architectures(self, roles: Roles, cells: frozenset[CellName]) -> None:
+        """Dense on the two other models, the recurrent one also at half the shortest length; then
+        droppers on the transformer at the hybrid's bytes."""
+        from scbench import api
+
+        if not cells:
+            return
+        others = (self.models.recurrent, self.models.hybrid)
+        for name in others:
+            self._play_cells(name, (DENSE,), cells)
+        shortest = min(length for _, length, _ in cells)
+        tasks = tuple(sorted({task for task, _, _ in cells}))
+        self.play(self.models.recurrent, (DENSE,), tasks=tasks, lengths=(shortest // 2,))
+        table = frame(api.open_run(self.words["out"]).records())
+        for length, tau in equal_shares(table, self.models).items():
+            methods = tuple(f"{name}[tau={tau}]" for name in roles.at_equal_bytes)
+            mine = frozenset(cell for cell in cells if cell[1] == length)
+            self._play_cells(self.models.transformer, methods, mine)
+
+    def _play_cells(self, model: str, methods: Sequence[str], cells: frozenset[CellName]) -> None:
+        """Methods where a cell counts: a task only at the lengths where one of its cells does."""
+        for tasks, lengths in together(cells):
+            self.play(model, methods, tasks=tasks, lengths=lengths)
+
+    def play(
+        self,
+        model: str,
+        methods: Sequence[str],
+        *,
+        tasks: Sequence[str] = (),
+        lengths: Sequence[int] = (),
+    ) -> None:
+        """One grid, on top of what the folder has."""
+        from scbench import api
+        from scbench.grid.runner import run
+
+        given = {
+            **self.words,
+            "models": (model,),
+            "methods": tuple(methods),
+            "modes": PAPER_MODES,
+            "cost_sessions": 0,
+        }
+        if tasks:
+            given["tasks"] = tuple(tasks)
+        if lengths:
+            given.pop("length")
+            given["lengths_tokens"] = tuple(lengths)
+        if self.by is By.AGREEMENT:
+            given["max_new_tokens"] = 1  # the gold answer tells, whatever is answered
+        settings = api.settle(given)
+        engines = (self._engine(settings, name) for name in settings.models)
+        said = ("models", "length", "sessions")
+        outcome = run(settings, engines, given=said, quiet=self.is_quiet)
         for gap in outcome.gaps:
             tell(gap, label="gap")
         if outcome.outcome == "interrupted":
             tell("what was done is kept, and the same command goes on", label="stopped")
             raise typer.Exit(130)
-    if not planned:
-        tell(
-            f"{roles.transformer} solves no task at {length} tokens, by its card",
-            label="nothing played",
-        )
-        return []
-    result = api.open_run(folder)
-    result.report()
-    return result.records()
+
+    def _engine(self, settings: Any, name: str) -> Any:
+        """A model, loaded once for all grids."""
+        from scbench import api
+
+        if name not in self._loaded:
+            self._loaded[name] = api.load(settings, name)
+        return self._loaded[name]
 
 
-def grids(
-    roles: Roles, gate: frozenset[CellName], lengths_tokens: Sequence[int]
-) -> Iterator[dict[str, Any]]:
-    """All methods on the transformer, then dense alone on the two others; a task only at lengths
-    where one of its cells counts.
+def together(cells: Iterable[CellName]) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Tasks and lengths of as few grids as hold these cells and no other length of a task.
+
+    >>> list(together([("kv", 256, "multi-turn"), ("kv", 512, "branch"), ("vt", 512, "branch")]))
+    [(('kv',), (256, 512)), (('vt',), (512,))]
     """
-    from scbench.tasks import names
+    lengths: dict[str, set[int]] = {}
+    for task, length, _ in cells:
+        lengths.setdefault(task, set()).add(length)
+    grids: dict[tuple[int, ...], list[str]] = {}
+    for task in sorted(lengths):
+        grids.setdefault(tuple(sorted(lengths[task])), []).append(task)
+    for same, tasks in grids.items():
+        yield tuple(tasks), same
 
-    solved = {
-        name: tuple(
-            tokens
-            for tokens in lengths_tokens
-            if any((name, tokens, mode) in gate for mode in PAPER_MODES)
-        )
-        for name in names()
-    }
-    played = (
-        ((roles.transformer,), METHODS, names()),
-        ((roles.recurrent, roles.hybrid), (DENSE,), RECALL),
+
+def equal_shares(table: pl.DataFrame, models: Models) -> dict[int, str]:
+    """By length, the share of the transformer's slots that holds as many bytes as the hybrid does,
+    measured after its answers, in parts of 32."""
+    held = (
+        table.filter((pl.col("method") == DENSE) & pl.col("held_bytes").is_not_null())
+        .group_by("model", "length_tokens")
+        .agg(pl.col("held_bytes").mean())
     )
-    for models, methods, tasks in played:
-        for lengths in dict.fromkeys(solved[name] for name in tasks if solved[name]):
-            together = tuple(name for name in tasks if solved[name] == lengths)
-            yield {
-                "models": models,
-                "methods": methods,
-                "modes": PAPER_MODES,
-                "tasks": together,
-                "lengths_tokens": lengths,
-            }
+    by_model = {
+        name: dict(
+            held.filter(pl.col("model") == name).select("length_tokens", "held_bytes").rows()
+        )
+        for name in (models.transformer, models.hybrid)
+    }
+    whole, wanted = by_model[models.transformer], by_model[models.hybrid]
+    return {
+        length: str(
+            Fraction(min(STEP - 1, max(1, round(STEP * wanted[length] / whole[length]))), STEP)
+        )
+        for length in sorted(whole.keys() & wanted.keys())
+    }

@@ -21,25 +21,36 @@ from scbench.report.terminal import draw as drawn
 from scbench.report.words import (
     count_text,
     interval,
-    measure_text,
     percent,
     signed,
     signed_interval,
 )
 from scbench.stats.checks import Check, Verdict
 from scbench.stats.findings import Finding, Findings
+from scbench.stats.headroom import CONTROLS, By, CellStanding
 
-STYLES = {Verdict.HOLDS: "bold green", Verdict.FAILS: "bold red", Verdict.UNKNOWN: "bold yellow"}
+STYLES = {
+    Verdict.HOLDS: "bold green",
+    Verdict.FAILS: "bold red",
+    Verdict.UNKNOWN: "bold yellow",
+    Verdict.NO_HEADROOM: "bold yellow",
+    Verdict.NOT_ASKED: "dim",
+}
 COLUMNS = ("measured", "asked", "verdict", "decides", "cells", "turns", "sessions")
+MEASURES = {
+    By.SCORE: "Points of the strict score, free of chance",
+    By.AGREEMENT: "By agreement: points of the gold answer's tokens at which the likeliest token "
+    "is dense's, since dense itself solves too little",
+}
 NOTES = (
-    "Points of the strict score, with 95 % intervals over sessions; the mean over cells (task, "
+    "95 % intervals over draws (what shares questions is one draw); the mean over cells (task, "
     "length, mode), each with the same weight.",
     "A check holds if its whole interval lies where it is asked to, does not hold if all of it "
     "lies elsewhere, and else nobody can tell.",
-    "A claim holds if all checks that decide hold; one that does not hold is enough against it. "
-    "Only cells that full attention solves count.",
-    "These are small models on tiny tasks: what holds here need not hold for large ones, and the "
-    "other way round.",
+    "A claim holds if all checks that decide hold; one that does not hold is enough against it.",
+    "A cell counts where dense scores 80 or more and a control of the stage, which keeps far too "
+    "little, loses 20 or more; where none does, nothing can be shown: no headroom.",
+    "This is one model on these tasks: what holds here need not hold for others.",
 )
 
 
@@ -55,7 +66,9 @@ def terminal(found: Findings) -> Group:
         *head,
         Text(),
         plain_text(basis(found), style="dim"),
-        *(Text(note, style="dim") for note in NOTES),
+        *(Text(note, style="dim") for note in notes(found)),
+        Text(),
+        drawn(gate_table(found), joint=" "),
     ]
     for one in found.findings:
         parts += [
@@ -63,28 +76,28 @@ def terminal(found: Findings) -> Group:
             Text.assemble((title(one), STYLES[one.verdict])),
             Text(one.claim.rule, style="dim"),
         ]
-        parts += [
-            Padding(drawn(table(one), joint=" "), (0, 0, 0, 2)),
-            *(plain_text(line, style="dim") for line in asides(one)),
-        ]
+        if one.checks:
+            parts.append(Padding(drawn(table(one), joint=" "), (0, 0, 0, 2)))
+        parts += [plain_text(line, style="dim") for line in asides(one)]
     return Group(*parts)
 
 
 def markdown(found: Findings) -> str:
-    lines = ["# The paper's findings on the lab models", "", "| claim | verdict |", "|---|---|"]
+    models = ", ".join(f"`{escape(name)}`" for name in asdict(found.models).values() if name)
+    lines = [f"# The paper's findings on {models}", "", "| claim | verdict |", "|---|---|"]
     lines += [
         f"| ({one.claim.key}) {escape(one.claim.claim)} | **{one.verdict}** |"
         for one in found.findings
     ]
-    lines += ["", f"- {escape(basis(found))}", *(f"- {escape(note)}" for note in NOTES), ""]
+    lines += ["", f"- {escape(basis(found))}", *(f"- {escape(note)}" for note in notes(found)), ""]
+    lines += ["## What counts", "", *pipes(gate_table(found)), ""]
     for one in found.findings:
         lines += [
             f"## {escape(title(one))}",
             "",
             f"Rule: {escape(one.claim.rule)}",
             "",
-            *pipes(table(one)),
-            "",
+            *([*pipes(table(one)), ""] if one.checks else []),
         ]
         lines += [*(f"- {escape(line)}" for line in asides(one)), ""]
     return "\n".join(lines)
@@ -111,21 +124,54 @@ def title(one: Finding) -> str:
     return f"({one.claim.key}) {one.claim.claim}: {one.verdict}"
 
 
+def notes(found: Findings) -> tuple[str, ...]:
+    """How to read it, the unit first."""
+    budget = f"every method that has a budget has {found.tau}"
+    return (f"{MEASURES[found.gate.by]}; {budget}.", *NOTES)
+
+
 def basis(found: Findings) -> str:
     """What the numbers rest on."""
-    if not found.cells:
+    played, solved = found.gate.standings, found.gate.solved
+    if not played:
+        return f"Nothing of {found.models.transformer} was played."
+    if found.gate.by is By.AGREEMENT:
+        return f"{len(played)} cells of {found.models.transformer}, by agreement with dense."
+    if not solved:
+        best = max(one.dense for one in played)
         return (
-            f"No cell counts: {found.roles.transformer} passes the gate on none of what was played."
+            f"{found.models.transformer} solves none of the {len(played)} cells that were played: "
+            f"dense scores {percent(best)} at most, free of chance."
         )
-    tasks = ", ".join(dict.fromkeys(task for task, _, _ in found.cells))
-    lengths = ", ".join(
-        f"{length:,}" for length in sorted({length for _, length, _ in found.cells})
-    )
     signs = marks.of_notes(found.noted)
     score = f"{percent(found.reference.value)}{signs} {interval(found.reference)}".strip()
     return (
-        f"{len(found.cells)} cells count: {tasks}; {lengths} tokens. Full attention of "
-        f"{found.roles.transformer} scores {score} on them here."
+        f"Dense solves {len(solved)} of the {len(played)} cells of {found.models.transformer} "
+        f"that were played, and scores {score} on them."
+    )
+
+
+def gate_table(found: Findings) -> Table:
+    """Every cell: what dense scores, what the controls lose, for which stages it counts."""
+    rows = tuple(
+        Row(
+            name=", ".join((one.cell[0], f"{one.cell[1]:,}", one.cell[2])),
+            entries=_stand(found, one),
+        )
+        for one in found.gate.standings
+    )
+    titles = ("dense", *(f"{stage} loses" for stage in CONTROLS), "counts for")
+    columns = tuple(Column(title=name) for name in titles)
+    return Table(title="", label="cells", corner="cell", columns=columns, rows=rows)
+
+
+def _stand(found: Findings, one: CellStanding) -> tuple[Entry, ...]:
+    losses = (one.losses.get(stage) for stage in CONTROLS)
+    counts = [stage for stage in CONTROLS if one.cell in found.gate.counting(stage)]
+    return (
+        Entry(main=percent(one.dense)),
+        *(Entry(main="–" if lost is None else percent(lost)) for lost in losses),
+        Entry(main=", ".join(counts) or "nothing"),
     )
 
 
@@ -156,10 +202,8 @@ def _entries(check: Check) -> tuple[Entry, ...]:
 
 def asides(one: Finding) -> list[str]:
     """Why a check could not be told, what the marks mean, and the finding's other figures."""
-    lines = [f"{check.what}: {check.why}" for check in one.checks if check.why]
+    lines = [one.why] if one.why else []
+    lines += [f"{check.what}: {check.why}" for check in one.checks if check.why]
     used = "".join(marks.of_notes(check.noted) for check in one.checks)
     lines += marks.note_lines(used, {}, 0)
-    return lines + [
-        f"{name.replace('_', ' ')}: {measure_text(name, value)}"
-        for name, value in one.figures.items()
-    ]
+    return lines + [f"{name}: {value:.2f}" for name, value in one.figures.items()]

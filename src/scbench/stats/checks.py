@@ -3,50 +3,26 @@
 Numbers are means over cells (task, length, mode), each cell with the same weight, of paired
 differences per turn; sessions are the draws. A session is named by its seed and by what its
 questions are drawn from, so that models which share a tokenizer meet on the same texts, and twins
-of one seed over lengths count once.
+of one seed over lengths count once. The rows come from `stats/headroom.py:turns_of`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from math import sqrt
-from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
-from scbench.errors import BadRecord
 from scbench.stats.cells import NOTED
 from scbench.stats.clusters import SessionClusters
 from scbench.stats.intervals import GAP, Estimate, mean_of
-from scbench.stats.paired import estimate_of
-from scbench.stats.paper import PAPER_BOOK
+from scbench.stats.paired import Changes, estimate
 from scbench.stats.rates import Floats, Indices
 
-CellName: TypeAlias = tuple[str, int, str]  # task, length in tokens, mode
-KEYS: dict[
-    str, tuple[str, ...]
-] = {  # columns of whole numbers that stand for others, so that these are compared once
-    "cell": ("task", "length_tokens", "mode"),
-    # tasks that share questions, and twins of one seed over lengths, are one draw
-    "draw": ("source", "seed"),
-    "at": ("task", "length_tokens", "mode", "seed", "turn"),
-}
-KEPT = (
-    "model",
-    "method",
-    "task",
-    "length_tokens",
-    "mode",
-    "turn",
-    "strict",
-    "held_bytes",
-    "prompt_tokens",
-    "notes",
-    *KEYS,
-)
 # of the turns that the reference has a score for; with more missing, a number says nothing
 MOST_MISSING = 0.10
 EVERY_TURN = pl.lit(True)
@@ -58,6 +34,8 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     FAILS = "does not hold"
     UNKNOWN = "cannot tell"
+    NO_HEADROOM = "no headroom"  # not even a method that must lose does
+    NOT_ASKED = "not asked"
 
 
 class Side(StrEnum):
@@ -67,9 +45,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """`estimate` is asked to lie on a side of `threshold`. All in 0..1, differences in -1..1;
-    per-byte ones as `per_byte` says.
-    """
+    """`estimate` is asked to lie on a side of `threshold`. All in 0..1, differences in -1..1."""
 
     what: str
     side: Side
@@ -94,16 +70,15 @@ class Arm:
     methods: tuple[str, ...]
 
     def scores(self, turns: pl.DataFrame) -> pl.DataFrame:
-        """One row a turn: value, held_bytes, prompt_tokens."""
+        """One row a turn: value, prompt_tokens, notes."""
         mine = turns.filter(
             (pl.col("model") == self.model)
             & pl.col("method").is_in(self.methods)
-            & pl.col("strict").is_not_null()
+            & pl.col("value").is_not_null()
         )
         means = mine.group_by("at").agg(
-            pl.col("cell", "draw").first(),
-            pl.col("strict").mean().alias("value"),
-            pl.col("held_bytes").mean(),
+            pl.col("cell", "part", "draw", "floor").first(),
+            pl.col("value").mean(),
             pl.col("prompt_tokens").max(),
             pl.col("notes").str.join("; "),
             pl.len().alias("count"),
@@ -126,37 +101,11 @@ class Number:
         return self.missing_turns <= MOST_MISSING * self.reference_turns
 
 
-def gated(table: pl.DataFrame, cells: Collection[CellName]) -> pl.DataFrame:
-    """The turns of these cells of a `frame`, with the columns KEPT. Raises BadRecord where one
-    number would mix protocols or forms.
-    """
-    for name in ("protocol", "form"):
-        if len(found := table[name].unique().to_list()) > 1:
-            raise BadRecord(
-                f"the records have more than one {name} ({'; '.join(sorted(found))}); findings are "
-                f"of one: give the folder of one run"
-            )
-    named = pl.DataFrame(
-        sorted(cells),
-        schema={"task": pl.String, "length_tokens": pl.Int64, "mode": pl.String},
-        orient="row",
-    )
-    source = (
-        pl.col("task").map_elements(PAPER_BOOK.source_of, return_dtype=pl.String).alias("source")
-    )
-    counted = table.join(named, on=KEYS["cell"], how="semi").with_columns(source)
-    return counted.with_columns(
-        pl.struct(names).rank("dense").alias(key) for key, names in KEYS.items()
-    ).select(KEPT)
-
-
 def difference(
     turns: pl.DataFrame,
     one: Arm,
     other: Arm,
     where: pl.Expr = EVERY_TURN,
-    *,
-    is_per_byte: bool = False,
 ) -> Number:
     """`one` minus `other`, the reference, turn by turn."""
     seen = turns.filter(where)
@@ -164,8 +113,8 @@ def difference(
     both = one.scores(seen).join(reference, on="at", suffix="_other").sort("at")
     if one.model != other.model:  # their sessions are the same texts only if they are equally long
         both = both.filter(pl.col("prompt_tokens") == pl.col("prompt_tokens_other"))
-    values = per_byte(both) if is_per_byte else both["value"] - both["value_other"]
-    return _number(both, values.to_numpy(), reference.height, is_difference=True)
+    values = (both["value"] - both["value_other"]).to_numpy()
+    return _number(both, reference.height, partial(_difference, values))
 
 
 def level(
@@ -177,35 +126,81 @@ def level(
     seen = turns.filter(where)
     rows = one.scores(seen)
     planned = rows.height if reference is None else reference.scores(seen).height
-    return _number(rows, rows["value"].to_numpy(), max(planned, rows.height), is_difference=False)
+    mean = partial(_level, rows["value"].to_numpy(), rows["floor"].to_numpy())
+    return _number(rows, max(planned, rows.height), mean)
 
 
-def per_byte(both: pl.DataFrame) -> pl.Series:
-    """Difference of scores at the bytes of the smaller of the two: each score is divided by how
-    many times these its own cache holds.
-    """
-    least = pl.min_horizontal("held_bytes", "held_bytes_other")
-    value = pl.col("value") * least / pl.col("held_bytes") - pl.col("value_other") * least / pl.col(
-        "held_bytes_other"
-    )
-    return both.select(value.alias("value"))["value"]
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Draw and part of each row, as numbers from 0, and what a part weighs in the mean: its share
+    of a cell, and each cell the same, divided by 1 - floor."""
+
+    draws: Indices
+    parts: Indices
+    weights: tuple[float, ...]
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> _Places:
+        parts = rows.group_by("part").agg(pl.col("cell", "floor").first()).sort("part")
+        shared = parts.with_columns(pl.len().over("cell").alias("count"))
+        cells = parts["cell"].n_unique()
+        weights = shared.select(1.0 / cells / pl.col("count") / (1.0 - pl.col("floor")))
+        return cls(
+            _index(rows["draw"].to_numpy()),
+            _index(rows["part"].to_numpy()),
+            tuple(weights.to_series().to_list()),
+        )
+
+    @property
+    def scale(self) -> float:
+        """What the weights add up to: they are shares of it where a mean is taken."""
+        return sum(self.weights)
 
 
 def _number(
-    rows: pl.DataFrame, values: Floats, reference_turns: int, *, is_difference: bool
+    rows: pl.DataFrame, reference_turns: int, mean: Callable[[_Places], Estimate]
 ) -> Number:
     missing = reference_turns - rows.height
-    kept = ~np.isnan(values.astype(np.float64))  # held bytes may be unknown
-    if not kept.any():
+    if not rows.height:
         return Number(GAP, 0, missing, reference_turns)
-    sessions, cells = _index(rows["draw"].to_numpy()[kept]), _index(rows["cell"].to_numpy()[kept])
-    count, values = int(cells.max()) + 1, values[kept]
-    if is_difference:
-        estimate = estimate_of(values, sessions, cells, part_count=count)
-    else:
-        estimate = mean_of(SessionClusters.of(values, sessions, cells, part_count=count))
-    noted = _noted(rows.filter(pl.Series(kept)))
-    return Number(estimate, count, missing + int((~kept).sum()), reference_turns, noted)
+    cells = rows["cell"].n_unique()
+    return Number(mean(_Places.of(rows)), cells, missing, reference_turns, _noted(rows))
+
+
+def _difference(values: Floats, places: _Places) -> Estimate:
+    """The mean of differences, scaled by what is above chance."""
+    changes = Changes.of(
+        values,
+        places.draws,
+        places.parts,
+        part_count=len(places.weights),
+        weights=places.weights,
+    )
+    if changes.gains.sessions < 2:
+        plain = estimate(changes, None)
+        assert plain.value is not None, "every part has a row"
+        return replace(plain, value=places.scale * plain.value)
+    room = places.scale
+    return estimate(changes, changes.paired(scale=room, most_up=room, most_down=room))
+
+
+def _level(values: Floats, floors: Floats, places: _Places) -> Estimate:
+    """The mean of scores, free of chance."""
+    clusters = SessionClusters.of(
+        values,
+        places.draws,
+        places.parts,
+        part_count=len(places.weights),
+        weights=places.weights,
+    )
+    raw = mean_of(clusters)
+    first = np.unique(places.parts, return_index=True)[1]
+    shift = float(np.dot(places.weights, floors[first]))
+    value, low, high = (
+        None if one is None else places.scale * one - shift
+        for one in (raw.value, raw.low, raw.high)
+    )
+    return replace(raw, value=value, low=low, high=high)
 
 
 def _noted(rows: pl.DataFrame) -> dict[str, int]:
@@ -283,10 +278,15 @@ def check(
 
 
 def all_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """One that does not hold decides; else one that nobody can tell; nothing at all says
-    nothing.
+    """One that does not hold decides; else one that nobody can tell, or that had nothing to lose;
+    nothing at all says nothing.
     """
     found = set(verdicts) or {Verdict.UNKNOWN}
-    return next(
-        verdict for verdict in (Verdict.FAILS, Verdict.UNKNOWN, Verdict.HOLDS) if verdict in found
+    order = (
+        Verdict.FAILS,
+        Verdict.UNKNOWN,
+        Verdict.NO_HEADROOM,
+        Verdict.NOT_ASKED,
+        Verdict.HOLDS,
     )
+    return next(verdict for verdict in order if verdict in found)
