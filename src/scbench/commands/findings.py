@@ -83,7 +83,7 @@ def findings_(
 
     models = models_of(model, recurrent, hybrid)
     judged = by_of(by)
-    share(tau)
+    tau = str(share(tau))
     if source is not None:
         if length or sessions or quick or tasks != "all":
             raise BadConfig(

@@ -121,7 +121,7 @@ class Roles:
 
     @property
     def codecs(self) -> tuple[str, ...]:
-        return ("kivi[bits=2]", "turboquant[bits=2]")
+        return ("kivi", "turboquant[bits=2]")  # kivi has two bits unless told otherwise
 
     @property
     def at_equal_bytes(self) -> tuple[str, ...]:
