@@ -7,13 +7,7 @@ can be killed; the same command goes on. The page and the tables for papers are 
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import altair
-import polars as pl
-import vl_convert
 
 import scbench
 from scbench import api
@@ -23,8 +17,8 @@ from scbench.engines.load import shape_of_model
 from scbench.errors import Mismatch
 from scbench.grid import pairing
 from scbench.methods import parse
-from scbench.stats import OVERALL, Average, Summary
 from scbench.types import Mode
+from shown import REQUEST, Shown
 
 MODEL = "lab-transformer"
 SHARES = ("1/2", "1/4", "1/8")
@@ -39,6 +33,7 @@ READING = (
     "selective-context",
 )
 DROPPING = (
+    "oracle",
     "streaming-llm",
     "snapkv",
     "pyramidkv",
@@ -58,7 +53,15 @@ CODECS = (
 )
 WHOLE = ("prefix", "cacheblend", "tier")
 FOLDER = Path(__file__).parents[1] / "docs" / "results" / "lab-grid"
-TALK, REQUEST = str(Mode.MULTI_TURN), str(Mode.MULTI_REQUEST)
+TURN_BY_TURN = (
+    "dense",
+    "oracle[tau=1/4]",
+    "kvzip[tau=1/4]",
+    "snapkv[tau=1/4]",
+    "streaming-llm[tau=1/4]",
+    "kivi",
+    "quest[tau=1/4]",
+)
 
 
 def grid() -> tuple[str, ...]:
@@ -112,10 +115,14 @@ def main() -> None:
     else:
         result = played(given, tasks, methods)
     summary = result.summary()
+    (setting,) = summary.settings
+    shown = Shown(summary, setting)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "table.md").write_text(table(summary, given, refused), encoding="utf-8")
-    (FOLDER / "table.csv").write_text(csv(summary), encoding="utf-8")
-    figure(summary, FOLDER / "figure.svg")
+    made_by = "benchmarks/lab_grid.py"
+    (FOLDER / "table.md").write_text(shown.table(made_by, refused), encoding="utf-8")
+    (FOLDER / "table.csv").write_text(shown.csv(), encoding="utf-8")
+    shown.by_bytes(FOLDER / "figure.svg", REQUEST)
+    shown.by_turn(FOLDER / "turns.svg", TURN_BY_TURN)
     print(FOLDER)
 
 
@@ -131,111 +138,6 @@ def played(given: argparse.Namespace, tasks: list[str], methods: list[str]) -> s
         cost_repeats=1,
         out=given.out,
     )
-
-
-def rows(summary: Summary) -> list[dict[str, Any]]:
-    """A row a method, best first: scores free of chance by mode and turn, agreement, bytes."""
-    (setting,) = summary.settings
-    found = []
-    for info in summary.methods_in(setting):
-        share = summary.share(setting, info.name)
-        row: dict[str, Any] = {"method": info.name, "category": info.category}
-        for mode in summary.modes_in(setting):
-            average = summary.average(setting, mode, info.name, OVERALL)
-            agreement = summary.agreement(setting, mode, info.name)
-            row |= {
-                mode: average.strict.value if average else None,
-                f"{mode} verdict": verdict(average),
-                f"{mode} kl": agreement.kl.value if agreement else None,
-            }
-        row |= turns(summary, info.name)
-        row["held"] = share.ratio if share else None
-        row["loaded"] = share.loaded if share else None
-        found.append(row)
-    return sorted(found, key=lambda row: (row["method"] != "dense", -(row[REQUEST] or 0.0)))
-
-
-def verdict(average: Average | None) -> str:
-    judged = average.difference.judged if average and average.difference else None
-    return judged.text if judged else ""
-
-
-def turns(summary: Summary, method: str) -> dict[str, float | None]:
-    """Plain mean of a conversation's first turns and of its later ones, over all its tasks."""
-    mine = summary.turns.filter((pl.col("method") == method) & (pl.col("mode") == TALK))
-    first, later = (
-        mine.filter(choose).group_by("task").agg(pl.col("strict").mean())["strict"].mean()
-        for choose in (pl.col("turn") == 0, pl.col("turn") > 0)
-    )
-    return {"first turn": first, "later turns": later}
-
-
-def table(summary: Summary, given: argparse.Namespace, refused: list[str]) -> str:
-    """The rows as Markdown, with the command behind them."""
-    tasks = ", ".join(summary.tasks)
-    counts = sorted({cell.strict.sessions for cell in summary.cells})
-    sessions = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-    lines = [
-        f"<!-- written by benchmarks/lab_grid.py on {datetime.now(UTC).date()}, on 2 CPU cores -->",
-        f"`{MODEL}`, {given.length} tokens, {sessions} sessions x {given.turns} turns of "
-        f"{tasks}; score: Overall, free of chance, in points; bytes in % of dense's.",
-        "",
-        "| method | multi-turn | verdict | first turn | later | multi-request | verdict | KL "
-        "| held | loaded |",
-        "|---|---:|---|---:|---:|---:|---|---:|---:|---:|",
-    ]
-    for row in rows(summary):
-        cells = [
-            row["method"],
-            points(row[TALK]),
-            row[f"{TALK} verdict"],
-            points(row["first turn"]),
-            points(row["later turns"]),
-            points(row[REQUEST]),
-            row[f"{REQUEST} verdict"],
-            "" if row[f"{REQUEST} kl"] is None else f"{row[f'{REQUEST} kl']:.3f}",
-            points(row["held"]),
-            points(row["loaded"]),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *(f"- not played: {why}" for why in refused)]
-    return "\n".join(lines) + "\n"
-
-
-def csv(summary: Summary) -> str:
-    return pl.DataFrame(rows(summary)).write_csv()
-
-
-def points(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
-
-
-def figure(summary: Summary, path: Path) -> None:
-    """Score against bytes held (droppers, codecs) or loaded per step (loading), multi-request."""
-    shown = [
-        {
-            "method": row["method"].partition("[")[0],
-            "bytes": 100 * row["loaded" if row["category"] == "KV loading" else "held"],
-            "score": 100 * row[REQUEST],
-            "category": row["category"],
-        }
-        for row in rows(summary)
-        if row["category"] in ("KV dropping", "quantization", "KV loading")
-        and row["held"] is not None
-        and row["loaded"] is not None
-        and row[REQUEST] is not None
-    ]
-    base = altair.Chart(altair.Data(values=shown)).encode(
-        x=altair.X("bytes:Q", title="bytes held (loading: loaded per step), % of dense's"),
-        y=altair.Y("score:Q", title="score free of chance, multi-request"),
-        color=altair.Color("category:N", title=None),
-        detail="method:N",
-    )
-    label = base.mark_text(align="left", dx=6, fontSize=10).encode(text="method:N")
-    chart = (base.mark_line(opacity=0.3) + base.mark_point(filled=True) + label).properties(
-        width=720, height=460
-    )
-    path.write_text(vl_convert.vegalite_to_svg(chart.to_json()), encoding="utf-8")
 
 
 if __name__ == "__main__":

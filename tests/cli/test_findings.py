@@ -96,6 +96,7 @@ def test_dense_and_controls_are_played_and_methods_only_where_these_lose(
         assert (set(roles.of_stage(stage)) <= mine) == is_counted
     assert {one.task for one in records} == {"kv"}
     assert not [one.failure for one in records if one.failure]
+    assert not [one.method for one in records if one.gold and one.gold.top1_agreement is None]
 
 
 @pytest.mark.slow

@@ -234,7 +234,8 @@ class Playing:
         given = {
             **self.words,
             "models": (model,),
-            "methods": tuple(methods),
+            # dense again, for a method is compared with what dense said in its own grid
+            "methods": tuple(dict.fromkeys((DENSE, *methods))),
             "modes": PAPER_MODES,
             "cost_sessions": 0,
         }
