@@ -29,7 +29,7 @@ from scbench.stats.checks import Check, Side, Verdict
 from scbench.stats.claims import CLAIMS, Roles
 from scbench.stats.findings import Finding, Findings, Models
 from scbench.stats.frame import frame
-from scbench.stats.headroom import CONTROLS, By, CellStanding, Gate
+from scbench.stats.headroom import CONTROLS, By, CellGate, CellStanding
 from scbench.stats.intervals import Estimate
 from scbench.types import Cost
 
@@ -192,7 +192,7 @@ def sample(**more: Any) -> Findings:
     losses = {"generation": 0.5, "compression": 0.1, "codec": None}
     cell = CellStanding(cell=("kv", 256, "multi-turn"), dense=0.97, losses=losses, gold_tokens=5.0)
     given: dict[str, Any] = {
-        "gate": Gate(by=By.SCORE, standings=(cell,)),
+        "gate": CellGate(by=By.SCORE, standings=(cell,)),
         "reference": Estimate(value=0.97, low=0.95, high=0.99),
         **more,
     }

@@ -440,7 +440,15 @@ def test_records_of_two_protocols_are_refused() -> None:
         found_in([*records, other])
 
 
-@pytest.mark.parametrize(("low", "high", "above", "below"), [(0.06, 0.2, HOLDS, FAILS), (-0.1, 0.04, FAILS, HOLDS), (0.0, 0.1, UNKNOWN, UNKNOWN), (None, None, UNKNOWN, UNKNOWN)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("low", "high", "above", "below"),
+    [
+        (0.06, 0.2, HOLDS, FAILS),
+        (-0.1, 0.04, FAILS, HOLDS),
+        (0.0, 0.1, UNKNOWN, UNKNOWN),
+        (None, None, UNKNOWN, UNKNOWN),
+    ],
+)
 def test_an_interval_decides_only_as_a_whole(
     low: float | None, high: float | None, above: Verdict, below: Verdict
 ) -> None:

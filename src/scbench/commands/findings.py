@@ -1,4 +1,4 @@
-"""`scbench findings`: the paper's six questions put to a model. It stands above the rooms because it
+"""`scbench findings`: the paper's six questions put to a model. It stands above the rooms, for it
 runs grids.
 """
 

@@ -39,8 +39,8 @@ from scbench.stats.headroom import (
     CONTROLS,
     DENSE,
     By,
+    CellGate,
     CellName,
-    Gate,
     gate_of,
     turns_of,
     within,
@@ -77,7 +77,7 @@ class Findings:
 
     models: Models
     tau: str
-    gate: Gate
+    gate: CellGate
     reference: Estimate
     findings: tuple[Finding, ...]
     noted: Mapping[str, int] = field(default_factory=dict)  # of the reference's turns
@@ -93,7 +93,7 @@ def findings(
     """
     table = frame(records)
     turns, gate = judged_by(table, models.transformer, by)
-    asking = Asking(turns, models, gate, Roles(tau))
+    asking = Questioning(turns, models, gate, Roles(tau))
     dense = level(within(turns, gate.solved), Arm(models.transformer, (DENSE,)))
     return Findings(
         models=models,
@@ -105,7 +105,7 @@ def findings(
     )
 
 
-def judged_by(table: pl.DataFrame, model: str, by: By | None) -> tuple[pl.DataFrame, Gate]:
+def judged_by(table: pl.DataFrame, model: str, by: By | None) -> tuple[pl.DataFrame, CellGate]:
     """The rows and which of their cells count. Without `by`: by score if dense solves anything."""
     turns = turns_of(table, by or By.SCORE)
     gate = gate_of(turns, model, by or By.SCORE)
@@ -116,12 +116,12 @@ def judged_by(table: pl.DataFrame, model: str, by: By | None) -> tuple[pl.DataFr
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Questioning:
     """The rows of one run, and what of them may be asked."""
 
     turns: pl.DataFrame
     models: Models
-    gate: Gate
+    gate: CellGate
     roles: Roles
 
     def arm(self, *methods: str) -> Arm:
@@ -185,7 +185,7 @@ def _missing(methods: Sequence[str], played: Sequence[str]) -> tuple[str, ...]:
     return tuple(method for method in methods if method not in played)
 
 
-def dropping(asking: Asking, claim: Claim) -> Finding:
+def dropping(asking: Questioning, claim: Claim) -> Finding:
     """Claim a."""
     counting = asking.gate.counting(claim.stage)
     if told := asking.untold(claim.stage, counting):
@@ -208,7 +208,7 @@ def dropping(asking: Asking, claim: Claim) -> Finding:
     return _found(claim, checks, cells, _missing(asking.roles.aware, played))
 
 
-def sparse(asking: Asking, claim: Claim) -> Finding:
+def sparse(asking: Questioning, claim: Claim) -> Finding:
     """Claim b."""
     cells = asking.gate.counting(claim.stage)
     if told := asking.untold(claim.stage, cells):
@@ -223,7 +223,7 @@ def sparse(asking: Asking, claim: Claim) -> Finding:
     return _found(claim, checks, cells, _missing(methods, played))
 
 
-def dynamic(asking: Asking, claim: Claim) -> Finding:
+def dynamic(asking: Questioning, claim: Claim) -> Finding:
     """Claim c."""
     cells = asking.gate.counting(claim.stage)
     if told := asking.untold(claim.stage, cells):
@@ -249,7 +249,7 @@ def dynamic(asking: Asking, claim: Claim) -> Finding:
     return _found(claim, checks, cells, missing)
 
 
-def oracle(asking: Asking, claim: Claim) -> Finding:
+def oracle(asking: Questioning, claim: Claim) -> Finding:
     """Claim e."""
     cells = asking.gate.counting(claim.stage)
     if told := asking.untold(claim.stage, cells):
@@ -266,7 +266,7 @@ def oracle(asking: Asking, claim: Claim) -> Finding:
     return _found(claim, checks, cells, missing)
 
 
-def codecs(asking: Asking, claim: Claim) -> Finding:
+def codecs(asking: Questioning, claim: Claim) -> Finding:
     """Claim f: per codec the difference of two differences, and these two beside it."""
     cells = asking.gate.counting(claim.stage)
     if told := asking.untold(claim.stage, cells):
@@ -283,7 +283,7 @@ def codecs(asking: Asking, claim: Claim) -> Finding:
     return _found(claim, checks, cells, _missing(asking.roles.codecs, played))
 
 
-def _contrast(asking: Asking, method: str, cells: Collection[CellName]) -> list[Check]:
+def _contrast(asking: Questioning, method: str, cells: Collection[CellName]) -> list[Check]:
     rows = asking.rows(cells)
     shown, numbers = [], []
     for what, tasks in ABILITY.items():
@@ -310,7 +310,7 @@ def _contrast(asking: Asking, method: str, cells: Collection[CellName]) -> list[
     return [whole, *shown]
 
 
-def architectures(asking: Asking, claim: Claim) -> Finding:
+def architectures(asking: Questioning, claim: Claim) -> Finding:
     """Claim d: by score whatever the others are judged by."""
     models = asking.models
     if not (models.recurrent and models.hybrid):
@@ -330,7 +330,7 @@ def architectures(asking: Asking, claim: Claim) -> Finding:
     return replace(_found(claim, [*checks, beside], cells), figures=figures)
 
 
-def _recurrent(asking: Asking, cells: Collection[CellName]) -> Check:
+def _recurrent(asking: Questioning, cells: Collection[CellName]) -> Check:
     """Whether the recurrent model fails where it could have learned better."""
     name = asking.models.recurrent
     number = level(asking.rows(cells), Arm(name, (DENSE,)), reference=asking.arm(DENSE))
@@ -346,7 +346,7 @@ def _recurrent(asking: Asking, cells: Collection[CellName]) -> Check:
 
 
 def _at_equal_bytes(
-    asking: Asking, name: str, cells: Collection[CellName]
+    asking: Questioning, name: str, cells: Collection[CellName]
 ) -> tuple[Check, dict[str, float]]:
     """The hybrid against the transformer under a dropper at the hybrid's bytes: of the shares that
     were played, at each length, the one whose measured bytes are nearest."""
@@ -381,7 +381,7 @@ def _at_equal_bytes(
     return found, ratios
 
 
-MAKERS: Mapping[str, Callable[[Asking, Claim], Finding]] = {
+MAKERS: Mapping[str, Callable[[Questioning, Claim], Finding]] = {
     "a": dropping,
     "b": sparse,
     "c": dynamic,

@@ -106,7 +106,7 @@ class CellStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class CellGate:
     """All cells of a model that dense was played in, and which of them count."""
 
     by: By
@@ -133,7 +133,7 @@ class Gate:
         )
 
 
-def gate_of(turns: pl.DataFrame, model: str, by: By) -> Gate:
+def gate_of(turns: pl.DataFrame, model: str, by: By) -> CellGate:
     """Where this model's methods can be judged, from the rows of `turns_of`."""
     mine = turns.filter(pl.col("model") == model)
     means = {method: _means(mine, method) for method in (DENSE, *CONTROLS.values())}
@@ -149,7 +149,7 @@ def gate_of(turns: pl.DataFrame, model: str, by: By) -> Gate:
         standings.append(
             CellStanding(cell=cell, dense=dense, losses=losses, gold_tokens=tokens[cell])
         )
-    return Gate(by=by, standings=tuple(standings))
+    return CellGate(by=by, standings=tuple(standings))
 
 
 def _means(turns: pl.DataFrame, method: str) -> dict[CellName, float]:
