@@ -73,7 +73,7 @@ def arms(key: str) -> list[tuple[str, str, int]]:
 
 @lru_cache(maxsize=64)
 def made(
-    chance: Chance, *, key: str = "", sessions: int = 24, turns: int = 3
+    chance: Chance, *, key: str = "", sessions: int = 16, turns: int = 3
 ) -> tuple[Record, ...]:
     """Records of what a claim needs; a turn's luck is shared by models and methods, as where a turn
     is hard.
@@ -182,7 +182,7 @@ def test_a_claim_does_not_hold_where_the_records_contradict_it(key: str, world: 
     assert verdict(key, world) is FAILS
 
 
-@pytest.mark.parametrize("key", ["a", "b", "c", "e", "f"])
+@pytest.mark.parametrize("key", ["a", "c", "f"])
 def test_a_claim_has_no_headroom_where_the_control_of_its_stage_loses_nothing(key: str) -> None:
     control = CONTROLS[CLAIM[key].stage]
 
@@ -199,7 +199,7 @@ def test_dynamic_sparsity_has_nothing_to_beat_where_static_loses_nothing() -> No
     assert verdict("c", good, sessions=48) is Verdict.NO_HEADROOM
 
 
-@pytest.mark.parametrize("key", ["a", "b", "c", "e", "f"])
+@pytest.mark.parametrize("key", ["b", "f"])
 def test_a_control_that_was_not_played_leaves_its_claims_untold(key: str) -> None:
     control = CONTROLS[CLAIM[key].stage]
     kept = [one for one in made(paper, key=key) if one.method != control]
@@ -352,7 +352,7 @@ def test_turns_that_are_missing_for_one_side_only_leave_a_claim_open() -> None:
     """Failed turns have no score; were they few, they would not matter."""
     records = made(sparse_is_close, key="b")
     for share, expected in ((0.02, HOLDS), (0.3, UNKNOWN)):
-        edge = int(24 * share) if share < 0.1 else 8
+        edge = int(16 * share) if share < 0.1 else 6
         kept = [
             one
             for one in records
@@ -426,8 +426,8 @@ def test_a_difference_is_the_mean_over_cells_of_paired_differences() -> None:
     assert found.estimate.value == pytest.approx(np.mean(by_cell))
     assert (found.cells, found.estimate.n, found.estimate.sessions) == (
         len(TASKS),
-        2 * 24 * len(TASKS),
-        24 * len(TASKS),
+        2 * 16 * len(TASKS),
+        16 * len(TASKS),
     )
 
 
