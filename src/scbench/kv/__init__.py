@@ -18,6 +18,7 @@ from scbench.kv.snapshot import LayerView, Observed, Snapshot
 from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, RowStore, Store
 from scbench.kv.stream import LayerCache, Stream
 from scbench.kv.tail import DenseTail, Tail
+from scbench.kv.watch import Watch
 
 __all__ = [
     "CacheShape",
@@ -40,5 +41,6 @@ __all__ = [
     "Store",
     "Stream",
     "Tail",
+    "Watch",
     "sealed",
 ]
