@@ -48,10 +48,10 @@ class StepPass:
         parts += [self._stores(layer, rank, q_HGND, scale) for rank in range(depth)]
         whole = merge(parts)
         for lane in self.lanes:
-            if lane.stream.watch is not None:
+            if lane.stream.onlooker is not None:
                 rows = slice(lane.start, lane.stop)
                 cache = lane.stream.layers[layer]
-                lane.stream.watch.attended(
+                lane.stream.onlooker.attended(
                     layer, q_HGND[:, :, rows], cache, whole.lse[:, :, rows], scale
                 )
         return whole.out
@@ -103,8 +103,8 @@ class StepPass:
             for lane in lanes:
                 self._count(lane, read, at)
                 own = range(at, at + lane.stop - lane.start)
-                if lane.stream.watch is not None and read.chosen is not None:
-                    lane.stream.watch.chose(layer, rank, read.chosen, own)
+                if lane.stream.onlooker is not None and read.chosen is not None:
+                    lane.stream.onlooker.chose(layer, rank, read.chosen, own)
                 at = own.stop
             if packed:
                 return read.partial

@@ -11,6 +11,7 @@ share a variable.
 
 from scbench.kv.chosen import ChosenSlots
 from scbench.kv.grown import sealed
+from scbench.kv.onlooker import Onlooker
 from scbench.kv.selected import Digest, SelectedStore
 from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.slots import Slots
@@ -18,7 +19,6 @@ from scbench.kv.snapshot import LayerView, Observed, Snapshot
 from scbench.kv.store import DenseStore, QueryHeadStore, RaggedStore, Read, RowStore, Store
 from scbench.kv.stream import LayerCache, Stream
 from scbench.kv.tail import DenseTail, Tail
-from scbench.kv.watch import Watch
 
 __all__ = [
     "CacheShape",
@@ -31,6 +31,7 @@ __all__ = [
     "LayerShape",
     "LayerView",
     "Observed",
+    "Onlooker",
     "QueryHeadStore",
     "RaggedStore",
     "Read",
@@ -41,6 +42,5 @@ __all__ = [
     "Store",
     "Stream",
     "Tail",
-    "Watch",
     "sealed",
 ]

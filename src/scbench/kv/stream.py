@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from scbench.kv.accounting import accounted
+from scbench.kv.onlooker import Onlooker
 from scbench.kv.shape import CacheShape
 from scbench.kv.store import Holder, QueryHeadStore, Store, nbytes
 from scbench.kv.tail import Begun, Sparse, Tail
-from scbench.kv.watch import Watch
 
 
 class Recurrent(Protocol):
@@ -63,7 +63,7 @@ class Stream:
     notes: tuple[str, ...] = field(default=())
     units: Mapping[str, int] = field(default_factory=dict)  # the method's sizes, as resolved
     simulated: bool = False
-    watch: Watch | None = None  # of this stream alone: its children have none
+    onlooker: Onlooker | None = None  # of this stream alone: its children have none
 
     @property
     def logical_tokens(self) -> int:

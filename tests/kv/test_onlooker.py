@@ -17,8 +17,8 @@ CONTEXT = [(7 * at) % 90 + 5 for at in range(96)]
 
 
 @dataclass
-class Onlooker:
-    """A watch that keeps all that it is told."""
+class Noted:
+    """An onlooker that keeps all that it is told."""
 
     masses: list[tuple[int, Tensor]] = field(default_factory=list)
     choices: list[tuple[int, Tensor]] = field(default_factory=list)
@@ -45,10 +45,10 @@ def two(spelling: str) -> tuple[Stream, Stream]:
     return left, right
 
 
-def test_a_watch_is_told_the_whole_mass_of_its_own_rows_and_no_others() -> None:
+def test_an_onlooker_is_told_the_whole_mass_of_its_own_rows_and_no_others() -> None:
     engine = tiny("gqa")
     watched, plain = two("dense")
-    watched.watch = seen = Onlooker()
+    watched.onlooker = seen = Noted()
     together = engine.advance([Feed(plain, [3, 4]), Feed(watched, [5]), Feed(plain.fork(), [6])])
     assert [layer for layer, _ in seen.masses] == list(watched.layers)
     for _, mass_HGT in seen.masses:
@@ -58,14 +58,14 @@ def test_a_watch_is_told_the_whole_mass_of_its_own_rows_and_no_others() -> None:
     assert torch.allclose(together[1], alone, atol=1e-5)
 
 
-def test_a_watch_is_told_what_was_chosen_for_its_own_tokens() -> None:
+def test_an_onlooker_is_told_what_was_chosen_for_its_own_tokens() -> None:
     engine = tiny("gqa")
     watched, plain = two("exact-topk[budget_tokens=8]")
-    watched.watch, other = Onlooker(), Onlooker()
-    plain.watch = other
+    watched.onlooker, other = Noted(), Noted()
+    plain.onlooker = other
     engine.advance([Feed(watched, [5]), Feed(plain, [9])])
     lone = two("exact-topk[budget_tokens=8]")[0]
-    lone.watch = alone = Onlooker()
+    lone.onlooker = alone = Noted()
     engine.advance([Feed(lone, [9])])
     assert [layer for layer, _ in other.choices] == list(plain.layers)
     for (_, together), (_, apart) in zip(other.choices, alone.choices, strict=True):
@@ -74,5 +74,5 @@ def test_a_watch_is_told_what_was_chosen_for_its_own_tokens() -> None:
 
 def test_a_child_of_a_watched_stream_is_not_watched() -> None:
     watched, _ = two("dense")
-    watched.watch = Onlooker()
-    assert watched.fork().watch is None
+    watched.onlooker = Noted()
+    assert watched.fork().onlooker is None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scbench.kv.stream import LayerCache
 
 
-class Watch(Protocol):
+class Onlooker(Protocol):
     """What is told of every attention of one stream: which slots a selection chose of a store, and
     the queries with the log-sum-exp of all that they read.
 
@@ -24,7 +24,7 @@ class Watch(Protocol):
     ...
     ...     def attended(self, layer, q_HGTD, cache, lse_HGT, scale) -> None:
     ...         self.reads += 1
-    >>> watch: Watch = Counting()
+    >>> onlooker: Onlooker = Counting()
     """
 
     def chose(self, layer: int, rank: int, chosen: ChosenSlots, rows: range) -> None:
