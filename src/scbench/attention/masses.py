@@ -83,13 +83,15 @@ def fewest_keys(p_HGTS: Tensor, part: float) -> Tensor:
     [[[2]]]
     """
     ranked = p_HGTS.sort(dim=-1, descending=True).values.cumsum(dim=-1)
-    return (ranked < part * ranked[..., -1:]).sum(dim=-1) + 1
+    fewer: Tensor = (ranked < part * ranked[..., -1:]).sum(dim=-1)
+    return fewer + 1
 
 
 def entropy(p_HGTS: Tensor) -> Tensor:
     """Of each row's mass over all S, as if it were the whole, in nats, (H, G, T)."""
     shares = p_HGTS / p_HGTS.sum(dim=-1, keepdim=True).clamp_min(1e-30)
-    return torch.special.entr(shares).sum(dim=-1)
+    nats: Tensor = torch.special.entr(shares).sum(dim=-1)
+    return nats
 
 
 def best_masses(p_HGTS: Tensor, logits_HGTS: Tensor, *, choices: int) -> Tensor:

@@ -113,10 +113,15 @@ def refuse(engine: Engine) -> None:
             "model with weights, such as lab-transformer or smollm2-135m"
         )
     if not facts.shape.attention_layers:
-        raise Mismatch(
-            f"{facts.name} ({facts.family}) has no attention layers: there are no keys to analyse; "
-            "take a transformer, or a hybrid, whose attention layers are looked at"
-        )
+        raise without_attention(facts.name)
+
+
+def without_attention(model: str) -> Mismatch:
+    """The refusal of a model of recurrent layers alone."""
+    return Mismatch(
+        f"{model} has no attention layers: there are no keys to analyse; take a transformer, or a "
+        "hybrid, whose attention layers are looked at"
+    )
 
 
 def chosen(settings: Settings, engine: Engine, left_out: dict[str, str]) -> list[Method]:

@@ -1,0 +1,206 @@
+"""From looks at attention (`scbench.attention`) to means with intervals: what `scbench analyze` says.
+
+A session is the unit of chance, as everywhere in this room; layers and heads are not drawn, so that
+they are averaged first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from scbench.stats.clusters import SessionClusters
+from scbench.stats.intervals import GAP, Estimate, mean_of
+
+WHEN = {"first": pl.col("turn") == 0, "later": pl.col("turn") > 0, "all": pl.lit(True)}
+SESSION = ["task", "session"]
+RETRIEVAL_SHARE = 0.1  # of a head's attention, on the evidence, from which it is called retrieval
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {  # of what may be empty; the rest is inferred
+    "along": {
+        "task": pl.String,
+        "session": pl.String,
+        "turn": pl.Int64,
+        "step": pl.Int64,
+        "against": pl.String,
+        "overlap": pl.Float64,
+        "kept": pl.Float64,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionFacts:
+    """What was looked at. `context_tokens` are the fewest and the most of a session."""
+
+    model: str
+    tasks: tuple[str, ...]
+    sessions: Mapping[str, int]  # of each task
+    turns: int
+    context_tokens: tuple[int, int]
+    layers: int
+    query_heads: int
+    kv_heads: int
+    shares: tuple[str, ...]
+    answer_tokens: int
+    methods: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    source: str = ""  # the run whose sessions these are; "" for sessions of their own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionTables:
+    """Four tables, one row a measurement; turns, layers and heads count from 0.
+
+    `overlap`: share of the most-attended keys that two turns have in common, by layer, mean over
+    heads. `along`: the same between a token of a long answer and earlier queries, mean over layers
+    and heads. `heads`: how each query head's attention lies on the context. `kept`: mass on the
+    keys that a method holds or chooses, on as many of exact top-k, on all.
+    """
+
+    overlap: pl.DataFrame
+    along: pl.DataFrame
+    heads: pl.DataFrame
+    kept: pl.DataFrame
+
+    @classmethod
+    def of(cls, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> AttentionTables:
+        frames = {
+            name: pl.DataFrame(of_name, infer_schema_length=None)
+            if of_name
+            else pl.DataFrame(schema=SCHEMAS.get(name))
+            for name, of_name in rows.items()
+        }
+        return cls(**frames)
+
+    def named(self) -> dict[str, pl.DataFrame]:
+        return {
+            "overlap": self.overlap,
+            "along": self.along,
+            "heads": self.heads,
+            "kept": self.kept,
+        }
+
+    # -- overlap between turns ---------------------------------------------------------------------
+
+    def matrix(self, pair: str, keys: str, share: str) -> pl.DataFrame:
+        """turn x other: mean overlap; alike rows are told in both directions."""
+        mine = self._pairs(pair, keys, share)
+        if pair != "question-answer":
+            turned = mine.filter(pl.col("turn") != pl.col("other"))
+            mine = pl.concat(
+                [mine, turned.rename({"turn": "other", "other": "turn"}).select(mine.columns)]
+            )
+        return mine.group_by("turn", "other").agg(pl.col("overlap").mean()).sort("turn", "other")
+
+    def between(self, pair: str, keys: str, share: str, *, same: bool) -> Estimate:
+        """The mean over pairs of different turns, or of turns with themselves."""
+        is_same = pl.col("turn") == pl.col("other")
+        mine = self._pairs(pair, keys, share).filter(is_same if same else ~is_same)
+        by_pair = mine.group_by(*SESSION, "turn", "other").agg(pl.col("overlap").mean())
+        return estimate_of(by_pair.rename({"overlap": "value"}))
+
+    def overlap_by_layer(self, pair: str, keys: str, share: str) -> pl.DataFrame:
+        """layer: mean over pairs of different turns."""
+        mine = self._pairs(pair, keys, share).filter(pl.col("turn") != pl.col("other"))
+        return mine.group_by("layer").agg(pl.col("overlap").mean()).sort("layer")
+
+    def chance(self, keys: str, share: str) -> float:
+        """What two sets drawn at random have in common."""
+        return float(self._pairs("answers", keys, share)["chance"].mean() or 0.0)  # type: ignore[arg-type]
+
+    def _pairs(self, pair: str, keys: str, share: str) -> pl.DataFrame:
+        return self.overlap.filter(pair=pair, keys=keys, share=share)
+
+    # -- along an answer ---------------------------------------------------------------------------
+
+    def curve(self) -> pl.DataFrame:
+        """against x step: mean overlap and kept mass."""
+        means = pl.col("overlap", "kept").mean()
+        return self.along.group_by("against", "step").agg(means).sort("against", "step")
+
+    def at_steps(self, against: str, column: str, first: int, last: int) -> Estimate:
+        """The mean over steps first to last."""
+        mine = self.along.filter(
+            (pl.col("against") == against) & pl.col("step").is_between(first, last)
+        )
+        by_turn = mine.group_by(*SESSION, "turn").agg(pl.col(column).mean().alias("value"))
+        return estimate_of(by_turn)
+
+    # -- sparsity ----------------------------------------------------------------------------------
+
+    def by_head(self) -> pl.DataFrame:
+        """layer x head: means over sessions and turns."""
+        numbers = [
+            name
+            for name, kind in self.heads.schema.items()
+            if kind.is_float() and name not in SESSION
+        ]
+        means = pl.col(numbers).mean()
+        return self.heads.group_by("layer", "head").agg(means).sort("layer", "head")
+
+    def retrieval_heads(self) -> pl.DataFrame:
+        """The heads that pay a tenth of their attention or more to the evidence, most first."""
+        if self.heads.schema["evidence_mass"] == pl.Null:
+            return self.by_head().clear()
+        found = self.by_head().filter(pl.col("evidence_mass") >= RETRIEVAL_SHARE)
+        return found.sort("evidence_mass", descending=True)
+
+    # -- what methods keep -------------------------------------------------------------------------
+
+    def ratio(self, method: str, keys: str, when: str) -> Estimate:
+        """Mass on the method's keys over that on as many keys of exact top-k, of whole turns. Above
+        1 it counts as 1: a group's largest product is not always its largest mass."""
+        return self._share_of(method, keys, when, "best")
+
+    def part(self, method: str, keys: str, when: str) -> Estimate:
+        """Mass on the method's keys as a part of that on all of these keys."""
+        return self._share_of(method, keys, when, "whole")
+
+    def held(self, method: str) -> float:
+        """Share of the context's keys that a query may read, mean over all."""
+        return float(self.kept.filter(method=method, keys="all")["held"].mean() or 0.0)  # type: ignore[arg-type]
+
+    def kept_by_turn(self, keys: str, of: str) -> pl.DataFrame:
+        """method x turn: mass over `best` or `whole`."""
+        return _shares(self.kept.filter(keys=keys), ["method", "turn"], of)
+
+    def kept_by_layer(self, keys: str, of: str, when: str) -> pl.DataFrame:
+        """method x layer: the same of some turns."""
+        return _shares(self.kept.filter(WHEN[when], keys=keys), ["method", "layer"], of)
+
+    def _share_of(self, method: str, keys: str, when: str, of: str) -> Estimate:
+        mine = self.kept.filter(WHEN[when], method=method, keys=keys)
+        return estimate_of(_shares(mine, [*SESSION, "turn"], of))
+
+
+def _shares(frame: pl.DataFrame, by: list[str], of: str) -> pl.DataFrame:
+    """`value`: the mass on a method's keys over that in column `of`, sums over layers; groups
+    without any are left out."""
+    if frame.is_empty() or frame.schema[of] == pl.Null:
+        return frame.select(*by, value=pl.lit(None, pl.Float64)).clear()
+    sums = frame.group_by(by, maintain_order=True).agg(pl.col("mass", of).sum())
+    return (
+        sums.filter(pl.col(of) > 0)
+        .select(*by, value=(pl.col("mass") / pl.col(of)).clip(0.0, 1.0))
+        .sort(by, maintain_order=True)
+    )
+
+
+def estimate_of(frame: pl.DataFrame) -> Estimate:
+    """The mean of `value` over sessions, tasks weighing alike; one session has no interval."""
+    known = frame.drop_nulls("value")
+    if known.is_empty():
+        return GAP
+    sessions = known.select(pl.struct(SESSION).rank("dense") - 1).to_series().to_numpy()
+    tasks = known.select(pl.col("task").rank("dense") - 1).to_series()
+    clusters = SessionClusters.of(
+        known["value"].to_numpy(),
+        sessions.astype("int64"),
+        tasks.to_numpy().astype("int64"),
+        part_count=tasks.n_unique(),
+    )
+    return mean_of(clusters)
