@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scbench.engines.contract import Engine
     from scbench.front import LanguageModel
 
-TASKS, LENGTH, TURNS, SESSIONS = "kv", "1k", 4, 2
+TASKS, LENGTH, TURNS, SESSIONS = "kv", "1k", 4, 3
 METHODS = (
     "dense",
     "exact-topk[tau=1/4]",

@@ -7,13 +7,14 @@ they are averaged first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import sqrt
 from typing import Any
 
 import polars as pl
 
-from scbench.stats.clusters import SessionClusters
-from scbench.stats.intervals import GAP, Estimate, mean_of
+from scbench.stats.intervals import GAP, TAIL, Estimate
+from scbench.stats.quantiles import t_quantile
 
 WHEN = {"first": pl.col("turn") == 0, "later": pl.col("turn") > 0, "all": pl.lit(True)}
 SESSION = ["task", "session"]
@@ -191,16 +192,28 @@ def _shares(frame: pl.DataFrame, by: list[str], of: str) -> pl.DataFrame:
 
 
 def estimate_of(frame: pl.DataFrame) -> Estimate:
-    """The mean of `value` over sessions, tasks weighing alike; one session has no interval."""
+    """The mean of `value`, tasks weighing alike, with Student's t over the sessions' means.
+
+    Each value is a mean over hundreds of heads, so that no law of hits and misses bounds it, as it
+    does a score: what sessions of one task differ by is all that is known of the spread. One
+    session of each task has no interval.
+    """
     known = frame.drop_nulls("value")
     if known.is_empty():
         return GAP
-    sessions = known.select(pl.struct(SESSION).rank("dense") - 1).to_series().to_numpy()
-    tasks = known.select(pl.col("task").rank("dense") - 1).to_series()
-    clusters = SessionClusters.of(
-        known["value"].to_numpy(),
-        sessions.astype("int64"),
-        tasks.to_numpy().astype("int64"),
-        part_count=tasks.n_unique(),
+    by_session = known.group_by(SESSION).agg(pl.col("value").mean())
+    by_task = by_session.group_by("task").agg(
+        pl.col("value").mean(),
+        pl.len().alias("sessions"),
+        ((pl.col("value") - pl.col("value").mean()) ** 2).sum().alias("squares"),
     )
-    return mean_of(clusters)
+    tasks, sessions = by_task.height, by_session.height
+    mean = float(by_task["value"].to_numpy().mean())
+    plain = Estimate(value=mean, n=known.height, sessions=sessions, how="one-session")
+    free = sessions - tasks
+    if free < 1:
+        return plain
+    variance = float(by_task["squares"].sum()) / free
+    error = sqrt(variance * float((1.0 / by_task["sessions"]).sum())) / tasks
+    extent = t_quantile(1.0 - TAIL, float(free)) * error
+    return replace(plain, low=max(0.0, mean - extent), high=min(1.0, mean + extent), how="t")
