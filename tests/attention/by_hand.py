@@ -63,7 +63,8 @@ class ByHand:
 
     @property
     def inner(self) -> slice:
-        return slice(SINKS, self.keys - self.keys // 32)
+        document = self.talk.prompt(0).spans["context"][0]
+        return slice(max(SINKS, document), self.keys - self.keys // 32)
 
     def rows(self, turn: int) -> tuple[list[Matrix], list[Matrix]]:
         """Of each layer: the question's rows, and those that write the answer."""

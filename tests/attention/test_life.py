@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from by_hand import ByHand, best, holding, in_common, matrices, session_of
 
-from scbench.attention import Life, Sight, rows_of, turn_look
+from scbench.attention import Life, LifeSight, rows_of, turn_look
 from scbench.attention.turn_look import TopSet, TurnRows
 from scbench.engines.contract import Feed
 from scbench.engines.local import LocalEngine
@@ -31,7 +31,7 @@ SHARES = (Fraction(1, 32), Fraction(1, 8))
 
 def looked(
     engine: LocalEngine, *methods: str, answer_tokens: int = 0, turns: int = 2, **words: Any
-) -> Sight:
+) -> LifeSight:
     life = Life(
         engine,
         session_of(engine, turns=turns),
@@ -43,7 +43,7 @@ def looked(
     return life.play()
 
 
-def assert_by_hand(sight: Sight, hand: ByHand) -> None:
+def assert_by_hand(sight: LifeSight, hand: ByHand) -> None:
     """Sets, shares and masses of all turns, layers and heads are those of full attention."""
     for turn, seen in enumerate(sight.turns):
         asked, answer = hand.rows(turn)
@@ -101,7 +101,10 @@ def test_overlaps_of_turns_are_those_of_sets_made_by_hand() -> None:
     for layer in range(3):
         sets = [
             [
-                best(mass_TS[:, hand.inner].sum(axis=0), round((hand.inner.stop - 4) / 32))
+                best(
+                    mass_TS[:, hand.inner].sum(axis=0),
+                    round((hand.inner.stop - hand.inner.start) / 32),
+                )
                 for mass_TS in masses[layer]
             ]
             for masses in (*answers, asked)
@@ -286,7 +289,7 @@ def another_streams_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         look = plain_looked(self, turn, step, child.fork(), keys)
         again = turn_look.TurnLook(
             look.rows,
-            context_tokens=len(self.talk.context.ids),
+            spans=self.spans,
             shares=SHARES,
             evidence=look.evidence.tolist(),
         )
@@ -316,7 +319,12 @@ def test_a_look_changes_no_answer() -> None:
     life = Life(engine, session, Protocol(), [], shares=SHARES, answer_tokens=0)
     seen: list[torch.Tensor] = []
     plain_read = life._read
-    life._read = lambda *args: seen.append(plain_read(*args)) or seen[-1]  # type: ignore[method-assign, func-returns-value]
+
+    def noted(*args: Any) -> torch.Tensor:
+        seen.append(plain_read(*args))
+        return seen[-1]
+
+    life._read = noted  # type: ignore[method-assign]
     life.play()
     for turn, logits_V in enumerate(seen):
         _, expected_V = matrices(engine, hand.talk.prompt(turn).ids)

@@ -20,9 +20,10 @@ def test_random_sets_have_in_common_what_chance_says() -> None:
     assert float(overlap(one, one, 1024).mean()) == 1.0
 
 
-def test_inner_keys_are_those_without_sinks_and_newest() -> None:
-    inner = KeySpan.inner(1024)
+def test_inner_keys_are_those_without_sinks_template_and_newest() -> None:
+    inner, behind = KeySpan.inner(1024), KeySpan.inner(1024, document=40)
     assert (inner.start, inner.stop) == (4, 992)
+    assert (behind.start, behind.stop) == (40, 992)
     assert KeySpan.all(1024).count(Fraction(1, 32)) == 32
     assert KeySpan.all(10).count(Fraction(1, 32)) == 1  # never an empty set
 

@@ -5,8 +5,8 @@ Dense plays a session with the gold answers as history and is looked at from out
 of plain numbers; `stats/attention.py` turns them into means with intervals.
 """
 
-from scbench.attention.life import Life, Sight
+from scbench.attention.life import Life, LifeSight
 from scbench.attention.rows import TABLES, rows_of
 from scbench.attention.sessions import Looked, look
 
-__all__ = ["TABLES", "Life", "Looked", "Sight", "look", "rows_of"]
+__all__ = ["TABLES", "Life", "Looked", "LifeSight", "look", "rows_of"]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from scbench.attention.answer_look import AnswerLook
 from scbench.attention.held import MethodKeys
+from scbench.attention.masses import KeySpan
 from scbench.attention.turn_look import LayerSight, TurnLook, TurnRows
 from scbench.engines.contract import Engine, Feed
 from scbench.engines.observe import REPEAT_SCORES
@@ -50,10 +51,11 @@ class TurnSight:
 
 
 @dataclass(slots=True)
-class Sight:
+class LifeSight:
     """What was seen of one session. `left_out`: methods that cannot be looked at here, and why."""
 
     context_tokens: int
+    spans: tuple[KeySpan, KeySpan]  # all keys, and the inner ones
     turns: list[TurnSight]
     left_out: dict[str, str]
 
@@ -85,6 +87,8 @@ class Life:
         self.dense = Method()
         self.talk: Rendering = self.talks.talk(Mode.MULTI_TURN, self.dense.generation)
         self.steps: list[Step] = self.talks.steps(self.talk)
+        context_tokens, document = len(self.talk.context.ids), self._document()
+        self.spans = (KeySpan.all(context_tokens), KeySpan.inner(context_tokens, document))
         self.reads = Reads(engine, self._told)
         self.left_out: dict[str, str] = {}
         self.methods = [method for method in methods if self._fits(method)]
@@ -97,7 +101,7 @@ class Life:
         again = REPEATED * context if self._repeats else 0.0
         return context + again + 3.0 * beyond + STEP_TOKENS * self.answer_tokens
 
-    def play(self) -> Sight:
+    def play(self) -> LifeSight:
         """The whole session."""
         self.reads.needs = self._needs
         try:
@@ -116,7 +120,7 @@ class Life:
     def _told(self, tokens: float) -> None:
         self.on_tokens(tokens)
 
-    def _played(self) -> Sight:
+    def _played(self) -> LifeSight:
         own = Own(self.reads, self.dense, self.talk, CompressAfter.CONTEXT)
         main = own.open(self.steps[0], None).stream
         if self._repeats:
@@ -144,7 +148,12 @@ class Life:
         )
         for sight, written_look in zip(turns, looks, strict=True):
             sight.along = [] if written_look is None else written_look.steps()
-        return Sight(len(self.talk.context.ids), turns, self.left_out)
+        return LifeSight(len(self.talk.context.ids), self.spans, turns, self.left_out)
+
+    def _document(self) -> int:
+        """The first token of the session's own text: what stands before it is a template's."""
+        first: int = self.steps[0].prompt.spans["context"][0]
+        return first
 
     def _fits(self, method: Method) -> bool:
         """Whether the method can work here; why not is noted."""
@@ -197,7 +206,7 @@ class Life:
         fed = (*rest, *step.gold_ids[:GOLD_TOKENS][:-1])
         look = TurnLook(
             TurnRows(range(min(asked, last), last), range(last, len(fed))),
-            context_tokens=len(self.talk.context.ids),
+            spans=self.spans,
             shares=self.shares,
             evidence=self.talk.context.rests_on(turn),
             methods=keys,
@@ -218,7 +227,7 @@ class Life:
         stream = main.fork()
         if step.prompt.opening:
             logits_V = self.engine.advance([Feed(stream, step.prompt.opening)])[0]
-        onlooker = AnswerLook(look.layers, look.spans[-1], self.shares[ALONG])
+        onlooker = AnswerLook(look.layers, self.spans[-1], self.shares[ALONG])
         stream.onlooker = onlooker
         return onlooker, self._write(stream, logits_V, tokens)
 

@@ -1,4 +1,4 @@
-"""Arithmetic on attention masses: which keys have the most, how alike two sets are, how few hold it.
+"""Arithmetic on attention masses: which keys have most, how alike sets are, how few hold it all.
 
 Axes as in `kernels`: H KV heads, G query heads of each, T queries, S keys of the context, K keys of
 a set. All functions treat heads together.
@@ -12,19 +12,21 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-SINKS = 4  # first keys of a context, which most heads look at whatever is asked
-NEWEST = Fraction(1, 32)  # of a context: its last keys, near to every question
+# Looked at whatever is asked: the first keys of a prefix, and where a template stands before the
+# document, keys of that template (in SmolLM2 three words "the" of the instruction).
+SINKS = 4
+NEWEST = Fraction(1, 32)  # of a prefix: its last keys, near to every question
 ALL, INNER = "all", "inner"
 
 
 @dataclass(frozen=True, slots=True)
 class KeySpan:
-    """A run [start, stop) of a context's keys that is looked at: `all`, or `inner`, without its
-    ends, which any two sets share.
+    """A run [start, stop) of a context's keys: `all` that turns share, or `inner`, the document
+    without its ends and without what a template puts before it.
 
-    >>> inner = KeySpan.inner(context_tokens=1024)
+    >>> inner = KeySpan.inner(context_tokens=1024, document=40)
     >>> inner.start, inner.stop, inner.count(Fraction(1, 32))
-    (4, 992, 31)
+    (40, 992, 30)
     """
 
     name: str
@@ -36,9 +38,11 @@ class KeySpan:
         return cls(ALL, 0, context_tokens)
 
     @classmethod
-    def inner(cls, context_tokens: int) -> KeySpan:
-        newest = max(1, int(NEWEST * context_tokens))
-        return cls(INNER, SINKS, max(SINKS + 1, context_tokens - newest))
+    def inner(cls, context_tokens: int, document: int = 0) -> KeySpan:
+        """`document` is the first token of the session's own text."""
+        stop = context_tokens - max(1, int(NEWEST * context_tokens))
+        start = max(SINKS, document)
+        return cls(INNER, start, max(start + 1, stop))
 
     @property
     def keys(self) -> int:
@@ -103,8 +107,9 @@ def best_masses(p_HGTS: Tensor, logits_HGTS: Tensor, *, choices: int) -> Tensor:
     go to the earlier key.
 
     >>> products = torch.tensor([[[[0.0, 2.0, 1.0]]]])
-    >>> best_masses(products.softmax(dim=-1), products, choices=1)[0, 0, 0, :2].tolist()
-    [0.0, 0.6652409434318542]
+    >>> best = best_masses(products.softmax(dim=-1), products, choices=1)
+    >>> [round(mass, 3) for mass in best[0, 0, 0, :2].tolist()]
+    [0.0, 0.665]
     """
     ranks = logits_HGTS.amax(dim=1, keepdim=True) if choices == 1 else logits_HGTS
     order = ranks.argsort(dim=-1, descending=True, stable=True).expand(logits_HGTS.shape)

@@ -7,8 +7,8 @@ from fractions import Fraction
 from itertools import product
 from typing import Any, TypeAlias
 
-from scbench.attention.life import Sight, TurnSight
-from scbench.attention.masses import KeySpan, overlap
+from scbench.attention.life import LifeSight, TurnSight
+from scbench.attention.masses import overlap
 from scbench.attention.turn_look import ANSWER, ASKED, TURN, TopSet
 
 Row: TypeAlias = dict[str, Any]
@@ -24,7 +24,7 @@ PAIRS: Mapping[str, tuple[str, str]] = {
 
 
 def rows_of(
-    sight: Sight, shares: Sequence[Fraction], *, task: str, session: str
+    sight: LifeSight, shares: Sequence[Fraction], *, task: str, session: str
 ) -> dict[str, list[Row]]:
     """The rows of one session in each table; turns, layers and heads count from 0."""
     about = {"task": task, "session": session}
@@ -38,12 +38,11 @@ def rows_of(
     return tables
 
 
-def _overlaps(sight: Sight, shares: Sequence[Fraction]) -> Iterator[Row]:
+def _overlaps(sight: LifeSight, shares: Sequence[Fraction]) -> Iterator[Row]:
     """Of every two turns; a pair of alike rows is told once."""
-    spans = (KeySpan.all(sight.context_tokens), KeySpan.inner(sight.context_tokens))
     turns = range(len(sight.turns))
     for pair, (one, other) in PAIRS.items():
-        for turn, later, span, share in product(turns, turns, spans, shares):
+        for turn, later, span, share in product(turns, turns, sight.spans, shares):
             if one == other and later < turn:
                 continue
             for layer, seen in sight.turns[turn].layers.items():

@@ -1,5 +1,6 @@
-"""What dense attends to in one turn: an onlooker of the stream that is fed the question and the gold
-answer, which keeps sums and sets and no matrix."""
+"""What dense attends to in one turn: an onlooker of the stream that is fed question and gold.
+
+It keeps sums and sets, and no matrix."""
 
 from __future__ import annotations
 
@@ -82,21 +83,22 @@ def _add(sums: dict[str, Tensor], name: str, x: Tensor) -> None:
 class TurnLook:
     """Looks at the rows of one turn, layer by layer; `layers` holds what was seen when all came.
 
-    `evidence` are the context tokens that the turn's answer rests on.
+    `spans` are all keys and the inner ones; `evidence` are the context tokens that the turn's
+    answer rests on.
     """
 
     def __init__(
         self,
         rows: TurnRows,
         *,
-        context_tokens: int,
+        spans: tuple[KeySpan, KeySpan],
         shares: Sequence[Fraction],
         evidence: Sequence[int] = (),
         methods: Sequence[MethodKeys] = (),
     ) -> None:
         self.rows = rows
         self.shares = tuple(shares)
-        self.spans = (KeySpan.all(context_tokens), KeySpan.inner(context_tokens))
+        self.spans = spans
         self.evidence = torch.tensor(list(evidence), dtype=torch.int64)
         self.methods = methods
         self.layers: dict[int, LayerSight] = {}

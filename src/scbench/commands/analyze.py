@@ -67,8 +67,7 @@ def analyze(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
-    """Show how attention moves over a session's turns and along an answer, how sparse it is, and how
-    much of it each method keeps.
+    """Show how attention moves over turns and along an answer, how sparse it is, what methods keep.
 
     Dense plays multi-turn sessions; nothing is scored and no run is touched.
     """

@@ -107,8 +107,8 @@ def _read_so(facts: AttentionFacts) -> list[str]:
     return [
         "Dense plays a conversation with the gold answers as history; each gold answer is fed, and "
         "the queries that write it are looked at, in all layers and query heads.",
-        "Only keys of the shared context count. Inner keys are those without the first 4 and the "
-        "last 1/32, which are attended to whatever is asked.",
+        "Only keys of the shared context count. Inner keys are those of the document itself: what a "
+        "template puts before it, the first 4 and the last 1/32 are attended to whatever is asked.",
         f"{facts.layers} attention layers of {facts.query_heads} query heads "
         f"({facts.kv_heads} KV heads). Brackets: 95 % intervals over sessions.",
     ]
@@ -159,7 +159,7 @@ def _along(tables: AttentionTables, facts: AttentionFacts) -> WordTable:
     kept = (told(tables.at_steps("asked", "kept", first, stop)) for first, stop in spans)
     rows.append(("mass left on the question's keys", *kept))
     return WordTable(
-        title=f"Along an answer of {facts.answer_tokens} tokens, {facts.shares[0]} of inner keys, %",
+        title=f"Along {facts.answer_tokens} tokens of answer, {facts.shares[0]} of inner keys, %",
         heads=("in common with", *(_span(first, stop) for first, stop in spans)),
         rows=rows,
         notes=(
@@ -222,7 +222,7 @@ def _kept(tables: AttentionTables, facts: AttentionFacts) -> WordTable:
         heads=tuple(heads),
         rows=rows,
         notes=(
-            "of exact top-k: mass on inner keys, as a share of what exact top-k with as many has; "
-            "of evidence: as a share of all mass on what the answer rests on; first turn, later ones",
+            "of exact top-k: on inner keys, against exact top-k with as many keys",
+            "of evidence: of dense's attention on what the answer rests on; first turn, later ones",
         ),
     )

@@ -83,7 +83,11 @@ def _along(tables: AttentionTables, facts: AttentionFacts, title: str) -> Chart 
         tables.curve()
         .with_columns(method=pl.col("against").replace_strict(AGAINST), token=pl.col("step") + 1)
         .unpivot(list(panels), index=["method", "token"], variable_name="what")
-        .with_columns(pl.col("what").replace_strict(panels), value=100 * pl.col("value"))
+        .with_columns(
+            pl.col("what").replace_strict(panels),
+            value=100 * pl.col("value"),
+            chance=pl.when(pl.col("what") == "overlap").then(pl.lit(chance)),
+        )
     )
     colour = alt.Color(
         "method:N",
@@ -92,12 +96,12 @@ def _along(tables: AttentionTables, facts: AttentionFacts, title: str) -> Chart 
         title="compared with",
     )
     base = alt.Chart(_rows(frame))
-    line = base.mark_line(interpolate="monotone").encode(
+    line = base.mark_line().encode(
         x=alt.X("token:Q", title="token of the answer", scale=alt.Scale(nice=False)),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, 100])),
         color=colour,
     )
-    rule = base.mark_rule(strokeDash=[4, 3], color=GREY).encode(y=alt.datum(chance))
+    rule = base.mark_rule(strokeDash=[4, 3], color=GREY).encode(y=alt.Y("chance:Q", title=None))
     drawn = (
         alt.layer(line, rule)
         .properties(width=300, height=190)

@@ -1,4 +1,4 @@
-"""From looks at attention (`scbench.attention`) to means with intervals: what `scbench analyze` says.
+"""From looks at attention (`scbench.attention`) to means with intervals, for `scbench analyze`.
 
 A session is the unit of chance, as everywhere in this room; layers and heads are not drawn, so that
 they are averaged first.
@@ -111,7 +111,7 @@ class AttentionTables:
 
     def chance(self, keys: str, share: str) -> float:
         """What two sets drawn at random have in common."""
-        return float(self._pairs("answers", keys, share)["chance"].mean() or 0.0)  # type: ignore[arg-type]
+        return _mean(self._pairs("answers", keys, share)["chance"])
 
     def _pairs(self, pair: str, keys: str, share: str) -> pl.DataFrame:
         return self.overlap.filter(pair=pair, keys=keys, share=share)
@@ -163,7 +163,7 @@ class AttentionTables:
 
     def held(self, method: str) -> float:
         """Share of the context's keys that a query may read, mean over all."""
-        return float(self.kept.filter(method=method, keys="all")["held"].mean() or 0.0)  # type: ignore[arg-type]
+        return _mean(self.kept.filter(method=method, keys="all")["held"])
 
     def kept_by_turn(self, keys: str, of: str) -> pl.DataFrame:
         """method x turn: mass over `best` or `whole`."""
@@ -176,6 +176,11 @@ class AttentionTables:
     def _share_of(self, method: str, keys: str, when: str, of: str) -> Estimate:
         mine = self.kept.filter(WHEN[when], method=method, keys=keys)
         return estimate_of(_shares(mine, [*SESSION, "turn"], of))
+
+
+def _mean(numbers: pl.Series) -> float:
+    """0 of none."""
+    return float(numbers.to_numpy().mean()) if numbers.len() else 0.0
 
 
 def _shares(frame: pl.DataFrame, by: list[str], of: str) -> pl.DataFrame:
