@@ -249,6 +249,54 @@ def test_a_rolling_eviction_is_looked_at_as_it_is_in_each_turn() -> None:
     assert len({*held[str(parse(once))]}) == 1
 
 
+MANY = (
+    "adakv[tau=1/4]",
+    "pyramidkv[tau=1/4]",
+    "duo-attention[tau=1/2]",
+    "snapkv[tau=1/4,granularity=query_head]",
+    "tova[tau=1/4]",
+    "quest[tau=1/2,exempt_layers=1]",
+    "retrieval-attention[tau=1/4]",
+    "retroinfer[tau=1/4]",
+    "exact-topk[tau=1/4]+tier",
+    "snapkv[tau=1/2]+quest[tau=1/2]",
+    "snapkv[tau=1/4]+kivi",
+    "a-shape[tau=1/4]+knorm[tau=1/4]",
+)
+
+
+def test_whoever_holds_or_chooses_has_less_than_all_and_no_more_than_the_best() -> None:
+    names = [str(parse(text)) for text in MANY]
+    sight = looked(tiny("gqa"), *MANY)
+    assert sight.left_out == {}
+    for seen in sight.turns:
+        for name in names:
+            layers = list(seen.layers.values())
+            held = np.mean([of_layer.held[name] for of_layer in layers])
+            mass, most, whole = (
+                sum(getattr(of_layer.kept[name]["all"], part) for of_layer in layers)
+                for part in ("mass", "best", "whole")
+            )
+            assert 0.0 < held < 0.75
+            assert 0.0 < mass <= 1.01 * most
+            assert most <= whole * (1 + 1e-5)
+
+
+def test_the_oracle_holds_all_that_answers_rest_on() -> None:
+    sight = looked(tiny("gqa"), "oracle[tau=1/2]", "streaming-llm[tau=1/4]", turns=3)
+    for seen in sight.turns:
+        for of_layer in seen.layers.values():
+            kept = of_layer.kept["oracle[tau=1/2]"]["evidence"]
+            assert kept.mass == pytest.approx(kept.whole, rel=1e-5)
+
+
+def test_a_method_that_does_not_fit_is_left_out_with_its_reason() -> None:
+    sight = looked(tiny("gqa"), "snapkv[tau=1/100]", "dense")
+    assert list(sight.left_out) == ["snapkv[tau=1/100]"]
+    assert "snapkv" in sight.left_out["snapkv[tau=1/100]"]
+    assert set(sight.turns[0].layers[0].kept) == {"dense"}
+
+
 def test_few_rows_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = tiny("gqa")
     methods = ("quest[tau=1/4]", "snapkv[tau=1/4]")

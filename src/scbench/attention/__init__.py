@@ -9,4 +9,4 @@ from scbench.attention.life import Life, LifeSight
 from scbench.attention.rows import TABLES, rows_of
 from scbench.attention.sessions import Looked, look
 
-__all__ = ["TABLES", "Life", "Looked", "LifeSight", "look", "rows_of"]
+__all__ = ["TABLES", "Life", "LifeSight", "Looked", "look", "rows_of"]

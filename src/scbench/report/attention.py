@@ -107,8 +107,8 @@ def _read_so(facts: AttentionFacts) -> list[str]:
     return [
         "Dense plays a conversation with the gold answers as history; each gold answer is fed, and "
         "the queries that write it are looked at, in all layers and query heads.",
-        "Only keys of the shared context count. Inner keys are those of the document itself: what a "
-        "template puts before it, the first 4 and the last 1/32 are attended to whatever is asked.",
+        "Only keys of the shared context count. Inner keys are those of the document itself: what "
+        "a template puts before it, the first 4 and the last 1/32 are attended to in any case.",
         f"{facts.layers} attention layers of {facts.query_heads} query heads "
         f"({facts.kv_heads} KV heads). Brackets: 95 % intervals over sessions.",
     ]
