@@ -12,6 +12,8 @@ from scbench import api
 from scbench.defaults import LAB_PREFIX
 from scbench.errors import BadConfig, Mismatch
 from scbench.grid.folder import ROOM, known_words
+from scbench.grid.forecast import WEIGHTS, Forecast
+from scbench.grid.progress import Progress
 from scbench.grid.settings import Settings
 from scbench.grid.settings_file import NAME as SETTINGS
 from scbench.grid.settings_file import plain
@@ -114,6 +116,9 @@ def analyze(
 
     Raises UsageError for what cannot be looked at, before weights are read where that is known.
     """
+    from scbench.attention import look
+    from scbench.report.attention_files import check
+
     said = {name: value for name, value in (words or {}).items() if value is not None}
     parts = checked_shares(shares)
     if answer_tokens < 0 or isinstance(answer_tokens, bool):
@@ -122,17 +127,21 @@ def analyze(
         )
     run = run_folder(what)
     if run is None:
+        _refuse_neither(what)
         settings, engine = _of_model(what, said)
     else:
         settings, engine = _of_run(run, said)
     folder = Path(out) if out is not None else own_folder(settings, parts, answer_tokens, run)
-    _refuse_folder(folder)
+    check(folder)
     if engine is None:
         _refuse_early(settings)
-        engine = api.load(settings, settings.models[0])
-    from scbench.attention import look
-
-    looked = look(engine, settings, shares=parts, answer_tokens=answer_tokens, quiet=quiet)
+    with Progress(0, what="analyze", quiet=quiet, forecast=Forecast()) as progress:
+        progress.begin(settings.models[0], WEIGHTS)
+        engine = engine or api.load(settings, settings.models[0])
+        progress.end()
+        looked = look(
+            engine, settings, shares=parts, answer_tokens=answer_tokens, progress=progress
+        )
     facts = _facts(looked, engine, parts, answer_tokens, "" if run is None else str(run))
     found = Analysis(AttentionTables.of(looked.tables), facts, folder)
     found.write()
@@ -259,12 +268,18 @@ def _refuse_early(settings: Settings) -> None:
         raise without_attention(name)
 
 
-def _refuse_folder(folder: Path) -> None:
-    """Raise BadConfig for the folder of a run: it is left as it is."""
-    if run_folder(folder) is not None:
+def _refuse_neither(what: object) -> None:
+    """Raise BadConfig for a folder of neither kind, which else would be asked of the hub."""
+    if not isinstance(what, str | Path):
+        return
+    path = Path(what).expanduser()
+    is_folder = path.is_dir() and not (path / "config.json").is_file()
+    is_missing = path.parts[:1] == ROOM.parts and not path.exists()
+    if is_folder or is_missing:
+        why = "holds neither run.toml nor config.json" if is_folder else "does not exist"
         raise BadConfig(
-            f"--out {str(folder)!r} is the folder of a run, which an analysis leaves alone; name "
-            "another, or none"
+            f"{str(what)!r} {why}; give the folder of a run (its --out), or a model: a short name "
+            "of `scbench list models`, a folder with a checkpoint, a .gguf file, or a hub name"
         )
 
 

@@ -133,6 +133,14 @@ def test_what_cannot_be_analysed_says_what_can(llm: LanguageModel, tmp_path: Pat
         of_model(llm, out=tmp_path / "a-run")
     with pytest.raises(BadConfig, match=r"run.toml"):
         scbench.analyze(tmp_path / "a-run")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "analysis.md").write_text("my own")
+    with pytest.raises(BadConfig, match=r"holds analysis.md, which no report of scbench wrote"):
+        of_model(llm, out=tmp_path / "mine")
+    with pytest.raises(BadConfig, match=r"holds neither run.toml nor config.json; give the folder"):
+        scbench.analyze(tmp_path / "mine")
+    with pytest.raises(BadConfig, match=r"'runs/nothing' does not exist; give the folder of a run"):
+        scbench.analyze("runs/nothing")
 
 
 def test_a_run_without_the_model_names_those_it_has(llm: LanguageModel) -> None:

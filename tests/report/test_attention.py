@@ -141,8 +141,17 @@ def test_a_folder_of_somebody_is_left_alone(
         write(tables(), FACTS, tmp_path)
     written = write(tables(), FACTS, tmp_path / "new")
     assert sorted(written) == sorted(
-        ["analysis.md", *(f"{name}.parquet" for name in ("overlap", "along", "heads", "kept"))]
+        [
+            "analysis.md",
+            "means.csv",
+            *(f"{name}.parquet" for name in ("overlap", "along", "heads", "kept")),
+        ]
     )
+    rows = pl.read_csv(written["means.csv"]).filter(of="half", keys="inner", when="later")
+    assert dict(zip(rows["what"], rows["value"], strict=True)) == {
+        "kept of exact top-k": 0.4,
+        "kept of dense": 0.25,
+    }
     write(tables(), FACTS, tmp_path / "new")  # again: replaced whole
 
 

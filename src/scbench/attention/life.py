@@ -8,7 +8,7 @@ of a run (`play/gold.py`). Nothing is thrown away but the child.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -19,7 +19,6 @@ from scbench.attention.held import MethodKeys
 from scbench.attention.masses import KeySpan
 from scbench.attention.turn_look import LayerSight, TurnLook, TurnRows
 from scbench.engines.contract import Engine, Feed
-from scbench.engines.observe import REPEAT_SCORES
 from scbench.errors import ScbenchError
 from scbench.kv import Stream
 from scbench.methods.method import Method
@@ -35,9 +34,6 @@ from scbench.types import CompressAfter, Mode, Protocol, Session
 
 WINDOW_ROWS = 64  # of a question at most: its last ones, the longest window that methods score by
 ALONG = 0  # the place of the share whose sets are followed along an answer
-# For the time left: a step of all long answers takes about as long as reading so many tokens, and
-# a repeat of the context, which kvzip scores by, as reading it so many times more.
-STEP_TOKENS, REPEATED = 12.0, 1.3
 
 
 @dataclass(slots=True)
@@ -64,8 +60,7 @@ class Life:
     """A session's life under dense, beside it what each of `methods` holds or would choose.
 
     `answer_tokens`: how far each turn's answer is written on past its end, 0 for not at all.
-    `on_tokens` is told of work in tokens read, `tokens` in all. Raises TooLong, Mismatch,
-    OutOfDevice.
+    Raises TooLong, Mismatch, OutOfDevice.
     """
 
     def __init__(
@@ -81,7 +76,6 @@ class Life:
         self.engine = engine
         self.shares = shares
         self.answer_tokens = answer_tokens
-        self.on_tokens: Callable[[float], None] = lambda tokens: None
         self.after = protocol.compresses_after(Mode.MULTI_TURN)
         self.talks = Talks(engine, session, protocol)
         self.dense = Method()
@@ -89,42 +83,21 @@ class Life:
         self.steps: list[Step] = self.talks.steps(self.talk)
         context_tokens, document = len(self.talk.context.ids), self._document()
         self.spans = (KeySpan.all(context_tokens), KeySpan.inner(context_tokens, document))
-        self.reads = Reads(engine, self._told)
+        self.reads = Reads(engine, None)
         self.left_out: dict[str, str] = {}
         self.methods = [method for method in methods if self._fits(method)]
 
-    @property
-    def tokens(self) -> float:
-        """About what `on_tokens` will be told in all."""
-        context = len(self.talk.context.ids)
-        beyond = len(self.steps[-1].prompt.ids) - context
-        again = REPEATED * context if self._repeats else 0.0
-        return context + again + 3.0 * beyond + STEP_TOKENS * self.answer_tokens
-
     def play(self) -> LifeSight:
         """The whole session."""
-        self.reads.needs = self._needs
+        self.reads.needs = frozenset().union(*(method.needs for method in self.methods))
         try:
             return self._played()
         finally:
             self.reads.forget()
 
-    @property
-    def _needs(self) -> frozenset[str]:
-        return frozenset().union(*(method.needs for method in self.methods))
-
-    @property
-    def _repeats(self) -> bool:
-        return REPEAT_SCORES in self._needs
-
-    def _told(self, tokens: float) -> None:
-        self.on_tokens(tokens)
-
     def _played(self) -> LifeSight:
         own = Own(self.reads, self.dense, self.talk, CompressAfter.CONTEXT)
         main = own.open(self.steps[0], None).stream
-        if self._repeats:
-            self.on_tokens(REPEATED * main.logical_tokens)
         keys = self._keys()
         turns: list[TurnSight] = []
         answers: list[Play] = []
@@ -139,13 +112,7 @@ class Life:
             looks.append(None if written is None else written[0])
             answers += [] if written is None else [written[1]]
         # All long answers go on together: one packed forward a token.
-        drive(
-            self.engine,
-            answers,
-            lanes=len(answers) or 1,
-            on_tokens=lambda tokens: self.on_tokens(STEP_TOKENS),
-            debug=True,
-        )
+        drive(self.engine, answers, lanes=len(answers) or 1, debug=True)
         for sight, written_look in zip(turns, looks, strict=True):
             sight.along = [] if written_look is None else written_look.steps()
         return LifeSight(len(self.talk.context.ids), self.spans, turns, self.left_out)
@@ -192,7 +159,6 @@ class Life:
             if rest:
                 feeds.append(Feed(method.stream, rest))
                 method.forget()
-        self.on_tokens(sum(len(feed.ids) for feed in feeds))
         logits_V: Tensor = self.engine.advance(feeds)[0]
         return logits_V
 
@@ -212,7 +178,6 @@ class Life:
             methods=keys,
         )
         child.onlooker = look
-        self.on_tokens(len(fed))
         self.engine.advance([Feed(child, fed)])
         return look
 

@@ -8,20 +8,24 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from scbench.attention.held import why_not
-from scbench.attention.life import Life
+from scbench.attention.life import Life, LifeSight
 from scbench.attention.rows import TABLES, Row, rows_of
-from scbench.engines.contract import Engine
+from scbench.engines.contract import Engine, ModelFacts
+from scbench.engines.observe import REPEAT_SCORES
 from scbench.errors import BadConfig, Mismatch
+from scbench.grid.forecast import GUESSED_FLOPS_PER_S, Work, piece_of
 from scbench.grid.progress import Progress
 from scbench.grid.settings import Settings
-from scbench.grid.suite import suite
+from scbench.grid.suite import Item, suite
 from scbench.grid.unit_sizes import as_sized
 from scbench.kv.accounting import counted_in
 from scbench.methods import parse, refuse_twins
 from scbench.methods.method import Method
 from scbench.types import History
 
-MOST_BEFORE_THE_END = 0.99  # of a session's unit: the expected tokens are a guess
+# For the time left of a first session: a turn takes about as long as reading so many tokens, a step
+# of all long answers as so many, and the repeat that kvzip scores by as another such reading.
+TURN_TOKENS, STEP_TOKENS, REPEATED = 200.0, 24.0, 1.3
 
 
 @dataclass(slots=True)
@@ -38,6 +42,15 @@ class Looked:
     missing: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
+    def add(self, sight: LifeSight, shares: Sequence[Fraction], item: Item) -> None:
+        """What was seen of one more session."""
+        self.left_out |= sight.left_out
+        self.sessions[item.task.name] += 1
+        self.context_tokens.append(sight.context_tokens)
+        rows = rows_of(sight, shares, task=item.task.name, session=item.seed)
+        for name, of_session in rows.items():
+            self.tables[name] += of_session
+
 
 def look(
     engine: Engine,
@@ -45,7 +58,7 @@ def look(
     *,
     shares: Sequence[Fraction],
     answer_tokens: int,
-    quiet: bool = False,
+    progress: Progress,
 ) -> Looked:
     """Look at the sessions that `settings` make, each task's first `settings.sessions`.
 
@@ -56,52 +69,48 @@ def look(
     looked = Looked()
     methods = chosen(settings, engine, looked.left_out)
     settings = replace(settings, history=History.GOLD)
-    progress = Progress(settings.sessions * len(settings.tasks), what="analyze", quiet=quiet)
-    with counted_in(settings.accounting), progress:
+    assert progress.forecast is not None
+    facts = engine.facts
+    progress.forecast.plan(facts.name, works_of(settings, facts, methods, answer_tokens))
+    with counted_in(settings.accounting):
         for item in suite(settings, engine):
             if looked.sessions[item.task.name] == settings.sessions:
                 continue
-            progress.step(f"{engine.facts.name}: {item.label}")
-            if item.session is None:
-                looked.missing.append(f"{item.label}: {item.why}")
-                continue
-            life = Life(
-                engine,
-                item.session,
-                settings.protocol,
-                methods,
-                shares=shares,
-                answer_tokens=answer_tokens,
+            progress.begin(
+                facts.name, piece_of(item.task.written, 0), f"{facts.name}: {item.label}"
             )
-            life.on_tokens = part = _Part(progress, life.tokens)
-            sight = life.play()
-            part.end()
-            looked.left_out |= sight.left_out
-            looked.sessions[item.task.name] += 1
-            looked.context_tokens.append(sight.context_tokens)
-            rows = rows_of(sight, shares, task=item.task.name, session=item.seed)
-            for name, of_session in rows.items():
-                looked.tables[name] += of_session
+            if item.session is not None:
+                life = Life(
+                    engine,
+                    item.session,
+                    settings.protocol,
+                    methods,
+                    shares=shares,
+                    answer_tokens=answer_tokens,
+                )
+                looked.add(life.play(), shares, item)
+            else:
+                looked.missing.append(f"{item.label}: {item.why}")
+            progress.end(worked=item.session is not None)
     if not looked.context_tokens:
         raise BadConfig("; ".join(["no session could be made", *looked.missing]))
     return looked
 
 
-@dataclass(slots=True)
-class _Part:
-    """The progress of one session, which is one unit, from the tokens it is told."""
-
-    progress: Progress
-    tokens: float  # expected
-    done: float = 0.0
-
-    def __call__(self, tokens: float) -> None:
-        part = min(tokens / self.tokens, MOST_BEFORE_THE_END - self.done)
-        self.done += part
-        self.progress.advance(part)
-
-    def end(self) -> None:
-        self.progress.advance(1.0 - self.done)
+def works_of(
+    settings: Settings, facts: ModelFacts, methods: Sequence[Method], answer_tokens: int
+) -> list[Work]:
+    """The sessions to look at, each guessed from the tokens that go through the model."""
+    length = max(settings.lengths_tokens)
+    needs = frozenset().union(*(method.needs for method in methods))
+    again = REPEATED * length if REPEAT_SCORES in needs else 0.0
+    turns = settings.turns or 5
+    tokens = length + again + TURN_TOKENS * turns + STEP_TOKENS * answer_tokens
+    guess_s = 2.0 * facts.params * tokens / GUESSED_FLOPS_PER_S
+    return [
+        Work(model=facts.name, what=piece_of(task, 0), times=settings.sessions, guess_s=guess_s)
+        for task in settings.tasks
+    ]
 
 
 def refuse(engine: Engine) -> None:

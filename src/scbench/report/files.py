@@ -64,7 +64,7 @@ def write_whole(files: Mapping[str, bytes], folder: Path) -> dict[str, Path]:
 
     Raises BadConfig for a folder with somebody's own files of these names, CannotWrite.
     """
-    _refuse_somebodys(folder, files)
+    refuse_somebodys(folder, files)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
@@ -81,7 +81,7 @@ def is_of_a_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("manifest.json", "records.jsonl"))
 
 
-def _refuse_somebodys(folder: Path, texts: Iterable[str]) -> None:
+def refuse_somebodys(folder: Path, texts: Iterable[str]) -> None:
     """Raise BadConfig where a file would be replaced that no report of ours can have written."""
     if is_of_a_run(folder) or (folder / MARK).exists():
         return

@@ -178,6 +178,49 @@ class AttentionTables:
         return estimate_of(_shares(mine, [*SESSION, "turn"], of))
 
 
+def means(tables: AttentionTables, facts: AttentionFacts) -> pl.DataFrame:
+    """The means with their intervals as one table, a row an estimate; shares, 0 to 1."""
+    rows = []
+    for pair in ("answers", "turns", "question-answer"):
+        for keys in ("inner", "all"):
+            for share in facts.shares:
+                for same in (True, False):
+                    found = tables.between(pair, keys, share, same=same)
+                    when = "same turn" if same else "two turns"
+                    rows.append(_row("overlap", pair, keys, share, when, found))
+    for against in ("first", "asked", "before"):
+        for column in ("overlap", "kept"):
+            for first, last in ((1, 1), (2, 7), (8, 31), (32, facts.answer_tokens)):
+                found = tables.at_steps(against, column, first, last)
+                what = f"along: {column}"
+                when = f"steps {first} to {last}"
+                rows.append(_row(what, against, "inner", facts.shares[0], when, found))
+    for method in facts.methods:
+        for when in ("first", "later"):
+            for keys in ("all", "inner"):
+                found = tables.ratio(method, keys, when)
+                rows.append(_row("kept of exact top-k", method, keys, "", when, found))
+            for keys in ("all", "inner", "evidence"):
+                found = tables.part(method, keys, when)
+                rows.append(_row("kept of dense", method, keys, "", when, found))
+    return pl.DataFrame([row for row in rows if row["value"] is not None])
+
+
+def _row(
+    what: str, of: str, keys: str, share: str, when: str, estimate: Estimate
+) -> dict[str, Any]:
+    numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {
+        "what": what,
+        "of": of,
+        "keys": keys,
+        "share": share,
+        "when": when,
+        **{name: None if x is None else round(x, 5) for name, x in numbers.items()},
+        "sessions": estimate.sessions,
+    }
+
+
 def _mean(numbers: pl.Series) -> float:
     """0 of none."""
     return float(numbers.to_numpy().mean()) if numbers.len() else 0.0
