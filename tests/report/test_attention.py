@@ -129,7 +129,7 @@ def test_every_picture_is_a_valid_specification() -> None:
     assert list(drawn) == ["overlap", "along", "sparsity", "kept", "layers"]
     for chart in drawn.values():
         assert chart.spec, chart.caption
-        alt.Chart.from_dict({**chart.spec}) if "mark" in chart.spec else None
+        alt.Chart.from_dict(dict(chart.spec), validate=True)
 
 
 def test_a_folder_of_somebody_is_left_alone(
@@ -143,6 +143,7 @@ def test_a_folder_of_somebody_is_left_alone(
     assert sorted(written) == sorted(
         [
             "analysis.md",
+            "facts.json",
             "means.csv",
             *(f"{name}.parquet" for name in ("overlap", "along", "heads", "kept")),
         ]
