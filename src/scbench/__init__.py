@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scbench.analysis import Analysis, AnalysisWords
+    from scbench.analysis import Analysis
+    from scbench.analysis_words import AnalysisWords
     from scbench.api import Result
     from scbench.front import LanguageModel
     from scbench.grid.plan import Plan

@@ -6,14 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from scbench import api
+from scbench.analysis_words import (
+    ANSWER_TOKENS,
+    LENGTH,
+    METHODS,
+    SESSIONS,
+    SHARES,
+    TASKS,
+    TURNS,
+    AnalysisWords,
+)
 from scbench.defaults import LAB_PREFIX
 from scbench.errors import BadConfig, Mismatch
 from scbench.grid.folder import ROOM, known_words
-from scbench.grid.forecast import WEIGHTS, Forecast
-from scbench.grid.progress import Progress
 from scbench.grid.settings import Settings
 from scbench.grid.settings_file import NAME as SETTINGS
 from scbench.grid.settings_file import plain
@@ -30,33 +38,7 @@ if TYPE_CHECKING:
     from scbench.engines.contract import Engine
     from scbench.front import LanguageModel
 
-TASKS, LENGTH, TURNS, SESSIONS = "kv", "1k", 4, 3
-METHODS = (
-    "dense",
-    "exact-topk[tau=1/4]",
-    "snapkv[tau=1/4]",
-    "h2o[tau=1/4]",
-    "streaming-llm[tau=1/4]",
-    "kvzip[tau=1/4]",
-    "quest[tau=1/4]",
-)
-SHARES, ANSWER_TOKENS = "1/32,1/8", 64
 LARGEST_SHARE = Fraction(1, 2)
-
-
-class AnalysisWords(TypedDict, total=False):
-    """What is analysed; what is not said is the run's, or the default."""
-
-    model: str | LanguageModel | None
-    tasks: str | Sequence[object] | None
-    methods: str | Sequence[object] | None
-    length: str | int | None
-    turns: int | None
-    sessions: int | None
-    seed: str | None
-    device: str | None
-    dtype: str | None
-    trust_remote_code: bool | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -117,6 +99,8 @@ def analyze(
     Raises UsageError for what cannot be looked at, before weights are read where that is known.
     """
     from scbench.attention import look
+    from scbench.grid.forecast import WEIGHTS, Forecast
+    from scbench.grid.progress import Progress
     from scbench.report.attention_files import check
 
     said = {name: value for name, value in (words or {}).items() if value is not None}

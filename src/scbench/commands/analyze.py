@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scbench.analysis import ANSWER_TOKENS, LENGTH, METHODS, SESSIONS, SHARES, TASKS, TURNS
+from scbench.analysis_words import ANSWER_TOKENS, LENGTH, METHODS, SESSIONS, SHARES, TASKS, TURNS
 from scbench.console import out, say
 
 
