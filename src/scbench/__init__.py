@@ -14,17 +14,22 @@ fetched and reused.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scbench.analysis import Analysis
+    from scbench.analysis_words import AnalysisWords
     from scbench.api import Result
     from scbench.front import LanguageModel
     from scbench.grid.plan import Plan
     from scbench.options import RunWords
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "plan", "run", "wrap"]
+__all__ = ["__version__", "analyze", "load", "plan", "run", "wrap"]
 
 # OpenMP reads this when torch is loaded. By default its threads spin while they wait for each
 # other, and on a busy machine the one they wait for does not get a core: 20 times slower, measured
@@ -85,6 +90,27 @@ def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> P
     from scbench.api import plan as made
 
     return made(price_per_hour=price_per_hour, **words)
+
+
+def analyze(
+    what: str | Path | LanguageModel,
+    *,
+    shares: str | Sequence[str] = "1/32,1/8",
+    answer_tokens: int = 64,
+    out: str | Path | None = None,
+    quiet: bool = False,
+    **words: Unpack[AnalysisWords],
+) -> Analysis:
+    """Look at a model's attention over a few sessions, or over those of a run's folder, and write a
+    page of it (docs/python.md).
+
+    How alike the most-attended keys of two turns are, how they move along an answer, how sparse
+    each head is, and how much of dense's attention each method's keys have. Raises UsageError for
+    what cannot be looked at.
+    """
+    from scbench.analysis import analyze as made
+
+    return made(what, shares=shares, answer_tokens=answer_tokens, out=out, quiet=quiet, words=words)
 
 
 def __getattr__(name: str) -> Any:

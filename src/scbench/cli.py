@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from scbench.commands.analyze import analyze
 from scbench.commands.ask import ask
 from scbench.commands.check_data import check_data
 from scbench.commands.check_model import check_model
@@ -43,6 +44,7 @@ app.command("plan")(with_options(plan, (*OPTIONS, *PLAN_OPTIONS)))
 app.command("report")(report)
 app.command("choose")(choose)
 app.command("ask")(ask)
+app.command("analyze")(analyze)
 app.command("list")(list_)
 app.command("doctor")(doctor)
 app.command("findings")(findings_)

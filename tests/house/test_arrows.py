@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "grid",
     },
     "search": {"tasks", "prompts", "methods", "engines", "grid"},
+    "attention": {"prompts", "kernels", "kv", "methods", "engines", "play", "grid"},
     "lab": {"tasks", "prompts", "engines"},
     "front": {"prompts", "kv", "methods", "engines", "play"},
 }

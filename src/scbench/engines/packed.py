@@ -46,7 +46,15 @@ class StepPass:
         parts = [self._tails(layer, q_HGND, scale)]
         depth = max(len(lane.stream.layers[layer].stores) for lane in self.lanes)
         parts += [self._stores(layer, rank, q_HGND, scale) for rank in range(depth)]
-        return merge(parts).out
+        whole = merge(parts)
+        for lane in self.lanes:
+            if lane.stream.onlooker is not None:
+                rows = slice(lane.start, lane.stop)
+                cache = lane.stream.layers[layer]
+                lane.stream.onlooker.attended(
+                    layer, q_HGND[:, :, rows], cache, whole.lse[:, :, rows], scale
+                )
+        return whole.out
 
     def _tails(self, layer: int, q_HGND: Tensor, scale: float) -> Partial:
         """Every stream's own tail. Streams that decode one token over plain tails are read
@@ -94,7 +102,10 @@ class StepPass:
             at = 0
             for lane in lanes:
                 self._count(lane, read, at)
-                at += lane.stop - lane.start
+                own = range(at, at + lane.stop - lane.start)
+                if lane.stream.onlooker is not None and read.chosen is not None:
+                    lane.stream.onlooker.chose(layer, rank, read.chosen, own)
+                at = own.stop
             if packed:
                 return read.partial
             whole.out[:, :, rows], whole.lse[:, :, rows] = read.partial

@@ -11,6 +11,7 @@ share a variable.
 
 from scbench.kv.chosen import ChosenSlots
 from scbench.kv.grown import sealed
+from scbench.kv.onlooker import Onlooker
 from scbench.kv.selected import Digest, SelectedStore
 from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.slots import Slots
@@ -30,6 +31,7 @@ __all__ = [
     "LayerShape",
     "LayerView",
     "Observed",
+    "Onlooker",
     "QueryHeadStore",
     "RaggedStore",
     "Read",

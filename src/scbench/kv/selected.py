@@ -58,7 +58,7 @@ class SelectedStore:
         read = self.base.attend_chosen(q_HGTD, chosen, scale=scale)
         tokens = range(q_HGTD.shape[2])
         loaded = [chosen.digest_by(token) + read.loaded_by(token) for token in tokens]
-        return Read(read.partial, loaded, read.moved_bytes)
+        return Read(read.partial, loaded, read.moved_bytes, chosen)
 
     def tensors(self) -> dict[str, Tensor]:
         return {**self.base.tensors(), **self.digest.tensors()}

@@ -19,11 +19,12 @@ from scbench.kv.slots import Slots
 class Read(NamedTuple):
     """What some queries got from a store, the bytes each query TOKEN made it load, and those that
     were fetched from a slower tier for it: one number if it is the same for all, however many
-    tokens came. Bytes are counted as `accounting.py` says."""
+    tokens came. Bytes are counted as `accounting.py` says. `chosen`: what was read; None: all."""
 
     partial: Partial
     loaded_bytes: int | list[int]
     moved_bytes: int | list[int] = 0
+    chosen: ChosenSlots | None = None
 
     def loaded_by(self, token: int) -> int:
         return _of(self.loaded_bytes, token)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from scbench.kv.accounting import accounted
+from scbench.kv.onlooker import Onlooker
 from scbench.kv.shape import CacheShape
 from scbench.kv.store import Holder, QueryHeadStore, Store, nbytes
 from scbench.kv.tail import Begun, Sparse, Tail
@@ -62,6 +63,7 @@ class Stream:
     notes: tuple[str, ...] = field(default=())
     units: Mapping[str, int] = field(default_factory=dict)  # the method's sizes, as resolved
     simulated: bool = False
+    onlooker: Onlooker | None = None  # of this stream alone: its children have none
 
     @property
     def logical_tokens(self) -> int:

@@ -18,13 +18,19 @@ from typing import Any, TypeAlias
 
 SWITCH = "SCBENCH_CHARTS"
 LEFT_OUT = f"charts are left out ({SWITCH}=off)"
+PNG = "png"  # a specification under this name is drawn in points, and told in base64
 CHILD = """
-import json, sys
+import base64, json, sys
 import vl_convert
 for line in sys.stdin:
     spec = json.loads(line)
     try:
-        text = vl_convert.javascript_bundle() if spec is None else vl_convert.vegalite_to_svg(spec)
+        if spec is None:
+            text = vl_convert.javascript_bundle()
+        elif "png" in spec:
+            text = base64.b64encode(vl_convert.vegalite_to_png(spec["png"], scale=2)).decode()
+        else:
+            text = vl_convert.vegalite_to_svg(spec)
         print(json.dumps({"text": text}), flush=True)
     except Exception as err:
         print(json.dumps({"why": f"{type(err).__name__}: {err}"[:500]}), flush=True)
@@ -48,7 +54,8 @@ def is_off() -> bool:
 
 
 def drawings(specs: Sequence[Spec | None]) -> list[Drawing]:
-    """One for each specification, in order; None asks for the script that makes charts live.
+    """One for each specification, in order; None asks for the script that makes charts live, and
+    `{PNG: specification}` for points in place of an SVG.
 
     With SCBENCH_CHARTS=off in the environment none is made: where no process may be started, or
     where nobody looks.

@@ -54,25 +54,36 @@ def write_all(
         "tables.tex": latex(summary),
         "index.html": page(summary, manifest),
     }
-    _refuse_somebodys(folder, texts)
+    return write_whole(
+        {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}, folder
+    )
+
+
+def write_whole(files: Mapping[str, bytes], folder: Path) -> dict[str, Path]:
+    """Write files of a report by name into `folder`, each whole; returns their paths.
+
+    Raises BadConfig for a folder with somebody's own files of these names, CannotWrite.
+    """
+    refuse_somebodys(folder, files)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
         raise cannot_write(err, folder) from err
-    if not _is_of_a_run(folder):
+    if not is_of_a_run(folder):
         write_atomically(folder / MARK, b"scbench writes reports here\n")
-    for name, text in texts.items():
-        write_atomically(folder / name, text.encode("utf-8", "backslashreplace"))
-    return {name: folder / name for name in texts}
+    for name, data in files.items():
+        write_atomically(folder / name, data)
+    return {name: folder / name for name in files}
 
 
-def _is_of_a_run(folder: Path) -> bool:
+def is_of_a_run(folder: Path) -> bool:
+    """Whether a run has written into it."""
     return any((folder / name).exists() for name in ("manifest.json", "records.jsonl"))
 
 
-def _refuse_somebodys(folder: Path, texts: Mapping[str, str]) -> None:
+def refuse_somebodys(folder: Path, texts: Iterable[str]) -> None:
     """Raise BadConfig where a file would be replaced that no report of ours can have written."""
-    if _is_of_a_run(folder) or (folder / MARK).exists():
+    if is_of_a_run(folder) or (folder / MARK).exists():
         return
     there = [name for name in texts if (folder / name).exists() or (folder / name).is_symlink()]
     if there:
