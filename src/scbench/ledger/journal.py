@@ -237,7 +237,7 @@ def check_record(record: Record) -> None:
             raise BadRecord(f"{turn} has a score of {score.value}; scores lie between 0 and 1")
         if record.failure is not None and score.value is not None:
             raise BadRecord(f"{turn} has no answer and a score of {score.value}")
-    for name in ("depth", "evidence_kept"):
+    for name in ("depth", "evidence_kept", "evidence_held", "evidence_loaded"):
         share = getattr(record, name)
         if isinstance(share, int | float) and not 0 <= share <= 1 + 1e-6:
             raise BadRecord(f"{turn} has {name} = {share}, which lies between 0 and 1")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.errors import NotFinite
-from scbench.kv import Stream
+from scbench.kv import DenseStore, DenseTail, Onlooker, Stream
 from scbench.play.dense_tokens import DenseTokens
 from scbench.types import Cell, GoldScore, Mode
 
@@ -67,17 +67,27 @@ class GoldPass:
         *,
         cell: Cell,
         turn: int,
+        onlooker: Onlooker | None = None,
     ) -> Generator[Feed, Tensor, GoldScore | None]:
         """Feed the gold's first tokens into a child of `stream`, whose last logits are `logits_V`.
 
-        None where the gold is empty. Raises NotFinite where a likelihood is no number.
+        `onlooker` is told of the queries that predict the gold, the prompt's last one among them
+        where it can be asked again. None where the gold is empty. Raises NotFinite where a
+        likelihood is no number.
         """
         ids = gold_ids[:GOLD_TOKENS]
         if not ids:
             return None
         logits_TV = logits_V.unsqueeze(0)
-        if len(ids) > 1:
-            more_TV = yield Feed(stream.fork(), ids[:-1], every=True)
+        before = None if onlooker is None else without_last(stream)
+        if before is not None:
+            before.onlooker = onlooker
+            again_TV = yield Feed(before, [stream.ids[-1], *ids[:-1]], every=True)
+            logits_TV = torch.cat([logits_TV, again_TV[1:]])
+        elif len(ids) > 1:
+            child = stream.fork()
+            child.onlooker = onlooker
+            more_TV = yield Feed(child, ids[:-1], every=True)
             logits_TV = torch.cat([logits_TV, more_TV])
         logps_TV = logits_TV.float().log_softmax(dim=1)
         nll = -float(logps_TV[range(len(ids)), list(ids)].double().mean())
@@ -101,9 +111,44 @@ class GoldPass:
 
     def _dense(self, cell: Cell, turn: int) -> tuple[DenseTokens | None, str]:
         """What dense said at the same place, or why it is not known."""
+        key, why = self.dense_key(cell)
+        said = None if key is None else self.memory.get(key, turn)
+        return said, why or ("" if said is not None else NOT_KEPT)
+
+    def dense_key(self, cell: Cell) -> tuple[str | None, str]:
+        """The key of the dense cell that a cell is compared with, or why there is none."""
         if cell.mode not in self.dense_keys:
             return None, NOT_PLAYED
         if cell.mode.has_history and cell.protocol.history.is_own:
             return None, OWN_HISTORY
-        said = self.memory.get(self.dense_keys[cell.mode], turn)
-        return said, "" if said is not None else NOT_KEPT
+        return self.dense_keys[cell.mode], ""
+
+
+def without_last(stream: Stream) -> Stream | None:
+    """A child of a dense stream without its last token; None where a recurrent state has seen it.
+
+    >>> from scbench.engines.tiny import tiny
+    >>> stream = tiny("gqa").read(range(30, 40)).fork()
+    >>> child = without_last(stream)
+    >>> child.logical_tokens, child.positions(0, 0).tolist() == list(range(9))
+    (9, True)
+    """
+    if stream.recurrent is not None:
+        return None
+    child = stream.fork()
+    child.ids.pop()
+    for cache in child.layers.values():
+        tail, stores = cache.tail, cache.stores
+        assert isinstance(tail, DenseTail), "dense appends to a plain tail"
+        if tail.slots:
+            cache.tail = DenseTail()
+            if tail.slots > 1:
+                cache.tail.append(tail.k_HSD[:, :-1], tail.v_HSD[:, :-1])
+            continue
+        last = stores[-1]
+        assert isinstance(last, DenseStore), "dense holds K and V as they came"
+        shorter = DenseStore(
+            last.k_HSD[:, :-1], last.v_HSD[:, :-1], first_position=last.first_position
+        )
+        cache.stores = (*stores[:-1], shorter)
+    return child
