@@ -39,8 +39,8 @@ Emit = Callable[[CellPlay, int, Rendering, Reply], None]  # of an answered turn
 
 class LocalPlayer:
     """Answers steps with `engine`. `emit` gets each reply as it is made; `on_tokens` is told tokens
-    read and decoded; `gold` feeds the gold answers too; `evidence` keeps what was held. With `debug` the first exception of a
-    method is raised as it is."""
+    read and decoded; `gold` feeds the gold answers too; `evidence` keeps what was held of each
+    turn's own. With `debug` the first exception of a method is raised as it is."""
 
     def __init__(
         self,

@@ -87,7 +87,8 @@ class Loads:
         first_H = torch.arange(len(read_HS), device=device) * read_HS.shape[1]
         numbers_HCR = found[:, :, newest] + first_H.view(-1, 1, 1)
         if chosen.inside_HCTR is not None:
-            numbers_HCR = numbers_HCR[chosen.inside_HCTR[:, :, newest]]
+            inside_HCR = chosen.inside_HCTR[:, :, newest].expand_as(numbers_HCR)
+            numbers_HCR = numbers_HCR[inside_HCR]
         read_HS.view(-1)[numbers_HCR.flatten()] = True
 
     def attended(

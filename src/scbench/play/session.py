@@ -45,8 +45,8 @@ class SessionPlay:
 
     `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for
     progress; `keep_trace` keeps a traceback and returns where; `scored` names what scores; `gold`
-    feeds the gold answers too; `evidence` keeps what each turn held of its own; `voices` keeps what a stranger's method prints. With `debug` the
-    first exception of a method is raised as it is.
+    feeds the gold answers too; `evidence` keeps what each turn held of its own; `voices` keeps what
+    a stranger's method prints. With `debug` the first exception of a method is raised as it is.
     """
 
     def __init__(
