@@ -304,7 +304,10 @@ def test_packed_play_and_one_by_one_give_equal_numbers() -> None:
         assert record.evidence_loaded == pytest.approx(other.evidence_loaded, abs=1e-3)
     assert many.lines.keys() == few.lines.keys()
     for place, line in many.lines.items():
-        assert np.array_equal(line.held.bits_RE, few.lines[place].held.bits_RE)  # type: ignore[arg-type]
+        bits_RE = few.lines[place].held.bits_RE
+        assert bits_RE is not None
+        assert line.held.bits_RE is not None
+        assert np.array_equal(line.held.bits_RE, bits_RE)
 
 
 def test_watching_changes_no_answer_and_no_bytes() -> None:

@@ -99,11 +99,11 @@ class Loads:
         self._whole |= mine - self._chosen
         self._chosen -= mine
 
-    def bits(self, held_RE: Bits, wanted: Sequence[int]) -> Bits | None:
-        """Which of the held `wanted` tokens were read; what lies in no selected store always is.
-        None if no forward was looked at."""
+    def bits(self, held_RE: Bits, wanted: Sequence[int]) -> Bits:
+        """Which of the held `wanted` tokens were read; what lies in no selected store always is,
+        and before the first forward nothing."""
         if not self._has_read:
-            return None
+            return np.zeros_like(held_RE)
         loaded_RE = torch.from_numpy(held_RE.copy())
         wanted_E = torch.as_tensor(list(wanted))
         by_layer = torch.split(loaded_RE, list(self._heads.values()))
