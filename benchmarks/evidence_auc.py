@@ -1,4 +1,4 @@
-"""How well evidence_held and evidence_kept tell right answers from wrong ones, of a run's evictions.
+"""How well evidence_held and evidence_kept tell right answers from wrong ones, for evictions.
 
 `python benchmarks/evidence_auc.py RUN`; without a folder it plays all evictions of lab_grid.py at
 three budgets on the lab transformer into runs/evidence (four minutes on two cores).
