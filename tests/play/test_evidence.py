@@ -82,7 +82,8 @@ def play(
 @torch.inference_mode()
 def plain_mass(heads: str, mode: Mode, turn: int, **changes: Any) -> np.ndarray[Any, Any]:
     """The model's own eager attention over prompt and gold at once, from the rows that predict the
-    gold to the evidence, summed by layer and KV head."""
+    gold to the evidence, summed by layer and KV head. The first question of a conversation is read
+    before a compression acts, and so is its last row."""
     local = tiny(heads)
     local.model.set_attn_implementation("eager")
     of = session(**changes)
@@ -91,7 +92,8 @@ def plain_mass(heads: str, mode: Mode, turn: int, **changes: Any) -> np.ndarray[
     wanted = list(talk.context.rests_on(turn))
     ids = torch.tensor([[*prompt, *gold]])
     attentions = local.model(input_ids=ids, use_cache=False, output_attentions=True).attentions
-    rows = slice(len(prompt) - 1, len(prompt) + len(gold) - 1)
+    is_before = mode is Mode.MULTI_TURN and turn == 0
+    rows = slice(len(prompt) - 1 + is_before, len(prompt) + len(gold) - 1)
     found = []
     for attention_1QNN in attentions:
         paid_QE = attention_1QNN[0, :, rows][:, :, wanted].double().sum(dim=1)
@@ -113,13 +115,25 @@ def test_what_dense_pays_the_evidence_is_a_plain_softmax(heads: str, mode: Mode)
 
 
 def test_a_gold_of_one_token_is_predicted_by_the_last_of_the_prompt() -> None:
-    """The first turn of a conversation is read with its question: that token lies in a store."""
     _, book = play("dense", gold="")  # a blank stands before it
     for mode in BOTH:
         for turn in range(3):
             mass_RE = book.lines[f"dense {mode}", turn].mass_RE
             wanted_RE = plain_mass("gqa", mode, turn, gold="")
             np.testing.assert_allclose(mass_RE, wanted_RE, atol=2e-3, rtol=4e-3)
+            assert wanted_RE.any() != (mode is Mode.MULTI_TURN and turn == 0)
+
+
+def test_what_is_dropped_after_the_answer_was_chosen_counts_for_nothing() -> None:
+    """The one token of the first answer comes of a query that saw the whole context."""
+    found, _ = play("dense", "streaming-llm[tau=1/8]", gold="")
+    kept = {
+        (mode, turn): one.evidence_kept
+        for (method, mode, turn), one in found.items()
+        if method != "dense"
+    }
+    assert kept[Mode.MULTI_TURN, 0] == 1.0
+    assert kept[Mode.MULTI_REQUEST, 0] == kept[Mode.MULTI_TURN, 1] == 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,17 +207,14 @@ def test_what_counts_is_what_dense_paid_in_the_same_session() -> None:
     assert partial > 6
 
 
-def test_without_dense_what_counts_is_not_known_unless_all_or_nothing_is_held() -> None:
+def test_without_dense_what_counts_is_not_known_unless_all_is_held() -> None:
     whole, _ = play("dense", "snapkv[tau=1/4]", "kivi", "quest[tau=1/4]")
     found, book = play("snapkv[tau=1/4]", "kivi", "quest[tau=1/4]", with_dense=False)
     for (method, mode, turn), record in found.items():
         assert record.evidence_held == whole[method, mode, turn].evidence_held
         bits_RE = book.lines[f"{method} {mode}", turn].held.bits_RE
         assert bits_RE is not None
-        if bits_RE.all() or not bits_RE.any():
-            assert record.evidence_kept == float(bits_RE.all())
-        else:
-            assert record.evidence_kept is None
+        assert record.evidence_kept == (1.0 if bits_RE.all() else None)
     assert None in {one.evidence_kept for one in found.values()}
 
 
@@ -212,7 +223,7 @@ def test_with_histories_of_their_own_methods_are_not_measured_by_dense() -> None
     of_turns = [found["snapkv[tau=1/4]", Mode.MULTI_TURN, turn] for turn in range(3)]
     alone = [found["snapkv[tau=1/4]", Mode.MULTI_REQUEST, turn] for turn in range(3)]
     assert all(one.evidence_held is not None for one in [*of_turns, *alone])
-    assert all(one.evidence_kept is None for one in of_turns if one.evidence_held not in (0, 1))
+    assert all(one.evidence_kept is None for one in of_turns if one.evidence_held != 1)
     assert all(one.evidence_kept is not None for one in alone)
 
 

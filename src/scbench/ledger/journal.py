@@ -220,12 +220,12 @@ def _marked(record: Record, plan: Planned) -> Record:
 
 
 def _in_words_of_today(record: Record) -> Record:
-    """Records from before there was `evidence_held` have that share in `evidence_kept`; all and
-    nothing mean the same in both (decision 103)."""
+    """Records from before there was `evidence_held` have that share in `evidence_kept`; all
+    means the same in both (decision 103)."""
     held = record.evidence_kept
     if held is None or record.evidence_held is not None:
         return record
-    return replace(record, evidence_held=held, evidence_kept=held if held in (0.0, 1.0) else None)
+    return replace(record, evidence_held=held, evidence_kept=held if held == 1.0 else None)
 
 
 def label_of(one: Record | Cell) -> tuple[object, ...]:

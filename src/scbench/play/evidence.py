@@ -42,7 +42,8 @@ class EvidenceHeld:
 
     `heads` are the KV heads of each attention layer, first to last. `loaded` is None where no
     selection chose, or none that tells: what is held was read. `mass_RE`, of dense alone: the
-    attention that the queries which predict the gold answer paid each token.
+    attention that the queries which predict the gold answer paid each token, but for those that
+    came before a compression acts.
     """
 
     heads: tuple[int, ...]
@@ -82,19 +83,18 @@ class EvidenceInMemory:
 
 
 def counted(there_RE: Bits, mass_RE: Masses | None) -> float | None:
-    """The share of the attention `mass_RE` that falls on the tokens that are there.
-
-    All are 1 and none is 0, whatever the masses; else None where they are not known.
+    """The share of the attention `mass_RE` that falls on the tokens that are there: 1 where all
+    are, and where none is paid; else None where it is not known.
 
     >>> there_RE = np.array([[True, False], [True, True]])
     >>> mass_RE = np.array([[0.0, 3.0], [0.5, 0.5]], dtype=np.float16)
     >>> counted(there_RE, mass_RE)  # one token of four is gone, and most looked at it
     0.25
     """
-    if there_RE.all() or not there_RE.any():
-        return float(there_RE.all())
+    if there_RE.all():
+        return 1.0
     if mass_RE is None or mass_RE.shape != there_RE.shape:
         return None
     weights_RE = mass_RE.astype(np.float64)
     whole = float(weights_RE.sum())
-    return float((weights_RE * there_RE).sum()) / whole if whole > 0 else None
+    return float((weights_RE * there_RE).sum()) / whole if whole > 0 else 1.0

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.errors import NotFinite
-from scbench.kv import DenseStore, DenseTail, Onlooker, Stream
+from scbench.kv import DenseTail, Onlooker, Stream
 from scbench.play.dense_tokens import DenseTokens
 from scbench.types import Cell, GoldScore, Mode
 
@@ -71,9 +71,9 @@ class GoldPass:
     ) -> Generator[Feed, Tensor, GoldScore | None]:
         """Feed the gold's first tokens into a child of `stream`, whose last logits are `logits_V`.
 
-        `onlooker` is told of the queries that predict the gold, the prompt's last one among them
-        where it can be asked again. None where the gold is empty. Raises NotFinite where a
-        likelihood is no number.
+        `onlooker` is told of the queries that predict the gold, that of the prompt's last token
+        among them where `without_last` lets it be asked again. None where the gold is empty. Raises
+        NotFinite where a likelihood is no number.
         """
         ids = gold_ids[:GOLD_TOKENS]
         if not ids:
@@ -125,30 +125,33 @@ class GoldPass:
 
 
 def without_last(stream: Stream) -> Stream | None:
-    """A child of a dense stream without its last token; None where a recurrent state has seen it.
+    """A child of a dense stream without its last token. None where that was read with the context,
+    before any compression acts, and where a recurrent state has seen it.
 
     >>> from scbench.engines.tiny import tiny
-    >>> stream = tiny("gqa").read(range(30, 40)).fork()
+    >>> engine = tiny("gqa")
+    >>> stream = engine.read(range(30, 40)).fork()
+    >>> without_last(stream) is None
+    True
+    >>> logits = engine.advance([Feed(stream, [40, 41])])
     >>> child = without_last(stream)
-    >>> child.logical_tokens, child.positions(0, 0).tolist() == list(range(9))
-    (9, True)
+    >>> child.logical_tokens, child.positions(0, 0).tolist() == list(range(11))
+    (11, True)
     """
-    if stream.recurrent is not None:
+    if stream.recurrent is not None or is_read_ahead(stream):
         return None
     child = stream.fork()
     child.ids.pop()
-    for cache in child.layers.values():
-        tail, stores = cache.tail, cache.stores
+    for layer, cache in child.layers.items():
+        tail = stream.layers[layer].tail
         assert isinstance(tail, DenseTail), "dense appends to a plain tail"
-        if tail.slots:
-            cache.tail = DenseTail()
-            if tail.slots > 1:
-                cache.tail.append(tail.k_HSD[:, :-1], tail.v_HSD[:, :-1])
-            continue
-        last = stores[-1]
-        assert isinstance(last, DenseStore), "dense holds K and V as they came"
-        shorter = DenseStore(
-            last.k_HSD[:, :-1], last.v_HSD[:, :-1], first_position=last.first_position
-        )
-        cache.stores = (*stores[:-1], shorter)
+        cache.tail = DenseTail()
+        if tail.slots > 1:
+            cache.tail.append(tail.k_HSD[:, :-1], tail.v_HSD[:, :-1])
     return child
+
+
+def is_read_ahead(stream: Stream) -> bool:
+    """Whether nothing was appended yet: the next token is chosen by a query that saw all of the
+    context, whatever a compression has dropped since."""
+    return not any(cache.tail.slots for cache in stream.layers.values())

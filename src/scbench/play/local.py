@@ -264,13 +264,14 @@ class LocalPlayer:
     ) -> Generator[Feed, Tensor, GoldScore | None]:
         if self.gold is None or step.turn is None or cell.cell.sample:
             return None  # what a stream makes of the gold answer is drawn by nobody
+        is_dense = cell.cell.method == DENSE and bool(step.gold_ids)
         score = yield from self.gold.score(
             stream,
             logits_V,
             step.gold_ids,
             cell=cell.cell,
             turn=step.turn,
-            onlooker=evidence.paid if cell.cell.method == DENSE else None,
+            onlooker=evidence.pay() if is_dense else None,
         )
         return score
 

@@ -12,6 +12,7 @@ from scbench.methods.contract import is_default
 from scbench.methods.method import Method
 from scbench.play.contract import EvidenceShares
 from scbench.play.evidence import Bits, ByHead, EvidenceHeld, Masses, counted
+from scbench.play.gold import is_read_ahead
 from scbench.play.onlookers import Loads, MassPaid
 
 NO_SHARES = EvidenceShares()
@@ -39,7 +40,13 @@ class TurnEvidence:
         self._heads = kv_heads_of(stream, shape)
         self._held_RE = _held(stream, self._wanted, method, self._heads)
         self._loads = watched(stream, method, shape) if self._wanted else None
-        self.paid = MassPaid(self._wanted) if self._wanted else None
+        self._is_read_ahead = is_read_ahead(stream)
+        self._paid: MassPaid | None = None
+
+    def pay(self) -> MassPaid | None:
+        """Who is to be told what attention dense's gold answer pays; None without evidence."""
+        self._paid = MassPaid(self._wanted) if self._wanted else None
+        return self._paid
 
     def shares(self, mass_RE: Masses | None) -> EvidenceShares:
         """`mass_RE` is the attention that dense pays the same tokens; None where it is unknown."""
@@ -56,8 +63,7 @@ class TurnEvidence:
 
     def _counted(self, there_RE: Bits, mass_RE: Masses | None) -> float | None:
         """In a text that lost some of the evidence, what is left are other tokens than dense's."""
-        share = counted(there_RE, mass_RE)
-        return share if self._left == 1.0 or share == 0.0 else None
+        return counted(there_RE, mass_RE) if self._left == 1.0 else None
 
     def line(self) -> EvidenceHeld | None:
         """What is kept of it beside the record; None without evidence."""
@@ -69,8 +75,17 @@ class TurnEvidence:
             tokens=len(self._wanted),
             held=ByHead.of(self._held_RE),
             loaded=None if loaded_RE is None else ByHead.of(loaded_RE),
-            mass_RE=None if self.paid is None else self.paid.mass(),
+            mass_RE=self._mass(),
         )
+
+    def _mass(self) -> Masses | None:
+        """None where nobody was told; nothing where the one query that counts came before."""
+        if self._paid is None:
+            return None
+        mass_RE = self._paid.mass()
+        if mass_RE is None and self._is_read_ahead:
+            return np.zeros(self._held_RE.shape, dtype=np.float16)
+        return mass_RE
 
     def _loaded(self) -> Bits | None:
         return None if self._loads is None else self._loads.bits(self._held_RE, self._wanted)

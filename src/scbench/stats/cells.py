@@ -298,8 +298,8 @@ def _cell(
 
 
 def _evidence(rows: pl.DataFrame) -> dict[str, float]:
-    """Means of the turns' evidence shares. Where dense was not played a share is known only if it
-    is all or nothing, and a mean over those turns alone would mislead: there is none."""
+    """Means of the turns' evidence shares. Where dense was not played a share is known only if all
+    is held, and a mean over those turns alone would mislead: there is none."""
     has_evidence = rows.filter(pl.col("evidence_held").is_not_null())
     if has_evidence.is_empty():
         return {}
