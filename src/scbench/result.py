@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import polars
 
     from scbench.grid.outcome import Outcome
+    from scbench.play.evidence import EvidenceHeld
     from scbench.stats import Summary
 
 
@@ -174,6 +175,30 @@ class Result:
                 sessions[digest] = _session(store, digest)
             rows.append(_sample(record, sessions[digest]))
         return pl.DataFrame(rows, infer_schema_length=None)
+
+    def evidence(self) -> dict[tuple[str, int], EvidenceHeld]:
+        """What each answered turn held of its evidence, head by head, and what it loaded: numpy
+        arrays by (key of the cell, turn), as a record has them. Turns without evidence, and runs
+        from before it was kept, have none. Raises BadRecord for a damaged `evidence.jsonl`.
+
+        >>> import tempfile
+        >>> import scbench
+        >>> methods = ["dense", "streaming-llm[tau=1/2]"]
+        >>> words = {"tasks": "kv", "length": 512, "sessions": 1, "turns": 2, "cost_sessions": 0}
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     run = scbench.run(model="toy", methods=methods, out=out, quiet=True, **words)
+        ...     records, evidence = run.records(), run.evidence()
+        >>> first = evidence[records[0].key, records[0].turn]
+        >>> records[0].method, first.heads, first.held.bits_RE.shape == (1, first.tokens)
+        ('dense', (1,), True)
+        >>> first.held.counts_R.tolist() == [first.tokens]  # dense holds all
+        True
+        """
+        from scbench.grid.evidence import read_evidence
+
+        lines = read_evidence(self.folder)
+        answered = [(one.key, one.turn) for one in self.records() if one.answer is not None]
+        return {place: lines[place] for place in answered if place in lines}
 
     def compare(self, one: str, other: str, name: str = "Overall") -> polars.DataFrame:
         """`one` minus `other` in points, in every setting and mode in which both ran: any two

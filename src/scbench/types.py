@@ -414,13 +414,13 @@ class Record:
     depth: float | None = None
     truncated_tokens: int = 0
     evidence_survives: bool | None = None  # after truncation; None where it cannot be told
-    evidence_kept: float | None = (
-        None  # share of the evidence's tokens the method still holds, mean over layers and heads
-    )
+    # Of the attention that dense pays the evidence, what falls on tokens that the method holds.
+    evidence_kept: float | None = None  # None: what dense pays is not known
+    evidence_held: float | None = None  # share of its tokens held, mean over layers and heads
+    evidence_loaded: float | None = None  # as kept, of those that the selection read; None: all
     notes: tuple[str, ...] = ()  # for instance budget_not_binding
-    units: Mapping[str, int] = field(
-        default_factory=dict
-    )  # the method's sizes at this length, as resolved: {"quest.page_tokens": 4}
+    # The method's sizes at this length, as resolved: {"quest.page_tokens": 4}.
+    units: Mapping[str, int] = field(default_factory=dict)
     form: Form = Form.FULL
     made: str = ""  # digest of what made the answer: `facts.jsonl` says what it was
     scored: str = ""  # digest of what scored it; "" for failures and in old folders

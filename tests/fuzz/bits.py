@@ -17,6 +17,7 @@ from scbench.engines.toy import ToyEngine
 from scbench.errors import ScbenchError
 from scbench.grid import folder as run_folder
 from scbench.grid.agreement import AGREEMENT, DenseBook
+from scbench.grid.evidence import EVIDENCE, EvidenceBook
 from scbench.grid.runner import run
 from scbench.kv.pool import DiskTier, PrefixPool, file
 from scbench.ledger import manifest
@@ -129,6 +130,7 @@ def read_back(folder: Path) -> Seen:
         "costs": report.costs(),
         "cost gaps": report.cost_gaps(),
         "equal bytes": report.equal_bytes(),
+        "evidence": len(report.evidence()),
         "methods": report.methods(),
         "manifest": manifest.read(folder),
         "plan": read_plan(folder),
@@ -142,12 +144,14 @@ def read_back(folder: Path) -> Seen:
         Costs(folder, lock) as costs,
         Facts(folder, lock) as facts,
         DenseBook(folder, lock) as dense,
+        EvidenceBook(folder, lock) as evidence,
     ):
-        for book in (journal, costs, facts, dense):
+        for book in (journal, costs, facts, dense, evidence):
             told += [f"{book.lines.path.name}: {book.torn_bytes} bytes"] * bool(book.torn_bytes)
         values["journal"] = [record for _, record in journal.lines.places()]
         values["cost rows"] = [row for _, row in costs.lines.places()]
         values["facts"] = facts.known
+        values["evidence lines"] = [line for _, line in evidence.lines.places()]
         values["dense"] = [line for _, line in dense.lines.places()]
     for torn in folder.glob("*.torn"):
         torn.unlink()
@@ -189,7 +193,7 @@ def _stored(folder: Path, seal: str) -> list[Ids]:
 
 
 def _evidence(folder: Path) -> list[Path]:
-    names = (RECORDS, COSTS, FACTS, AGREEMENT, PLAN, manifest.NAME, "equal-bytes.json")
+    names = (RECORDS, COSTS, FACTS, AGREEMENT, EVIDENCE, PLAN, manifest.NAME, "equal-bytes.json")
     return [folder / name for name in names if (folder / name).is_file()]
 
 

@@ -53,6 +53,7 @@ def test_no_flipped_bit_is_taken_in_silence(targets: list[bits.Target]) -> None:
         "costs.jsonl",
         "facts.jsonl",
         "agreement.jsonl",
+        "evidence.jsonl",
         "plan.json",
         "manifest.json",
         "equal-bytes.json",

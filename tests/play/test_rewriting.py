@@ -68,13 +68,13 @@ def test_the_prompt_is_shorter_and_dense_is_untouched(tmp_path: Path) -> None:
 
 def test_the_record_says_what_of_the_evidence_is_left(tmp_path: Path) -> None:
     records = [record for record in played(tmp_path).records() if record.method != "dense"]
-    shares = [record.evidence_kept for record in records]
+    shares = [record.evidence_held for record in records]
     assert all(share is not None for share in shares)
     assert min(share for share in shares if share is not None) < 1
-    whole = {(r.seed, r.mode, r.turn): r.evidence_kept for r in records if r.method == SHORT}
+    whole = {(r.seed, r.mode, r.turn): r.evidence_held for r in records if r.method == SHORT}
     for record in records:
-        assert record.evidence_kept is not None
-        assert record.evidence_kept <= (whole[record.seed, record.mode, record.turn] or 0.0) + 1e-9
+        assert record.evidence_held is not None
+        assert record.evidence_held <= (whole[record.seed, record.mode, record.turn] or 0.0) + 1e-9
 
 
 def test_the_cost_pass_reads_the_shorter_text(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_evicting_the_needle_loses_the_answer_and_keeping_it_answers() -> None:
         protocol=Protocol(compress_after=CompressAfter.CONTEXT),
     )
     assert texts(records) == [GOLDS[0], "", GOLDS[2]] * 2
-    assert [record.evidence_kept for record in records] == [1.0, 0.0, 1.0] * 2
+    assert [record.evidence_held for record in records] == [1.0, 0.0, 1.0] * 2
     assert [record.strict.value for record in records] == [1.0, 0.0, 1.0] * 2
 
 

@@ -24,6 +24,7 @@ from scbench.engines.observe import (
     add_rows,
 )
 from scbench.errors import OutOfDevice
+from scbench.kernels import merge
 from scbench.kernels.column_max import column_max
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, Observed, Snapshot, Stream
@@ -122,9 +123,15 @@ class ToyEngine:
         queries = vectors.unsqueeze(1)
         cache.tail.append(vectors, vectors)
         loaded = [
-            cache.tail.attend(queries, scale=1.0),
             *(store.attend(queries, scale=1.0) for store in cache.stores),
+            cache.tail.attend(queries, scale=1.0),
         ]
+        if stream.onlooker is not None:
+            for rank, read in enumerate(loaded):
+                if read.chosen is not None:
+                    stream.onlooker.chose(0, rank, read.chosen, range(len(ids)))
+            lse_HGT = merge([read.partial for read in loaded]).lse
+            stream.onlooker.attended(0, queries, cache, lse_HGT, 1.0)
         cache.tail.settle()
         if len(ids) == 1:
             stream.loaded_bytes += sum(read.loaded_by(0) for read in loaded)

@@ -7,15 +7,13 @@ Kept of dense are its `KEPT` likeliest next tokens and one bucket for all others
 
 from __future__ import annotations
 
-import base64
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from scbench.errors import BadRecord
+from scbench.grid.packed import packed, unpacked
 from scbench.ledger.book import Book
 from scbench.ledger.lines import LinePlace
 from scbench.ledger.lock import Lock
@@ -87,16 +85,9 @@ def _tokens(line: DenseLine) -> DenseTokens:
 
 
 def _packed(x: Tensor) -> str:
-    return base64.b64encode(zlib.compress(x.contiguous().numpy().tobytes())).decode()
+    return packed(x.contiguous().numpy().tobytes())
 
 
 def _unpacked(text: str, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
-    size = torch.Size(shape).numel() * dtype.itemsize
-    try:
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(base64.b64decode(text, validate=True), size + 1)
-    except (ValueError, zlib.error) as err:
-        raise BadRecord(f"its numbers cannot be unpacked ({err})") from err
-    if len(data) != size or size == 0:
-        raise BadRecord(f"{size:,} bytes of numbers were expected, and it holds {len(data):,}")
-    return torch.frombuffer(bytearray(data), dtype=dtype).view(shape)
+    data = unpacked(text, torch.Size(shape).numel() * dtype.itemsize)
+    return torch.frombuffer(data, dtype=dtype).view(shape)

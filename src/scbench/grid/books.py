@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from scbench.grid.agreement import DenseBook
+from scbench.grid.evidence import EvidenceBook
 from scbench.grid.history import EarlierRecords
 from scbench.grid.outcome import Outcome
 from scbench.grid.settings import Settings
@@ -26,6 +27,7 @@ class Books:
     sessions: SessionStore
     history: EarlierRecords
     dense: DenseBook
+    evidence: EvidenceBook
     planned: list[Cell] = field(default_factory=list)
 
 
@@ -41,12 +43,13 @@ def opened(settings: Settings, files: ExitStack) -> Books:
         sessions=SessionStore(settings.out),
         history=EarlierRecords(journal, facts, settings.keep_old),
         dense=files.enter_context(DenseBook(settings.out, lock)),
+        evidence=files.enter_context(EvidenceBook(settings.out, lock)),
     )
 
 
 def tell_torn(books: Books, outcome: Outcome) -> None:
     """Note what the last line of each file lost when an earlier command was killed."""
-    for book in (books.journal, books.costs, books.facts, books.dense):
+    for book in (books.journal, books.costs, books.facts, books.dense, books.evidence):
         if book.torn_bytes:
             outcome.gaps.append(
                 f"{book.lines.path.name} ended in {book.torn_bytes:,} bytes of a line that was "

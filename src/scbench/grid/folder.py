@@ -39,6 +39,7 @@ OURS = {
     "plan.json",
     "costs.jsonl",
     "agreement.jsonl",
+    "evidence.jsonl",
 }
 HARMLESS = {".DS_Store", ".gitignore", ".gitkeep", "Thumbs.db"}
 

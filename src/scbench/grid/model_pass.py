@@ -187,6 +187,7 @@ class ModelPass:
                 scored=scored,
                 debug=self.settings.debug,
                 gold=self._gold_pass(meant),
+                evidence=self.books.evidence,
                 voices=self.voices,
             )
             player.play(jobs)

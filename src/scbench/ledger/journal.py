@@ -204,7 +204,7 @@ def current(records: Iterable[Record], plan: Planned = NO_PLAN) -> list[Record]:
         latest[label_of(record)] = record.key
     planned = {label_of(record) for record in newest.values() if record.key in plan.keys}
     return [
-        _marked(record, plan)
+        _in_words_of_today(_marked(record, plan))
         for record in newest.values()
         if (
             record.key in plan.keys
@@ -217,6 +217,15 @@ def current(records: Iterable[Record], plan: Planned = NO_PLAN) -> list[Record]:
 def _marked(record: Record, plan: Planned) -> Record:
     is_old = record.key in plan.old and KEPT_OLD not in record.notes
     return replace(record, notes=(*record.notes, KEPT_OLD)) if is_old else record
+
+
+def _in_words_of_today(record: Record) -> Record:
+    """Records from before there was `evidence_held` have that share in `evidence_kept`; all
+    means the same in both (decision 103)."""
+    held = record.evidence_kept
+    if held is None or record.evidence_held is not None:
+        return record
+    return replace(record, evidence_held=held, evidence_kept=held if held == 1.0 else None)
 
 
 def label_of(one: Record | Cell) -> tuple[object, ...]:
@@ -237,7 +246,7 @@ def check_record(record: Record) -> None:
             raise BadRecord(f"{turn} has a score of {score.value}; scores lie between 0 and 1")
         if record.failure is not None and score.value is not None:
             raise BadRecord(f"{turn} has no answer and a score of {score.value}")
-    for name in ("depth", "evidence_kept"):
+    for name in ("depth", "evidence_kept", "evidence_held", "evidence_loaded"):
         share = getattr(record, name)
         if isinstance(share, int | float) and not 0 <= share <= 1 + 1e-6:
             raise BadRecord(f"{turn} has {name} = {share}, which lies between 0 and 1")

@@ -51,6 +51,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceShares:
+    """Shares of a turn's evidence, as `Record` has them.
+
+    >>> EvidenceShares(kept=0.1, held=0.75).loaded is None  # half of two heads is gone, and missed
+    True
+    """
+
+    kept: float | None = None
+    held: float | None = None
+    loaded: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What came of a step. What a player cannot know is None, never zero.
 
@@ -61,7 +74,7 @@ class Reply:
     answer: Answer | None = None  # None: material
     gold: GoldScore | None = None
     cost: Cost = field(default_factory=Cost)  # what was reused, held, loaded
-    evidence_kept: float | None = None
+    evidence: EvidenceShares = EvidenceShares()
     prompt_tokens: int = 0
     notes: tuple[str, ...] = ()
     units: Mapping[str, int] = field(default_factory=dict)

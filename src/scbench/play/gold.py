@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scbench.engines.contract import Feed
 from scbench.errors import NotFinite
-from scbench.kv import Stream
+from scbench.kv import DenseTail, Onlooker, Stream
 from scbench.play.dense_tokens import DenseTokens
 from scbench.types import Cell, GoldScore, Mode
 
@@ -67,17 +67,27 @@ class GoldPass:
         *,
         cell: Cell,
         turn: int,
+        onlooker: Onlooker | None = None,
     ) -> Generator[Feed, Tensor, GoldScore | None]:
         """Feed the gold's first tokens into a child of `stream`, whose last logits are `logits_V`.
 
-        None where the gold is empty. Raises NotFinite where a likelihood is no number.
+        `onlooker` is told of the queries that predict the gold, that of the prompt's last token
+        among them where `without_last` lets it be asked again. None where the gold is empty. Raises
+        NotFinite where a likelihood is no number.
         """
         ids = gold_ids[:GOLD_TOKENS]
         if not ids:
             return None
         logits_TV = logits_V.unsqueeze(0)
-        if len(ids) > 1:
-            more_TV = yield Feed(stream.fork(), ids[:-1], every=True)
+        before = None if onlooker is None else without_last(stream)
+        if before is not None:
+            before.onlooker = onlooker
+            again_TV = yield Feed(before, [stream.ids[-1], *ids[:-1]], every=True)
+            logits_TV = torch.cat([logits_TV, again_TV[1:]])
+        elif len(ids) > 1:
+            child = stream.fork()
+            child.onlooker = onlooker
+            more_TV = yield Feed(child, ids[:-1], every=True)
             logits_TV = torch.cat([logits_TV, more_TV])
         logps_TV = logits_TV.float().log_softmax(dim=1)
         nll = -float(logps_TV[range(len(ids)), list(ids)].double().mean())
@@ -101,9 +111,47 @@ class GoldPass:
 
     def _dense(self, cell: Cell, turn: int) -> tuple[DenseTokens | None, str]:
         """What dense said at the same place, or why it is not known."""
+        key, why = self.dense_key(cell)
+        said = None if key is None else self.memory.get(key, turn)
+        return said, why or ("" if said is not None else NOT_KEPT)
+
+    def dense_key(self, cell: Cell) -> tuple[str | None, str]:
+        """The key of the dense cell that a cell is compared with, or why there is none."""
         if cell.mode not in self.dense_keys:
             return None, NOT_PLAYED
         if cell.mode.has_history and cell.protocol.history.is_own:
             return None, OWN_HISTORY
-        said = self.memory.get(self.dense_keys[cell.mode], turn)
-        return said, "" if said is not None else NOT_KEPT
+        return self.dense_keys[cell.mode], ""
+
+
+def without_last(stream: Stream) -> Stream | None:
+    """A child of a dense stream without its last token. None where that was read with the context,
+    before any compression acts, and where a recurrent state has seen it.
+
+    >>> from scbench.engines.tiny import tiny
+    >>> engine = tiny("gqa")
+    >>> stream = engine.read(range(30, 40)).fork()
+    >>> without_last(stream) is None
+    True
+    >>> logits = engine.advance([Feed(stream, [40, 41])])
+    >>> child = without_last(stream)
+    >>> child.logical_tokens, child.positions(0, 0).tolist() == list(range(11))
+    (11, True)
+    """
+    if stream.recurrent is not None or is_read_ahead(stream):
+        return None
+    child = stream.fork()
+    child.ids.pop()
+    for layer, cache in child.layers.items():
+        tail = stream.layers[layer].tail
+        assert isinstance(tail, DenseTail), "dense appends to a plain tail"
+        cache.tail = DenseTail()
+        if tail.slots > 1:
+            cache.tail.append(tail.k_HSD[:, :-1], tail.v_HSD[:, :-1])
+    return child
+
+
+def is_read_ahead(stream: Stream) -> bool:
+    """Whether nothing was appended yet: the next token is chosen by a query that saw all of the
+    context, whatever a compression has dropped since."""
+    return not any(cache.tail.slots for cache in stream.layers.values())

@@ -23,6 +23,7 @@ from scbench.methods.method import Method
 from scbench.play.cell import CellPlay
 from scbench.play.contract import Reply
 from scbench.play.decode import Lost
+from scbench.play.evidence import EvidenceMemory
 from scbench.play.faults import FAULTS, Fault, fault_of
 from scbench.play.foreign import ForeignPlayer
 from scbench.play.gold import DENSE, GoldPass
@@ -44,8 +45,8 @@ class SessionPlay:
 
     `emit` gets each record as it is made; `on_tokens` is told tokens read and decoded, for
     progress; `keep_trace` keeps a traceback and returns where; `scored` names what scores; `gold`
-    feeds the gold answers too; `voices` keeps what a stranger's method prints. With `debug` the
-    first exception of a method is raised as it is.
+    feeds the gold answers too; `evidence` keeps what each turn held of its own; `voices` keeps what
+    a stranger's method prints. With `debug` the first exception of a method is raised as it is.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SessionPlay:
         scored: str = "",
         debug: bool = False,
         gold: GoldPass | None = None,
+        evidence: EvidenceMemory | None = None,
         voices: Voices | None = None,
     ) -> None:
         self.engine = engine
@@ -81,6 +83,7 @@ class SessionPlay:
             talks,
             emit=self._answered,
             gold=gold,
+            evidence=evidence,
             lanes=lanes,
             on_tokens=on_tokens,
             debug=debug,

@@ -1,17 +1,14 @@
-"""What a played turn held and used: bytes and slots of its stream, and how much of its evidence."""
+"""What is to be said of a played turn: what its stream held and used, and how its answer ended."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from scbench.kv import CacheShape, Stream
-from scbench.kv.stream import share
 from scbench.methods.method import Method
 from scbench.play.pooled import Served
-from scbench.play.rewriting import evidence_left
-from scbench.prompts import Rendering, Thinking
-from scbench.prompts.tokens import RESTS_ON
-from scbench.types import LOOPS, THOUGHT_CLOSED, THOUGHT_OPEN, Answer, Cost, Finish, Session
+from scbench.prompts import Thinking
+from scbench.types import LOOPS, THOUGHT_CLOSED, THOUGHT_OPEN, Answer, Cost, Finish
 
 LOOP_TOKENS, LOOP_TIMES, MOST_PERIOD = 24, 4, 32
 
@@ -59,36 +56,3 @@ def loops(ids: Sequence[int]) -> bool:
         if len(tail) == size and tail[period:] == tail[:-period]:
             return True
     return False
-
-
-def evidence_kept(
-    session: Session,
-    shown: Session,
-    talk: Rendering,
-    turn: int,
-    stream: Stream,
-    method: Method,
-    shape: CacheShape,
-) -> float | None:
-    """Share of the turn's evidence tokens that the stream still holds, mean over layers and heads.
-
-    `shown` is the session as the method's generation stage lets the model see it. None if there
-    is no evidence to look for.
-    """
-    wanted = [
-        at
-        for start, stop, role in talk.context.evidence(turn)
-        if role in RESTS_ON
-        for at in range(start, stop)
-    ]
-    left = evidence_left(session, shown, turn)
-    if not stream.layers or (not wanted and left != 0.0):
-        return None
-    if method.eviction is None or not wanted:
-        return left
-    shares = [
-        share(wanted, stream.positions(layer, head))
-        for layer in stream.layers
-        for head in range(shape.layers[layer].kv_heads)
-    ]
-    return left * sum(shares) / len(shares)

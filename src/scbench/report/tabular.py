@@ -22,6 +22,7 @@ from scbench.stats import (
     Summary,
     Trend,
 )
+from scbench.stats.cells import EVIDENCE
 from scbench.stats.costs import MEASURED
 
 
@@ -188,7 +189,7 @@ def _cell(summary: Summary, cell: ScoreCell) -> dict[str, object]:
         "truncated_turns": cell.truncated_turns,
         "measurable": cell.is_measurable,
         "simulated": cell.simulated,
-        "evidence_kept": cell.evidence_kept,
+        **{name: cell.evidence.get(name) for name in EVIDENCE},
         "missing": "",
         "marks": marks.in_words(marks.of_cell(cell)),
     }

@@ -39,6 +39,7 @@ NOTED = (
     THOUGHT_OPEN,
     LOOPS,
 )  # notes of a record that mark the numbers it enters
+EVIDENCE = ("evidence_kept", "evidence_held", "evidence_loaded")
 KEPT_WHOLE = (pl.col("truncated_tokens") == 0) | pl.col("evidence_survives").fill_null(False)
 CUT = "cut"  # a side value: the share of answers that ended at their limit
 
@@ -83,7 +84,7 @@ class ScoreCell:
     truncated_turns: int = 0
     simulated: bool = False
     estimated: tuple[str, ...] = ()
-    evidence_kept: float | None = None
+    evidence: Mapping[str, float] = field(default_factory=dict)  # means of shares that are known
     sides: Mapping[str, float] = field(
         default_factory=dict
     )  # means of the scorer's side values (floor, fact_recall, ...)
@@ -265,7 +266,6 @@ def _cell(
     }
     if cut := rows["cut"].sum():
         sides[CUT] = cut / rows.height
-    kept = rows["evidence_kept"].mean()
     return ScoreCell(
         setting=setting,
         mode=mode,
@@ -292,9 +292,22 @@ def _cell(
                 {name for line in rows["estimated"].unique() for name in line.split("; ") if name}
             )
         ),
-        evidence_kept=float(kept) if isinstance(kept, float) else None,
+        evidence=_evidence(rows),
         sides={name: float(mean) for name, mean in sides.items() if isinstance(mean, float)},
     )
+
+
+def _evidence(rows: pl.DataFrame) -> dict[str, float]:
+    """Means of the turns' evidence shares. Where dense was not played a share is known only if all
+    is held, and a mean over those turns alone would mislead: there is none."""
+    has_evidence = rows.filter(pl.col("evidence_held").is_not_null())
+    if has_evidence.is_empty():
+        return {}
+    return {
+        name: float(column.mean())  # type: ignore[arg-type]
+        for name in EVIDENCE
+        if (column := has_evidence[name]).null_count() == 0
+    }
 
 
 def noted(rows: pl.DataFrame) -> dict[str, int]:

@@ -57,6 +57,8 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "truncated_tokens": pl.Int64,
     "evidence_survives": pl.Boolean,
     "evidence_kept": pl.Float64,
+    "evidence_held": pl.Float64,
+    "evidence_loaded": pl.Float64,
     "depth": pl.Float64,
     "gold_tokens": pl.Int64,  # of the gold answer that were fed
     "gold_nll": pl.Float64,
@@ -187,6 +189,8 @@ def _values(record: Record) -> dict[str, object]:
         "truncated_tokens": record.truncated_tokens,
         "evidence_survives": record.evidence_survives,
         "evidence_kept": record.evidence_kept,
+        "evidence_held": record.evidence_held,
+        "evidence_loaded": record.evidence_loaded,
         "depth": record.depth,
         "gold_tokens": record.gold.tokens if record.gold else None,
         "gold_nll": record.gold.nll if record.gold else None,
