@@ -54,7 +54,7 @@ class Shown:
                 row[f"{mode} verdict"] = verdict(average)
             row |= self.turns(info.name) | self.agreed(info.name)
             row["held"] = share.ratio if share else None
-            row["loaded"] = share.loaded if share else None
+            row["loaded"] = share.loaded if share and share.loaded else self.loaded(info.name)
             found.append(row)
         score = REQUEST if any(row[REQUEST] is not None for row in found) else TALK
         return sorted(found, key=lambda row: (row["method"] != "dense", -(row[score] or 0.0)))
@@ -79,6 +79,11 @@ class Shown:
         """Along the gold answers, both modes: how often the likeliest token is dense's, and KL."""
         mine = self.mine(method)
         return {"top-1": mean_of(mine, "gold_top1"), "kl": mean_of(mine, "gold_kl")}
+
+    def loaded(self, method: str) -> float | None:
+        """Bytes of a decode step beside dense's, over both modes, where no cost pass measured it."""
+        mine, dense = (mean_of(self.mine(name), "loaded_bytes") for name in (method, "dense"))
+        return None if mine is None or not dense else mine / dense
 
     def table(self, made_by: str, refused: Sequence[str] = ()) -> str:
         """The rows as Markdown, with the command behind them."""
@@ -130,14 +135,16 @@ class Shown:
             .iter_rows()
         ]
         last = max(row["turn"] for row in rows)
-        base = altair.Chart(altair.Data(values=rows)).encode(
-            x=altair.X("turn:O", title="turn of the conversation"),
-            y=altair.Y("score:Q", title="score", scale=altair.Scale(domain=[0, 100])),
-            color=altair.Color("method:N", title=None),
+        ends = apart([row for row in rows if row["turn"] == last], x="turn", near=0.5, gap=5.0)
+        x = altair.X("turn:O", title="turn of the conversation", axis=altair.Axis(labelAngle=0))
+        color = altair.Color("method:N", title=None, legend=None)
+        y = altair.Y("score:Q", title="score", scale=altair.Scale(domain=[0, 100]))
+        lines = altair.Chart(altair.Data(values=rows)).mark_line(point=True)
+        labels = altair.Chart(altair.Data(values=ends)).mark_text(align="left", dx=9, fontSize=11)
+        chart = lines.encode(x=x, y=y, color=color) + labels.encode(
+            x=x, y="label:Q", color=color, text="method:N"
         )
-        ends = base.transform_filter(altair.datum.turn == last)
-        label = ends.mark_text(align="left", dx=7, fontSize=11).encode(text="method:N")
-        _save((base.mark_line(point=True) + label).properties(width=520, height=340), path)
+        _save(chart.properties(width=520, height=340), path)
 
     def by_bytes(self, path: Path, mode: str, value: str = "") -> None:
         """Quality against bytes held (loading: loaded a step); `value` is a column of `rows`."""
@@ -160,9 +167,36 @@ class Shown:
             color=altair.Color("category:N", title=None),
             detail="method:N",
         )
-        label = base.mark_text(align="left", dx=6, fontSize=10).encode(text="method:N")
+        named = altair.Chart(altair.Data(values=apart(rows, x="bytes", near=12.0, gap=3.0)))
+        label = named.mark_text(align="left", dx=6, fontSize=10).encode(
+            x="bytes:Q", y="label:Q", color="category:N", text="method:N"
+        )
         marks = base.mark_line(opacity=0.3) + base.mark_point(filled=True) + label
         _save(marks.properties(width=720, height=460), path)
+
+
+def apart(
+    rows: Sequence[dict[str, Any]], *, x: str, near: float, gap: float
+) -> list[dict[str, Any]]:
+    """The rows with `label`, a height for their names: their own score, or as far below or above it
+    as keeps names within `near` of each other `gap` apart.
+
+    >>> same = [{"x": 1, "score": 50.0}, {"x": 1, "score": 50.0}]
+    >>> [row["label"] for row in apart(same, x="x", near=1, gap=4.0)]
+    [50.0, 46.0]
+    """
+    placed: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: -row["score"]):
+        taken = [one["label"] for one in placed if abs(one[x] - row[x]) <= near]
+        steps = (sign * gap * step / 2 for step in range(2 * len(rows) + 1) for sign in (-1, 1))
+        label = next(
+            row["score"] + step
+            for step in steps
+            if all(abs(row["score"] + step - other) >= gap for other in taken)
+            and 0.0 <= row["score"] + step <= 100.0
+        )
+        placed.append({**row, "label": label})
+    return placed
 
 
 def mean_of(rows: pl.DataFrame, column: str) -> float | None:
