@@ -91,7 +91,8 @@ def main() -> None:
     table = shown.table("benchmarks/real_grid.py")
     (FOLDER / f"table-{name}.md").write_text(table, encoding="utf-8")
     (FOLDER / f"table-{name}.csv").write_text(shown.csv(), encoding="utf-8")
-    shown.by_turn(FOLDER / f"turns-{name}.svg", [one for one in TURN_BY_TURN if one in shown.names])
+    known = [one for one in TURN_BY_TURN if one in shown.names]
+    shown.by_turn(FOLDER / f"turns-{name}.svg", known, tasks=("kv",))
     shown.by_bytes(FOLDER / f"bytes-{name}.svg", REQUEST)
     print(FOLDER)
 

@@ -120,13 +120,13 @@ class Shown:
     def csv(self) -> str:
         return pl.DataFrame(self.rows(), infer_schema_length=None).write_csv()
 
-    def by_turn(self, path: Path, methods: Sequence[str]) -> None:
-        """Multi-turn score turn by turn, a line a method."""
+    def by_turn(self, path: Path, methods: Sequence[str], tasks: Sequence[str] = ()) -> None:
+        """Multi-turn score turn by turn, a line a method, over all tasks or these."""
         rows = [
             {"method": name, "turn": turn + 1, "score": 100 * score}
             for name in methods
             for turn, score in self.mine(name)
-            .filter(pl.col("mode") == TALK)
+            .filter((pl.col("mode") == TALK) & (pl.col("task").is_in(tasks or self.summary.tasks)))
             .group_by("turn", "task")
             .agg(pl.col("strict").mean())
             .group_by("turn")
