@@ -16,14 +16,13 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from scbench.errors import CannotWrite
 from scbench.kernels import full
 from scbench.kv.accounting import width
 from scbench.kv.chosen import ChosenSlots
 from scbench.kv.store import DenseStore, Read
+from scbench.tensors import Tensor, torch
 
 TierName = Literal["host", "disk"]
 

@@ -26,8 +26,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from scbench.errors import BadRecord
 from scbench.kv.pool import chain
@@ -35,6 +33,7 @@ from scbench.kv.pool.segment import OBSERVED_TENSORS, Ending, Segment
 from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.snapshot import Observed
 from scbench.reading import read_json
+from scbench.tensors import Tensor, torch
 
 FORMAT = 2
 MAGIC = b"scbKV\x00\r\n"
@@ -42,11 +41,14 @@ PREAMBLE = struct.Struct("<8sQ32s")
 PAGE, ALIGN = 4096, 64
 MOST_HEADER_BYTES = 1 << 28
 THREADS, THREADS_FROM_BYTES = 4, 1 << 20  # hashing and reading go on without the interpreter's lock
-DTYPES = {
-    str(x).removeprefix("torch."): x
-    for x in (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int32)
-}
+DTYPES = ("float32", "float16", "bfloat16", "float64", "int32")  # of torch
 IDS, K, V = "ids", "k", "v"
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """One of `DTYPES` as torch has it."""
+    found: torch.dtype = getattr(torch, name)
+    return found
 
 
 class CacheWarning(UserWarning):
@@ -70,7 +72,7 @@ class Section(NamedTuple):
 
     @property
     def used_bytes(self) -> int:
-        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
+        return math.prod(self.shape) * dtype_of(self.dtype).itemsize
 
     @property
     def room_bytes(self) -> int:
@@ -303,7 +305,7 @@ def _segment(header: Header, tensors: dict[tuple[str, int], Tensor]) -> Segment:
 
 def _tensor(fd: int, section: Section, at: int) -> Tensor:
     """One section, its checksum verified."""
-    x = torch.empty(section.shape, dtype=DTYPES[section.dtype])
+    x = torch.empty(section.shape, dtype=dtype_of(section.dtype))
     raw = _raw(x)
     _read_into(fd, raw, at)
     seal = hashlib.sha256(raw)
