@@ -34,11 +34,16 @@ def choose(
         float, typer.Option("--max-loss", help="points of the score that may be lost, 0 to 100")
     ] = 3.0,
     max_bytes: Annotated[
-        str | None, typer.Option("--max-bytes", help="share of dense's bytes that may be held: 1/4")
+        str | None,
+        typer.Option(
+            "--max-bytes", help="share of dense's bytes that may be held: 1/4; default: any"
+        ),
     ] = None,
     max_loaded: Annotated[
         str | None,
-        typer.Option("--max-loaded", help="share of dense's bytes that a decode step may load"),
+        typer.Option(
+            "--max-loaded", help="share of dense's bytes that a decode step may load; default: any"
+        ),
     ] = None,
     mode: Annotated[
         str | None, typer.Option("--mode", help=f"{', '.join(Mode)}; default: the worst")

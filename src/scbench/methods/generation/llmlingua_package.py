@@ -23,7 +23,7 @@ from scbench.errors import Mismatch, MissingExtra
 from scbench.tensors import torch
 
 PACKAGE = "llmlingua"
-INSTALL = "pip install 'llmlingua>=0.2.2,<0.3'"
+INSTALL = "pip install 'scbench[llmlingua]'"
 PUBLISHED = "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
 KNOWN = (
     "xlm-roberta-large",
