@@ -25,6 +25,7 @@ _LEAVES = (
     "reading",
     "code",
     "extras",
+    "system",
     "tensors",
 )
 LEAVES = frozenset(f"{PACKAGE}.{name}" for name in _LEAVES)

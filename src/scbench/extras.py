@@ -12,10 +12,12 @@ from importlib.util import find_spec
 from typing import ParamSpec, TypeVar
 
 from scbench.errors import MissingExtra
+from scbench.system import command_line
 
 # What every model is run with; the rest of the extra is asked for by what needs it.
 LOCAL = ("torch", "transformers", "safetensors")
-INSTALL = "pip install 'scbench[local]'"
+# Brackets mean files to a Unix shell, and single quotes mean nothing to that of Windows.
+INSTALL = command_line(["pip", "install", "scbench[local]"])
 P = ParamSpec("P")
 R = TypeVar("R")
 

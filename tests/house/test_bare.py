@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,8 @@ WORKS = (
     ["plan", "--model", "smollm2-135m", "--units", "fixed", "--json"],
     ["plan", "--model", "llama-3.1-70b,jamba-1.5-mini", "--device", "h200", "--length", "32k"],
     ["report", "kept"],
-    ["report", "kept", "--to", "elsewhere", "--full"],
+    ["report", "kept", "--to", "elsewhere"],
+    ["report", "kept", "--full"],
     ["choose", "kept", "--max-loss", "5"],
     ["findings", "--from", "kept", "--model", "toy", "--out", "found"],
     ["score", "answers.jsonl"],
@@ -154,7 +156,9 @@ def test_what_the_bare_package_lacks_is_what_the_extra_brings() -> None:
 
 def names_of(requirements: list[str]) -> set[str]:
     """The packages of some requirements, without versions."""
-    return {
-        text.split(";")[0].split("[")[0].split("=")[0].rstrip("<>~! ").split("<")[0].split(">")[0]
-        for text in requirements
-    }
+    return {re.split(r"[;\[=<>!~ ]", text)[0] for text in requirements}
+
+
+def test_a_page_is_named_where_it_was_written(played: dict[str, Any]) -> None:
+    told = " ".join(played["report kept --to elsewhere"]["told"].split())
+    assert "page: elsewhere/index.html" in told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from scbench.console import counted, out, plain, say
 from scbench.errors import BadConfig
+from scbench.system import command_line
 from scbench.types import Mode
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def choose(
     sessions = result.settings().sessions
     if more:
         words = ["scbench", "run", "--extend", str(run), "--sessions", str(sessions + more)]
-        say(f"to tell more of them: {shlex.join(words)}")
+        say(f"to tell more of them: {command_line(words)}")
 
 
 def _title(

@@ -33,6 +33,7 @@ from scbench.kv.pool.segment import OBSERVED_TENSORS, Ending, Segment
 from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.snapshot import Observed
 from scbench.reading import read_json
+from scbench.system import OPEN_FLAGS, read_at
 from scbench.tensors import Tensor, torch
 
 FORMAT = 2
@@ -330,7 +331,7 @@ def _read_all(fd: int, count: int, at: int) -> bytes:
 def _read_into(fd: int, room: memoryview, at: int) -> None:
     done = 0
     while done < len(room):
-        got = os.preadv(fd, [room[done:]], at + done)
+        got = read_at(fd, room[done:], at + done)
         if not got:
             raise BadFile("it is cut short")
         done += got
@@ -346,4 +347,4 @@ def open_to_read(path: Path) -> int:
     """A descriptor of a file that is no link; a pipe of that name makes nobody wait. Raises
     OSError.
     """
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, os.O_RDONLY | OPEN_FLAGS | getattr(os, "O_NONBLOCK", 0))
