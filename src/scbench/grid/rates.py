@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scbench.engines.contract import ModelFacts
 from scbench.engines.places import TOY
@@ -74,7 +75,7 @@ def measured(device: str = "cpu") -> Rate:
 def _measured_by_numpy() -> Rate:
     """The CPU's rates where there is no torch: another library's product of the same matrices."""
     a, b = np.random.default_rng(0).standard_normal((2, 1024, 1024), dtype=np.float32)
-    source = np.zeros(1 << 24, dtype=np.float32)
+    source: NDArray[np.float32] = np.zeros(1 << 24, dtype=np.float32)
     target = np.empty_like(source)
     flops = 2.0 * len(a) ** 3 / _best_s(lambda: a @ b, "cpu")
     copied = 2.0 * source.nbytes / _best_s(lambda: np.copyto(target, source), "cpu")

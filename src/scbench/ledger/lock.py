@@ -1,7 +1,7 @@
 """Who may write in a run folder: one process at a time.
 
-The lock is the kernel's (`system.seize`), so it ends with the process that holds it, however that process
-ends; nothing stale can stay behind.
+The lock is the kernel's (`system.seize`), so it ends with the process that holds it, however that
+process ends; nothing stale can stay behind.
 """
 
 from __future__ import annotations
