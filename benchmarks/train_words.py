@@ -31,13 +31,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from scbench.methods.generation.llmlingua import LLMLingua2
 from scbench.methods.generation.small_classifier import (
     CHUNK_PIECES,
-    NEIGHBOURS,
-    Network,
     SmallClassifier,
     bags,
     pieces_of,
     save,
 )
+from scbench.methods.generation.small_network import NEIGHBOURS, Network
 from scbench.methods.generation.word_classifiers import Unigram, WordClassifier
 from scbench.methods.generation.word_dropping import WORD, chunks
 from scbench.methods.generation.word_features import FEATURES, Counts, features_of, grams_of

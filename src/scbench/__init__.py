@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Unpack
 
+from scbench.extras import require_local
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,6 +52,7 @@ def load(
     `dtype` auto is float32 on a CPU and bfloat16 on a GPU. Raises Unknown, BadConfig, DataError,
     Mismatch, MissingExtra or OutOfDevice, each with what to do.
     """
+    require_local("scbench.load")
     from scbench.front import load
 
     return load(
@@ -66,6 +69,7 @@ def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
 
     Its attention is ours from now on. Raises Mismatch where ours does not compute what it does.
     """
+    require_local("scbench.wrap")
     from scbench.front import wrap
 
     return wrap(model, tokenizer, name=name)
@@ -79,6 +83,7 @@ def run(**words: Unpack[RunWords]) -> Result:
     UsageError for words that cannot work, Mismatch for a method that no model takes; what was
     computed stays in the run's folder.
     """
+    require_local("scbench.run")
     from scbench.api import run
 
     return run(**words)
@@ -108,6 +113,7 @@ def analyze(
     each head is, and how much of dense's attention each method's keys have. Raises UsageError for
     what cannot be looked at.
     """
+    require_local("scbench.analyze")
     from scbench.analysis import analyze as made
 
     return made(what, shares=shares, answer_tokens=answer_tokens, out=out, quiet=quiet, words=words)

@@ -17,7 +17,8 @@ class AnswerWords(TypedDict, total=False):
             "--max-new-tokens",
             int,
             ANSWERS,
-            "cap on the tokens of an answer, below the tasks' own limits",
+            "cap on the tokens of an answer, below the tasks' own limits; default: none (1 in the "
+            "default run's first half)",
         ),
     ]
     least_tokens: Annotated[
@@ -54,7 +55,8 @@ class AnswerWords(TypedDict, total=False):
             "--template-arg",
             str,
             ANSWERS,
-            "told to the chat template: enable_thinking=false; several joined by commas",
+            "told to the chat template: enable_thinking=false; several joined by commas; default: "
+            "nothing",
         ),
     ]
     temperature: Annotated[

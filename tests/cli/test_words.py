@@ -61,15 +61,17 @@ def test_a_finished_run_ends_well_on_any_code_page(tmp_path: Path, page: str) ->
     assert b"page:" in done.stdout or b"index.html" in done.stdout
 
 
-def test_a_strict_stream_is_told_to_replace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strict_stream_takes_another_sign_and_signs_that_differ_still_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from scbench.console import take_any_sign
 
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
     monkeypatch.setattr(sys, "stdout", stream)
     take_any_sign()
-    print("Δ", file=stream)
+    print("Δ −1 ≈ ≠ ? 测", file=stream)
     stream.flush()
-    assert stream.buffer.getvalue() == b"?\n"  # type: ignore[attr-defined]
+    assert stream.buffer.getvalue() == b"d -1 ~ # ? ?\n"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ EVERYONE = {
     "reading",
     "code",
     "console",
+    "extras",
+    "system",
+    "tensors",
     "task_cards",
 }
 NO_TORCH = ["scoring", "prompts", "stats", "report", "tasks", "ledger", "commands", "cli"]

@@ -16,7 +16,8 @@ from scbench.lab.tokens import Count
 from scbench.methods import parse
 from scbench.methods.generation import small_classifier
 from scbench.methods.generation.llmlingua import LLMLingua2
-from scbench.methods.generation.small_classifier import WEIGHTS, Network, SmallClassifier
+from scbench.methods.generation.small_classifier import WEIGHTS, SmallClassifier
+from scbench.methods.generation.small_network import Network
 from scbench.methods.generation.word_dropping import WORD
 from scbench.methods.generation.word_features import (
     FEATURES,

@@ -57,10 +57,17 @@ def analyze(
     model: Annotated[
         str | None, typer.Option("--model", help="of a run that has several; default: its first")
     ] = None,
-    seed: Annotated[str | None, typer.Option("--seed", help="of the sessions")] = None,
-    device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda")] = None,
+    seed: Annotated[
+        str | None, typer.Option("--seed", help="of the sessions; default: 0, or the run's")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="auto, cpu, cuda; default: auto, or the run's")
+    ] = None,
     dtype: Annotated[
-        str | None, typer.Option("--dtype", help="auto, float32, bfloat16, float16")
+        str | None,
+        typer.Option(
+            "--dtype", help="auto, float32, bfloat16, float16; default: auto, or the run's"
+        ),
     ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="run code that the model's folder brings")

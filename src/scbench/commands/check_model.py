@@ -21,7 +21,10 @@ def check_model(
     ] = False,
     think: Annotated[str, typer.Option("--think", help="thoughts: auto, on, off")] = "auto",
     template_arg: Annotated[
-        str, typer.Option("--template-arg", help="told to the template: enable_thinking=false")
+        str,
+        typer.Option(
+            "--template-arg", help="told to the template: enable_thinking=false; default: nothing"
+        ),
     ] = "",
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="run code that the folder brings")

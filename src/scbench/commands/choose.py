@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from scbench.console import counted, out, plain, say
 from scbench.errors import BadConfig
+from scbench.system import command_line
 from scbench.types import Mode
 
 if TYPE_CHECKING:
@@ -34,11 +34,16 @@ def choose(
         float, typer.Option("--max-loss", help="points of the score that may be lost, 0 to 100")
     ] = 3.0,
     max_bytes: Annotated[
-        str | None, typer.Option("--max-bytes", help="share of dense's bytes that may be held: 1/4")
+        str | None,
+        typer.Option(
+            "--max-bytes", help="share of dense's bytes that may be held: 1/4; default: any"
+        ),
     ] = None,
     max_loaded: Annotated[
         str | None,
-        typer.Option("--max-loaded", help="share of dense's bytes that a decode step may load"),
+        typer.Option(
+            "--max-loaded", help="share of dense's bytes that a decode step may load; default: any"
+        ),
     ] = None,
     mode: Annotated[
         str | None, typer.Option("--mode", help=f"{', '.join(Mode)}; default: the worst")
@@ -75,7 +80,7 @@ def choose(
     sessions = result.settings().sessions
     if more:
         words = ["scbench", "run", "--extend", str(run), "--sessions", str(sessions + more)]
-        say(f"to tell more of them: {shlex.join(words)}")
+        say(f"to tell more of them: {command_line(words)}")
 
 
 def _title(

@@ -9,6 +9,7 @@ import typer
 
 from scbench.console import say, tell
 from scbench.errors import BadConfig, ScbenchError
+from scbench.extras import require_local
 from scbench.types import Form
 
 
@@ -79,6 +80,8 @@ def make_data(
 def _counter(name: str, trust_remote_code: bool) -> Any:
     from scbench.tasks.contract import Bytes, Words
 
+    if name not in ("words", "bytes"):
+        require_local(f"--counter {name}")
     if name == "lab":
         from scbench.lab.tokens import Count
 

@@ -16,6 +16,7 @@ import typer
 from scbench.console import out, say, tell
 from scbench.engines.lab_models import LAB_MODELS
 from scbench.errors import BadConfig, Mismatch
+from scbench.extras import require_local
 from scbench.stats.claims import CLAIMS, RECALL, Roles
 from scbench.stats.findings import Models, findings, judged_by
 from scbench.stats.frame import frame
@@ -36,10 +37,16 @@ def findings_(
     recurrent: Annotated[
         str | None,
         typer.Option(
-            help="a gated linear RNN to match, for claim (d); lab-transformer has its own"
+            help="a gated linear RNN to match, for claim (d); default: none (lab-transformer: "
+            "lab-mamba2)"
         ),
     ] = None,
-    hybrid: Annotated[str | None, typer.Option(help="a hybrid to match, for claim (d)")] = None,
+    hybrid: Annotated[
+        str | None,
+        typer.Option(
+            help="a hybrid to match, for claim (d); default: none (lab-transformer: lab-hybrid)"
+        ),
+    ] = None,
     tasks: Annotated[str, typer.Option(help="joined by commas; only what counts is played on")] = (
         "all"
     ),
@@ -65,7 +72,9 @@ def findings_(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--from", help="judge what this run holds instead of playing anything"),
+        typer.Option(
+            "--from", help="judge what this run holds instead of playing anything; default: play"
+        ),
     ] = None,
     quick: Annotated[
         bool,
@@ -91,6 +100,7 @@ def findings_(
             )
         records, folder = read(source, models), to or source
     else:
+        require_local("`scbench findings` without --from")
         is_lab = model in LAB_MODELS
         default = QUICK_SESSIONS if quick else LAB_SESSIONS if is_lab else SESSIONS
         folder = to or Path("runs") / f"findings-{Path(model).name}"

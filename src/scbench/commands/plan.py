@@ -16,7 +16,13 @@ JSON, PRICE = "as_json", "price_per_hour"
 PLAN_PANEL = "What to show"
 PLAN_OPTIONS: tuple[tuple[str, Any, str, str, str], ...] = (
     (JSON, bool, "--json", PLAN_PANEL, "the whole plan as one JSON object"),
-    (PRICE, float, "--price", PLAN_PANEL, "of an hour on the device, for what the run would cost"),
+    (
+        PRICE,
+        float,
+        "--price",
+        PLAN_PANEL,
+        "of an hour on the device, for what the run would cost; default: none",
+    ),
 )
 MINUTE, HOUR = 60.0, 3600.0
 GIB = 1 << 30

@@ -25,4 +25,4 @@ def report(
     written = result.report(to)
     for path in written.values():
         say(path)
-    show(result, is_full=full)
+    show(result, is_full=full, page=written["index.html"])

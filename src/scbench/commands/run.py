@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import typer
 
 from scbench.commands.shown import show
 from scbench.console import say, tell
+from scbench.system import command_line
 
 
 def run(words: dict[str, Any]) -> None:
@@ -79,9 +79,11 @@ def _tell_stopped(folder: Path, outcome: Any) -> None:
     tell(
         f"{outcome.turns_answered:,} turns answered{failed}, all kept in {folder}", label="stopped"
     )
-    tell(shlex.join(["scbench", "report", str(folder)]), label="tables and page of it", style="dim")
     tell(
-        shlex.join(["scbench", "run", "--config", str(folder / NAME), "--out", str(folder)]),
+        command_line(["scbench", "report", str(folder)]), label="tables and page of it", style="dim"
+    )
+    tell(
+        command_line(["scbench", "run", "--config", str(folder / NAME), "--out", str(folder)]),
         label="to go on",
         style="dim",
     )

@@ -25,7 +25,7 @@ def score(
         str | None,
         typer.Option(
             help="tasks of your own that lines name, each scored by its own scorers: "
-            "my_task.py:TASK,my.jsonl or a package's name; the paper's are known",
+            "my_task.py:TASK,my.jsonl or a package's name; default: the paper's alone",
         ),
     ] = None,
     to: Annotated[

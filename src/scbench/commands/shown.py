@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -9,8 +10,13 @@ from rich.table import Table
 from scbench.console import out, plain, tell
 
 
-def show(result: Any, outcome: Any = None, *, is_full: bool = False) -> None:
-    """What a run comes to, in one table and a sentence; every table where `is_full`."""
+def show(
+    result: Any, outcome: Any = None, *, is_full: bool = False, page: Path | None = None
+) -> None:
+    """What a run comes to, in one table and a sentence; every table where `is_full`.
+
+    `page` is where its page was written, if not into its folder.
+    """
     from scbench.report import brief, terminal
 
     if not result.records():
@@ -26,7 +32,7 @@ def show(result: Any, outcome: Any = None, *, is_full: bool = False) -> None:
     if outcome is not None and not is_full:
         _tell_left_out(outcome)
     if not is_full:
-        out.print(brief(summary, page=result.folder / "index.html"))
+        out.print(brief(summary, page=page or result.folder / "index.html"))
 
 
 MOST_LEFT_OUT = 3

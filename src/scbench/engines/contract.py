@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, Snapshot, Stream
 from scbench.kv.store import Holder
 from scbench.prompts import Tokenizer
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from scbench.errors import BadConfig
+from scbench.tensors import torch
 
-DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a number; the names are torch's
 
 
 def device_of(asked: str) -> torch.device:
@@ -42,6 +37,12 @@ def dtype_of(asked: str, device: torch.device) -> torch.dtype:
     """The dtype of that name. Raises BadConfig."""
     if asked == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if asked not in DTYPES:
-        raise BadConfig(f"--dtype {asked!r} is not known; use auto, {', '.join(DTYPES)}")
-    return DTYPES[asked]
+    found: torch.dtype = getattr(torch, known_dtype(asked))
+    return found
+
+
+def known_dtype(asked: str) -> str:
+    """The name of a dtype, if it is one. Raises BadConfig."""
+    if asked not in DTYPE_BYTES:
+        raise BadConfig(f"--dtype {asked!r} is not known; use auto, {', '.join(DTYPE_BYTES)}")
+    return asked

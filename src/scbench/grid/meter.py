@@ -73,7 +73,7 @@ def _give_back_free_memory() -> None:
     """
     try:
         ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):  # TypeError: Windows wants a name
         return
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scbench.engines.contract import ModelFacts
-from scbench.engines.devices import device_of, dtype_of
+from scbench.engines.devices import device_of, dtype_of, known_dtype
 from scbench.engines.facts import facts_from_config, refusal_of
+from scbench.engines.kept import kept_facts, kept_form, kept_refusal
 from scbench.engines.places import TOY, is_here
 from scbench.engines.tokenizers import load_tokenizer
 from scbench.errors import BadConfig, Mismatch, ScbenchError
+from scbench.extras import lacking, require_local
 from scbench.grid import pairing
 from scbench.grid.forecast import Work, with_guessed_params, works_of
 from scbench.grid.knobs import widest
@@ -96,6 +99,8 @@ def scout_of(
 
     A plan counts parameters, needs no tokenizer, and may be for the `device` of somebody else.
     """
+    if engine is None and for_plan and lacking():
+        return _kept_scout(settings, name, device)
     if engine is None:
         where, dtype = _place_of(settings, device, for_plan=for_plan)
     if engine is None and name == TOY:
@@ -132,6 +137,22 @@ def scout_of(
         lost.append(_stopped("tokenizer", facts.name, str(error)))
         return Scout(facts, None, settings.form or Form.FULL, tuple(lost))
     return Scout(facts, tokenizer, settings.form_of(tokenizer), tuple(lost))
+
+
+def _kept_scout(settings: Settings, name: str, device: str) -> Scout:
+    """A model of ours for a plan where nothing can read its files; `device` is somebody else's."""
+    if not device and settings.device not in ("auto", "cpu"):
+        require_local(f"--device {settings.device}, unless it is one of {', '.join(CARDS)},")
+    dtype = known_dtype(settings.dtype) if settings.dtype != "auto" else ""
+    facts = kept_facts(
+        name,
+        dtype=dtype or ("bfloat16" if device else "float32"),
+        device=device or "cpu",
+        window_tokens=settings.window_tokens,
+    )
+    form = settings.form_of(SimpleNamespace(form=kept_form(name)))
+    why = kept_refusal(name).removeprefix(f"{name} ")
+    return Scout(facts, None, form, (_stopped("model", facts.name, why),) if why else ())
 
 
 def _said(scout: Scout) -> tuple[str, ...]:

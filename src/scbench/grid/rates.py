@@ -6,12 +6,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from scbench.engines.contract import ModelFacts
 from scbench.engines.places import TOY
+from scbench.extras import lacking
 from scbench.grid.plan import PlanRow, read_flops
 from scbench.grid.settings import Settings
+from scbench.tensors import torch
 
 GIB = 1 << 30
 # name: dense bf16 FLOP/s, bytes/s and memory in GiB, from the makers' data sheets
@@ -61,10 +64,22 @@ def card(device: str) -> Rate | None:
 
 def measured(device: str = "cpu") -> Rate:
     """This machine's own rates, fp32 on CPU and bf16 on GPU, in about a second."""
+    if lacking():
+        return _measured_by_numpy()
     memory = None
     if device.startswith("cuda"):
         memory = torch.cuda.get_device_properties(device).total_memory
     return Rate(gemm_flops_per_s(device), _copy_bytes_per_s(device), memory, "measured now")
+
+
+def _measured_by_numpy() -> Rate:
+    """The CPU's rates where there is no torch: another library's product of the same matrices."""
+    a, b = np.random.default_rng(0).standard_normal((2, 1024, 1024), dtype=np.float32)
+    source: NDArray[np.float32] = np.zeros(1 << 24, dtype=np.float32)
+    target = np.empty_like(source)
+    flops = 2.0 * len(a) ** 3 / _best_s(lambda: a @ b, "cpu")
+    copied = 2.0 * source.nbytes / _best_s(lambda: np.copyto(target, source), "cpu")
+    return Rate(flops, copied, None, "measured now with numpy, since torch is not installed")
 
 
 def gemm_flops_per_s(device: str = "cpu") -> float:

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import reference
+from scbench.tensors import Tensor, torch
 
 
 class Partial(NamedTuple):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from scbench.tensors import Tensor, torch
 
 TILE_BYTES = 64 << 20  # of fp32 scores at a time
 TILE_KEYS = 2048

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from scbench.kernels.attention import Partial
+from scbench.tensors import Tensor, torch
 
 GATHER_BYTES = (
     64 << 20

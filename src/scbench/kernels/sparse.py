@@ -9,12 +9,9 @@ such blocks to one flash kernel call; causality inside a row's own block is alwa
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.kernels import reference
 from scbench.kernels.attention import Partial, causal, full, merge
+from scbench.tensors import Tensor, functional, torch
 
 TILE_ROWS = 64
 GATHER_BYTES = (

@@ -12,10 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
-import torch
-from torch import Tensor
-
 from scbench.kv.shape import CacheShape
+from scbench.tensors import Tensor, torch
 from scbench.types import Accounting
 
 FP32_BYTES = 4

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from scbench.tensors import Tensor, torch
 
 
 def pack(codes: Tensor, bits: int) -> Tensor:

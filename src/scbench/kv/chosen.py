@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import Partial, full, gathered, merge
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True)

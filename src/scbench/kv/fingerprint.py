@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-import torch
-from torch import Tensor
-
 from scbench.kv.snapshot import Snapshot
+from scbench.tensors import Tensor, torch
 
 _CHUNK = 1 << 20  # words of 8 bytes weighed at once
 _ODD = 0x9E3779B97F4A7C15 - (1 << 64)  # 2^64 over the golden ratio, as a signed 64-bit number

@@ -4,8 +4,6 @@ from it.
 
 from __future__ import annotations
 
-import torch
-
 from scbench.errors import Mismatch
 from scbench.kv.selected import SelectedStore
 from scbench.kv.shape import CacheShape
@@ -13,6 +11,7 @@ from scbench.kv.snapshot import Piece, Snapshot
 from scbench.kv.store import DenseStore, RaggedStore, Store
 from scbench.kv.stream import LayerCache, Stream
 from scbench.kv.tail import DenseTail
+from scbench.tensors import torch
 
 
 def sealed(stream: Stream, shape: CacheShape) -> Snapshot:

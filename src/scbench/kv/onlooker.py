@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
-
 from scbench.kv.chosen import ChosenSlots
+from scbench.tensors import Tensor
 
 if TYPE_CHECKING:
     from scbench.kv.stream import LayerCache

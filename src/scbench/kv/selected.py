@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
-from torch import Tensor
-
 from scbench.kv.accounting import accounted
 from scbench.kv.chosen import ChosenSlots
 from scbench.kv.store import Read, RowStore
+from scbench.tensors import Tensor
 
 
 class Digest(Protocol):

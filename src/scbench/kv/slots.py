@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
+from scbench.tensors import Tensor, torch
 
 
 class Slots:

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TypeAlias
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch, Released
 from scbench.kv import store as stores_of
 from scbench.kv.shape import CacheShape
@@ -17,6 +14,7 @@ from scbench.kv.slots import Slots, joined
 from scbench.kv.store import DenseStore, RaggedStore
 from scbench.kv.stream import LayerCache, Recurrent, Stream
 from scbench.kv.tail import DenseTail
+from scbench.tensors import Tensor, torch
 
 Rotate: TypeAlias = Callable[
     [Tensor, Tensor], Tensor

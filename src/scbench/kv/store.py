@@ -7,13 +7,11 @@ import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import Partial, full
 from scbench.kv.accounting import accounted, width
 from scbench.kv.chosen import ChosenSlots
 from scbench.kv.slots import Slots
+from scbench.tensors import Tensor, torch
 
 
 class Read(NamedTuple):

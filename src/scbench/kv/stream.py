@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import torch
-from torch import Tensor
-
 from scbench.kv.accounting import accounted
 from scbench.kv.onlooker import Onlooker
 from scbench.kv.shape import CacheShape
 from scbench.kv.store import Holder, QueryHeadStore, Store, nbytes
 from scbench.kv.tail import Begun, Sparse, Tail
+from scbench.tensors import Tensor, torch
 
 
 class Recurrent(Protocol):

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import causal, full, merge
 from scbench.kv.accounting import accounted
 from scbench.kv.store import Read
 from scbench.kv.store import nothing as nothing
+from scbench.tensors import Tensor, torch
 
 
 class Tail(Protocol):

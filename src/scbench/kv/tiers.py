@@ -7,7 +7,6 @@ another stream).
 
 from __future__ import annotations
 
-import os
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -16,14 +15,14 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from scbench.errors import CannotWrite
 from scbench.kernels import full
 from scbench.kv.accounting import width
 from scbench.kv.chosen import ChosenSlots
 from scbench.kv.store import DenseStore, Read
+from scbench.system import read_at
+from scbench.tensors import Tensor, torch
 
 TierName = Literal["host", "disk"]
 
@@ -100,7 +99,7 @@ class DiskShelf:
         host = torch.empty(self._shape, dtype=self._dtype, pin_memory=self._is_pinned)
         room, at = memoryview(raw(host)), 0
         while at < len(room):
-            got = os.preadv(self._file.fileno(), [room[at:]], at)
+            got = read_at(self._file.fileno(), room[at:], at)
             if not got:
                 raise OSError(
                     f"the file of a stored cache ends after {at:,} of {len(room):,} bytes"

@@ -13,6 +13,7 @@ import typer
 
 from scbench.console import say
 from scbench.errors import BadConfig
+from scbench.extras import require_local
 from scbench.lab import train_options as options
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ lab = typer.Typer(
 @lab.callback()
 def _lab() -> None:
     """Small matched models, so that architectures and methods meet on equal terms."""
+    require_local("`scbench lab`")
 
 
 @lab.command()

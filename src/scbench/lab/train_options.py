@@ -50,7 +50,9 @@ Schedule = Annotated[
 ]
 Device = Annotated[str, _of(RUNS, "auto, cpu, cuda, cuda:N")]
 Precision = Annotated[str, _of(RUNS, "of products: float32, bfloat16; auto is bfloat16 on a GPU")]
-StopAfter = Annotated[int | None, _of(RUNS, "end this call after so many steps, with a checkpoint")]
+StopAfter = Annotated[
+    int | None, _of(RUNS, "end this call after so many steps, with a checkpoint; default: never")
+]
 Threads = Annotated[int | None, _of(RUNS, "CPU threads; default: torch's own")]
 CheckpointSeconds = Annotated[float, _of(RUNS, "seconds between checkpoints")]
 Quiet = Annotated[bool, _of(RUNS, "no progress", "--quiet")]

@@ -23,6 +23,7 @@ from scbench.errors import BadConfig, BadRecord, CannotWrite, Released
 from scbench.files import cannot_write, sealed, sync_folder, unsealed
 from scbench.ledger.store import as_dict
 from scbench.reading import check as limits
+from scbench.system import OPEN_FLAGS
 
 T = TypeVar("T")
 _BLOCK_BYTES = 1 << 16
@@ -287,9 +288,7 @@ def _open(path: Path) -> int:
     try:
         is_new = not path.exists()
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-        # A link in a stranger's folder must not lead us to a file elsewhere.
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        fd = os.open(path, flags, 0o666)
+        fd = os.open(path, flags | OPEN_FLAGS, 0o666)
     except IsADirectoryError as err:
         raise BadConfig(
             f"{str(path)!r} is a folder, but the run keeps its lines there; move it away or name "

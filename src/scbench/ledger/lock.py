@@ -1,16 +1,14 @@
 """Who may write in a run folder: one process at a time.
 
-The lock is the kernel's (`flock`), so it ends with the process that holds it, however that process
-ends; nothing stale can stay behind.
+The lock is the kernel's (`system.seize`), so it ends with the process that holds it, however that
+process ends; nothing stale can stay behind.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
-import sys
 import weakref
 from functools import partial
 from pathlib import Path
@@ -18,26 +16,9 @@ from types import TracebackType
 
 from scbench.errors import BadConfig, Busy
 from scbench.files import PART, cannot_write
+from scbench.system import BUSY, OPEN_FLAGS, seize
 
 NAME = ".lock"
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # a stranger's link must not lead us elsewhere
-_BUSY = {
-    errno.EAGAIN,
-    errno.EACCES,
-    errno.EDEADLK,
-    errno.EWOULDBLOCK,
-}  # EDEADLK: what Windows says after its own retries
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _seize(fd: int) -> None:
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _seize(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def open_folder(folder: str | Path) -> Path:
@@ -72,17 +53,17 @@ class Lock:
     def _acquire(self) -> int:
         while True:
             try:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o644)
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o644)
             except OSError as err:
                 raise cannot_write(err, self.path) from err
             try:
-                _seize(fd)
+                seize(fd)
                 if _is_still(fd, self.path):
                     return fd
             except OSError as err:
                 holder = _holder(fd)
                 os.close(fd)
-                if err.errno in _BUSY:
+                if err.errno in BUSY:
                     raise Busy(
                         f"the run folder {str(self.folder)!r} is in use by {holder}; wait until it "
                         f"ends, stop it, or name another folder"

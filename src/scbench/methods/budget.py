@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch, NotFinite
 from scbench.kv import LayerView
 from scbench.methods.units import rounded as rounded
+from scbench.tensors import Tensor, torch
 
 DEFAULT_SHARE = Fraction(
     1, 32

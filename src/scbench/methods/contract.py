@@ -20,8 +20,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, Digest, LayerCache, LayerShape, LayerView, Slots, Store
@@ -45,6 +43,7 @@ from scbench.methods.stage import Budgeted as Budgeted
 from scbench.methods.stage import Stage as Stage
 from scbench.methods.traits import Knob as Knob
 from scbench.methods.traits import Traits as Traits
+from scbench.tensors import Tensor
 
 if TYPE_CHECKING:
     from scbench.kv.pool import PrefixPool

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from torch import Tensor
-
 from scbench.kv import LayerView
 from scbench.methods.invariants import Check, Trial, best_slots
+from scbench.tensors import Tensor
 
 
 def uses_budget_up(eviction: Any) -> Check:

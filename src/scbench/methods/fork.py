@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import Digest, LayerCache, SelectedStore, Snapshot, Store, Stream
 from scbench.methods.contract import is_default
 from scbench.methods.loading.plain_stores import first_slots
 from scbench.methods.method import Method
+from scbench.tensors import Tensor
 from scbench.types import NOT_BINDING as NOT_BINDING
 
 

@@ -17,10 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
-import torch
-from torch import Tensor
-
 from scbench.kv import CacheShape, LayerCache, LayerView, Stream
+from scbench.tensors import Tensor, torch
 
 NEAR = 1e-3  # of scores, beside the largest of them
 

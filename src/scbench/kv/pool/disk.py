@@ -29,11 +29,7 @@ from scbench.kv.pool.chain import gaps
 from scbench.kv.pool.file import BadFile, CacheWarning, Header
 from scbench.kv.pool.segment import Segment
 from scbench.kv.pool.stats import PoolStats
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
+from scbench.system import BUSY, OPEN_FLAGS, seize
 
 ENDING, PART, LOCK = ".scbkv", ".part", ".lock"
 OURS = re.compile(r"[0-9a-f]{16}-[0-9a-f]{40}-[0-9]{1,12}\.scbkv")
@@ -210,7 +206,7 @@ class Disk:
         self.touch([segment.name])
 
     def _put(self, segment: Segment, part: Path, path: Path) -> None:
-        fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600)
         try:
             files.write(fd, segment, self.made_by)
             if not self.is_private:  # a folder of our own need not survive a power cut
@@ -235,8 +231,12 @@ class Disk:
         for _, name, bytes_ in held:
             if total + size <= self.capacity_bytes:
                 return
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 os.unlink(self.folder / name)
+            except FileNotFoundError:
+                pass  # another process removed it
+            except PermissionError:  # on Windows, while somebody reads it
+                continue
             total -= bytes_
 
     def _files(self) -> Iterator[tuple[int, str, int]]:
@@ -329,20 +329,18 @@ def _folder(given: str | Path | None) -> Path:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Hold the folder's lock; False if another process held it for LOCK_WAIT_S. It is the kernel's,
-    so it ends with its holder. Systems without such locks go without: two writers may then pass the
-    limit together until the next one writes.
+    so it ends with its holder.
     """
-    if fcntl is None:
-        yield True
-        return
-    fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o600)
     try:
         until, is_alone = time.monotonic() + LOCK_WAIT_S, False
         while True:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seize(fd)
                 is_alone = True
-            except BlockingIOError:
+            except OSError as err:
+                if err.errno not in BUSY:
+                    raise
                 time.sleep(0.005)
             if is_alone or time.monotonic() >= until:  # one try at least, however slow the machine
                 break

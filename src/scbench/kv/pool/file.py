@@ -26,8 +26,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from scbench.errors import BadRecord
 from scbench.kv.pool import chain
@@ -35,6 +33,8 @@ from scbench.kv.pool.segment import OBSERVED_TENSORS, Ending, Segment
 from scbench.kv.shape import CacheShape, LayerKind, LayerShape
 from scbench.kv.snapshot import Observed
 from scbench.reading import read_json
+from scbench.system import OPEN_FLAGS, read_at
+from scbench.tensors import Tensor, torch
 
 FORMAT = 2
 MAGIC = b"scbKV\x00\r\n"
@@ -42,11 +42,14 @@ PREAMBLE = struct.Struct("<8sQ32s")
 PAGE, ALIGN = 4096, 64
 MOST_HEADER_BYTES = 1 << 28
 THREADS, THREADS_FROM_BYTES = 4, 1 << 20  # hashing and reading go on without the interpreter's lock
-DTYPES = {
-    str(x).removeprefix("torch."): x
-    for x in (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int32)
-}
+DTYPES = ("float32", "float16", "bfloat16", "float64", "int32")  # of torch
 IDS, K, V = "ids", "k", "v"
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """One of `DTYPES` as torch has it."""
+    found: torch.dtype = getattr(torch, name)
+    return found
 
 
 class CacheWarning(UserWarning):
@@ -70,7 +73,7 @@ class Section(NamedTuple):
 
     @property
     def used_bytes(self) -> int:
-        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
+        return math.prod(self.shape) * dtype_of(self.dtype).itemsize
 
     @property
     def room_bytes(self) -> int:
@@ -303,7 +306,7 @@ def _segment(header: Header, tensors: dict[tuple[str, int], Tensor]) -> Segment:
 
 def _tensor(fd: int, section: Section, at: int) -> Tensor:
     """One section, its checksum verified."""
-    x = torch.empty(section.shape, dtype=DTYPES[section.dtype])
+    x = torch.empty(section.shape, dtype=dtype_of(section.dtype))
     raw = _raw(x)
     _read_into(fd, raw, at)
     seal = hashlib.sha256(raw)
@@ -328,7 +331,7 @@ def _read_all(fd: int, count: int, at: int) -> bytes:
 def _read_into(fd: int, room: memoryview, at: int) -> None:
     done = 0
     while done < len(room):
-        got = os.preadv(fd, [room[done:]], at + done)
+        got = read_at(fd, room[done:], at + done)
         if not got:
             raise BadFile("it is cut short")
         done += got
@@ -344,4 +347,4 @@ def open_to_read(path: Path) -> int:
     """A descriptor of a file that is no link; a pipe of that name makes nobody wait. Raises
     OSError.
     """
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, os.O_RDONLY | OPEN_FLAGS | getattr(os, "O_NONBLOCK", 0))

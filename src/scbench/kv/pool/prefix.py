@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import torch
-
 from scbench.errors import BadConfig, Mismatch
 from scbench.kv.pool import chain
 from scbench.kv.pool.disk import Disk, DiskTier
@@ -20,6 +18,7 @@ from scbench.kv.pool.stats import PoolStats
 from scbench.kv.pool.whole import Hit
 from scbench.kv.snapshot import Rotate, Snapshot
 from scbench.kv.store import DenseStore
+from scbench.tensors import torch
 
 
 class Run(NamedTuple):

@@ -7,13 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-import torch
-from torch import Tensor
-
 from scbench.kv.pool import chain
 from scbench.kv.shape import CacheShape
 from scbench.kv.snapshot import Observed, Piece, Snapshot
 from scbench.kv.store import DenseStore, nbytes
+from scbench.tensors import Tensor, torch
 
 OBSERVED_TENSORS = tuple(f.name for f in fields(Observed) if f.name != "query_rows")
 

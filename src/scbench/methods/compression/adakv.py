@@ -7,9 +7,6 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerView
 from scbench.methods import registry, spelling
@@ -27,6 +24,7 @@ from scbench.methods.contract import (
 )
 from scbench.methods.invariants import Invariants, Trial, best_slots
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

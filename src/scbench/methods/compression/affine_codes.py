@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv.bits import pack, unpack
 from scbench.methods.compression.coded_store import Coder
 from scbench.methods.compression.coded_store import Codes as AnyCodes
+from scbench.tensors import Tensor, torch
 
 
 class Codes(NamedTuple):

@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias, TypeVar
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, full, merge
 from scbench.kv import LayerCache, LayerKind, LayerShape, Read, Slots
@@ -25,6 +22,7 @@ from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import stored
 from scbench.kv.store import nothing
 from scbench.methods.contract import Codec
+from scbench.tensors import Tensor, torch
 
 BLOCK_SLOTS = 2048  # decoded at a time: the whole cache never exists in full precision
 

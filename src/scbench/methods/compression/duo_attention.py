@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, LayerCache, LayerView
@@ -28,6 +25,7 @@ from scbench.methods.invariants import Invariants, Probed, Trial
 from scbench.methods.stage import HEAD_GATES, Stage
 from scbench.methods.traits import Traits
 from scbench.methods.units import streaming_head
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

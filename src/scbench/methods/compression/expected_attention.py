@@ -7,9 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.kv.snapshot import MOMENTS_SKIP_ROWS
@@ -18,6 +15,7 @@ from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import QUERY_MOMENTS, Eviction
 from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, torch
 
 BLOCK_KEYS = 4096  # keys scored at a time: bounds k^T Sigma to H * G * 4096 * D floats
 

@@ -8,9 +8,6 @@ from fractions import Fraction
 from functools import cache
 from typing import ClassVar, Literal, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerShape, Slots
 from scbench.methods.compression import plain_codes
@@ -27,6 +24,7 @@ from scbench.methods.compression.plain_codes import come_back_within
 from scbench.methods.contract import Codec
 from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
+from scbench.tensors import Tensor, torch
 
 LARGEST = 448.0  # of e4m3
 

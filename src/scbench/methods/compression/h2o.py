@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import CacheShape, LayerView
@@ -17,6 +13,7 @@ from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.contract import COLUMN_SUMS, top_slots
 from scbench.methods.invariants import Invariants, Passed, Trial
+from scbench.tensors import Tensor, functional, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.errors import Mismatch
 from scbench.kv import LayerView
 from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import Eviction
 from scbench.methods.invariants import Invariants, Trial
+from scbench.tensors import Tensor, functional
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

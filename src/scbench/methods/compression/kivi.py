@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, LayerCache, LayerShape, Read, Slots
@@ -32,6 +29,7 @@ from scbench.methods.compression.plain_codes import come_back_within
 from scbench.methods.contract import STARTS_BYTES, Codec
 from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

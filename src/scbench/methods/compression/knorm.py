@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import Eviction, smallest_share
 from scbench.methods.invariants import Invariants, Trial
+from scbench.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
-
 from scbench.errors import BadConfig, Mismatch, MissingExtra, Unknown
 from scbench.kv import CacheShape, LayerView, Observed, Slots
 from scbench.methods import spelling
 from scbench.methods.contract import WINDOW, Eviction
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, torch
 
 WINDOW_ROWS = 64  # what a read observes
 TRIAL_TOKENS = 4096  # at most; of the trial before anything is computed

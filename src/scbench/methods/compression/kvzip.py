@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerCache, LayerShape, LayerView
 from scbench.methods.compression import plain_ranks
@@ -20,6 +16,7 @@ from scbench.methods.compression.plain_ranks import ranks_are
 from scbench.methods.contract import REPEAT_SCORES, STARTS_BYTES, Eviction
 from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, functional, torch
 
 SINK_TOKENS = 4
 

@@ -6,15 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.methods.contract import Eviction
 from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
 from scbench.methods.units import sinks
+from scbench.tensors import Tensor, torch
 from scbench.types import USES_GOLD
 
 

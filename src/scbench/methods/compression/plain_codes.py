@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from scbench.kv import LayerCache, Slots
 from scbench.methods.invariants import Check, Decoded, Trial, codec_slots, decoded, misses
+from scbench.tensors import Tensor, torch
 
 HEADS, CONTEXT, DIM = 2, 200, 64
 APPENDED = (17, 1, 42)

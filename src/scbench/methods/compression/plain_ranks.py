@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
-
 from scbench.kv import LayerView
 from scbench.methods.invariants import Check, Passed, Trial, compare, softmax_of
+from scbench.tensors import Tensor, torch
 
 INF = float("inf")
 Plain = Callable[[Trial, int], Tensor | None]  # of a layer: (H, S), or None where nothing is known

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from scbench.methods.invariants import Check, Trial, best_slots
+from scbench.tensors import Tensor, torch
 
 
 def rolls_by(eviction: Any) -> Check:

@@ -8,9 +8,6 @@ import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
-import torch
-from torch import Tensor
-
 from scbench.kv import CacheShape, LayerCache, LayerView, Read, Slots
 from scbench.kv.accounting import accounted
 from scbench.kv.snapshot import Rotate, stored
@@ -21,6 +18,7 @@ from scbench.methods.contract import ROTATION, Eviction
 from scbench.methods.eviction_promises import keeps_the_best
 from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, torch
 
 POSITION_BYTES = 4  # of a slot of a head
 

@@ -4,12 +4,10 @@ dropped.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import LayerView
 from scbench.kv.snapshot import Rotate
+from scbench.tensors import Tensor, torch
 
 
 def closing_up(positions_HS: Tensor, seen_tokens: int) -> Tensor:

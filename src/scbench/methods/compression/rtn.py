@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerShape, Slots
 from scbench.methods.compression import plain_codes
@@ -16,6 +14,7 @@ from scbench.methods.compression.coded_store import Coders, TokenCodec, require_
 from scbench.methods.compression.plain_codes import come_back_within
 from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
+from scbench.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

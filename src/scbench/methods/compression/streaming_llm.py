@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerView
 from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.compression.rolling_positions import moved
 from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.units import sinks
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels.column_sums import column_sums
 from scbench.kv import LayerView
@@ -16,6 +14,7 @@ from scbench.methods.compression.rolling_eviction import Rolling, RollingTail
 from scbench.methods.compression.window_voting import window_attention
 from scbench.methods.contract import WINDOW, top_slots
 from scbench.methods.invariants import Invariants, Passed, Trial
+from scbench.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

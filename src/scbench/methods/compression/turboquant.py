@@ -11,9 +11,6 @@ from fractions import Fraction
 from functools import cache
 from typing import ClassVar, Literal, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, LayerShape, Slots
 from scbench.kv.bits import pack, unpack
@@ -36,6 +33,7 @@ from scbench.methods.compression.turboquant_rotation import (
 )
 from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Knob
+from scbench.tensors import Tensor, torch
 
 Rotation = Literal["hadamard", "dense"]
 LADDER = tuple(Fraction(bits) for bits in ("1", "2", "2.5", "3", "3.5", "4", "6", "8"))

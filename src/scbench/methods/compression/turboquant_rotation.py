@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from functools import cache
 
-import torch
-from torch import Tensor
+from scbench.tensors import Tensor, torch
 
 
 @cache

@@ -8,10 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, DenseStore, DenseTail, LayerCache, LayerView, QueryHeadStore
 from scbench.methods import units
@@ -21,6 +17,7 @@ from scbench.methods.contract import WINDOW, Eviction, check_protected, top_slot
 from scbench.methods.eviction_promises import keeps_the_best
 from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, functional, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

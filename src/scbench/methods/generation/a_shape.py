@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, masked, rows_joined
 from scbench.kv import CacheShape
@@ -16,6 +13,7 @@ from scbench.methods.contract import DEFAULT_SHARE, Generation, rounded, smalles
 from scbench.methods.generation import plain_masks
 from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.units import sinks
+from scbench.tensors import Tensor, torch
 
 MINIMUM_TOKENS = 8
 # query rows that share one gathered set of keys; a row's own mask is exact whatever this is

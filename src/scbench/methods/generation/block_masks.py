@@ -4,11 +4,8 @@ mass.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.methods.budget import top_slots
+from scbench.tensors import Tensor, functional, torch
 
 
 def block_means(x_TD: Tensor, block_tokens: int) -> Tensor:

@@ -6,10 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
@@ -20,6 +16,7 @@ from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.stage import Budgeted
 from scbench.methods.traits import Traits
 from scbench.methods.units import BLOCK, unit, voting_rows
+from scbench.tensors import Tensor, functional, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, DenseStore, LayerCache, LayerView
@@ -20,6 +18,7 @@ from scbench.methods.generation.plain_infllm import reads_as_defined
 from scbench.methods.invariants import Invariants
 from scbench.methods.traits import Traits
 from scbench.methods.units import BLOCK, REPRESENTATIVES, infllm_ends, representatives, unit
+from scbench.tensors import Tensor
 
 RECEIVED_BYTES = 4  # of the attention one token received
 

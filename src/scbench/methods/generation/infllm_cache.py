@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import copy
 
-from torch import Tensor
-
 from scbench.kv import DenseStore, DenseTail, Read
 from scbench.kv.accounting import accounted
 from scbench.kv.tail import nothing
 from scbench.methods.generation.infllm_memory import Held, Memory
+from scbench.tensors import Tensor
 
 
 class MemoryStore:

@@ -14,10 +14,8 @@ import copy
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol, Self
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import Partial, full, gathered, largest, masked, merge, reference
+from scbench.tensors import Tensor, torch
 
 MOST_ROWS = 256  # rows that share one gathered set of keys
 

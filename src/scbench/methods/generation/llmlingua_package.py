@@ -18,12 +18,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
-import torch
 
 from scbench.errors import Mismatch, MissingExtra
+from scbench.tensors import torch
 
 PACKAGE = "llmlingua"
-INSTALL = "pip install 'llmlingua>=0.2.2,<0.3'"
+INSTALL = "pip install 'scbench[llmlingua]'"
 PUBLISHED = "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
 KNOWN = (
     "xlm-roberta-large",

@@ -8,10 +8,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Literal, Self
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
@@ -29,6 +25,7 @@ from scbench.methods.generation.minference_patterns import (
 from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.stage import Budgeted
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, functional, torch
 
 UNLISTED = HeadPattern(VERTICAL_SLASH, 1000, 6096)
 MINIMUM_TILE_TOKENS = 128

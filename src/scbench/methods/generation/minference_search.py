@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import Partial, causal
 from scbench.methods.budget import rounded
 from scbench.methods.generation.minference import MInference, best_blocks
@@ -21,6 +18,7 @@ from scbench.methods.generation.minference_patterns import (
     VERTICAL_SLASH,
     HeadPattern,
 )
+from scbench.tensors import Tensor, torch
 
 LEAST_BUDGET_TOKENS = 64  # one key block
 SAMPLED_ROWS = 256

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from scbench.methods.invariants import Check, Probed, Trial, best_slots, softmax_of
+from scbench.tensors import Tensor, torch
 
 Mask = Callable[[Probed], Tensor]  # (H, G, T, S) bool
 

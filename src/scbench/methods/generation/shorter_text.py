@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from scbench.kernels import Partial, causal, full, merge
 from scbench.methods.contract import Generation
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Self
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, full, merge, rows_joined
 from scbench.kv import CacheShape
@@ -18,6 +16,7 @@ from scbench.methods.invariants import Invariants, Probed
 from scbench.methods.stage import Stage
 from scbench.methods.traits import Traits
 from scbench.methods.units import dense_rows
+from scbench.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,10 @@ from math import log2
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import torch
-
 from scbench.errors import DataError, Mismatch, MissingExtra, ScbenchError, Unknown
 from scbench.methods.generation import llmlingua_package, small_classifier
 from scbench.methods.generation.small_classifier import pieces_of
+from scbench.tensors import torch
 
 UNIGRAM = "unigram"
 TRAINED = "trained"
@@ -112,7 +111,6 @@ class TrainedClassifier:
     def having_read(self, words: Sequence[str]) -> Self:
         return self  # its attention ends with the chunk
 
-    @torch.inference_mode()
     def keep(self, words: Sequence[str]) -> list[float]:
         encoded = self.tokenizer(
             [list(words)],
@@ -121,7 +119,8 @@ class TrainedClassifier:
             max_length=self.chunk_pieces + 2,
             return_tensors="pt",
         )
-        stays_T = torch.softmax(self.model(**encoded).logits[0].float(), dim=-1)[:, 1]
+        with torch.inference_mode():
+            stays_T = torch.softmax(self.model(**encoded).logits[0].float(), dim=-1)[:, 1]
         sums, counts = [0.0] * len(words), [0] * len(words)
         for word, stays in zip(encoded.word_ids(0), stays_T.tolist(), strict=True):
             if word is not None:

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial, causal, sparse
 from scbench.kv import CacheShape
@@ -17,6 +13,7 @@ from scbench.methods.generation import block_masks, plain_masks
 from scbench.methods.invariants import Invariants, Probed, Trial
 from scbench.methods.stage import Budgeted
 from scbench.methods.units import BLOCK, stride_of, unit
+from scbench.tensors import Tensor, functional, torch
 
 ESTIMATE_BYTES = (
     1 << 20

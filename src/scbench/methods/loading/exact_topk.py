@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
-
 from scbench.kernels import largest
 from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.methods.contract import Budgeted, Selection
 from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.loading import plain_choices
 from scbench.methods.loading.plain_stores import row_bytes
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from scbench.kv import Digest, LayerView, Slots
 from scbench.kv.chosen import ChosenSlots
 from scbench.methods.invariants import Check, Trial, best_slots
+from scbench.tensors import Tensor, torch
 
 TOKENS = 3
 Wanted = Callable[[Tensor, Tensor], set[int]]  # (G, D) queries and (S, D) keys of a KV head

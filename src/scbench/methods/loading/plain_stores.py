@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import DenseStore, Slots, Store
 from scbench.kv.accounting import width
 from scbench.methods.contract import Loading
+from scbench.tensors import Tensor
 
 
 def plain(store: Store, loading: Loading) -> DenseStore:

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
 from scbench.kv.accounting import accounted
@@ -18,6 +15,7 @@ from scbench.methods.invariants import Invariants, Trial
 from scbench.methods.loading import plain_choices
 from scbench.methods.traits import Traits
 from scbench.methods.units import PAGE, unit
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

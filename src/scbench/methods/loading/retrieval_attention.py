@@ -6,9 +6,6 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import largest
 from scbench.kv import CacheShape, ChosenSlots, Digest, SelectedStore, Slots, Store
@@ -20,6 +17,7 @@ from scbench.methods.loading import plain_choices
 from scbench.methods.loading.exact_topk import distinct
 from scbench.methods.loading.plain_stores import row_bytes
 from scbench.methods.loading.retrieval_attention_graph import GraphIndex, graph_bytes, require_faiss
+from scbench.tensors import Tensor, torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-
 from scbench.errors import MissingExtra
+from scbench.tensors import Tensor, torch
 
 BUILD_BREADTH = 80  # candidates looked at while a key is inserted
 

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Literal, NamedTuple, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kernels import Partial
 from scbench.kv import CacheShape, ChosenSlots, Digest, Slots
@@ -20,6 +17,7 @@ from scbench.methods.loading import plain_choices
 from scbench.methods.loading.plain_stores import row_bytes
 from scbench.methods.loading.retroinfer_clusters import clustered
 from scbench.methods.units import CLUSTER, recent_of_clusters, unit
+from scbench.tensors import Tensor, torch
 
 RECENT_TOKENS = 64  # of the published steady zone
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from scbench.tensors import Tensor, functional, torch
 
 ROUNDS = 10  # of k-means
 BLOCK_KEYS = 4096  # keys that look for their cluster at a time

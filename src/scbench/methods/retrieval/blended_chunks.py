@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv.pool import Hit, Pool
 from scbench.methods.contract import Retrieval
 from scbench.methods.method import Method
 from scbench.methods.traits import Traits
+from scbench.tensors import Tensor, torch
 
 BLANK_LINE, LINE, SENTENCE, CLAUSE, NOTHING = (
     4,

@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, Self
 
-import torch
-from torch import Tensor
-
 from scbench.errors import Mismatch
 from scbench.kv import CacheShape
 from scbench.methods.budget import rounded, smallest_share
@@ -24,6 +21,7 @@ from scbench.methods.retrieval.blended_chunks import (
     no_piece_stays,
     rounded_pieces,
 )
+from scbench.tensors import Tensor, torch
 
 OWN_RATIO = Fraction(3, 20)
 STEEPNESS = Fraction(
