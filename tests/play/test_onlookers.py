@@ -20,7 +20,12 @@ from scbench.play.onlookers import Loads, MassPaid
 from scbench.types import Mode
 
 TOKENS = 96
-SELECTIONS = ("quest[tau=1/4]", "retroinfer[tau=1/4]", "retrieval-attention[tau=1/4]")
+SELECTIONS = (
+    "quest[tau=1/4]",
+    "retroinfer[tau=1/4]",
+    "retrieval-attention[tau=1/4]",
+    "exact-topk[tau=1/16]",
+)
 
 
 def text(step: int, tokens: int = TOKENS) -> list[int]:
