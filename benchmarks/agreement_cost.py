@@ -1,8 +1,11 @@
-"""What feeding the gold answers costs: the same grid with and without, in turn, on one engine.
+"""What looking beside the answers costs: the same grid with and without, in turn, on one engine.
 
-Prints a table and one JSON line with the ratio of seconds. No cost pass, no report.
+`--of gold`: the gold answers fed through every stream; `--of masses`: of dense, the attention that
+the gold pays the evidence. Prints a table and one JSON line with the ratio of seconds. No cost
+pass, no report.
 
     PYTHONPATH=src python benchmarks/agreement_cost.py --model lab-transformer --repeats 3
+    PYTHONPATH=src python benchmarks/agreement_cost.py --of masses --methods dense
 """
 
 from __future__ import annotations
@@ -13,14 +16,20 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from unittest import mock
 
 from scbench import api
 from scbench.grid.runner import run
+from scbench.play.turn_evidence import TurnEvidence
+
+WHAT = {"gold": "gold answers", "masses": "attention paid to the evidence"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--of", choices=list(WHAT), default="gold")
     parser.add_argument("--model", default="lab-transformer")
+    parser.add_argument("--methods", default=None)
     parser.add_argument("--tasks", default="kv,vt,repoqa,qa_eng")
     parser.add_argument("--length", default="256")
     parser.add_argument("--sessions", type=int, default=2)
@@ -31,6 +40,7 @@ def main() -> None:
     words = {
         "model": given.model,
         "tasks": given.tasks,
+        **({"methods": given.methods} if given.methods else {}),
         "length": given.length,
         "sessions": given.sessions,
         "turns": given.turns,
@@ -40,18 +50,26 @@ def main() -> None:
     engine = api.load(api.settle(words), given.model)
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for at in range(2 * (given.repeats + 1)):
-        fed = at % 2 == 0
-        took = played(engine, {**words, "agreement": fed})
+        is_with = at % 2 == 0
+        took = played(engine, words) if is_with else without(given.of, engine, words)
         if at > 1:  # the first of each warms up
-            seconds[fed].append(took)
+            seconds[is_with].append(took)
     with_s, without_s = median(seconds[True]), median(seconds[False])
-    print("| gold answers | seconds, median | all |")
+    print(f"| {WHAT[given.of]} | seconds, median | all |")
     print("|---|---|---|")
-    for fed, name in ((True, "fed"), (False, "not fed")):
-        every = ", ".join(f"{one:.2f}" for one in seconds[fed])
-        print(f"| {name} | {median(seconds[fed]):.2f} | {every} |")
-    row = {"model": given.model, "with_s": with_s, "without_s": without_s}
+    for is_with, name in ((True, "with"), (False, "without")):
+        every = ", ".join(f"{one:.2f}" for one in seconds[is_with])
+        print(f"| {name} | {median(seconds[is_with]):.2f} | {every} |")
+    row = {"of": given.of, "model": given.model, "with_s": with_s, "without_s": without_s}
     print(json.dumps({**row, "ratio": with_s / without_s}))
+
+
+def without(what: str, engine: object, words: dict[str, object]) -> float:
+    """The same run, without what costs."""
+    if what == "gold":
+        return played(engine, {**words, "agreement": False})
+    with mock.patch.object(TurnEvidence, "pay", return_value=None):
+        return played(engine, words)
 
 
 def played(engine: object, words: dict[str, object]) -> float:

@@ -324,6 +324,8 @@ def _sample(record: Record, session: Session | None) -> dict[str, object]:
         "score": record.strict.value,
         "why": record.failure.why if record.failure is not None else record.strict.why,
         "evidence_kept": record.evidence_kept,
+        "evidence_held": record.evidence_held,
+        "evidence_loaded": record.evidence_loaded,
         "kl_to_dense": None if record.gold is None else record.gold.kl_to_dense,
     }
 

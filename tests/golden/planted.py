@@ -113,6 +113,15 @@ PLANTED = (
         sees="tokens",
     ),
     Planted(
+        name="what is paid in the layers, in another order",
+        file="play/onlookers.py",
+        old="for at in sorted(masses)]",
+        new="for at in sorted(masses)[::-1]]",
+        part="tiny-llama",
+        methods=["expected-attention[tau=1/4]", "dense"],
+        sees="evidence_kept",
+    ),
+    Planted(
         name="a codec that rounds down",
         file="methods/compression/affine_codes.py",
         old=".round_().clamp_(0, 2**bits - 1)",

@@ -75,6 +75,8 @@ def row_of(part: Part, record: Any, watch: Watch) -> Row:
         "official": record.official.value,
         "prompt_tokens": record.prompt_tokens,
         "evidence_kept": record.evidence_kept,
+        "evidence_held": record.evidence_held,
+        "evidence_loaded": record.evidence_loaded,
         **cost,
         **(
             {}

@@ -129,6 +129,16 @@ def test_only_slots_with_nearly_tied_votes_may_change_places() -> None:
     assert fields(old, turn(kept={"0.0": "0-3,9", "0.1": "0-3,8"})) == ["kept"]
 
 
+def test_a_share_of_attention_may_differ_in_its_last_digits_alone() -> None:
+    old = turn(evidence_kept=0.5, evidence_held=0.5)
+    assert fields(old, turn(evidence_kept=0.5004, evidence_held=0.5)) == []
+    assert fields(old, turn(evidence_kept=0.503, evidence_held=0.5)) == ["evidence_kept"]
+    assert fields(old, turn(evidence_kept=0.5, evidence_held=0.5004)) == ["evidence_held"]
+    assert fields(old, turn(evidence_kept=None, evidence_held=0.5)) == ["evidence_kept"]
+    without_dense = [turn(evidence_kept=None, evidence_held=0.5)]
+    assert compare([old], without_dense, narrowed=True) == []
+
+
 def test_a_row_that_is_missing_or_new_is_named() -> None:
     old, other = turn(), turn(at="kv turn 1")
     assert [(move.old, move.new, move.at) for move in compare([old, other], [old])] == [

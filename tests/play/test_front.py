@@ -316,5 +316,5 @@ def test_a_text_beyond_the_window_is_refused_in_words_of_this_door() -> None:
 
 
 def test_the_package_shows_its_public_names_alone() -> None:
-    assert dir(scbench) == ["__version__", "load", "plan", "run", "wrap"]
+    assert dir(scbench) == ["__version__", "analyze", "load", "plan", "run", "wrap"]
     assert all(hasattr(scbench, name) for name in scbench.__all__)

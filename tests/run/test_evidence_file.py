@@ -15,6 +15,7 @@ from quick import quick
 from scbench.api import open_run
 from scbench.errors import BadRecord
 from scbench.grid.evidence import EVIDENCE, MOST_BITS, EvidenceBook, read_evidence
+from scbench.ledger import lines
 from scbench.ledger.journal import current
 from scbench.play.evidence import ByHead, EvidenceHeld
 
@@ -138,6 +139,18 @@ def test_bits_and_masses_come_back_as_they_were(tmp_path: Path) -> None:
         assert np.array_equal(book.mass("cell", 1), given.mass_RE)  # type: ignore[arg-type]
         book.put("cell", 1, replace(given, loaded=None))
     assert read_evidence(tmp_path)["cell", 1].loaded is None  # the newest counts
+
+
+def test_only_dense_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others count by what dense paid; what a method held is lost to nobody but itself."""
+    given, synced = drawn(rows=4, tokens=9), list[int]()
+    with EvidenceBook(tmp_path) as book:
+        monkeypatch.setattr(lines.os, "fsync", synced.append)
+        book.put("a method", 0, replace(given, mass_RE=None))
+        assert synced == []
+        book.put("dense", 0, given)
+        assert len(synced) == 1
+    assert len(read_evidence(tmp_path)) == 2
 
 
 def test_beyond_a_kibibyte_of_bits_their_counts_by_head_stay(tmp_path: Path) -> None:

@@ -52,11 +52,12 @@ class EvidenceBook(Book[EvidenceLine]):
             raise
 
     def put(self, key: str, turn: int, evidence: EvidenceHeld) -> None:
-        """Keep what a turn held; the newest counts where it was answered again."""
+        """Keep what a turn held; the newest counts where it was answered again. Dense's, by which
+        others count, is on the disk when this returns; the rest need not wait for it."""
         line = line_of(key, turn, evidence)
         place = self._places.get((key, turn))
         if place is None or self.lines.read(place) != line:
-            self._places[key, turn] = self.lines.append(line)
+            self._places[key, turn] = self.lines.append(line, sync=evidence.mass_RE is not None)
 
     def mass(self, key: str, turn: int) -> Masses | None:
         """The attention that a dense cell paid its evidence; None if nobody kept it."""

@@ -7,7 +7,7 @@ What each stream says next along it needs no format and has no floor
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from scbench.engines.contract import Feed
 from scbench.errors import NotFinite
 from scbench.kv import DenseTail, Onlooker, Stream
+from scbench.play.contract import Step
 from scbench.play.dense_tokens import DenseTokens
 from scbench.types import Cell, GoldScore, Mode
 
@@ -122,6 +123,25 @@ class GoldPass:
         if cell.mode.has_history and cell.protocol.history.is_own:
             return None, OWN_HISTORY
         return self.dense_keys[cell.mode], ""
+
+
+def scored(
+    gold: GoldPass | None,
+    cell: Cell,
+    step: Step,
+    stream: Stream,
+    logits_V: Tensor,
+    pay: Callable[[Sequence[int]], Onlooker | None],
+) -> Generator[Feed, Tensor, GoldScore | None]:
+    """The gold answer of a step, fed and scored where somebody keeps score; `pay` gives who is told
+    of its queries. What a stream makes of the gold is drawn by nobody: None for a sample."""
+    if gold is None or step.turn is None or cell.sample:
+        return None
+    ids = step.gold_ids
+    score = yield from gold.score(
+        stream, logits_V, ids, cell=cell, turn=step.turn, onlooker=pay(ids)
+    )
+    return score
 
 
 def without_last(stream: Stream) -> Stream | None:

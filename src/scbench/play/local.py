@@ -9,8 +9,6 @@ from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
 from scbench.engines.contract import Engine, Feed
 from scbench.kv import Stream
 from scbench.methods.method import Method
@@ -18,20 +16,19 @@ from scbench.play.beside import side_by_side
 from scbench.play.cell import CellPlay
 from scbench.play.contract import Keep, Reply, Step, Steps
 from scbench.play.decode import Aside, Lost, Play, Wish, decode, drive
-from scbench.play.evidence import EvidenceInMemory, EvidenceMemory, Masses
-from scbench.play.gold import DENSE, GoldPass
+from scbench.play.evidence import EvidenceMemory
+from scbench.play.gold import GoldPass, scored
 from scbench.play.patterns import pattern_of
 from scbench.play.pooled import refuse_timing
 from scbench.play.reads import Reads
-from scbench.play.rewriting import evidence_left
 from scbench.play.sampling import chooser
+from scbench.play.session_evidence import SessionEvidence
 from scbench.play.sources import Opened, Own, Source, pooled_source
 from scbench.play.strands import Strand, apart
 from scbench.play.talks import Talks
 from scbench.play.turn import answer_notes, turn_cost
-from scbench.play.turn_evidence import TurnEvidence, watched
 from scbench.prompts import Rendering
-from scbench.types import CompressAfter, GoldScore, Mode
+from scbench.types import CompressAfter, Mode
 
 LANES = 48  # advanced together; more wait
 Emit = Callable[[CellPlay, int, Rendering, Reply], None]  # of an answered turn
@@ -59,7 +56,7 @@ class LocalPlayer:
         self.talks = talks
         self.emit = emit
         self.gold = gold
-        self.evidence = evidence or EvidenceInMemory()
+        self.evidence = SessionEvidence(talks, engine.facts.shape, gold, evidence)
         self.lanes = lanes
         self.on_tokens = on_tokens
         self.debug = debug
@@ -186,9 +183,8 @@ class LocalPlayer:
             rest = talk.delta(stream.ids, step.prompt)
             grown = source.grow(stream, rest) if step.is_material else None
             if grown is None:
-                # What the last token of the prompt loads is loaded for the answer.
-                if step.turn is not None and is_asked and talk.context.rests_on(step.turn):
-                    watched(stream, cell.method, self.engine.facts.shape)
+                if is_asked:
+                    self.evidence.watch(stream, cell, talk, step.turn)
                 logits_V = yield Feed(stream, rest)
             stream = grown or stream
         if step.keep is not Keep.NOTHING:
@@ -211,15 +207,9 @@ class LocalPlayer:
             logits_V = yield Feed(stream, step.prompt.opening)
         shape = self.engine.facts.shape
         prompt_tokens = stream.logical_tokens
-        evidence = TurnEvidence(
-            stream,
-            talk.context.rests_on(step.turn),
-            self._evidence_left(cell, step.turn),
-            method=cell.method,
-            shape=shape,
-        )
+        evidence = self.evidence.of(stream, cell, talk, step.turn)
         gold, answer = yield from side_by_side(
-            self._gold(cell, step, stream, logits_V, evidence),
+            scored(self.gold, cell.cell, step, stream, logits_V, evidence.pay),
             decode(
                 stream,
                 logits_V,
@@ -236,13 +226,11 @@ class LocalPlayer:
             ),
         )
         stream.onlooker = None
-        if (held := evidence.line()) is not None:
-            self.evidence.put(cell.cell.key, step.turn, held)
         reply = Reply(
             answer=answer,
             gold=gold,
             cost=turn_cost(stream, cell.method, served, prompt_tokens, shape),
-            evidence=evidence.shares(self._mass(cell, step.turn)),
+            evidence=self.evidence.settle(cell, step.turn, evidence),
             prompt_tokens=prompt_tokens,
             notes=(
                 *stream.notes,
@@ -253,37 +241,6 @@ class LocalPlayer:
         )
         self.emit(cell, step.turn, talk, reply)
         return reply
-
-    def _gold(
-        self,
-        cell: CellPlay,
-        step: Step,
-        stream: Stream,
-        logits_V: Tensor,
-        evidence: TurnEvidence,
-    ) -> Generator[Feed, Tensor, GoldScore | None]:
-        if self.gold is None or step.turn is None or cell.cell.sample:
-            return None  # what a stream makes of the gold answer is drawn by nobody
-        is_dense = cell.cell.method == DENSE and bool(step.gold_ids)
-        score = yield from self.gold.score(
-            stream,
-            logits_V,
-            step.gold_ids,
-            cell=cell.cell,
-            turn=step.turn,
-            onlooker=evidence.pay() if is_dense else None,
-        )
-        return score
-
-    def _evidence_left(self, cell: CellPlay, turn: int) -> float:
-        """The share of a turn's evidence that the method's generation stage shows the model."""
-        shown = self.talks.shown(cell.method.generation)
-        return evidence_left(self.talks.session, shown, turn)
-
-    def _mass(self, cell: CellPlay, turn: int) -> Masses | None:
-        """The attention that dense pays the evidence of a turn; None where it is not known."""
-        key = None if self.gold is None else self.gold.dense_key(cell.cell)[0]
-        return None if key is None else self.evidence.mass(key, turn)
 
 
 def _state_of(step: Step, states: dict[str, Stream]) -> Stream | None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scbench.kv import ChosenSlots, DenseStore, DenseTail, LayerCache, SelectedStore, Stream
+from scbench.kv import ChosenSlots, DenseStore, LayerCache, SelectedStore, Stream
 from scbench.play.evidence import Bits, Masses
 
 
 class MassPaid:
     """An onlooker of a dense stream that adds up the attention its queries pay to `wanted` tokens,
-    by layer, KV head (its query heads together) and token."""
+    by layer, KV head (its query heads together) and token. What it saw is worked out at the end,
+    like layers in one go: a product a layer costs more in calls than in arithmetic."""
 
     def __init__(self, wanted: Sequence[int]) -> None:
         self._wanted_E = torch.as_tensor(list(wanted))
-        self._masses: dict[int, Tensor] = {}
+        self._seen: list[tuple[int, Seen]] = []  # with its layer
 
     def chose(self, layer: int, rank: int, chosen: ChosenSlots, rows: range) -> None:
         """Dense chooses nothing."""
@@ -27,26 +29,56 @@ class MassPaid:
         self, layer: int, q_HGTD: Tensor, cache: LayerCache, lse_HGT: Tensor, scale: float
     ) -> None:
         k_HED = _keys_at(cache, self._wanted_E.to(q_HGTD.device))
-        logits_HGTE = torch.einsum("hgtd,hed->hgte", q_HGTD.float(), k_HED.float()) * scale
-        mass_HE = (logits_HGTE - lse_HGT.float().unsqueeze(-1)).exp().sum(dim=(1, 2))
-        before = self._masses.get(layer)
-        self._masses[layer] = mass_HE if before is None else before + mass_HE
+        # Copies: views would hold on to the queries of all streams of the forward.
+        self._seen.append((layer, Seen(q_HGTD.clone(), k_HED, lse_HGT.clone(), scale)))
 
     def mass(self) -> Masses | None:
         """(R, E) as `EvidenceHeld` has it; None if nothing was read."""
-        if not self._masses:
+        if not self._seen:
             return None
-        found: Masses = torch.cat(list(self._masses.values())).cpu().numpy().astype(np.float16)
+        alike: dict[tuple[object, ...], list[tuple[int, Seen]]] = {}
+        for layer, seen in self._seen:
+            alike.setdefault(seen.likeness, []).append((layer, seen))
+        masses: dict[int, Tensor] = {}
+        for group in alike.values():
+            for (layer, _), mass_HE in zip(group, _paid([seen for _, seen in group]), strict=True):
+                before = masses.get(layer)
+                masses[layer] = mass_HE if before is None else before + mass_HE
+        found: Masses = torch.cat([masses[at] for at in sorted(masses)]).numpy().astype(np.float16)
         return found
+
+
+class Seen(NamedTuple):
+    """The queries of one layer in one forward, what normalises them, and the wanted keys."""
+
+    q_HGTD: Tensor
+    k_HED: Tensor
+    lse_HGT: Tensor
+    scale: float
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """What layers must have in common to be computed at once."""
+        return (self.q_HGTD.shape, self.q_HGTD.device, self.scale)
+
+
+def _paid(layers: Sequence[Seen]) -> Tensor:
+    """What the queries of like layers pay each wanted token, in one go: (L, H, E)."""
+    q_LHGTD = torch.stack([one.q_HGTD for one in layers]).float()
+    k_LHED = torch.stack([one.k_HED for one in layers]).float()
+    lse_LHGT = torch.stack([one.lse_HGT for one in layers]).float()
+    L, H, G, T, D = q_LHGTD.shape
+    logits_LHQE = q_LHGTD.reshape(L, H, G * T, D) @ k_LHED.transpose(2, 3)
+    logits_LHQE.mul_(layers[0].scale).sub_(lse_LHGT.reshape(L, H, G * T, 1))
+    return logits_LHQE.exp_().sum(dim=2).cpu()
 
 
 def _keys_at(cache: LayerCache, wanted_E: Tensor) -> Tensor:
     """The keys of tokens of a cache that holds all of them in order, (H, E, D)."""
     held = [store.k_HSD for store in cache.stores if isinstance(store, DenseStore)]
     assert len(held) == len(cache.stores), "dense holds K as it came"
-    assert isinstance(cache.tail, DenseTail)
-    if cache.tail.slots:
-        held.append(cache.tail.k_HSD)
+    if len(held) == 1:
+        return held[0].index_select(1, wanted_E)
     picked = []
     first = 0
     for k_HSD in held:

@@ -33,6 +33,7 @@ class TurnEvidence:
         *,
         method: Method,
         shape: CacheShape,
+        is_dense: bool,
     ) -> None:
         self._wanted = tuple(wanted) if stream.layers else ()
         self._left = left
@@ -41,11 +42,15 @@ class TurnEvidence:
         self._held_RE = _held(stream, self._wanted, method, self._heads)
         self._loads = watched(stream, method, shape) if self._wanted else None
         self._is_read_ahead = is_read_ahead(stream)
+        self._is_dense = is_dense
         self._paid: MassPaid | None = None
 
-    def pay(self) -> MassPaid | None:
-        """Who is to be told what attention dense's gold answer pays; None without evidence."""
-        self._paid = MassPaid(self._wanted) if self._wanted else None
+    def pay(self, gold_ids: Sequence[int]) -> MassPaid | None:
+        """Who is to be told what attention dense's gold answer pays; None of any other method, and
+        without evidence or gold."""
+        self._paid = (
+            MassPaid(self._wanted) if self._is_dense and self._wanted and gold_ids else None
+        )
         return self._paid
 
     def shares(self, mass_RE: Masses | None) -> EvidenceShares:
