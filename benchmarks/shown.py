@@ -178,8 +178,8 @@ class Shown:
 def apart(
     rows: Sequence[dict[str, Any]], *, x: str, near: float, gap: float
 ) -> list[dict[str, Any]]:
-    """The rows with `label`, a height for their names: their own score, or as far below or above it
-    as keeps names within `near` of each other `gap` apart.
+    """The rows with `label`, a height for their names: their own score, or as far from it as keeps
+    names within `near` of each other `gap` apart.
 
     >>> same = [{"x": 1, "score": 50.0}, {"x": 1, "score": 50.0}]
     >>> [row["label"] for row in apart(same, x="x", near=1, gap=4.0)]
