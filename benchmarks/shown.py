@@ -81,7 +81,7 @@ class Shown:
         return {"top-1": mean_of(mine, "gold_top1"), "kl": mean_of(mine, "gold_kl")}
 
     def loaded(self, method: str) -> float | None:
-        """Bytes of a decode step beside dense's, over both modes, where no cost pass measured it."""
+        """Bytes of a decode step beside dense's, both modes, where no cost pass measured it."""
         mine, dense = (mean_of(self.mine(name), "loaded_bytes") for name in (method, "dense"))
         return None if mine is None or not dense else mine / dense
 
