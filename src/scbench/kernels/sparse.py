@@ -10,7 +10,7 @@ such blocks to one flash kernel call; causality inside a row's own block is alwa
 from __future__ import annotations
 
 from scbench.kernels import reference
-from scbench.kernels.attention import Partial, causal, full, merge
+from scbench.kernels.attention import Partial, causal, full, in_rows, merge
 from scbench.tensors import Tensor, functional, torch
 
 TILE_ROWS = 64
@@ -215,9 +215,9 @@ def _biased(q_NTD: Tensor, k_NKD: Tensor, v_NKD: Tensor, bias_NTK: Tensor, scale
         )
         return Partial(out, torch.logsumexp(scores, dim=-1))
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q_NTD.unsqueeze(1),
-        k_NKD.unsqueeze(1),
-        v_NKD.unsqueeze(1),
+        in_rows(q_NTD.unsqueeze(1)),
+        in_rows(k_NKD.unsqueeze(1)),
+        in_rows(v_NKD.unsqueeze(1)),
         attn_mask=bias_NTK.unsqueeze(1),
         scale=scale,
     )
