@@ -202,9 +202,9 @@ PLANTED = (
     ),
     Planted(
         name="evidence without its statement",
-        file="play/turn.py",
-        old="if role in RESTS_ON",
-        new="if role is RESTS_ON[1]",
+        file="prompts/tokens.py",
+        old="if span[2] in RESTS_ON",
+        new="if span[2] is RESTS_ON[1]",
         part="lab-transformer",
         methods=["snapkv[tau=1/4]"],
         tasks=["kv", "vt"],
