@@ -208,7 +208,7 @@ PLANTED = (
         part="lab-transformer",
         methods=["snapkv[tau=1/4]"],
         tasks=["kv", "vt"],
-        sees="evidence_kept",
+        sees="evidence_held",
     ),
     Planted(
         name="bytes without the recurrent state",
