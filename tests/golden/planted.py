@@ -202,13 +202,13 @@ PLANTED = (
     ),
     Planted(
         name="evidence without its statement",
-        file="play/turn.py",
-        old="if role in RESTS_ON",
-        new="if role is RESTS_ON[1]",
+        file="prompts/tokens.py",
+        old="if span[2] in RESTS_ON]",
+        new="if span[2] is RESTS_ON[1]]",
         part="lab-transformer",
         methods=["snapkv[tau=1/4]"],
         tasks=["kv", "vt"],
-        sees="evidence_kept",
+        sees="evidence_held",
     ),
     Planted(
         name="bytes without the recurrent state",
