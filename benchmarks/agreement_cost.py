@@ -56,7 +56,10 @@ def main() -> None:
         is_with = at % 2 == 0
         clock = time.process_time if given.processor else time.perf_counter
         start = clock()
-        played(engine, words) if is_with else without(given.of, engine, words)
+        if is_with:
+            played(engine, words)
+        else:
+            without(given.of, engine, words)
         took = clock() - start
         if at > 1:  # the first of each warms up
             seconds[is_with].append(took)
