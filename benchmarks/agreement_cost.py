@@ -36,6 +36,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--max-new-tokens", type=int, default=None)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--processor", action="store_true", help="seconds of processor, for a machine that is busy"
+    )
     given = parser.parse_args()
     words = {
         "model": given.model,
@@ -51,7 +54,13 @@ def main() -> None:
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for at in range(2 * (given.repeats + 1)):
         is_with = at % 2 == 0
-        took = played(engine, words) if is_with else without(given.of, engine, words)
+        clock = time.process_time if given.processor else time.perf_counter
+        start = clock()
+        if is_with:
+            played(engine, words)
+        else:
+            without(given.of, engine, words)
+        took = clock() - start
         if at > 1:  # the first of each warms up
             seconds[is_with].append(took)
     with_s, without_s = median(seconds[True]), median(seconds[False])
@@ -64,21 +73,20 @@ def main() -> None:
     print(json.dumps({**row, "ratio": with_s / without_s}))
 
 
-def without(what: str, engine: object, words: dict[str, object]) -> float:
+def without(what: str, engine: object, words: dict[str, object]) -> None:
     """The same run, without what costs."""
     if what == "gold":
-        return played(engine, {**words, "agreement": False})
+        played(engine, {**words, "agreement": False})
+        return
     with mock.patch.object(TurnEvidence, "pay", return_value=None):
-        return played(engine, words)
+        played(engine, words)
 
 
-def played(engine: object, words: dict[str, object]) -> float:
-    """Seconds of a whole run, journal included."""
+def played(engine: object, words: dict[str, object]) -> None:
+    """A whole run, journal included."""
     with tempfile.TemporaryDirectory() as folder:
         settings = api.settle({**words, "out": Path(folder) / "run"})
-        start = time.perf_counter()
         run(settings, [engine], quiet=True)  # type: ignore[list-item]
-        return time.perf_counter() - start
 
 
 if __name__ == "__main__":
