@@ -127,8 +127,9 @@ def test_a_law_fails_where_it_should(law: str, doors: Task) -> None:
 
 
 def test_the_order_of_a_set_shows_in_another_process(tmp_path: Path) -> None:
-    text = walk_file("doors.py").replace('"The grass is green.", ', '*{"Grass.", "Hay.", "Ivy."}, ')
-    assert "Ivy" in text
+    many = ", ".join(f'"Hay {number}."' for number in range(24))  # few may fall alike by luck
+    text = walk_file("doors.py").replace('"The grass is green.", ', f"*{{{many}}}, ")
+    assert "Hay 23" in text
     (tmp_path / "doors.py").write_text(text)
     found = examine_task(task_at(f"{tmp_path}/doors.py:TASK"))
     assert set(verdicts(found, "broken")) == {ELSEWHERE}

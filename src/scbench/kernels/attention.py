@@ -137,8 +137,8 @@ def rows_joined(parts: Sequence[Partial]) -> Partial:
 
 
 def in_rows(x: Tensor) -> Tensor:
-    """The same numbers with those of a row side by side: PyTorch's kernel for the CPU takes that for
-    granted, and reads others' numbers where it is not so, without a word.
+    """The same numbers with those of a row side by side: PyTorch's kernel for the CPU takes that
+    for granted, and reads others' numbers where it is not so, without a word.
 
     >>> turned = torch.arange(6.0).view(1, 1, 3, 2).transpose(2, 3)
     >>> turned.stride(-1), in_rows(turned).stride(-1), bool((in_rows(turned) == turned).all())
