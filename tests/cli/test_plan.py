@@ -35,6 +35,7 @@ def test_a_plan_for_scripts_is_one_json_object() -> None:
     assert {"refusals", "peak_bytes", "disk_bytes", "models"} <= held.keys()
 
 
+@pytest.mark.slow
 def test_refusals_are_shown_with_their_brackets() -> None:
     words = ["--model", "codestral-mamba-7b", "--device", "h200", "--length", "4k"]
     shown = call(*GRID, *words)

@@ -26,12 +26,14 @@ def _without_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "is_here", lambda name: name in LAB_MODELS)
 
 
+@pytest.mark.slow
 def test_the_kept_numbers_are_those_that_transformers_counts() -> None:
     assert FILE.read_text(encoding="utf-8") == kept_configs.text(), (
         "run `python -m kept_configs` in tests/engines"
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("_without_files")

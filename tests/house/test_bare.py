@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # forty processes, each of which starts the program
+
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parent / "data" / "kept"  # a run of the toy: 12 cells, 24 turns
 ANSWER = {"task": "kv", "mode": "multi-turn", "prediction": "value", "gold": "value"}

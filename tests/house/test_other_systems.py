@@ -154,6 +154,7 @@ sys.exit(alone.main())
     assert "def f()" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["cp1252", "cp437", "ascii"])
 def test_a_table_says_the_same_under_an_old_code_page(page: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "scbench", "report", str(KEPT), "--to", str(tmp_path)]

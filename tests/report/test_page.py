@@ -62,6 +62,7 @@ def read(html: str) -> Tags:
     return tags
 
 
+@pytest.mark.slow
 def test_page_references_nothing_outside_itself(html: str) -> None:
     assert [
         address[:5] for address in read(html).addresses if not address.startswith("data:")

@@ -195,6 +195,7 @@ def test_a_claim_has_no_headroom_where_the_control_of_its_stage_loses_nothing(ke
     assert control in found.why
 
 
+@pytest.mark.slow
 def test_dynamic_sparsity_has_nothing_to_beat_where_static_loses_nothing() -> None:
     assert verdict("c", good, sessions=48) is Verdict.NO_HEADROOM
 
@@ -208,6 +209,7 @@ def test_a_control_that_was_not_played_leaves_its_claims_untold(key: str) -> Non
     assert "was not played" in found.why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["a", "b", "c", "d", "e", "f"])
 def test_two_sessions_tell_nothing(key: str) -> None:
     def doubtful(at: At) -> float:
@@ -219,6 +221,7 @@ def test_two_sessions_tell_nothing(key: str) -> None:
     assert verdict(key, doubtful, sessions=2, turns=2) is UNKNOWN
 
 
+@pytest.mark.slow
 def test_codecs_that_hurt_nothing_say_nothing_of_what_is_hurt_first() -> None:
     found = checks(judged("f", made(good, key="f", sessions=48)))
     assert verdict("f", good, sessions=48) is UNKNOWN
@@ -227,6 +230,7 @@ def test_codecs_that_hurt_nothing_say_nothing_of_what_is_hurt_first() -> None:
     ] * len(ROLES.codecs)
 
 
+@pytest.mark.slow
 def test_one_codec_that_hurts_strings_decides_beside_one_that_hurts_nothing() -> None:
     def world(at: At) -> float:
         return paper(at) if at.method == ROLES.codecs[0] else good(at)
@@ -254,6 +258,7 @@ def test_a_pair_of_sparse_methods_is_shown_and_does_not_bind() -> None:
     assert verdict("c", world) is HOLDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [DENSE, CONTROLS["generation"]])
 def test_a_cell_that_dense_does_not_solve_or_the_control_does_not_lose_is_left_out(
     method: str,
@@ -394,6 +399,7 @@ def test_bytes_that_are_not_the_hybrids_decide_nothing() -> None:
     assert "bytes" in checks(found)["both - attends+kvzip, at equal bytes"].why
 
 
+@pytest.mark.slow
 def test_of_several_shares_the_one_with_the_hybrids_bytes_is_compared() -> None:
     records = list(made(paper, key="d"))
     for one in made(paper, key="d"):
