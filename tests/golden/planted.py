@@ -203,8 +203,8 @@ PLANTED = (
     Planted(
         name="evidence without its statement",
         file="prompts/tokens.py",
-        old="if span[2] in RESTS_ON",
-        new="if span[2] is RESTS_ON[1]",
+        old="if span[2] in RESTS_ON]",
+        new="if span[2] is RESTS_ON[1]]",
         part="lab-transformer",
         methods=["snapkv[tau=1/4]"],
         tasks=["kv", "vt"],
