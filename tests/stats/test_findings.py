@@ -20,7 +20,7 @@ from scbench.stats.claims import CLAIMS, Roles
 from scbench.stats.findings import Finding, Findings, Models, findings, short
 from scbench.stats.headroom import CONTROLS, DENSE, By
 from scbench.stats.intervals import GAP, Estimate
-from scbench.task_cards import card_of
+from scbench.task_cards import Subtask, TaskCard, card_of
 from scbench.types import KEPT_OLD, PAPER_MODES, Cost, GoldScore, Mode, Record
 
 HOLDS, FAILS, UNKNOWN = Verdict.HOLDS, Verdict.FAILS, Verdict.UNKNOWN
@@ -333,6 +333,31 @@ def test_twins_of_one_seed_over_lengths_are_one_draw() -> None:
         if estimate.high is not None and estimate.low is not None
     ]
     assert width[1] > 0.85 * width[0]  # twice as many draws would make it 0.71
+
+
+def test_tasks_that_a_run_brought_have_their_own_chance_and_share_their_draws() -> None:
+    """Two of them ask the same questions, and half is had by guessing."""
+    names = {"kv": "near", "prefix_suffix": "far"}
+    records = [
+        replace(one, task=names[one.task], subtask=names[one.task])
+        for one in made(paper, key="e", sessions=6)
+        if one.task in names
+    ]
+    cards = {
+        name: TaskCard(
+            name=name,
+            title=name,
+            subtasks=(Subtask(name=name, strict="value", chance=0.5),),
+            source="doors",
+        )
+        for name in names.values()
+    }
+    unknown = findings(records, MODELS)
+    known = findings(records, MODELS, task_cards=cards)
+    drawn = [checks(one.findings[4])["exact-topk - snapkv"].estimate for one in (unknown, known)]
+    assert [estimate.sessions for estimate in drawn] == [12, 6]
+    assert drawn[0].value is not None
+    assert drawn[1].value == pytest.approx(2 * drawn[0].value)
 
 
 def test_no_records_leave_every_claim_open() -> None:

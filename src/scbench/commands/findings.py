@@ -17,10 +17,12 @@ from scbench.console import out, say, tell
 from scbench.engines.lab_models import LAB_MODELS
 from scbench.errors import BadConfig, Mismatch
 from scbench.extras import require_local
+from scbench.ledger.facts import task_cards
 from scbench.stats.claims import CLAIMS, RECALL, Roles
 from scbench.stats.findings import Models, findings, judged_by
 from scbench.stats.frame import frame
 from scbench.stats.headroom import CONTROLS, DENSE, By, CellName
+from scbench.stats.paper import TaskBook
 from scbench.types import PAPER_MODES, Record
 
 LAB = ("lab-transformer", "lab-mamba2", "lab-hybrid")
@@ -117,7 +119,8 @@ def findings_(
             is_quiet=quiet,
         )
         records = playing.records()
-    found = findings(records, models, tau=tau, by=judged)
+    brought = task_cards(source or folder)
+    found = findings(records, models, tau=tau, by=judged, task_cards=brought)
     out.print(report.terminal(found))
     for path in report.write(found, folder).values():
         say(path)
@@ -192,7 +195,8 @@ class Playing:
         folder, roles = self.words["out"], Roles(self.tau)
         self.play(self.models.transformer, roles.first)
         table = frame(api.open_run(folder).records())
-        _, gate = judged_by(table, self.models.transformer, self.by)
+        book = TaskBook(task_cards(folder))
+        _, gate = judged_by(table, self.models.transformer, self.by, book)
         for stage in CONTROLS:
             if any(claim.stage == stage for claim in CLAIMS):
                 self._play_cells(

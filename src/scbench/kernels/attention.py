@@ -156,8 +156,8 @@ def _flash(
     q: Tensor, k: Tensor, v: Tensor, scale: float, *, is_causal: bool
 ) -> tuple[Tensor, Tensor]:
     """(1, heads, T, D) attention with log-sum-exp on the best kernel this device and dtype have."""
+    q, k, v = (in_rows(x) for x in (q, k, v))
     if q.device.type == "cpu":
-        q, k, v = (in_rows(x) for x in (q, k, v))
         out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
             q, k, v, is_causal=is_causal, scale=scale
         )

@@ -46,6 +46,8 @@ from scbench.stats.headroom import (
     within,
 )
 from scbench.stats.intervals import Estimate
+from scbench.stats.paper import PAPER_BOOK, TaskBook
+from scbench.task_cards import TaskCard
 from scbench.types import Mode, Record
 
 
@@ -84,15 +86,22 @@ class Findings:
 
 
 def findings(
-    records: Sequence[Record], models: Models, *, tau: str = "1/4", by: By | None = None
+    records: Sequence[Record],
+    models: Models,
+    *,
+    tau: str = "1/4",
+    by: By | None = None,
+    task_cards: Mapping[str, TaskCard] | None = None,
 ) -> Findings:
     """All six, whatever is missing: a claim without its numbers is one that nobody can tell.
 
-    `by` None: by score where dense solves a cell, else by agreement. Raises BadRecord for mixed
-    protocols or forms.
+    `by` None: by score where dense solves a cell, else by agreement. `task_cards` are those of
+    tasks that the run brought: their chance, and what they share questions with. Raises BadRecord
+    for mixed protocols or forms.
     """
     table = frame(records)
-    turns, gate = judged_by(table, models.transformer, by)
+    book = TaskBook(task_cards or {})
+    turns, gate = judged_by(table, models.transformer, by, book)
     asking = Questioning(turns, models, gate, Roles(tau))
     dense = level(within(turns, gate.solved), Arm(models.transformer, (DENSE,)))
     return Findings(
@@ -105,13 +114,15 @@ def findings(
     )
 
 
-def judged_by(table: pl.DataFrame, model: str, by: By | None) -> tuple[pl.DataFrame, CellGate]:
+def judged_by(
+    table: pl.DataFrame, model: str, by: By | None, book: TaskBook = PAPER_BOOK
+) -> tuple[pl.DataFrame, CellGate]:
     """The rows and which of their cells count. Without `by`: by score if dense solves anything."""
-    turns = turns_of(table, by or By.SCORE)
+    turns = turns_of(table, by or By.SCORE, book)
     gate = gate_of(turns, model, by or By.SCORE)
     if by is not None or gate.solved:
         return turns, gate
-    turns = turns_of(table, By.AGREEMENT)
+    turns = turns_of(table, By.AGREEMENT, book)
     return turns, gate_of(turns, model, By.AGREEMENT)
 
 
