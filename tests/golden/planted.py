@@ -162,7 +162,7 @@ PLANTED = (
         "descending=True",
         part="toy",
         methods=["knorm[tau=1/4]", "keydiff[tau=1/4]"],
-        sees="evidence_kept",
+        sees="evidence_held",
     ),
     Planted(
         name="an eviction's window",

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from scbench.grid.packed import packed, unpacked
-from scbench.ledger.book import Book
-from scbench.ledger.lines import LinePlace
+from scbench.ledger.book import TurnBook
 from scbench.ledger.lock import Lock
 from scbench.play.dense_tokens import DenseTokens
 
@@ -36,22 +35,15 @@ class DenseLine:
     others: str
 
 
-class DenseBook(Book[DenseLine]):
+class DenseBook(TurnBook[DenseLine]):
     """What dense said in a run folder; only places are held in memory."""
 
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
         super().__init__(folder, AGREEMENT, DenseLine, lock, _check)
-        try:
-            self._places: dict[tuple[str, int], LinePlace] = {
-                (line.key, line.turn): place for place, line in self.lines.places()
-            }
-        except BaseException:
-            self.close()
-            raise
 
     def put(self, key: str, turn: int, said: DenseTokens) -> None:
         """Keep what dense said at a turn, unless it is there."""
-        if (key, turn) in self._places:
+        if self.has(key, turn):
             return
         line = DenseLine(
             key=key,
@@ -62,12 +54,12 @@ class DenseBook(Book[DenseLine]):
             logps=_packed(said.logps_TK),
             others=_packed(said.others_T),
         )
-        self._places[key, turn] = self.lines.append(line)
+        self.add(line)
 
     def get(self, key: str, turn: int) -> DenseTokens | None:
         """What dense said there; None if nobody kept it."""
-        place = self._places.get((key, turn))
-        return None if place is None else _tokens(self.lines.read(place))
+        line = self.line(key, turn)
+        return None if line is None else _tokens(line)
 
 
 def _check(line: DenseLine) -> None:

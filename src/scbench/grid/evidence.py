@@ -13,8 +13,8 @@ import numpy as np
 
 from scbench.errors import BadRecord
 from scbench.grid.packed import packed, unpacked
-from scbench.ledger.book import Book
-from scbench.ledger.lines import LinePlace, read_lines
+from scbench.ledger.book import TurnBook
+from scbench.ledger.lines import read_lines
 from scbench.ledger.lock import Lock
 from scbench.play.evidence import ByHead, EvidenceHeld, Masses
 
@@ -38,31 +38,23 @@ class EvidenceLine:
     is_counted: bool = False
 
 
-class EvidenceBook(Book[EvidenceLine]):
+class EvidenceBook(TurnBook[EvidenceLine]):
     """What turns held of their evidence, in a run folder; only places are held in memory."""
 
     def __init__(self, folder: str | Path, lock: Lock | None = None) -> None:
         super().__init__(folder, EVIDENCE, EvidenceLine, lock, _check)
-        try:
-            self._places: dict[tuple[str, int], LinePlace] = {
-                (line.key, line.turn): place for place, line in self.lines.places()
-            }
-        except BaseException:
-            self.close()
-            raise
 
     def put(self, key: str, turn: int, evidence: EvidenceHeld) -> None:
         """Keep what a turn held; the newest counts where it was answered again. Dense's, by which
         others count, is on the disk when this returns; the rest need not wait for it."""
         line = line_of(key, turn, evidence)
-        place = self._places.get((key, turn))
-        if place is None or self.lines.read(place) != line:
-            self._places[key, turn] = self.lines.append(line, sync=evidence.mass_RE is not None)
+        if self.line(key, turn) != line:
+            self.add(line, sync=evidence.mass_RE is not None)
 
     def mass(self, key: str, turn: int) -> Masses | None:
         """The attention that a dense cell paid its evidence; None if nobody kept it."""
-        place = self._places.get((key, turn))
-        return None if place is None else held_of(self.lines.read(place)).mass_RE
+        line = self.line(key, turn)
+        return None if line is None else held_of(line).mass_RE
 
 
 def read_evidence(folder: str | Path) -> dict[tuple[str, int], EvidenceHeld]:

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from scbench.errors import BadConfig
-from scbench.ledger.lines import LineFile
+from scbench.ledger.lines import LineFile, LinePlace
 from scbench.ledger.lock import Lock
 
+
+class TurnLine(Protocol):
+    """A line about a turn of a cell."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def turn(self) -> int: ...
+
+
 T = TypeVar("T")
+Line = TypeVar("Line", bound=TurnLine)
 Self = TypeVar("Self", bound="Book[Any]")
 
 
@@ -65,3 +77,38 @@ class Book(Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class TurnBook(Book[Line]):
+    """A Book of lines about turns, found by the cell's key and the turn; of several about one the
+    newest counts. Only their places are held in memory.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        name: str,
+        kind: type[Line],
+        lock: Lock | None,
+        check: Callable[[Line], None] | None = None,
+    ) -> None:
+        super().__init__(folder, name, kind, lock, check)
+        try:
+            self._places: dict[tuple[str, int], LinePlace] = {
+                (line.key, line.turn): place for place, line in self.lines.places()
+            }
+        except BaseException:
+            self.close()
+            raise
+
+    def has(self, key: str, turn: int) -> bool:
+        return (key, turn) in self._places
+
+    def line(self, key: str, turn: int) -> Line | None:
+        """The line about a turn; None where there is none."""
+        place = self._places.get((key, turn))
+        return None if place is None else self.lines.read(place)
+
+    def add(self, line: Line, *, sync: bool = True) -> None:
+        """Write a line, which counts from now on; with `sync` it is on the disk at return."""
+        self._places[line.key, line.turn] = self.lines.append(line, sync=sync)
