@@ -35,9 +35,11 @@ def digests(tree: Path) -> dict[str, str]:
     }
 
 
-def environment(tree: Path) -> dict[str, str]:
-    """A shell in which `scbench` and `python` are those of the tree."""
-    programs = tree / ".programs"
+def environment(tree: Path, programs: Path | None = None) -> dict[str, str]:
+    """A shell in which `scbench` and `python` are those of the tree; they are written into
+    `programs`, by default into a folder of the tree.
+    """
+    programs = programs or tree / ".programs"
     programs.mkdir(exist_ok=True)
     (programs / "scbench").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scbench "$@"\n')
     (programs / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
