@@ -10,7 +10,7 @@ from scbench.errors import BadConfig
 from scbench.methods.contract import Stage
 from scbench.methods.foreign import HANDED, ForeignMethod, is_cache_class, is_foreign_class, lacking
 from scbench.methods.method import Method
-from scbench.methods.origin import written_name
+from scbench.methods.origin import Kind, given, origin_of, written_name
 from scbench.methods.registry import names
 from scbench.methods.spelling import spell
 
@@ -26,8 +26,11 @@ def spelled(method: object) -> str:
     if isinstance(method, str):
         return method
     if isinstance(method, Method):
+        for cls in method.classes:
+            _remember(cls)
         return method.spelling
     if isinstance(method, Stage):
+        _remember(type(method))
         return spell(method, written_name(type(method)))
     kind = method if inspect.isclass(method) else type(method)
     if is_foreign_class(kind) and not issubclass(kind, Stage):
@@ -53,6 +56,18 @@ def all_spelled(methods: Iterable[object]) -> list[str]:
                 "method by its name, so give one of them another"
             )
     return list(written)
+
+
+def _remember(cls: type) -> None:
+    """A stage's class that this process made itself, under a name that is nobody else's."""
+    origin = origin_of(cls)
+    is_typed = origin.kind is Kind.FILE and not origin.place
+    if is_typed and cls.__name__.lower().replace("_", "-") in names():
+        raise BadConfig(
+            f"methods has an object of a class {cls.__name__}, and scbench has a method of that "
+            "name; call the class otherwise"
+        )
+    given(cls)
 
 
 def _handed(method: object, kind: type) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from scbench.code import PACKAGE, digest_of
 from scbench.methods.quotes import written_path
-from scbench.methods.sources import distribution_of, sources_of
+from scbench.methods.sources import distribution_of, file_of, sources_of
 
 
 class Kind(StrEnum):
@@ -28,7 +28,8 @@ class Origin:
     """One stage's origin. `sources` has a digest for every file its answers depend on."""
 
     kind: Kind
-    place: str = ""  # file: as the user wrote it; package: its name and version
+    # file: as the user wrote it, empty for what was typed into a session; package: name and version
+    place: str = ""
     path: str = ""  # file: absolute
     class_name: str = ""
     sources: tuple[tuple[str, str], ...] = ()
@@ -45,6 +46,7 @@ class Origin:
 
 PLACES_WRITTEN: dict[str, str] = {}  # module of a loaded file -> its path as the user wrote it
 REGISTERED: dict[str, tuple[str, str]] = {}  # module behind an entry point -> its package, version
+GIVEN: dict[str, type] = {}  # classes of this process whose objects were handed over, as written
 _ORIGINS: dict[type, Origin] = {}
 
 
@@ -61,7 +63,7 @@ def _found(stage: type) -> Origin:
     if name.startswith(f"{PACKAGE}."):
         return Origin(kind=Kind.HOUSE, class_name=stage.__qualname__, sources=sources)
     module = sys.modules.get(name)
-    file = getattr(module, "__file__", None) or ""
+    file = file_of(module)
     is_file = name in PLACES_WRITTEN
     found = None if is_file else REGISTERED.get(name) or distribution_of(name)
     if found is not None:
@@ -73,19 +75,39 @@ def _found(stage: type) -> Origin:
         )
     return Origin(
         kind=Kind.FILE,
-        place=PLACES_WRITTEN.get(name, Path(file).name or "<session>"),
-        path=str(Path(file).resolve()) if file else "",
+        place=PLACES_WRITTEN.get(name, _from_here(file)),
+        path=str(file.resolve()) if file else "",
         class_name=stage.__qualname__,
         sources=sources,
     )
 
 
+def _from_here(file: Path | None) -> str:
+    """A script as one would write it: from the current folder, where that holds it."""
+    if file is None:
+        return ""
+    path = file.resolve()
+    here = Path.cwd().resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def given(stage: type) -> None:
+    """Remember the class of an object that somebody handed over, so that its spelling is read back
+    to it: its script need not be run a second time, and what was typed into a session has none."""
+    origin = origin_of(stage)
+    if origin.kind is Kind.FILE and stage.__module__ not in PLACES_WRITTEN:
+        GIVEN[written_name(stage)] = stage
+
+
 def shown_name(stage: type) -> str:
-    """How a stage is called wherever it is named: `snapkv`, or `my_knorm.py:Knorm` for a file's.
+    """How a stage is called wherever it is named: `snapkv`, `my_knorm.py:Knorm` for a file's, and
+    `Knorm` for one that was typed into a session.
 
     A stage of a package has its registered name; only one package can have it.
     """
     origin = origin_of(stage)
+    if origin.kind is Kind.FILE and not origin.place:
+        return origin.class_name
     if origin.kind is Kind.FILE:
         return f"{Path(origin.place).name}:{origin.class_name}"
     return str(getattr(stage, "name", "") or stage.__qualname__)  # a black box has no name
@@ -94,7 +116,7 @@ def shown_name(stage: type) -> str:
 def written_name(stage: type) -> str:
     """How a stage is written so that `parse` finds it again: a file's with its path."""
     origin = origin_of(stage)
-    if origin.kind is not Kind.FILE:
+    if origin.kind is not Kind.FILE or not origin.place:
         return shown_name(stage)
     return f"{written_path(origin.place)}:{origin.class_name}"
 

@@ -45,7 +45,7 @@ def names() -> list[str]:
 
 def stage_class(name: str) -> type[Stage]:
     """The class behind a name, or behind `path/to/file.py:ClassName`. Case does not matter."""
-    if FILE in name:
+    if name in origin.GIVEN or FILE in name:
         return _checked(_in_file(name), name)
     plain = name.lower().replace("_", "-")
     if plain in CARDS:
@@ -83,7 +83,9 @@ def stage_class(name: str) -> type[Stage]:
 
 
 def _in_file(name: str) -> object:
-    """What stands behind `path/to/file.py:ClassName`."""
+    """What stands behind `path/to/file.py:ClassName`, or behind an object that was handed over."""
+    if name in origin.GIVEN:
+        return origin.GIVEN[name]
     found = class_from(name)
     if inspect.isclass(found):
         origin.origin_of(found)  # now: its files may be edited before anyone asks

@@ -13,9 +13,12 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import Field
+from fractions import Fraction
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 from scbench.code import PACKAGE, code_digest, house_code, imports
@@ -52,36 +55,52 @@ def sources_of(stage: type) -> dict[str, str]:
 def sources_of_function(made_by: Callable[..., object]) -> dict[str, str]:
     """The same for a function, or an object that is called, of a file or typed into a session."""
     code = made_by if inspect.isroutine(made_by) else type(made_by)
-    module = sys.modules.get(code.__module__)
-    file = getattr(module, "__file__", None)
+    file = file_of(sys.modules.get(code.__module__))
     if file is None:
         return {f"{code.__module__}.{code.__qualname__}": _typed_digest(code)}
-    return stranger_code(Path(file), code.__module__)
+    return stranger_code(file, code.__module__)
+
+
+def file_of(module: ModuleType | None) -> Path | None:
+    """The file a module was read from; None for what was typed, or read from a pipe."""
+    file = getattr(module, "__file__", None)
+    return Path(file) if file and Path(file).is_file() else None
 
 
 def _of_stranger(base: type) -> dict[str, str]:
-    module = sys.modules.get(base.__module__)
-    file = getattr(module, "__file__", None)
+    file = file_of(sys.modules.get(base.__module__))
     if file is None:
         return {f"{base.__module__}.{base.__qualname__}": _typed_digest(base)}
     if is_dependency(base.__module__):
-        return {base.__module__: _file_digest(Path(file))}
-    return stranger_code(Path(file), base.__module__)
+        return {base.__module__: _file_digest(file)}
+    return stranger_code(file, base.__module__)
 
 
 def _typed_digest(base: Any) -> str:
     """Of a class or function typed into a session, which has no file."""
     try:
         source = inspect.getsource(base)
-    except (OSError, TypeError):
+    except (OSError, TypeError):  # a session that keeps no lines
         parts = vars(base) if inspect.isclass(base) else {"": base}
-        source = repr([(name, _shown_code(value)) for name, value in parts.items()])
+        source = repr([(name, _lasting(value)) for name, value in sorted(parts.items())])
     return hashlib.sha256(source.encode()).hexdigest()
 
 
-def _shown_code(value: Any) -> object:
-    code = getattr(value, "__code__", None)
-    return value if code is None else (code.co_code, code.co_consts, code.co_names)
+def _lasting(value: Any) -> object:
+    """What of a value is the same in another process: code without addresses, and plain values."""
+    value = getattr(value, "__func__", getattr(value, "fget", value))
+    code = getattr(value, "__code__", value)
+    if isinstance(code, CodeType):
+        return (code.co_code, tuple(_lasting(one) for one in code.co_consts), code.co_names)
+    if isinstance(value, (str, bytes, int, float, complex, Fraction, type(None))):
+        return value
+    if isinstance(value, (tuple, list)):
+        return tuple(_lasting(one) for one in value)
+    if isinstance(value, dict):
+        return tuple((str(name), _lasting(one)) for name, one in value.items())
+    if isinstance(value, Field):
+        return (value.name, _lasting(value.default))
+    return type(value).__name__
 
 
 def stranger_code(path: Path, module: str = "") -> dict[str, str]:
