@@ -11,9 +11,11 @@ from scbench.commands.ask import ask
 from scbench.commands.check_data import check_data
 from scbench.commands.check_model import check_model
 from scbench.commands.choose import choose
+from scbench.commands.compare import compare
 from scbench.commands.data import make_data
 from scbench.commands.doctor import doctor
 from scbench.commands.findings import findings_
+from scbench.commands.gate import gate
 from scbench.commands.get_model import get_model
 from scbench.commands.lists import list_
 from scbench.commands.plan import PLAN_OPTIONS, plan
@@ -43,6 +45,8 @@ app.command("run")(with_options(needs_local(run), OPTIONS))
 app.command("plan")(with_options(plan, (*OPTIONS, *PLAN_OPTIONS)))
 app.command("report")(report)
 app.command("choose")(choose)
+app.command("compare")(compare)
+app.command("gate")(gate)
 app.command("ask")(needs_local(ask))
 app.command("analyze")(needs_local(analyze))
 app.command("list")(list_)

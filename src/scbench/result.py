@@ -24,14 +24,17 @@ from scbench.ledger.journal import COSTS, RECORDS, current, read_costs, read_rec
 from scbench.ledger.lines import torn_tail
 from scbench.methods.cards import card
 from scbench.methods.spelling import read_part, split
+from scbench.stats.paper import TaskBook
 from scbench.types import Record, Session
 
 if TYPE_CHECKING:
     import polars
 
+    from scbench.against.baseline import Baseline
     from scbench.grid.outcome import Outcome
     from scbench.play.evidence import EvidenceHeld
     from scbench.stats import Summary
+    from scbench.stats.two_runs import TwoRuns
 
 
 MOST_SHOWN = 4  # names of a kind, where a run is shown in a few lines
@@ -239,6 +242,51 @@ class Result:
             raise BadConfig(f"{one} and {other} share no scored turn of {name} in this run")
         return pl.DataFrame(rows, infer_schema_length=None)
 
+    def baseline(self) -> Baseline:
+        """Its items and what made them, for later runs to be held against."""
+        from scbench.against.baseline import Baseline
+        from scbench.against.likeness import likeness
+        from scbench.stats.two_runs import items_of
+
+        records = self.records()
+        return Baseline(
+            items=items_of(self.frame()), likeness=likeness(records, read_facts(self.folder))
+        )
+
+    def against(
+        self,
+        earlier: Result | Baseline,
+        *,
+        allow_different: bool = False,
+        methods: Sequence[str] | None = None,
+    ) -> TwoRuns:
+        """This run minus an earlier one, item by item: `rows` with intervals and verdicts, `items`,
+        `flipped()`.
+
+        Raises Mismatch for runs that differ in model, tasks, lengths, sessions, prompts or
+        scorers, unless `allow_different`; BadConfig where they share no scored item.
+        """
+        from scbench.against.likeness import refuse_unlike
+        from scbench.stats.two_runs import compare_runs
+
+        before = earlier.baseline() if isinstance(earlier, Result) else earlier
+        after = self.baseline()
+        if not allow_different:
+            refuse_unlike(before.likeness, after.likeness)
+        found = compare_runs(
+            before.items,
+            after.items,
+            book=TaskBook(task_cards(self.folder)),
+            solves=solves,
+            methods=methods,
+        )
+        if found.items.is_empty():
+            raise BadConfig(
+                "these runs share no scored item: the same method, mode, session (to the last "
+                "character) and turn; play them with the same tasks, lengths, seed and methods"
+            )
+        return found
+
     def __repr__(self) -> str:
         """Where it is, how it ended, what ran, and what can be asked of it; no record is read."""
         ended = "read back"
@@ -259,6 +307,10 @@ class Result:
 
     def _stages(self, records: list[Record]) -> dict[str, tuple[str, str]]:
         return stages_of(records, self.methods())
+
+    def places(self, methods: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Method as shown to (stage, category); "other" for one that this run does not know."""
+        return places_of(methods, self.methods())
 
     def _repr_html_(self) -> str:
         """For notebooks: the averages, a row a method and mode."""
@@ -327,18 +379,26 @@ def _sample(record: Record, session: Session | None) -> dict[str, object]:
         "evidence_held": record.evidence_held,
         "evidence_loaded": record.evidence_loaded,
         "kl_to_dense": None if record.gold is None else record.gold.kl_to_dense,
+        "session": record.session_digest,
     }
 
 
 def stages_of(
     records: Sequence[Record], cards: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, tuple[str, str]]:
+    """`places_of` the methods of these records."""
+    return places_of([record.method for record in records], cards)
+
+
+def places_of(
+    methods: Sequence[str], cards: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, str]]:
     """method -> (stage, category) for the report; a composition is placed by its first stage.
 
     `cards` are those that the run kept; a folder from before there were any is read by name.
     """
     places: dict[str, tuple[str, str]] = {}
-    for shown in dict.fromkeys(record.method for record in records):
+    for shown in dict.fromkeys(methods):
         if shown in cards:
             places[shown] = (cards[shown]["stage"], cards[shown]["category"])
             continue
