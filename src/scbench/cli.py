@@ -14,6 +14,7 @@ from scbench.commands.choose import choose
 from scbench.commands.compare import compare
 from scbench.commands.data import make_data
 from scbench.commands.doctor import doctor
+from scbench.commands.export import export
 from scbench.commands.findings import findings_
 from scbench.commands.gate import gate
 from scbench.commands.get_model import get_model
@@ -47,6 +48,7 @@ app.command("report")(report)
 app.command("choose")(choose)
 app.command("compare")(compare)
 app.command("gate")(gate)
+app.command("export")(export)
 app.command("ask")(needs_local(ask))
 app.command("analyze")(needs_local(analyze))
 app.command("list")(list_)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
 from scbench.engines.lab_models import solves
-from scbench.errors import BadConfig, BadRecord, ScbenchError
+from scbench.errors import BadConfig, ScbenchError
 from scbench.grid.settings import Settings, read_settings
 from scbench.grid.settings_file import NAME as SETTINGS
 from scbench.grid.settings_file import read_words
@@ -25,7 +25,7 @@ from scbench.ledger.lines import torn_tail
 from scbench.methods.cards import card
 from scbench.methods.spelling import read_part, split
 from scbench.stats.paper import TaskBook
-from scbench.types import Record, Session
+from scbench.types import Record
 
 if TYPE_CHECKING:
     import polars
@@ -138,8 +138,8 @@ class Result:
         )
 
     def report(self, to: Path | None = None) -> dict[str, Path]:
-        """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default:
-        into the run's folder.
+        """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.tex and
+        index.html; default: into the run's folder.
         """
         found = manifest.read(self.folder)
         records = self.records()
@@ -165,19 +165,22 @@ class Result:
     def samples(self) -> polars.DataFrame:
         """One row an answer, in the order of turns, with question, gold and answer, for reading;
         None where a session's file is gone."""
-        import polars as pl
+        from scbench.report.schema import SAMPLES, framed
+        from scbench.sample_rows import sample_rows
 
-        from scbench.ledger.store import SessionStore
+        return framed(sample_rows(self.folder, self.records()), SAMPLES)
 
-        store = SessionStore(self.folder)
-        sessions: dict[str, Session | None] = {}
-        rows = []
-        for record in _in_order(self.records()):
-            digest = record.session_digest
-            if digest not in sessions:
-                sessions[digest] = _session(store, digest)
-            rows.append(_sample(record, sessions[digest]))
-        return pl.DataFrame(rows, infer_schema_length=None)
+    def tables(self) -> dict[str, polars.DataFrame]:
+        """Every table of docs/schema.md by name: results, turns, cost, samples."""
+        from scbench.report.tabular import cost_table, table
+
+        summary = self.summary()
+        return {
+            "results": table(summary),
+            "turns": summary.turns,
+            "cost": cost_table(summary),
+            "samples": self.samples(),
+        }
 
     def evidence(self) -> dict[tuple[str, int], EvidenceHeld]:
         """What each answered turn held of its evidence, head by head, and what it loaded: numpy
@@ -314,73 +317,15 @@ class Result:
 
     def _repr_html_(self) -> str:
         """For notebooks: the averages, a row a method and mode."""
-        import polars as pl
+        from scbench.report.notebook import inline
 
-        from scbench.stats import OVERALL
-
-        columns = ["model", "mode", "method", "strict", "difference", "verdict", "held_share"]
-        is_overall = (pl.col("kind") == "average") & (pl.col("task") == OVERALL)
-        scores = self.scores()
-        shown = scores.filter(is_overall).select(
-            [name for name in columns if name in scores.columns]
-        )
-        return shown._repr_html_()
+        return inline(self.summary())
 
 
 def _few(names: Sequence[str]) -> str:
     """The first names of several, and how many more there are."""
     more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
     return ", ".join(names[:MOST_SHOWN]) + more
-
-
-def _session(store: Any, digest: str) -> Session | None:
-    try:
-        found: Session = store.get(digest)
-    except (KeyError, BadRecord):
-        return None
-    return found
-
-
-def _in_order(records: Sequence[Record]) -> list[Record]:
-    """Session by session, mode by mode, method by method as they first came, and turn by turn."""
-    methods = {name: at for at, name in enumerate(dict.fromkeys(one.method for one in records))}
-    sessions = {
-        name: at
-        for at, name in enumerate(dict.fromkeys((one.model, one.session_digest) for one in records))
-    }
-    return sorted(
-        records,
-        key=lambda one: (
-            sessions[one.model, one.session_digest],
-            one.mode,
-            methods[one.method],
-            one.turn,
-            one.sample,
-        ),
-    )
-
-
-def _sample(record: Record, session: Session | None) -> dict[str, object]:
-    turn = None if session is None else session.turns[record.turn]
-    return {
-        "model": record.model,
-        "task": record.task,
-        "mode": str(record.mode),
-        "method": record.method,
-        "seed": record.seed,
-        "turn": record.turn,
-        "sample": record.sample,
-        "question": None if turn is None else turn.ask,
-        "gold": None if turn is None else turn.gold,
-        "answer": None if record.answer is None else record.answer.text,
-        "score": record.strict.value,
-        "why": record.failure.why if record.failure is not None else record.strict.why,
-        "evidence_kept": record.evidence_kept,
-        "evidence_held": record.evidence_held,
-        "evidence_loaded": record.evidence_loaded,
-        "kl_to_dense": None if record.gold is None else record.gold.kl_to_dense,
-        "session": record.session_digest,
-    }
 
 
 def stages_of(

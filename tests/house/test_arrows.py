@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": {"tasks", "prompts", "engines"},
     "front": {"prompts", "kv", "methods", "engines", "play"},
     "against": {"stats", "ledger"},
+    "export": {"stats"},
 }
 ABOVE = {"commands"}  # beside `cli`, `api`, `result` and the words of a run: may reach everything
 EVERYONE = {
@@ -65,6 +66,7 @@ NO_TORCH = [
     "tasks",
     "ledger",
     "against",
+    "export",
     "commands",
     "cli",
 ]

@@ -83,6 +83,32 @@ class TwoRuns:
     def overall(self) -> tuple[PairedRow, ...]:
         return tuple(row for row in self.rows if row.name == EVERY)
 
+    def table(self) -> pl.DataFrame:
+        """A row a method, mode and task (or all), scores in 0..1; a notebook shows it."""
+        return pl.DataFrame(
+            [
+                {
+                    "setting": row.setting.label,
+                    "mode": row.mode,
+                    "method": row.method,
+                    "tasks": row.name,
+                    "before": row.before.value,
+                    "after": row.after.value,
+                    "difference": row.difference.value,
+                    "low": row.difference.estimate.low,
+                    "high": row.difference.estimate.high,
+                    "p": row.difference.p_holm,
+                    "verdict": row.difference.judged.text if row.difference.judged else "",
+                    "n": row.difference.estimate.n,
+                    "lower": row.flips[0],
+                    "higher": row.flips[1],
+                    "lost": sum(row.lost.values()),
+                }
+                for row in self.rows
+            ],
+            infer_schema_length=None,
+        )
+
     def flipped(self) -> pl.DataFrame:
         """The items whose score changed, the largest losses first."""
         changed = self.items.filter(pl.col("after") != pl.col("before"))
