@@ -138,7 +138,7 @@ class Result:
         )
 
     def report(self, to: Path | None = None) -> dict[str, Path]:
-        """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.tex and
+        """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.md and .tex, then
         index.html; default: into the run's folder.
         """
         found = manifest.read(self.folder)

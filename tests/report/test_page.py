@@ -175,7 +175,7 @@ def test_charts_carry_their_data_and_no_schema_address(summary: Summary) -> None
         assert "url" not in str(chart.spec)
 
 
-def test_folder_holds_seven_files_and_writing_again_changes_nothing(
+def test_folder_holds_eight_files_and_writing_again_changes_nothing(
     records: list[Record], tmp_path: Path
 ) -> None:
     chosen = [one for one in records if one.task == "kv"]
@@ -186,6 +186,7 @@ def test_folder_holds_seven_files_and_writing_again_changes_nothing(
         "results.parquet",
         "turns.csv",
         "cost.csv",
+        "tables.md",
         "tables.tex",
         "index.html",
     }

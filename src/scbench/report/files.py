@@ -10,6 +10,7 @@ from scbench.files import cannot_write, write_atomically
 from scbench.report.latex import latex
 from scbench.report.markdown import markdown
 from scbench.report.page import page
+from scbench.report.plain_markdown import tables_markdown
 from scbench.report.shown import csv_text
 from scbench.report.tabular import cost_csv, parquet, table, turns_csv
 from scbench.stats import CostRow, Solves, summarise
@@ -22,6 +23,7 @@ FILES = (
     "results.parquet",
     "turns.csv",
     "cost.csv",
+    "tables.md",
     "tables.tex",
     "index.html",
 )
@@ -40,8 +42,8 @@ def write_all(
     solves: Solves | None = None,
     task_cards: Mapping[str, TaskCard] | None = None,
 ) -> dict[str, Path]:
-    """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.tex, then index.html;
-    returns their paths by name.
+    """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.md and .tex, then
+    index.html; returns their paths by name.
 
     A report is a pure function of its input: files are replaced whole, nothing is appended, links
     are not followed. Arguments as in `stats.summarise`. Raises BadConfig for a folder with
@@ -63,6 +65,7 @@ def write_all(
         "results.csv": csv_text(results),
         "turns.csv": turns_csv(summary),
         "cost.csv": cost_csv(summary),
+        "tables.md": tables_markdown(summary),
         "tables.tex": latex(summary),
     }
     refuse_somebodys(folder, FILES)

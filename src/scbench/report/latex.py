@@ -1,9 +1,10 @@
-"""Tables that paste into a paper; they need booktabs only. Limits of an interval stand as sub- and
-superscript.
+"""Tables that paste into a paper; they need booktabs and graphicx. Limits of an interval stand as
+sub- and superscript, notes under their table, and a table wider than the text is made to fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scbench.report.costs import cost_tables
@@ -18,8 +19,8 @@ def latex(summary: Summary) -> str:
     baseline; then the costs.
     """
     blocks = [
-        "% Needs \\usepackage{booktabs}. Written by scbench report; scores in percent, 95% limits "
-        "as sub- and superscript."
+        "% Needs \\usepackage{booktabs,graphicx}. Written by scbench report; scores in percent, 95% "
+        "limits as sub- and superscript."
     ]
     for place, setting in enumerate(summary.settings, start=1):
         for mode in summary.modes_in(setting):
@@ -57,19 +58,35 @@ def draw(table: Table, *, label: str, deltas: bool = False) -> str:
         for entry, two in zip(row.entries, wide, strict=True):
             cells += [score(entry), delta(entry)] if two else [score(entry)]
         body.append(" & ".join(cells) + r" \\")
+    tabular = [
+        rf"\begin{{tabular}}{{{layout}}}",
+        r"\toprule",
+        " & ".join(heads) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return floating(tabular, table.title, f"tab:{label}-{table.label}", table.notes)
+
+
+FIT = r"\ifdim\width>\linewidth\linewidth\else\width\fi"  # of \resizebox: never made larger
+
+
+def floating(tabular: Sequence[str], title: str, label: str, notes: Sequence[str]) -> str:
+    """A tabular in a float with a caption; its notes are a paragraph of small print behind it, for
+    a caption of a page fits no page."""
+    told = escape(" ".join(notes))
     return "\n".join(
         [
             r"\begin{table}[t]\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"\caption{{{escape(table.title)}. {escape(' '.join(table.notes))}}}",
-            rf"\label{{tab:{label}-{table.label}}}",
-            rf"\begin{{tabular}}{{{layout}}}",
-            r"\toprule",
-            " & ".join(heads) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
+            rf"\caption{{{escape(title)}}}",
+            rf"\label{{{label}}}",
+            rf"\resizebox{{{FIT}}}{{!}}{{%",
+            *tabular,
+            "}",
             r"\end{table}",
+            *([rf"\noindent{{\scriptsize\sloppy {told}\par}}"] if told else []),
         ]
     )
 
