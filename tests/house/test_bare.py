@@ -32,6 +32,7 @@ WORKS = (
     ["report", "kept"],
     ["report", "kept", "--to", "elsewhere"],
     ["report", "kept", "--full"],
+    ["report", "kept", "--paper"],
     ["choose", "kept", "--max-loss", "5"],
     ["compare", "kept", "kept"],
     ["gate", "kept", "--write-baseline", "baseline.json"],
