@@ -25,6 +25,7 @@ from scbench.commands.run import run
 from scbench.commands.score import score
 from scbench.commands.searches import search_gates, search_patterns
 from scbench.commands.version import root
+from scbench.commands.view import view
 from scbench.commands.words import with_options
 from scbench.console import take_any_sign, tell
 from scbench.errors import CannotWrite, ScbenchError
@@ -45,6 +46,7 @@ app.callback()(root)
 app.command("run")(with_options(needs_local(run), OPTIONS))
 app.command("plan")(with_options(plan, (*OPTIONS, *PLAN_OPTIONS)))
 app.command("report")(report)
+app.command("view")(view)
 app.command("choose")(choose)
 app.command("compare")(compare)
 app.command("gate")(gate)

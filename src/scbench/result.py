@@ -153,6 +153,11 @@ class Result:
             task_cards=task_cards(self.folder),
         )
 
+    def page_files(self) -> dict[str, bytes]:
+        """The page as `report` would write it, by file name; nothing is written."""
+        text = reports.page(self.summary(), manifest.read(self.folder))
+        return {"index.html": text.encode("utf-8", "backslashreplace")}
+
     def scores(self) -> polars.DataFrame:
         """One row a cell or average: the very table of `results.csv`, scores in 0..1.
 

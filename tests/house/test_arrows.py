@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "front": {"prompts", "kv", "methods", "engines", "play"},
     "against": {"stats", "ledger"},
     "export": {"stats"},
+    "view": set(),
 }
 ABOVE = {"commands"}  # beside `cli`, `api`, `result` and the words of a run: may reach everything
 EVERYONE = {
@@ -67,6 +68,7 @@ NO_TORCH = [
     "ledger",
     "against",
     "export",
+    "view",
     "commands",
     "cli",
 ]

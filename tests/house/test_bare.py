@@ -23,7 +23,10 @@ INSTALL = "pip install 'scbench[local]'"
 WORKS = (
     ["--help"],
     ["--version"],
-    *([name, "--help"] for name in ("run", "plan", "report", "choose", "ask", "lab", "doctor")),
+    *(
+        [name, "--help"]
+        for name in ("run", "plan", "report", "view", "choose", "ask", "lab", "doctor")
+    ),
     *(["list", kind] for kind in ("tasks", "methods", "models", "modes", "pairs")),
     ["plan"],
     ["plan", "--methods", "all", "--tasks", "all"],
