@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scbench.analysis_words import AnalysisWords
     from scbench.api import Result
     from scbench.front import LanguageModel
+    from scbench.grid.listener import OnRecord
     from scbench.grid.plan import Plan
     from scbench.options import RunWords
 
@@ -75,18 +76,19 @@ def wrap(model: Any, tokenizer: Any, *, name: str = "") -> LanguageModel:
     return wrap(model, tokenizer, name=name)
 
 
-def run(**words: Unpack[RunWords]) -> Result:
+def run(*, on_record: OnRecord | None = None, **words: Unpack[RunWords]) -> Result:
     """Play a grid of tasks, modes and methods, and write its report.
 
     Every word is typed and explained in `scbench.options.RunWords`; what is not said takes the
     models' default (docs/defaults.md). `methods` may hold objects, `model` a loaded model. Raises
     UsageError for words that cannot work, Mismatch for a method that no model takes; what was
-    computed stays in the run's folder.
+    computed stays in the run's folder. `on_record` is called with every new `types.Record` once it
+    is on the disk (examples/tracker.py); an exception in it is told, and costs no record.
     """
     require_local("scbench.run")
     from scbench.api import run
 
-    return run(**words)
+    return run(on_record=on_record, **words)
 
 
 def plan(*, price_per_hour: float | None = None, **words: Unpack[RunWords]) -> Plan:

@@ -22,6 +22,7 @@ from scbench.options import RunWords
 from scbench.result import Result, stages_of
 
 if TYPE_CHECKING:
+    from scbench.grid.listener import OnRecord
     from scbench.grid.plan import Plan
     from scbench.grid.preflight import Prepared
 
@@ -34,9 +35,15 @@ MODELS: Mapping[str, str] = {  # names with a form of their own; `engines.models
 
 
 def run(
-    *, engine: Any = None, given: Sequence[str] | None = None, **words: Unpack[RunWords]
+    *,
+    engine: Any = None,
+    given: Sequence[str] | None = None,
+    on_record: OnRecord | None = None,
+    **words: Unpack[RunWords],
 ) -> Result:
     """Run a grid and write its report. `options.RunWords` says what each word means.
+
+    `on_record` is called with every new record once it is kept; what fails in it is told.
 
     Words not said take the embedded default's. `model` may be a loaded model (`scbench.load`), and
     methods and tasks may be objects. Errors as `grid.runner.run`; Mismatch for a method that none
@@ -59,7 +66,9 @@ def run(
         tell(note, label="note")
     engines = [engine] if engine is not None else (load(chosen, name) for name in chosen.models)
     names = sorted(ALIASES.get(name, name) for name in (settings if given is None else given))
-    outcome = play(chosen, engines, given=names, quiet=quiet, works=prepared.works)
+    outcome = play(
+        chosen, engines, given=names, quiet=quiet, works=prepared.works, on_record=on_record
+    )
     result = Result(chosen.out, outcome)
     if outcome.turns_answered + outcome.turns_failed and outcome.outcome == "complete":
         result.report()

@@ -11,9 +11,12 @@ from scbench.commands.ask import ask
 from scbench.commands.check_data import check_data
 from scbench.commands.check_model import check_model
 from scbench.commands.choose import choose
+from scbench.commands.compare import compare
 from scbench.commands.data import make_data
 from scbench.commands.doctor import doctor
+from scbench.commands.export import export
 from scbench.commands.findings import findings_
+from scbench.commands.gate import gate
 from scbench.commands.get_model import get_model
 from scbench.commands.lists import list_
 from scbench.commands.plan import PLAN_OPTIONS, plan
@@ -22,6 +25,7 @@ from scbench.commands.run import run
 from scbench.commands.score import score
 from scbench.commands.searches import search_gates, search_patterns
 from scbench.commands.version import root
+from scbench.commands.view import view
 from scbench.commands.words import with_options
 from scbench.console import take_any_sign, tell
 from scbench.errors import CannotWrite, ScbenchError
@@ -42,7 +46,11 @@ app.callback()(root)
 app.command("run")(with_options(needs_local(run), OPTIONS))
 app.command("plan")(with_options(plan, (*OPTIONS, *PLAN_OPTIONS)))
 app.command("report")(report)
+app.command("view")(view)
 app.command("choose")(choose)
+app.command("compare")(compare)
+app.command("gate")(gate)
+app.command("export")(export)
 app.command("ask")(needs_local(ask))
 app.command("analyze")(needs_local(analyze))
 app.command("list")(list_)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scbench import report as reports
 from scbench.engines.lab_models import solves
-from scbench.errors import BadConfig, BadRecord, ScbenchError
+from scbench.errors import BadConfig, ScbenchError
 from scbench.grid.settings import Settings, read_settings
 from scbench.grid.settings_file import NAME as SETTINGS
 from scbench.grid.settings_file import read_words
@@ -24,14 +24,17 @@ from scbench.ledger.journal import COSTS, RECORDS, current, read_costs, read_rec
 from scbench.ledger.lines import torn_tail
 from scbench.methods.cards import card
 from scbench.methods.spelling import read_part, split
-from scbench.types import Record, Session
+from scbench.stats.paper import TaskBook
+from scbench.types import Record
 
 if TYPE_CHECKING:
     import polars
 
+    from scbench.against.baseline import Baseline
     from scbench.grid.outcome import Outcome
     from scbench.play.evidence import EvidenceHeld
     from scbench.stats import Summary
+    from scbench.stats.two_runs import TwoRuns
 
 
 MOST_SHOWN = 4  # names of a kind, where a run is shown in a few lines
@@ -135,8 +138,8 @@ class Result:
         )
 
     def report(self, to: Path | None = None) -> dict[str, Path]:
-        """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; default:
-        into the run's folder.
+        """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.md and .tex, then
+        index.html; default: into the run's folder.
         """
         found = manifest.read(self.folder)
         records = self.records()
@@ -150,6 +153,11 @@ class Result:
             task_cards=task_cards(self.folder),
         )
 
+    def page_files(self) -> dict[str, bytes]:
+        """The page as `report` would write it, by file name; nothing is written."""
+        text = reports.page(self.summary(), manifest.read(self.folder))
+        return {"index.html": text.encode("utf-8", "backslashreplace")}
+
     def scores(self) -> polars.DataFrame:
         """One row a cell or average: the very table of `results.csv`, scores in 0..1.
 
@@ -162,19 +170,22 @@ class Result:
     def samples(self) -> polars.DataFrame:
         """One row an answer, in the order of turns, with question, gold and answer, for reading;
         None where a session's file is gone."""
-        import polars as pl
+        from scbench.report.schema import SAMPLES, framed
+        from scbench.sample_rows import sample_rows
 
-        from scbench.ledger.store import SessionStore
+        return framed(sample_rows(self.folder, self.records()), SAMPLES)
 
-        store = SessionStore(self.folder)
-        sessions: dict[str, Session | None] = {}
-        rows = []
-        for record in _in_order(self.records()):
-            digest = record.session_digest
-            if digest not in sessions:
-                sessions[digest] = _session(store, digest)
-            rows.append(_sample(record, sessions[digest]))
-        return pl.DataFrame(rows, infer_schema_length=None)
+    def tables(self) -> dict[str, polars.DataFrame]:
+        """Every table of docs/schema.md by name: results, turns, cost, samples."""
+        from scbench.report.tabular import cost_table, table
+
+        summary = self.summary()
+        return {
+            "results": table(summary),
+            "turns": summary.turns,
+            "cost": cost_table(summary),
+            "samples": self.samples(),
+        }
 
     def evidence(self) -> dict[tuple[str, int], EvidenceHeld]:
         """What each answered turn held of its evidence, head by head, and what it loaded: numpy
@@ -239,6 +250,51 @@ class Result:
             raise BadConfig(f"{one} and {other} share no scored turn of {name} in this run")
         return pl.DataFrame(rows, infer_schema_length=None)
 
+    def baseline(self) -> Baseline:
+        """Its items and what made them, for later runs to be held against."""
+        from scbench.against.baseline import Baseline
+        from scbench.against.likeness import likeness
+        from scbench.stats.two_runs import items_of
+
+        records = self.records()
+        return Baseline(
+            items=items_of(self.frame()), likeness=likeness(records, read_facts(self.folder))
+        )
+
+    def against(
+        self,
+        earlier: Result | Baseline,
+        *,
+        allow_different: bool = False,
+        methods: Sequence[str] | None = None,
+    ) -> TwoRuns:
+        """This run minus an earlier one, item by item: `rows` with intervals and verdicts, `items`,
+        `flipped()`.
+
+        Raises Mismatch for runs that differ in model, tasks, lengths, sessions, prompts or
+        scorers, unless `allow_different`; BadConfig where they share no scored item.
+        """
+        from scbench.against.likeness import refuse_unlike
+        from scbench.stats.two_runs import compare_runs
+
+        before = earlier.baseline() if isinstance(earlier, Result) else earlier
+        after = self.baseline()
+        if not allow_different:
+            refuse_unlike(before.likeness, after.likeness)
+        found = compare_runs(
+            before.items,
+            after.items,
+            book=TaskBook(task_cards(self.folder)),
+            solves=solves,
+            methods=methods,
+        )
+        if found.items.is_empty():
+            raise BadConfig(
+                "these runs share no scored item: the same method, mode, session (to the last "
+                "character) and turn; play them with the same tasks, lengths, seed and methods"
+            )
+        return found
+
     def __repr__(self) -> str:
         """Where it is, how it ended, what ran, and what can be asked of it; no record is read."""
         ended = "read back"
@@ -260,19 +316,15 @@ class Result:
     def _stages(self, records: list[Record]) -> dict[str, tuple[str, str]]:
         return stages_of(records, self.methods())
 
+    def places(self, methods: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Method as shown to (stage, category); "other" for one that this run does not know."""
+        return places_of(methods, self.methods())
+
     def _repr_html_(self) -> str:
         """For notebooks: the averages, a row a method and mode."""
-        import polars as pl
+        from scbench.report.notebook import inline
 
-        from scbench.stats import OVERALL
-
-        columns = ["model", "mode", "method", "strict", "difference", "verdict", "held_share"]
-        is_overall = (pl.col("kind") == "average") & (pl.col("task") == OVERALL)
-        scores = self.scores()
-        shown = scores.filter(is_overall).select(
-            [name for name in columns if name in scores.columns]
-        )
-        return shown._repr_html_()
+        return inline(self.summary())
 
 
 def _few(names: Sequence[str]) -> str:
@@ -281,64 +333,22 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_SHOWN]) + more
 
 
-def _session(store: Any, digest: str) -> Session | None:
-    try:
-        found: Session = store.get(digest)
-    except (KeyError, BadRecord):
-        return None
-    return found
-
-
-def _in_order(records: Sequence[Record]) -> list[Record]:
-    """Session by session, mode by mode, method by method as they first came, and turn by turn."""
-    methods = {name: at for at, name in enumerate(dict.fromkeys(one.method for one in records))}
-    sessions = {
-        name: at
-        for at, name in enumerate(dict.fromkeys((one.model, one.session_digest) for one in records))
-    }
-    return sorted(
-        records,
-        key=lambda one: (
-            sessions[one.model, one.session_digest],
-            one.mode,
-            methods[one.method],
-            one.turn,
-            one.sample,
-        ),
-    )
-
-
-def _sample(record: Record, session: Session | None) -> dict[str, object]:
-    turn = None if session is None else session.turns[record.turn]
-    return {
-        "model": record.model,
-        "task": record.task,
-        "mode": str(record.mode),
-        "method": record.method,
-        "seed": record.seed,
-        "turn": record.turn,
-        "sample": record.sample,
-        "question": None if turn is None else turn.ask,
-        "gold": None if turn is None else turn.gold,
-        "answer": None if record.answer is None else record.answer.text,
-        "score": record.strict.value,
-        "why": record.failure.why if record.failure is not None else record.strict.why,
-        "evidence_kept": record.evidence_kept,
-        "evidence_held": record.evidence_held,
-        "evidence_loaded": record.evidence_loaded,
-        "kl_to_dense": None if record.gold is None else record.gold.kl_to_dense,
-    }
-
-
 def stages_of(
     records: Sequence[Record], cards: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[str, str]]:
+    """`places_of` the methods of these records."""
+    return places_of([record.method for record in records], cards)
+
+
+def places_of(
+    methods: Sequence[str], cards: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, tuple[str, str]]:
     """method -> (stage, category) for the report; a composition is placed by its first stage.
 
     `cards` are those that the run kept; a folder from before there were any is read by name.
     """
     places: dict[str, tuple[str, str]] = {}
-    for shown in dict.fromkeys(record.method for record in records):
+    for shown in dict.fromkeys(methods):
         if shown in cards:
             places[shown] = (cards[shown]["stage"], cards[shown]["category"])
             continue

@@ -40,6 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "attention": {"prompts", "kernels", "kv", "methods", "engines", "play", "grid"},
     "lab": {"tasks", "prompts", "engines"},
     "front": {"prompts", "kv", "methods", "engines", "play"},
+    "against": {"stats", "ledger"},
+    "export": {"stats"},
+    "view": set(),
 }
 ABOVE = {"commands"}  # beside `cli`, `api`, `result` and the words of a run: may reach everything
 EVERYONE = {
@@ -56,7 +59,19 @@ EVERYONE = {
     "tensors",
     "task_cards",
 }
-NO_TORCH = ["scoring", "prompts", "stats", "report", "tasks", "ledger", "commands", "cli"]
+NO_TORCH = [
+    "scoring",
+    "prompts",
+    "stats",
+    "report",
+    "tasks",
+    "ledger",
+    "against",
+    "export",
+    "view",
+    "commands",
+    "cli",
+]
 
 
 def rooms() -> list[str]:

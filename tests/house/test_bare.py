@@ -23,7 +23,10 @@ INSTALL = "pip install 'scbench[local]'"
 WORKS = (
     ["--help"],
     ["--version"],
-    *([name, "--help"] for name in ("run", "plan", "report", "choose", "ask", "lab", "doctor")),
+    *(
+        [name, "--help"]
+        for name in ("run", "plan", "report", "view", "choose", "ask", "lab", "doctor")
+    ),
     *(["list", kind] for kind in ("tasks", "methods", "models", "modes", "pairs")),
     ["plan"],
     ["plan", "--methods", "all", "--tasks", "all"],
@@ -32,7 +35,12 @@ WORKS = (
     ["report", "kept"],
     ["report", "kept", "--to", "elsewhere"],
     ["report", "kept", "--full"],
+    ["report", "kept", "--paper"],
     ["choose", "kept", "--max-loss", "5"],
+    ["compare", "kept", "kept"],
+    ["gate", "kept", "--write-baseline", "baseline.json"],
+    ["gate", "kept", "--baseline", "baseline.json", "--pass-same", "--methods", "dense"],
+    *(["export", "kept", "--format", kind] for kind in ("parquet", "csv", "inspect")),
     ["findings", "--from", "kept", "--model", "toy", "--out", "found"],
     ["score", "answers.jsonl"],
     ["make-data", "--out", "data", "--tasks", "kv,repoqa,qa_eng", "--length", "512"],

@@ -175,7 +175,7 @@ def test_charts_carry_their_data_and_no_schema_address(summary: Summary) -> None
         assert "url" not in str(chart.spec)
 
 
-def test_folder_holds_six_files_and_writing_again_changes_nothing(
+def test_folder_holds_eight_files_and_writing_again_changes_nothing(
     records: list[Record], tmp_path: Path
 ) -> None:
     chosen = [one for one in records if one.task == "kv"]
@@ -183,8 +183,10 @@ def test_folder_holds_six_files_and_writing_again_changes_nothing(
     assert set(written) == {
         "report.md",
         "results.csv",
+        "results.parquet",
         "turns.csv",
         "cost.csv",
+        "tables.md",
         "tables.tex",
         "index.html",
     }

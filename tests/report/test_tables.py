@@ -202,7 +202,7 @@ def test_no_records_make_a_report_that_says_so() -> None:
     empty = summarise([])
     assert "nothing to report" in printed(empty, 80)
     assert markdown(empty).startswith("# scbench report")
-    assert csv(empty) == cost_csv(empty)
+    assert len(csv(empty).splitlines()) == len(cost_csv(empty).splitlines()) == 1
     assert latex(empty).startswith("%")
 
 

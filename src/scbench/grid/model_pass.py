@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -80,6 +80,7 @@ class ModelPass:
         is_beyond = trained is not None and engine.facts.window_tokens > trained
         self.marks = (BEYOND_TRAINED,) if is_beyond else ()
         self._costed: Counter[int] = Counter()  # length -> sessions measured
+        self.heard: Callable[[Record], None] = lambda record: None  # who hears of what is kept
 
     def _take(self, methods: Sequence[Method]) -> None:
         """The methods to play, each with the digest of all that makes its answers."""
@@ -120,7 +121,9 @@ class ModelPass:
 
     def _keep(self, record: Record) -> None:
         self.progress.answers += 1
-        self.books.journal.append(replace(record, notes=(*record.notes, *self.marks)))
+        kept = replace(record, notes=(*record.notes, *self.marks))
+        self.books.journal.append(kept)
+        self.heard(kept)
 
     def everything(self) -> None:
         if self.settings.equal_share is None:

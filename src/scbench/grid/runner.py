@@ -19,6 +19,7 @@ from scbench.grid.forecast import (
     Work,
     planned_answers,
 )
+from scbench.grid.listener import Listener, OnRecord
 from scbench.grid.model_pass import ModelPass
 from scbench.grid.outcome import Outcome
 from scbench.grid.progress import Progress
@@ -38,6 +39,7 @@ def run(
     given: Sequence[str] = (),
     quiet: bool = False,
     works: Sequence[Work] = (),
+    on_record: OnRecord | None = None,
 ) -> Outcome:
     """Play what the folder lacks of the grid, model by model; append every turn as it ends.
 
@@ -46,7 +48,7 @@ def run(
     "interrupted"). Raises UsageError for settings that cannot work at all, Busy if another run
     holds the folder, CannotWrite if the disk is full: what was written stays, and the same command
     resumes. `works` are guesses of what each model will take (`preflight.prepare`), for the time
-    left.
+    left. `on_record` is called with every new record once it is kept (`Listener`).
     """
     methods = [parse(text) for text in settings.methods]
     refuse_twins(methods)
@@ -64,10 +66,12 @@ def run(
         voices = Voices(
             settings.out, progress.say, is_on=not settings.debug
         )  # pdb needs a terminal
+        listener = Listener(on_record, progress.say)
         files.enter_context(voices)
         try:
             for engine in told(engines, settings, progress):
                 state = ModelPass(settings, engine, methods, books, outcome, progress, voices)
+                state.heard = listener.hear
                 manifest.add_model(
                     settings.out,
                     index,
@@ -86,6 +90,10 @@ def run(
             outcome.outcome = "interrupted"
             progress.is_stopped = True
         finally:
+            if listener.failed:
+                outcome.gaps.append(
+                    f"on_record failed for {listener.failed:,} records; all of them are kept"
+                )
             _close(settings, books, outcome, index)
     return outcome
 

@@ -10,11 +10,23 @@ from scbench.files import cannot_write, write_atomically
 from scbench.report.latex import latex
 from scbench.report.markdown import markdown
 from scbench.report.page import page
-from scbench.report.tabular import cost_csv, csv, turns_csv
+from scbench.report.plain_markdown import tables_markdown
+from scbench.report.shown import csv_text
+from scbench.report.tabular import cost_csv, parquet, table, turns_csv
 from scbench.stats import CostRow, Solves, summarise
 from scbench.task_cards import TaskCard
 from scbench.types import Record
 
+FILES = (
+    "report.md",
+    "results.csv",
+    "results.parquet",
+    "turns.csv",
+    "cost.csv",
+    "tables.md",
+    "tables.tex",
+    "index.html",
+)
 MARK = ".scbench"  # says that a folder outside any run is ours to write reports into
 
 
@@ -30,8 +42,8 @@ def write_all(
     solves: Solves | None = None,
     task_cards: Mapping[str, TaskCard] | None = None,
 ) -> dict[str, Path]:
-    """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; returns their
-    paths by name.
+    """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.md and .tex, then
+    index.html; returns their paths by name.
 
     A report is a pure function of its input: files are replaced whole, nothing is appended, links
     are not followed. Arguments as in `stats.summarise`. Raises BadConfig for a folder with
@@ -46,17 +58,23 @@ def write_all(
         solves=solves,
         task_cards=task_cards,
     )
-    texts = {
+    results = table(summary)
+    # Tables first: what draws a page may be killed, and they are on the disk by then.
+    tables = {
         "report.md": markdown(summary, manifest),
-        "results.csv": csv(summary),
+        "results.csv": csv_text(results),
         "turns.csv": turns_csv(summary),
         "cost.csv": cost_csv(summary),
+        "tables.md": tables_markdown(summary),
         "tables.tex": latex(summary),
-        "index.html": page(summary, manifest),
     }
-    return write_whole(
-        {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}, folder
-    )
+    refuse_somebodys(folder, FILES)
+    written = write_whole({**_encoded(tables), "results.parquet": parquet(results)}, folder)
+    return written | write_whole(_encoded({"index.html": page(summary, manifest)}), folder)
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
 
 
 def write_whole(files: Mapping[str, bytes], folder: Path) -> dict[str, Path]:

@@ -1,9 +1,10 @@
-"""Tables that paste into a paper; they need booktabs only. Limits of an interval stand as sub- and
-superscript.
+"""Tables that paste into a paper; they need booktabs and graphicx. Limits of an interval stand as
+sub- and superscript, notes under their table, and a table wider than the text is made to fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scbench.report.costs import cost_tables
@@ -18,8 +19,8 @@ def latex(summary: Summary) -> str:
     baseline; then the costs.
     """
     blocks = [
-        "% Needs \\usepackage{booktabs}. Written by scbench report; scores in percent, 95% limits "
-        "as sub- and superscript."
+        "% Needs \\usepackage{booktabs,graphicx}. Written by scbench report; scores in percent, "
+        "95% limits as sub- and superscript."
     ]
     for place, setting in enumerate(summary.settings, start=1):
         for mode in summary.modes_in(setting):
@@ -51,25 +52,54 @@ def draw(table: Table, *, label: str, deltas: bool = False) -> str:
     group = ""
     for row in table.rows:
         if row.group != group and row.group:
-            body.append(rf"\multicolumn{{{len(heads)}}}{{l}}{{\textit{{{escape(row.group)}}}}} \\")
+            body.append(group_line(row.group, len(heads)))
             group = row.group
         cells = [escape(row.name)]
         for entry, two in zip(row.entries, wide, strict=True):
             cells += [score(entry), delta(entry)] if two else [score(entry)]
         body.append(" & ".join(cells) + r" \\")
+    tabular = [
+        rf"\begin{{tabular}}{{{layout}}}",
+        r"\toprule",
+        " & ".join(heads) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return floating(tabular, table.title, f"tab:{label}-{table.label}", table.notes)
+
+
+def group_line(text: str, columns: int) -> str:
+    """A line of a tabular that names the rows below it."""
+    return rf"\multicolumn{{{columns}}}{{l}}{{\textit{{{escape(text)}}}}} \\"
+
+
+FIT = r"\ifdim\width>\linewidth\linewidth\else\width\fi"  # of \resizebox: never made larger
+
+
+MOST_IN_FLOAT = 600  # signs of notes that stand with their table
+
+
+def floating(tabular: Sequence[str], title: str, label: str, notes: Sequence[str]) -> str:
+    """A tabular in a float with a caption, its notes in small print: below it where they are few,
+    else as a paragraph behind the float, for a float of two pages fits none.
+    """
+    told = " ".join(notes)
+    small = [rf"\par\medskip{{\scriptsize\raggedright {escape(told)}\par}}"] if told else []
+    is_short = len(told) <= MOST_IN_FLOAT
     return "\n".join(
         [
             r"\begin{table}[t]\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"\caption{{{escape(table.title)}. {escape(' '.join(table.notes))}}}",
-            rf"\label{{tab:{label}-{table.label}}}",
-            rf"\begin{{tabular}}{{{layout}}}",
-            r"\toprule",
-            " & ".join(heads) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
+            r"\renewcommand{\arraystretch}{1.25}",
+            rf"\caption{{{escape(title)}}}",
+            rf"\label{{{label}}}",
+            rf"\resizebox{{{FIT}}}{{!}}{{%",
+            *tabular,
+            "}",
+            *(small if is_short else []),
             r"\end{table}",
+            *([] if is_short else small),
         ]
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import polars as pl
@@ -29,7 +30,15 @@ TEX = {
     "→": r"$\rightarrow$", "Δ": r"$\Delta$", "…": r"\ldots{}", "·": r"$\cdot$", "µ": r"$\mu$",
     "†": r"$\dagger$", "‡": r"$\ddagger$", "§": r"\S{}", "¶": r"\P{}", "◦": r"$\circ$",
     "‖": r"$\Vert$", "◇": r"$\diamond$", "[": "{[}", "≥": r"$\geq$", '"': "''", "×": r"$\times$",
+    "⌂": r"$\triangle$", "↻": r"$\hookleftarrow$", "⊇": r"$\supseteq$", "∅": r"$\emptyset$",
+    "≈": r"$\approx$", "≠": r"$\neq$", "≤": r"$\leq$", "±": r"$\pm$", "‘": "`", "’": "'",
+    "“": "``", "”": "''", "—": "---", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}",
+    "Æ": r"\AE{}", "ł": r"\l{}", "Ł": r"\L{}", "\u00a0": "~",
     "\n": " ", "\t": " ",
+}  # fmt: skip
+TEX_ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u",
+    "\u0307": ".", "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
 }  # fmt: skip
 
 
@@ -54,8 +63,22 @@ def _broken(found: re.Match[str]) -> str:
 
 
 def tex_text(text: str) -> str:
-    """Text that LaTeX sets as it is; no blank line of it ends a paragraph."""
-    return "".join(TEX.get(sign, sign) for sign in visible(text))
+    """Text that LaTeX sets as it is, in ASCII; no blank line of it ends a paragraph.
+
+    A sign that no font of plain LaTeX has, such as a Chinese one, is named by its number.
+    """
+    return "".join(_tex_sign(sign) for sign in visible(text))
+
+
+def _tex_sign(sign: str) -> str:
+    if sign in TEX:
+        return TEX[sign]
+    if sign.isascii():
+        return sign
+    parts = unicodedata.normalize("NFD", sign)
+    if len(parts) == 2 and parts[0].isascii() and parts[1] in TEX_ACCENTS:
+        return rf"\{TEX_ACCENTS[parts[1]]}{{{parts[0]}}}"
+    return f"(U+{ord(sign):04X})"
 
 
 def csv_text(table: pl.DataFrame) -> str:

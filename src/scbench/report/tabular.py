@@ -1,12 +1,15 @@
-"""Numbers for other programs: plain CSV, scores in 0..1, seconds and bytes unrounded, one row for
-each cell.
+"""Numbers for other programs: CSV and Parquet, scores in 0..1, seconds and bytes unrounded, one row
+for each cell; `schema` says what the columns are.
 """
 
 from __future__ import annotations
 
+import io
+
 import polars as pl
 
 from scbench.report import marks
+from scbench.report.schema import COST, RESULTS, SCHEMA, framed
 from scbench.report.scores import stage_title
 from scbench.report.shown import csv_text
 from scbench.stats import (
@@ -55,11 +58,24 @@ def table(summary: Summary) -> pl.DataFrame:
                 "held_share_of": share.basis if share else None,
             }
         )
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return framed(rows, RESULTS)
+
+
+def parquet(table: pl.DataFrame) -> bytes:
+    """A table as Parquet; its metadata says which schema it follows (docs/schema.md)."""
+    file = io.BytesIO()
+    table.write_parquet(file, metadata={"scbench.schema": str(SCHEMA)})
+    return file.getvalue()
 
 
 def cost_csv(summary: Summary) -> str:
-    rows = []
+    """`cost_table` as text."""
+    return csv_text(cost_table(summary))
+
+
+def cost_table(summary: Summary) -> pl.DataFrame:
+    """A row of the cost pass each, with the spread of its repeats."""
+    rows: list[dict[str, object]] = []
     for row in summary.costs:
         spreads: dict[str, object] = {}
         for name in MEASURED:
@@ -86,7 +102,7 @@ def cost_csv(summary: Summary) -> str:
                 "failure": row.failure,
             }
         )
-    return csv_text(pl.DataFrame(rows, infer_schema_length=None))
+    return framed(rows, COST)
 
 
 def turns_csv(summary: Summary) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from scbench.stats.bound import bound_p_values, sessions_missing
 from scbench.stats.cells import Setting
-from scbench.stats.difference import Difference, holm
+from scbench.stats.difference import Difference
 from scbench.stats.intervals import ALPHA
 from scbench.stats.paper import OVERALL
-from scbench.stats.power import MOST_SESSIONS, sessions_to_see
-from scbench.stats.standing import FEW_SESSIONS, HEADROOM, LEAST_SESSIONS
+from scbench.stats.standing import HEADROOM
 from scbench.stats.summary import Summary
 
 # Whole slots, and where each head's begin, may put a budget a little above the share it was given.
@@ -83,14 +83,12 @@ def choose(summary: Summary, bounds: Bounds) -> list[Chosen]:
 
 
 def _judged(cells: Sequence[_Compared], max_loss: float) -> list[Chosen]:
-    """All methods and modes together: that each keeps the bound, and that each breaks it, are two
-    kinds of claim, and each kind is corrected over all of them."""
+    """All methods and modes together."""
     known = [one.difference.paired if one.difference is not None else None for one in cells]
-    keeps = holm([None if one is None else one.p_above(-max_loss) / 2.0 for one in known])
-    breaks = holm([None if one is None else one.p_below(-max_loss) for one in known])
+    found = bound_p_values(known, max_loss)
     return [
         _told(one, p_keeps, p_breaks, max_loss)
-        for one, p_keeps, p_breaks in zip(cells, keeps, breaks, strict=True)
+        for one, (p_keeps, p_breaks) in zip(cells, found, strict=True)
     ]
 
 
@@ -113,7 +111,7 @@ def _told(one: _Compared, p_keeps: float | None, p_breaks: float | None, max_los
         loss=-difference.value,
         low=None if high is None else -high,
         high=None if low is None else -low,
-        more_sessions=_missing(difference, one.sessions, max_loss) if is_open else 0,
+        more_sessions=sessions_missing(difference, one.sessions, max_loss) if is_open else 0,
     )
 
 
@@ -199,17 +197,6 @@ def _why_unmeasured(summary: Summary, setting: Setting, method: str, mode: str) 
     if any(cell is not None and not cell.is_measurable for cell in cells):
         return f"no headroom: {summary.baseline} does not solve these tasks here"
     return f"it has no score that {summary.baseline} has too"
-
-
-def _missing(difference: Difference, sessions: int, max_loss: float) -> int:
-    """Sessions, beside those played, until the loss could be told from the bound."""
-    known = difference.paired
-    if known is None or known.error is None or difference.value is None:
-        return max(1, FEW_SESSIONS - sessions)
-    distance = abs(difference.value + max_loss)
-    alpha = 0.05 / max(1, difference.family)
-    needed = sessions_to_see(distance, known.error, sessions, alpha=alpha)
-    return max(1, LEAST_SESSIONS - sessions, min(needed, MOST_SESSIONS) - sessions)
 
 
 def more_sessions(rows: Sequence[Chosen]) -> int:
