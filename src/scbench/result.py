@@ -24,6 +24,7 @@ from scbench.ledger.journal import COSTS, RECORDS, current, read_costs, read_rec
 from scbench.ledger.lines import torn_tail
 from scbench.methods.cards import card
 from scbench.methods.spelling import read_part, split
+from scbench.page_source import page_source
 from scbench.stats.paper import TaskBook
 from scbench.types import Record
 
@@ -151,12 +152,17 @@ class Result:
             stages=self._stages(records),
             solves=solves,
             task_cards=task_cards(self.folder),
+            source=page_source(self.folder, records),
         )
 
     def page_files(self) -> dict[str, bytes]:
         """The page as `report` would write it, by file name; nothing is written."""
-        text = reports.page(self.summary(), manifest.read(self.folder))
-        return {"index.html": text.encode("utf-8", "backslashreplace")}
+        texts = reports.page_files(
+            self.summary(),
+            manifest.read(self.folder),
+            source=page_source(self.folder, self.records()),
+        )
+        return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
 
     def scores(self) -> polars.DataFrame:
         """One row a cell or average: the very table of `results.csv`, scores in 0..1.

@@ -11,7 +11,7 @@ from scbench.report.brief import brief
 from scbench.report.files import write_all
 from scbench.report.latex import latex
 from scbench.report.markdown import markdown
-from scbench.report.page import page
+from scbench.report.page import page, page_files
 from scbench.report.tabular import cost_csv, csv, turns_csv
 from scbench.report.terminal import full, terminal
 
@@ -23,6 +23,7 @@ __all__ = [
     "latex",
     "markdown",
     "page",
+    "page_files",
     "terminal",
     "turns_csv",
     "write_all",

@@ -9,7 +9,7 @@ from scbench.errors import BadConfig
 from scbench.files import cannot_write, write_atomically
 from scbench.report.latex import latex
 from scbench.report.markdown import markdown
-from scbench.report.page import page
+from scbench.report.page import BESIDE, PageSource, page_files
 from scbench.report.plain_markdown import tables_markdown
 from scbench.report.shown import csv_text
 from scbench.report.tabular import cost_csv, parquet, table, turns_csv
@@ -41,13 +41,15 @@ def write_all(
     gate: float | None = None,
     solves: Solves | None = None,
     task_cards: Mapping[str, TaskCard] | None = None,
+    source: PageSource | None = None,
 ) -> dict[str, Path]:
     """Write report.md, results.csv and .parquet, turns.csv, cost.csv, tables.md and .tex, then
     index.html; returns their paths by name.
 
     A report is a pure function of its input: files are replaced whole, nothing is appended, links
-    are not followed. Arguments as in `stats.summarise`. Raises BadConfig for a folder with
-    somebody's own files of these names, CannotWrite.
+    are not followed. `source` has the answers that the page shows. Other arguments as in
+    `stats.summarise`. Raises BadConfig for a folder with somebody's own files of these names,
+    CannotWrite.
     """
     summary = summarise(
         records,
@@ -70,7 +72,10 @@ def write_all(
     }
     refuse_somebodys(folder, FILES)
     written = write_whole({**_encoded(tables), "results.parquet": parquet(results)}, folder)
-    return written | write_whole(_encoded({"index.html": page(summary, manifest)}), folder)
+    written |= write_whole(_encoded(page_files(summary, manifest, source=source)), folder)
+    for stale in set(folder.glob(BESIDE.format("*"))) - set(written.values()):
+        stale.unlink(missing_ok=True)  # of a page that had more samples
+    return written
 
 
 def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
