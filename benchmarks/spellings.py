@@ -128,7 +128,7 @@ def played(given: argparse.Namespace, methods: list[str]) -> scbench.Result:
 
 
 def spelled(shown: Shown) -> list[dict[str, Any]]:
-    """A row a method, nearest to dense first: agreement by spelling, bytes held and loaded."""
+    """A row a method, nearest to dense first: agreement by spelling, bytes held."""
     found = []
     for info in shown.summary.methods_in(shown.setting):
         mine = shown.mine(info.name)
@@ -138,7 +138,7 @@ def spelled(shown: Shown) -> list[dict[str, Any]]:
             row[f"top-1, {spelling}"] = mean_of(some, "gold_top1")
             row[f"KL, {spelling}"] = mean_of(some, "gold_kl")
         share = shown.summary.share(shown.setting, info.name)
-        row |= {"held": share.ratio if share else None, "loaded": shown.loaded(info.name)}
+        row["held"] = share.ratio if share else None
         row |= {"KL": shown.agreed(info.name)["kl"]}
         found.append(row)
     return sorted(found, key=lambda row: row["KL"] if row["KL"] is not None else float("inf"))
@@ -148,12 +148,12 @@ def lines(rows: list[dict[str, Any]]) -> list[str]:
     """The rows as Markdown."""
     kinds = list(SPELLINGS.values())
     heads = ["method", *(f"top-1, {one}" for one in kinds), *(f"KL, {one}" for one in kinds)]
-    heads += ["held", "loaded"]
+    heads += ["held"]
     told = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for row in rows:
         shares = [_percent(row[f"top-1, {one}"]) for one in kinds]
         far = ["" if row[f"KL, {one}"] is None else f"{row[f'KL, {one}']:.3f}" for one in kinds]
-        entries = [row["method"], *shares, *far, _percent(row["held"]), _percent(row["loaded"])]
+        entries = [row["method"], *shares, *far, _percent(row["held"])]
         told.append(f"| {' | '.join(entries)} |")
     return told
 
