@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,13 @@ def test_a_flipped_bit_is_refused(file: Path, part: int) -> None:
     data[(part * 2 + 1) * len(data) // 11] ^= 1
     file.write_bytes(data)
     with pytest.raises(BadRecord):
+        read_baseline(file)
+
+
+def test_one_without_its_checksum_is_refused(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r',\s*"crc": "[0-9a-f]{8}"', "", text), encoding="utf-8")
+    with pytest.raises(BadRecord, match="does not say that it is one"):
         read_baseline(file)
 
 

@@ -97,6 +97,8 @@ def test_runs_of_two_models_meet_where_their_sessions_are_the_same() -> None:
     found = compared(before, after)
     assert found.items.height == len(before)
     assert {row.setting.model for row in found.rows} == {"other"}
+    third = [replace(one, model="third", key=f"third {one.key}") for one in before]
+    assert compared(before, [*after, *third]).items.is_empty()  # which of the two is it?
     both = [*before, *after]  # now a model is a setting of its own again
     assert {row.setting.model for row in compared(both, both).rows} == {"toy", "other"}
 
@@ -108,6 +110,8 @@ def test_a_task_that_the_model_does_not_solve_counts_in_no_average() -> None:
     assert "kv" not in row.tasks
     assert set(row.tasks) == set(TASKS) - {"kv"}
     assert [one.name for one in found.rows] == [EVERY, "kv", "vt", "repoqa", "mf"]
+    (unknown,) = compared(before, before, solves=lambda *place: None).overall()
+    assert set(unknown.tasks) == set(TASKS)  # nobody measured it, which is no no
 
 
 def test_methods_of_one_run_alone_are_named_and_not_compared() -> None:

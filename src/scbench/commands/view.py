@@ -25,9 +25,9 @@ def view(
 ) -> None:
     """Show the pages of runs in a browser while they are played; Ctrl-C ends it.
 
-    `scbench view runs` lists every run below `runs`, those that begin later too; a page is made
-    anew when its run has grown. It is served to this machine alone (127.0.0.1), and nothing is
-    written into a run.
+    `scbench view runs` lists every run below `runs`, those that begin later
+    too; a page is made anew when its run has grown. It is served to this
+    machine alone (127.0.0.1), and nothing is written into a run.
     """
     from scbench.view.server import ViewServer
 
