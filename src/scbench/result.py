@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scbench.against.baseline import Baseline
     from scbench.grid.outcome import Outcome
     from scbench.play.evidence import EvidenceHeld
+    from scbench.report.notebook import InlineFigure
     from scbench.stats import Summary
     from scbench.stats.two_runs import TwoRuns
 
@@ -163,6 +164,13 @@ class Result:
             source=page_source(self.folder, self.records()),
         )
         return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
+
+    def figures(self) -> dict[str, InlineFigure]:
+        """The paper's figures by name, as a notebook shows them: turns, budgets, bytes, query
+        awareness, as far as the run has numbers for them."""
+        from scbench.report.paper import inline_figures
+
+        return inline_figures([self.summary()])
 
     def scores(self) -> polars.DataFrame:
         """One row a cell or average: the very table of `results.csv`, scores in 0..1.

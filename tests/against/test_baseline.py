@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from scbench.against.baseline import read_baseline, write_baseline
@@ -39,6 +42,31 @@ def test_a_flipped_bit_is_refused(file: Path, part: int) -> None:
     file.write_bytes(data)
     with pytest.raises(BadRecord):
         read_baseline(file)
+
+
+def test_one_without_its_checksum_is_refused(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r',\s*"crc": "[0-9a-f]{8}"', "", text), encoding="utf-8")
+    with pytest.raises(BadRecord, match="does not say that it is one"):
+        read_baseline(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda items: items.with_columns(pl.lit(7.0).alias("strict")), "outside 0..1"),
+        (lambda items: items.with_columns(pl.lit(-0.1).alias("strict")), "outside 0..1"),
+        (lambda items: pl.concat([items, items.head(1)]), "twice"),
+        (lambda items: items.rename({"answer": "reply"}), "columns are not"),
+    ],
+)
+def test_items_that_no_run_can_have_are_refused(
+    tmp_path: Path, change: Callable[[pl.DataFrame], pl.DataFrame], why: str
+) -> None:
+    kept = open_run(KEPT).baseline()
+    write_baseline(tmp_path / "x.json", replace(kept, items=change(kept.items)))
+    with pytest.raises(BadRecord, match=why):
+        read_baseline(tmp_path / "x.json")
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"kind":1}', "[1]", "x"])

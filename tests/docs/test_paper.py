@@ -1,4 +1,4 @@
-"""docs/paper.md: its commands are ones that the program takes, its tables ones that it writes."""
+"""docs/paper.md and compare.md: commands that the program takes, tables that it writes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ PROGRAM: Any = typer.main.get_command(app)
 
 
 def commands() -> list[list[str]]:
-    """The lines of bash, with what `P` stands for."""
-    blocks = re.findall(r"```bash\n(.*?)```", DOC, re.DOTALL)
+    """The lines of bash of the pages on numbers that leave, with what `P` stands for."""
+    text = DOC + (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     methods = next(line for line in lines if line.startswith("P=")).split("=", 1)[1].strip("'")
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from scbench.cli import app
 from scbench.report import drawing
-from scbench.report.paper import paper_files, paper_tables
+from scbench.report.paper import inline_figures, paper_files, paper_tables
 from scbench.report.paper.drawn import latex, markdown, numbers
 from scbench.report.paper.published import LEAST_SESSIONS, NUMBERS, PROTOCOL, published
 from scbench.report.paper.tables import PaperNumber, PaperRow, budget_of, budget_order
@@ -46,7 +47,9 @@ PAPER = Setting("llama-3.1-8b", 0, PROTOCOL)
 @pytest.fixture(scope="module")
 def average() -> Average:
     """A whole one of the paper's setting, by dense over all twelve tasks."""
-    made = summarise(run(tasks=ALL_TASKS, methods=CHANCES, sessions=2, turns=8), resamples=0)
+    dense = {"dense": CHANCES["dense"]}
+    words = {"methods": dense, "sessions": 2, "turns": 8, "modes": [Mode.MULTI_TURN]}
+    made = summarise(run(tasks=ALL_TASKS, **words), resamples=0)  # type: ignore[arg-type]
     one = made.average(made.settings[0], "multi-turn", "dense", OVERALL)
     assert one is not None
     assert one.is_complete
@@ -234,6 +237,23 @@ def test_files_have_both_kinds_of_every_picture(tmp_path: Path, played: Summary)
     assert "No picture" not in said
     read = pl.read_parquet(io.BytesIO((tmp_path / "paper.parquet").read_bytes()))
     assert read.equals(numbers(paper_tables([played])))
+
+
+def test_a_notebook_shows_the_figures_as_images(
+    played: Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = inline_figures([played])
+    assert set(found) == {
+        f"{name}-{place}"
+        for name in ("turns", "budgets", "bytes", "query-awareness")
+        for place in (1, 2)
+    }
+    for figure in found.values():
+        shown = figure._repr_html_()
+        assert re.fullmatch(r'<img alt="[^"<>]*" src="data:image/svg\+xml;base64,[\w+/=]+">', shown)
+    monkeypatch.setattr(drawing, "CHILD", DIES)
+    dead = inline_figures([played])["turns-1"]._repr_html_()
+    assert dead == "<p>Scores by turn: the process that draws ended by SIGABRT</p>"
 
 
 DIES = "import os; os.abort()"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from factory import record, run
@@ -17,6 +21,7 @@ from scbench.stats.standing import Standing
 from scbench.stats.two_runs import EVERY, ITEM, PairedRow, TwoRuns, compare_runs, items_of
 from scbench.types import Mode, Record
 
+ROOT = Path(__file__).parents[2]
 TASKS = ("kv", "vt", "repoqa", "mf")
 
 
@@ -97,6 +102,8 @@ def test_runs_of_two_models_meet_where_their_sessions_are_the_same() -> None:
     found = compared(before, after)
     assert found.items.height == len(before)
     assert {row.setting.model for row in found.rows} == {"other"}
+    third = [replace(one, model="third", key=f"third {one.key}") for one in before]
+    assert compared(before, [*after, *third]).items.is_empty()  # which of the two is it?
     both = [*before, *after]  # now a model is a setting of its own again
     assert {row.setting.model for row in compared(both, both).rows} == {"toy", "other"}
 
@@ -108,6 +115,8 @@ def test_a_task_that_the_model_does_not_solve_counts_in_no_average() -> None:
     assert "kv" not in row.tasks
     assert set(row.tasks) == set(TASKS) - {"kv"}
     assert [one.name for one in found.rows] == [EVERY, "kv", "vt", "repoqa", "mf"]
+    (unknown,) = compared(before, before, solves=lambda *place: None).overall()
+    assert set(unknown.tasks) == set(TASKS)  # nobody measured it, which is no no
 
 
 def test_methods_of_one_run_alone_are_named_and_not_compared() -> None:
@@ -215,3 +224,18 @@ def test_the_sessions_that_docs_compare_names_are_enough_and_half_are_not(
 
     assert passage(sessions) is Passage.PASSES
     assert passage(sessions // 2) is Passage.CANNOT_TELL
+
+
+@pytest.mark.slow
+def test_a_gate_is_seldom_wrong_where_the_true_drop_is_known() -> None:
+    names = runpy.run_path(str(ROOT / "benchmarks" / "gate_errors.py"))
+    luck = np.random.Generator(np.random.PCG64(1))
+
+    def found(drop: float) -> Counter[Passage]:
+        return Counter(names["played"](luck, 48, drop) for _ in range(80))
+
+    small, at_bound, large = found(0.02), found(0.05), found(0.10)
+    assert small[Passage.DROPS] == large[Passage.PASSES] == 0
+    assert at_bound[Passage.PASSES] + at_bound[Passage.DROPS] <= 8
+    assert small[Passage.PASSES] >= 15
+    assert large[Passage.DROPS] >= 15

@@ -273,6 +273,18 @@ def test_a_page_is_made_once_a_state_and_rests_between() -> None:
     assert made == ["0", "1"]
 
 
+def test_a_page_of_a_run_that_has_not_grown_is_not_made_again() -> None:
+    made: list[int] = []
+
+    def make() -> Files:
+        made.append(1)
+        return {}
+
+    run = watched(make=make, rest_s=0.0)
+    assert run.page() is run.page()
+    assert made == [1]
+
+
 def test_who_asks_meanwhile_gets_the_page_before() -> None:
     state = ["0"]
     begun, may_end = threading.Event(), threading.Event()

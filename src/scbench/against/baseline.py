@@ -14,7 +14,8 @@ from scbench.against.likeness import Likeness, plain
 from scbench.errors import BadRecord
 from scbench.files import sealed, unsealed, write_atomically
 from scbench.reading import MOST_BYTES, read_json
-from scbench.stats.two_runs import ITEM
+from scbench.stats.frame import SETTING
+from scbench.stats.two_runs import ITEM, PLACE
 
 KIND = "scbench baseline"
 FORMAT = 1
@@ -66,7 +67,12 @@ def read_baseline(path: Path) -> Baseline:
 def _items(held: Mapping[str, Any]) -> pl.DataFrame:
     if held["columns"] != list(ITEM):
         raise ValueError(f"its columns are not {', '.join(ITEM)}")
-    return pl.DataFrame(held["rows"], schema=ITEM, orient="row")
+    items = pl.DataFrame(held["rows"], schema=ITEM, orient="row")
+    if items.filter(pl.col("strict").is_between(0.0, 1.0).not_()).height:
+        raise ValueError("a score lies outside 0..1")
+    if items.select(SETTING + PLACE).is_duplicated().any():
+        raise ValueError("an item stands there twice")
+    return items
 
 
 def _likeness(held: Mapping[str, Any]) -> Likeness:

@@ -39,12 +39,14 @@ def compare(
         typer.Option("--to", help="CSV file for all flipped items; default: none is written"),
     ] = None,
 ) -> None:
-    """Say what changed between two runs: differences with intervals, and the items that flipped.
+    """Say what changed between two runs: differences with intervals, and the
+    items that flipped.
 
-    `scbench compare runs/before runs/after` compares every method and mode that both played, turn
-    by turn of the same sessions, the later minus the earlier. Runs that differ in model, tasks,
-    lengths, sessions, prompts or scorers are refused, with what differs. To hold a run to a bound,
-    as CI does: `scbench gate`. docs/compare.md has an example of each.
+    `scbench compare runs/before runs/after` compares every method and mode
+    that both played, turn by turn of the same sessions, the later minus the
+    earlier. Runs that differ in model, tasks, lengths, sessions, prompts or
+    scorers are refused, with what differs. To hold a run to a bound, as CI
+    does: `scbench gate`. docs/compare.md has an example of each.
     """
     from scbench import api
     from scbench.against.likeness import differs, unlike

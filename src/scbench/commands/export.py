@@ -27,11 +27,13 @@ def export(
         typer.Option("--to", help="folder to write into; default: a folder of the format's name"),
     ] = None,
 ) -> None:
-    """Write a run for other programs: tables as Parquet or CSV, or logs of Inspect.
+    """Write a run for other programs: tables as Parquet or CSV, or logs of
+    Inspect.
 
-    `scbench export runs/x --format parquet` writes results, turns, cost and samples; docs/schema.md
-    says what each column is. `scbench export runs/x --format inspect --to logs` writes a log a
-    task, mode and method; then, with inspect-ai installed, `inspect view --log-dir logs`.
+    `scbench export runs/x --format parquet` writes results, turns, cost and
+    samples; docs/schema.md says what each column is. `scbench export runs/x
+    --format inspect --to logs` writes a log a task, mode and method; then,
+    with inspect-ai installed, `inspect view --log-dir logs`.
     """
     from scbench import api
     from scbench.report.files import write_whole

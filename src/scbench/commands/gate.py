@@ -76,14 +76,17 @@ def gate(
         ),
     ] = False,
 ) -> None:
-    """Say by its status whether a run surely loses no more than allowed against a baseline.
+    """Say by its status whether a run surely loses no more than allowed against
+    a baseline.
 
-    0: every method and mode surely loses less. 1: one surely loses more. 2: bad input, or runs
-    that are unlike. 3: nobody can tell, and how many more sessions would.
+    Status 0: every method and mode surely loses less. 1: one surely loses
+    more. 2: bad input, or runs that are unlike. 3: nobody can tell, and how
+    many more sessions would.
 
-    `scbench gate runs/main --write-baseline baseline.json` once, then in CI `scbench gate runs/pr
-    --baseline baseline.json --max-drop 1pp --junit gate.xml`. docs/compare.md says what a bound of
-    so many points takes in sessions.
+    `scbench gate runs/main --write-baseline baseline.json` once, then in CI
+    `scbench gate runs/pr --baseline baseline.json --max-drop 1pp --junit
+    gate.xml`. docs/compare.md says what a bound of so many points takes in
+    sessions.
     """
     from scbench import api
     from scbench.against.baseline import write_baseline as write

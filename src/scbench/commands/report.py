@@ -33,12 +33,13 @@ def report(
         typer.Option("--also", help="another run in the same tables of --paper; default: none"),
     ] = None,
 ) -> None:
-    """Make the tables and the page of a run again, from its journal alone (no torch, no model).
+    """Make the tables and the page of a run again, from its journal alone (no
+    torch, no model).
 
-    `scbench report runs/x --paper` writes what a paper needs: models by methods by abilities, all
-    tasks, by turn, by budget, query seen or hidden, as LaTeX, Markdown, CSV and Parquet, each
-    figure as SVG and PNG; published numbers beside ours where the setting is theirs
-    (docs/paper.md).
+    `scbench report runs/x --paper` writes what a paper needs: models by
+    methods by abilities, all tasks, by turn, by budget, query seen or hidden,
+    as LaTeX, Markdown, CSV and Parquet, each figure as SVG and PNG; published
+    numbers beside ours where the setting is theirs (docs/paper.md).
     """
     from scbench.api import open_run
 

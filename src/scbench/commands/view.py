@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,9 +26,9 @@ def view(
 ) -> None:
     """Show the pages of runs in a browser while they are played; Ctrl-C ends it.
 
-    `scbench view runs` lists every run below `runs`, those that begin later too; a page is made
-    anew when its run has grown. It is served to this machine alone (127.0.0.1), and nothing is
-    written into a run.
+    `scbench view runs` lists every run below `runs`, those that begin later
+    too; a page is made anew when its run has grown. It is served to this
+    machine alone (127.0.0.1), and nothing is written into a run.
     """
     from scbench.view.server import ViewServer
 
@@ -128,8 +129,14 @@ def _few(names: object) -> str:
 
 
 def _lines(path: Path) -> int:
+    """Lines of a file; read again only once it has grown."""
     try:
-        with path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+        return _counted(path, path.stat().st_size)
     except OSError:
         return 0
+
+
+@lru_cache(maxsize=1024)
+def _counted(path: Path, size: int) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))

@@ -61,7 +61,7 @@ def logs(
         by_place.setdefault(_place(record), []).append(record)
     for place, some in by_place.items():
         cell = summary.cell(place.setting, place.mode, place.method, place.task)
-        header = _header(place, some, cell, _started(manifest), manifest)
+        header = _header(place, some, cell, manifest)
         samples = [_sample(one, sessions.get(one.session_digest)) for one in some]
         samples.sort(key=lambda one: (one["epoch"], one["id"]))  # the order in which it reads them
         yield place.file_name, _zipped(header, samples)
@@ -74,18 +74,27 @@ def _place(record: Record) -> LogPlace:
     return LogPlace(setting, str(record.mode), record.task, record.method)
 
 
-def _started(manifest: Mapping[str, Any]) -> str:
+def _times(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    """When the run's first command began and its last one ended."""
     runs = manifest.get("runs") or [{}]
-    return str(runs[-1].get("started") or STARTED)
+    started = str(runs[0].get("started") or STARTED)
+    return started, str(runs[-1].get("ended") or started)
+
+
+def _usage(records: Sequence[Record]) -> dict[str, int]:
+    """Tokens of prompts and answers."""
+    read = sum(one.prompt_tokens for one in records)
+    made = sum(len(one.answer.ids) for one in records if one.answer is not None)
+    return {"input_tokens": read, "output_tokens": made, "total_tokens": read + made}
 
 
 def _header(
     place: LogPlace,
     records: Sequence[Record],
     cell: ScoreCell | None,
-    started: str,
     manifest: Mapping[str, Any],
 ) -> Json:
+    started, ended = _times(manifest)
     ids = [_id(one) for one in records]
     gaps = sum(one.failure is not None for one in records)
     return {
@@ -106,7 +115,7 @@ def _header(
                 "form": place.setting.form,
             },
             "solver": place.method,
-            "tags": [place.mode],
+            "tags": [place.method, place.mode],  # a list of logs shows these
             "dataset": {
                 "name": f"{place.task}, {place.setting.length_tokens:,} tokens",
                 "samples": len(records),
@@ -124,7 +133,11 @@ def _header(
             "completed_samples": len(records) - gaps,
             "scores": [] if cell is None else _scores(cell),
         },
-        "stats": {"started_at": started, "completed_at": started},
+        "stats": {
+            "started_at": started,
+            "completed_at": ended,
+            "model_usage": {f"scbench/{place.setting.model}": _usage(records)},
+        },
     }
 
 
@@ -160,12 +173,7 @@ def _sample(record: Record, session: Session | None) -> Json:
     asked = "" if turn is None else turn.ask
     answer = record.answer
     message = {"role": "assistant", "source": "generate", "content": _content(record)}
-    made = 0 if answer is None else len(answer.ids)
-    usage = {
-        "input_tokens": record.prompt_tokens,
-        "output_tokens": made,
-        "total_tokens": record.prompt_tokens + made,
-    }
+    usage = _usage([record])
     sample: Json = {
         "id": _id(record),
         "epoch": record.sample + 1,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
@@ -10,6 +12,27 @@ from scbench.console import visible
 from scbench.report import marks
 from scbench.report.words import percent, signed, signed_interval
 from scbench.stats import OVERALL, Average, Setting, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class InlineFigure:
+    """A figure that a notebook shows; `why` says why it cannot be drawn."""
+
+    title: str
+    svg: str = ""
+    why: str = ""
+
+    def _repr_html_(self) -> str:
+        """The picture as an image, in which no script of it would run."""
+        if not self.svg:
+            return str(Markup("<p>{}: {}</p>").format(_shown(self.title), _shown(self.why)))
+        data = base64.b64encode(self.svg.encode()).decode()
+        return str(
+            Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(
+                _shown(self.title), data
+            )
+        )
+
 
 HEADS = ("method", "mode", "Overall", "95 %", "Δ to dense", "95 %", "verdict", "held, % of dense")
 

@@ -5,7 +5,7 @@ Published numbers stand beside ours where the setting is the same, and nowhere e
 
 from __future__ import annotations
 
-from scbench.report.paper.files import paper_files
+from scbench.report.paper.files import inline_figures, paper_files
 from scbench.report.paper.tables import paper_tables
 
-__all__ = ["paper_files", "paper_tables"]
+__all__ = ["inline_figures", "paper_files", "paper_tables"]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scbench.report.chart_parts import Chart
-from scbench.report.drawing import PNG, drawings
+from scbench.report.drawing import PNG, Drawing, drawings
 from scbench.report.files import write_whole
+from scbench.report.notebook import InlineFigure
 from scbench.report.paper import drawn
 from scbench.report.paper.figures import paper_figures
 from scbench.report.paper.tables import paper_tables
@@ -34,6 +35,17 @@ def paper_files(summaries: Sequence[Summary], folder: Path) -> dict[str, Path]:
     files = {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
     written = write_whole({**files, "paper.parquet": parquet(numbers)}, folder)
     return written | write_whole(_pictures(paper_figures(summaries)), folder)
+
+
+def inline_figures(summaries: Sequence[Summary]) -> dict[str, InlineFigure]:
+    """Each figure by its file's name, for a notebook; nothing is written."""
+    figures = paper_figures(summaries)
+    answers = iter(drawings([chart.spec for chart in figures.values() if chart.spec]))
+    found = {}
+    for name, chart in figures.items():
+        drawing = next(answers) if chart.spec else Drawing(why=chart.caption)
+        found[name] = InlineFigure(chart.title, drawing.text, drawing.why)
+    return found
 
 
 def _pictures(figures: Mapping[str, Chart]) -> dict[str, bytes]:
