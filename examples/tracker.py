@@ -25,5 +25,5 @@ def on_record(record: Record) -> None:
 if __name__ == "__main__":
     methods = ["dense", "snapkv[tau=1/4]", "kvzip[tau=1/4]"]
     scbench.run(
-        model="lab-transformer", tasks="kv", methods=methods, sessions=4, on_record=on_record
+        model="toy", tasks="kv", methods=methods, length="512", sessions=4, on_record=on_record
     )
