@@ -51,6 +51,7 @@ def seals(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_is_analysed_as_its_model_by_the_same_words_and_stays_as_it_is(
     llm: LanguageModel,
 ) -> None:

@@ -28,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_it_names_who_keeps_and_who_breaks_and_what_would_tell(folder: Path) -> None:
     assert "surely keep it" in told(folder, "40")["prefix"]
     tight = told(folder, "20")

@@ -239,6 +239,7 @@ def test_tiny_data_are_made_and_counted_by_the_lab_tokenizer(tmp_path: Path) -> 
     assert "tiny form" in call("list", "tasks").output
 
 
+@pytest.mark.slow
 def test_doctor_names_the_law_that_a_method_breaks(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\nimport torch\nfrom scbench.methods.contract import "

@@ -24,6 +24,7 @@ def blocks() -> list[tuple[str, str]]:
     return FENCE.findall(DOC.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_method_of_the_walk_keeps_every_law(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
