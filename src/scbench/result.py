@@ -24,6 +24,7 @@ from scbench.ledger.journal import COSTS, RECORDS, current, read_costs, read_rec
 from scbench.ledger.lines import torn_tail
 from scbench.methods.cards import card
 from scbench.methods.spelling import read_part, split
+from scbench.page_source import page_source
 from scbench.types import Record, Session
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class Result:
             stages=self._stages(records),
             solves=solves,
             task_cards=task_cards(self.folder),
+            source=page_source(self.folder, records),
         )
 
     def scores(self) -> polars.DataFrame:

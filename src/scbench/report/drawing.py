@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 SWITCH = "SCBENCH_CHARTS"
 LEFT_OUT = f"charts are left out ({SWITCH}=off)"
 PNG = "png"  # a specification under this name is drawn in points, and told in base64
+VEGA = "vega"  # a specification under this name is Vega's, not Vega-Lite's
 CHILD = """
 import base64, json, sys
 import vl_convert
@@ -27,6 +28,8 @@ for line in sys.stdin:
     try:
         if spec is None:
             text = vl_convert.javascript_bundle()
+        elif "vega" in spec:
+            text = vl_convert.vega_to_svg(spec["vega"])
         elif "png" in spec:
             text = base64.b64encode(vl_convert.vegalite_to_png(spec["png"], scale=2)).decode()
         else:
@@ -54,8 +57,8 @@ def is_off() -> bool:
 
 
 def drawings(specs: Sequence[Spec | None]) -> list[Drawing]:
-    """One for each specification, in order; None asks for the script that makes charts live, and
-    `{PNG: specification}` for points in place of an SVG.
+    """One for each specification, in order; None asks for the script that makes charts live,
+    `{PNG: specification}` for points in place of an SVG, `{VEGA: specification}` is Vega's own.
 
     With SCBENCH_CHARTS=off in the environment none is made: where no process may be started, or
     where nobody looks.

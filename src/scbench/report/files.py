@@ -9,7 +9,7 @@ from scbench.errors import BadConfig
 from scbench.files import cannot_write, write_atomically
 from scbench.report.latex import latex
 from scbench.report.markdown import markdown
-from scbench.report.page import page
+from scbench.report.page import PageSource, page_files
 from scbench.report.tabular import cost_csv, csv, turns_csv
 from scbench.stats import CostRow, Solves, summarise
 from scbench.task_cards import TaskCard
@@ -29,12 +29,13 @@ def write_all(
     gate: float | None = None,
     solves: Solves | None = None,
     task_cards: Mapping[str, TaskCard] | None = None,
+    source: PageSource | None = None,
 ) -> dict[str, Path]:
     """Write report.md, results.csv, turns.csv, cost.csv, tables.tex and index.html; returns their
     paths by name.
 
     A report is a pure function of its input: files are replaced whole, nothing is appended, links
-    are not followed. Arguments as in `stats.summarise`. Raises BadConfig for a folder with
+    are not followed. `source` has the answers that the page shows. Other arguments as in `stats.summarise`. Raises BadConfig for a folder with
     somebody's own files of these names, CannotWrite.
     """
     summary = summarise(
@@ -52,11 +53,15 @@ def write_all(
         "turns.csv": turns_csv(summary),
         "cost.csv": cost_csv(summary),
         "tables.tex": latex(summary),
-        "index.html": page(summary, manifest),
     }
-    return write_whole(
-        {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}, folder
-    )
+    written = write_whole(_encoded(texts), folder)
+    # Last, so that no fault of a page costs the tables.
+    pages = page_files(summary, manifest, source=source)
+    return {**written, **write_whole(_encoded(pages), folder)}
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
 
 
 def write_whole(files: Mapping[str, bytes], folder: Path) -> dict[str, Path]:

@@ -1,0 +1,80 @@
+"""Where names stand beside the points of a picture: none on another, none on a point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LETTER = 0.57  # width of a sign, of the height of the type
+STEPS = 24  # lines up or down that a name may be moved, with a line back to its point
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Box) -> bool:
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A name: its anchor in pixels from the upper left, and the side that is anchored."""
+
+    x: float
+    y: float
+    align: str  # left, right
+
+
+def placed(
+    points: Sequence[tuple[float, float, str]], width: float, height: float, size: float
+) -> list[Placed | None]:
+    """A place for each (x, y, name), the first ones first; None where there is no room.
+
+    Beside the point if that is free, else a line or more above or below.
+
+    >>> placed([(10, 50, "ab"), (10, 50, "cd")], 100, 100, 10)
+    [Placed(x=18, y=50, align='left'), Placed(x=18, y=39.0, align='left')]
+    """
+    dots = [Box(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
+    taken: list[Box] = []
+    found: list[Placed | None] = []
+    for place, (x, y, name) in enumerate(points):
+        others = [dot for at, dot in enumerate(dots) if at != place]
+        chosen = None
+        for candidate, box in _candidates(x, y, name, size):
+            inside = (
+                box.left >= 0 and box.right <= width and box.top >= -size and box.bottom <= height
+            )
+            if inside and not any(box.meets(one) for one in (*taken, *others)):
+                chosen = candidate
+                taken.append(box)
+                break
+        found.append(chosen)
+    return found
+
+
+def _candidates(x: float, y: float, name: str, size: float) -> list[tuple[Placed, Box]]:
+    """Places from the nearest to the farthest."""
+    long = LETTER * size * len(name)
+    line = 1.1 * size
+    shifts = [0.0]
+    for step in range(1, STEPS + 1):
+        shifts += [-step * line, step * line]
+    found = []
+    for shift in shifts:
+        gap = 8 if abs(shift) < 2 * line else 16
+        top = y + shift - size / 2
+        right = Box(x + gap, top, x + gap + long, top + size)
+        left = Box(x - gap - long, top, x - gap, top + size)
+        found.append((Placed(x + gap, y + shift, "left"), right))
+        found.append((Placed(x - gap, y + shift, "right"), left))
+    return found
