@@ -59,11 +59,11 @@ def undrawn(specs: Sequence[Spec | None]) -> list[Drawing]:
 @pytest.fixture(scope="module", autouse=True)
 def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Charts are made everywhere, and drawn, by a process a page, where pictures are tested."""
-    if request.path.stem in ("test_page", "test_hostile"):
+    if request.path.stem in ("test_page", "test_hostile", "test_browser"):
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        module = sys.modules["scbench.report.page"]
+        module = sys.modules["scbench.report.page.document"]
         patch.setattr(module, "drawings", undrawn)
         patch.setattr(module, "bundle", lambda: "")
         yield

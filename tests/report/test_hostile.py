@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv as plain_csv
+import gzip
 import hashlib
 import io
 import json
@@ -15,15 +16,16 @@ from html import unescape
 
 import pytest
 from factory import record, session
+from page_parts import packed, unpacked
 from rich.console import Console
 
-from scbench.report import charts as plots
 from scbench.report import cost_csv, csv, drawing, latex, markdown, page, terminal, turns_csv
-from scbench.report.charts import charts
 from scbench.report.drawing import Drawing, drawings
+from scbench.report.page import PageSource, figure
+from scbench.report.page.document import own_script
 from scbench.report.shown import chart_text, fenced, markdown_text, tex_text
 from scbench.stats import Summary, summarise
-from scbench.types import Failure
+from scbench.types import Answer, Failure, Finish, Role, Session, Span, Turn, Wanted
 
 SIGNS = "\x00\x07\x08\x1b[2J\x1b]8;;x\x9b31m\u202e\u2066\u2028\u2029\ufeff"
 FORMULAS = ("=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0", "＝1")
@@ -52,6 +54,28 @@ def summary() -> Summary:
     return hostile()
 
 
+def answered() -> str:
+    """A page with one answer, whose every text is hostile."""
+    wanted = Wanted(golds=(EVIL,))
+    spans = (Span(2, 9, Role.SUPPORT),)
+    turn = Turn(task=EVIL, ask=EVIL, gold=EVIL, wanted=wanted, max_new_tokens=8, evidence=spans)
+    asked = Session(
+        task=EVIL,
+        context=EVIL,
+        turns=(turn,),
+        counted=9,
+        counter="words",
+        recipe={"seed": EVIL},
+        digest="kv-1024-0000",
+    )
+    one = record(why=EVIL, method="dense")
+    said = Answer(ids=(1,), text=EVIL, finish=Finish.END, thought=EVIL)
+    score = replace(one.strict, value=0.0, read=EVIL, removed=(EVIL,))
+    rows = [replace(one, answer=said, strict=score, notes=(EVIL,), session_digest=asked.digest)]
+    source = PageSource(records=rows, sessions={asked.digest: asked})
+    return page(summarise(rows, resamples=0), source=source)
+
+
 def steering(text: str) -> set[str]:
     """Signs that steer a terminal, a reader's eye or a parser."""
     return {
@@ -70,9 +94,9 @@ def test_no_medium_holds_a_sign_that_steers(summary: Summary) -> None:
         "markdown": markdown(summary, {"id": EVIL}),
         "latex": latex(summary),
         "csv": csv(summary) + turns_csv(summary) + cost_csv(summary),
-        "page": page(summary, {"id": EVIL}).replace(
-            drawing.bundle().replace("</script", "<\\/script"), ""
-        ),
+        "page": page(summary, {"id": EVIL}),
+        "data": json.dumps(unpacked(page(summary, {"id": EVIL})), ensure_ascii=False),
+        "samples": json.dumps(unpacked(answered(), "samples"), ensure_ascii=False),
     }
     assert {name: steering(text) for name, text in texts.items()} == {name: set() for name in texts}
     assert all("\\x1b" in text or "x1b" in text for text in texts.values())
@@ -142,29 +166,49 @@ def test_the_page_runs_only_the_scripts_that_its_policy_names(summary: Summary) 
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
     assert policy is not None
     scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in scripts]
+    assert len(scripts) == 1
+    library = gzip.decompress(base64.b64decode(packed(html, "library"))).decode()
+    assert library == drawing.bundle()
+    digests = [
+        base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()
+        for one in (*scripts, library)
+    ]
     named = re.search(r"script-src ([^;]*)", policy.group(1))
     assert named is not None
     assert named.group(1).split() == [f"'sha256-{digest}'" for digest in digests]
-    assert len(scripts) == 2
+    assert "default-src 'none'" in policy.group(1)
     assert "base-uri 'none'" in policy.group(1)
     assert "form-action 'none'" in policy.group(1)
+    assert "unsafe-eval" not in html
+    assert "connect-src" not in html
     assert "\r" not in "".join(scripts)
 
 
-def test_the_specifications_on_the_page_are_json_in_plain_signs(summary: Summary) -> None:
+def test_our_scripts_make_no_markup_of_data() -> None:
+    """Elements and texts alone: what would read markup from a text is used nowhere."""
+    for word in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "DOMParser",
+    ):
+        assert word not in own_script()
+
+
+def test_what_the_page_holds_packed_is_in_plain_signs(summary: Summary) -> None:
     html = page(summary)
-    found = re.search(r'id="specs">(.*?)</script>', html, re.DOTALL)
-    assert found is not None
-    assert found.group(1).isascii()
-    assert len(json.loads(found.group(1))) == html.count("data-chart=")
-    assert steering(str(json.loads(found.group(1)))) == set()
+    for name in ("data", "library"):
+        assert re.fullmatch(r"[A-Za-z0-9+/=]+", packed(html, name))
+    assert EVIL not in html
+    assert "<script>alert" not in html
 
 
 def test_a_name_full_of_control_signs_is_drawn(summary: Summary) -> None:
-    found = charts(summary, summary.settings[0])
-    assert found
-    assert {drawing.why for drawing in drawings([chart.spec for chart in found])} == {""}
+    html = page(summary)
+    assert 'id="still-headline"><source' in html
+    assert "data:image/svg+xml;base64," in html
     assert chart_text("a\x07\n\u2028b") == "a\\x07 \\u2028b"
 
 
@@ -190,8 +234,8 @@ def test_a_process_that_dies_drawing_costs_pictures_and_no_table(
     summary = summarise(rows, resamples=0)
     html = page(summary)
     ended = "with code 3" if "3" in child else "by SIGABRT"
-    assert f"No picture here: the process that draws ended {ended}" in html
-    assert "multi-turn: scores" in html
+    if child != DRAWS_ONE:  # else each picture has a process of its own
+        assert f"No picture here: the process that draws ended {ended}" in html
     assert all(f">{title} <small>" in html for title in ("Retr.KV", "Overall"))
 
 
@@ -210,10 +254,12 @@ def test_a_chart_after_one_that_ends_its_process_is_still_drawn(
     assert [one == Drawing(text="ok") for one in found] == [not one for one in bad]
 
 
-def test_a_chart_that_cannot_be_made_leaves_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_that_cannot_be_made_leaves_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*words: object) -> None:
         raise ZeroDivisionError("no scale")
 
-    monkeypatch.setattr(plots, "_quality", broken)
-    html = unescape(page(summarise(session([1.0]), resamples=0)))
-    assert "This chart cannot be made: ZeroDivisionError: no scale" in html
+    monkeypatch.setattr(figure, "_layout", broken)
+    rows = [*session([1.0, 0.0]), *session([1.0, 0.0], number=1)]
+    html = unescape(page(summarise(rows, resamples=0)))
+    assert "this picture cannot be made: ZeroDivisionError: no scale" in html
+    assert ">Retr.KV <small>" in html

@@ -10,16 +10,18 @@ from dataclasses import replace
 import pytest
 from factory import record, run, session
 from lacking import LACKS, records
+from page_parts import rows as columns_as_rows
+from page_parts import unpacked
 from rich.console import Console
 
 from scbench.report import cost_csv, csv, latex, markdown, page, terminal
-from scbench.report.charts import charts
 from scbench.report.costs import cost_tables
 from scbench.report.gaps import gap_table
+from scbench.report.page.figure import points
 from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
 from scbench.report.trends import trend_table
-from scbench.stats import OVERALL, Summary, summarise
+from scbench.stats import ABILITIES, OVERALL, Summary, summarise
 from scbench.types import BEYOND_TRAINED, KEPT_OLD, NOT_BINDING
 
 MT = "multi-turn"
@@ -73,13 +75,15 @@ def test_every_medium_has_the_mark_and_the_count_at_the_overall_average(
     line = next(line for line in markdown(summary).splitlines() if line.startswith("| x |"))
     assert (f"{shown}{dagger}§ [" in line) is not is_whole
     assert (f"n {n} of 240" in line) is not is_whole
-    text = re.sub(r"<[^>]+>", " ", page(summary).split("<h2>Cost", 1)[0])
-    assert bool(re.search(rf"{shown}\s+{dagger}§[^§]*n {n} of 240", text)) is not is_whole
+    html = page(summary)
+    text = re.sub(r"<[^>]+>", " ", html.split('<table class="heat">', 1)[1])
+    assert bool(re.search(rf"{shown}{dagger}§[^§]*n {n} of 240", text)) is not is_whole
     assert (f"n {n} of 240" in printed(summary)) is not is_whole
     tex = latex(summary)
     assert (f"(n {n} of 240)" in tex) is not is_whole
-    quality = str(charts(summary, summary.settings[0])[-1].spec)
-    assert (f"§ n {n} of 240" in quality) is not is_whole
+    point = next(one for one in points(summary, summary.settings[0], MT) if one["method"] == "x")
+    assert (point["label"] == "x §") is not is_whole
+    assert point["has_gaps"] is not is_whole
 
 
 def test_the_csv_has_planned_turns_marks_and_the_baselines_mean_over_the_shared_turns() -> None:
@@ -96,16 +100,13 @@ def test_the_csv_has_planned_turns_marks_and_the_baselines_mean_over_the_shared_
 
 def test_a_point_of_a_curve_over_fewer_turns_is_hollow_and_has_its_count() -> None:
     summary = summarise(records("hard sessions failed"), resamples=0)
-    by_task = charts(summary, summary.settings[0])[1].spec
-    rows = (
-        next(iter(by_task["datasets"].values()))
-        if "datasets" in by_task
-        else by_task["data"]["values"]
-    )
-    counts = {(row["method"], row["panel"]): row["count"] for row in rows}
+    found = columns_as_rows(unpacked(page(summary))["curves"])
+    counts = {(one["method"], one["what"]): one["beside"] for one in found if one["turn"] == 0}
     assert counts["x", "Retr.KV"] == "§ n 2 of 5"
-    assert {text for (method, panel), text in counts.items() if panel != "Retr.KV"} == {""}
-    assert "datum.gaps > 0" in str(by_task)
+    others = {"Retr.KV", "Retr.String"}  # the ability has the task's gaps too
+    assert {text for (_, what), text in counts.items() if what not in others} == {""}
+    gaps = {one["gaps"] for one in found if (one["method"], one["what"]) == ("x", "Retr.KV")}
+    assert gaps != {0}
 
 
 @pytest.mark.slow
@@ -116,9 +117,8 @@ def test_a_category_of_the_page_has_the_same_panels_in_chart_and_table() -> None
     )
     setting = summary.settings[0]
     table = score_table(summary, setting, MT)
-    spec = charts(summary, setting)[0].spec
-    rows = next(iter(spec["datasets"].values())) if "datasets" in spec else spec["data"]["values"]
-    drawn = {row["panel"] for row in rows}
+    curves = {one["what"] for one in columns_as_rows(unpacked(page(summary))["curves"])}
+    drawn = curves & set(ABILITIES)
     shown = {
         column.title
         for column in table.columns
@@ -127,8 +127,7 @@ def test_a_category_of_the_page_has_the_same_panels_in_chart_and_table() -> None
     assert (
         drawn == shown - {OVERALL, "Held, % of dense"} == {"Retr.Semantic", "Global", "Multi-task"}
     )
-    by_task = str(charts(summary, setting)[1].spec)
-    assert "Retr.KV ◦" in by_task
+    assert "Retr.KV ◦" in curves
 
 
 def test_a_task_of_which_a_method_has_no_record_is_marked_with_none_of_its_turns() -> None:
@@ -157,7 +156,8 @@ def test_a_note_of_a_record_marks_every_number_it_enters(note: str) -> None:
     for table in (scores, trends, gap_table(summary)):
         assert [line for line in table.notes if line.startswith(sign) and note in line]
     assert note in csv(summary)
-    assert sign in str(charts(summary, setting)[0].spec)
+    beside = {one["beside"] for one in columns_as_rows(unpacked(page(summary))["curves"])}
+    assert any(text.startswith(sign) for text in beside)
     other = next(one for one in NOTED.values() if one != sign)
     assert other not in markdown(summary)
 
@@ -186,7 +186,7 @@ def test_a_failed_cost_row_is_a_row_of_dashes_with_its_reason_below() -> None:
 def test_the_table_of_gaps_names_the_traceback_after_the_reason() -> None:
     summary = summarise(records("kv failed"), resamples=0)
     line = "failed: crashed: 20 (traceback: failures/abc.txt)"
-    assert line in page(summary)
+    assert line in str(unpacked(page(summary))["gaps"])
     assert line in markdown(summary)
     assert line in printed(summary)
 

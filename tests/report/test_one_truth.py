@@ -12,13 +12,14 @@ from html import unescape
 import numpy as np
 import pytest
 from factory import run
+from page_parts import unpacked
 from report_sample import CHANCES, COSTS, STAGES, TASKS
 from rich.console import Console
 
 from scbench.report import csv, full, latex, markdown, page
 from scbench.report.agreed import COLUMNS, KL, NLL, TOP1
 from scbench.report.brief import brief_lines
-from scbench.report.charts import charts
+from scbench.report.page.figure import points
 from scbench.report.scores import AVERAGES, HELD, LOADED, score_table
 from scbench.report.words import GAP, nats, percent, signed
 from scbench.stats import ABILITIES, OVERALL, Difference, Summary, summarise
@@ -163,25 +164,47 @@ def test_markdown_prints_them_cell_by_cell(told: Summary) -> None:
         assert found[at] == (truth.main, truth.delta), truth
 
 
-def test_the_page_prints_them_cell_by_cell(told: Summary) -> None:
+def test_the_page_has_them_cell_by_cell_in_its_data(told: Summary) -> None:
+    data = unpacked(page(told))
+    place = {name: at for at, name in enumerate(data["cell"])}
+    labels = {info.name: info.label for info in told.methods}
+    found = {
+        (table["mode"], labels[method], column["group"], column["title"]): cell
+        for table in data["tables"]
+        for method, cells in zip(table["methods"], table["rows"], strict=True)
+        for column, cell in zip(table["columns"], cells, strict=True)
+    }
+    for truth in truths(told):
+        cell = found.get((truth.mode, truth.method, truth.group, truth.title))
+        if cell is None:  # a column without any value is left out
+            assert (truth.main, truth.delta) == (GAP, ""), truth
+            continue
+        delta = cell[place["delta_text"]].rstrip("*")
+        assert (cell[place["main"]], delta) == (truth.main, truth.delta), truth
+        if truth.delta:  # the number that a cell is coloured and sorted by is the one it prints
+            assert signed(cell[place["delta"]]) == truth.delta, truth
+
+
+def test_the_page_prints_the_table_it_opens_with_without_any_script(told: Summary) -> None:
     html = page(told)
-    setting = told.settings[0]
-    for mode in told.modes_in(setting):
-        block = html.split(f"<h3>{mode}: scores</h3>", 1)[1].split("</table>", 1)[0]
-        rows = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', block, re.DOTALL)
-        found = {
-            unescape(name): [
-                read(cell) for cell in re.findall(r"<td.*?>(.*?)</td>", cells, re.DOTALL)
-            ]
-            for name, cells in rows
-        }
-        columns = score_table(told, setting, mode).columns
-        for truth in truths(told):
-            if truth.mode == mode:
-                place = [(one.group, one.title) for one in columns].index(
-                    (truth.group, truth.title)
-                )
-                assert found[truth.method][place] == (truth.main, truth.delta), truth
+    data = unpacked(html)
+    mode = data["opens"]["mode"]
+    block = html.split('<table class="heat">', 1)[1].split("</table>", 1)[0]
+    heads = [
+        unescape(re.sub(r" <small>.*", "", one))
+        for one in re.findall(r"<th scope=\"col\">(.*?)</th>", block)
+    ]
+    rows = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', block, re.DOTALL)
+    found = {
+        (unescape(name), head): read(cell)
+        for name, cells in rows
+        for head, cell in zip(
+            heads, re.findall(r"<td.*?>(.*?)</td>", cells, re.DOTALL), strict=True
+        )
+    }
+    for truth in truths(told):
+        if truth.mode == mode and truth.title in heads:
+            assert found[truth.method, truth.title] == (truth.main, truth.delta), truth
 
 
 def test_the_terminal_prints_them_cell_by_cell(told: Summary) -> None:
@@ -287,23 +310,24 @@ def test_the_short_table_prints_the_summarys_numbers(told: Summary) -> None:
                 assert signed(average.difference.value) in line
 
 
-def test_charts_draw_the_numbers_of_the_tables(told: Summary) -> None:
+def test_the_figure_has_the_numbers_of_the_tables(told: Summary) -> None:
     setting = told.settings[0]
-    found = charts(told, setting)
-    quality = found[-1].spec
-    drawn = (
-        next(iter(quality["datasets"].values()))
-        if "datasets" in quality
-        else quality["data"]["values"]
-    )
-    for row in drawn:
-        name = next(one.name for one in told.methods if one.label == row["method"])
-        average = told.average(setting, str(row["mode"]), name, OVERALL)
-        share = told.share(setting, name)
-        assert average is not None
-        assert share is not None
-        assert row["score"] == pytest.approx(100 * float(average.strict.value or 0))
-        assert row["share"] == pytest.approx(100 * share.ratio)
+    for mode in told.modes_in(setting):
+        drawn = points(told, setting, mode)
+        assert {one["method"] for one in drawn} == {one.name for one in told.methods}
+        for row in drawn:
+            average = told.average(setting, mode, row["method"], OVERALL)
+            share = told.share(setting, row["method"])
+            assert average is not None
+            assert share is not None
+            assert row["score"] == pytest.approx(100 * float(average.strict.value or 0), abs=1e-3)
+            assert row["held"] == pytest.approx(100 * share.ratio)
+            if average.difference is not None:
+                assert row["loss"] == pytest.approx(
+                    100 * float(average.difference.value or 0), abs=1e-3
+                )
+            else:
+                assert row["loss"] == 0.0
 
 
 def test_dense_holds_and_loads_a_hundred_percent_of_dense_in_every_medium(told: Summary) -> None:

@@ -1,34 +1,33 @@
+"""The page as a file: what stands in it without a script, what it may run, what it holds packed."""
+
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
-import altair as alt
 import pytest
-from factory import run, session
-from jsonschema import ValidationError
+from factory import record, run, session
+from page_parts import packed, unpacked
 from report_sample import COMMAND, COSTS, MANIFEST, STAGES
 
 from scbench.report import page, write_all
 from scbench.report.again import commands
-from scbench.report.charts import charts
-from scbench.report.drawing import bundle, drawings
+from scbench.report.page import PageSource, page_files
+from scbench.report.page.document import VIEWS, own_script
 from scbench.stats import Summary, summarise
 from scbench.types import Record
 
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "link", "input", "hr", "source"}
 
 
 @pytest.fixture(scope="module")
 def html(summary: Summary) -> str:
     return page(summary, MANIFEST)
-
-
-def without_vega(html: str) -> str:
-    return html.replace(bundle().replace("</script", "<\\/script"), "")
 
 
 class Tags(HTMLParser):
@@ -62,27 +61,20 @@ def read(html: str) -> Tags:
     return tags
 
 
-@pytest.mark.slow
 def test_page_references_nothing_outside_itself(html: str) -> None:
-    assert [
-        address[:5] for address in read(html).addresses if not address.startswith("data:")
-    ] == []
-    assert not re.search(r"@import|url\((?!#)", without_vega(html))
-    assert "http://" not in without_vega(html)
-    assert "https://" not in without_vega(html)
+    assert [one[:40] for one in read(html).addresses if not one.startswith("data:")] == []
+    assert not re.search(r"@import|url\((?!#)", html)
+    assert "http://" not in html
+    assert "https://" not in html
 
 
-def test_page_forbids_itself_to_fetch(html: str) -> None:
-    assert "default-src 'none'" in html
-    assert "connect-src" not in html
-    assert "unsafe-eval" not in html
-
-
-def test_elements_are_closed_ids_are_unique_and_links_lead_somewhere(html: str) -> None:
+def test_elements_are_closed_ids_are_unique_and_every_view_has_its_place(html: str) -> None:
     tags = read(html)
     assert tags.open == []
     assert len(tags.ids) == len(set(tags.ids))
-    assert {link.removeprefix("#") for link in tags.links} <= set(tags.ids)
+    assert {f"view-{name}" for name, _ in VIEWS} <= set(tags.ids)
+    named = {link.removeprefix("#") for link in tags.links}
+    assert named <= {*tags.ids, *(name for name, _ in VIEWS)}
 
 
 def test_names_from_outside_are_escaped_everywhere() -> None:
@@ -99,41 +91,45 @@ def test_names_from_outside_are_escaped_everywhere() -> None:
     assert read(made).open == []
 
 
-def test_reader_sees_what_ran_before_the_tables_and_the_manifest_last(html: str) -> None:
+def test_a_reader_without_scripts_has_verdicts_figure_and_table_in_this_order(html: str) -> None:
     places = [
         html.index(words)
-        for words in (
-            "Methods</dt>",
-            "multi-turn: scores",
-            "Scores over turns",
-            "Quality against bytes",
-            "Cost, toy",
-            "Manifest, and how",
-        )
+        for words in ("Who loses what?", "Quality lost against bytes held", '<table class="heat">')
     ]
     assert places == sorted(places)
+    assert places[-1] < html.index('id="data"')
+    picture = re.search(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="([^"]+)"', html)
+    assert picture is not None
+    assert "quest" in picture.group(1)
+
+
+def test_the_pictures_of_both_themes_are_drawn_in_their_inks(html: str) -> None:
+    found = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", html)
+    dark, light = (base64.b64decode(one).decode() for one in found)
+    assert "#a3adb8" in dark
+    assert "#a3adb8" not in light
+    assert all(">dense<" in text for text in (dark, light))
 
 
 def test_page_tells_how_to_run_it_again(html: str) -> None:
-    shown = unescape(html)
-    assert f"<pre>{COMMAND}</pre>" in shown
-    assert "<pre>scbench run --config 'my runs/one/run.toml' --out 'my runs/one'</pre>" in shown
-    assert "names no command" not in html
+    told = [command for _, command in unpacked(html)["manifest"]["commands"]]
+    assert told == [
+        "scbench run --config 'my runs/one/run.toml' --out 'my runs/one'",
+        COMMAND,
+    ]
 
 
-def test_page_shows_the_manifest_as_json_that_can_be_read_back(html: str) -> None:
-    shown = re.search(r"The whole manifest</summary>\s*<pre>(.*?)</pre>", html, re.DOTALL)
-    assert shown is not None
-    assert json.loads(unescape(shown.group(1))) == MANIFEST
+def test_the_manifest_is_a_readable_list_and_json_that_can_be_read_back(html: str) -> None:
+    found = unpacked(html)["manifest"]
+    assert json.loads(found["whole"]) == MANIFEST
+    lines = dict(map(tuple, found["lines"]))
+    assert lines["settings.tasks"] == "kv"
+    assert not any(text.startswith(("{", "[")) for text in lines.values())
 
 
 def test_an_old_manifest_without_a_command_has_its_words() -> None:
     old = {"format": 1, "runs": [{"argv": ["/bin/scbench", "run", "--tasks", "a b"]}]}
     assert commands(old) == [("The newest command, as it was given", "scbench run --tasks 'a b'")]
-
-
-def test_page_stays_below_three_megabytes(html: str) -> None:
-    assert len(html.encode()) < 3_000_000
 
 
 def test_page_without_records_says_so_and_carries_no_script() -> None:
@@ -142,44 +138,50 @@ def test_page_without_records_says_so_and_carries_no_script() -> None:
     assert "<script" not in made
 
 
-def test_single_turn_sessions_have_no_curve() -> None:
-    rows = [one for number in range(3) for one in session([1.0], number=number)]
-    summary = summarise(rows, resamples=0)
-    assert [chart.title for chart in charts(summary, summary.settings[0])] == [
-        "Quality against bytes held"
-    ]
+def test_the_code_of_the_page_is_one_function_without_global_names() -> None:
+    code = own_script()
+    assert code.startswith('(() => {\n"use strict";')
+    assert code.endswith("})();")
+    assert "</script" not in code
 
 
-def test_every_method_has_a_colour_of_its_own_and_the_baseline_is_grey(summary: Summary) -> None:
-    found = charts(summary, summary.settings[0])
-    chosen = next(chart for chart in found if chart.title.startswith("Quality"))
-    text = drawings([chosen.spec])[0].text
-    assert text.startswith("<svg")
-    assert "#8a8a8a" in text
-    assert all(name in text for name in ("dense", "a-shape ‡", "snapkv[tau=1/32]", "quest"))
+def test_a_page_of_many_methods_and_turns_is_below_two_megabytes() -> None:
+    chances = {"dense": lambda t: 0.9} | {
+        f"method-{number}[tau=1/4]": lambda t: 0.5 for number in range(29)
+    }
+    records = run(tasks=("kv", "qa_eng"), methods=chances, sessions=5)
+    assert len(records) >= 2_000
+    source = PageSource(records=records)
+    made = page(summarise(records, COSTS, resamples=0), MANIFEST, source=source)
+    assert len(unpacked(made, "samples")["records"]["turn"]) == len(records)
+    assert len(made.encode()) < 2_000_000
 
 
-@pytest.mark.slow
-def test_every_chart_is_what_vega_lite_allows(summary: Summary) -> None:
-    for chart in charts(summary, summary.settings[0]):
-        alt.Chart.from_dict(dict(chart.spec), validate=True)
-    wrong = {**charts(summary, summary.settings[0])[-1].spec, "width": "broad"}
-    with pytest.raises(ValidationError, match="broad"):
-        alt.Chart.from_dict(wrong, validate=True)
-
-
-def test_charts_carry_their_data_and_no_schema_address(summary: Summary) -> None:
-    for chart in charts(summary, summary.settings[0]):
-        assert "http" not in str(chart.spec)
-        assert "'score'" in str(chart.spec)
-        assert "url" not in str(chart.spec)
+def test_samples_too_many_for_the_page_stand_beside_it_and_it_knows_their_digests() -> None:
+    records = run(tasks=("kv",), sessions=2)
+    summary = summarise(records, resamples=0)
+    source = PageSource(records=records)
+    whole = page_files(summary, source=source)
+    assert set(whole) == {"index.html"}
+    inside = packed(whole["index.html"], "samples")
+    files = page_files(summary, source=source, most_inside=10)
+    (name,) = set(files) - {"index.html"}
+    assert packed(files["index.html"], "samples") == ""
+    handed = re.fullmatch(r'scbenchPiece\(0, "([A-Za-z0-9+/=]+)"\);\n', files[name])
+    assert handed is not None
+    assert handed.group(1) == inside
+    (told,) = unpacked(files["index.html"])["beside"]
+    assert told == {"name": name, "sha256": hashlib.sha256(inside.encode()).hexdigest()}
+    assert "'self'" in files["index.html"].split("script-src", 1)[1].split('"', 1)[0]
+    assert "'self'" not in whole["index.html"].split("script-src", 1)[1].split('"', 1)[0]
 
 
 def test_folder_holds_six_files_and_writing_again_changes_nothing(
     records: list[Record], tmp_path: Path
 ) -> None:
     chosen = [one for one in records if one.task == "kv"]
-    written = write_all(chosen, COSTS, MANIFEST, tmp_path / "report", stages=STAGES)
+    source = PageSource(records=chosen)
+    written = write_all(chosen, COSTS, MANIFEST, tmp_path / "report", stages=STAGES, source=source)
     assert set(written) == {
         "report.md",
         "results.csv",
@@ -189,13 +191,26 @@ def test_folder_holds_six_files_and_writing_again_changes_nothing(
         "index.html",
     }
     before = {name: path.read_bytes() for name, path in written.items()}
-    again = write_all(chosen[::-1], COSTS, MANIFEST, tmp_path / "report", stages=STAGES)
+    turned = PageSource(records=chosen[::-1])
+    again = write_all(
+        chosen[::-1], COSTS, MANIFEST, tmp_path / "report", stages=STAGES, source=turned
+    )
     assert {name: path.read_bytes() for name, path in again.items()} == before
 
 
-@pytest.mark.slow
-def test_report_of_a_large_run_keeps_methods_apart() -> None:
-    chances = {"dense": lambda t: 0.9} | {f"m{number}": lambda t: 0.5 for number in range(20)}
-    summary = summarise(run(tasks=("kv",), methods=chances, sessions=2), resamples=0)
-    colours = charts(summary, summary.settings[0])[0].spec
-    assert "m19" in str(colours)
+def test_a_page_that_fails_costs_no_table(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*words: object, **more: object) -> None:
+        raise RuntimeError("no page")
+
+    monkeypatch.setattr("scbench.report.files.page_files", broken)
+    with pytest.raises(RuntimeError, match="no page"):
+        write_all([record()], [], {}, tmp_path / "report")
+    assert (tmp_path / "report" / "results.csv").is_file()
+    assert (tmp_path / "report" / "tables.tex").is_file()
+
+
+def test_texts_of_the_page_are_not_escaped_twice(html: str) -> None:
+    assert "&amp;lt;" not in html
+    assert unescape(html).count("multi-turn") > 0

@@ -10,7 +10,6 @@ import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from scbench.report.drawing import LEFT_OUT, is_off
-from scbench.stats import Estimate
 
 # Okabe and Ito's colours first (told apart by most colour-blind readers), then more of even
 # weight; the baseline is always grey.
@@ -66,13 +65,6 @@ def colours(names: Sequence[str], baseline: str) -> tuple[alt.Color, alt.StrokeD
             title="method",
         ),
     )
-
-
-def limits(estimate: Estimate) -> dict[str, float | None]:
-    return {
-        "low": None if estimate.low is None else 100.0 * estimate.low,
-        "high": None if estimate.high is None else 100.0 * estimate.high,
-    }
 
 
 def finished(drawn: alt.TopLevelMixin) -> dict[str, Any]:

@@ -35,8 +35,9 @@ def write_all(
     paths by name.
 
     A report is a pure function of its input: files are replaced whole, nothing is appended, links
-    are not followed. `source` has the answers that the page shows. Other arguments as in `stats.summarise`. Raises BadConfig for a folder with
-    somebody's own files of these names, CannotWrite.
+    are not followed. `source` has the answers that the page shows. Other arguments as in
+    `stats.summarise`. Raises BadConfig for a folder with somebody's own files of these names,
+    CannotWrite.
     """
     summary = summarise(
         records,

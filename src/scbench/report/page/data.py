@@ -12,14 +12,16 @@ from scbench.report.again import commands, newest_of, readable
 from scbench.report.costs import facts
 from scbench.report.equal import equal_facts
 from scbench.report.gaps import gap_table
+from scbench.report.marks import LACKS, WEAK, of_notes
+from scbench.report.marks import count as counted
 from scbench.report.page.columns import coded, rounded
-from scbench.report.page.figure import ACROSS, UP, layouts, points
+from scbench.report.page.figure import ACROSS, UP, layouts_or_why, points
 from scbench.report.page.figure_spec import THEMES, specification
 from scbench.report.page.samples import heads, samples
 from scbench.report.page.source import PageSource
 from scbench.report.page.tables import plain_table, tables
 from scbench.report.page.verdicts import clearest, has_history, verdicts
-from scbench.stats import KL_MARGIN, OVERALL, CostRow, Estimate, Setting, Summary
+from scbench.stats import KL_MARGIN, OVERALL, CostRow, CurvePoint, Estimate, Setting, Summary, Trend
 from scbench.stats.costs import MEASURED
 
 SHORT_SHARE = 0.85  # of the score at the shortest length: a length that keeps it is effective
@@ -108,6 +110,7 @@ def what_of(summary: Summary, setting: Setting) -> str:
 
 def _headline(summary: Summary, place: int, setting: Setting, mode: str) -> dict[str, Any]:
     found = points(summary, setting, mode)
+    made, why = layouts_or_why(found)
     what = what_of(summary, setting)
     return {
         "setting": place,
@@ -116,7 +119,8 @@ def _headline(summary: Summary, place: int, setting: Setting, mode: str) -> dict
         "titles": titles(summary, what),
         "verdicts": verdicts(summary, setting, mode),
         "points": found,
-        "layouts": layouts(found),
+        "layouts": made,
+        "why": why,
     }
 
 
@@ -139,11 +143,27 @@ def _curves(summary: Summary) -> dict[str, Any]:
         "setting": [places[one.setting] for one in found],
         "mode": coded(one.mode for one in found),
         "method": coded(one.method for one in found),
-        "what": coded(summary.book.title_of(one.task, one.part) for one in found),
+        "what": coded(_what(summary, one) for one in found),
+        "beside": coded(_beside(one) for one in found),
         "turn": [one.turn for one in found],
         "gaps": [one.gap_turns for one in found],
         **_estimates([one.estimate for one in found]),
     }
+
+
+def _what(summary: Summary, point: CurvePoint) -> str:
+    """The task or ability of a curve, marked where full attention cannot do it."""
+    title = summary.book.title_of(point.task, point.part)
+    is_weak = not summary.is_measurable(point.setting, point.mode, point.task)
+    return f"{title} {WEAK}" if is_weak else title
+
+
+def _beside(point: CurvePoint) -> str:
+    """What stands at a point: signs of its records' notes, and its count if turns are missing."""
+    signs = of_notes(point.noted)
+    if not point.gap_turns:
+        return signs
+    return f"{signs}{LACKS} {counted(point.estimate.n, point.planned_turns)}"
 
 
 def _trends(summary: Summary) -> dict[str, Any]:
@@ -154,12 +174,23 @@ def _trends(summary: Summary) -> dict[str, Any]:
         "setting": [places[one.setting] for one in found],
         "mode": coded(one.mode for one in found),
         "method": coded(one.method for one in found),
-        "what": coded(summary.book.title_of(one.task) for one in found),
+        "what": coded(_what_of_trend(summary, one) for one in found),
+        "beside": coded(_beside_trend(one) for one in found),
         **_estimates([one.first for one in found], "first"),
         **_estimates([one.later for one in found], "later"),
         **_estimates([one.change.estimate for one in found], "change"),
         **_estimates([one.slope for one in found], "slope"),
     }
+
+
+def _what_of_trend(summary: Summary, trend: Trend) -> str:
+    title = summary.book.title_of(trend.task)
+    is_weak = not summary.is_measurable(trend.setting, trend.mode, trend.task)
+    return f"{title} {WEAK}" if is_weak else title
+
+
+def _beside_trend(trend: Trend) -> str:
+    return of_notes(trend.noted) + (LACKS if trend.has_gaps else "")
 
 
 def _lengths(summary: Summary) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The page as a file: one HTML that holds its data, and for large runs scripts of data beside it."""
+"""The page as a file: one HTML with its data in it, or for large runs in scripts beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -14,9 +15,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from scbench.console import visible
-from scbench.report.drawing import Spec, bundle, drawings
-from scbench.report.page.data import page_data, sample_data, shown, titles, what_of
-from scbench.report.page.figure import points
+from scbench.report.drawing import VEGA, Spec, bundle, drawings
+from scbench.report.page.data import page_data, sample_data
 from scbench.report.page.figure_spec import filled
 from scbench.report.page.source import PageSource
 from scbench.report.page.tables import CELL
@@ -27,12 +27,26 @@ BESIDE = "index.data-{}.js"  # of a large run, beside the page
 MOST_INSIDE = 6_000_000  # characters of packed samples that stand in the page itself
 PIECE = 8_000_000  # characters of one file beside it
 STYLES = ("page.css", "views.css", "print.css")
-SCRIPTS = (
-    "base.js", "data.js", "charts.js", "summary.js", "table.js", "turns.js", "budgets.js", "life.js",
-    "evidence.js", "samples.js", "reader.js", "attention.js", "manifest.js", "routes.js",
-)  # fmt: skip
-# Nothing is fetched or sent; only the page's own scripts run, each by its digest.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"  # fmt: skip
+SCRIPTS = (  # in the order in which they are joined
+    "base.js",
+    "data.js",
+    "charts.js",
+    "summary.js",
+    "table.js",
+    "turns.js",
+    "budgets.js",
+    "life.js",
+    "evidence.js",
+    "samples.js",
+    "reader.js",
+    "attention.js",
+    "manifest.js",
+    "routes.js",
+)
+POLICY = (  # nothing is fetched or sent; only the page's own scripts run, each by its digest
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
 VIEWS = (
     ("summary", "Summary"),
     ("turns", "Turns"),
@@ -52,7 +66,7 @@ def page(
     title: str = "scbench report",
     source: PageSource | None = None,
 ) -> str:
-    """The page alone; with samples too many for it, without what stands beside it (`page_files`)."""
+    """The page alone, without what stands beside that of a large run (`page_files`)."""
     return page_files(summary, manifest, title=title, source=source)[INDEX]
 
 
@@ -94,7 +108,7 @@ def page_files(
         css=Markup("\n".join(map(_own, STYLES))),
         views=VIEWS,
         first=_first(summary, data),
-        picture=_picture(summary, data),
+        picture=_picture(data),
         facts=data["facts"],
         gaps=data["gaps"]["rows"],
         data=Markup(pack(data)),
@@ -106,7 +120,7 @@ def page_files(
 
 
 def pack(value: Any) -> str:
-    """A value as JSON, gzipped, in base64: no text of it can be markup, and equal values are equal."""
+    """A value as JSON, gzipped, in base64: no text of it can be markup."""
     return pack_text(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
@@ -150,25 +164,26 @@ def _at(found: Sequence[Mapping[str, Any]], place: tuple[int, str]) -> Mapping[s
     return next(one for one in found if (one["setting"], one["mode"]) == place)
 
 
-def _picture(summary: Summary, data: Mapping[str, Any]) -> dict[str, Any]:
+def _picture(data: Mapping[str, Any]) -> dict[str, Any]:
     """The headline figure as drawn in both themes, or why there is none."""
-    if not summary.settings:
-        return {}
+    none: dict[str, Any] = {"light": "", "dark": "", "says": "", "why": ""}
+    if not data["settings"]:
+        return none
     opens = data["opens"]
-    setting = summary.settings[opens["setting"]]
-    layouts = _at(data["headlines"], (opens["setting"], opens["mode"]))["layouts"]
+    head = _at(data["headlines"], (opens["setting"], opens["mode"]))
+    layouts, found = head["layouts"], head["points"]
     key = next((name for name in ("held/loss/wide", "loaded/loss/wide") if name in layouts), "")
     if not key:
-        return {"why": "no method has both a difference and its bytes"}
-    found = shown(points(summary, setting, opens["mode"]))
-    axes = shown(titles(summary, what_of(summary, setting)))
-    specs: list[Spec] = [{"vega": filled(found, key, axes, theme)} for theme in ("light", "dark")]
+        return {**none, "why": head["why"] or "no method has both a difference and its bytes"}
+    filled_in = partial(filled, found, layouts[key], key, head["titles"])
+    specs: list[Spec] = [{VEGA: filled_in(theme)} for theme in ("light", "dark")]
     light, dark = drawings(specs)
     if not light.text:
-        return {"why": light.why or "nothing was drawn"}
+        return {**none, "why": light.why or "nothing was drawn"}
     return {
+        **none,
         "light": _data_uri(light.text),
-        "dark": _data_uri(dark.text),
+        "dark": _data_uri(dark.text or light.text),
         "says": "; ".join(_told(one) for one in found),
     }
 

@@ -11,7 +11,8 @@ from math import log2
 from typing import Any
 
 from scbench.report.headline import Headline, headline
-from scbench.report.page.labels import Placed, placed
+from scbench.report.marks import LACKS
+from scbench.report.page.labels import NamePlace, placed
 from scbench.report.shown import chart_text
 from scbench.report.words import signed_interval
 from scbench.stats import CostRow, MethodInfo, Setting, Summary
@@ -81,6 +82,7 @@ def _point(
     costs: Mapping[str, CostRow],
 ) -> dict[str, Any]:
     line = next(line for line in one.lines if line.method == method)
+    signs = (LACKS if line.has_gaps else "") + line.notes
     score = line.scores[place]
     share = summary.share(one.setting, method)
     agreement = summary.agreement(one.setting, one.modes[place], method)
@@ -93,6 +95,7 @@ def _point(
     return {
         "method": chart_text(method),
         "name": chart_text(name),
+        "label": chart_text(f"{name} {signs}" if signs else name),
         "is_baseline": line.is_baseline,
         "is_reference": info.category == REFERENCE,
         "has_gaps": line.has_gaps,
@@ -131,7 +134,8 @@ def _milliseconds(value: float | None) -> float | None:
 def frontier(found: Sequence[Mapping[str, Any]], across: str, up: str) -> list[int]:
     """Places of the methods that none beats in both; floors and ceilings are left out.
 
-    >>> here = [{"is_reference": False, "held": x, "loss": y} for x, y in ((9, -1), (5, -3), (6, -4))]
+    >>> pairs = ((9, -1), (5, -3), (6, -4))
+    >>> here = [{"is_reference": False, "held": x, "loss": y} for x, y in pairs]
     >>> frontier(here, "held", "loss")  # the last holds more than the second, and loses more
     [1, 0]
     """
@@ -146,6 +150,14 @@ def frontier(found: Sequence[Mapping[str, Any]], across: str, up: str) -> list[i
         if not best or found[at][up] > found[best[-1]][up]:
             best.append(at)
     return best
+
+
+def layouts_or_why(found: Sequence[Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], str]:
+    """The layouts, or why there are none: no picture may cost a report its tables."""
+    try:
+        return layouts(found), ""
+    except Exception as err:
+        return {}, f"this picture cannot be made: {type(err).__name__}: {err}"[:500]
 
 
 def layouts(found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -176,7 +188,7 @@ def _layout(
         (
             width * horizontal.at(found[at][across]),
             height * (1.0 - vertical.at(found[at][up])),
-            found[at]["name"],
+            found[at]["label"],
         )
         for at in first
     ]
@@ -189,7 +201,7 @@ def _layout(
     }
 
 
-def _spot(name: Placed | None) -> list[object] | None:
+def _spot(name: NamePlace | None) -> list[object] | None:
     return None if name is None else [round(name.x, 1), round(name.y, 1), name.align]
 
 
@@ -244,14 +256,14 @@ def rows(
         kind = "front" if at in layout["front"] else "reference" if one["is_reference"] else "other"
         made.append(
             {
-                "name": one["name"],
+                "name": one["label"],
                 "x": one[across],
                 "y": one[up],
                 "low": one[f"{up}_low"],
                 "high": one[f"{up}_high"],
                 "kind": "baseline" if one["is_baseline"] else kind,
                 "is_front": at in layout["front"],
-                "is_decided": one["is_decided"] or up != "loss",
+                "is_decided": (one["is_decided"] or up != "loss") and not one["has_gaps"],
                 "lx": None if name is None else name[0],
                 "ly": None if name is None else name[1],
                 "align": "left" if name is None else name[2],

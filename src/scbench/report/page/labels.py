@@ -26,7 +26,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class NamePlace:
     """A name: its anchor in pixels from the upper left, and the side that is anchored."""
 
     x: float
@@ -36,17 +36,17 @@ class Placed:
 
 def placed(
     points: Sequence[tuple[float, float, str]], width: float, height: float, size: float
-) -> list[Placed | None]:
+) -> list[NamePlace | None]:
     """A place for each (x, y, name), the first ones first; None where there is no room.
 
     Beside the point if that is free, else a line or more above or below.
 
     >>> placed([(10, 50, "ab"), (10, 50, "cd")], 100, 100, 10)
-    [Placed(x=18, y=50, align='left'), Placed(x=18, y=39.0, align='left')]
+    [NamePlace(x=18, y=50, align='left'), NamePlace(x=18, y=39.0, align='left')]
     """
     dots = [Box(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
     taken: list[Box] = []
-    found: list[Placed | None] = []
+    found: list[NamePlace | None] = []
     for place, (x, y, name) in enumerate(points):
         others = [dot for at, dot in enumerate(dots) if at != place]
         chosen = None
@@ -62,7 +62,7 @@ def placed(
     return found
 
 
-def _candidates(x: float, y: float, name: str, size: float) -> list[tuple[Placed, Box]]:
+def _candidates(x: float, y: float, name: str, size: float) -> list[tuple[NamePlace, Box]]:
     """Places from the nearest to the farthest."""
     long = LETTER * size * len(name)
     line = 1.1 * size
@@ -75,6 +75,6 @@ def _candidates(x: float, y: float, name: str, size: float) -> list[tuple[Placed
         top = y + shift - size / 2
         right = Box(x + gap, top, x + gap + long, top + size)
         left = Box(x - gap - long, top, x - gap, top + size)
-        found.append((Placed(x + gap, y + shift, "left"), right))
-        found.append((Placed(x - gap, y + shift, "right"), left))
+        found.append((NamePlace(x + gap, y + shift, "left"), right))
+        found.append((NamePlace(x - gap, y + shift, "right"), left))
     return found

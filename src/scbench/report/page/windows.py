@@ -15,7 +15,7 @@ HEAD = 160  # of the context, so that a reader sees what kind of text it is
 
 
 def windows(context: str, spans: Sequence[Span]) -> tuple[list[dict[str, Any]], int]:
-    """Pieces of the context in order, each as segments of (text, role), and how many more there are.
+    """Pieces of the context in order, as segments of (text, role), and how many more there are.
 
     A segment without role is what stands around the evidence.
     """

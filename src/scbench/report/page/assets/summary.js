@@ -103,9 +103,9 @@ function headlineSpec(head, layout, x, y, size) {
     const name = layout.names[at];
     const isFront = layout.front.includes(at);
     return [{
-      name: one.name, x: one[x], y: one[y], low: one[`${y}_low`], high: one[`${y}_high`],
+      name: one.label, x: one[x], y: one[y], low: one[`${y}_low`], high: one[`${y}_high`],
       kind: one.is_baseline ? "baseline" : isFront ? "front" : one.is_reference ? "reference" : "other",
-      is_front: isFront, is_decided: one.is_decided || y !== "loss",
+      is_front: isFront, is_decided: (one.is_decided || y !== "loss") && !one.has_gaps,
       lx: name ? name[0] : null, ly: name ? name[1] : null, align: name ? name[2] : "left",
       told: toldOf(one),
     }];

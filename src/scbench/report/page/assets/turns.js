@@ -65,7 +65,7 @@ function trendTable(mine, order) {
     ["method", "first turn", "later turns", "change, points", "slope, points a turn", "answers"],
     sorted.map((one) => [
       labelOf(one.method), `${percent(one.first_value)} (n ${one.first_n})`,
-      `${percent(one.later_value)} (n ${one.later_n})`,
+      `${percent(one.later_value)} (n ${one.later_n}) ${one.beside}`.trim(),
       h("span", {class: one.change_high !== null && one.change_high < 0 ? "worse-text" : ""},
         `${signed(one.change_value)}${reach(one, "change")}`),
       `${signed(one.slope_value)}${reach(one, "slope")}`,
@@ -104,6 +104,7 @@ function panels(rows, methods, width) {
             fill: {condition: {test: "datum.gaps > 0", value: ink.paper}, value: ink.front},
             tooltip: [{field: "method"}, {field: "turn"}, {field: "score", format: ".1f"},
               {field: "low", format: ".1f"}, {field: "high", format: ".1f"}, {field: "n"}, {field: "gaps"}]}},
+        {mark: {type: "text", dy: -9, fontSize: 10, color: ink.soft}, encoding: {x: turn, y: score, text: {field: "beside"}}},
       ],
     },
     resolve: {axis: {x: "shared", y: "shared"}},

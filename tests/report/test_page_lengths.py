@@ -1,4 +1,4 @@
-"""Scores over context lengths, and a mark where pages, blocks or windows are not the same."""
+"""Scores over context lengths, and a sign where pages, blocks or windows are not the same."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 from factory import run
+from page_parts import unpacked
 
 from scbench.report import page
-from scbench.report.length_charts import TITLE, length_charts, units_text
+from scbench.report.page.data import effective_length
 from scbench.stats import OVERALL, Summary, summarise
 from scbench.types import Record
 
@@ -40,8 +41,6 @@ def test_a_point_says_which_unit_is_not_that_of_the_length_before(told: Summary)
     mine = [one for one in told.lengths if (one.method, one.mode) == ("quest", "multi-turn")]
     assert [one.setting.length_tokens for one in mine] == list(PAGES)
     assert [dict(one.changed) for one in mine] == [{}, {}, {"quest.page_tokens": (4, 16)}]
-    assert units_text(mine[2]) == "quest.page_tokens 4 → 16"
-    assert units_text(mine[1]) == "quest.page_tokens 4"
 
 
 def test_units_that_hold_are_never_marked() -> None:
@@ -50,25 +49,47 @@ def test_units_that_hold_are_never_marked() -> None:
     assert not any(one.changed for one in held.lengths)
 
 
-def test_the_picture_has_the_averages_of_the_summary_and_marks_the_change(told: Summary) -> None:
-    (chart,) = length_charts(told)
-    (rows,) = chart.spec["datasets"].values()
-    shown = {(row["mode"], row["method"], row["length"]): row["score"] for row in rows}
+def test_the_page_has_the_averages_of_the_summary_and_marks_the_change(told: Summary) -> None:
+    lines = unpacked(page(told))["lengths"]
+    shown = {
+        (line["mode"], line["method"], tokens): value
+        for line in lines
+        for tokens, value in zip(line["tokens"], line["value"], strict=True)
+    }
     for setting in told.settings:
         for mode in told.modes:
             for method in ("dense", "quest"):
                 average = told.average(setting, mode, method, OVERALL)
                 assert average is not None
-                assert average.strict.value is not None
-                key = (mode, method, setting.length_tokens)
-                assert shown[key] == pytest.approx(100.0 * average.strict.value)
-    assert {(row["method"], row["length"]) for row in rows if row["changed"]} == {("quest", 2048)}
-    assert "diamond" in str(chart.spec)
+                assert shown[mode, method, setting.length_tokens] == pytest.approx(
+                    average.strict.value, abs=1e-4
+                )
+    changed = {
+        (line["method"], tokens)
+        for line in lines
+        for tokens, units in zip(line["tokens"], line["changed"], strict=True)
+        if units
+    }
+    assert changed == {("quest", 2048)}
 
 
-@pytest.mark.slow
-def test_the_page_shows_it_once_and_only_where_there_are_lengths(told: Summary) -> None:
-    assert page(told).count(f"<h3>{TITLE}, toy</h3>") == 1
+def test_a_run_of_one_length_has_no_curve_over_lengths() -> None:
     alone = summarise(over_lengths({512: 4}), resamples=0)
-    assert length_charts(alone) == []
-    assert TITLE not in page(alone)
+    assert unpacked(page(alone))["lengths"] == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "longest"),
+    [
+        ([(1, 1.0), (2, 0.85), (4, 0.8499)], 2),
+        ([(4, 0.9), (1, 1.0), (2, 0.1)], 1),  # what comes back later was lost all the same
+        ([(1, 1.0), (2, None), (4, 1.0)], 1),
+        ([(1, 0.0), (2, 0.5)], None),
+        ([(1, None), (2, 0.5)], None),
+        ([], None),
+    ],
+)
+def test_the_effective_length_keeps_85_percent_all_the_way(
+    scores: list[tuple[int, float | None]], longest: int | None
+) -> None:
+    assert effective_length(scores) == longest
