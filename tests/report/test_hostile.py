@@ -166,7 +166,7 @@ def test_the_page_runs_only_the_scripts_that_its_policy_names(summary: Summary) 
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
     assert policy is not None
     scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    assert len(scripts) == 1
+    assert len(scripts) == 2
     library = gzip.decompress(base64.b64decode(packed(html, "library"))).decode()
     assert library == drawing.bundle()
     digests = [

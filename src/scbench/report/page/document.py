@@ -47,6 +47,7 @@ POLICY = (  # nothing is fetched or sent; only the page's own scripts run, each 
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
     "form-action 'none'"
 )
+MARK = 'document.documentElement.dataset.scripts = "yes";'  # else the page says what it lacks
 VIEWS = (
     ("summary", "Summary"),
     ("turns", "Turns"),
@@ -104,7 +105,8 @@ def page_files(
     script = own_script()
     html = _template().render(
         title=title,
-        policy=Markup(_policy([script, library] if library else [script], has_files=bool(beside))),
+        policy=Markup(_policy([MARK, script, *filter(None, [library])], has_files=bool(beside))),
+        mark=Markup(MARK),
         css=Markup("\n".join(map(_own, STYLES))),
         views=VIEWS,
         first=_first(summary, data),

@@ -97,7 +97,7 @@ def _point(
         "name": chart_text(name),
         "label": chart_text(f"{name} {signs}" if signs else name),
         "is_baseline": line.is_baseline,
-        "is_reference": info.category == REFERENCE,
+        "is_reference": info.category == REFERENCE and not line.is_baseline,
         "has_gaps": line.has_gaps,
         "score": None if score.value is None else round(100.0 * score.value, 4),
         "loss": loss,
