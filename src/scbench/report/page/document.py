@@ -156,6 +156,7 @@ def _first(summary: Summary, data: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "setting": data["settings"][opens["setting"]],
         "mode": opens["mode"],
+        "baseline": summary.baseline,
         "verdicts": _at(data["headlines"], place)["verdicts"],
         "table": _at(data["tables"], place),
         "labels": {one["name"]: one for one in data["methods"]},

@@ -184,15 +184,16 @@ def _layout(
     best = frontier(found, across, up)
     baseline = [at for at in known if found[at]["is_baseline"]]
     first = dict.fromkeys([*baseline, *best, *known])
-    spots = [
-        (
+    spots = {
+        at: (
             width * horizontal.at(found[at][across]),
             height * (1.0 - vertical.at(found[at][up])),
             found[at]["label"],
         )
         for at in first
-    ]
-    names = dict(zip(first, placed(spots, width, height, TYPE), strict=True))
+    }
+    line = [spots[at][:2] for at in best]
+    names = dict(zip(first, placed([*spots.values()], width, height, TYPE, line), strict=True))
     return {
         "x": _axis(horizontal),
         "y": _axis(vertical),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import hypot
 
 LETTER = 0.57  # width of a sign, of the height of the type
+STRIDE = 9.0  # pixels between two boxes on a line
 STEPS = 24  # lines up or down that a name may be moved, with a line back to its point
 
 
@@ -35,17 +38,22 @@ class NamePlace:
 
 
 def placed(
-    points: Sequence[tuple[float, float, str]], width: float, height: float, size: float
+    points: Sequence[tuple[float, float, str]],
+    width: float,
+    height: float,
+    size: float,
+    line: Sequence[tuple[float, float]] = (),
 ) -> list[NamePlace | None]:
     """A place for each (x, y, name), the first ones first; None where there is no room.
 
-    Beside the point if that is free, else a line or more above or below.
+    Beside the point if that is free, else a line or more above or below; `line` is drawn through
+    these points, and no name lies on it.
 
     >>> placed([(10, 50, "ab"), (10, 50, "cd")], 100, 100, 10)
     [NamePlace(x=18, y=50, align='left'), NamePlace(x=18, y=39.0, align='left')]
     """
     dots = [Box(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
-    taken: list[Box] = []
+    taken = _along(line)
     found: list[NamePlace | None] = []
     for place, (x, y, name) in enumerate(points):
         others = [dot for at, dot in enumerate(dots) if at != place]
@@ -59,6 +67,18 @@ def placed(
                 taken.append(box)
                 break
         found.append(chosen)
+    return found
+
+
+def _along(line: Sequence[tuple[float, float]]) -> list[Box]:
+    """Small boxes on a line, so near to each other that no name fits between two."""
+    found = []
+    for (x, y), (x2, y2) in pairwise(line):
+        steps = max(1, int(hypot(x2 - x, y2 - y) / STRIDE))
+        for step in range(1, steps):
+            part = step / steps
+            at_x, at_y = x + part * (x2 - x), y + part * (y2 - y)
+            found.append(Box(at_x - 2, at_y - 2, at_x + 2, at_y + 2))
     return found
 
 

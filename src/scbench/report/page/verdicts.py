@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scbench.console import counted
 from scbench.modes import Mode
 from scbench.report.headline import Headline, headline
 from scbench.report.page.figure import points
@@ -14,7 +15,8 @@ from scbench.report.words import percent, signed
 from scbench.stats import Setting, Standing, Summary, Trend
 
 NEAR = 1.2  # bytes within this factor of a share are that share
-MOST_NAMED = 4
+MOST_NAMED = 3
+MOST_FALLS = 2
 HARMLESS = {str(one) for one in (Standing.SAME, Standing.EQUIVALENT, Standing.BETTER)}
 
 
@@ -132,8 +134,8 @@ def _later(summary: Summary, one: Headline, mode: str) -> str:
     if not falls and not holds:
         return ""
     falls.sort()
-    named = [words for _, words in falls[:MOST_NAMED]]
-    named += [f"{len(falls) - MOST_NAMED} more"] if len(falls) > MOST_NAMED else []
+    named = [words for _, words in falls[:MOST_FALLS]]
+    named += [counted(len(falls) - MOST_FALLS, "more method")] if len(falls) > MOST_FALLS else []
     parts = [f"After the first turn ({asked}): {'; '.join(named)}"] if named else []
     if holds:
         few = ", ".join(holds[:MOST_NAMED])

@@ -85,7 +85,7 @@ function heatTable(rows, found, {shows, sort, again, inspector}) {
     return h("th", {scope: "col", "aria-sort": way, class: column.kind},
       h("button", {type: "button", class: "sort", title: `${column.group}: sort`,
         onclick: () => again({sort: next})},
-      column.title.replace("Retr.", "Retr. "),
+      breakable(column.title),
       column.n ? h("small", {}, ` ${column.n}`) : null,
       way ? (way === "ascending" ? " ▲" : " ▼") : null));
   });
@@ -105,6 +105,12 @@ function heatTable(rows, found, {shows, sort, again, inspector}) {
   grid.addEventListener("keydown", walk);
   grid.addEventListener("click", (event) => open(event.target.closest("td")));
   return h("div", {class: "scroll"}, grid);
+}
+
+/** A title that may go on in the next line after a dot or within a long word. */
+function breakable(title) {
+  return title.replace(/([.+])(?=\S)/g, "$1\u200b").replace(/([a-z])(?=[A-Z])/g, "$1\u200b")
+    .split("\u200b").flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
 }
 
 /** What a cell prints, how it is coloured, and all of it in words. */
