@@ -73,7 +73,8 @@ def opened(browser: Any, path: Path) -> dict[str, float]:
     tab = context.new_page()
     tab.goto(path.as_uri())
     tab.wait_for_function(
-        "() => document.documentElement.dataset.shown && document.querySelector('#live-headline svg')"
+        "() => document.documentElement.dataset.shown"
+        " && document.querySelector('#live-headline svg')"
     )
     live = tab.evaluate(NOW)
     paint = tab.evaluate(PAINT)

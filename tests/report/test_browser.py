@@ -59,8 +59,8 @@ CONTRAST = """() => {
 }"""
 NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, img, summary")]
   .filter((one) => one.checkVisibility())
-  .filter((one) => !(one.getAttribute("aria-label") || one.getAttribute("alt") || one.textContent.trim()
-    || (one.labels && one.labels.length) || one.title))
+  .filter((one) => !(one.getAttribute("aria-label") || one.getAttribute("alt")
+    || one.textContent.trim() || (one.labels && one.labels.length) || one.title))
   .map((one) => one.outerHTML.slice(0, 80))"""
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -161,7 +161,8 @@ def test_every_cell_shows_what_the_data_says_and_undecided_ones_look_so(
     shown = tab.tab.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll(".heat tbody tr")].map((row) =>
         [row.querySelector("th").textContent, [...row.querySelectorAll("td")].map((cell) =>
-          [cell.firstChild.textContent, cell.className.split(" ")[0], cell.getAttribute("aria-label")])]))"""
+          [cell.firstChild.textContent, cell.className.split(" ")[0],
+            cell.getAttribute("aria-label")])]))"""
     )
     assert set(shown) == set(table["methods"])
     states = set()

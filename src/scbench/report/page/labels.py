@@ -50,7 +50,7 @@ def placed(
     these points, and no name lies on it.
 
     >>> placed([(10, 50, "ab"), (10, 50, "cd")], 100, 100, 10)
-    [NamePlace(x=18, y=50, align='left'), NamePlace(x=18, y=39.0, align='left')]
+    [NamePlace(x=18, y=50.0, align='left'), NamePlace(x=18, y=39.0, align='left')]
     """
     dots = [Box(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
     taken = _along(line)

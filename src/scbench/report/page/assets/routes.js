@@ -19,7 +19,7 @@ function address(view, words = {}) {
     if (value === null || value === undefined || value === "") kept.delete(name);
     else kept.set(name, value);
   }
-  return kept.size ? `#${view}?${kept}` : `#${view}`;
+  return kept.toString() ? `#${view}?${kept}` : `#${view}`;
 }
 
 function go(view, words = {}) {
