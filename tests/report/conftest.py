@@ -59,7 +59,7 @@ def undrawn(specs: Sequence[Spec | None]) -> list[Drawing]:
 @pytest.fixture(scope="module", autouse=True)
 def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """Charts are made everywhere, and drawn, by a process a page, where pictures are tested."""
-    if request.path.stem in ("test_page", "test_hostile", "test_browser"):
+    if request.path.stem in ("test_page", "test_page_figure", "test_hostile", "test_browser"):
         yield
         return
     with pytest.MonkeyPatch.context() as patch:

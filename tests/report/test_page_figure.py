@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from math import log2
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from page_sample import sample
 
+from scbench.report.drawing import VEGA, drawings
 from scbench.report.page.figure import SIZES, frontier, layouts, points
-from scbench.report.page.figure_spec import THEMES
+from scbench.report.page.figure_spec import THEMES, filled
 from scbench.report.page.labels import LETTER, placed
 from scbench.stats import Summary
 
@@ -80,6 +86,37 @@ def test_every_layout_holds_its_points(summary: Summary) -> None:
             assert layout["y"]["domain"][0] <= one[up] <= layout["y"]["domain"][1]
         for name in layout["names"]:
             assert name is None or 0 <= name[0] <= SIZES[size][0]
+
+
+@pytest.fixture(scope="module")
+def agreeing() -> list[dict[str, Any]]:
+    told, _ = sample()
+    return points(told, told.settings[0], "multi-turn")
+
+
+def test_points_are_drawn_where_names_were_placed_for(agreeing: list[dict[str, Any]]) -> None:
+    """Python places names on axes that Vega draws: both must mean the same by them."""
+    made = layouts(agreeing)
+    keys = [key for key in made if key.endswith("wide")]
+    assert len(keys) == 8
+    titles = dict.fromkeys(["held", "loaded", "tpot", "ttft", "loss", "top1"], "title")
+    specs = [{VEGA: filled(agreeing, made[key], key, titles, "light")} for key in keys]
+    for key, drawing in zip(keys, drawings(specs), strict=True):
+        symbols = re.search(r'class="mark-symbol.*?</g>', drawing.text, re.DOTALL)
+        assert symbols is not None
+        found = re.findall(r"translate\(([-\d.]+),([-\d.]+)\)", symbols.group())
+        across, up, size = key.split("/")
+        width, height = SIZES[size]
+        (x0, x1), (y0, y1) = made[key]["x"]["domain"], made[key]["y"]["domain"]
+        wanted = [
+            (
+                width * log2(one[across] / x0) / log2(x1 / x0),
+                height * (1 - (one[up] - y0) / (y1 - y0)),
+            )
+            for one in agreeing
+        ]
+        for pair, expected in zip(found, wanted, strict=True):
+            assert [float(one) for one in pair] == pytest.approx(expected, abs=0.6), key
 
 
 def test_names_all_have_room_in_the_sample(summary: Summary) -> None:

@@ -19,7 +19,7 @@ PALETTE = (
     "#1b9e77", "#b2182b", "#5e4fa2", "#b8a000", "#3288bd", "#f46d43",
 )  # fmt: skip
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
-INK = "#7a7a7a"  # readable on white and on near-black: static pictures do not know the theme
+INK = "#757575"  # readable on white and on near-black: static pictures do not know the theme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

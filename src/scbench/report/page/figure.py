@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log2
+from math import ceil, floor, log2, log10
 from typing import Any
 
 from scbench.report.headline import Headline, headline
@@ -27,6 +27,7 @@ UP = {
     "loss": "{what}, points against {baseline}",
     "top1": "gold tokens with the likeliest one as {baseline}'s, %",
 }
+SHARES = ("held", "loaded")  # in percent; the others are milliseconds
 SIZES = {"wide": (700, 330), "narrow": (300, 340)}
 TYPE = 12.0
 REFERENCE = "reference"  # a category: floors and ceilings that nobody can serve
@@ -179,7 +180,8 @@ def _layout(
     if not known:
         return None
     width, height = size
-    horizontal = _log_axis([found[at][across] for at in known])
+    unit = 100.0 if across in SHARES else 1.0
+    horizontal = _log_axis([found[at][across] for at in known], unit)
     vertical = _loss_axis(found, known) if up == "loss" else _share_axis(found, known)
     best = frontier(found, across, up)
     baseline = [at for at in known if found[at]["is_baseline"]]
@@ -210,20 +212,29 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return {"domain": [axis.low, axis.high], "ticks": list(axis.ticks)}
 
 
-def _log_axis(values: Sequence[float]) -> Axis:
-    """A log axis with some room to the right, where names stand."""
+def _log_axis(values: Sequence[float], unit: float) -> Axis:
+    """A log axis with some room to the right, where names stand; numbers are `unit` times powers
+    of two, or round ones where fewer than two of these are on it."""
     low, high = min(values), max(values)
     if high / low < 1.5:
         low, high = low / 1.3, high * 1.3
     ratio = high / low
     low, high = low / ratio**0.06, high * ratio**0.16
-    ticks: list[float] = []
-    for power in range(-20, 21):
-        ticks += [100.0 * 2.0**power]
+    ticks = [unit * 2.0**power for power in range(-24, 25)]
     inside = [one for one in ticks if low <= one <= high]
     if len(inside) < 2:
-        inside = [low * (high / low) ** part for part in (0.1, 0.5, 0.9)]
-    return Axis(low, high, tuple(float(f"{one:.3g}") for one in inside), True)
+        inside = _round_ticks(low, high)
+    return Axis(low, high, tuple(float(f"{one:.4g}") for one in inside), True)
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Between two and five numbers, of the widest round step that has two."""
+    power = 10.0 ** floor(log10(high - low))
+    for step in (power, power / 2.0, power / 4.0, power / 10.0):
+        inside = [step * at for at in range(ceil(low / step), floor(high / step) + 1)]
+        if len(inside) >= 2:
+            return inside
+    return [low, high]
 
 
 def _loss_axis(found: Sequence[Mapping[str, Any]], known: Sequence[int]) -> Axis:

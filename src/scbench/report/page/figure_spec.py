@@ -75,7 +75,13 @@ def specification(size: str) -> dict[str, Any]:
                 "range": "width",
                 "nice": False,
             },
-            {"name": "y", "domain": {"signal": "yDomain"}, "range": "height", "nice": False},
+            {
+                "name": "y",
+                "domain": {"signal": "yDomain"},
+                "range": "height",
+                "nice": False,
+                "zero": False,  # names were placed on exactly these axes
+            },
         ],
         "axes": [_drawn_axis("bottom", "x"), _drawn_axis("left", "y")],
         "marks": _marks(),

@@ -95,7 +95,8 @@ function lengthPanels(rows, order, width) {
   const ink = inks();
   const columns = Math.max(1, Math.floor((width - 40) / 204));
   const tokens = {field: "tokens", type: "quantitative", title: "tokens",
-    scale: {type: "log", base: 2, nice: false, padding: 8}, axis: {format: "~s", tickCount: 4}};
+    scale: {type: "log", base: 2, nice: false, padding: 8}, axis: {values: [...new Set(rows.map((one) => one.tokens))],
+      labelExpr: "datum.value >= 1024 ? format(datum.value / 1024, '~r') + 'k' : datum.value"}};
   const score = {field: "score", type: "quantitative", title: null, scale: {domain: [0, 100]}};
   return {
     data: {values: rows.map((one) => ({...one, panel: labelOf(one.method)}))},
@@ -109,9 +110,10 @@ function lengthPanels(rows, order, width) {
         {mark: {type: "area", color: ink.front, opacity: 0.18},
           encoding: {x: tokens, y: {...score, field: "low"}, y2: {field: "high"}}},
         {mark: {type: "line", color: ink.front, strokeWidth: 2.5}, encoding: {x: tokens, y: score}},
-        {mark: {type: "point", filled: true, size: 60, color: ink.front},
+        {mark: {type: "point", filled: true, opacity: 1, color: ink.front},
           encoding: {x: tokens, y: score,
             shape: {condition: {test: "datum.changed !== ''", value: "diamond"}, value: "circle"},
+            size: {condition: {test: "datum.changed !== ''", value: 170}, value: 50},
             tooltip: [{field: "method"}, {field: "tokens"}, {field: "score", format: ".1f"}, {field: "changed"}]}},
       ],
     },
