@@ -67,6 +67,14 @@ def test_a_long_context_is_not_in_the_page_but_what_stands_around_the_evidence()
     assert one["parts"][1] == ["THE FACT", "answer"]
 
 
+def test_a_short_span_within_a_long_one_shortens_no_window() -> None:
+    text = "".join(chr(97 + at % 26) for at in range(2_000))
+    spans = [Span(500, 800, Role.SUPPORT), Span(510, 520, Role.ANSWER)]
+    (one,), _ = windows(text, spans)
+    assert "".join(part for part, _ in one["parts"]) == text[500 - AROUND : 800 + AROUND]
+    assert [role for _, role in one["parts"]] == ["", "support", "answer", "support", ""]
+
+
 def test_of_a_span_as_long_as_the_context_its_beginning_is_shown() -> None:
     (one,), _ = windows("z" * 9_000, [Span(0, 9_000, Role.GLOBAL)])
     assert sum(len(part) for part, _ in one["parts"]) == MOST_OF_A_SPAN + AROUND
