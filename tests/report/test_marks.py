@@ -17,6 +17,7 @@ from rich.console import Console
 from scbench.report import cost_csv, csv, latex, markdown, page, terminal
 from scbench.report.costs import cost_tables
 from scbench.report.gaps import gap_table
+from scbench.report.headline import headline
 from scbench.report.page.figure import points
 from scbench.report.scores import score_table
 from scbench.report.table import Entry, Table
@@ -81,7 +82,11 @@ def test_every_medium_has_the_mark_and_the_count_at_the_overall_average(
     assert (f"n {n} of 240" in printed(summary)) is not is_whole
     tex = latex(summary)
     assert (f"(n {n} of 240)" in tex) is not is_whole
-    point = next(one for one in points(summary, summary.settings[0], MT) if one["method"] == "x")
+    point = next(
+        one
+        for one in points(summary, headline(summary, summary.settings[0]), MT)
+        if one["method"] == "x"
+    )
     assert (point["label"] == "x §") is not is_whole
     assert point["has_gaps"] is not is_whole
 

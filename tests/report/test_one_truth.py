@@ -19,6 +19,7 @@ from rich.console import Console
 from scbench.report import csv, full, latex, markdown, page
 from scbench.report.agreed import COLUMNS, KL, NLL, TOP1
 from scbench.report.brief import brief_lines
+from scbench.report.headline import headline
 from scbench.report.page.figure import points
 from scbench.report.scores import AVERAGES, HELD, LOADED, score_table
 from scbench.report.words import GAP, nats, percent, signed
@@ -313,7 +314,7 @@ def test_the_short_table_prints_the_summarys_numbers(told: Summary) -> None:
 def test_the_figure_has_the_numbers_of_the_tables(told: Summary) -> None:
     setting = told.settings[0]
     for mode in told.modes_in(setting):
-        drawn = points(told, setting, mode)
+        drawn = points(told, headline(told, setting), mode)
         assert {one["method"] for one in drawn} == {one.name for one in told.methods}
         for row in drawn:
             average = told.average(setting, mode, row["method"], OVERALL)

@@ -198,6 +198,18 @@ def test_folder_holds_six_files_and_writing_again_changes_nothing(
     assert {name: path.read_bytes() for name, path in again.items()} == before
 
 
+def test_files_beside_an_older_larger_page_are_taken_away(
+    records: list[Record], tmp_path: Path
+) -> None:
+    chosen = [one for one in records if one.task == "kv"]
+    write_all(chosen, [], {}, tmp_path)
+    (tmp_path / "index.data-0.js").write_text("older")
+    (tmp_path / "index.html.bak").write_text("mine")
+    write_all(chosen, [], {}, tmp_path)
+    assert not (tmp_path / "index.data-0.js").exists()
+    assert (tmp_path / "index.html.bak").exists()
+
+
 def test_a_page_that_fails_costs_no_table(
     records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

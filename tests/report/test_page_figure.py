@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from page_sample import sample
 
 from scbench.report.drawing import VEGA, drawings
+from scbench.report.headline import headline
 from scbench.report.page.figure import SIZES, frontier, layouts, points
 from scbench.report.page.figure_spec import THEMES, filled
 from scbench.report.page.labels import LETTER, placed
@@ -55,6 +56,12 @@ def test_thirty_methods_at_two_shares_all_have_their_name() -> None:
     assert None not in placed(spots, 700, 330, 12)
 
 
+def test_thirty_methods_of_one_share_and_nearly_one_loss_all_have_their_name() -> None:
+    """As they are where all ran at a quarter: a column of points, closer than lines of type."""
+    spots = [(350.0, 60.0 + 5.7 * at, f"method-name-{at}") for at in range(31)]
+    assert None not in placed(spots, 700, 330, 12)
+
+
 def test_the_frontier_leaves_out_floors_ceilings_and_who_is_beaten_in_both() -> None:
     def one(
         held: float | None, loss: float | None, *, is_reference: bool = False
@@ -74,7 +81,7 @@ def test_the_frontier_leaves_out_floors_ceilings_and_who_is_beaten_in_both() -> 
 
 
 def test_every_layout_holds_its_points(summary: Summary) -> None:
-    found = points(summary, summary.settings[0], summary.modes[0])
+    found = points(summary, headline(summary, summary.settings[0]), summary.modes[0])
     made = layouts(found)
     assert {"held/loss/wide", "held/loss/narrow", "tpot/loss/wide"} <= set(made)
     for key, layout in made.items():
@@ -91,7 +98,7 @@ def test_every_layout_holds_its_points(summary: Summary) -> None:
 @pytest.fixture(scope="module")
 def agreeing() -> list[dict[str, Any]]:
     told, _ = sample()
-    return points(told, told.settings[0], "multi-turn")
+    return points(told, headline(told, told.settings[0]), "multi-turn")
 
 
 def test_points_are_drawn_where_names_were_placed_for(agreeing: list[dict[str, Any]]) -> None:
@@ -120,7 +127,7 @@ def test_points_are_drawn_where_names_were_placed_for(agreeing: list[dict[str, A
 
 
 def test_names_all_have_room_in_the_sample(summary: Summary) -> None:
-    found = points(summary, summary.settings[0], summary.modes[0])
+    found = points(summary, headline(summary, summary.settings[0]), summary.modes[0])
     names = layouts(found)["held/loss/wide"]["names"]
     assert [one is not None for one in names] == [one["held"] is not None for one in found]
 

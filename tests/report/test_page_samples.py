@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from page_parts import rows, unpacked
 from page_sample import answered, held, sample, session_of
 
+from scbench.report.headline import headline
 from scbench.report.page import HeadsHeld, PageSource, page
 from scbench.report.page.columns import tenths
+from scbench.report.page.figure import points
 from scbench.report.page.samples import by_layer, heads
 from scbench.report.page.verdicts import verdicts
 from scbench.report.page.windows import AROUND, MOST_OF_A_SPAN, MOST_WINDOWS, windows
@@ -147,12 +149,15 @@ def test_a_sign_of_a_strip_never_claims_all_or_nothing_falsely(shares: list[floa
             assert abs(int(sign) / 10 - share) <= 0.1
 
 
+def said(summary: Summary, mode: str) -> list[dict[str, str]]:
+    one = headline(summary, summary.settings[0])
+    return verdicts(summary, one, mode, points(summary, one, mode))
+
+
 @pytest.fixture(scope="module")
 def told() -> dict[str, str]:
     summary, _ = sample()
-    return {
-        one["asks"]: one["says"] for one in verdicts(summary, summary.settings[0], "multi-turn")
-    }
+    return {one["asks"]: one["says"] for one in said(summary, "multi-turn")}
 
 
 def test_the_sentences_name_the_best_at_each_share_of_the_bytes(told: dict[str, str]) -> None:
@@ -179,7 +184,7 @@ def test_where_turns_do_not_see_each_other_nobody_falls() -> None:
         for one in session([1.0, 0.0, 0.0], number=number, mode="multi-request")
     ]
     summary = summarise(made, resamples=0)
-    found = verdicts(summary, summary.settings[0], "multi-request")
+    found = said(summary, "multi-request")
     assert "Are later turns lost?" not in {one["asks"] for one in found}
 
 

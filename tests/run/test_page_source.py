@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from page_parts import unpacked
@@ -21,17 +22,16 @@ def result(tmp_path: Path) -> Result:
     return scbench.run(model="toy", methods=methods, out=tmp_path / "run", quiet=True, **WORDS)
 
 
-def samples(result: Result) -> dict[str, object]:
+def samples(result: Result) -> Any:
     html = result.report()["index.html"].read_text(encoding="utf-8")
-    found: dict[str, object] = unpacked(html, "samples")
-    return found
+    return unpacked(html, "samples")
 
 
 def test_the_page_of_a_run_has_its_answers_questions_and_evidence(result: Result) -> None:
     found = samples(result)
     frame = result.samples()
-    assert len(found["records"]["turn"]) == frame.height  # type: ignore[index,call-overload]
-    asked = {turn["ask"] for one in found["sessions"] for turn in one["turns"]}  # type: ignore[attr-defined]
+    assert len(found["records"]["turn"]) == frame.height
+    asked = {turn["ask"] for one in found["sessions"] for turn in one["turns"]}
     assert asked == set(frame["question"])
     source = page_source(result.folder, result.records())
     evidence = result.evidence()
@@ -51,7 +51,7 @@ def test_a_session_that_is_gone_and_damaged_evidence_cost_no_page(
     lines = (result.folder / "evidence.jsonl").read_text().splitlines(keepends=True)
     (result.folder / "evidence.jsonl").write_text(lines[0][:-20] + "\n" + "".join(lines[1:]))
     found = samples(open_run(result.folder))
-    assert all(one["is_gone"] for one in found["sessions"])  # type: ignore[attr-defined]
+    assert all(one["is_gone"] for one in found["sessions"])
     assert "the page shows no evidence by head" in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ from scbench.errors import BadConfig
 from scbench.files import cannot_write, write_atomically
 from scbench.report.latex import latex
 from scbench.report.markdown import markdown
-from scbench.report.page import PageSource, page_files
+from scbench.report.page import BESIDE, PageSource, page_files
 from scbench.report.tabular import cost_csv, csv, turns_csv
 from scbench.stats import CostRow, Solves, summarise
 from scbench.task_cards import TaskCard
@@ -58,7 +58,10 @@ def write_all(
     written = write_whole(_encoded(texts), folder)
     # Last, so that no fault of a page costs the tables.
     pages = page_files(summary, manifest, source=source)
-    return {**written, **write_whole(_encoded(pages), folder)}
+    written |= write_whole(_encoded(pages), folder)
+    for stale in set(folder.glob(BESIDE.format("*"))) - set(written.values()):
+        stale.unlink(missing_ok=True)  # of a page that had more samples
+    return written
 
 
 def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from scbench.report.page.document import page, page_files
+from scbench.report.page.document import BESIDE, page, page_files
 from scbench.report.page.source import Analysed, HeadsHeld, PageSource
 
-__all__ = ["Analysed", "HeadsHeld", "PageSource", "page", "page_files"]
+__all__ = ["BESIDE", "Analysed", "HeadsHeld", "PageSource", "page", "page_files"]

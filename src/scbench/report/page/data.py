@@ -12,6 +12,7 @@ from scbench.report.again import commands, newest_of, readable
 from scbench.report.costs import facts
 from scbench.report.equal import equal_facts
 from scbench.report.gaps import gap_table
+from scbench.report.headline import Headline, headline
 from scbench.report.marks import LACKS, WEAK, of_notes
 from scbench.report.marks import count as counted
 from scbench.report.page.columns import coded, rounded
@@ -31,7 +32,8 @@ def page_data(
     summary: Summary, manifest: Mapping[str, object], source: PageSource
 ) -> dict[str, Any]:
     """What all views but Samples and Evidence need; every text of it shows its control signs."""
-    place, mode = clearest(summary)
+    heads_of_settings = [headline(summary, setting) for setting in summary.settings]
+    place, mode = clearest(heads_of_settings)
     found: dict[str, Any] = shown(
         {
             "baseline": summary.baseline,
@@ -46,9 +48,9 @@ def page_data(
             "methods": [asdict(info) for info in summary.methods],
             "tables": tables(summary),
             "headlines": [
-                _headline(summary, at, setting, one)
-                for at, setting in enumerate(summary.settings)
-                for one in summary.modes_in(setting)
+                _headline(summary, at, one, named)
+                for at, one in enumerate(heads_of_settings)
+                for named in one.modes
             ],
             "figure": {
                 "themes": THEMES,
@@ -101,23 +103,15 @@ def titles(summary: Summary, what: str) -> dict[str, str]:
     return {name: title.format(**words) for name, title in {**ACROSS, **UP}.items()}
 
 
-def what_of(summary: Summary, setting: Setting) -> str:
-    """What the headline's score is a score of."""
-    from scbench.report.headline import headline
-
-    return headline(summary, setting).what
-
-
-def _headline(summary: Summary, place: int, setting: Setting, mode: str) -> dict[str, Any]:
-    found = points(summary, setting, mode)
+def _headline(summary: Summary, place: int, one: Headline, mode: str) -> dict[str, Any]:
+    found = points(summary, one, mode)
     made, why = layouts_or_why(found)
-    what = what_of(summary, setting)
     return {
         "setting": place,
         "mode": mode,
-        "what": what,
-        "titles": titles(summary, what),
-        "verdicts": verdicts(summary, setting, mode),
+        "what": one.what,
+        "titles": titles(summary, one.what),
+        "verdicts": verdicts(summary, one, mode, found),
         "points": found,
         "layouts": made,
         "why": why,

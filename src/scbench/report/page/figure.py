@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log2, log10
 from typing import Any
 
-from scbench.report.headline import Headline, headline
+from scbench.report.headline import Headline
 from scbench.report.marks import LACKS
 from scbench.report.page.labels import NamePlace, placed
 from scbench.report.shown import chart_text
@@ -49,15 +49,14 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
 
-def points(summary: Summary, setting: Setting, mode: str) -> list[dict[str, Any]]:
+def points(summary: Summary, one: Headline, mode: str) -> list[dict[str, Any]]:
     """What the figure has of each method, in the order of the short table; None: not measured.
 
     Losses are those of the headline (Overall, or the one task), in points.
     """
-    one = headline(summary, setting)
     place = one.modes.index(mode)
     infos = {info.name: info for info in summary.methods}
-    costs = {row.method: row for row in _costs(summary, setting)}
+    costs = {row.method: row for row in _costs(summary, one.setting)}
     return [
         _point(summary, one, line.method, line.name, place, infos[line.method], costs)
         for line in one.lines
@@ -219,7 +218,7 @@ def _log_axis(values: Sequence[float], unit: float) -> Axis:
     if high / low < 1.5:
         low, high = low / 1.3, high * 1.3
     ratio = high / low
-    low, high = low / ratio**0.06, high * ratio**0.16
+    low, high = low / ratio**0.14, high * ratio**0.16
     ticks = [unit * 2.0**power for power in range(-24, 25)]
     inside = [one for one in ticks if low <= one <= high]
     if len(inside) < 2:

@@ -8,11 +8,10 @@ from typing import Any
 
 from scbench.console import counted
 from scbench.modes import Mode
-from scbench.report.headline import Headline, headline
-from scbench.report.page.figure import points
+from scbench.report.headline import Headline
 from scbench.report.sentence import SHARES, sentence
 from scbench.report.words import percent, signed
-from scbench.stats import Setting, Standing, Summary, Trend
+from scbench.stats import Standing, Summary, Trend
 
 NEAR = 1.2  # bytes within this factor of a share are that share
 MOST_NAMED = 3
@@ -20,11 +19,10 @@ MOST_FALLS = 2
 HARMLESS = {str(one) for one in (Standing.SAME, Standing.EQUIVALENT, Standing.BETTER)}
 
 
-def clearest(summary: Summary) -> tuple[int, str]:
+def clearest(found: Sequence[Headline]) -> tuple[int, str]:
     """The setting, by place, and the mode in which most is decided: what a page opens with."""
-    best, most = (0, summary.modes[0] if summary.modes else ""), -1
-    for place, setting in enumerate(summary.settings):
-        one = headline(summary, setting)
+    best, most = (0, ""), -1
+    for place, one in enumerate(found):
         for at, mode in enumerate(one.modes):
             rulings = [line.scores[at].ruling for line in one.lines]
             decided = sum(ruling is not None and ruling.is_decided for ruling in rulings)
@@ -33,10 +31,11 @@ def clearest(summary: Summary) -> tuple[int, str]:
     return best
 
 
-def verdicts(summary: Summary, setting: Setting, mode: str) -> list[dict[str, str]]:
-    """Sentences of a setting and mode, each under the question that it answers."""
-    one = headline(summary, setting)
-    found = points(summary, setting, mode)
+def verdicts(
+    summary: Summary, one: Headline, mode: str, found: Sequence[Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    """Sentences of a setting and mode, each under the question that it answers; `found` are its
+    points."""
     said = [{"asks": "Who loses what?", "says": sentence(summary, one)}]
     if cheapest := _cheapest(summary, found):
         said.append({"asks": "What is cheapest?", "says": cheapest})
