@@ -1,4 +1,4 @@
-"""What a run's folder gives its page beside numbers, and what it leaves out when that is damaged."""
+"""What a folder gives its page beside numbers, and what it leaves out when that is damaged."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ SCRIPTS = (  # in the order in which they are joined
     "table.js",
     "turns.js",
     "budgets.js",
+    "prices.js",
     "life.js",
     "evidence.js",
     "samples.js",

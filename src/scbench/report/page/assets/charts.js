@@ -8,7 +8,12 @@ const COLOURS = {
   light: ["#0062a3", "#b34700", "#00704f", "#a1437a", "#7a5c00", "#5b4ab0", "#a3262a", "#3d6b00"],
   dark: ["#6db8f2", "#ff9a57", "#3fd0a0", "#eda3cb", "#f0c03c", "#b3a6ff", "#ff8f8a", "#a8d15c"],
 };
-const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
+const DASHES = [
+  [1, 0],
+  [6, 3],
+  [2, 2],
+  [8, 3, 2, 3],
+];
 
 function theme() {
   const asked = document.documentElement.dataset.theme;
@@ -42,10 +47,22 @@ function config() {
     font,
     view: {stroke: ink.line},
     axis: {
-      labelColor: ink.soft, titleColor: ink.soft, gridColor: ink.line, domainColor: ink.line,
-      tickColor: ink.line, titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 12,
+      labelColor: ink.soft,
+      titleColor: ink.soft,
+      gridColor: ink.line,
+      domainColor: ink.line,
+      tickColor: ink.line,
+      titleFontWeight: "normal",
+      labelFontSize: 11,
+      titleFontSize: 12,
     },
-    legend: {labelColor: ink.ink, labelFontSize: 12, titleColor: ink.soft, labelLimit: 260, symbolStrokeWidth: 2},
+    legend: {
+      labelColor: ink.ink,
+      labelFontSize: 12,
+      titleColor: ink.soft,
+      labelLimit: 260,
+      symbolStrokeWidth: 2,
+    },
     header: {labelColor: ink.ink, labelFontSize: 12, labelLimit: 170, titleColor: ink.soft},
     title: {color: ink.ink},
     text: {color: ink.ink},
@@ -96,7 +113,10 @@ async function draw(place, make) {
     place.replaceChildren(held);
     place.dataset.ready = "yes";
   } catch (error) {
-    fill(place, h("p", {class: "notice"}, `No picture here: ${error.message}. The numbers are in the table.`));
+    fill(
+      place,
+      h("p", {class: "notice"}, `No picture here: ${error.message}. The numbers are in the table.`),
+    );
     place.dataset.ready = "no";
   }
 }
@@ -113,17 +133,25 @@ function redraw() {
 function styles(names) {
   const palette = COLOURS[theme()];
   const others = names.filter((name) => name !== DATA.baseline);
-  const colour = (name) => (name === DATA.baseline
-    ? inks().soft : palette[others.indexOf(name) % palette.length]);
-  const dash = (name) => (name === DATA.baseline
-    ? DASHES[0] : DASHES[Math.floor(others.indexOf(name) / palette.length) % DASHES.length]);
+  const colour = (name) =>
+    name === DATA.baseline ? inks().soft : palette[others.indexOf(name) % palette.length];
+  const dash = (name) =>
+    name === DATA.baseline
+      ? DASHES[0]
+      : DASHES[Math.floor(others.indexOf(name) / palette.length) % DASHES.length];
   return {
     color: {
-      field: "method", type: "nominal", title: "method", sort: names,
+      field: "method",
+      type: "nominal",
+      title: "method",
+      sort: names,
       scale: {domain: names, range: names.map(colour)},
     },
     strokeDash: {
-      field: "method", type: "nominal", title: "method", sort: names,
+      field: "method",
+      type: "nominal",
+      title: "method",
+      sort: names,
       scale: {domain: names, range: names.map(dash)},
     },
   };

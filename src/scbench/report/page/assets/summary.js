@@ -1,16 +1,31 @@
 // Summary: the verdicts, the figure that says it, the heat map.
 
-const MEASURES = [["held", "bytes held"], ["loaded", "bytes loaded"], ["tpot", "time per token"],
-  ["ttft", "time to first token"]];
-const QUALITIES = [["loss", "points lost"], ["top1", "agreement with dense"]];
+const MEASURES = [
+  ["held", "bytes held"],
+  ["loaded", "bytes loaded"],
+  ["tpot", "time per token"],
+  ["ttft", "time to first token"],
+];
+const QUALITIES = [
+  ["loss", "points lost"],
+  ["top1", "agreement with dense"],
+];
 
 function showSummary() {
   const head = ofChosen(DATA.headlines);
   const setting = DATA.settings[head.setting];
   fill(
     byId("verdicts"),
-    h("p", {class: "where"}, setting.modes.length > 1 ? `${setting.label}; ${head.mode}` : setting.label),
-    h("dl", {}, head.verdicts.map((one) => [h("dt", {}, one.asks), h("dd", {}, one.says)])),
+    h(
+      "p",
+      {class: "where"},
+      setting.modes.length > 1 ? `${setting.label}; ${head.mode}` : setting.label,
+    ),
+    h(
+      "dl",
+      {},
+      head.verdicts.map((one) => [h("dt", {}, one.asks), h("dd", {}, one.says)]),
+    ),
     pickers(head),
   );
   showHeadline(head);
@@ -27,7 +42,11 @@ function pickers(head) {
     {class: "ways"},
     h("a", {href: address("turns", {mode: DATA.talks[0] || null})}, "Turn by turn"),
     lost && DATA.has_samples
-      ? h("a", {href: address("samples", {m: lost.method, f: "lost"})}, `Answers that ${lost.name} lost`)
+      ? h(
+          "a",
+          {href: address("samples", {m: lost.method, f: "lost"})},
+          `Answers that ${lost.name} lost`,
+        )
       : null,
     DATA.costs.length ? h("a", {href: address("life", {n: 32})}, "Cost of 32 questions") : null,
   );
@@ -40,7 +59,7 @@ function showHeadline(head) {
   const still = byId("still-headline");
   if (!across.length || !up.length) return;
   const pick = (name, options) =>
-    (options.some(([one]) => one === ROUTE.words.get(name)) ? ROUTE.words.get(name) : options[0][0]);
+    options.some(([one]) => one === ROUTE.words.get(name)) ? ROUTE.words.get(name) : options[0][0];
   const x = pick("x", across);
   const y = pick("y", up);
   let row = byId("figure-choices");
@@ -48,12 +67,20 @@ function showHeadline(head) {
     row = h("div", {id: "figure-choices", class: "choices"});
     figure.insertBefore(row, byId("live-headline"));
   }
-  const again = (words) => { settle(words); showHeadline(head); };
+  const again = (words) => {
+    settle(words);
+    showHeadline(head);
+  };
   fill(
     row,
     choice("Against", across, x, (value) => again({x: value}), "figure-x"),
-    choice("Quality", up.map(([name, text]) => [name, text.replace("dense", DATA.baseline)]), y,
-      (value) => again({y: value}), "figure-y"),
+    choice(
+      "Quality",
+      up.map(([name, text]) => [name, text.replace("dense", DATA.baseline)]),
+      y,
+      (value) => again({y: value}),
+      "figure-y",
+    ),
   );
   const place = byId("live-headline");
   const size = figure.clientWidth < 520 ? "narrow" : "wide";
@@ -82,8 +109,12 @@ function toldOf(one) {
   if (one.loss !== null && !one.is_baseline) {
     parts.push(`${signed(one.loss / 100)} points ${one.reach} ${one.verdict}`.trim());
   }
-  for (const [name, words, unit] of [["held", "holds", "%"], ["loaded", "loads", "%"],
-    ["tpot", "a token takes", "ms"], ["ttft", "the first token takes", "ms"]]) {
+  for (const [name, words, unit] of [
+    ["held", "holds", "%"],
+    ["loaded", "loads", "%"],
+    ["tpot", "a token takes", "ms"],
+    ["ttft", "the first token takes", "ms"],
+  ]) {
     if (one[name] !== null) parts.push(`${words} ${fixed(one[name], 1)} ${unit}`);
   }
   if (one.top1 !== null) parts.push(`agrees on ${fixed(one.top1, 1)} % of gold tokens`);
@@ -94,21 +125,41 @@ function toldOf(one) {
 function headlineSpec(head, layout, x, y, size) {
   const spec = structuredClone(DATA.figure.specs[size]);
   const given = {
-    ...inks(), xDomain: layout.x.domain, yDomain: layout.y.domain, xTicks: layout.x.ticks,
-    yTicks: layout.y.ticks, xTitle: head.titles[x], yTitle: head.titles[y],
+    ...inks(),
+    xDomain: layout.x.domain,
+    yDomain: layout.y.domain,
+    xTicks: layout.x.ticks,
+    yTicks: layout.y.ticks,
+    xTitle: head.titles[x],
+    yTitle: head.titles[y],
   };
   spec.signals = Object.entries(given).map(([name, value]) => ({name, value}));
   spec.data[0].values = head.points.flatMap((one, at) => {
     if (one[x] === null || one[y] === null) return [];
     const name = layout.names[at];
     const isFront = layout.front.includes(at);
-    return [{
-      name: one.label, x: one[x], y: one[y], low: one[`${y}_low`], high: one[`${y}_high`],
-      kind: one.is_baseline ? "baseline" : isFront ? "front" : one.is_reference ? "reference" : "other",
-      is_front: isFront, is_decided: (one.is_decided || y !== "loss") && !one.has_gaps,
-      lx: name ? name[0] : null, ly: name ? name[1] : null, align: name ? name[2] : "left",
-      told: toldOf(one),
-    }];
+    return [
+      {
+        name: one.label,
+        x: one[x],
+        y: one[y],
+        low: one[`${y}_low`],
+        high: one[`${y}_high`],
+        kind: one.is_baseline
+          ? "baseline"
+          : isFront
+            ? "front"
+            : one.is_reference
+              ? "reference"
+              : "other",
+        is_front: isFront,
+        is_decided: (one.is_decided || y !== "loss") && !one.has_gaps,
+        lx: name ? name[0] : null,
+        ly: name ? name[1] : null,
+        align: name ? name[2] : "left",
+        told: toldOf(one),
+      },
+    ];
   });
   return spec;
 }
