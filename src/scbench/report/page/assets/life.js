@@ -180,6 +180,7 @@ function failed(rows) {
         table(
           ["method", "why"],
           lost.map((row) => [row.method, row.failure]),
+          {label: "Not measured", class: "plain words"},
         ),
       ]
     : null;

@@ -128,7 +128,7 @@ function trendTable(mine, order) {
 /** Small multiples: as many a row as there is room for. */
 function panels(rows, methods, width) {
   const ink = inks();
-  const each = 150;
+  const each = width < 500 ? 118 : 150;
   const columns = Math.max(1, Math.floor((width - 40) / (each + 24)));
   const grey = rows.map(({method, turn, score}) => ({other: method, turn, score}));
   const turn = {
