@@ -20,7 +20,10 @@ function showManifest(body) {
     h("h3", {}, "Gaps"),
     DATA.gaps.rows.length
       ? [
-          table([DATA.gaps.corner, ...DATA.gaps.columns], DATA.gaps.rows, {label: "Gaps", class: "plain words"}),
+          table([DATA.gaps.corner, ...DATA.gaps.columns], DATA.gaps.rows, {
+            label: "Gaps",
+            class: "plain words",
+          }),
           h(
             "ul",
             {class: "soft"},

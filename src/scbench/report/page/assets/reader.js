@@ -40,7 +40,7 @@ function read(record, order) {
       : h(
           "p",
           {class: "notice"},
-          "This session is not in the run's folder: its question, gold and evidence are not known.",
+          "This session is not in the run's folder: its question, gold and context are not known.",
         ),
     h("div", {class: "pair"}, side(record, here, "r"), other ? side(other, here, "vs") : null),
     turn ? evidencePart(turn, session) : null,

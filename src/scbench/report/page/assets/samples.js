@@ -87,7 +87,7 @@ async function showSamples(body) {
           "p",
           {class: "notice"},
           `The run's folder lacks ${gone} of ${sessions.length} sessions (sessions/*.json.gz): ` +
-            "of these there are answers and scores, and neither questions nor golds nor evidence.",
+            "of these there are answers and scores, and neither question, gold nor context.",
         )
       : null,
     h(
