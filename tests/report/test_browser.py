@@ -337,6 +337,43 @@ def test_samples_are_searched_walked_linked_and_copied(browser: Any, path: Path)
         assert found.errors == []
 
 
+def test_another_mode_is_told_of_and_one_click_away(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    now = tab.tab.locator("#verdicts .where").inner_text()
+    tab.tab.get_by_text("Other models, lengths and modes: 1").click()
+    tab.tab.locator("#verdicts li a").click()
+    tab.tab.wait_for_function(
+        "now => document.querySelector('#verdicts .where').textContent !== now", arg=now
+    )
+    tab.settled("summary")
+    mode = tab.tab.locator("#choose-mode").input_value()
+    assert f"; {mode}" in tab.tab.locator("#verdicts .where").inner_text()
+
+
+def test_every_view_is_reached_with_the_keyboard_alone(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    focused = "() => document.activeElement.textContent.trim()"
+    tab.tab.keyboard.press("Tab")
+    assert tab.tab.evaluate(focused) == "Skip to the content"
+    for name, label in VIEWS:
+        tab.tab.keyboard.press("Tab")
+        assert tab.tab.evaluate(focused) == label
+        tab.tab.keyboard.press("Enter")
+        tab.settled(name)
+        assert tab.tab.locator("#said").inner_text() or name == "summary"
+
+
+def test_a_screen_reader_is_told_of_headings_pictures_and_cells(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    told = tab.tab.locator("main").aria_snapshot()
+    assert 'heading "Points against dense, method by method"' in told
+    assert 'img "Overall, points against dense against bytes held' in told
+    assert "kvzip, " in told
+    assert 'columnheader "Overall' in told
+    assert 'gridcell "snapkv[tau=1/4], Overall: ' in told
+    assert 'rowheader "quest[tau=1/4]"' in told
+
+
 def test_the_theme_is_chosen_and_charts_follow(tab: Watched, path: Path) -> None:
     tab.open(path)
     paper = "() => getComputedStyle(document.body).backgroundColor"

@@ -28,7 +28,7 @@ function inks() {
 async function vega() {
   if (library === null) {
     library = (async () => {
-      const packed = byId("library").textContent;
+      const packed = byId("packed-library").textContent;
       if (!packed) throw new Error("this page was made without its drawing library");
       // Its digest stands in the page's policy, so nothing else could run here.
       const code = await inflated(packed);

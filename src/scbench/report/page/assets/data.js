@@ -11,7 +11,7 @@ async function inflated(text) {
 }
 
 async function loadData() {
-  DATA = JSON.parse(await inflated(byId("data").textContent));
+  DATA = JSON.parse(await inflated(byId("packed-data").textContent));
   DATA.place = Object.fromEntries(DATA.methods.map((one, at) => [one.name, at]));
 }
 
@@ -43,7 +43,7 @@ function rowsOf(columns) {
 /** The samples: `{records: [...], sessions: [...]}`. */
 async function loadSamples() {
   if (SAMPLES === null) {
-    const inside = byId("samples").textContent;
+    const inside = byId("packed-samples").textContent;
     const found = JSON.parse(await inflated(inside || (await fromBeside())));
     SAMPLES = {records: rowsOf(found.records), sessions: found.sessions};
     SAMPLES.records.forEach((record, at) => {

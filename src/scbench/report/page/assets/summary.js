@@ -27,9 +27,34 @@ function showSummary() {
       head.verdicts.map((one) => [h("dt", {}, one.asks), h("dd", {}, one.says)]),
     ),
     pickers(head),
+    elsewhere(head),
   );
   showHeadline(head);
   showHeat(byId("scores"));
+}
+
+/** What the other models, lengths and modes come to, each with its own sentence. */
+function elsewhere(head) {
+  const others = DATA.headlines.filter((one) => one !== head && one.verdicts.length);
+  if (!others.length) return null;
+  return lazily(`Other models, lengths and modes: ${count(others.length)}`, () =>
+    h(
+      "ul",
+      {},
+      others.map((one) =>
+        h(
+          "li",
+          {},
+          h(
+            "a",
+            {href: address("summary", {s: one.setting, mode: one.mode})},
+            `${DATA.settings[one.setting].label}; ${one.mode}`,
+          ),
+          `: ${one.verdicts[0].says}`,
+        ),
+      ),
+    ),
+  );
 }
 
 /** One-click ways to the questions that the verdicts raise. */
