@@ -414,6 +414,7 @@ def test_a_browser_that_cannot_unpack_says_so_and_keeps_the_summary(
 def test_the_summary_prints_on_two_pages_in_light_colours(browser: Any, path: Path) -> None:
     with watched(browser, color_scheme="dark") as found:
         found.open(path)
+        found.tab.locator("#print-headline svg").wait_for(state="attached")
         pdf = found.tab.pdf(prefer_css_page_size=True, print_background=True)
         assert 1 <= pdf.count(b"/Type /Page\n") <= 2
         found.tab.emulate_media(media="print")
@@ -421,8 +422,34 @@ def test_the_summary_prints_on_two_pages_in_light_colours(browser: Any, path: Pa
             found.tab.evaluate("() => getComputedStyle(document.body).backgroundColor")
             == "rgb(255, 255, 255)"
         )
-        assert found.tab.locator("#still-headline img:visible").count() == 1
+        assert found.tab.locator("#still-headline:visible").count() == 0
+        assert found.tab.locator("#live-headline:visible").count() == 0
+        printed = found.tab.locator("#print-headline svg:visible")
+        assert printed.count() == 1
+        assert printed.get_by_text("kvzip", exact=True).count() == 1
+        assert found.tab.evaluate(CONTRAST) == []
         assert found.tab.locator("nav:visible").count() == 0
+
+
+def test_what_is_printed_is_what_was_chosen(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    tab.tab.locator("#figure-x").select_option("loaded")
+    tab.tab.locator("#print-headline svg text", has_text="bytes loaded").wait_for(state="attached")
+    assert tab.tab.locator("#headline-title b").inner_text() == "Points lost against bytes loaded."
+    tab.tab.emulate_media(media="print")
+    printed = tab.tab.locator("#print-headline svg:visible")
+    assert printed.locator("text", has_text="bytes loaded").count() == 1
+
+
+def test_a_chart_follows_the_width_of_the_window(tab: Watched, path: Path) -> None:
+    tab.open(path, "turns")
+    wide = tab.tab.locator("#view-turns svg").bounding_box()["width"]
+    tab.tab.set_viewport_size({"width": 500, "height": 900})
+    tab.tab.wait_for_function(
+        "wide => document.querySelector('#view-turns svg')?.getBoundingClientRect().width < wide",
+        arg=wide,
+    )
+    assert tab.tab.evaluate(WIDE) <= 0
 
 
 def test_samples_beside_the_page_are_read_and_another_pages_are_refused(

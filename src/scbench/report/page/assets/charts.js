@@ -8,12 +8,6 @@ const COLOURS = {
   light: ["#0062a3", "#b34700", "#00704f", "#a1437a", "#7a5c00", "#5b4ab0", "#a3262a", "#3d6b00"],
   dark: ["#6db8f2", "#ff9a57", "#3fd0a0", "#eda3cb", "#f0c03c", "#b3a6ff", "#ff8f8a", "#a8d15c"],
 };
-const DASHES = [
-  [1, 0],
-  [6, 3],
-  [2, 2],
-  [8, 3, 2, 3],
-];
 
 function theme() {
   const asked = document.documentElement.dataset.theme;
@@ -110,6 +104,7 @@ async function draw(place, make) {
       picture.setAttribute("aria-hidden", "true");
       picture.removeAttribute("role");
     }
+    if (spec.marks) scale(held.querySelector("svg"));
     place.replaceChildren(held);
     place.dataset.ready = "yes";
   } catch (error) {
@@ -121,38 +116,19 @@ async function draw(place, make) {
   }
 }
 
+/** As wide as its place: the headline figure, whose names were placed for one size. */
+function scale(svg) {
+  if (!svg.getAttribute("viewBox")) {
+    svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+  }
+  svg.removeAttribute("width");
+  svg.removeAttribute("height");
+}
+
 /** The other theme has other inks: what is in the page is drawn again, the rest forgotten. */
 function redraw() {
   for (const [place, make] of [...drawn]) {
     if (place.isConnected) draw(place, make);
     else drawn.delete(place);
   }
-}
-
-/** A colour and a dash for each name; the baseline is always grey. */
-function styles(names) {
-  const palette = COLOURS[theme()];
-  const others = names.filter((name) => name !== DATA.baseline);
-  const colour = (name) =>
-    name === DATA.baseline ? inks().soft : palette[others.indexOf(name) % palette.length];
-  const dash = (name) =>
-    name === DATA.baseline
-      ? DASHES[0]
-      : DASHES[Math.floor(others.indexOf(name) / palette.length) % DASHES.length];
-  return {
-    color: {
-      field: "method",
-      type: "nominal",
-      title: "method",
-      sort: names,
-      scale: {domain: names, range: names.map(colour)},
-    },
-    strokeDash: {
-      field: "method",
-      type: "nominal",
-      title: "method",
-      sort: names,
-      scale: {domain: names, range: names.map(dash)},
-    },
-  };
 }

@@ -135,6 +135,19 @@ function nextTheme() {
   redraw();
 }
 
+let width = window.innerWidth;
+let resized = null;
+
+/** Charts are drawn for a width; a phone that hides its address bar changes only the height. */
+function onResize() {
+  clearTimeout(resized);
+  resized = setTimeout(() => {
+    if (Math.abs(window.innerWidth - width) < 40 || ROUTE.view === "samples") return;
+    width = window.innerWidth;
+    show();
+  }, 250);
+}
+
 async function start() {
   if (typeof DecompressionStream === "undefined") {
     trouble(
@@ -148,6 +161,7 @@ async function start() {
   byId("theme").addEventListener("click", nextTheme);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   window.addEventListener("hashchange", show);
+  window.addEventListener("resize", onResize);
   document.addEventListener("keydown", onKey);
   await show();
 }

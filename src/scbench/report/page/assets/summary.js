@@ -80,53 +80,57 @@ function pickers(head) {
 function showHeadline(head) {
   const across = MEASURES.filter(([name]) => head.points.some((one) => one[name] !== null));
   const up = QUALITIES.filter(([name]) => head.points.some((one) => one[name] !== null));
-  const figure = byId("headline");
-  const still = byId("still-headline");
-  if (!across.length || !up.length) return;
-  const pick = (name, options) =>
-    options.some(([one]) => one === ROUTE.words.get(name)) ? ROUTE.words.get(name) : options[0][0];
-  const x = pick("x", across);
-  const y = pick("y", up);
-  let row = byId("figure-choices");
-  if (!row) {
-    row = h("div", {id: "figure-choices", class: "choices"});
-    figure.insertBefore(row, byId("live-headline"));
-  }
+  const x = asked("x", across);
+  const y = asked("y", up);
   const again = (words) => {
     settle(words);
     showHeadline(head);
   };
+  const named = up.map(([name, text]) => [name, text.replace("dense", DATA.baseline)]);
   fill(
-    row,
+    byId("figure-choices"),
     choice("Against", across, x, (value) => again({x: value}), "figure-x"),
-    choice(
-      "Quality",
-      up.map(([name, text]) => [name, text.replace("dense", DATA.baseline)]),
-      y,
-      (value) => again({y: value}),
-      "figure-y",
-    ),
+    choice("Quality", named, y, (value) => again({y: value}), "figure-y"),
   );
+  const words = [Object.fromEntries(named)[y], Object.fromEntries(across)[x]];
+  const title = words.every(Boolean) ? words.join(" against ") : "Quality against bytes";
+  fill(byId("headline-title").querySelector("b"), `${title[0].toUpperCase()}${title.slice(1)}.`);
+  drawHeadline(head, x, y, byId("headline").clientWidth < 520 ? "narrow" : "wide");
+}
+
+/** What the address asks for, if it is one of the options; else the first of them. */
+function asked(word, options) {
+  const wanted = ROUTE.words.get(word);
+  const found = options.find(([name]) => name === wanted) || options[0];
+  return found ? found[0] : null;
+}
+
+/** The live figure, and one in light inks that is printed. */
+function drawHeadline(head, x, y, size) {
   const place = byId("live-headline");
-  const size = figure.clientWidth < 520 ? "narrow" : "wide";
-  const layout = head.layouts[`${x}/${y}/${size}`];
-  if (!layout) {
-    fill(place, h("p", {}, "No method has both of these."));
+  const print = byId("print-headline");
+  const still = byId("still-headline");
+  const isOpening =
+    head.setting === DATA.opens.setting &&
+    head.mode === DATA.opens.mode &&
+    x === "held" &&
+    y === "loss";
+  if (!isOpening) still.hidden = true;
+  if (!head.layouts[`${x}/${y}/${size}`]) {
+    drawn.delete(place);
+    drawn.delete(print);
+    fill(place, h("p", {}, head.why || "No method has both of these."));
+    place.dataset.ready = "no";
+    fill(print);
     return;
   }
   const told = head.points.map(toldOf).join("; ");
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", `${head.titles[y]} against ${head.titles[x]}: ${told}`);
-  draw(place, () => headlineSpec(head, layout, x, y, size)).then(() => {
-    const svg = place.querySelector("svg");
-    if (!svg) return;
-    if (!svg.getAttribute("viewBox")) {
-      svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
-    }
-    svg.removeAttribute("width");
-    svg.removeAttribute("height");
-    still.classList.add("print-only");
+  draw(place, () => headlineSpec(head, x, y, size, inks())).then(() => {
+    still.hidden = !isOpening || place.dataset.ready === "yes";
   });
+  draw(print, () => headlineSpec(head, x, y, "wide", DATA.figure.themes.light));
 }
 
 function toldOf(one) {
@@ -146,11 +150,12 @@ function toldOf(one) {
   return parts.join(", ");
 }
 
-/** The specification of the file's own drawing with these points, in the page's theme. */
-function headlineSpec(head, layout, x, y, size) {
+/** The specification of the file's own drawing with these points, in these inks. */
+function headlineSpec(head, x, y, size, ink) {
+  const layout = head.layouts[`${x}/${y}/${size}`];
   const spec = structuredClone(DATA.figure.specs[size]);
   const given = {
-    ...inks(),
+    ...ink,
     xDomain: layout.x.domain,
     yDomain: layout.y.domain,
     xTicks: layout.x.ticks,
