@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 KEPT = Path(__file__).parents[1] / "docs" / "results" / "runs"
-BOOKS = ("*.jsonl", "*.json", "*.toml")
+BOOKS = ("*.jsonl", "*.json", "*.toml", "sessions/*")
 
 
 def keep(folder: Path) -> Path:
@@ -23,7 +23,7 @@ def keep(folder: Path) -> Path:
     packed = KEPT / f"{folder.name}.tar.xz"
     with tarfile.open(packed, "w:xz", preset=9) as archive:
         for path in sorted({path for kind in BOOKS for path in folder.glob(kind)}):
-            archive.add(path, arcname=f"{folder.name}/{path.name}", filter=_nobodys)
+            archive.add(path, arcname=f"{folder.name}/{path.relative_to(folder)}", filter=_nobodys)
     return packed
 
 

@@ -68,6 +68,7 @@ class Watched:
 def watched(browser: Any, **traits: Any) -> Iterator[Watched]:
     """A tab whose errors and requests are noted; `traits` as of Playwright's `new_context`."""
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **traits})
+    context.set_default_timeout(120_000)  # a busy machine is no fault of the page
     tab = context.new_page()
     found = Watched(tab)
     tab.on("console", lambda said: found.errors.append(said.text) if said.type == "error" else None)

@@ -16,7 +16,7 @@ def unpacked(html: str, name: str = "data") -> Any:
 
 
 def packed(html: str, name: str) -> str:
-    found = re.search(rf'<script type="text/plain" id="{name}">([^<]*)</script>', html)
+    found = re.search(rf'<script type="text/plain" id="packed-{name}">([^<]*)</script>', html)
     return "" if found is None else found.group(1)
 
 

@@ -337,6 +337,43 @@ def test_samples_are_searched_walked_linked_and_copied(browser: Any, path: Path)
         assert found.errors == []
 
 
+def test_another_mode_is_told_of_and_one_click_away(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    now = tab.tab.locator("#verdicts .where").inner_text()
+    tab.tab.get_by_text("Other models, lengths and modes: 1").click()
+    tab.tab.locator("#verdicts li a").click()
+    tab.tab.wait_for_function(
+        "now => document.querySelector('#verdicts .where').textContent !== now", arg=now
+    )
+    tab.settled("summary")
+    mode = tab.tab.locator("#choose-mode").input_value()
+    assert f"; {mode}" in tab.tab.locator("#verdicts .where").inner_text()
+
+
+def test_every_view_is_reached_with_the_keyboard_alone(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    focused = "() => document.activeElement.textContent.trim()"
+    tab.tab.keyboard.press("Tab")
+    assert tab.tab.evaluate(focused) == "Skip to the content"
+    for name, label in VIEWS:
+        tab.tab.keyboard.press("Tab")
+        assert tab.tab.evaluate(focused) == label
+        tab.tab.keyboard.press("Enter")
+        tab.settled(name)
+        assert tab.tab.locator("#said").inner_text() or name == "summary"
+
+
+def test_a_screen_reader_is_told_of_headings_pictures_and_cells(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    told = tab.tab.locator("main").aria_snapshot()
+    assert 'heading "Points against dense, method by method"' in told
+    assert 'img "Overall, points against dense against bytes held' in told
+    assert "kvzip, " in told
+    assert 'columnheader "Overall' in told
+    assert 'gridcell "snapkv[tau=1/4], Overall: ' in told
+    assert 'rowheader "quest[tau=1/4]"' in told
+
+
 def test_the_theme_is_chosen_and_charts_follow(tab: Watched, path: Path) -> None:
     tab.open(path)
     paper = "() => getComputedStyle(document.body).backgroundColor"
@@ -377,6 +414,7 @@ def test_a_browser_that_cannot_unpack_says_so_and_keeps_the_summary(
 def test_the_summary_prints_on_two_pages_in_light_colours(browser: Any, path: Path) -> None:
     with watched(browser, color_scheme="dark") as found:
         found.open(path)
+        found.tab.locator("#print-headline svg").wait_for(state="attached")
         pdf = found.tab.pdf(prefer_css_page_size=True, print_background=True)
         assert 1 <= pdf.count(b"/Type /Page\n") <= 2
         found.tab.emulate_media(media="print")
@@ -384,8 +422,34 @@ def test_the_summary_prints_on_two_pages_in_light_colours(browser: Any, path: Pa
             found.tab.evaluate("() => getComputedStyle(document.body).backgroundColor")
             == "rgb(255, 255, 255)"
         )
-        assert found.tab.locator("#still-headline img:visible").count() == 1
+        assert found.tab.locator("#still-headline:visible").count() == 0
+        assert found.tab.locator("#live-headline:visible").count() == 0
+        printed = found.tab.locator("#print-headline svg:visible")
+        assert printed.count() == 1
+        assert printed.get_by_text("kvzip", exact=True).count() == 1
+        assert found.tab.evaluate(CONTRAST) == []
         assert found.tab.locator("nav:visible").count() == 0
+
+
+def test_what_is_printed_is_what_was_chosen(tab: Watched, path: Path) -> None:
+    tab.open(path)
+    tab.tab.locator("#figure-x").select_option("loaded")
+    tab.tab.locator("#print-headline svg text", has_text="bytes loaded").wait_for(state="attached")
+    assert tab.tab.locator("#headline-title b").inner_text() == "Points lost against bytes loaded."
+    tab.tab.emulate_media(media="print")
+    printed = tab.tab.locator("#print-headline svg:visible")
+    assert printed.locator("text", has_text="bytes loaded").count() == 1
+
+
+def test_a_chart_follows_the_width_of_the_window(tab: Watched, path: Path) -> None:
+    tab.open(path, "turns")
+    wide = tab.tab.locator("#view-turns svg").bounding_box()["width"]
+    tab.tab.set_viewport_size({"width": 500, "height": 900})
+    tab.tab.wait_for_function(
+        "wide => document.querySelector('#view-turns svg')?.getBoundingClientRect().width < wide",
+        arg=wide,
+    )
+    assert tab.tab.evaluate(WIDE) <= 0
 
 
 def test_samples_beside_the_page_are_read_and_another_pages_are_refused(

@@ -13,7 +13,7 @@ from page_sample import sample
 
 from scbench.report.drawing import VEGA, drawings
 from scbench.report.headline import headline
-from scbench.report.page.figure import SIZES, frontier, layouts, points
+from scbench.report.page.figure import ACROSS, SIZES, UP, frontier, layouts, points
 from scbench.report.page.figure_spec import THEMES, filled
 from scbench.report.page.labels import LETTER, placed
 from scbench.stats import Summary
@@ -124,6 +124,51 @@ def test_points_are_drawn_where_names_were_placed_for(agreeing: list[dict[str, A
         ]
         for pair, expected in zip(found, wanted, strict=True):
             assert [float(one) for one in pair] == pytest.approx(expected, abs=0.6), key
+
+
+NUMBER = st.one_of(st.none(), st.floats(-250, 250))
+SIZE = st.one_of(st.none(), st.floats(1e-3, 1e7))
+
+
+@st.composite
+def methods(draw: st.DrawFn) -> list[dict[str, Any]]:
+    found = []
+    for place in range(draw(st.integers(1, 6))):
+        loss, top1 = draw(NUMBER), draw(st.one_of(st.none(), st.floats(0, 100)))
+        found.append(
+            {
+                "label": f"m{place}",
+                "is_baseline": place == 0,
+                "is_reference": draw(st.booleans()),
+                "loss": loss,
+                "loss_low": None if loss is None else loss - draw(st.floats(0, 100)),
+                "loss_high": None if loss is None else loss + draw(st.floats(0, 100)),
+                "top1": top1,
+                "top1_low": None if top1 is None else top1 * draw(st.floats(0, 1)),
+                "top1_high": top1,
+                **{name: draw(SIZE) for name in ACROSS},
+            }
+        )
+    return found
+
+
+@given(found=methods())
+def test_whatever_was_measured_there_is_a_picture_with_every_point_in_its_frame(
+    found: list[dict[str, Any]],
+) -> None:
+    made = layouts(found)
+    for across in ACROSS:
+        for up in UP:
+            known = [one for one in found if None not in (one[across], one[up])]
+            assert (f"{across}/{up}/wide" in made) == bool(known)
+            if not known:
+                continue
+            layout = made[f"{across}/{up}/wide"]
+            for axis, name in (("x", across), ("y", up)):
+                low, high = layout[axis]["domain"]
+                assert all(low <= one[name] <= high for one in known)
+                assert len([tick for tick in layout[axis]["ticks"] if low <= tick <= high]) >= 2
+                assert len(layout[axis]["ticks"]) <= 14
 
 
 def test_names_all_have_room_in_the_sample(summary: Summary) -> None:

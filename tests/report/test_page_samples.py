@@ -18,7 +18,8 @@ from scbench.report.page.figure import points
 from scbench.report.page.samples import by_layer, heads
 from scbench.report.page.verdicts import verdicts
 from scbench.report.page.windows import AROUND, MOST_OF_A_SPAN, MOST_WINDOWS, windows
-from scbench.stats import Summary, summarise
+from scbench.report.words import signed
+from scbench.stats import OVERALL, Summary, summarise
 from scbench.types import Role, Session, Span
 
 TEXT = st.text(alphabet="abc \n\U0001f600", min_size=1, max_size=3000)
@@ -175,6 +176,19 @@ def test_the_sentences_say_who_falls_after_the_first_turn(told: dict[str, str]) 
     assert "kvzip" not in falls
     assert "dense" in holds
     assert holds.endswith("no fall that is sure.")
+
+
+def test_each_mode_has_a_sentence_of_its_own_with_the_numbers_of_its_table() -> None:
+    summary, _ = sample()
+    setting = summary.settings[0]
+    found = {}
+    for mode in summary.modes_in(setting):
+        found[mode] = said(summary, mode)[0]["says"]
+        average = summary.average(setting, mode, "snapkv[tau=1/8]", OVERALL)
+        assert average is not None
+        assert average.difference is not None
+        assert signed(average.difference.value).lstrip("−") in found[mode]
+    assert len(set(found.values())) == 2
 
 
 def test_where_turns_do_not_see_each_other_nobody_falls() -> None:

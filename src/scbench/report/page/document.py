@@ -35,6 +35,7 @@ SCRIPTS = (  # in the order in which they are joined
     "table.js",
     "turns.js",
     "budgets.js",
+    "prices.js",
     "life.js",
     "evidence.js",
     "samples.js",
@@ -153,12 +154,20 @@ def _first(summary: Summary, data: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     opens = data["opens"]
     place = opens["setting"], opens["mode"]
+    head, table = _at(data["headlines"], place), _at(data["tables"], place)
+    best_first = {one["method"]: at for at, one in enumerate(head["points"])}
+    rows = sorted(
+        zip(table["methods"], table["rows"], strict=True),
+        key=lambda row: best_first.get(row[0], len(best_first)),
+    )
     return {
         "setting": data["settings"][opens["setting"]],
         "mode": opens["mode"],
         "baseline": summary.baseline,
-        "verdicts": _at(data["headlines"], place)["verdicts"],
-        "table": _at(data["tables"], place),
+        "verdicts": head["verdicts"],
+        "columns": table["columns"],
+        "rows": rows,
+        "notes": table["notes"],
         "labels": {one["name"]: one for one in data["methods"]},
     }
 

@@ -30,6 +30,7 @@ UP = {
 SHARES = ("held", "loaded")  # in percent; the others are milliseconds
 SIZES = {"wide": (700, 330), "narrow": (300, 340)}
 TYPE = 12.0
+MOST_TICKS = 9
 REFERENCE = "reference"  # a category: floors and ceilings that nobody can serve
 
 
@@ -221,6 +222,7 @@ def _log_axis(values: Sequence[float], unit: float) -> Axis:
     low, high = low / ratio**0.14, high * ratio**0.16
     ticks = [unit * 2.0**power for power in range(-24, 25)]
     inside = [one for one in ticks if low <= one <= high]
+    inside = inside[:: ceil(len(inside) / MOST_TICKS) or 1]
     if len(inside) < 2:
         inside = _round_ticks(low, high)
     return Axis(low, high, tuple(float(f"{one:.4g}") for one in inside), True)
@@ -242,7 +244,7 @@ def _loss_axis(found: Sequence[Mapping[str, Any]], known: Sequence[int]) -> Axis
     highs = [found[at]["loss_high"] for at in known if found[at]["loss_high"] is not None]
     low = min([*lows, *(found[at]["loss"] for at in known), -5.0])
     high = max([*highs, *(found[at]["loss"] for at in known), 0.0])
-    step = next(one for one in (1, 2, 5, 10, 20, 25) if (high - low) / one <= 7)
+    step = next((one for one in (1, 2, 5, 10, 20, 25) if (high - low) / one <= 7), 50)
     ticks = [step * at for at in range(int(low // step), int(high // step) + 2)]
     return Axis(min(low - step / 4, -1.0), high + step / 2, tuple(map(float, ticks)), False)
 

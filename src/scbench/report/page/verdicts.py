@@ -4,6 +4,7 @@ loses after the first turn. All from numbers that the tables have too."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from scbench.console import counted
@@ -36,7 +37,7 @@ def verdicts(
 ) -> list[dict[str, str]]:
     """Sentences of a setting and mode, each under the question that it answers; `found` are its
     points."""
-    said = [{"asks": "Who loses what?", "says": sentence(summary, one)}]
+    said = [{"asks": "Who loses what?", "says": sentence(summary, of_mode(one, mode))}]
     if cheapest := _cheapest(summary, found):
         said.append({"asks": "What is cheapest?", "says": cheapest})
     for share, word in SHARES.items():
@@ -47,6 +48,13 @@ def verdicts(
     if line := _later(summary, one, mode):
         said.append({"asks": "Are later turns lost?", "says": line})
     return said
+
+
+def of_mode(one: Headline, mode: str) -> Headline:
+    """The same headline with one of its modes alone, so that its sentence is about that one."""
+    place = one.modes.index(mode)
+    lines = tuple(replace(line, scores=(line.scores[place],)) for line in one.lines)
+    return replace(one, modes=(mode,), lines=lines)
 
 
 def _candidates(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -12,8 +12,7 @@ function h(tag, traits = {}, ...children) {
     else if (name === "value") made.value = value;
     else if (name === "style") {
       for (const [trait, given] of Object.entries(value)) made.style.setProperty(trait, given);
-    }
-    else made.setAttribute(name, value === true ? "" : String(value));
+    } else made.setAttribute(name, value === true ? "" : String(value));
   }
   add(made, children);
   return made;
@@ -61,7 +60,11 @@ function signed(value, digits = 1) {
 
 function bytes(value) {
   if (value === null || value === undefined) return GAP;
-  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]]) {
+  for (const [unit, size] of [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ]) {
     if (Math.abs(value) >= size) return `${(value / size).toFixed(1)} ${unit}`;
   }
   return `${value.toFixed(0)} B`;
@@ -82,6 +85,11 @@ function count(value) {
   return value === null || value === undefined ? GAP : value.toLocaleString("en");
 }
 
+/** `1 answer`, `1,200 answers`. */
+function counted(value, noun) {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
 // Small things that several views have.
 
 /** A label with a choice; `options` are [value, text]. */
@@ -90,7 +98,8 @@ function choice(label, options, chosen, onchange, id = null) {
     "select",
     {id, onchange: (event) => onchange(event.target.value)},
     options.map(([value, text]) =>
-      h("option", {value, selected: String(value) === String(chosen)}, text)),
+      h("option", {value, selected: String(value) === String(chosen)}, text),
+    ),
   );
   return h("label", {class: "choice"}, h("span", {}, label), select);
 }
@@ -107,10 +116,26 @@ function table(heads, rows, traits = {}) {
     h(
       "table",
       {class: traits.class || "plain"},
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", {scope: "col"}, head)))),
-      h("tbody", {}, rows.map((row) =>
-        h("tr", {}, row.map((cell, at) =>
-          at === 0 ? h("th", {scope: "row"}, cell) : h("td", {}, cell))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((head) => h("th", {scope: "col"}, head)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((cell, at) => (at === 0 ? h("th", {scope: "row"}, cell) : h("td", {}, cell))),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -121,12 +146,18 @@ function details(title, ...children) {
 
 /** A button that copies a text, and says that it did. */
 function copier(text, label = "Copy") {
-  const made = button(label, async () => {
-    const copied = await copy(typeof text === "function" ? text() : text);
-    made.textContent = copied ? "Copied" : "Cannot copy here: select the text";
-    say(made.textContent);
-    setTimeout(() => { made.textContent = label; }, 1500);
-  }, {class: "quiet"});
+  const made = button(
+    label,
+    async () => {
+      const copied = await copy(typeof text === "function" ? text() : text);
+      made.textContent = copied ? "Copied" : "Cannot copy here: select the text";
+      say(made.textContent);
+      setTimeout(() => {
+        made.textContent = label;
+      }, 1500);
+    },
+    {class: "quiet"},
+  );
   return made;
 }
 

@@ -8,7 +8,6 @@ const COLOURS = {
   light: ["#0062a3", "#b34700", "#00704f", "#a1437a", "#7a5c00", "#5b4ab0", "#a3262a", "#3d6b00"],
   dark: ["#6db8f2", "#ff9a57", "#3fd0a0", "#eda3cb", "#f0c03c", "#b3a6ff", "#ff8f8a", "#a8d15c"],
 };
-const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
 
 function theme() {
   const asked = document.documentElement.dataset.theme;
@@ -23,7 +22,7 @@ function inks() {
 async function vega() {
   if (library === null) {
     library = (async () => {
-      const packed = byId("library").textContent;
+      const packed = byId("packed-library").textContent;
       if (!packed) throw new Error("this page was made without its drawing library");
       // Its digest stands in the page's policy, so nothing else could run here.
       const code = await inflated(packed);
@@ -42,10 +41,22 @@ function config() {
     font,
     view: {stroke: ink.line},
     axis: {
-      labelColor: ink.soft, titleColor: ink.soft, gridColor: ink.line, domainColor: ink.line,
-      tickColor: ink.line, titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 12,
+      labelColor: ink.soft,
+      titleColor: ink.soft,
+      gridColor: ink.line,
+      domainColor: ink.line,
+      tickColor: ink.line,
+      titleFontWeight: "normal",
+      labelFontSize: 11,
+      titleFontSize: 12,
     },
-    legend: {labelColor: ink.ink, labelFontSize: 12, titleColor: ink.soft, labelLimit: 260, symbolStrokeWidth: 2},
+    legend: {
+      labelColor: ink.ink,
+      labelFontSize: 12,
+      titleColor: ink.soft,
+      labelLimit: 260,
+      symbolStrokeWidth: 2,
+    },
     header: {labelColor: ink.ink, labelFontSize: 12, labelLimit: 170, titleColor: ink.soft},
     title: {color: ink.ink},
     text: {color: ink.ink},
@@ -93,12 +104,25 @@ async function draw(place, make) {
       picture.setAttribute("aria-hidden", "true");
       picture.removeAttribute("role");
     }
+    if (spec.marks) scale(held.querySelector("svg"));
     place.replaceChildren(held);
     place.dataset.ready = "yes";
   } catch (error) {
-    fill(place, h("p", {class: "notice"}, `No picture here: ${error.message}. The numbers are in the table.`));
+    fill(
+      place,
+      h("p", {class: "notice"}, `No picture here: ${error.message}. The numbers are in the table.`),
+    );
     place.dataset.ready = "no";
   }
+}
+
+/** As wide as its place: the headline figure, whose names were placed for one size. */
+function scale(svg) {
+  if (!svg.getAttribute("viewBox")) {
+    svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+  }
+  svg.removeAttribute("width");
+  svg.removeAttribute("height");
 }
 
 /** The other theme has other inks: what is in the page is drawn again, the rest forgotten. */
@@ -107,24 +131,4 @@ function redraw() {
     if (place.isConnected) draw(place, make);
     else drawn.delete(place);
   }
-}
-
-/** A colour and a dash for each name; the baseline is always grey. */
-function styles(names) {
-  const palette = COLOURS[theme()];
-  const others = names.filter((name) => name !== DATA.baseline);
-  const colour = (name) => (name === DATA.baseline
-    ? inks().soft : palette[others.indexOf(name) % palette.length]);
-  const dash = (name) => (name === DATA.baseline
-    ? DASHES[0] : DASHES[Math.floor(others.indexOf(name) / palette.length) % DASHES.length]);
-  return {
-    color: {
-      field: "method", type: "nominal", title: "method", sort: names,
-      scale: {domain: names, range: names.map(colour)},
-    },
-    strokeDash: {
-      field: "method", type: "nominal", title: "method", sort: names,
-      scale: {domain: names, range: names.map(dash)},
-    },
-  };
 }

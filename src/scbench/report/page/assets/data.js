@@ -11,7 +11,7 @@ async function inflated(text) {
 }
 
 async function loadData() {
-  DATA = JSON.parse(await inflated(byId("data").textContent));
+  DATA = JSON.parse(await inflated(byId("packed-data").textContent));
   DATA.place = Object.fromEntries(DATA.methods.map((one, at) => [one.name, at]));
 }
 
@@ -33,15 +33,18 @@ function texts(column) {
 function rowsOf(columns) {
   const names = Object.keys(columns);
   const plain = names.map((name) =>
-    (Array.isArray(columns[name]) ? columns[name] : texts(columns[name])));
-  return plain[0].map((_, at) => Object.fromEntries(names.map((name, of) => [name, plain[of][at]])));
+    Array.isArray(columns[name]) ? columns[name] : texts(columns[name]),
+  );
+  return plain[0].map((_, at) =>
+    Object.fromEntries(names.map((name, of) => [name, plain[of][at]])),
+  );
 }
 
 /** The samples: `{records: [...], sessions: [...]}`. */
 async function loadSamples() {
   if (SAMPLES === null) {
-    const inside = byId("samples").textContent;
-    const found = JSON.parse(await inflated(inside || await fromBeside()));
+    const inside = byId("packed-samples").textContent;
+    const found = JSON.parse(await inflated(inside || (await fromBeside())));
     SAMPLES = {records: rowsOf(found.records), sessions: found.sessions};
     SAMPLES.records.forEach((record, at) => {
       record.at = at;
@@ -64,12 +67,15 @@ function turnKey(record) {
 /** A turn's name in an address; the setting tells models apart that share a session. */
 function idOf(record, session) {
   const sample = record.sample ? `.${record.sample}` : "";
-  return `${session.digest.slice(0, 12)}.${record.setting}.${record.mode}.${record.turn + 1}${sample}`;
+  const start = session.digest.slice(0, 12);
+  return `${start}.${record.setting}.${record.mode}.${record.turn + 1}${sample}`;
 }
 
 /** A large run has its samples in scripts beside the page, since a file may not fetch. */
 async function fromBeside() {
-  window.scbenchPiece = (at, text) => { pieces[at] = text; };
+  window.scbenchPiece = (at, text) => {
+    pieces[at] = text;
+  };
   for (const [at, {name, sha256}] of DATA.beside.entries()) {
     await new Promise((done, failed) => {
       const made = h("script", {src: name});
@@ -77,7 +83,7 @@ async function fromBeside() {
       made.onerror = () => failed(new Error(`${name} is not beside this page: copy both together`));
       document.body.append(made);
     });
-    if (await digest(pieces[at] || "") !== sha256) {
+    if ((await digest(pieces[at] || "")) !== sha256) {
       throw new Error(`${name} is not of this page (its digest differs): make the report again`);
     }
   }

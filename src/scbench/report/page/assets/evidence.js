@@ -5,14 +5,33 @@ const RIGHT = 0.5;
 async function showEvidence(body) {
   const here = chosen();
   if (!DATA.has_samples) {
-    fill(body, h("p", {}, "This page was made from numbers alone: make it from a run's folder (scbench report RUN)."));
+    fill(
+      body,
+      h(
+        "p",
+        {},
+        "This page was made from numbers alone: make it from a run's folder (scbench report RUN).",
+      ),
+    );
     return;
   }
   const {records} = await loadSamples();
-  const mine = records.filter((one) => one.setting === here.setting && one.mode === here.mode
-    && one.strict !== null && one.held !== null);
+  const mine = records.filter(
+    (one) =>
+      one.setting === here.setting &&
+      one.mode === here.mode &&
+      one.strict !== null &&
+      one.held !== null,
+  );
   if (!mine.length) {
-    fill(body, h("p", {}, "No turn of this mode says where its evidence stands, so nothing can be told here."));
+    fill(
+      body,
+      h(
+        "p",
+        {},
+        "No turn of this mode says where its evidence stands, so nothing can be told here.",
+      ),
+    );
     return;
   }
   const order = ofChosen(DATA.headlines).points.map((one) => one.method);
@@ -22,12 +41,29 @@ async function showEvidence(body) {
   const own = mine.filter((one) => one.method === method);
   fill(
     body,
-    h("p", {}, "Kept: of the attention that dense pays the evidence when it gives the answer, the share on tokens that the method holds. "
-      + "Held and read: the plain share of the evidence's tokens, over layers and heads."),
+    h(
+      "p",
+      {},
+      "Kept: of the attention that dense pays the evidence when it gives the answer, " +
+        "the share on tokens that the method holds. " +
+        "Held and read: the plain share of the evidence's tokens, over layers and heads.",
+    ),
     evidenceTable(mine, methods),
     h("h3", {}, "One method"),
-    h("div", {class: "choices"}, choice("Method", methods.map((one) => [one, labelOf(one)]), method,
-      (value) => { settle({m: value}); showEvidence(body); }, "evidence-method")),
+    h(
+      "div",
+      {class: "choices"},
+      choice(
+        "Method",
+        methods.map((one) => [one, labelOf(one)]),
+        method,
+        (value) => {
+          settle({m: value});
+          showEvidence(body);
+        },
+        "evidence-method",
+      ),
+    ),
     headsPart(method, here.setting, body),
     placesPart(own, method, body),
   );
@@ -37,7 +73,10 @@ async function showEvidence(body) {
 function worstOf(mine, methods) {
   const gap = (name) => {
     const own = mine.filter((one) => one.method === name && one.kept !== null);
-    const [right, wrong] = [own.filter((one) => one.strict >= RIGHT), own.filter((one) => one.strict < RIGHT)];
+    const [right, wrong] = [
+      own.filter((one) => one.strict >= RIGHT),
+      own.filter((one) => one.strict < RIGHT),
+    ];
     return right.length && wrong.length ? meanOf(right, "kept") - meanOf(wrong, "kept") : -1;
   };
   return [...methods].sort((a, b) => gap(b) - gap(a))[0];
@@ -53,24 +92,52 @@ function evidenceTable(mine, methods) {
     const own = mine.filter((one) => one.method === method);
     const right = own.filter((one) => one.strict >= RIGHT);
     const wrong = own.filter((one) => one.strict < RIGHT);
-    const both = (name) => `${percent(meanOf(right, name), 0)} / ${percent(meanOf(wrong, name), 0)}`;
-    return [labelOf(method), right.length, wrong.length, both("kept"), both("held"), both("loaded"),
-      h("a", {href: address("samples", {m: method, f: "wrong"})}, "wrong ones")];
+    const both = (name) =>
+      `${percent(meanOf(right, name), 0)} / ${percent(meanOf(wrong, name), 0)}`;
+    return [
+      labelOf(method),
+      right.length,
+      wrong.length,
+      both("kept"),
+      both("held"),
+      both("loaded"),
+      h("a", {href: address("samples", {m: method, f: "wrong"})}, "wrong ones"),
+    ];
   });
-  return table(["method", "right turns", "wrong turns", "kept, % (right / wrong)", "held, % (right / wrong)",
-    "read, % (right / wrong)", "answers"], rows, {label: "Evidence by method"});
+  return table(
+    [
+      "method",
+      "right turns",
+      "wrong turns",
+      "kept, % (right / wrong)",
+      "held, % (right / wrong)",
+      "read, % (right / wrong)",
+      "answers",
+    ],
+    rows,
+    {label: "Evidence by method"},
+  );
 }
 
 function headsPart(method, setting, body) {
   const found = DATA.heads.find((one) => one.method === method && one.setting === setting);
-  if (!found) return h("p", {}, "By layer and head nothing is known: the run has no evidence.jsonl, or none of this method.");
+  if (!found)
+    return h(
+      "p",
+      {},
+      "By layer and head nothing is known: the run has no evidence.jsonl, or none of this method.",
+    );
   const rows = [];
-  for (const [name, words] of [["right", "right"], ["wrong", "wrong"]]) {
+  for (const [name, words] of [
+    ["right", "right"],
+    ["wrong", "wrong"],
+  ]) {
     const {turns, shares} = found[name];
     let at = 0;
     found.heads.forEach((heads, layer) => {
       for (let head = 0; head < heads; head += 1, at += 1) {
-        if (shares.length) rows.push({panel: `${words}, ${turns} turns`, layer, head, share: 100 * shares[at]});
+        if (shares.length)
+          rows.push({panel: `${words}, ${turns} turns`, layer, head, share: 100 * shares[at]});
       }
     });
   }
@@ -78,7 +145,8 @@ function headsPart(method, setting, body) {
   const panels = [...new Set(rows.map((one) => one.panel))];
   return chart({
     title: `${labelOf(method)}: evidence held or read, by layer and KV head.`,
-    caption: "Share of the evidence's tokens, mean over right turns and over wrong ones, of all modes.",
+    caption:
+      "Share of the evidence's tokens, mean over right turns and over wrong ones, of all modes.",
     make: () => ({
       data: {values: rows},
       mark: "rect",
@@ -88,8 +156,18 @@ function headsPart(method, setting, body) {
         column: {field: "panel", type: "nominal", title: null, sort: panels},
         x: {field: "head", type: "ordinal", title: "KV head", axis: {labelAngle: 0}},
         y: {field: "layer", type: "ordinal", title: "layer", axis: {labelOverlap: true}},
-        color: {field: "share", type: "quantitative", title: "%", scale: {domain: [0, 100], scheme: "cividis"}},
-        tooltip: [{field: "panel"}, {field: "layer"}, {field: "head"}, {field: "share", format: ".1f"}],
+        color: {
+          field: "share",
+          type: "quantitative",
+          title: "%",
+          scale: {domain: [0, 100], scheme: "cividis"},
+        },
+        tooltip: [
+          {field: "panel"},
+          {field: "layer"},
+          {field: "head"},
+          {field: "share", format: ".1f"},
+        ],
       },
     }),
     heads: ["answers", "layer", "head", "share, %"],
@@ -106,13 +184,22 @@ function placesPart(own, method, body) {
     bins.get(key).rows.push(one);
   }
   const name = (depth) => (depth === null ? "all over" : `${20 * depth} to ${20 * depth + 20} %`);
-  const rows = [...bins.values()].map(({turn, depth, rows: mine}) => ({
-    turn, depth: name(depth), at: depth ?? 9, n: mine.length, kept: meanOf(mine, "kept"),
-    right: 100 * mine.filter((one) => one.strict >= RIGHT).length / mine.length,
-  })).sort((a, b) => a.turn - b.turn || a.at - b.at);
-  const flat = rows.flatMap((one) => [
-    {...one, panel: "evidence kept, %", value: one.kept === null ? null : 100 * one.kept},
-    {...one, panel: "right answers, %", value: one.right}]).filter((one) => one.value !== null);
+  const rows = [...bins.values()]
+    .map(({turn, depth, rows: mine}) => ({
+      turn,
+      depth: name(depth),
+      at: depth ?? 9,
+      n: mine.length,
+      kept: meanOf(mine, "kept"),
+      right: (100 * mine.filter((one) => one.strict >= RIGHT).length) / mine.length,
+    }))
+    .sort((a, b) => a.turn - b.turn || a.at - b.at);
+  const flat = rows
+    .flatMap((one) => [
+      {...one, panel: "evidence kept, %", value: one.kept === null ? null : 100 * one.kept},
+      {...one, panel: "right answers, %", value: one.right},
+    ])
+    .filter((one) => one.value !== null);
   const depths = [...new Set([...rows].sort((a, b) => a.at - b.at).map((one) => one.depth))];
   return chart({
     title: `${labelOf(method)}: by depth of the evidence and turn.`,
@@ -126,11 +213,28 @@ function placesPart(own, method, body) {
         column: {field: "panel", type: "nominal", title: null},
         x: {field: "turn", type: "ordinal", title: "turn", axis: {labelAngle: 0}},
         y: {field: "depth", type: "ordinal", title: "depth", sort: depths},
-        color: {field: "value", type: "quantitative", title: "%", scale: {domain: [0, 100], scheme: "cividis"}},
-        tooltip: [{field: "panel"}, {field: "turn"}, {field: "depth"}, {field: "value", format: ".0f"}, {field: "n"}],
+        color: {
+          field: "value",
+          type: "quantitative",
+          title: "%",
+          scale: {domain: [0, 100], scheme: "cividis"},
+        },
+        tooltip: [
+          {field: "panel"},
+          {field: "turn"},
+          {field: "depth"},
+          {field: "value", format: ".0f"},
+          {field: "n"},
+        ],
       },
     }),
     heads: ["turn", "depth", "turns", "kept, %", "right, %"],
-    rows: rows.map((one) => [one.turn, one.depth, one.n, percent(one.kept, 0), fixed(one.right, 0)]),
+    rows: rows.map((one) => [
+      one.turn,
+      one.depth,
+      one.n,
+      percent(one.kept, 0),
+      fixed(one.right, 0),
+    ]),
   });
 }

@@ -1,8 +1,14 @@
 // Which view is shown, from the address: `#samples?m=snapkv&f=flipped`. Every choice is in it.
 
 const VIEWS = {
-  summary: showSummary, turns: showTurns, budgets: showBudgets, life: showLife,
-  evidence: showEvidence, samples: showSamples, attention: showAttention, manifest: showManifest,
+  summary: showSummary,
+  turns: showTurns,
+  budgets: showBudgets,
+  life: showLife,
+  evidence: showEvidence,
+  samples: showSamples,
+  attention: showAttention,
+  manifest: showManifest,
 };
 let ROUTE = {view: "summary", words: new URLSearchParams()};
 
@@ -14,7 +20,8 @@ function routeOf(address) {
 /** The address of a view; the setting and the mode stay as they are unless others are named. */
 function address(view, words = {}) {
   const kept = new URLSearchParams();
-  for (const name of ["s", "mode"]) if (ROUTE.words.has(name)) kept.set(name, ROUTE.words.get(name));
+  for (const name of ["s", "mode"])
+    if (ROUTE.words.has(name)) kept.set(name, ROUTE.words.get(name));
   for (const [name, value] of Object.entries(words)) {
     if (value === null || value === undefined || value === "") kept.delete(name);
     else kept.set(name, value);
@@ -59,12 +66,22 @@ function showChoices() {
   fill(
     byId("chosen"),
     DATA.settings.length > 1
-      ? choice("Model and length", DATA.settings.map((one, at) => [at, one.label]), here.setting,
-        (value) => choose({s: value, t: null}), "choose-setting")
+      ? choice(
+          "Model and length",
+          DATA.settings.map((one, at) => [at, one.label]),
+          here.setting,
+          (value) => choose({s: value, t: null}),
+          "choose-setting",
+        )
       : null,
     modes.length > 1
-      ? choice("Mode", modes.map((mode) => [mode, mode]), here.mode,
-        (value) => choose({mode: value, t: null}), "choose-mode")
+      ? choice(
+          "Mode",
+          modes.map((mode) => [mode, mode]),
+          here.mode,
+          (value) => choose({mode: value, t: null}),
+          "choose-mode",
+        )
       : null,
   );
 }
@@ -102,7 +119,11 @@ function trouble(text) {
   place.hidden = !text;
 }
 
-const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
+const THEMES = [
+  ["", "as the system"],
+  ["light", "light"],
+  ["dark", "dark"],
+];
 
 function nextTheme() {
   const root = document.documentElement;
@@ -114,10 +135,25 @@ function nextTheme() {
   redraw();
 }
 
+let width = window.innerWidth;
+let resized = null;
+
+/** Charts are drawn for a width; a phone that hides its address bar changes only the height. */
+function onResize() {
+  clearTimeout(resized);
+  resized = setTimeout(() => {
+    if (Math.abs(window.innerWidth - width) < 40 || ROUTE.view === "samples") return;
+    width = window.innerWidth;
+    show();
+  }, 250);
+}
+
 async function start() {
   if (typeof DecompressionStream === "undefined") {
-    trouble("This browser cannot unpack the page's data (it lacks DecompressionStream; Chrome 80, "
-      + "Firefox 113 and Safari 16.4 have it). The summary below stands without it.");
+    trouble(
+      "This browser cannot unpack the page's data (it lacks DecompressionStream; Chrome 80, " +
+        "Firefox 113 and Safari 16.4 have it). The summary below stands without it.",
+    );
     return;
   }
   await loadData();
@@ -125,6 +161,7 @@ async function start() {
   byId("theme").addEventListener("click", nextTheme);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   window.addEventListener("hashchange", show);
+  window.addEventListener("resize", onResize);
   document.addEventListener("keydown", onKey);
   await show();
 }

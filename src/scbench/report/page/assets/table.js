@@ -15,35 +15,74 @@ function showHeat(place) {
   const sort = words.get("sort");
   if (sort) sortRows(rows, found.columns, sort, shows);
   const stages = [...new Set(found.methods.map((name) => methodOf(name).stage))].filter(Boolean);
-  const categories = [...new Set(
-    found.methods.map(methodOf).filter((one) => !stage || one.stage === stage).map((one) => one.category),
-  )].filter(Boolean);
-  const again = (more) => { settle(more); showHeat(place); };
+  const categories = [
+    ...new Set(
+      found.methods
+        .map(methodOf)
+        .filter((one) => !stage || one.stage === stage)
+        .map((one) => one.category),
+    ),
+  ].filter(Boolean);
+  const again = (more) => {
+    settle(more);
+    showHeat(place);
+  };
   const shown = rows.filter(({method}) => {
     const one = methodOf(method);
-    return (!stage || one.stage === stage) && (!category || one.category === category)
-      && (!only || method.toLowerCase().includes(only));
+    return (
+      (!stage || one.stage === stage) &&
+      (!category || one.category === category) &&
+      (!only || method.toLowerCase().includes(only))
+    );
   });
-  const inspector = h("p", {class: "inspector", id: "inspector"},
-    "Point at a cell, or go there with the arrow keys, to read all of it; Enter opens its answers.");
+  const inspector = h(
+    "p",
+    {class: "inspector", id: "inspector"},
+    "Point at a cell, or go there with the arrow keys, to read all of it; Enter opens its answers.",
+  );
   const grid = heatTable(shown, found, {shows, sort, again, inspector});
   const focused = document.activeElement && document.activeElement.id === "only-method";
   fill(
     place,
     h("h3", {}, `Points against ${DATA.baseline}, method by method`),
-    h("div", {class: "choices"},
-      choice("Show", [["delta", `difference to ${DATA.baseline}`], ["score", "score"]], shows,
-        (value) => again({show: value})),
-      choice("Stage", [["", "all"], ...stages.map((one) => [one, one])], stage,
-        (value) => again({stage: value, category: ""})),
-      choice("Category", [["", "all"], ...categories.map((one) => [one, one])], category,
-        (value) => again({category: value})),
-      h("label", {class: "choice"}, h("span", {}, "Method"),
-        h("input", {id: "only-method", type: "search", value: words.get("only") || "", size: 12,
-          oninput: (event) => again({only: event.target.value})})),
-      h("p", {class: "legend"},
-        h("span", {class: "swatch worse"}, "−40"), h("span", {class: "swatch better"}, "+40"),
-        h("span", {class: "swatch open"}, "−9.9?"), " ? undecided; ° no headroom"),
+    h(
+      "div",
+      {class: "choices"},
+      choice(
+        "Show",
+        [
+          ["delta", `difference to ${DATA.baseline}`],
+          ["score", "score"],
+        ],
+        shows,
+        (value) => again({show: value}),
+      ),
+      choice("Stage", [["", "all"], ...stages.map((one) => [one, one])], stage, (value) =>
+        again({stage: value, category: ""}),
+      ),
+      choice("Category", [["", "all"], ...categories.map((one) => [one, one])], category, (value) =>
+        again({category: value}),
+      ),
+      h(
+        "label",
+        {class: "choice"},
+        h("span", {}, "Method"),
+        h("input", {
+          id: "only-method",
+          type: "search",
+          value: words.get("only") || "",
+          size: 12,
+          oninput: (event) => again({only: event.target.value}),
+        }),
+      ),
+      h(
+        "p",
+        {class: "legend"},
+        h("span", {class: "swatch worse"}, "−40"),
+        h("span", {class: "swatch better"}, "+40"),
+        h("span", {class: "swatch open"}, "−9.9?"),
+        " ? undecided; ° no headroom",
+      ),
     ),
     grid,
     inspector,
@@ -67,7 +106,12 @@ function sortRows(rows, columns, sort, shows) {
   const key = (row) => {
     const cell = row.cells[at];
     const value = shows === "delta" && cell.delta !== null ? cell.delta : cell.value;
-    if (shows === "delta" && row.method === DATA.baseline && ["average", "task"].includes(columns[at].kind)) return 0;
+    if (
+      shows === "delta" &&
+      row.method === DATA.baseline &&
+      ["average", "task"].includes(columns[at].kind)
+    )
+      return 0;
     return value;
   };
   rows.sort((a, b) => {
@@ -82,20 +126,43 @@ function heatTable(rows, found, {shows, sort, again, inspector}) {
     const isThis = sort && sort.replace("-", "") === String(at);
     const way = isThis ? (sort.startsWith("-") ? "ascending" : "descending") : null;
     const next = isThis && way === "descending" ? `-${at}` : isThis ? "" : String(at);
-    return h("th", {scope: "col", "aria-sort": way, class: column.kind},
-      h("button", {type: "button", class: "sort", title: `${column.group}: sort`,
-        onclick: () => again({sort: next})},
-      breakable(column.title),
-      column.n ? h("small", {}, ` ${column.n}`) : null,
-      way ? (way === "ascending" ? " ▲" : " ▼") : null));
+    return h(
+      "th",
+      {scope: "col", "aria-sort": way, class: column.kind},
+      h(
+        "button",
+        {
+          type: "button",
+          class: "sort",
+          title: `${column.group}: sort`,
+          onclick: () => again({sort: next}),
+        },
+        breakable(column.title),
+        column.n ? h("small", {}, ` ${column.n}`) : null,
+        way ? (way === "ascending" ? " ▲" : " ▼") : null,
+      ),
+    );
   });
-  const body = rows.map(({method, cells}, rowAt) => h("tr", {},
-    h("th", {scope: "row", title: `${methodOf(method).stage} · ${methodOf(method).category}`}, labelOf(method)),
-    cells.map((cell, at) => heatCell(cell, found.columns[at], method, shows, rowAt === 0 && at === 0)),
-  ));
-  const grid = h("table", {class: "heat", role: "grid"},
+  const body = rows.map(({method, cells}, rowAt) =>
+    h(
+      "tr",
+      {},
+      h(
+        "th",
+        {scope: "row", title: `${methodOf(method).stage} · ${methodOf(method).category}`},
+        labelOf(method),
+      ),
+      cells.map((cell, at) =>
+        heatCell(cell, found.columns[at], method, shows, rowAt === 0 && at === 0),
+      ),
+    ),
+  );
+  const grid = h(
+    "table",
+    {class: "heat", role: "grid"},
     h("thead", {}, h("tr", {}, h("th", {scope: "col", class: "corner"}, "method"), head)),
-    h("tbody", {}, body));
+    h("tbody", {}, body),
+  );
   const inspect = (event) => {
     const cell = event.target.closest("td");
     if (cell) inspector.textContent = cell.getAttribute("aria-label");
@@ -109,8 +176,11 @@ function heatTable(rows, found, {shows, sort, again, inspector}) {
 
 /** A title that may go on in the next line after a dot or within a long word. */
 function breakable(title) {
-  return title.replace(/([.+])(?=\S)/g, "$1\u200b").replace(/([a-z])(?=[A-Z])/g, "$1\u200b")
-    .split("\u200b").flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
+  return title
+    .replace(/([.+])(?=\S)/g, "$1\u200b")
+    .replace(/([a-z])(?=[A-Z])/g, "$1\u200b")
+    .split("\u200b")
+    .flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
 }
 
 /** What a cell prints, how it is coloured, and all of it in words. */
@@ -120,34 +190,64 @@ function heatCell(cell, column, method, shows, isFirst) {
   const hasDelta = isScore && cell.delta !== null && !isBase;
   const text = hasDelta && shows === "delta" ? cell.delta_text.replace(/\*$/, "") : cell.main;
   const sign = {"too few sessions": "?", "no headroom": "°"}[cell.standing] || "";
-  const state = !hasDelta ? "" : sign === "?" ? "open" : sign === "°" ? "flat"
-    : cell.delta < 0 ? "worse" : cell.delta > 0 ? "better" : "same";
+  const state = !hasDelta
+    ? ""
+    : sign === "?"
+      ? "open"
+      : sign === "°"
+        ? "flat"
+        : cell.delta < 0
+          ? "worse"
+          : cell.delta > 0
+            ? "better"
+            : "same";
   const strength = hasDelta ? Math.min(1, Math.abs(100 * cell.delta) / FULL) : 0;
   const words = [
     `${labelOf(method)}, ${column.title}: ${cell.main}${cell.marks} ${cell.interval}`.trim(),
     hasDelta ? `Δ ${cell.delta_text} ${cell.delta_interval}`.trim() : "",
-    cell.verdict, cell.n || column.n, cell.official ? `official ${cell.official}` : "", cell.aside,
-  ].filter(Boolean).join(" · ");
-  return h("td", {
-    class: `${state} ${column.kind}`, role: "gridcell", tabindex: isFirst ? 0 : -1, "aria-label": words,
-    style: strength && (state === "worse" || state === "better")
-      ? {"--strength": `${Math.round(8 + 52 * strength)}%`} : {},
-    "data-method": method, "data-task": column.kind === "task" ? column.name : "",
-  }, `${text}${sign}`, cell.marks ? h("sup", {}, cell.marks) : null);
+    cell.verdict,
+    cell.n || column.n,
+    cell.official ? `official ${cell.official}` : "",
+    cell.aside,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+  return h(
+    "td",
+    {
+      class: `${state} ${column.kind}`,
+      role: "gridcell",
+      tabindex: isFirst ? 0 : -1,
+      "aria-label": words,
+      style:
+        strength && (state === "worse" || state === "better")
+          ? {"--strength": `${Math.round(8 + 52 * strength)}%`}
+          : {},
+      "data-method": method,
+      "data-task": column.kind === "task" ? column.name : "",
+    },
+    `${text}${sign}`,
+    cell.marks ? h("sup", {}, cell.marks) : null,
+  );
 }
 
 /** Arrow keys go from cell to cell; only one of them is on the way of the Tab key. */
 function walk(event) {
   const cell = event.target.closest("td");
   if (!cell) return;
-  if (event.key === "Enter") { open(cell); return; }
+  if (event.key === "Enter") {
+    open(cell);
+    return;
+  }
   const row = cell.parentElement;
   const at = [...row.children].indexOf(cell);
   const next = {
-    ArrowLeft: cell.previousElementSibling, ArrowRight: cell.nextElementSibling,
+    ArrowLeft: cell.previousElementSibling,
+    ArrowRight: cell.nextElementSibling,
     ArrowUp: row.previousElementSibling && row.previousElementSibling.children[at],
     ArrowDown: row.nextElementSibling && row.nextElementSibling.children[at],
-    Home: row.children[1], End: row.lastElementChild,
+    Home: row.children[1],
+    End: row.lastElementChild,
   }[event.key];
   if (!next || next.tagName !== "TD") return;
   event.preventDefault();
