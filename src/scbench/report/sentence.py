@@ -111,7 +111,8 @@ def _points(score: ModeScore) -> str:
 def _losses(worse: Sequence[tuple[str, str]], most_named: int) -> str:
     """Each by name, or the least and the largest where there are many."""
     if len(worse) > most_named:
-        (best, least), (last, most) = worse[0], worse[-1]
+        ranked = sorted(worse, key=lambda one: float(one[1]))
+        (best, least), (last, most) = ranked[0], ranked[-1]
         return f"{len(worse)} lose {least} ({best}) to {most} ({last}) points, all surely"
     (first, points), *rest = worse
     others = "".join(f", {name} {more}" for name, more in rest)

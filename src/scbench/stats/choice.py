@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scbench.stats.bound import bound_p_values, sessions_missing
-from scbench.stats.cells import Setting
+from scbench.stats.averages import Average
+from scbench.stats.cells import ScoreCell, Setting
 from scbench.stats.difference import Difference
 from scbench.stats.intervals import ALPHA
 from scbench.stats.paper import OVERALL
@@ -34,7 +35,8 @@ class Choice(StrEnum):
 class Chosen:
     """A method in one mode, or in all of them (`mode` empty): the worst of its modes decides.
 
-    Losses are chance-corrected, 0..1, of the average over all tasks. `low` and `high` are 95 % for
+    Losses are chance-corrected, 0..1, of the average over all tasks, or of the worst task where no
+    average counts them. `low` and `high` are 95 % for
     this row alone; `choice` is corrected (Holm) for all methods and modes of the setting, as the
     verdicts of a report are.
     """
@@ -73,7 +75,13 @@ def choose(summary: Summary, bounds: Bounds) -> list[Chosen]:
             for info in summary.methods_in(setting)
             if info.name != summary.baseline and info.category != REFERENCE
         ]
-        cells = [_of_mode(summary, setting, method, mode) for method in methods for mode in modes]
+        names = _names(summary, setting)
+        cells = [
+            _of_mode(summary, setting, method, mode, name)
+            for method in methods
+            for mode in modes
+            for name in names
+        ]
         judged = _judged(cells, bounds.max_loss)
         for method in methods:
             mine = [one for one in judged if one.method == method]
@@ -176,17 +184,38 @@ class _Compared:
         return self.row.method
 
 
-def _of_mode(summary: Summary, setting: Setting, method: str, mode: str) -> _Compared:
+def _names(summary: Summary, setting: Setting) -> tuple[str, ...]:
+    """What is judged: the average of all tasks; where there is none, as of tasks of one's own that
+    no ability counts, every task, and the worst decides."""
+    averages = (
+        summary.average(setting, mode, info.name, OVERALL)
+        for mode in summary.modes_in(setting)
+        for info in summary.methods_in(setting)
+    )
+    if any(one is not None and not one.strict.is_gap for one in averages):
+        return (OVERALL,)
+    return tuple(summary.tasks_in(setting)) or (OVERALL,)
+
+
+def _of_mode(
+    summary: Summary, setting: Setting, method: str, mode: str, name: str
+) -> _Compared:
     row = Chosen(setting=setting, method=method, mode=mode, choice=Choice.UNMEASURED)
-    average = summary.average(setting, mode, method, OVERALL)
-    difference = None if average is None else average.difference
-    if average is None or difference is None or difference.value is None:
+    found: Average | ScoreCell | None
+    if name == OVERALL:
+        found = summary.average(setting, mode, method, name)
+        sessions = 0 if found is None else found.sessions
+    else:
+        found = summary.cell(setting, mode, method, name)
+        sessions = 0 if found is None else found.strict.sessions
+    difference = None if found is None else found.difference
+    if found is None or difference is None or difference.value is None:
         return _Compared(row=replace(row, why=_why_unmeasured(summary, setting, method, mode)))
-    level = average.baseline_shared.value
+    level = found.baseline_shared.value
     if level is None or level < HEADROOM:
         why = f"{summary.baseline} is too near to chance here to lose anything"
         return _Compared(row=replace(row, why=why))
-    return _Compared(row=row, difference=difference, sessions=average.sessions)
+    return _Compared(row=row, difference=difference, sessions=sessions)
 
 
 def _why_unmeasured(summary: Summary, setting: Setting, method: str, mode: str) -> str:
@@ -194,6 +223,10 @@ def _why_unmeasured(summary: Summary, setting: Setting, method: str, mode: str) 
     if not any(info.name == summary.baseline for info in summary.methods_in(setting)):
         return f"{summary.baseline} was not played: add it to the methods"
     cells = [summary.cell(setting, mode, method, task) for task in summary.tasks_in(setting)]
+    failed = [cell for cell in cells if cell is not None and cell.gaps and cell.strict.is_gap]
+    if failed:
+        reasons = ", ".join(sorted({reason for cell in failed for reason in cell.gaps}))
+        return f"no answer of it has a score: {reasons}"
     if any(cell is not None and not cell.is_measurable for cell in cells):
         return f"no headroom: {summary.baseline} does not solve these tasks here"
     return f"it has no score that {summary.baseline} has too"

@@ -17,7 +17,7 @@ from scbench.stats import Standing, Summary, Trend
 NEAR = 1.2  # bytes within this factor of a share are that share
 MOST_NAMED = 3
 MOST_FALLS = 2
-HARMLESS = {str(one) for one in (Standing.SAME, Standing.EQUIVALENT, Standing.BETTER)}
+HARMLESS = {str(one) for one in (Standing.EQUIVALENT, Standing.BETTER)}  # surely
 
 
 def clearest(found: Sequence[Headline]) -> tuple[int, str]:
@@ -66,27 +66,37 @@ def _candidates(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _cheapest(summary: Summary, found: Sequence[Mapping[str, Any]]) -> str:
-    """The methods with fewest bytes that surely lose less than the margin."""
-    kept = [
-        one for one in _candidates(found) if one["standing"] in HARMLESS and one["held"] is not None
-    ]
+    """The methods with fewest bytes that surely lose less than the margin, or, said as what they
+    are, those whose answers are the same so far."""
     margin = f"{100.0 * summary.margin:g} points"
-    if not kept:
-        return ""
+    measured = [one for one in _candidates(found) if one["held"] is not None]
+    kept = [one for one in measured if one["standing"] in HARMLESS]
+    if parts := _savings(kept):
+        return f"Surely within {margin} of {summary.baseline}: {'; '.join(parts)} of its bytes."
+    if kept:
+        return f"Nothing that surely loses less than {margin} saves bytes."
+    if parts := _savings([one for one in measured if one["standing"] == str(Standing.SAME)]):
+        return (
+            f"Nothing surely within {margin} yet; of those with the same answers so far "
+            f"{'; '.join(parts)} of {summary.baseline}'s bytes."
+        )
+    return ""
+
+
+def _savings(kept: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who holds, and who loads, the fewest bytes of these; empty where none saves any."""
     saving = sorted((one for one in kept if one["held"] < 95.0), key=lambda one: one["held"])
     loading = sorted(
         (one for one in kept if one["loaded"] is not None and one["loaded"] < 95.0),
         key=lambda one: one["loaded"],
     )
-    if not saving and not loading:
-        return f"Nothing that surely loses less than {margin} saves bytes."
     parts = [f"{one['name']} holds {one['held']:.0f} %" for one in saving[:1]]
-    parts += [f"{one['name']} loads {one['loaded']:.0f} %" for one in loading[:1]]
-    return f"Surely within {margin} of {summary.baseline}: {'; '.join(parts)} of its bytes."
+    return parts + [f"{one['name']} loads {one['loaded']:.0f} %" for one in loading[:1]]
 
 
 def _at_share(found: Sequence[Mapping[str, Any]], share: float, measure: str) -> str:
-    """The best method at about a share of the bytes, and those after it."""
+    """The best method at about a share of the bytes, and those after it; one that is better with
+    fewer bytes stands before them."""
     at = 100.0 * share
     here = [
         one
@@ -97,7 +107,13 @@ def _at_share(found: Sequence[Mapping[str, Any]], share: float, measure: str) ->
         here = [one for one in here if one["held"] is None or one["held"] > at * NEAR]
     if not here:
         return ""
-    ranked = sorted(here, key=lambda one: -one["loss"])
+    best = max(one["loss"] for one in here)
+    fewer = [
+        one
+        for one in _candidates(found)
+        if one[measure] is not None and one[measure] <= at / NEAR and one["loss"] > best
+    ]
+    ranked = sorted([*here, *fewer], key=lambda one: -one["loss"])
     first, *others = ranked
     verdict = f", {first['verdict']}" if first["verdict"] else ""
     line = f"{first['name']} is best: {_loss(first)} {first['reach']}{verdict}".replace("  ", " ")
