@@ -16,6 +16,6 @@ for methods in ("dense", "dense,kivi[bits=4],kvzip[tau=1/4],snapkv[tau=1/16],que
     read = sum(row.read_tokens for row in plan.rows)
     apart = sum(row.naive_read_tokens for row in plan.rows)
     print(f"{methods}\n  {plan.peak_bytes / 2**30:.0f} GiB, {hours[0]:.2f} to {hours[1]:.2f} hours")
-    print(f"  {read:,} tokens are read; each method for itself would read {apart:,}")
+    print(f"  {read:,} tokens are read; method by method and mode by mode it would be {apart:,}")
     for refusal in plan.refusals:  # what would not run, and why
         print(f"  refused: {refusal.why}")

@@ -222,3 +222,43 @@ def test_one_session_is_no_plural() -> None:
     lines = brief_lines(summarise(made(sessions=1), resamples=0))
     assert "1 session" in lines[0]
     assert "1 sessions" not in lines[0]
+
+
+def test_of_many_losses_the_least_and_the_largest_are_named() -> None:
+    chances: Chances = {
+        "dense": lambda t: 1.0,
+        "a": lambda t: 0.5,
+        "b": lambda t: 0.1,
+        "c": lambda t: 0.4,
+        "d": lambda t: 0.2,
+    }
+    summary = summarise(made(chances, sessions=24, tasks=("kv", "vt")), resamples=0)
+    one = headline(summary, summary.settings[0])
+    turned = replace(one, lines=(one.lines[0], *sorted(one.lines[1:], key=lambda x: x.name)))
+    words = sentence(summary, turned)
+    assert words.split(" lose ")[1].split(" points")[0].endswith("(b)")
+    assert "(a) to " in words
+
+
+def test_a_model_that_answers_nothing_has_no_methods_with_the_same_answers() -> None:
+    rows = [
+        one
+        for n in range(6)
+        for name in ("dense", "x")
+        for one in session([0.0, 0.0], task="kv", number=n, method=name)
+    ]
+    summary = summarise(rows, resamples=0)
+    words = sentence(summary, headline(summary, summary.settings[0]))
+    assert words.startswith("Scores tell nothing here (dense is too near to chance).")
+
+
+def test_a_method_that_never_answered_is_not_blamed_on_chance() -> None:
+    rows = [
+        one
+        for n in range(6)
+        for name, value in (("dense", 1.0), ("bad", None))
+        for one in session([value, value], task="kv", number=n, method=name)
+    ]
+    summary = summarise(rows, resamples=0)
+    words = sentence(summary, headline(summary, summary.settings[0]))
+    assert words.startswith("Nobody but dense has a score here.")

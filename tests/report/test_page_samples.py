@@ -19,7 +19,7 @@ from scbench.report.page.samples import by_layer, heads
 from scbench.report.page.verdicts import verdicts
 from scbench.report.page.windows import AROUND, MOST_OF_A_SPAN, MOST_WINDOWS, windows
 from scbench.report.words import signed
-from scbench.stats import OVERALL, Summary, summarise
+from scbench.stats import OVERALL, Standing, Summary, summarise
 from scbench.types import Role, Session, Span
 
 TEXT = st.text(alphabet="abc \n\U0001f600", min_size=1, max_size=3000)
@@ -211,3 +211,40 @@ def test_the_sample_is_whole(summary: Summary) -> None:
         assert one.context[answer.start : answer.stop] == turn.gold
     assert held(answered(record())).tokens == 6
     assert summary.settings
+
+
+def point(name: str, standing: str, loss: float, held: float) -> dict[str, object]:
+    return {
+        "name": name,
+        "is_baseline": False,
+        "is_reference": False,
+        "standing": standing,
+        "verdict": standing,
+        "reach": "",
+        "loss": loss,
+        "held": held,
+        "loaded": None,
+    }
+
+
+def test_the_same_answers_so_far_are_not_called_sure() -> None:
+    summary, _ = sample()
+    one = headline(summary, summary.settings[0])
+    same = point("kivi", str(Standing.SAME), 0.0, 20.0)
+    sure = point("kvzip", str(Standing.EQUIVALENT), -1.0, 50.0)
+
+    def cheapest(*found: dict[str, object]) -> str:
+        told = {line["asks"]: line["says"] for line in verdicts(summary, one, "multi-turn", found)}
+        return told.get("What is cheapest?", "")
+
+    assert cheapest(same).startswith("Nothing surely within")
+    assert "kivi holds 20 %" in cheapest(same)
+    assert cheapest(same, sure) == "Surely within 5 points of dense: kvzip holds 50 % of its bytes."
+
+
+def test_a_better_method_with_fewer_bytes_is_named_at_a_share() -> None:
+    summary, _ = sample()
+    one = headline(summary, summary.settings[0])
+    found = [point("wide", "worse", -60.0, 25.0), point("small", "worse", -5.0, 20.0)]
+    told = {line["asks"]: line["says"] for line in verdicts(summary, one, "multi-turn", found)}
+    assert told["At a quarter of the bytes held?"].startswith("small is best: ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from factory import run
+from factory import record, run
 from test_verdicts import answered
 
 from scbench.stats import Summary, summarise
@@ -134,3 +134,28 @@ def test_without_dense_the_reason_is_that_dense_was_not_played() -> None:
     (row,) = choose(summarise(made, resamples=0), Bounds(max_loss=0.05))
     assert row.choice is Choice.UNMEASURED
     assert "dense was not played" in row.why
+
+
+def test_tasks_that_no_average_counts_are_judged_each_and_the_worst_decides() -> None:
+    made = run(
+        tasks=("mine", "yours"),
+        methods={"dense": lambda turn: 0.95, "near": lambda turn: 0.95, "lossy": lambda turn: 0.3},
+        sessions=24,
+        modes=[Mode.MULTI_TURN],
+        held_bytes=HELD,
+    )
+    rows = by_method(summarise(answered(made), resamples=0), max_loss=0.2)
+    assert rows["near"].choice is Choice.KEEPS
+    assert rows["lossy"].choice is Choice.BREAKS
+    assert (rows["lossy"].loss or 0.0) > 0.4
+
+
+def test_a_method_whose_every_turn_failed_is_said_to_have_failed() -> None:
+    made = run(
+        tasks=("kv",), methods={"dense": lambda turn: 0.95}, sessions=4, modes=[Mode.MULTI_TURN]
+    )
+    broken = [record(method="bad", session=n, turn=0, turns=1, failure="crashed") for n in range(4)]
+    row = by_method(summarise([*answered(made), *broken], resamples=0))["bad"]
+    assert row.choice is Choice.UNMEASURED
+    assert "no answer of it has a score" in row.why
+    assert "crashed" in row.why

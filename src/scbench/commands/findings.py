@@ -34,8 +34,13 @@ AUTO = "auto"
 
 def findings_(
     model: Annotated[
-        str, typer.Option("--model", help="anything that `scbench run --model` takes")
-    ] = LAB[0],
+        str | None,
+        typer.Option(
+            "--model",
+            help=f"anything that `scbench run --model` takes; default: {LAB[0]}; with --from the "
+            "run's one model",
+        ),
+    ] = None,
     recurrent: Annotated[
         str | None,
         typer.Option(
@@ -92,6 +97,7 @@ def findings_(
     """
     from scbench.report import findings as report
 
+    model = model or (LAB[0] if source is None else model_in(source))
     models = models_of(model, recurrent, hybrid)
     judged = by_of(by)
     tau = str(share(tau))
@@ -160,6 +166,14 @@ def share(tau: str) -> Fraction:
     if not 0 < found < 1:
         raise BadConfig(f"--tau {tau!r}: it is a share of the cache between 0 and 1, such as 1/4")
     return found
+
+
+def model_in(folder: Path) -> str:
+    """The one model of a run; the lab's transformer where it has several."""
+    from scbench.api import open_run
+
+    known = {one.model for one in open_run(folder).records()}
+    return known.pop() if len(known) == 1 else LAB[0]
 
 
 def read(folder: Path, models: Models) -> list[Record]:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from scbench.report.headline import Headline, MethodLine, ModeScore
 from scbench.report.words import MINUS, nats, percent, signed
-from scbench.stats import KL_MARGIN, OVERALL, Standing, Summary
+from scbench.stats import HEADROOM, KL_MARGIN, OVERALL, Standing, Summary
 
 SHARES = {0.5: "half", 0.25: "a quarter", 0.125: "an eighth", 1 / 16: "a sixteenth"}
 ALL_BYTES = 0.9  # who holds as much as this saves nothing
@@ -41,7 +41,7 @@ def _clearest(one: Headline, methods: Sequence[MethodLine]) -> int | None:
     open_modes = [
         place
         for place, rulings in enumerate(known)
-        if _is_open([ruling.standing for ruling in rulings if ruling])
+        if _is_open([ruling.standing for ruling in rulings if ruling], _level(one, place))
         and all(line.scores[place].is_measurable for line in methods)
     ]
     return max(
@@ -51,10 +51,16 @@ def _clearest(one: Headline, methods: Sequence[MethodLine]) -> int | None:
     )
 
 
-def _is_open(standings: Sequence[Standing]) -> bool:
+def _level(one: Headline, place: int) -> float | None:
+    """The baseline's score in a mode, free of chance."""
+    return next((line.scores[place].value for line in one.lines if line.is_baseline), None)
+
+
+def _is_open(standings: Sequence[Standing], level: float | None) -> bool:
     """Whether scores can tell something: not where dense has nothing to lose, and equal answers
     are those of a model that answers nothing."""
-    if Standing.NO_HEADROOM not in standings:
+    has_headroom = level is None or level >= HEADROOM
+    if Standing.NO_HEADROOM not in standings and has_headroom:
         return bool(standings)
     return any(one not in (Standing.NO_HEADROOM, Standing.SAME) for one in standings)
 
@@ -158,9 +164,11 @@ def _apart(summary: Summary, one: Headline, methods: Sequence[MethodLine], place
 
 def _by_agreement(summary: Summary, methods: Sequence[MethodLine], most_named: int) -> str:
     """Where scores leave no headroom, token by token."""
-    start = f"Scores tell nothing here ({summary.baseline} is too near to chance)."
     if not any(info.name == summary.baseline for info in summary.methods):
         return f"{summary.baseline} was not played: there is nothing to compare with."
+    start = f"Scores tell nothing here ({summary.baseline} is too near to chance)."
+    if all(score.value is None for line in methods for score in line.scores):
+        start = f"Nobody but {summary.baseline} has a score here."
     measured = [line for line in methods if line.agreement is not None]
     if not measured:
         return f"{start} Agreement was not measured."

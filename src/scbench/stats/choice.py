@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from scbench.stats.bound import bound_p_values, sessions_missing
 from scbench.stats.averages import Average
+from scbench.stats.bound import bound_p_values, sessions_missing
 from scbench.stats.cells import ScoreCell, Setting
 from scbench.stats.difference import Difference
 from scbench.stats.intervals import ALPHA
@@ -197,9 +197,7 @@ def _names(summary: Summary, setting: Setting) -> tuple[str, ...]:
     return tuple(summary.tasks_in(setting)) or (OVERALL,)
 
 
-def _of_mode(
-    summary: Summary, setting: Setting, method: str, mode: str, name: str
-) -> _Compared:
+def _of_mode(summary: Summary, setting: Setting, method: str, mode: str, name: str) -> _Compared:
     row = Chosen(setting=setting, method=method, mode=mode, choice=Choice.UNMEASURED)
     found: Average | ScoreCell | None
     if name == OVERALL:

@@ -87,13 +87,19 @@ function meanOf(rows, name) {
   return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
 }
 
+/** A mean in per cent; where it is known of some turns only, of how many. */
+function shareOf(rows, name) {
+  const known = rows.filter((one) => one[name] !== null).length;
+  const part = known && known < rows.length ? ` (of ${known})` : "";
+  return `${percent(meanOf(rows, name), 0)}${part}`;
+}
+
 function evidenceTable(mine, methods) {
   const rows = methods.map((method) => {
     const own = mine.filter((one) => one.method === method);
     const right = own.filter((one) => one.strict >= RIGHT);
     const wrong = own.filter((one) => one.strict < RIGHT);
-    const both = (name) =>
-      `${percent(meanOf(right, name), 0)} / ${percent(meanOf(wrong, name), 0)}`;
+    const both = (name) => `${shareOf(right, name)} / ${shareOf(wrong, name)}`;
     return [
       labelOf(method),
       right.length,
