@@ -60,7 +60,7 @@ function elsewhere(head) {
 /** One-click ways to the questions that the verdicts raise. */
 function pickers(head) {
   const lost = head.points
-    .filter((one) => !one.is_baseline && !one.is_reference && one.loss !== null)
+    .filter((one) => !one.is_baseline && !one.is_reference && one.loss !== null && one.loss < 0)
     .sort((a, b) => a.loss - b.loss)[0];
   return h(
     "p",
