@@ -215,9 +215,9 @@ def test_a_name_full_of_control_signs_is_drawn(summary: Summary) -> None:
 @pytest.fixture
 def _fresh_bundle() -> Iterator[None]:
     """No script is remembered from, or for, a test whose drawing process is another."""
-    drawing.bundle.cache_clear()
+    drawing._MADE.clear()
     yield
-    drawing.bundle.cache_clear()
+    drawing._MADE.clear()
 
 
 DIES = "import os; os.abort()"

@@ -15,7 +15,7 @@ from factory import record, run, session
 from page_parts import packed, unpacked
 from report_sample import COMMAND, COSTS, MANIFEST, STAGES
 
-from scbench.report import page, write_all
+from scbench.report import drawing, page, write_all
 from scbench.report.again import commands
 from scbench.report.page import PageSource, page_files
 from scbench.report.page.document import VIEWS, own_script
@@ -230,3 +230,13 @@ def test_a_page_that_fails_costs_no_table(
 def test_texts_of_the_page_are_not_escaped_twice(html: str) -> None:
     assert "&amp;lt;" not in html
     assert unescape(html).count("multi-turn") > 0
+
+
+def test_a_page_made_without_charts_leaves_the_next_one_its_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drawing, "_MADE", [])
+    monkeypatch.setenv("SCBENCH_CHARTS", "off")
+    assert drawing.bundle() == ""
+    monkeypatch.delenv("SCBENCH_CHARTS")
+    assert "vegaEmbed" in drawing.bundle()

@@ -97,15 +97,15 @@ def findings_(
     """
     from scbench.report import findings as report
 
-    model = model or (LAB[0] if source is None else model_in(source))
-    models = models_of(model, recurrent, hybrid)
     judged = by_of(by)
     tau = str(share(tau))
+    if source is not None and (length or sessions or quick or tasks != "all"):
+        raise BadConfig(
+            "--from judges what was played; leave --tasks, --length, --sessions and --quick out"
+        )
+    model = model or (LAB[0] if source is None else model_in(source))
+    models = models_of(model, recurrent, hybrid)
     if source is not None:
-        if length or sessions or quick or tasks != "all":
-            raise BadConfig(
-                "--from judges what was played; leave --tasks, --length, --sessions and --quick out"
-            )
         records, folder = read(source, models), to or source
     else:
         require_local("`scbench findings` without --from")

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeAlias
 
 SWITCH = "SCBENCH_CHARTS"
@@ -40,6 +39,7 @@ for line in sys.stdin:
 """
 START_S, EACH_S = 60.0, 20.0  # a child is given this long, and this for each picture
 MOST_BARREN = 2  # children in a row that end before their first picture: then no more are started
+_MADE: list[str] = []  # the bundle, once it could be made
 Spec: TypeAlias = Mapping[str, Any]  # Vega-Lite
 
 
@@ -77,13 +77,16 @@ def drawings(specs: Sequence[Spec | None]) -> list[Drawing]:
     return done
 
 
-@cache
 def bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script (0.9 MB) that defines window.vegaEmbed.
 
-    Empty if it cannot be made here.
+    Empty if it cannot be made here; it is then tried anew the next time.
     """
-    return drawings([None])[0].text
+    if is_off():
+        return ""
+    if not _MADE:
+        _MADE.extend(filter(None, [drawings([None])[0].text]))
+    return next(iter(_MADE), "")
 
 
 def _of_one_child(specs: Sequence[Spec | None]) -> tuple[list[Drawing], str]:
