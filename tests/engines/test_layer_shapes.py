@@ -225,6 +225,7 @@ UNPLAYED = {
 PLAN = ["--tasks", "kv", "--sessions", "1", "--turns", "1", "--length", "400"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", UNPLAYED)
 def test_what_is_not_played_is_planned_and_refused_in_one_sentence(
     kind: str, tmp_path: Path

@@ -60,6 +60,7 @@ def test_a_class_typed_into_a_session_is_known_by_its_name(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.slow
 def test_another_body_of_a_typed_class_is_another_method(tmp_path: Path) -> None:
     script = SCRIPT.replace("len(method.source_digest)", "method.source_digest")
     other = script.replace("-view", "view")

@@ -72,6 +72,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> scbench.api.Result:
     )
 
 
+@pytest.mark.slow
 def test_it_answers_every_turn_of_both_modes_from_a_quarter(run: scbench.api.Result) -> None:
     scores = {
         (record.method, record.mode): record.strict.value

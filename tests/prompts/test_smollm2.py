@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PAPER if name not in ABOUT_FUNCTIONS])
 def test_ids_of_every_task_are_those_that_were_recorded(name: str) -> None:
     assert shown(name) == kept()[name]

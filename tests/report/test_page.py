@@ -147,6 +147,7 @@ def test_the_code_of_the_page_is_one_function_without_global_names() -> None:
     assert "</script" not in code
 
 
+@pytest.mark.slow
 def test_a_page_of_many_methods_and_turns_is_below_two_megabytes() -> None:
     chances = {"dense": lambda t: 0.9} | {
         f"method-{number}[tau=1/4]": lambda t: 0.5 for number in range(29)
