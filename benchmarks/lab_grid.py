@@ -7,6 +7,7 @@ can be killed; the same command goes on. The page and the tables for papers are 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import scbench
@@ -74,11 +75,11 @@ def grid() -> tuple[str, ...]:
     return ("dense", *budgets, *CODECS, *WHOLE)
 
 
-def possible(length_tokens: int) -> tuple[list[str], list[str]]:
-    """The spellings that the model can take at this length, and why it cannot take the others."""
-    shapes = {MODEL: shape_of_model(MODEL)}
+def possible(model: str, methods: Sequence[str], length_tokens: int) -> tuple[list[str], list[str]]:
+    """The spellings that a model can take at this length, and why it cannot take the others."""
+    shapes = {model: shape_of_model(model)}
     taken, refused = list[str](), list[str]()
-    for spelled in grid():
+    for spelled in methods:
         try:
             pairing.check([parse(spelled)], shapes, (length_tokens,))
             taken.append(spelled)
@@ -109,7 +110,7 @@ def main() -> None:
         raise SystemExit(
             f"{MODEL} solves no task at {given.length} tokens by its card; take another --length"
         )
-    methods, refused = possible(given.length)
+    methods, refused = possible(MODEL, grid(), given.length)
     if given.write_only:
         result = api.open_run(given.out)
     else:

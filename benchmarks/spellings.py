@@ -20,43 +20,15 @@ import polars as pl
 import vl_convert
 
 import scbench
+from lab_grid import DROPPING, LOADING, READING, possible
 from scbench import api
-from scbench.engines.load import shape_of_model
-from scbench.errors import Mismatch
-from scbench.grid import pairing
-from scbench.methods import parse
 from shown import Shown, mean_of
 
 MODEL = "smollm2-135m"
 SPELLINGS = {"needle_digits": "digits", "needle_words": "words", "needle_codes": "signs"}
 HERE = Path(__file__).parent
 TASKS = tuple(f"benchmarks/needles.py:{name}" for name in ("DIGITS", "WORDS", "CODES"))
-BUDGETED = (
-    "a-shape",
-    "tri-shape",
-    "minference",
-    "xattention",
-    "flexprefill",
-    "infllm",
-    "llmlingua-2",
-    "selective-context",
-    "oracle",
-    "streaming-llm",
-    "snapkv",
-    "pyramidkv",
-    "adakv",
-    "h2o",
-    "tova",
-    "knorm",
-    "keydiff",
-    "expected-attention",
-    "kvzip",
-    "duo-attention",
-    "quest",
-    "retrieval-attention",
-    "retroinfer",
-    "exact-topk",
-)
+BUDGETED = (*READING, *DROPPING, *LOADING)
 CODECS = tuple(f"{name}[bits={bits}]" for name in ("kivi", "rtn", "turboquant") for bits in (4, 2))
 METHODS = (
     "dense",
@@ -82,7 +54,7 @@ def main() -> None:
     )
     words.add_argument("--out", type=Path, default=Path("runs/spellings"))
     given = words.parse_args()
-    taken, refused = possible(given.length)
+    taken, refused = possible(MODEL, METHODS, given.length)
     result = api.open_run(given.out) if given.write_only else played(given, taken)
     summary = result.summary()
     (setting,) = summary.settings
@@ -98,19 +70,6 @@ def main() -> None:
     pl.DataFrame(rows, infer_schema_length=None).write_csv(FOLDER / "table.csv")
     draw(rows, FOLDER / "figure.svg")
     print(FOLDER)
-
-
-def possible(length_tokens: int) -> tuple[list[str], list[str]]:
-    """The spellings that the model can take at this length, and why it cannot take the others."""
-    shapes = {MODEL: shape_of_model(MODEL)}
-    taken, refused = list[str](), list[str]()
-    for name in METHODS:
-        try:
-            pairing.check([parse(name)], shapes, (length_tokens,))
-            taken.append(name)
-        except Mismatch as error:
-            refused.append(str(error))
-    return taken, refused
 
 
 def played(given: argparse.Namespace, methods: list[str]) -> scbench.Result:
