@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def played(length: int, sessions: int) -> scbench.Result:
-    methods, _ = lab_grid.possible(length)
+    methods, _ = lab_grid.possible(lab_grid.MODEL, lab_grid.grid(), length)
     dropping = [name for name in methods if name.partition("[")[0] in lab_grid.DROPPING]
     return scbench.run(
         model=lab_grid.MODEL,
